@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// Guest-physical memory as this process sees it.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "memory/address.h"
+#include "memory/mapping.h"
+#include "result.h"
+
+namespace vrdma::memory {
+
+// A piece of guest RAM, mapped here for as long as anyone refers to it: a memory
+// region that was registered before the VMM removed the RAM stays valid.
+class GuestRegion {
+  public:
+    // `size` bytes at guest-physical `start` are in `mapping` from `mapping_offset`.
+    // `vmm_start` is the VMM's own address of them, by which it names ring addresses.
+    GuestRegion(GuestPhysicalAddress start, uint64_t size, uint64_t vmm_start, Mapping mapping,
+                size_t mapping_offset);
+
+    GuestPhysicalAddress start() const { return start_; }
+    uint64_t size() const { return size_; }
+    uint64_t vmm_start() const { return vmm_start_; }
+    std::byte* data() const { return mapping_.data() + mapping_offset_; }
+
+  private:
+    GuestPhysicalAddress start_;
+    uint64_t size_;
+    uint64_t vmm_start_;
+    Mapping mapping_;
+    size_t mapping_offset_;
+};
+
+// A range of guest memory together with what keeps it mapped.
+struct PinnedRange {
+    HostRange range;
+    std::shared_ptr<const GuestRegion> region;
+};
+
+// All guest RAM at one moment.  Immutable: a change of the memory table makes a new one.
+class GuestMemory {
+  public:
+    GuestMemory() = default;
+
+    // The same memory with `region` added.  EEXIST when it overlaps another one.
+    Result<GuestMemory> with(std::shared_ptr<const GuestRegion> region) const;
+
+    // The same memory without the region that has exactly these bounds.  ENOENT.
+    Result<GuestMemory> without(GuestPhysicalAddress start, uint64_t size) const;
+
+    // `length` bytes from `address`, which must lie in one region.  EFAULT when they
+    // do not, EINVAL when the range is empty or wraps.
+    Result<HostRange> translate(GuestPhysicalAddress address, uint64_t length) const;
+
+    // As translate(), with the reference that keeps the range mapped.
+    Result<PinnedRange> pin(GuestPhysicalAddress address, uint64_t length) const;
+
+    // As translate(), from an address of the VMM (vhost-user: "user address").
+    Result<HostRange> translate_vmm(uint64_t address, uint64_t length) const;
+
+    const std::vector<std::shared_ptr<const GuestRegion>>& regions() const { return regions_; }
+
+  private:
+    const std::shared_ptr<const GuestRegion>* find(uint64_t address, uint64_t length) const;
+
+    std::vector<std::shared_ptr<const GuestRegion>> regions_;  // sorted by start, disjoint
+};
+
+}  // namespace vrdma::memory

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+// An RNIC at the level of verbs, with the vendor's private bytes (udata) passed
+// through.  The device layer owns the object tables, checks ownership and counts
+// references, so an implementation may take for granted that
+//  - objects passed to a verb belong to the context that the verb is called on,
+//  - an object is destroyed only when no other one refers to it any more (an MR,
+//    AH, SRQ or QP before its PD, a QP before its CQs and SRQ, all before the context).
+// It may take nothing for granted about attribute values and udata.
+//
+// Destroying the C++ object destroys the RNIC's; that cannot fail.
+//
+// Threads: the verbs of one Port are called by one thread at a time; different
+// ports by different threads concurrently.  EventSink is called from any thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "result.h"
+#include "rnic/attributes.h"
+
+struct vrdma_doorbell_area;  // common/vrdma_doorbell.h
+
+namespace vrdma::rnic {
+
+// The vendor's private bytes of one verb.
+struct Udata {
+    std::span<const std::byte> in;
+    std::span<std::byte> out;  // room for the answer
+    size_t out_written = 0;    // set by the verb
+};
+
+enum class AsyncEventType {
+    kCqError,
+    kQpFatal,
+    kQpRequestError,
+    kQpAccessError,
+    kCommunicationEstablished,
+    kSqDrained,
+    kQpLastWqeReached,
+    kSrqError,
+    kSrqLimitReached,
+    kPortActive,
+    kPortError,
+    kGidChange,
+    kDeviceFatal,
+};
+
+// Where an RNIC reports what happens by itself.  The functions must not block and
+// may be called from any thread, also while a verb of the same port is running.
+class EventSink {
+  public:
+    virtual ~EventSink() = default;
+    // The armed CQ with this handle has a completion; one event per arming.
+    virtual void completion(uint32_t comp_vector, uint32_t cq_handle) = 0;
+    // `handle` is that of the CQ, QP or SRQ concerned, or the port number.
+    virtual void async_event(AsyncEventType type, uint32_t handle) = 0;
+};
+
+class ProtectionDomain {
+  public:
+    virtual ~ProtectionDomain() = default;
+};
+
+class MemoryRegion {
+  public:
+    virtual ~MemoryRegion() = default;
+    virtual uint32_t lkey() const = 0;
+    virtual uint32_t rkey() const = 0;
+};
+
+class CompletionQueue {
+  public:
+    virtual ~CompletionQueue() = default;
+};
+
+class SharedReceiveQueue {
+  public:
+    virtual ~SharedReceiveQueue() = default;
+    virtual Result<void> modify(uint32_t attr_mask, const SrqAttributes& attributes,
+                                Udata& udata) = 0;
+    virtual Result<SrqAttributes> query() = 0;
+};
+
+class QueuePair {
+  public:
+    virtual ~QueuePair() = default;
+    virtual uint32_t qp_num() const = 0;
+    // attr_mask: enum ib_qp_attr_mask.  EINVAL for what IBTA 1.4, 11.2.5.2 forbids.
+    virtual Result<void> modify(uint32_t attr_mask, const QpAttributes& attributes,
+                                Udata& udata) = 0;
+    virtual Result<QpAttributes> query() = 0;
+};
+
+class AddressHandle {
+  public:
+    virtual ~AddressHandle() = default;
+};
+
+// What backs a mapping of the RNIC into the guest.
+struct MmapSource {
+    int fd = -1;          // borrowed from the context
+    uint64_t offset = 0;  // bytes, page-aligned
+    uint32_t caching = 0; // VRDMA_MMAP_*
+};
+
+// One guest user context.  Destroying it releases all that it still owns.
+class Context {
+  public:
+    virtual ~Context() = default;
+
+    // The file and offset behind (offset, length) of the guest's uverbs file: `offset`
+    // is one that an earlier verb put into udata.  EINVAL when there is none such.
+    virtual Result<MmapSource> mmap(uint64_t offset, uint64_t length) = 0;
+
+    virtual Result<std::unique_ptr<ProtectionDomain>> alloc_pd(Udata& udata) = 0;
+    virtual Result<std::unique_ptr<MemoryRegion>> reg_mr(ProtectionDomain& pd,
+                                                         MrAttributes attributes, Udata& udata) = 0;
+    // `handle` is the guest's name of the object: the one in the doorbell area and in
+    // events.  The attributes come back as they really are.
+    virtual Result<std::unique_ptr<CompletionQueue>> create_cq(uint32_t handle,
+                                                               CqAttributes& attributes,
+                                                               Udata& udata) = 0;
+    virtual Result<std::unique_ptr<SharedReceiveQueue>> create_srq(uint32_t handle,
+                                                                   ProtectionDomain& pd,
+                                                                   SrqAttributes& attributes,
+                                                                   Udata& udata) = 0;
+    struct QpInit {
+        ProtectionDomain* pd = nullptr;
+        CompletionQueue* send_cq = nullptr;
+        CompletionQueue* recv_cq = nullptr;
+        SharedReceiveQueue* srq = nullptr;  // optional
+        uint8_t qp_type = 0;                // enum ib_uverbs_qp_type
+        bool sq_sig_all = false;
+        uint32_t create_flags = 0;
+        QpCapabilities cap;  // in: wanted, out: there
+    };
+    virtual Result<std::unique_ptr<QueuePair>> create_qp(uint32_t handle, QpInit& init,
+                                                         Udata& udata) = 0;
+    virtual Result<std::unique_ptr<AddressHandle>> create_ah(ProtectionDomain& pd,
+                                                             const AhAttributes& attributes,
+                                                             Udata& udata) = 0;
+};
+
+// One virtual device's access to the RNIC.  Contexts must be gone before it.
+class Port {
+  public:
+    virtual ~Port() = default;
+
+    virtual PortAttributes query_port() = 0;
+    virtual Result<void> add_gid(uint32_t index, const Gid& gid, uint32_t type) = 0;
+    virtual Result<void> del_gid(uint32_t index) = 0;
+    virtual Result<std::unique_ptr<Context>> alloc_context(Udata& udata) = 0;
+
+    // The device's doorbell area, `area` in this process, and an eventfd (borrowed,
+    // or -1 for none) that becomes readable when the guest notifies.  The RNIC keeps
+    // area->polling.  The area outlives the port; the fd until the next call.
+    virtual void set_doorbells(vrdma_doorbell_area* area, int notify_fd) = 0;
+};
+
+// A RNIC of this host.  All functions may be called from any thread.
+class Rnic {
+  public:
+    virtual ~Rnic() = default;
+
+    virtual std::string name() const = 0;
+    virtual DeviceAttributes attributes() const = 0;
+
+    // `guest` names the virtual machine in logs; `sink` outlives the port.
+    virtual Result<std::unique_ptr<Port>> open_port(const std::string& guest, EventSink& sink) = 0;
+};
+
+}  // namespace vrdma::rnic

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * vrdma wire protocol: the size of every structure, asserted, and beside it the
+ * check that says whether a received one is valid.  The checks look at a
+ * private copy, never at memory that the sender can still write, and judge the
+ * message by itself; whether a handle exists is for the receiver to find out.
+ */
+#ifndef VRDMA_CHECK_H
+#define VRDMA_CHECK_H
+
+#include "vrdma_protocol.h"
+#include "vrdma_commands.h"
+#include "vrdma_doorbell.h"
+
+#ifdef __KERNEL__
+#include <linux/build_bug.h>
+#include <asm/byteorder.h>
+#define VRDMA_LE16(x)	le16_to_cpu(x)
+#define VRDMA_LE32(x)	le32_to_cpu(x)
+#define VRDMA_LE64(x)	le64_to_cpu(x)
+#else
+#include <assert.h>
+#include <endian.h>
+#define VRDMA_LE16(x)	le16toh(x)
+#define VRDMA_LE32(x)	le32toh(x)
+#define VRDMA_LE64(x)	le64toh(x)
+#endif
+
+#define VRDMA_ASSERT_SIZE(type, size) \
+	static_assert(sizeof(struct type) == (size), "size of " #type)
+
+VRDMA_ASSERT_SIZE(vrdma_config, 56);
+VRDMA_ASSERT_SIZE(vrdma_cmd_hdr, 16);
+VRDMA_ASSERT_SIZE(vrdma_rsp_hdr, 16);
+VRDMA_ASSERT_SIZE(vrdma_event, 8);
+VRDMA_ASSERT_SIZE(vrdma_completion_event, 8);
+VRDMA_ASSERT_SIZE(vrdma_cmd_empty, 16);
+VRDMA_ASSERT_SIZE(vrdma_cmd_handle, 24);
+VRDMA_ASSERT_SIZE(vrdma_rsp_empty, 16);
+VRDMA_ASSERT_SIZE(vrdma_rsp_handle, 24);
+VRDMA_ASSERT_SIZE(vrdma_rsp_query_device, 160);
+VRDMA_ASSERT_SIZE(vrdma_cmd_query_port, 24);
+VRDMA_ASSERT_SIZE(vrdma_rsp_query_port, 48);
+VRDMA_ASSERT_SIZE(vrdma_cmd_gid, 56);
+VRDMA_ASSERT_SIZE(vrdma_rsp_map_doorbells, 32);
+VRDMA_ASSERT_SIZE(vrdma_cmd_mmap, 32);
+VRDMA_ASSERT_SIZE(vrdma_rsp_mmap, 32);
+VRDMA_ASSERT_SIZE(vrdma_cmd_munmap, 32);
+VRDMA_ASSERT_SIZE(vrdma_run, 16);
+VRDMA_ASSERT_SIZE(vrdma_cmd_reg_mr, 56);
+VRDMA_ASSERT_SIZE(vrdma_rsp_reg_mr, 32);
+VRDMA_ASSERT_SIZE(vrdma_cmd_create_cq, 32);
+VRDMA_ASSERT_SIZE(vrdma_rsp_create_cq, 24);
+VRDMA_ASSERT_SIZE(vrdma_cmd_create_srq, 32);
+VRDMA_ASSERT_SIZE(vrdma_rsp_create_srq, 32);
+VRDMA_ASSERT_SIZE(vrdma_cmd_modify_srq, 32);
+VRDMA_ASSERT_SIZE(vrdma_rsp_query_srq, 32);
+VRDMA_ASSERT_SIZE(vrdma_qp_cap, 24);
+VRDMA_ASSERT_SIZE(vrdma_cmd_create_qp, 64);
+VRDMA_ASSERT_SIZE(vrdma_rsp_create_qp, 48);
+VRDMA_ASSERT_SIZE(vrdma_ah_attr, 36);
+VRDMA_ASSERT_SIZE(vrdma_qp_attr, 104);
+VRDMA_ASSERT_SIZE(vrdma_cmd_modify_qp, 128);
+VRDMA_ASSERT_SIZE(vrdma_cmd_query_qp, 24);
+VRDMA_ASSERT_SIZE(vrdma_rsp_query_qp, 128);
+VRDMA_ASSERT_SIZE(vrdma_cmd_create_ah, 60);
+VRDMA_ASSERT_SIZE(vrdma_rsp_query_ah, 52);
+VRDMA_ASSERT_SIZE(vrdma_doorbell_bitmap, 8384);
+VRDMA_ASSERT_SIZE(vrdma_doorbell_area, 278976);
+
+/* The header announces the fixed request of exactly the given size. */
+static inline int vrdma_cmd_hdr_valid(const struct vrdma_cmd_hdr *hdr, __u32 length)
+{
+	return VRDMA_LE16(hdr->flags) == 0 && VRDMA_LE32(hdr->length) == length;
+}
+
+static inline int vrdma_cmd_empty_valid(const struct vrdma_cmd_empty *cmd)
+{
+	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd));
+}
+
+static inline int vrdma_cmd_handle_valid(const struct vrdma_cmd_handle *cmd)
+{
+	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd)) &&
+	       VRDMA_LE32(cmd->handle) != VRDMA_NO_HANDLE;
+}
+
+/* [start, start + length) does not wrap and is not empty. */
+static inline int vrdma_range_valid(__u64 start, __u64 length)
+{
+	return length != 0 && length - 1 <= ~(__u64)0 - start;
+}
+
+static inline int vrdma_window_range_valid(__u64 offset, __u64 length)
+{
+	return vrdma_range_valid(offset, length) &&
+	       ((offset | length) & (VRDMA_WINDOW_PAGE_SIZE - 1)) == 0;
+}
+
+static inline int vrdma_cmd_query_port_valid(const struct vrdma_cmd_query_port *cmd)
+{
+	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd)) && VRDMA_LE32(cmd->port) != 0;
+}
+
+static inline int vrdma_cmd_gid_valid(const struct vrdma_cmd_gid *cmd)
+{
+	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd)) && VRDMA_LE32(cmd->port) != 0 &&
+	       (VRDMA_LE32(cmd->type) == VRDMA_GID_TYPE_ROCE_V1 ||
+		VRDMA_LE32(cmd->type) == VRDMA_GID_TYPE_ROCE_V2);
+}
+
+static inline int vrdma_cmd_mmap_valid(const struct vrdma_cmd_mmap *cmd)
+{
+	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd)) &&
+	       vrdma_window_range_valid(VRDMA_LE64(cmd->offset), VRDMA_LE64(cmd->length));
+}
+
+static inline int vrdma_cmd_munmap_valid(const struct vrdma_cmd_munmap *cmd)
+{
+	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd)) &&
+	       vrdma_window_range_valid(VRDMA_LE64(cmd->window_offset), VRDMA_LE64(cmd->length));
+}
+
+static inline int vrdma_run_valid(const struct vrdma_run *run)
+{
+	return vrdma_range_valid(VRDMA_LE64(run->gpa), VRDMA_LE64(run->length));
+}
+
+static inline int vrdma_cmd_reg_mr_valid(const struct vrdma_cmd_reg_mr *cmd)
+{
+	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd)) &&
+	       vrdma_range_valid(VRDMA_LE64(cmd->start), VRDMA_LE64(cmd->length)) &&
+	       vrdma_range_valid(VRDMA_LE64(cmd->iova), VRDMA_LE64(cmd->length)) &&
+	       VRDMA_LE32(cmd->run_count) != 0;
+}
+
+static inline int vrdma_cmd_create_cq_valid(const struct vrdma_cmd_create_cq *cmd)
+{
+	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd)) && VRDMA_LE32(cmd->cqe) != 0;
+}
+
+static inline int vrdma_cmd_create_srq_valid(const struct vrdma_cmd_create_srq *cmd)
+{
+	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd)) && VRDMA_LE32(cmd->max_wr) != 0;
+}
+
+static inline int vrdma_cmd_modify_srq_valid(const struct vrdma_cmd_modify_srq *cmd)
+{
+	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd));
+}
+
+static inline int vrdma_cmd_create_qp_valid(const struct vrdma_cmd_create_qp *cmd)
+{
+	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd)) && cmd->sq_sig_all <= 1;
+}
+
+static inline int vrdma_cmd_modify_qp_valid(const struct vrdma_cmd_modify_qp *cmd)
+{
+	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd));
+}
+
+static inline int vrdma_cmd_query_qp_valid(const struct vrdma_cmd_query_qp *cmd)
+{
+	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd));
+}
+
+static inline int vrdma_cmd_create_ah_valid(const struct vrdma_cmd_create_ah *cmd)
+{
+	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd)) && cmd->attr.port != 0;
+}
+
+/* A response of the fixed size that the request demands, with a sane status. */
+static inline int vrdma_rsp_hdr_valid(const struct vrdma_rsp_hdr *hdr, __u32 length,
+				      __u32 udata_out_len)
+{
+	return VRDMA_LE32(hdr->status) < 4096 && VRDMA_LE32(hdr->udata_len) <= udata_out_len &&
+	       (VRDMA_LE32(hdr->status) != 0 || VRDMA_LE32(hdr->length) == length);
+}
+
+static inline int vrdma_config_valid(const struct vrdma_config *config)
+{
+	return VRDMA_LE32(config->protocol_version) == VRDMA_PROTOCOL_VERSION &&
+	       VRDMA_LE32(config->port_count) != 0 &&
+	       VRDMA_LE16(config->num_comp_vectors) != 0 &&
+	       VRDMA_LE16(config->num_comp_vectors) <= VRDMA_MAX_COMP_VECTORS &&
+	       VRDMA_LE32(config->max_qp) <= VRDMA_DB_MAX_HANDLES &&
+	       VRDMA_LE32(config->max_cq) <= VRDMA_DB_MAX_HANDLES;
+}
+
+#endif /* VRDMA_CHECK_H */

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * vrdma wire protocol: the requests and responses of the control queue.
+ *
+ * Device-readable bytes of a chain: the request structure, then udata_in_len
+ * bytes of the vendor's, then (REG_MR) the runs.  Device-writable bytes: the
+ * response structure, then udata_out_len bytes for the vendor's.  Attribute
+ * values, masks and flags are those of the kernel's <rdma/ib_user_verbs.h>.
+ */
+#ifndef VRDMA_COMMANDS_H
+#define VRDMA_COMMANDS_H
+
+#include "vrdma_protocol.h"
+
+/* Requests without fields of their own, and those that name one object. */
+struct vrdma_cmd_empty {
+	struct vrdma_cmd_hdr hdr;
+};
+
+struct vrdma_cmd_handle {
+	struct vrdma_cmd_hdr hdr;
+	__le32 handle;
+	__le32 reserved;
+};
+
+struct vrdma_rsp_empty {
+	struct vrdma_rsp_hdr hdr;
+};
+
+struct vrdma_rsp_handle {
+	struct vrdma_rsp_hdr hdr;
+	__le32 handle;
+	__le32 reserved;
+};
+
+/* QUERY_DEVICE: vrdma_cmd_empty */
+struct vrdma_rsp_query_device {
+	struct vrdma_rsp_hdr hdr;
+	__le64 fw_ver;
+	__be64 sys_image_guid;
+	__le64 max_mr_size;
+	__le64 page_size_cap;
+	__le64 device_cap_flags;
+	__le32 vendor_id;
+	__le32 vendor_part_id;
+	__le32 hw_ver;
+	__le32 max_qp;
+	__le32 max_qp_wr;
+	__le32 max_send_sge;
+	__le32 max_recv_sge;
+	__le32 max_sge_rd;
+	__le32 max_cq;
+	__le32 max_cqe;
+	__le32 max_mr;
+	__le32 max_pd;
+	__le32 max_qp_rd_atom;
+	__le32 max_res_rd_atom;
+	__le32 max_qp_init_rd_atom;
+	__le32 atomic_cap;		/* enum ib_atomic_cap */
+	__le32 max_mw;
+	__le32 max_mcast_grp;
+	__le32 max_mcast_qp_attach;
+	__le32 max_ah;
+	__le32 max_srq;
+	__le32 max_srq_wr;
+	__le32 max_srq_sge;
+	__le16 max_pkeys;
+	__u8   local_ca_ack_delay;
+	__u8   reserved;
+	__le32 max_inline_data;
+	__le32 reserved2;
+};
+
+struct vrdma_cmd_query_port {
+	struct vrdma_cmd_hdr hdr;
+	__le32 port;
+	__le32 reserved;
+};
+
+struct vrdma_rsp_query_port {
+	struct vrdma_rsp_hdr hdr;
+	__le32 state;			/* enum ib_port_state of the host's port */
+	__le32 max_mtu;			/* enum ib_mtu */
+	__le32 active_mtu;		/* enum ib_mtu; bounded by the guest netdev's */
+	__le32 gid_tbl_len;
+	__le32 port_cap_flags;
+	__le32 max_msg_sz;
+	__le16 pkey_tbl_len;
+	__u8   active_width;
+	__u8   phys_state;
+	__le16 active_speed;
+	__le16 reserved;
+};
+
+#define VRDMA_GID_TYPE_ROCE_V1		1
+#define VRDMA_GID_TYPE_ROCE_V2		2
+
+/* ADD_GID; DEL_GID takes the same and looks at port and index only. */
+struct vrdma_cmd_gid {
+	struct vrdma_cmd_hdr hdr;
+	__le32 port;
+	__le32 index;
+	__u8   gid[16];
+	__le32 type;			/* VRDMA_GID_TYPE_* */
+	__le16 vlan;			/* VLAN id, or 0xffff */
+	__u8   mac[6];			/* of the netdev that has the address */
+	__le32 reserved;
+};
+
+/* MAP_DOORBELLS: vrdma_cmd_empty.  See vrdma_doorbell.h. */
+struct vrdma_rsp_map_doorbells {
+	struct vrdma_rsp_hdr hdr;
+	__le64 window_offset;
+	__le64 length;
+};
+
+/*
+ * ALLOC_UCONTEXT: vrdma_cmd_empty -> vrdma_rsp_handle.
+ * DEALLOC_UCONTEXT: vrdma_cmd_handle; frees all that the context still owns.
+ */
+
+/* MMAP: a guest process maps (offset, length) of its uverbs file. */
+struct vrdma_cmd_mmap {
+	struct vrdma_cmd_hdr hdr;	/* uctx: whose file */
+	__le64 offset;
+	__le64 length;			/* multiple of VRDMA_WINDOW_PAGE_SIZE */
+};
+
+#define VRDMA_MMAP_CACHED		0
+#define VRDMA_MMAP_WRITE_COMBINE	1
+#define VRDMA_MMAP_NONCACHED		2
+
+struct vrdma_rsp_mmap {
+	struct vrdma_rsp_hdr hdr;
+	__le64 window_offset;
+	__le32 caching;			/* VRDMA_MMAP_* */
+	__le32 reserved;
+};
+
+struct vrdma_cmd_munmap {
+	struct vrdma_cmd_hdr hdr;
+	__le64 window_offset;		/* as MMAP returned it */
+	__le64 length;
+};
+
+/* ALLOC_PD: vrdma_cmd_empty -> vrdma_rsp_handle.  DEALLOC_PD: vrdma_cmd_handle. */
+
+/* Guest memory: runs of guest-physical addresses, adjacent pages merged. */
+struct vrdma_run {
+	__le64 gpa;
+	__le64 length;
+};
+
+/* REG_MR: followed (after udata) by run_count runs that cover [iova, +length). */
+struct vrdma_cmd_reg_mr {
+	struct vrdma_cmd_hdr hdr;
+	__le32 pd;
+	__le32 access;			/* enum ib_uverbs_access_flags */
+	__le64 start;			/* guest virtual address of the first byte */
+	__le64 iova;			/* address on the wire (hca_va) */
+	__le64 length;			/* bytes */
+	__le32 run_count;
+	__le32 reserved;
+};
+
+struct vrdma_rsp_reg_mr {
+	struct vrdma_rsp_hdr hdr;
+	__le32 handle;
+	__le32 lkey;
+	__le32 rkey;
+	__le32 reserved;
+};
+
+struct vrdma_cmd_create_cq {
+	struct vrdma_cmd_hdr hdr;
+	__le32 cqe;
+	__le32 comp_vector;
+	__le32 flags;			/* enum ib_uverbs_ex_create_cq_flags */
+	__le32 reserved;
+};
+
+struct vrdma_rsp_create_cq {
+	struct vrdma_rsp_hdr hdr;
+	__le32 handle;
+	__le32 cqe;			/* entries that it really has */
+};
+
+struct vrdma_cmd_create_srq {
+	struct vrdma_cmd_hdr hdr;
+	__le32 pd;
+	__le32 max_wr;
+	__le32 max_sge;
+	__le32 srq_limit;
+};
+
+struct vrdma_rsp_create_srq {
+	struct vrdma_rsp_hdr hdr;
+	__le32 handle;
+	__le32 max_wr;
+	__le32 max_sge;
+	__le32 reserved;
+};
+
+struct vrdma_cmd_modify_srq {
+	struct vrdma_cmd_hdr hdr;
+	__le32 handle;
+	__le32 attr_mask;		/* enum ib_srq_attr_mask */
+	__le32 max_wr;
+	__le32 srq_limit;
+};
+
+struct vrdma_rsp_query_srq {
+	struct vrdma_rsp_hdr hdr;
+	__le32 max_wr;
+	__le32 max_sge;
+	__le32 srq_limit;
+	__le32 reserved;
+};
+
+struct vrdma_qp_cap {
+	__le32 max_send_wr;
+	__le32 max_recv_wr;
+	__le32 max_send_sge;
+	__le32 max_recv_sge;
+	__le32 max_inline_data;
+	__le32 reserved;
+};
+
+struct vrdma_cmd_create_qp {
+	struct vrdma_cmd_hdr hdr;
+	__le32 pd;
+	__le32 send_cq;
+	__le32 recv_cq;
+	__le32 srq;			/* or VRDMA_NO_HANDLE */
+	__u8   qp_type;			/* enum ib_qp_type */
+	__u8   sq_sig_all;
+	__le16 reserved;
+	__le32 create_flags;
+	struct vrdma_qp_cap cap;
+};
+
+struct vrdma_rsp_create_qp {
+	struct vrdma_rsp_hdr hdr;
+	__le32 handle;
+	__le32 qp_num;
+	struct vrdma_qp_cap cap;
+};
+
+/* Address vector of a RoCE port, in MODIFY_QP, QUERY_QP and CREATE_AH. */
+struct vrdma_ah_attr {
+	__u8   dgid[16];
+	__le32 flow_label;
+	__u8   sgid_index;
+	__u8   hop_limit;
+	__u8   traffic_class;
+	__u8   sl;
+	__u8   port;
+	__u8   static_rate;
+	__u8   dmac[6];			/* as the guest resolved it; informative */
+	__le32 reserved;
+};
+
+/* The attributes of MODIFY_QP, and what QUERY_QP returns. */
+struct vrdma_qp_attr {
+	__u8   qp_state;		/* enum ib_qp_state, as in the next */
+	__u8   cur_qp_state;
+	__u8   path_mtu;		/* enum ib_mtu */
+	__u8   path_mig_state;
+	__le32 qkey;
+	__le32 rq_psn;
+	__le32 sq_psn;
+	__le32 dest_qp_num;
+	__le32 qp_access_flags;
+	__le16 pkey_index;
+	__u8   en_sqd_async_notify;
+	__u8   sq_draining;
+	__u8   max_rd_atomic;
+	__u8   max_dest_rd_atomic;
+	__u8   min_rnr_timer;
+	__u8   port;
+	__u8   timeout;
+	__u8   retry_cnt;
+	__u8   rnr_retry;
+	__u8   reserved;
+	__le32 rate_limit;
+	__le32 reserved2;
+	struct vrdma_ah_attr ah;
+	struct vrdma_qp_cap cap;
+};
+
+struct vrdma_cmd_modify_qp {
+	struct vrdma_cmd_hdr hdr;
+	__le32 handle;
+	__le32 attr_mask;		/* enum ib_qp_attr_mask */
+	struct vrdma_qp_attr attr;
+};
+
+struct vrdma_cmd_query_qp {
+	struct vrdma_cmd_hdr hdr;
+	__le32 handle;
+	__le32 attr_mask;
+};
+
+struct vrdma_rsp_query_qp {
+	struct vrdma_rsp_hdr hdr;
+	struct vrdma_qp_attr attr;
+	__u8   sq_sig_all;
+	__u8   reserved[7];
+};
+
+struct vrdma_cmd_create_ah {
+	struct vrdma_cmd_hdr hdr;
+	__le32 pd;
+	__le32 reserved;
+	struct vrdma_ah_attr attr;
+};
+
+struct vrdma_rsp_query_ah {
+	struct vrdma_rsp_hdr hdr;
+	struct vrdma_ah_attr attr;
+};
+
+#endif /* VRDMA_COMMANDS_H */

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * vrdma wire protocol: the doorbell area, one per device, in the window.
+ *
+ * A doorbell is a bit in a three-level bitmap.  To ring handle h the driver
+ * sets, in this order and each with an atomic read-modify-write,
+ *	bits[h / 64] bit h % 64,  summary[h / 4096] bit (h / 64) % 64,
+ *	root bit h / 4096,
+ * then executes a full barrier and reads `polling`; when that is zero it
+ * notifies doorbellq.  The device takes the bits with atomic exchanges from the
+ * root down.  Before it stops looking it clears `polling`, executes a full
+ * barrier and looks at the roots once more.
+ */
+#ifndef VRDMA_DOORBELL_H
+#define VRDMA_DOORBELL_H
+
+#include <linux/types.h>
+
+#define VRDMA_DB_MAX_HANDLES		65536
+#define VRDMA_DB_BITS_PER_WORD		64
+#define VRDMA_DB_WORDS		(VRDMA_DB_MAX_HANDLES / VRDMA_DB_BITS_PER_WORD)
+#define VRDMA_DB_SUMMARY_WORDS	(VRDMA_DB_WORDS / VRDMA_DB_BITS_PER_WORD)
+
+struct vrdma_doorbell_bitmap {
+	__le64 root;			/* bit i: summary[i] may be non-zero */
+	__le64 pad[7];
+	__le64 summary[VRDMA_DB_SUMMARY_WORDS];
+	__le64 bits[VRDMA_DB_WORDS];
+};
+
+/* Values of cq_arm[], as of ibv_req_notify_cq (IBTA 1.4, 11.4.2.2). */
+#define VRDMA_CQ_NOT_ARMED		0
+#define VRDMA_CQ_ARM_SOLICITED		1
+#define VRDMA_CQ_ARM_NEXT		2
+
+struct vrdma_doorbell_area {
+	__le32 polling;			/* written by the device; non-zero: do not notify */
+	__le32 pad[15];
+	struct vrdma_doorbell_bitmap qp;	/* send queues with new work requests */
+	struct vrdma_doorbell_bitmap cq;	/* newly armed CQs, with VRDMA_F_CQ_DOORBELL */
+	/*
+	 * Armed state by CQ handle.  The driver stores, then executes a full
+	 * barrier; the device, after publishing a completion and a full
+	 * barrier, exchanges it with VRDMA_CQ_NOT_ARMED and sends the event.
+	 */
+	__le32 cq_arm[VRDMA_DB_MAX_HANDLES];
+};
+
+#endif /* VRDMA_DOORBELL_H */
