@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// Requests from this process to the VMM (vhost-user: "back-end message types").
+#pragma once
+
+#include <spdlog/logger.h>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+
+#include "file_descriptor.h"
+#include "result.h"
+#include "vhost/protocol.h"
+
+namespace vrdma::vhost {
+
+// A mapping to make in one of the device's virtio shared memory regions.
+struct MapRequest {
+    uint8_t region = 0;  // id of the shared memory region
+    int fd = -1;         // borrowed for the call
+    uint64_t fd_offset = 0;
+    uint64_t region_offset = 0;  // where in the shared memory region
+    uint64_t length = 0;
+    bool writable = true;
+};
+
+// The VMM's socket for back-end requests.  The device side may be called from any
+// thread and never blocks; replies are read by the connection's thread.
+class BackChannel {
+  public:
+    // How a request ended: success, the VMM's error, or ECONNRESET when the channel went
+    // away first.  Called exactly once, on the connection's thread, with no lock held.
+    using Completion = std::function<void(Result<void>)>;
+
+    // Requests that may be outstanding at one time; more are refused with EAGAIN.
+    static constexpr size_t kMaxOutstanding = 1024;
+
+    // Takes the socket of SET_BACKEND_REQ_FD.  Without `reply_ack` (the protocol feature
+    // REPLY_ACK) no request can be confirmed, so that map() and unmap() answer EOPNOTSUPP.
+    BackChannel(FileDescriptor socket, bool reply_ack, std::shared_ptr<spdlog::logger> logger);
+    ~BackChannel();
+    BackChannel(const BackChannel&) = delete;
+    BackChannel& operator=(const BackChannel&) = delete;
+
+    // Asks the VMM to map (SHMEM_MAP) or to unmap (SHMEM_UNMAP).  On an error return
+    // nothing was sent and `done` is never called: EAGAIN too many outstanding,
+    // ECONNRESET the channel is closed, EOPNOTSUPP see above, EBADF.
+    Result<void> map(const MapRequest& request, Completion done);
+    Result<void> unmap(uint8_t region, uint64_t region_offset, uint64_t length, Completion done);
+
+    // Tells the driver that the configuration space changed (CONFIG_CHANGE_MSG).
+    Result<void> config_changed();
+
+    // For the connection's thread.  Sends what waits and handles the replies that have
+    // arrived; false when the channel is of no more use (closed by the VMM, or broken).
+    bool process();
+
+    // Fails everything outstanding with ECONNRESET; later requests are refused with it.
+    void close();
+
+    int fd() const { return socket_.get(); }
+
+  private:
+    struct Outgoing {
+        BackendRequest request;
+        bool need_reply;
+        ShmemMapping payload;
+        size_t payload_size;
+        FileDescriptor fd;
+        size_t sent = 0;
+    };
+    struct Pending {
+        BackendRequest request;
+        Completion done;
+    };
+
+    Result<void> submit(Outgoing outgoing, Completion done);
+    bool flush_locked();
+    bool receive_replies();
+    bool handle_reply();
+
+    const FileDescriptor socket_;
+    const bool reply_ack_;
+    const std::shared_ptr<spdlog::logger> logger_;
+
+    std::mutex mutex_;  // guards what follows
+    bool open_ = true;
+    std::deque<Outgoing> outgoing_;
+    std::deque<Pending> pending_;  // in the order of their replies
+
+    // The connection's thread only.
+    VuReply reply_{};
+    size_t reply_received_ = 0;
+};
+
+}  // namespace vrdma::vhost

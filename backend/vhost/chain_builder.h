@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "memory/guest_memory.h"
+
+namespace vrdma::vhost {
+
+// What a driver did that the specification forbids, as a sentence for the log.
+struct RingError {
+    const char* what;
+};
+
+template <typename T>
+using RingResult = tl::expected<T, RingError>;
+
+inline tl::unexpected<RingError> ring_error(const char* what) {
+    return tl::unexpected<RingError>(RingError{what});
+}
+
+// Collects the buffers of one chain while a ring walks its descriptors.
+class ChainBuilder {
+  public:
+    // `segments` lends its storage.  At most `max_descriptors` buffers are accepted.
+    ChainBuilder(const memory::GuestMemory& memory, uint32_t max_descriptors,
+                 std::vector<memory::HostRange> segments);
+
+    // One descriptor's buffer.  All values are guest-controlled.
+    RingResult<void> add(uint64_t address, uint32_t length, bool writable);
+
+    // Bytes at a guest address that must be in one piece of memory (indirect tables).
+    RingResult<memory::HostRange> translate(uint64_t address, uint32_t length) const;
+
+    std::vector<memory::HostRange> take_segments() { return std::move(segments_); }
+    size_t readable_count() const { return readable_count_; }
+    uint64_t readable_size() const { return readable_size_; }
+    uint64_t writable_size() const { return writable_size_; }
+
+  private:
+    RingResult<void> add_pieces(uint64_t address, uint64_t length);
+
+    const memory::GuestMemory& memory_;
+    const uint32_t max_descriptors_;
+    std::vector<memory::HostRange> segments_;
+    uint32_t descriptors_ = 0;
+    size_t readable_count_ = 0;
+    uint64_t readable_size_ = 0;
+    uint64_t writable_size_ = 0;
+};
+
+}  // namespace vrdma::vhost

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <spdlog/logger.h>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "file_descriptor.h"
+#include "memory/guest_memory.h"
+#include "vhost/back_channel.h"
+#include "vhost/device.h"
+#include "vhost/event_loop.h"
+#include "vhost/message.h"
+#include "vhost/queue_state.h"
+
+namespace vrdma::vhost {
+
+// One VMM's connection: parses, checks and answers its messages on the loop's thread,
+// and never blocks.
+class Connection {
+  public:
+    // Serves `device` on `socket`.  `closed` is called, on the loop's thread, when the VMM
+    // has left or has broken the protocol; the connection is to be destroyed then.
+    Connection(FileDescriptor socket, Device& device, EventLoop& loop,
+               std::shared_ptr<spdlog::logger> logger, std::function<void()> closed);
+
+    // Stops the queues, fails what the back channel has outstanding, and tells the device
+    // that it is disconnected.
+    ~Connection();
+    Connection(const Connection&) = delete;
+    Connection& operator=(const Connection&) = delete;
+
+  private:
+    friend struct MessageHandlers;
+
+    void receive();
+    void handle(Message& message);
+    void set_memory(memory::GuestMemory memory);
+    void set_back_channel(FileDescriptor socket);
+    void drop_back_channel();
+    void stop_queues();
+
+    FileDescriptor socket_;
+    Device& device_;
+    EventLoop& loop_;
+    const std::shared_ptr<spdlog::logger> logger_;
+    const std::function<void()> closed_;
+    MessageReader reader_;
+    uint64_t features_ = 0;
+    uint64_t protocol_features_ = 0;
+    std::shared_ptr<const memory::GuestMemory> memory_;
+    std::vector<std::unique_ptr<QueueState>> queues_;
+    std::shared_ptr<BackChannel> back_channel_;
+};
+
+}  // namespace vrdma::vhost

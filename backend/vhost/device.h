@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a virtio device implements to be served over vhost-user.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "memory/guest_memory.h"
+#include "result.h"
+#include "vhost/back_channel.h"
+#include "vhost/virtqueue.h"
+
+namespace vrdma::vhost {
+
+// All calls come from the connection's one thread, one at a time, and none may wait
+// for the VMM: the VMM may be waiting for this thread.  The device outlives the
+// connections to it.
+class Device {
+  public:
+    virtual ~Device() = default;
+
+    // Device-specific feature bits to offer, besides those of the transport.
+    virtual uint64_t features() const = 0;
+
+    // How many virtqueues the device has; the same for its whole life.
+    virtual uint16_t queue_count() const = 0;
+
+    // Configuration space, of which the driver reads `out.size()` bytes from `offset`
+    // or the VMM writes `in`.  Offset and length are guest-controlled.
+    virtual Result<void> read_config(uint32_t offset, std::span<std::byte> out) = 0;
+    virtual Result<void> write_config(uint32_t offset, std::span<const std::byte> in) = 0;
+
+    // A VMM has connected; features, memory and queues follow.
+    virtual void connected() = 0;
+
+    // The VMM is gone.  Before this, every running queue was stopped and every request
+    // of the back channel failed; memory that nobody holds on to is unmapped after it.
+    virtual void disconnected() = 0;
+
+    // What the driver accepted of features() and the transport's bits.
+    virtual void features_negotiated(uint64_t features) = 0;
+
+    // The guest's memory is now `memory`.  Ranges of the old one stay mapped for as
+    // long as someone holds their region.
+    virtual void memory_changed(std::shared_ptr<const memory::GuestMemory> memory) = 0;
+
+    // Queue `index` runs: the device may use `queue`, from any thread, until it has
+    // returned from stop_queue(index).  Buffers may be available already.
+    virtual void start_queue(uint16_t index, Virtqueue& queue) = 0;
+
+    // Returns when the device no longer touches the queue and has given back every
+    // chain of it, by push() or unpop().  Must not wait for the back channel: its
+    // replies arrive on this very thread.
+    virtual void stop_queue(uint16_t index) = 0;
+
+    // The guest was reset: everything it had is to be freed.  Its queues are stopped.
+    virtual void reset() = 0;
+
+    // Requests to the VMM can be made; replaces an earlier channel, whose outstanding
+    // requests have failed with ECONNRESET.
+    virtual void back_channel_ready(std::shared_ptr<BackChannel> channel) = 0;
+};
+
+}  // namespace vrdma::vhost

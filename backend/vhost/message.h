@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "file_descriptor.h"
+#include "vhost/protocol.h"
+
+namespace vrdma::vhost {
+
+// Longer payloads than any message of ours are taken in, so that an unknown message can
+// be refused instead of ending the connection.
+inline constexpr size_t kMaxPayload = 4096;
+
+// Descriptors that one message can carry.
+inline constexpr size_t kMaxFds = kMaxTableRegions;
+
+// One message as it came in; the descriptors that nobody took are closed with it.
+struct Message {
+    VuHeader header{};
+    std::array<std::byte, kMaxPayload> payload;
+    std::vector<FileDescriptor> fds;
+
+    Request request() const { return static_cast<Request>(header.request); }
+    bool need_reply() const { return (header.flags & kFlagNeedReply) != 0; }
+    std::span<const std::byte> bytes() const { return std::span(payload).first(header.size); }
+
+    // The payload as a T, whose size the message table has checked.
+    template <typename T>
+    T as() const {
+        T value;
+        std::memcpy(&value, payload.data(), sizeof(T));
+        return value;
+    }
+};
+
+// Puts messages together from a non-blocking stream socket.
+class MessageReader {
+  public:
+    enum class Status {
+        kComplete,  // message() is whole; call next() before reading on
+        kAgain,     // nothing more to read now
+        kClosed,    // the peer has left, between two messages
+        kMalformed  // the stream is of no more use; error() says why
+    };
+
+    Status read(int socket);
+    Message& message() { return message_; }
+    void next();
+    const std::string& error() const { return error_; }
+
+  private:
+    Status receive(int socket, std::span<std::byte> buffer);
+    Status malformed(std::string error);
+
+    Message message_;
+    size_t received_ = 0;
+    std::string error_;
+};
+
+}  // namespace vrdma::vhost

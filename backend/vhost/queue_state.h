@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <spdlog/logger.h>
+#include <cstdint>
+#include <memory>
+
+#include "file_descriptor.h"
+#include "memory/guest_memory.h"
+#include "result.h"
+#include "vhost/device.h"
+#include "vhost/ring_layout.h"
+#include "vhost/virtqueue.h"
+
+namespace vrdma::vhost {
+
+// One ring of a connection in its states (vhost-user, "Ring states"): the device runs it
+// while it is both started and enabled.  The connection's thread only.
+class QueueState {
+  public:
+    QueueState(uint16_t index, Device& device, std::shared_ptr<spdlog::logger> logger);
+
+    // Stops the ring if the device runs it.
+    ~QueueState();
+    QueueState(const QueueState&) = delete;
+    QueueState& operator=(const QueueState&) = delete;
+
+    // SET_VRING_NUM, ADDR and BASE.  EBUSY while the ring is started.
+    Result<void> set_size(uint32_t size);
+    Result<void> set_addresses(uint64_t descriptors, uint64_t driver, uint64_t device);
+    Result<void> set_base(uint32_t base);
+
+    // SET_VRING_KICK with a descriptor: starts the ring.
+    Result<void> start(FileDescriptor kick, uint64_t features,
+                       std::shared_ptr<const memory::GuestMemory> memory);
+
+    // SET_VRING_ENABLE.
+    void enable(bool enabled);
+
+    // GET_VRING_BASE: stops the ring.
+    uint32_t stop();
+
+    void set_call(FileDescriptor call) { queue_.set_call(std::move(call)); }
+    void set_error(FileDescriptor error) { queue_.set_error(std::move(error)); }
+
+    // The guest's memory has changed.  A ring that is gone with it is stopped.
+    void change_memory(std::shared_ptr<const memory::GuestMemory> memory);
+
+    bool started() const { return started_; }
+
+  private:
+    void update();
+
+    const uint16_t index_;
+    Device& device_;
+    const std::shared_ptr<spdlog::logger> logger_;
+    Virtqueue queue_;
+    RingLayout layout_;
+    uint32_t base_ = 0;
+    bool started_ = false;
+    bool enabled_ = false;
+    bool lost_ = false;     // its memory is gone
+    bool running_ = false;  // on the device
+};
+
+}  // namespace vrdma::vhost

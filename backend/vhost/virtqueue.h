@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// A virtqueue as the device sees it, split or packed (virtio 1.2, 2.7 and 2.8).
+#pragma once
+
+#include <spdlog/logger.h>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "file_descriptor.h"
+#include "memory/guest_memory.h"
+#include "result.h"
+#include "vhost/descriptor_chain.h"
+#include "vhost/packed_ring.h"
+#include "vhost/ring_layout.h"
+#include "vhost/split_ring.h"
+
+namespace vrdma::vhost {
+
+// Every method may be called from any thread.  A ring on which the driver does
+// something that the specification forbids fails: that is logged once, the VMM's error
+// eventfd is signalled, and from then on nothing in it is touched until it is set up
+// anew.  No other ring notices.
+class Virtqueue {
+  public:
+    Virtqueue(uint16_t index, std::shared_ptr<spdlog::logger> logger);
+    Virtqueue(const Virtqueue&) = delete;
+    Virtqueue& operator=(const Virtqueue&) = delete;
+
+    // --- for the device, between start_queue() and stop_queue() ---
+
+    uint16_t index() const { return index_; }
+
+    // The oldest chain that the driver made available, or none.  The errors all mean
+    // that the ring has failed.
+    Result<std::optional<DescriptorChain>> pop();
+
+    // Gives a chain back as used, `written` bytes of its writable part written.  In any
+    // order.  The driver learns of it by notify().
+    void push(DescriptorChain&& chain, uint32_t written);
+
+    // Gives a chain back as if it had never been taken: pop() returns it again, before
+    // any later one, here or after the ring was stopped and resumed.  In any order.
+    void unpop(DescriptorChain&& chain);
+
+    // Interrupts the driver if it wants that for what was pushed since the last call.
+    // Returns whether it did.
+    bool notify();
+
+    // Asks for kicks.  True when chains have become available meanwhile, for which no
+    // kick may come: go on with pop().
+    bool enable_notifications();
+
+    // Tells the driver that it need not kick (it still may).
+    void disable_notifications();
+
+    // The eventfd that the driver's kicks make readable, non-blocking; it does not change
+    // between start_queue() and stop_queue().  clear_kick() makes it unreadable again.
+    int kick_fd() const { return kick_.get(); }
+    void clear_kick();
+
+    // Why the ring has failed; empty when it has not.
+    std::string failure() const;
+
+    // --- for the connection ---
+
+    // Lays the ring out in `memory` and begins at `base`, as SET_VRING_BASE has it.
+    // EINVAL for a layout that the specification forbids, EFAULT when it is not in memory.
+    Result<void> set_up(const RingLayout& layout, uint32_t base,
+                        std::shared_ptr<const memory::GuestMemory> memory);
+
+    // Ends what set_up() began and says where to resume, as GET_VRING_BASE has it.
+    uint32_t tear_down();
+
+    // Finds the ring in `memory`; false, and the ring has failed, when it is not there.
+    bool change_memory(std::shared_ptr<const memory::GuestMemory> memory);
+
+    // The eventfds; an invalid one for none.
+    void set_kick(FileDescriptor kick);
+    void set_call(FileDescriptor call);
+    void set_error(FileDescriptor error);
+
+  private:
+    using Ring = std::variant<std::monostate, SplitRing, PackedRing>;
+
+    template <typename T>
+    void fail_locked(const T& what);
+    void push_locked(DescriptorChain& chain, uint32_t written);
+    void recycle_locked(DescriptorChain& chain);
+
+    const uint16_t index_;
+    const std::shared_ptr<spdlog::logger> logger_;
+    FileDescriptor kick_;  // changes only while the device does not run the queue
+
+    mutable std::mutex mutex_;  // guards what follows
+    FileDescriptor call_;
+    FileDescriptor error_;
+    RingLayout layout_;
+    std::shared_ptr<const memory::GuestMemory> memory_;
+    Ring ring_;
+    std::string failure_;
+    uint64_t next_sequence_ = 0;
+    uint32_t taken_ = 0;                                    // chains that the device holds
+    std::vector<DescriptorChain> unpopped_;                 // latest first
+    std::vector<std::vector<memory::HostRange>> recycled_;  // spares pop() an allocation
+};
+
+}  // namespace vrdma::vhost
