@@ -13,8 +13,7 @@ namespace vrdma::memory {
 // Copies one T out of guest-controlled memory.  The compiler barrier makes sure
 // that the copy is what gets checked and used: it is never read a second time.
 template <typename T>
-    requires std::is_trivially_copyable_v<T>
-T copy_from_guest(const void* source) {
+requires std::is_trivially_copyable_v<T> T copy_from_guest(const void* source) {
     T value;
     std::memcpy(&value, source, sizeof(T));
     std::atomic_signal_fence(std::memory_order_seq_cst);
@@ -22,7 +21,7 @@ T copy_from_guest(const void* source) {
 }
 
 template <typename T>
-    requires std::is_trivially_copyable_v<T>
+requires std::is_trivially_copyable_v<T>
 void copy_to_guest(void* destination, const T& value) {
     std::memcpy(destination, &value, sizeof(T));
 }

@@ -38,9 +38,9 @@ Result<GuestMemory> GuestMemory::with(std::shared_ptr<const GuestRegion> region)
         }
     }
     GuestMemory result = *this;
-    auto position = std::upper_bound(
-        result.regions_.begin(), result.regions_.end(), region,
-        [](const auto& a, const auto& b) { return a->start() < b->start(); });
+    auto position =
+        std::upper_bound(result.regions_.begin(), result.regions_.end(), region,
+                         [](const auto& a, const auto& b) { return a->start() < b->start(); });
     result.regions_.insert(position, std::move(region));
     return result;
 }
@@ -88,6 +88,19 @@ Result<PinnedRange> GuestMemory::pin(GuestPhysicalAddress address, uint64_t leng
         return fail(range.error());
     }
     return PinnedRange{*range, *find(address.value, length)};
+}
+
+Result<PinnedRange> GuestMemory::pin_prefix(GuestPhysicalAddress address, uint64_t length) const {
+    if (!range_valid(address.value, length)) {
+        return fail(EINVAL);
+    }
+    const auto* region = find(address.value, 1);
+    if (region == nullptr) {
+        return fail(EFAULT);
+    }
+    const uint64_t offset = address.value - (*region)->start().value;
+    const uint64_t available = std::min(length, (*region)->size() - offset);
+    return PinnedRange{{(*region)->data() + offset, available}, *region};
 }
 
 Result<HostRange> GuestMemory::translate_vmm(uint64_t address, uint64_t length) const {

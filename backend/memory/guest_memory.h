@@ -57,6 +57,9 @@ class GuestMemory {
     // As translate(), with the reference that keeps the range mapped.
     Result<PinnedRange> pin(GuestPhysicalAddress address, uint64_t length) const;
 
+    // As pin(), of as many of the `length` bytes as follow each other in one region.
+    Result<PinnedRange> pin_prefix(GuestPhysicalAddress address, uint64_t length) const;
+
     // As translate(), from an address of the VMM (vhost-user: "user address").
     Result<HostRange> translate_vmm(uint64_t address, uint64_t length) const;
 

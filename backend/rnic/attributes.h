@@ -69,7 +69,6 @@ struct PortAttributes {
     uint16_t active_speed = 0;
 };
 
-
 struct MrAttributes {
     memory::GuestVirtualAddress start;  // where the guest process has it
     memory::GuestVirtualAddress iova;   // how it is addressed on the wire (hca_va)

@@ -102,9 +102,9 @@ class AddressHandle {
 
 // What backs a mapping of the RNIC into the guest.
 struct MmapSource {
-    int fd = -1;          // borrowed from the context
-    uint64_t offset = 0;  // bytes, page-aligned
-    uint32_t caching = 0; // VRDMA_MMAP_*
+    int fd = -1;           // borrowed from the context
+    uint64_t offset = 0;   // bytes, page-aligned
+    uint32_t caching = 0;  // VRDMA_MMAP_*
 };
 
 // One guest user context.  Destroying it releases all that it still owns.

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/config.h"
+
+#include <fmt/format.h>
+#include <spdlog/common.h>
+#include <sys/un.h>
+
+#include <toml++/toml.h>
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <functional>
+#include <limits>
+#include <map>
+#include <optional>
+#include <set>
+#include <sstream>
+
+namespace vrdma::daemon {
+namespace {
+
+[[noreturn]] void reject(const std::string& file, const toml::source_region& where,
+                         const std::string& message) {
+    throw ConfigError(
+        fmt::format("{}:{}:{}: {}", file, where.begin.line, where.begin.column, message));
+}
+
+// The keys of one table, each with what reads its value.
+using Reader = std::function<void(const std::string& key, const toml::node& value)>;
+using Schema = std::map<std::string, Reader, std::less<>>;
+
+class Parser {
+  public:
+    explicit Parser(std::string file) : file_(std::move(file)) {}
+
+    void read_table(const toml::table& table, const std::string& name, const Schema& schema) const {
+        for (const auto& [key, value] : table) {
+            const auto known = schema.find(key.str());
+            if (known == schema.end()) {
+                std::string keys;
+                for (const auto& entry : schema) {
+                    keys += (keys.empty() ? "" : ", ") + entry.first;
+                }
+                reject(file_, key.source(),
+                       fmt::format("unknown key '{}' in {}; it knows {}", key.str(), name, keys));
+            }
+            known->second(std::string(key.str()), value);
+        }
+    }
+
+    Reader text(std::string& target) const {
+        return [this, &target](const std::string& key, const toml::node& value) {
+            const auto* string = value.as_string();
+            if (string == nullptr) {
+                reject(file_, value.source(), fmt::format("'{}' must be a string", key));
+            }
+            target = string->get();
+        };
+    }
+
+    Reader path(std::filesystem::path& target) const {
+        return [this, &target](const std::string& key, const toml::node& value) {
+            std::string string;
+            text(string)(key, value);
+            target = string;
+        };
+    }
+
+    template <typename Integer>
+    Reader number(Integer& target, uint64_t minimum, uint64_t maximum) const {
+        return [this, &target, minimum, maximum](const std::string& key, const toml::node& value) {
+            const auto* integer = value.as_integer();
+            if (integer == nullptr || integer->get() < 0 ||
+                static_cast<uint64_t>(integer->get()) < minimum ||
+                static_cast<uint64_t>(integer->get()) > maximum) {
+                reject(file_, value.source(),
+                       fmt::format("'{}' must be an integer from {} to {}", key, minimum, maximum));
+            }
+            target = static_cast<Integer>(integer->get());
+        };
+    }
+
+    Reader table(std::function<void(const toml::table&)> read) const {
+        return [this, read = std::move(read)](const std::string& key, const toml::node& value) {
+            const auto* table = value.as_table();
+            if (table == nullptr) {
+                reject(file_, value.source(), fmt::format("'{}' must be a table, [{}]", key, key));
+            }
+            read(*table);
+        };
+    }
+
+    Reader tables(std::function<void(const toml::table&)> read) const {
+        return [this, read = std::move(read)](const std::string& key, const toml::node& value) {
+            const auto* array = value.as_array();
+            if (array == nullptr || !array->is_array_of_tables()) {
+                reject(file_, value.source(),
+                       fmt::format("'{}' must be an array of tables, [[{}]]", key, key));
+            }
+            for (const auto& element : *array) {
+                read(*element.as_table());
+            }
+        };
+    }
+
+    const std::string& file() const { return file_; }
+
+  private:
+    std::string file_;
+};
+
+std::optional<rnic::MacAddress> parse_mac(const std::string& text) {
+    rnic::MacAddress mac{};
+    int length = 0;
+    if (std::sscanf(text.c_str(), "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &mac[0], &mac[1],
+                    &mac[2], &mac[3], &mac[4], &mac[5], &length) != 6 ||
+        static_cast<size_t>(length) != text.size()) {
+        return std::nullopt;
+    }
+    return mac;
+}
+
+void read_limits(const Parser& parser, const toml::table& table, device::Limits& limits) {
+    constexpr uint64_t kMax32 = std::numeric_limits<uint32_t>::max();
+    constexpr uint64_t kMax63 = std::numeric_limits<int64_t>::max();
+    parser.read_table(
+        table, "limits",
+        {
+            {"contexts", parser.number(limits.contexts, 1, kMax32)},
+            {"protection_domains", parser.number(limits.protection_domains, 1, kMax32)},
+            {"memory_regions", parser.number(limits.memory_regions, 1, kMax32)},
+            {"completion_queues", parser.number(limits.completion_queues, 1, 65536)},
+            {"shared_receive_queues", parser.number(limits.shared_receive_queues, 1, 65536)},
+            {"queue_pairs", parser.number(limits.queue_pairs, 1, 65536)},
+            {"address_handles", parser.number(limits.address_handles, 1, kMax32)},
+            {"mappings", parser.number(limits.mappings, 1, kMax32)},
+            {"registered_bytes", parser.number(limits.registered_bytes, 1, kMax63)},
+            {"mr_runs", parser.number(limits.mr_runs, 1, 16777216)},
+            {"total_mr_runs", parser.number(limits.total_mr_runs, 1, kMax63)},
+        });
+}
+
+VmConfig read_vm(const Parser& parser, const toml::table& table, const device::Limits& defaults,
+                 size_t index) {
+    VmConfig vm;
+    vm.name = fmt::format("vm{}", index);
+    vm.limits = defaults;
+    parser.read_table(table, "[[vm]]",
+                      {
+                          {"name", parser.text(vm.name)},
+                          {"socket", parser.path(vm.socket)},
+                          {"mac",
+                           [&](const std::string& key, const toml::node& value) {
+                               std::string text;
+                               parser.text(text)(key, value);
+                               const auto mac = parse_mac(text);
+                               if (!mac) {
+                                   reject(parser.file(), value.source(),
+                                          fmt::format("'{}' is no MAC address; write it as "
+                                                      "52:54:00:12:34:56",
+                                                      text));
+                               }
+                               vm.mac = *mac;
+                           }},
+                          {"limits", parser.table([&](const toml::table& limits) {
+                               read_limits(parser, limits, vm.limits);
+                           })},
+                      });
+    if (vm.socket.empty()) {
+        reject(parser.file(), table.source(),
+               fmt::format("[[vm]] '{}' has no 'socket', the path that QEMU connects to", vm.name));
+    }
+    return vm;
+}
+
+}  // namespace
+
+Config parse_config(std::string_view document, const std::string& name) {
+    toml::table root;
+    try {
+        root = toml::parse(document, name);
+    } catch (const toml::parse_error& error) {
+        reject(name, error.source(), std::string(error.description()));
+    }
+    Config config;
+    device::Limits defaults;
+    const Parser parser(name);
+    std::vector<const toml::table*> vms;
+    parser.read_table(
+        root, "the file",
+        {
+            {"daemon", parser.table([&](const toml::table& table) {
+                 parser.read_table(table, "[daemon]",
+                                   {{"log_level", parser.text(config.log_level)},
+                                    {"status_socket", parser.path(config.status_socket)}});
+             })},
+            {"rnic", parser.table([&](const toml::table& table) {
+                 parser.read_table(table, "[rnic]",
+                                   {{"name", parser.text(config.rnic)},
+                                    {"threads", parser.number(config.threads, 1, 256)},
+                                    {"spin_us", parser.number(config.spin_us, 0, 1000000)}});
+             })},
+            {"limits",
+             parser.table([&](const toml::table& table) { read_limits(parser, table, defaults); })},
+            {"vm", parser.tables([&](const toml::table& table) { vms.push_back(&table); })},
+        });
+    for (const auto* vm : vms) {
+        config.vms.push_back(read_vm(parser, *vm, defaults, config.vms.size()));
+    }
+    return config;
+}
+
+Config read_config(const std::filesystem::path& file) {
+    std::ifstream stream(file);
+    std::ostringstream document;
+    // Reading a directory or a broken file shows up in the stream only now.
+    if (!stream || !(document << stream.rdbuf()) || stream.bad()) {
+        // An empty file sets failbit without an error.
+        if (errno != 0 || std::filesystem::is_directory(file)) {
+            throw ConfigError(fmt::format("{}: cannot read the configuration: {}", file.string(),
+                                          std::strerror(errno)));
+        }
+    }
+    return parse_config(document.str(), file.string());
+}
+
+VmConfig parse_vm_option(const std::string& option) {
+    VmConfig vm;
+    std::istringstream stream(option);
+    std::string part;
+    while (std::getline(stream, part, ',')) {
+        const auto equals = part.find('=');
+        const std::string key = part.substr(0, equals);
+        const std::string value = equals == std::string::npos ? "" : part.substr(equals + 1);
+        if (key == "name") {
+            vm.name = value;
+        } else if (key == "socket") {
+            vm.socket = value;
+        } else if (key == "mac") {
+            const auto mac = parse_mac(value);
+            if (!mac) {
+                throw ConfigError(
+                    fmt::format("--vm {}: '{}' is no MAC address; write it as "
+                                "52:54:00:12:34:56",
+                                option, value));
+            }
+            vm.mac = *mac;
+        } else {
+            throw ConfigError(
+                fmt::format("--vm {}: unknown key '{}'; it knows name, socket, mac", option, key));
+        }
+    }
+    if (vm.socket.empty()) {
+        throw ConfigError(
+            fmt::format("--vm {}: no socket=PATH, the path that QEMU connects to", option));
+    }
+    if (vm.name.empty()) {
+        vm.name = vm.socket.stem().string();
+    }
+    return vm;
+}
+
+void check_config(const Config& config) {
+    if (config.vms.empty()) {
+        throw ConfigError(
+            "no virtual machine is configured: give --vm socket=PATH, or a [[vm]] "
+            "table in the configuration file");
+    }
+    if (spdlog::level::from_str(config.log_level) == spdlog::level::off &&
+        config.log_level != "off") {
+        throw ConfigError(
+            fmt::format("unknown log level '{}'; there are trace, debug, info, "
+                        "warning, error, critical, off",
+                        config.log_level));
+    }
+    std::set<std::string> names;
+    std::set<std::filesystem::path> sockets;
+    for (const auto& vm : config.vms) {
+        if (vm.name.empty()) {
+            throw ConfigError(fmt::format("the virtual machine with socket {} has an empty name",
+                                          vm.socket.string()));
+        }
+        if (!names.insert(vm.name).second) {
+            throw ConfigError(fmt::format("two virtual machines are named '{}'", vm.name));
+        }
+        if (!sockets.insert(vm.socket.lexically_normal()).second) {
+            throw ConfigError(
+                fmt::format("two virtual machines have the socket {}", vm.socket.string()));
+        }
+        if (vm.socket.string().size() >= sizeof(sockaddr_un{}.sun_path)) {
+            throw ConfigError(
+                fmt::format("the socket path {} is longer than the {} bytes that a "
+                            "Unix socket's may have",
+                            vm.socket.string(), sizeof(sockaddr_un{}.sun_path) - 1));
+        }
+    }
+}
+
+}  // namespace vrdma::daemon

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "device/rate_limited_log.h"
+#include "device/verbs.h"
+#include "vhost/descriptor_chain.h"
+
+namespace vrdma::device {
+
+// Largest udata in either direction, in bytes.
+inline constexpr uint32_t kMaxUdata = 4096;
+
+// Takes one chain of the control queue to the verb that it asks for, and writes the
+// answer into it.  Nothing of the chain is read twice.
+class CommandDispatcher {
+  public:
+    CommandDispatcher(std::string guest, uint32_t max_mr_runs,
+                      std::shared_ptr<spdlog::logger> logger);
+
+    struct Outcome {
+        uint32_t written = 0;    // bytes of the chain's writable part
+        bool cancelled = false;  // nothing happened; execute the chain again later
+    };
+    Outcome execute(vhost::DescriptorChain& chain, Verbs& verbs);
+
+    // Answers `chain` with `status`, an errno, whatever it asks for.
+    static Outcome refuse(vhost::DescriptorChain& chain, int status);
+
+  private:
+    Result<void> read_runs(const vhost::DescriptorChain& chain, size_t offset, uint32_t count);
+
+    const std::string guest_;
+    const uint32_t max_mr_runs_;
+    RateLimitedLog log_;
+    // Reused from command to command.
+    std::vector<std::byte> udata_in_;
+    std::vector<std::byte> udata_out_;
+    std::vector<vrdma_run> runs_;
+};
+
+}  // namespace vrdma::device

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+
+#include "file_descriptor.h"
+
+namespace vrdma::device {
+
+// The thread of a virtual device that waits for the guest's kicks.  It serves the
+// control queue, where a command may wait for the VMM, and refills event queues.
+class ControlThread {
+  public:
+    using Handler = std::function<void()>;
+
+    // Throws std::system_error when the kernel has no descriptor or thread left.
+    ControlThread();
+    ~ControlThread();
+    ControlThread(const ControlThread&) = delete;
+    ControlThread& operator=(const ControlThread&) = delete;
+
+    // Calls `handler` on the thread when `fd`, an eventfd, is readable, and once right
+    // away.  `fd` is borrowed until unwatch(), which returns when that handler no longer
+    // runs; it does not wait for others.
+    void watch(int fd, Handler handler);
+    void unwatch(int fd);
+
+  private:
+    void run();
+
+    FileDescriptor epoll_;
+    FileDescriptor wake_;
+    std::atomic<bool> stop_ = false;
+    std::mutex mutex_;  // guards what follows
+    std::condition_variable idle_;
+    std::unordered_map<int, Handler> handlers_;
+    int running_ = -1;  // whose handler runs
+    std::thread thread_;
+};
+
+}  // namespace vrdma::device

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <vrdma_doorbell.h>
+
+#include "file_descriptor.h"
+#include "memory/mapping.h"
+
+namespace vrdma::device {
+
+// A device's doorbell area, in a file of its own that the window maps as well.
+class DoorbellArea {
+  public:
+    // Throws std::system_error when the kernel gives no memory file.
+    DoorbellArea();
+
+    vrdma_doorbell_area* area() const {
+        return reinterpret_cast<vrdma_doorbell_area*>(mapping_.data());
+    }
+    int fd() const { return fd_.get(); }
+    uint64_t length() const { return mapping_.size(); }  // bytes, whole pages
+
+  private:
+    FileDescriptor fd_;
+    memory::Mapping mapping_;
+};
+
+}  // namespace vrdma::device

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "device/event_delivery.h"
+
+#include <endian.h>
+
+#include <span>
+
+namespace vrdma::device {
+namespace {
+
+uint32_t to_wire(rnic::AsyncEventType type) {
+    switch (type) {
+        case rnic::AsyncEventType::kCqError:
+            return VRDMA_EVENT_CQ_ERR;
+        case rnic::AsyncEventType::kQpFatal:
+            return VRDMA_EVENT_QP_FATAL;
+        case rnic::AsyncEventType::kQpRequestError:
+            return VRDMA_EVENT_QP_REQ_ERR;
+        case rnic::AsyncEventType::kQpAccessError:
+            return VRDMA_EVENT_QP_ACCESS_ERR;
+        case rnic::AsyncEventType::kCommunicationEstablished:
+            return VRDMA_EVENT_COMM_EST;
+        case rnic::AsyncEventType::kSqDrained:
+            return VRDMA_EVENT_SQ_DRAINED;
+        case rnic::AsyncEventType::kQpLastWqeReached:
+            return VRDMA_EVENT_QP_LAST_WQE_REACHED;
+        case rnic::AsyncEventType::kSrqError:
+            return VRDMA_EVENT_SRQ_ERR;
+        case rnic::AsyncEventType::kSrqLimitReached:
+            return VRDMA_EVENT_SRQ_LIMIT_REACHED;
+        case rnic::AsyncEventType::kPortActive:
+            return VRDMA_EVENT_PORT_ACTIVE;
+        case rnic::AsyncEventType::kPortError:
+            return VRDMA_EVENT_PORT_ERR;
+        case rnic::AsyncEventType::kGidChange:
+            return VRDMA_EVENT_GID_CHANGE;
+        case rnic::AsyncEventType::kDeviceFatal:
+            return VRDMA_EVENT_DEVICE_FATAL;
+    }
+    return VRDMA_EVENT_DEVICE_FATAL;
+}
+
+// One buffer of the guest filled with `event`; false when it has none to offer now, or
+// the ring has failed.  Buffers that are too small are given back empty.
+template <typename Event>
+bool fill_buffer(vhost::Virtqueue& queue, const Event& event) {
+    while (true) {
+        auto chain = queue.pop();
+        if (!chain) {
+            return false;
+        }
+        if (!*chain) {
+            // A kick is wanted only while an event waits for a buffer.
+            if (!queue.enable_notifications()) {
+                return false;
+            }
+            queue.disable_notifications();
+            continue;
+        }
+        const bool fits = (*chain)->write(0, std::as_bytes(std::span(&event, 1))).has_value();
+        queue.push(std::move(**chain), fits ? sizeof(event) : 0);
+        if (fits) {
+            return true;
+        }
+    }
+}
+
+}  // namespace
+
+EventDelivery::EventDelivery(std::string guest, std::shared_ptr<spdlog::logger> logger)
+    : guest_(std::move(guest)), log_(std::move(logger)) {}
+
+void EventDelivery::completion(uint32_t comp_vector, uint32_t cq_handle) {
+    CompletionTarget& target = completions_[comp_vector % completions_.size()];
+    const std::lock_guard lock(target.mutex);
+    if (target.is_waiting.insert(cq_handle).second) {
+        target.waiting.push_back(cq_handle);
+    }
+    deliver(target);
+}
+
+void EventDelivery::async_event(rnic::AsyncEventType type, uint32_t handle) {
+    const std::lock_guard lock(events_.mutex);
+    if (events_.waiting.size() >= kMaxWaitingEvents) {
+        log_.warn("{}: an asynchronous event is lost: {} wait already and the guest takes none",
+                  guest_, events_.waiting.size());
+        return;
+    }
+    events_.waiting.push_back(
+        vrdma_event{.type = htole32(to_wire(type)), .handle = htole32(handle)});
+    deliver(events_);
+}
+
+void EventDelivery::deliver(CompletionTarget& target) {
+    bool filled = false;
+    while (target.queue != nullptr && !target.waiting.empty()) {
+        const vrdma_completion_event event{.cq = htole32(target.waiting.front()), .reserved = 0};
+        if (!fill_buffer(*target.queue, event)) {
+            break;
+        }
+        target.is_waiting.erase(target.waiting.front());
+        target.waiting.pop_front();
+        filled = true;
+    }
+    if (filled) {
+        target.queue->notify();
+    }
+}
+
+void EventDelivery::deliver(EventTarget& target) {
+    bool filled = false;
+    while (target.queue != nullptr && !target.waiting.empty()) {
+        if (!fill_buffer(*target.queue, target.waiting.front())) {
+            break;
+        }
+        target.waiting.pop_front();
+        filled = true;
+    }
+    if (filled) {
+        target.queue->notify();
+    }
+}
+
+void EventDelivery::set_event_queue(vhost::Virtqueue* queue) {
+    const std::lock_guard lock(events_.mutex);
+    events_.queue = queue;
+    if (queue != nullptr) {
+        queue->disable_notifications();
+    }
+    deliver(events_);
+}
+
+void EventDelivery::set_completion_queue(uint32_t comp_vector, vhost::Virtqueue* queue) {
+    CompletionTarget& target = completions_.at(comp_vector);
+    const std::lock_guard lock(target.mutex);
+    target.queue = queue;
+    if (queue != nullptr) {
+        queue->disable_notifications();
+    }
+    deliver(target);
+}
+
+void EventDelivery::event_queue_kicked() {
+    const std::lock_guard lock(events_.mutex);
+    if (events_.queue != nullptr) {
+        events_.queue->clear_kick();
+        events_.queue->disable_notifications();
+    }
+    deliver(events_);
+}
+
+void EventDelivery::completion_queue_kicked(uint32_t comp_vector) {
+    CompletionTarget& target = completions_.at(comp_vector);
+    const std::lock_guard lock(target.mutex);
+    if (target.queue != nullptr) {
+        target.queue->clear_kick();
+        target.queue->disable_notifications();
+    }
+    deliver(target);
+}
+
+void EventDelivery::clear() {
+    {
+        const std::lock_guard lock(events_.mutex);
+        events_.waiting.clear();
+    }
+    for (CompletionTarget& target : completions_) {
+        const std::lock_guard lock(target.mutex);
+        target.waiting.clear();
+        target.is_waiting.clear();
+    }
+}
+
+}  // namespace vrdma::device

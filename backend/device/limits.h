@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+namespace vrdma::device {
+
+// What one virtual machine may hold at once.  Where the RNIC's own limit is lower,
+// that one counts.  The operator sets them; see docs/operations.md.
+struct Limits {
+    uint32_t contexts = 1024;
+    uint32_t protection_domains = 4096;
+    uint32_t memory_regions = 65536;
+    uint32_t completion_queues = 8192;
+    uint32_t shared_receive_queues = 4096;
+    uint32_t queue_pairs = 8192;
+    uint32_t address_handles = 65536;
+    uint32_t mappings = 32768;               // of RNIC memory in the window
+    uint64_t registered_bytes = 1ULL << 40;  // over all memory regions
+    uint32_t mr_runs = 262144;               // guest-physical runs of one memory region
+    uint64_t total_mr_runs = 4194304;        // over all memory regions
+};
+
+}  // namespace vrdma::device

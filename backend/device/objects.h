@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a guest holds, with what each object depends on.  `uctx` is the handle of the
+// user context that owns it; `users` counts the objects that refer to this one.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "rnic/rnic.h"
+
+namespace vrdma::device {
+
+struct ContextObject {
+    std::unique_ptr<rnic::Context> context;
+};
+
+struct PdObject {
+    uint32_t uctx = 0;
+    std::unique_ptr<rnic::ProtectionDomain> pd;
+    uint32_t users = 0;
+};
+
+struct MrObject {
+    uint32_t uctx = 0;
+    PdObject* pd = nullptr;
+    std::unique_ptr<rnic::MemoryRegion> mr;
+    uint64_t length = 0;  // bytes, for the quota
+    uint32_t runs = 0;
+};
+
+struct CqObject {
+    uint32_t uctx = 0;
+    std::unique_ptr<rnic::CompletionQueue> cq;
+    uint32_t users = 0;
+};
+
+struct SrqObject {
+    uint32_t uctx = 0;
+    PdObject* pd = nullptr;
+    std::unique_ptr<rnic::SharedReceiveQueue> srq;
+    uint32_t users = 0;
+};
+
+struct QpObject {
+    uint32_t uctx = 0;
+    PdObject* pd = nullptr;
+    CqObject* send_cq = nullptr;
+    CqObject* recv_cq = nullptr;
+    SrqObject* srq = nullptr;  // or none
+    std::unique_ptr<rnic::QueuePair> qp;
+    bool sq_sig_all = false;
+};
+
+struct AhObject {
+    uint32_t uctx = 0;
+    PdObject* pd = nullptr;
+    std::unique_ptr<rnic::AddressHandle> ah;
+    rnic::AhAttributes attributes;
+};
+
+// RNIC memory that is mapped into the window.
+struct MappingObject {
+    uint32_t uctx = 0;
+    uint64_t length = 0;  // bytes
+};
+
+}  // namespace vrdma::device

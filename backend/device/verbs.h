@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <vrdma_check.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "device/handle_table.h"
+#include "device/limits.h"
+#include "device/objects.h"
+#include "device/rate_limited_log.h"
+#include "device/window_mapper.h"
+#include "memory/guest_memory.h"
+#include "rnic/rnic.h"
+
+namespace vrdma::device {
+
+// How many objects of each kind a guest holds.
+struct ObjectCounts {
+    uint32_t contexts = 0;
+    uint32_t protection_domains = 0;
+    uint32_t memory_regions = 0;
+    uint32_t completion_queues = 0;
+    uint32_t shared_receive_queues = 0;
+    uint32_t queue_pairs = 0;
+    uint32_t address_handles = 0;
+    uint32_t mappings = 0;
+    uint64_t registered_bytes = 0;
+};
+
+// The doorbell area of the device, as the window maps it.
+struct DoorbellMemory {
+    int fd = -1;
+    uint64_t length = 0;  // bytes
+};
+
+// What a request carries besides its fixed structure.
+struct Call {
+    uint32_t uctx = VRDMA_NO_HANDLE;
+    rnic::Udata udata;
+    std::span<const vrdma_run> runs{};  // REG_MR only; a private copy
+};
+
+// The control verbs of one virtual device: objects by handle, their owners, their
+// references and quotas.  Every function answers one command; requests are private
+// copies whose own check (vrdma_check.h) has passed.  Not thread-safe.
+class Verbs {
+  public:
+    struct Options {
+        std::string guest;  // named in logs
+        Limits limits;
+        rnic::DeviceAttributes attributes;
+    };
+
+    // Everything referred to outlives the object.  `memory` gives guest memory as it
+    // is at the moment of the call.
+    Verbs(Options options, rnic::Port& port, WindowMapper& window, DoorbellMemory doorbells,
+          std::function<std::shared_ptr<const memory::GuestMemory>()> memory,
+          std::shared_ptr<spdlog::logger> logger);
+    ~Verbs();
+    Verbs(const Verbs&) = delete;
+    Verbs& operator=(const Verbs&) = delete;
+
+    ObjectCounts counts() const;
+
+    Result<void> query_device(Call& call, const vrdma_cmd_empty& request,
+                              vrdma_rsp_query_device& response);
+    Result<void> query_port(Call& call, const vrdma_cmd_query_port& request,
+                            vrdma_rsp_query_port& response);
+    Result<void> add_gid(Call& call, const vrdma_cmd_gid& request, vrdma_rsp_empty& response);
+    Result<void> del_gid(Call& call, const vrdma_cmd_gid& request, vrdma_rsp_empty& response);
+    Result<void> map_doorbells(Call& call, const vrdma_cmd_empty& request,
+                               vrdma_rsp_map_doorbells& response);
+    Result<void> alloc_ucontext(Call& call, const vrdma_cmd_empty& request,
+                                vrdma_rsp_handle& response);
+    Result<void> dealloc_ucontext(Call& call, const vrdma_cmd_handle& request,
+                                  vrdma_rsp_empty& response);
+    Result<void> mmap(Call& call, const vrdma_cmd_mmap& request, vrdma_rsp_mmap& response);
+    Result<void> munmap(Call& call, const vrdma_cmd_munmap& request, vrdma_rsp_empty& response);
+    Result<void> alloc_pd(Call& call, const vrdma_cmd_empty& request, vrdma_rsp_handle& response);
+    Result<void> dealloc_pd(Call& call, const vrdma_cmd_handle& request, vrdma_rsp_empty& response);
+    Result<void> reg_mr(Call& call, const vrdma_cmd_reg_mr& request, vrdma_rsp_reg_mr& response);
+    Result<void> dereg_mr(Call& call, const vrdma_cmd_handle& request, vrdma_rsp_empty& response);
+    Result<void> create_cq(Call& call, const vrdma_cmd_create_cq& request,
+                           vrdma_rsp_create_cq& response);
+    Result<void> destroy_cq(Call& call, const vrdma_cmd_handle& request, vrdma_rsp_empty& response);
+    Result<void> create_srq(Call& call, const vrdma_cmd_create_srq& request,
+                            vrdma_rsp_create_srq& response);
+    Result<void> modify_srq(Call& call, const vrdma_cmd_modify_srq& request,
+                            vrdma_rsp_empty& response);
+    Result<void> query_srq(Call& call, const vrdma_cmd_handle& request,
+                           vrdma_rsp_query_srq& response);
+    Result<void> destroy_srq(Call& call, const vrdma_cmd_handle& request,
+                             vrdma_rsp_empty& response);
+    Result<void> create_qp(Call& call, const vrdma_cmd_create_qp& request,
+                           vrdma_rsp_create_qp& response);
+    Result<void> modify_qp(Call& call, const vrdma_cmd_modify_qp& request,
+                           vrdma_rsp_empty& response);
+    Result<void> query_qp(Call& call, const vrdma_cmd_query_qp& request,
+                          vrdma_rsp_query_qp& response);
+    Result<void> destroy_qp(Call& call, const vrdma_cmd_handle& request, vrdma_rsp_empty& response);
+    Result<void> create_ah(Call& call, const vrdma_cmd_create_ah& request,
+                           vrdma_rsp_handle& response);
+    Result<void> query_ah(Call& call, const vrdma_cmd_handle& request,
+                          vrdma_rsp_query_ah& response);
+    Result<void> destroy_ah(Call& call, const vrdma_cmd_handle& request, vrdma_rsp_empty& response);
+
+  private:
+    // A free handle of a kind, or EDQUOT and a log line that names the limit.
+    template <typename Object>
+    Result<uint32_t> reserve(HandleTable<Object>& table, const char* kind);
+
+    // The object, if the calling context owns it; EINVAL otherwise.
+    template <typename Object>
+    Result<Object*> owned(HandleTable<Object>& table, const Call& call, uint32_t handle);
+
+    Result<rnic::Context*> context(const Call& call);
+    Result<std::vector<memory::PinnedRange>> pin(std::span<const vrdma_run> runs, uint64_t length);
+    void release_mr(MrObject& mr);
+    void release_qp(QpObject& qp);
+    void release_context(uint32_t handle);
+
+    const Options options_;
+    rnic::Port& port_;
+    WindowMapper& window_;
+    const DoorbellMemory doorbells_;
+    std::function<std::shared_ptr<const memory::GuestMemory>()> memory_;
+    RateLimitedLog log_;
+
+    HandleTable<ContextObject> contexts_;
+    HandleTable<PdObject> pds_;
+    HandleTable<MrObject> mrs_;
+    HandleTable<CqObject> cqs_;
+    HandleTable<SrqObject> srqs_;
+    HandleTable<QpObject> qps_;
+    HandleTable<AhObject> ahs_;
+    std::map<uint64_t, MappingObject> mappings_;  // by window offset
+    uint64_t registered_bytes_ = 0;
+    uint64_t registered_runs_ = 0;
+    bool doorbells_mapped_ = false;
+    uint64_t doorbells_offset_ = 0;
+};
+
+}  // namespace vrdma::device

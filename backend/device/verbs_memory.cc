@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+// Protection domains and memory regions.
+#include "device/verbs.h"
+#include "device/verbs_internal.h"
+
+namespace vrdma::device {
+
+Result<void> Verbs::alloc_pd(Call& call, const vrdma_cmd_empty&, vrdma_rsp_handle& response) {
+    auto context = this->context(call);
+    if (!context) {
+        return fail(context.error());
+    }
+    auto handle = reserve(pds_, "protection domains");
+    if (!handle) {
+        return fail(handle.error());
+    }
+    auto pd = (*context)->alloc_pd(call.udata);
+    if (!pd) {
+        return fail(pd.error());
+    }
+    pds_.insert(*handle, PdObject{.uctx = call.uctx, .pd = std::move(*pd)});
+    response.handle = htole32(*handle);
+    return {};
+}
+
+Result<void> Verbs::dealloc_pd(Call& call, const vrdma_cmd_handle& request, vrdma_rsp_empty&) {
+    auto pd = owned(pds_, call, le32toh(request.handle));
+    if (!pd) {
+        return fail(pd.error());
+    }
+    if ((*pd)->users != 0) {
+        return fail(EBUSY);
+    }
+    pds_.erase(le32toh(request.handle));
+    return {};
+}
+
+// The host memory behind the runs, which must sum up to `length`.  A run may span
+// regions of guest memory that adjoin.
+Result<std::vector<memory::PinnedRange>> Verbs::pin(std::span<const vrdma_run> runs,
+                                                    uint64_t length) {
+    const auto memory = memory_();
+    if (memory == nullptr) {
+        return fail(EFAULT);
+    }
+    std::vector<memory::PinnedRange> pieces;
+    pieces.reserve(runs.size());
+    uint64_t sum = 0;
+    for (const vrdma_run& run : runs) {
+        if (!vrdma_run_valid(&run)) {
+            return fail(EINVAL);
+        }
+        uint64_t address = le64toh(run.gpa);
+        uint64_t left = le64toh(run.length);
+        if (left > length - sum) {
+            return fail(EINVAL);
+        }
+        sum += left;
+        while (left != 0) {
+            auto piece = memory->pin_prefix(memory::GuestPhysicalAddress{address}, left);
+            if (!piece) {
+                return fail(piece.error());
+            }
+            address += piece->range.size;
+            left -= piece->range.size;
+            pieces.push_back(std::move(*piece));
+        }
+    }
+    if (sum != length) {
+        return fail(EINVAL);
+    }
+    return pieces;
+}
+
+Result<void> Verbs::reg_mr(Call& call, const vrdma_cmd_reg_mr& request,
+                           vrdma_rsp_reg_mr& response) {
+    auto context = this->context(call);
+    if (!context) {
+        return fail(context.error());
+    }
+    auto pd = owned(pds_, call, le32toh(request.pd));
+    if (!pd) {
+        return fail(pd.error());
+    }
+    auto handle = reserve(mrs_, "memory regions");
+    if (!handle) {
+        return fail(handle.error());
+    }
+    const uint64_t length = le64toh(request.length);
+    const Limits& limits = options_.limits;
+    if (length > options_.attributes.max_mr_size) {
+        return fail(EINVAL);
+    }
+    if (length > limits.registered_bytes - registered_bytes_ ||
+        call.runs.size() > limits.total_mr_runs - registered_runs_) {
+        log_.warn(
+            "{}: limit reached: {} bytes in {} runs are registered, {} and {} are allowed; "
+            "the verb gets {}",
+            options_.guest, registered_bytes_, registered_runs_, limits.registered_bytes,
+            limits.total_mr_runs, to_string(Errno{EDQUOT}));
+        return fail(EDQUOT);
+    }
+    auto pieces = pin(call.runs, length);
+    if (!pieces) {
+        return fail(pieces.error());
+    }
+    auto mr = (*context)->reg_mr(*(*pd)->pd,
+                                 rnic::MrAttributes{
+                                     .start = {le64toh(request.start)},
+                                     .iova = {le64toh(request.iova)},
+                                     .length = length,
+                                     .access = le32toh(request.access),
+                                     .pieces = std::move(*pieces),
+                                 },
+                                 call.udata);
+    if (!mr) {
+        return fail(mr.error());
+    }
+    response.handle = htole32(*handle);
+    response.lkey = htole32((*mr)->lkey());
+    response.rkey = htole32((*mr)->rkey());
+    ++(*pd)->users;
+    registered_bytes_ += length;
+    registered_runs_ += call.runs.size();
+    mrs_.insert(*handle, MrObject{.uctx = call.uctx,
+                                  .pd = *pd,
+                                  .mr = std::move(*mr),
+                                  .length = length,
+                                  .runs = static_cast<uint32_t>(call.runs.size())});
+    return {};
+}
+
+void Verbs::release_mr(MrObject& mr) {
+    --mr.pd->users;
+    registered_bytes_ -= mr.length;
+    registered_runs_ -= mr.runs;
+}
+
+Result<void> Verbs::dereg_mr(Call& call, const vrdma_cmd_handle& request, vrdma_rsp_empty&) {
+    auto mr = owned(mrs_, call, le32toh(request.handle));
+    if (!mr) {
+        return fail(mr.error());
+    }
+    release_mr(**mr);
+    mrs_.erase(le32toh(request.handle));
+    return {};
+}
+
+}  // namespace vrdma::device

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+// Completion queues, shared receive queues, queue pairs and address handles.
+#include "device/verbs.h"
+#include "device/verbs_internal.h"
+#include "device/wire.h"
+
+namespace vrdma::device {
+
+Result<void> Verbs::create_cq(Call& call, const vrdma_cmd_create_cq& request,
+                              vrdma_rsp_create_cq& response) {
+    auto context = this->context(call);
+    if (!context) {
+        return fail(context.error());
+    }
+    if (le32toh(request.comp_vector) >= VRDMA_MAX_COMP_VECTORS) {
+        return fail(EINVAL);
+    }
+    auto handle = reserve(cqs_, "completion queues");
+    if (!handle) {
+        return fail(handle.error());
+    }
+    rnic::CqAttributes attributes{
+        .cqe = le32toh(request.cqe),
+        .comp_vector = le32toh(request.comp_vector),
+        .flags = le32toh(request.flags),
+    };
+    auto cq = (*context)->create_cq(*handle, attributes, call.udata);
+    if (!cq) {
+        return fail(cq.error());
+    }
+    cqs_.insert(*handle, CqObject{.uctx = call.uctx, .cq = std::move(*cq)});
+    response.handle = htole32(*handle);
+    response.cqe = htole32(attributes.cqe);
+    return {};
+}
+
+Result<void> Verbs::destroy_cq(Call& call, const vrdma_cmd_handle& request, vrdma_rsp_empty&) {
+    auto cq = owned(cqs_, call, le32toh(request.handle));
+    if (!cq) {
+        return fail(cq.error());
+    }
+    if ((*cq)->users != 0) {
+        return fail(EBUSY);
+    }
+    cqs_.erase(le32toh(request.handle));
+    return {};
+}
+
+Result<void> Verbs::create_srq(Call& call, const vrdma_cmd_create_srq& request,
+                               vrdma_rsp_create_srq& response) {
+    if (!options_.attributes.has_srq) {
+        return fail(EOPNOTSUPP);
+    }
+    auto context = this->context(call);
+    if (!context) {
+        return fail(context.error());
+    }
+    auto pd = owned(pds_, call, le32toh(request.pd));
+    if (!pd) {
+        return fail(pd.error());
+    }
+    auto handle = reserve(srqs_, "shared receive queues");
+    if (!handle) {
+        return fail(handle.error());
+    }
+    rnic::SrqAttributes attributes{
+        .max_wr = le32toh(request.max_wr),
+        .max_sge = le32toh(request.max_sge),
+        .srq_limit = le32toh(request.srq_limit),
+    };
+    auto srq = (*context)->create_srq(*handle, *(*pd)->pd, attributes, call.udata);
+    if (!srq) {
+        return fail(srq.error());
+    }
+    ++(*pd)->users;
+    srqs_.insert(*handle, SrqObject{.uctx = call.uctx, .pd = *pd, .srq = std::move(*srq)});
+    response.handle = htole32(*handle);
+    response.max_wr = htole32(attributes.max_wr);
+    response.max_sge = htole32(attributes.max_sge);
+    return {};
+}
+
+Result<void> Verbs::modify_srq(Call& call, const vrdma_cmd_modify_srq& request, vrdma_rsp_empty&) {
+    auto srq = owned(srqs_, call, le32toh(request.handle));
+    if (!srq) {
+        return fail(srq.error());
+    }
+    const rnic::SrqAttributes attributes{
+        .max_wr = le32toh(request.max_wr),
+        .srq_limit = le32toh(request.srq_limit),
+    };
+    return (*srq)->srq->modify(le32toh(request.attr_mask), attributes, call.udata);
+}
+
+Result<void> Verbs::query_srq(Call& call, const vrdma_cmd_handle& request,
+                              vrdma_rsp_query_srq& response) {
+    auto srq = owned(srqs_, call, le32toh(request.handle));
+    if (!srq) {
+        return fail(srq.error());
+    }
+    auto attributes = (*srq)->srq->query();
+    if (!attributes) {
+        return fail(attributes.error());
+    }
+    response.max_wr = htole32(attributes->max_wr);
+    response.max_sge = htole32(attributes->max_sge);
+    response.srq_limit = htole32(attributes->srq_limit);
+    return {};
+}
+
+Result<void> Verbs::destroy_srq(Call& call, const vrdma_cmd_handle& request, vrdma_rsp_empty&) {
+    auto srq = owned(srqs_, call, le32toh(request.handle));
+    if (!srq) {
+        return fail(srq.error());
+    }
+    if ((*srq)->users != 0) {
+        return fail(EBUSY);
+    }
+    --(*srq)->pd->users;
+    srqs_.erase(le32toh(request.handle));
+    return {};
+}
+
+Result<void> Verbs::create_qp(Call& call, const vrdma_cmd_create_qp& request,
+                              vrdma_rsp_create_qp& response) {
+    auto context = this->context(call);
+    if (!context) {
+        return fail(context.error());
+    }
+    auto pd = owned(pds_, call, le32toh(request.pd));
+    auto send_cq = owned(cqs_, call, le32toh(request.send_cq));
+    auto recv_cq = owned(cqs_, call, le32toh(request.recv_cq));
+    if (!pd || !send_cq || !recv_cq) {
+        return fail(EINVAL);
+    }
+    SrqObject* srq = nullptr;
+    if (le32toh(request.srq) != VRDMA_NO_HANDLE) {
+        auto found = owned(srqs_, call, le32toh(request.srq));
+        if (!found) {
+            return fail(found.error());
+        }
+        srq = *found;
+    }
+    auto handle = reserve(qps_, "queue pairs");
+    if (!handle) {
+        return fail(handle.error());
+    }
+    rnic::Context::QpInit init{
+        .pd = (*pd)->pd.get(),
+        .send_cq = (*send_cq)->cq.get(),
+        .recv_cq = (*recv_cq)->cq.get(),
+        .srq = srq == nullptr ? nullptr : srq->srq.get(),
+        .qp_type = request.qp_type,
+        .sq_sig_all = request.sq_sig_all != 0,
+        .create_flags = le32toh(request.create_flags),
+        .cap = from_wire(request.cap),
+    };
+    auto qp = (*context)->create_qp(*handle, init, call.udata);
+    if (!qp) {
+        return fail(qp.error());
+    }
+    ++(*pd)->users;
+    ++(*send_cq)->users;
+    ++(*recv_cq)->users;
+    if (srq != nullptr) {
+        ++srq->users;
+    }
+    response.handle = htole32(*handle);
+    response.qp_num = htole32((*qp)->qp_num());
+    response.cap = to_wire(init.cap);
+    qps_.insert(*handle, QpObject{.uctx = call.uctx,
+                                  .pd = *pd,
+                                  .send_cq = *send_cq,
+                                  .recv_cq = *recv_cq,
+                                  .srq = srq,
+                                  .qp = std::move(*qp),
+                                  .sq_sig_all = init.sq_sig_all});
+    return {};
+}
+
+void Verbs::release_qp(QpObject& qp) {
+    --qp.pd->users;
+    --qp.send_cq->users;
+    --qp.recv_cq->users;
+    if (qp.srq != nullptr) {
+        --qp.srq->users;
+    }
+}
+
+Result<void> Verbs::modify_qp(Call& call, const vrdma_cmd_modify_qp& request, vrdma_rsp_empty&) {
+    auto qp = owned(qps_, call, le32toh(request.handle));
+    if (!qp) {
+        return fail(qp.error());
+    }
+    return (*qp)->qp->modify(le32toh(request.attr_mask), from_wire(request.attr), call.udata);
+}
+
+Result<void> Verbs::query_qp(Call& call, const vrdma_cmd_query_qp& request,
+                             vrdma_rsp_query_qp& response) {
+    auto qp = owned(qps_, call, le32toh(request.handle));
+    if (!qp) {
+        return fail(qp.error());
+    }
+    auto attributes = (*qp)->qp->query();
+    if (!attributes) {
+        return fail(attributes.error());
+    }
+    response.attr = to_wire(*attributes);
+    response.sq_sig_all = (*qp)->sq_sig_all ? 1 : 0;
+    return {};
+}
+
+Result<void> Verbs::destroy_qp(Call& call, const vrdma_cmd_handle& request, vrdma_rsp_empty&) {
+    auto qp = owned(qps_, call, le32toh(request.handle));
+    if (!qp) {
+        return fail(qp.error());
+    }
+    release_qp(**qp);
+    qps_.erase(le32toh(request.handle));
+    return {};
+}
+
+Result<void> Verbs::create_ah(Call& call, const vrdma_cmd_create_ah& request,
+                              vrdma_rsp_handle& response) {
+    auto context = this->context(call);
+    if (!context) {
+        return fail(context.error());
+    }
+    auto pd = owned(pds_, call, le32toh(request.pd));
+    if (!pd) {
+        return fail(pd.error());
+    }
+    auto handle = reserve(ahs_, "address handles");
+    if (!handle) {
+        return fail(handle.error());
+    }
+    const rnic::AhAttributes attributes = from_wire(request.attr);
+    auto ah = (*context)->create_ah(*(*pd)->pd, attributes, call.udata);
+    if (!ah) {
+        return fail(ah.error());
+    }
+    ++(*pd)->users;
+    ahs_.insert(
+        *handle,
+        AhObject{.uctx = call.uctx, .pd = *pd, .ah = std::move(*ah), .attributes = attributes});
+    response.handle = htole32(*handle);
+    return {};
+}
+
+Result<void> Verbs::query_ah(Call& call, const vrdma_cmd_handle& request,
+                             vrdma_rsp_query_ah& response) {
+    auto ah = owned(ahs_, call, le32toh(request.handle));
+    if (!ah) {
+        return fail(ah.error());
+    }
+    response.attr = to_wire((*ah)->attributes);
+    return {};
+}
+
+Result<void> Verbs::destroy_ah(Call& call, const vrdma_cmd_handle& request, vrdma_rsp_empty&) {
+    auto ah = owned(ahs_, call, le32toh(request.handle));
+    if (!ah) {
+        return fail(ah.error());
+    }
+    --(*ah)->pd->users;
+    ahs_.erase(le32toh(request.handle));
+    return {};
+}
+
+}  // namespace vrdma::device

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "device/virtual_device.h"
+
+#include <sys/eventfd.h>
+#include <vrdma_check.h>
+
+#include <algorithm>
+#include <exception>
+#include <random>
+
+namespace vrdma::device {
+namespace {
+
+// The EUI-64 of a MAC address (RFC 4291, appendix A); without one, a random
+// locally administered GUID that stays the same for the daemon's life.
+uint64_t node_guid(const rnic::MacAddress& mac) {
+    if (std::ranges::all_of(mac, [](uint8_t byte) { return byte == 0; })) {
+        std::random_device random;
+        return (uint64_t{random()} << 32 | random()) | uint64_t{2} << 56;
+    }
+    const std::array<uint8_t, 8> bytes{
+        static_cast<uint8_t>(mac[0] ^ 2), mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5]};
+    uint64_t guid = 0;
+    for (const uint8_t byte : bytes) {
+        guid = guid << 8 | byte;
+    }
+    return guid;
+}
+
+rnic::DeviceAttributes attributes_of(const rnic::Rnic& rnic, const rnic::MacAddress& mac) {
+    rnic::DeviceAttributes attributes = rnic.attributes();
+    attributes.node_guid = node_guid(mac);
+    attributes.sys_image_guid = attributes.node_guid;
+    return attributes;
+}
+
+}  // namespace
+
+VirtualDevice::VirtualDevice(Options options, rnic::Rnic& rnic,
+                             std::shared_ptr<spdlog::logger> logger)
+    : options_(std::move(options)),
+      rnic_(rnic),
+      attributes_(attributes_of(rnic, options_.mac)),
+      logger_(logger),
+      events_(options_.guest, logger),
+      window_(options_.guest, logger),
+      dispatcher_(options_.guest, options_.limits.mr_runs, logger) {}
+
+VirtualDevice::~VirtualDevice() {
+    close_session();
+}
+
+VirtualDevice::Status VirtualDevice::status() {
+    Status status{.connected = connected_.load(std::memory_order_relaxed),
+                  .objects = {},
+                  .window_size = window_.size(),
+                  .window_used = window_.used(),
+                  .commands = commands_.load(std::memory_order_relaxed)};
+    const std::lock_guard lock(counts_mutex_);
+    status.objects = counts_;
+    return status;
+}
+
+// What status() shows must not wait for a command that waits for the VMM.
+void VirtualDevice::publish_counts() {
+    const ObjectCounts counts = session_ == nullptr ? ObjectCounts{} : session_->verbs->counts();
+    const std::lock_guard lock(counts_mutex_);
+    counts_ = counts;
+}
+
+uint64_t VirtualDevice::features() const {
+    uint64_t features = 0;
+    if (attributes_.has_srq) {
+        features |= uint64_t{1} << VRDMA_F_SRQ;
+    }
+    if (attributes_.cq_doorbell) {
+        features |= uint64_t{1} << VRDMA_F_CQ_DOORBELL;
+    }
+    return features;
+}
+
+uint16_t VirtualDevice::queue_count() const {
+    return static_cast<uint16_t>(queues_.size());
+}
+
+Result<void> VirtualDevice::read_config(uint32_t offset, std::span<std::byte> out) {
+    vrdma_config config{};
+    config.protocol_version = htole32(VRDMA_PROTOCOL_VERSION);
+    config.driver_id = htole32(attributes_.driver_id);
+    config.uverbs_abi_version = htole32(attributes_.uverbs_abi_version);
+    config.port_count = htole32(1);
+    config.node_guid = htobe64(attributes_.node_guid);
+    std::ranges::copy(options_.mac, std::begin(config.mac));
+    config.num_comp_vectors = htole16(VRDMA_MAX_COMP_VECTORS);
+    config.window_size = htole64(window_.size());
+    config.max_qp = htole32(std::min(
+        {options_.limits.queue_pairs, attributes_.max_qp, uint32_t{VRDMA_DB_MAX_HANDLES}}));
+    config.max_cq = htole32(std::min(
+        {options_.limits.completion_queues, attributes_.max_cq, uint32_t{VRDMA_DB_MAX_HANDLES}}));
+    config.max_mr_runs = htole32(options_.limits.mr_runs);
+    config.max_udata = htole32(kMaxUdata);
+    if (offset > sizeof(config) || out.size() > sizeof(config) - offset) {
+        return fail(EINVAL);
+    }
+    std::memcpy(out.data(), reinterpret_cast<const std::byte*>(&config) + offset, out.size());
+    return {};
+}
+
+Result<void> VirtualDevice::write_config(uint32_t offset, std::span<const std::byte> in) {
+    // The one field that is the VMM's to set.
+    uint64_t window_size;
+    if (offset != offsetof(vrdma_config, window_size) || in.size() != sizeof(window_size)) {
+        return fail(EINVAL);
+    }
+    std::memcpy(&window_size, in.data(), sizeof(window_size));
+    window_.set_size(le64toh(window_size));
+    return {};
+}
+
+void VirtualDevice::connected() {
+    logger_->info("{}: the VMM has connected", options_.guest);
+    connected_.store(true, std::memory_order_relaxed);
+    open_session();
+}
+
+void VirtualDevice::disconnected() {
+    close_session();
+    events_.clear();
+    window_.set_channel(nullptr);
+    window_.clear();
+    memory_changed(nullptr);
+    connected_.store(false, std::memory_order_relaxed);
+    logger_->info("{}: the VMM has disconnected, all that the guest held is free", options_.guest);
+}
+
+void VirtualDevice::reset() {
+    close_session();
+    events_.clear();
+    window_.clear();
+    open_session();
+    logger_->info("{}: the guest has reset the device", options_.guest);
+}
+
+void VirtualDevice::open_session() {
+    const std::lock_guard lock(session_mutex_);
+    try {
+        auto session = std::make_unique<Session>();
+        auto port = rnic_.open_port(options_.guest, events_);
+        if (!port) {
+            logger_->error("{}: {} gives no port: {}; the guest's verbs fail", options_.guest,
+                           rnic_.name(), to_string(port.error()));
+            return;
+        }
+        session->port = std::move(*port);
+        session->port->set_doorbells(session->doorbells.area(),
+                                     doorbell_queue_ == nullptr ? -1 : doorbell_queue_->kick_fd());
+        session->verbs = std::make_unique<Verbs>(
+            Verbs::Options{
+                .guest = options_.guest, .limits = options_.limits, .attributes = attributes_},
+            *session->port, window_,
+            DoorbellMemory{session->doorbells.fd(), session->doorbells.length()},
+            [this] { return memory(); }, logger_);
+        session_ = std::move(session);
+        publish_counts();
+    } catch (const std::exception& error) {
+        logger_->error("{}: the device cannot be set up: {}; the guest's verbs fail",
+                       options_.guest, error.what());
+    }
+}
+
+void VirtualDevice::close_session() {
+    const std::lock_guard lock(session_mutex_);
+    if (session_ != nullptr) {
+        session_->verbs.reset();
+        session_->port.reset();
+        session_.reset();
+    }
+    publish_counts();
+}
+
+void VirtualDevice::features_negotiated(uint64_t features) {
+    logger_->debug("{}: features {:#x}", options_.guest, features);
+}
+
+void VirtualDevice::memory_changed(std::shared_ptr<const memory::GuestMemory> memory) {
+    const std::lock_guard lock(memory_mutex_);
+    memory_ = std::move(memory);
+}
+
+std::shared_ptr<const memory::GuestMemory> VirtualDevice::memory() {
+    const std::lock_guard lock(memory_mutex_);
+    return memory_;
+}
+
+void VirtualDevice::back_channel_ready(std::shared_ptr<vhost::BackChannel> channel) {
+    window_.set_channel(std::move(channel));
+}
+
+void VirtualDevice::start_queue(uint16_t index, vhost::Virtqueue& queue) {
+    queues_[index] = &queue;
+    switch (index) {
+        case VRDMA_VQ_CONTROL:
+            control_stopping_.store(false, std::memory_order_relaxed);
+            window_.resume();
+            control_.watch(queue.kick_fd(), [this, &queue] { serve_control_queue(queue); });
+            return;
+        case VRDMA_VQ_EVENT:
+            events_.set_event_queue(&queue);
+            control_.watch(queue.kick_fd(), [this] { events_.event_queue_kicked(); });
+            return;
+        case VRDMA_VQ_DOORBELL:
+            set_doorbell_queue(&queue);
+            return;
+        default: {
+            const uint32_t vector = index - VRDMA_VQ_COMPLETION;
+            events_.set_completion_queue(vector, &queue);
+            control_.watch(queue.kick_fd(),
+                           [this, vector] { events_.completion_queue_kicked(vector); });
+        }
+    }
+}
+
+void VirtualDevice::stop_queue(uint16_t index) {
+    vhost::Virtqueue& queue = *queues_[index];
+    switch (index) {
+        case VRDMA_VQ_CONTROL:
+            // In this order: the command that runs must stop waiting for the VMM, which
+            // waits for us.
+            control_stopping_.store(true, std::memory_order_relaxed);
+            window_.cancel();
+            control_.unwatch(queue.kick_fd());
+            break;
+        case VRDMA_VQ_EVENT:
+            control_.unwatch(queue.kick_fd());
+            events_.set_event_queue(nullptr);
+            break;
+        case VRDMA_VQ_DOORBELL:
+            set_doorbell_queue(nullptr);
+            break;
+        default:
+            control_.unwatch(queue.kick_fd());
+            events_.set_completion_queue(index - VRDMA_VQ_COMPLETION, nullptr);
+    }
+    queues_[index] = nullptr;
+}
+
+void VirtualDevice::set_doorbell_queue(vhost::Virtqueue* queue) {
+    vhost::Virtqueue* control = queues_[VRDMA_VQ_CONTROL];
+    // A command may be waiting for a reply that this thread is to bring: it gives up, and
+    // starts over afterwards.
+    if (control != nullptr) {
+        window_.cancel();
+    }
+    {
+        const std::lock_guard lock(session_mutex_);
+        doorbell_queue_ = queue;
+        if (session_ != nullptr) {
+            session_->port->set_doorbells(session_->doorbells.area(),
+                                          queue == nullptr ? -1 : queue->kick_fd());
+        }
+    }
+    if (control != nullptr) {
+        window_.resume();
+        ::eventfd_write(control->kick_fd(), 1);
+    }
+}
+
+void VirtualDevice::serve_control_queue(vhost::Virtqueue& queue) {
+    queue.clear_kick();
+    do {
+        queue.disable_notifications();
+        while (!control_stopping_.load(std::memory_order_relaxed)) {
+            auto popped = queue.pop();
+            if (!popped || !*popped) {
+                break;
+            }
+            vhost::DescriptorChain chain = std::move(**popped);
+            CommandDispatcher::Outcome outcome;
+            {
+                const std::lock_guard lock(session_mutex_);
+                outcome = session_ == nullptr ? CommandDispatcher::refuse(chain, EIO)
+                                              : dispatcher_.execute(chain, *session_->verbs);
+                publish_counts();
+            }
+            if (outcome.cancelled) {
+                queue.unpop(std::move(chain));
+                return;
+            }
+            commands_.fetch_add(1, std::memory_order_relaxed);
+            queue.push(std::move(chain), outcome.written);
+            queue.notify();
+        }
+    } while (!control_stopping_.load(std::memory_order_relaxed) && queue.enable_notifications());
+}
+
+}  // namespace vrdma::device

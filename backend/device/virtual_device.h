@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <vrdma_protocol.h>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "device/command_dispatcher.h"
+#include "device/control_thread.h"
+#include "device/doorbell_area.h"
+#include "device/event_delivery.h"
+#include "device/limits.h"
+#include "device/verbs.h"
+#include "device/vmm_window.h"
+#include "rnic/rnic.h"
+#include "vhost/device.h"
+
+namespace vrdma::device {
+
+// One guest's vrdma device: joins a vhost-user connection to an RNIC.
+class VirtualDevice : public vhost::Device {
+  public:
+    struct Options {
+        std::string guest;       // named in logs
+        rnic::MacAddress mac{};  // of the netdev to pair with
+        Limits limits;
+    };
+
+    struct Status {
+        bool connected = false;
+        ObjectCounts objects;
+        uint64_t window_size = 0;  // bytes
+        uint64_t window_used = 0;  // bytes
+        uint64_t commands = 0;     // executed since the daemon started
+    };
+
+    // `rnic` outlives the device.  Throws std::system_error when the kernel has no
+    // thread or descriptor left.
+    VirtualDevice(Options options, rnic::Rnic& rnic, std::shared_ptr<spdlog::logger> logger);
+    ~VirtualDevice() override;
+
+    Status status();
+
+    // vhost::Device; the connection's thread.
+    uint64_t features() const override;
+    uint16_t queue_count() const override;
+    Result<void> read_config(uint32_t offset, std::span<std::byte> out) override;
+    Result<void> write_config(uint32_t offset, std::span<const std::byte> in) override;
+    void connected() override;
+    void disconnected() override;
+    void features_negotiated(uint64_t features) override;
+    void memory_changed(std::shared_ptr<const memory::GuestMemory> memory) override;
+    void start_queue(uint16_t index, vhost::Virtqueue& queue) override;
+    void stop_queue(uint16_t index) override;
+    void reset() override;
+    void back_channel_ready(std::shared_ptr<vhost::BackChannel> channel) override;
+
+  private:
+    // What a guest has between two resets.
+    struct Session {
+        DoorbellArea doorbells;
+        std::unique_ptr<rnic::Port> port;
+        std::unique_ptr<Verbs> verbs;
+    };
+
+    void open_session();
+    void close_session();
+    void set_doorbell_queue(vhost::Virtqueue* queue);
+    void serve_control_queue(vhost::Virtqueue& queue);
+    void publish_counts();
+    std::shared_ptr<const memory::GuestMemory> memory();
+
+    const Options options_;
+    rnic::Rnic& rnic_;
+    const rnic::DeviceAttributes attributes_;
+    const std::shared_ptr<spdlog::logger> logger_;
+    EventDelivery events_;
+    VmmWindow window_;
+    CommandDispatcher dispatcher_;  // the control thread only
+    std::atomic<bool> connected_ = false;
+    std::atomic<bool> control_stopping_ = false;
+    std::atomic<uint64_t> commands_ = 0;
+
+    std::mutex memory_mutex_;  // guards memory_
+    std::shared_ptr<const memory::GuestMemory> memory_;
+
+    std::mutex counts_mutex_;  // guards counts_
+    ObjectCounts counts_;
+
+    std::mutex session_mutex_;  // held while a command runs; guards what follows
+    std::unique_ptr<Session> session_;
+    vhost::Virtqueue* doorbell_queue_ = nullptr;
+
+    // The connection's thread only.
+    std::array<vhost::Virtqueue*, VRDMA_VQ_COMPLETION + VRDMA_MAX_COMP_VECTORS> queues_{};
+
+    ControlThread control_;  // last: it uses all of the above
+};
+
+}  // namespace vrdma::device

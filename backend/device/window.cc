@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "device/window.h"
+
+namespace vrdma::device {
+
+WindowAllocator::WindowAllocator(uint64_t size) : size_(size) {
+    if (size != 0) {
+        free_.emplace(0, size);
+    }
+}
+
+Result<uint64_t> WindowAllocator::allocate(uint64_t length) {
+    for (auto it = free_.begin(); it != free_.end(); ++it) {
+        if (it->second < length) {
+            continue;
+        }
+        const auto [offset, available] = *it;
+        free_.erase(it);
+        if (available != length) {
+            free_.emplace(offset + length, available - length);
+        }
+        used_ += length;
+        return offset;
+    }
+    return fail(ENOMEM);
+}
+
+void WindowAllocator::free(uint64_t offset, uint64_t length) {
+    used_ -= length;
+    auto next = free_.lower_bound(offset);
+    if (next != free_.end() && offset + length == next->first) {
+        length += next->second;
+        next = free_.erase(next);
+    }
+    if (next != free_.begin()) {
+        auto previous = std::prev(next);
+        if (previous->first + previous->second == offset) {
+            previous->second += length;
+            return;
+        }
+    }
+    free_.emplace(offset, length);
+}
+
+}  // namespace vrdma::device

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+
+#include "result.h"
+
+namespace vrdma::device {
+
+// Which parts of the window are in use.  First fit over the free ranges; offsets and
+// lengths are in bytes, multiples of VRDMA_WINDOW_PAGE_SIZE.
+class WindowAllocator {
+  public:
+    WindowAllocator() = default;
+    explicit WindowAllocator(uint64_t size);
+
+    uint64_t size() const { return size_; }
+    uint64_t used() const { return used_; }
+
+    // A free range of `length` bytes.  ENOMEM when there is none.
+    Result<uint64_t> allocate(uint64_t length);
+
+    // Gives back a range that allocate() returned.
+    void free(uint64_t offset, uint64_t length);
+
+  private:
+    uint64_t size_ = 0;
+    uint64_t used_ = 0;
+    std::map<uint64_t, uint64_t> free_;  // offset -> length, never adjacent
+};
+
+}  // namespace vrdma::device

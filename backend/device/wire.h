@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// Between the structures on the wire (little-endian) and the attributes of the verbs.
+#pragma once
+
+#include <vrdma_commands.h>
+
+#include "rnic/attributes.h"
+
+namespace vrdma::device {
+
+rnic::QpCapabilities from_wire(const vrdma_qp_cap& wire);
+vrdma_qp_cap to_wire(const rnic::QpCapabilities& cap);
+
+rnic::AhAttributes from_wire(const vrdma_ah_attr& wire);
+vrdma_ah_attr to_wire(const rnic::AhAttributes& attributes);
+
+rnic::QpAttributes from_wire(const vrdma_qp_attr& wire);
+vrdma_qp_attr to_wire(const rnic::QpAttributes& attributes);
+
+// All of the response but its header.
+void to_wire(const rnic::DeviceAttributes& attributes, vrdma_rsp_query_device& wire);
+void to_wire(const rnic::PortAttributes& attributes, vrdma_rsp_query_port& wire);
+
+}  // namespace vrdma::device
