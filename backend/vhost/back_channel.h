@@ -40,7 +40,6 @@ class BackChannel {
     // Takes the socket of SET_BACKEND_REQ_FD.  Without `reply_ack` (the protocol feature
     // REPLY_ACK) no request can be confirmed, so that map() and unmap() answer EOPNOTSUPP.
     BackChannel(FileDescriptor socket, bool reply_ack, std::shared_ptr<spdlog::logger> logger);
-    ~BackChannel();
     BackChannel(const BackChannel&) = delete;
     BackChannel& operator=(const BackChannel&) = delete;
 
@@ -58,16 +57,19 @@ class BackChannel {
     bool process();
 
     // Fails everything outstanding with ECONNRESET; later requests are refused with it.
+    void retire();
+
+    // As retire(), and the VMM sees the end of the stream.
     void close();
 
     int fd() const { return socket_.get(); }
 
   private:
     struct Outgoing {
-        BackendRequest request;
-        bool need_reply;
-        ShmemMapping payload;
-        size_t payload_size;
+        BackendRequest request{};
+        bool need_reply = false;
+        ShmemMapping payload{};
+        size_t payload_size = 0;
         FileDescriptor fd;
         size_t sent = 0;
     };

@@ -36,11 +36,12 @@ class Connection {
     friend struct MessageHandlers;
 
     void receive();
-    void handle(Message& message);
+    void leave();
+    bool handle(Message& message);
+    bool reply(const Message& message, std::span<const std::byte> payload);
     void set_memory(memory::GuestMemory memory);
-    void set_back_channel(FileDescriptor socket);
+    Result<void> set_back_channel(FileDescriptor socket);
     void drop_back_channel();
-    void stop_queues();
 
     FileDescriptor socket_;
     Device& device_;
@@ -53,6 +54,9 @@ class Connection {
     std::shared_ptr<const memory::GuestMemory> memory_;
     std::vector<std::unique_ptr<QueueState>> queues_;
     std::shared_ptr<BackChannel> back_channel_;
+    // The one before.  QEMU has a channel of its own, which is superseded by that of the
+    // device model and would be complained about if it were closed.
+    std::shared_ptr<BackChannel> retired_channel_;
 };
 
 }  // namespace vrdma::vhost

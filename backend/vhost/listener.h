@@ -43,7 +43,8 @@ class Listener {
     Device& device_;
     const std::shared_ptr<spdlog::logger> logger_;
     FileDescriptor socket_;
-    ino_t inode_ = 0;  // of the path, to remove no one else's
+    FileDescriptor reserve_;  // given up to accept a VMM when descriptors have run out
+    ino_t inode_ = 0;         // of the path, to remove no one else's
     EventLoop loop_;
     std::unique_ptr<Connection> connection_;
 };

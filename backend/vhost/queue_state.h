@@ -53,10 +53,10 @@ class QueueState {
 
     const uint16_t index_;
     Device& device_;
-    const std::shared_ptr<spdlog::logger> logger_;
     Virtqueue queue_;
     RingLayout layout_;
     uint32_t base_ = 0;
+    bool addressed_ = false;  // SET_VRING_ADDR came
     bool started_ = false;
     bool enabled_ = false;
     bool lost_ = false;     // its memory is gone

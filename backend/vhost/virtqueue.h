@@ -87,10 +87,14 @@ class Virtqueue {
   private:
     using Ring = std::variant<std::monostate, SplitRing, PackedRing>;
 
-    template <typename T>
-    void fail_locked(const T& what);
+    template <typename Function>
+    auto with_ring(Function function);
+    Result<void> fail_locked(const char* what);
+    Result<std::optional<DescriptorChain>> take_locked();
     void push_locked(DescriptorChain& chain, uint32_t written);
     void recycle_locked(DescriptorChain& chain);
+    void resume_positions_locked();
+    void signal_call_locked();
 
     const uint16_t index_;
     const std::shared_ptr<spdlog::logger> logger_;
@@ -104,7 +108,10 @@ class Virtqueue {
     Ring ring_;
     std::string failure_;
     uint64_t next_sequence_ = 0;
-    uint32_t taken_ = 0;                                    // chains that the device holds
+    uint32_t taken_ = 0;        // chains that the device holds
+    uint32_t slots_ = 0;        // descriptors of the chains taken and not yet pushed
+    bool unsignalled_ = false;  // something was pushed since the last notify()
+    bool missed_call_ = false;  // the driver wanted an interrupt while there was no call_
     std::vector<DescriptorChain> unpopped_;                 // latest first
     std::vector<std::vector<memory::HostRange>> recycled_;  // spares pop() an allocation
 };

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vhost/queue_state.h"
+
+#include <linux/virtio_config.h>
+
+#include "vhost/protocol.h"
+
+namespace vrdma::vhost {
+
+QueueState::QueueState(uint16_t index, Device& device, std::shared_ptr<spdlog::logger> logger)
+    : index_(index), device_(device), queue_(index, std::move(logger)) {}
+
+QueueState::~QueueState() {
+    stop();
+}
+
+Result<void> QueueState::set_size(uint32_t size) {
+    if (started_) {
+        return fail(EBUSY);
+    }
+    if (size == 0 || size > UINT16_MAX) {
+        return fail(EINVAL);
+    }
+    layout_.size = static_cast<uint16_t>(size);
+    return {};
+}
+
+Result<void> QueueState::set_addresses(uint64_t descriptors, uint64_t driver, uint64_t device) {
+    const bool same = layout_.descriptors == descriptors && layout_.driver == driver &&
+                      layout_.device == device && addressed_;
+    if (started_) {
+        return same ? Result<void>() : fail(EBUSY);
+    }
+    layout_.descriptors = descriptors;
+    layout_.driver = driver;
+    layout_.device = device;
+    addressed_ = true;
+    return {};
+}
+
+Result<void> QueueState::set_base(uint32_t base) {
+    if (started_) {
+        return fail(EBUSY);
+    }
+    base_ = base;
+    return {};
+}
+
+Result<void> QueueState::start(FileDescriptor kick, uint64_t features,
+                               std::shared_ptr<const memory::GuestMemory> memory) {
+    if (started_) {
+        // The device waits on the old descriptor until it is stopped.
+        const bool was_enabled = enabled_;
+        enable(false);
+        queue_.set_kick(std::move(kick));
+        enable(was_enabled);
+        return {};
+    }
+    if (layout_.size == 0 || !addressed_ || (features & bit(VIRTIO_F_VERSION_1)) == 0) {
+        return fail(EINVAL);
+    }
+    layout_.features = features;
+    if (auto set_up = queue_.set_up(layout_, base_, std::move(memory)); !set_up) {
+        return set_up;
+    }
+    queue_.set_kick(std::move(kick));
+    started_ = true;
+    lost_ = false;
+    // "If VHOST_USER_F_PROTOCOL_FEATURES has not been negotiated, the ring starts directly
+    // in the enabled state."
+    if ((features & bit(kFeatureProtocolFeatures)) == 0) {
+        enabled_ = true;
+    }
+    update();
+    return {};
+}
+
+void QueueState::enable(bool enabled) {
+    enabled_ = enabled;
+    update();
+}
+
+uint32_t QueueState::stop() {
+    if (!started_) {
+        return base_;
+    }
+    started_ = false;
+    update();
+    base_ = queue_.tear_down();
+    queue_.set_kick(FileDescriptor());
+    return base_;
+}
+
+void QueueState::change_memory(std::shared_ptr<const memory::GuestMemory> memory) {
+    if (started_ && !queue_.change_memory(std::move(memory))) {
+        lost_ = true;
+        update();
+    }
+}
+
+void QueueState::update() {
+    const bool run = started_ && enabled_ && !lost_;
+    if (run == running_) {
+        return;
+    }
+    running_ = run;
+    if (run) {
+        device_.start_queue(index_, queue_);
+    } else {
+        device_.stop_queue(index_);
+    }
+}
+
+}  // namespace vrdma::vhost
