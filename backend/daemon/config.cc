@@ -11,6 +11,7 @@
 #include <cstring>
 #include <fstream>
 #include <functional>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <optional>
@@ -193,6 +194,7 @@ Config parse_config(std::string_view document, const std::string& name) {
             {"daemon", parser.table([&](const toml::table& table) {
                  parser.read_table(table, "[daemon]",
                                    {{"log_level", parser.text(config.log_level)},
+                                    {"socket_mode", parser.number(config.socket_mode, 0, 0777)},
                                     {"status_socket", parser.path(config.status_socket)}});
              })},
             {"rnic", parser.table([&](const toml::table& table) {
@@ -212,17 +214,22 @@ Config parse_config(std::string_view document, const std::string& name) {
 }
 
 Config read_config(const std::filesystem::path& file) {
-    std::ifstream stream(file);
-    std::ostringstream document;
-    // Reading a directory or a broken file shows up in the stream only now.
-    if (!stream || !(document << stream.rdbuf()) || stream.bad()) {
-        // An empty file sets failbit without an error.
-        if (errno != 0 || std::filesystem::is_directory(file)) {
-            throw ConfigError(fmt::format("{}: cannot read the configuration: {}", file.string(),
-                                          std::strerror(errno)));
-        }
+    const auto reject_file = [&](int error) {
+        throw ConfigError(fmt::format("{}: cannot read the configuration: {}", file.string(),
+                                      std::strerror(error)));
+    };
+    if (std::filesystem::is_directory(file)) {
+        reject_file(EISDIR);
     }
-    return parse_config(document.str(), file.string());
+    std::ifstream stream(file);
+    if (!stream) {
+        reject_file(errno);
+    }
+    const std::string document{std::istreambuf_iterator<char>(stream), {}};
+    if (stream.bad()) {
+        reject_file(EIO);
+    }
+    return parse_config(document, file.string());
 }
 
 VmConfig parse_vm_option(const std::string& option) {

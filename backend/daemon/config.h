@@ -32,6 +32,7 @@ struct Config {
     uint32_t threads = 1;   // of the embedded RNIC
     uint32_t spin_us = 50;  // how long its threads look for work before they sleep
     std::string log_level = "info";
+    uint32_t socket_mode = 0660;          // permissions of the VMs' sockets
     std::filesystem::path status_socket;  // empty: none
     std::vector<VmConfig> vms;
 };

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+// vrdmad: serves vrdma devices to virtual machines over vhost-user.
+#include <signal.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+#include <optional>
+
+#include "daemon/config.h"
+#include "daemon/rnic_choice.h"
+#include "daemon/server.h"
+
+namespace {
+
+using vrdma::daemon::Config;
+using vrdma::daemon::ConfigError;
+
+struct Options {
+    std::string config_file;
+    std::vector<std::string> vms;
+    std::string rnic;
+    std::string log_level;
+    std::string status_socket;
+    std::optional<uint32_t> threads;
+    std::optional<uint32_t> spin_us;
+    bool check = false;
+};
+
+void define_options(CLI::App& app, Options& options) {
+    app.set_version_flag("--version", "vrdmad " VRDMA_VERSION);
+    app.add_option("-c,--config", options.config_file, "TOML file with the configuration")
+        ->type_name("FILE");
+    app.add_option("--vm", options.vms,
+                   "a virtual machine: socket=PATH[,name=NAME][,mac=MAC]; may be repeated")
+        ->type_name("VM")
+        ->delimiter('\0');
+    app.add_option("--rnic", options.rnic, "RNIC that the virtual machines share (embedded)")
+        ->type_name("NAME");
+    app.add_option("--threads", options.threads, "threads of the embedded RNIC (1)")
+        ->check(CLI::Range(1, 256));
+    app.add_option("--spin-us", options.spin_us,
+                   "microseconds that they look for work before they sleep (50)")
+        ->check(CLI::Range(0, 1000000));
+    app.add_option("--log-level", options.log_level,
+                   "trace, debug, info, warning, error, critical or off")
+        ->type_name("LEVEL");
+    app.add_option("--status-socket", options.status_socket,
+                   "Unix socket that answers with the daemon's state as JSON")
+        ->type_name("PATH");
+    app.add_flag("--check", options.check, "check the configuration and exit");
+    app.footer("Options count over the file.  Documentation: docs/operations.md");
+}
+
+Config effective_config(const Options& options) {
+    Config config;
+    if (!options.config_file.empty()) {
+        config = vrdma::daemon::read_config(options.config_file);
+    }
+    for (const auto& vm : options.vms) {
+        config.vms.push_back(vrdma::daemon::parse_vm_option(vm));
+    }
+    if (!options.rnic.empty()) {
+        config.rnic = options.rnic;
+    }
+    if (!options.log_level.empty()) {
+        config.log_level = options.log_level;
+    }
+    if (!options.status_socket.empty()) {
+        config.status_socket = options.status_socket;
+    }
+    config.threads = options.threads.value_or(config.threads);
+    config.spin_us = options.spin_us.value_or(config.spin_us);
+    vrdma::daemon::check_config(config);
+    vrdma::daemon::check_rnic(config);
+    return config;
+}
+
+// A queue may cost two descriptors; the default of 1024 is soon used up.
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        ::setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+int serve(const Config& config) {
+    auto logger = spdlog::stderr_logger_mt("vrdmad");
+    logger->set_pattern("%Y-%m-%dT%H:%M:%S.%f%z %l %v");
+    logger->set_level(spdlog::level::from_str(config.log_level));
+    logger->flush_on(spdlog::level::info);
+
+    // Blocked before any thread exists, so that only sigwait() below takes them.
+    sigset_t signals;
+    ::sigemptyset(&signals);
+    ::sigaddset(&signals, SIGTERM);
+    ::sigaddset(&signals, SIGINT);
+    ::sigaddset(&signals, SIGHUP);
+    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    ::signal(SIGPIPE, SIG_IGN);
+    raise_descriptor_limit();
+
+    const vrdma::daemon::Server server(config, vrdma::daemon::open_rnic(config, logger), logger);
+    logger->info("vrdmad " VRDMA_VERSION " serves {} virtual machine(s) with the RNIC '{}'",
+                 config.vms.size(), config.rnic);
+    int signal = 0;
+    do {
+        ::sigwait(&signals, &signal);
+    } while (signal == SIGHUP);  // a terminal that goes away is no reason to stop
+    logger->info("stopping on {}", ::strsignal(signal));
+    return EXIT_SUCCESS;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app("vrdmad: RDMA for virtual machines without SR-IOV, the host daemon");
+    Options options;
+    define_options(app, options);
+    CLI11_PARSE(app, argc, argv);
+    try {
+        const Config config = effective_config(options);
+        if (options.check) {
+            std::printf("the configuration is valid: %zu virtual machine(s), RNIC '%s'\n",
+                        config.vms.size(), config.rnic.c_str());
+            return EXIT_SUCCESS;
+        }
+        return serve(config);
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "vrdmad: %s\n", error.what());
+        return EXIT_FAILURE;
+    }
+}

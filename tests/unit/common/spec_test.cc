@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// docs/spec.md and common/ say the same.  The headers are compared as text: that their
+// sizes are true the compiler has asserted already.
+#include <gtest/gtest.h>
+#include <vrdma_check.h>
+
+#include <fstream>
+#include <map>
+#include <regex>
+#include <sstream>
+#include <string>
+
+namespace {
+
+std::string read_file(const std::string& name) {
+    std::ifstream stream(std::string(VRDMA_SOURCE_DIR) + "/" + name);
+    EXPECT_TRUE(stream.good()) << name;
+    std::ostringstream text;
+    text << stream.rdbuf();
+    return text.str();
+}
+
+const std::string& document() {
+    static const std::string text = read_file("docs/spec.md");
+    return text;
+}
+
+std::string headers() {
+    return read_file("common/vrdma_protocol.h") + read_file("common/vrdma_commands.h") +
+           read_file("common/vrdma_doorbell.h");
+}
+
+// What `pattern` finds, by the group `key`, with the number in the group `value`.
+std::map<std::string, unsigned long> numbers(const std::string& text, const std::string& pattern,
+                                             int key, int value) {
+    std::map<std::string, unsigned long> result;
+    const std::regex expression(pattern, std::regex::ECMAScript | std::regex::multiline);
+    for (auto it = std::sregex_iterator(text.begin(), text.end(), expression);
+         it != std::sregex_iterator(); ++it) {
+        EXPECT_TRUE(result.emplace((*it)[key], std::stoul((*it)[value], nullptr, 0)).second)
+            << (*it)[key] << " appears twice";
+    }
+    EXPECT_FALSE(result.empty()) << pattern;
+    return result;
+}
+
+// Structure definitions by name, without comments, in one spelling of white space.
+std::map<std::string, std::string> structures(const std::string& text) {
+    const std::string bare = std::regex_replace(text, std::regex("/\\*(?:[^*]|\\*(?!/))*\\*/"), "");
+    std::map<std::string, std::string> result;
+    const std::regex expression("struct (\\w+) \\{([^}]*)\\};");
+    for (auto it = std::sregex_iterator(bare.begin(), bare.end(), expression);
+         it != std::sregex_iterator(); ++it) {
+        std::string body = std::regex_replace((*it)[2].str(), std::regex("\\s+"), " ");
+        EXPECT_TRUE(result.emplace((*it)[1], body).second) << (*it)[1] << " is defined twice";
+    }
+    EXPECT_FALSE(result.empty());
+    return result;
+}
+
+TEST(SpecTest, OpcodesAgree) {
+    EXPECT_EQ(numbers(headers(), "VRDMA_CMD_(\\w+)\\s*= (0x[0-9a-f]+)", 1, 2),
+              numbers(document(), "^\\| (0x[0-9a-f]+) \\| (\\w+) \\|", 2, 1));
+}
+
+TEST(SpecTest, FeatureBitsAgree) {
+    EXPECT_EQ(numbers(headers(), "#define (VRDMA_F_\\w+)\\s+([0-9]+)", 1, 2),
+              numbers(document(), "^\\| ([0-9]+) \\| (VRDMA_F_\\w+) \\|", 2, 1));
+}
+
+TEST(SpecTest, EventTypesAgree) {
+    EXPECT_EQ(numbers(headers(), "VRDMA_EVENT_(\\w+)\\s*= ([0-9]+)", 1, 2),
+              numbers(document(), "^\\| ([0-9]+) \\| ((?!VRDMA_)[A-Z_]+) \\|", 2, 1));
+}
+
+TEST(SpecTest, SizesAgree) {
+    EXPECT_EQ(numbers(read_file("common/vrdma_check.h"),
+                      "^VRDMA_ASSERT_SIZE\\((\\w+), ([0-9]+)\\);", 1, 2),
+              numbers(document(), "^\\| (vrdma_\\w+) \\| ([0-9]+) \\|$", 1, 2));
+}
+
+TEST(SpecTest, StructuresAgree) {
+    EXPECT_EQ(structures(headers()), structures(document()));
+}
+
+TEST(SpecTest, EveryStructureHasItsSizeAsserted) {
+    const auto asserted = numbers(read_file("common/vrdma_check.h"),
+                                  "^VRDMA_ASSERT_SIZE\\((\\w+), ([0-9]+)\\);", 1, 2);
+    for (const auto& [name, body] : structures(headers())) {
+        EXPECT_TRUE(asserted.contains(name)) << name;
+    }
+}
+
+TEST(SpecTest, EveryRequestHasItsCheck) {
+    const std::string checks = read_file("common/vrdma_check.h");
+    for (const auto& [name, body] : structures(headers())) {
+        if (name.starts_with("vrdma_cmd_")) {
+            EXPECT_NE(checks.find(name + "_valid("), std::string::npos) << name;
+        }
+    }
+}
+
+TEST(CheckTest, RangeThatWrapsIsInvalid) {
+    EXPECT_TRUE(vrdma_range_valid(0, 1));
+    EXPECT_TRUE(vrdma_range_valid(UINT64_MAX, 1));
+    EXPECT_TRUE(vrdma_range_valid(1, UINT64_MAX));
+    EXPECT_FALSE(vrdma_range_valid(UINT64_MAX, 2));
+    EXPECT_FALSE(vrdma_range_valid(2, UINT64_MAX));
+    EXPECT_FALSE(vrdma_range_valid(5, 0));
+}
+
+TEST(CheckTest, WindowRangeMustBeWholePages) {
+    EXPECT_TRUE(vrdma_window_range_valid(4096, 8192));
+    EXPECT_FALSE(vrdma_window_range_valid(1, 4096));
+    EXPECT_FALSE(vrdma_window_range_valid(4096, 100));
+}
+
+TEST(CheckTest, ResponseWithAnErrorNeedsItsHeaderOnly) {
+    vrdma_rsp_hdr header{.status = 0, .length = 24, .udata_len = 8, .reserved = 0};
+    EXPECT_TRUE(vrdma_rsp_hdr_valid(&header, 24, 8));
+    EXPECT_FALSE(vrdma_rsp_hdr_valid(&header, 32, 8));
+    EXPECT_FALSE(vrdma_rsp_hdr_valid(&header, 24, 4));
+    header.status = 22;
+    EXPECT_TRUE(vrdma_rsp_hdr_valid(&header, 32, 8));
+    header.status = 4096;
+    EXPECT_FALSE(vrdma_rsp_hdr_valid(&header, 24, 8));
+}
+
+}  // namespace

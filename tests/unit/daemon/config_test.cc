@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+
+namespace vrdma::daemon {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+std::string rejection(const std::function<void()>& action) {
+    try {
+        action();
+    } catch (const ConfigError& error) {
+        return error.what();
+    }
+    return "(accepted)";
+}
+
+std::string rejection(const std::string& document) {
+    return rejection([&] { parse_config(document, "vrdmad.toml"); });
+}
+
+TEST(ConfigTest, ReadsEverything) {
+    const Config config = parse_config(R"(
+[daemon]
+log_level = "debug"
+socket_mode = 0o600
+status_socket = "/run/vrdma/status"
+[rnic]
+name = "embedded"
+threads = 3
+spin_us = 7
+[limits]
+queue_pairs = 100
+memory_regions = 50
+[[vm]]
+name = "a"
+socket = "/run/vrdma/a.sock"
+mac = "52:54:00:12:34:56"
+[[vm]]
+socket = "/run/vrdma/b.sock"
+[vm.limits]
+queue_pairs = 5
+)",
+                                       "vrdmad.toml");
+    EXPECT_EQ(config.log_level, "debug");
+    EXPECT_EQ(config.socket_mode, 0600U);
+    EXPECT_EQ(config.status_socket, "/run/vrdma/status");
+    EXPECT_EQ(config.rnic, "embedded");
+    EXPECT_EQ(config.threads, 3U);
+    EXPECT_EQ(config.spin_us, 7U);
+    ASSERT_EQ(config.vms.size(), 2U);
+    EXPECT_EQ(config.vms[0].name, "a");
+    EXPECT_EQ(config.vms[0].socket, "/run/vrdma/a.sock");
+    EXPECT_EQ(config.vms[0].mac, (rnic::MacAddress{0x52, 0x54, 0, 0x12, 0x34, 0x56}));
+    EXPECT_EQ(config.vms[0].limits.queue_pairs, 100U);
+    EXPECT_EQ(config.vms[1].name, "vm1");
+    EXPECT_EQ(config.vms[1].limits.queue_pairs, 5U);
+    EXPECT_EQ(config.vms[1].limits.memory_regions, 50U);
+}
+
+TEST(ConfigTest, DefaultLimitsApplyWhereverTheyStandInTheFile) {
+    const Config config =
+        parse_config("[[vm]]\nsocket = \"/a\"\n[limits]\nqueue_pairs = 9\n", "vrdmad.toml");
+    EXPECT_EQ(config.vms.at(0).limits.queue_pairs, 9U);
+}
+
+TEST(ConfigTest, NamesTheLineOfASyntaxError) {
+    EXPECT_THAT(rejection("[daemon]\nlog_level = \n"), StartsWith("vrdmad.toml:2:"));
+}
+
+TEST(ConfigTest, NamesTheLineOfAnUnknownKeyAndTheKnownOnes) {
+    const std::string message = rejection("[rnic]\nname = \"embedded\"\nthread = 2\n");
+    EXPECT_THAT(message, StartsWith("vrdmad.toml:3:"));
+    EXPECT_THAT(message, HasSubstr("'thread'"));
+    EXPECT_THAT(message, HasSubstr("name, spin_us, threads"));
+}
+
+TEST(ConfigTest, NamesTheLineOfAValueOfTheWrongType) {
+    const std::string message = rejection("[rnic]\n\nthreads = \"two\"\n");
+    EXPECT_THAT(message, StartsWith("vrdmad.toml:3:"));
+    EXPECT_THAT(message, HasSubstr("integer from 1 to 256"));
+}
+
+TEST(ConfigTest, NamesTheLineOfAValueOutOfRange) {
+    EXPECT_THAT(rejection("[rnic]\nthreads = 0\n"), StartsWith("vrdmad.toml:2:"));
+    EXPECT_THAT(rejection("[rnic]\nthreads = -1\n"), StartsWith("vrdmad.toml:2:"));
+    EXPECT_THAT(rejection("[limits]\nqueue_pairs = 65537\n"), StartsWith("vrdmad.toml:2:"));
+}
+
+TEST(ConfigTest, RejectsATableWhereAnArrayOfTablesBelongs) {
+    EXPECT_THAT(rejection("[vm]\nsocket = \"/a\"\n"), HasSubstr("[[vm]]"));
+}
+
+TEST(ConfigTest, RejectsAVmWithoutSocket) {
+    EXPECT_THAT(rejection("[[vm]]\nname = \"a\"\n"), HasSubstr("no 'socket'"));
+}
+
+TEST(ConfigTest, RejectsWhatIsNoMacAddress) {
+    for (const char* mac : {"52:54:00:12:34", "52:54:00:12:34:5g", "52:54:00:12:34:56:78", ""}) {
+        EXPECT_THAT(rejection("[[vm]]\nsocket = \"/a\"\nmac = \"" + std::string(mac) + "\"\n"),
+                    HasSubstr("no MAC address"))
+            << mac;
+    }
+}
+
+TEST(ConfigTest, SaysThatAFileCannotBeRead) {
+    EXPECT_THAT(rejection([] { read_config("/nonexistent/vrdmad.toml"); }),
+                testing::AllOf(HasSubstr("/nonexistent/vrdmad.toml"), HasSubstr("No such file")));
+}
+
+TEST(ConfigTest, SaysThatADirectoryIsNoConfiguration) {
+    EXPECT_THAT(rejection([] { read_config("/"); }), HasSubstr("Is a directory"));
+}
+
+TEST(ConfigTest, ReadsAVmFromAnOption) {
+    const VmConfig vm = parse_vm_option("socket=/run/guest7.sock,mac=52:54:00:00:00:07");
+    EXPECT_EQ(vm.name, "guest7");
+    EXPECT_EQ(vm.mac[5], 7);
+    EXPECT_THAT(rejection([] { parse_vm_option("name=a"); }), HasSubstr("socket=PATH"));
+    EXPECT_THAT(rejection([] { parse_vm_option("sock=/a"); }), HasSubstr("unknown key 'sock'"));
+}
+
+TEST(ConfigTest, RejectsWhatMakesNoSenseAsAWhole) {
+    Config config;
+    EXPECT_THAT(rejection([&] { check_config(config); }), HasSubstr("no virtual machine"));
+    config.vms = {parse_vm_option("name=a,socket=/a"), parse_vm_option("name=a,socket=/b")};
+    EXPECT_THAT(rejection([&] { check_config(config); }), HasSubstr("are named 'a'"));
+    config.vms = {parse_vm_option("name=a,socket=/a"), parse_vm_option("name=b,socket=/./a")};
+    EXPECT_THAT(rejection([&] { check_config(config); }), HasSubstr("have the socket"));
+    config.vms = {parse_vm_option("socket=/" + std::string(200, 'x'))};
+    EXPECT_THAT(rejection([&] { check_config(config); }), HasSubstr("107 bytes"));
+    config.vms = {parse_vm_option("socket=/a")};
+    config.log_level = "loud";
+    EXPECT_THAT(rejection([&] { check_config(config); }), HasSubstr("unknown log level 'loud'"));
+    config.log_level = "off";
+    EXPECT_EQ(rejection([&] { check_config(config); }), "(accepted)");
+}
+
+}  // namespace
+}  // namespace vrdma::daemon
