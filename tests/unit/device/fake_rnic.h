@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+// An RNIC that does nothing but keep count, for tests of what stands in front of one.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "rnic/rnic.h"
+
+namespace vrdma::device {
+
+// What lives in the RNIC now, and how its verbs were called last.
+struct FakeRnicState {
+    int ports = 0;
+    int contexts = 0;
+    int pds = 0;
+    int mrs = 0;
+    int cqs = 0;
+    int srqs = 0;
+    int qps = 0;
+    int ahs = 0;
+    std::vector<std::string> destroyed;  // in order
+    rnic::MrAttributes mr;
+    rnic::QpAttributes qp_attributes;
+    uint32_t qp_attr_mask = 0;
+    std::map<uint32_t, rnic::Gid> gids;
+    std::vector<std::byte> udata_in;
+    std::optional<int> refuse;  // errno of the next create verb
+    rnic::MmapSource mmap_source{.fd = 7, .offset = 0x2000, .caching = 0};
+    uint64_t mmap_offset = 0x5000;  // the one that mmap() knows
+};
+
+template <typename Base>
+class Counted : public Base {
+  public:
+    Counted(FakeRnicState& state, int FakeRnicState::*count, const char* name)
+        : state_(state), count_(count), name_(name) {
+        ++(state_.*count_);
+    }
+    ~Counted() override {
+        --(state_.*count_);
+        state_.destroyed.emplace_back(name_);
+    }
+
+  protected:
+    FakeRnicState& state_;
+
+  private:
+    int FakeRnicState::*count_;
+    const char* name_;
+};
+
+class FakeMr : public Counted<rnic::MemoryRegion> {
+  public:
+    using Counted::Counted;
+    uint32_t lkey() const override { return 0x1100; }
+    uint32_t rkey() const override { return 0x2200; }
+};
+
+class FakeSrq : public Counted<rnic::SharedReceiveQueue> {
+  public:
+    using Counted::Counted;
+    Result<void> modify(uint32_t, const rnic::SrqAttributes& attributes, rnic::Udata&) override {
+        attributes_.srq_limit = attributes.srq_limit;
+        return {};
+    }
+    Result<rnic::SrqAttributes> query() override { return attributes_; }
+
+  private:
+    rnic::SrqAttributes attributes_{.max_wr = 10, .max_sge = 2, .srq_limit = 0};
+};
+
+class FakeQp : public Counted<rnic::QueuePair> {
+  public:
+    using Counted::Counted;
+    uint32_t qp_num() const override { return 0x77; }
+    Result<void> modify(uint32_t attr_mask, const rnic::QpAttributes& attributes,
+                        rnic::Udata&) override {
+        state_.qp_attr_mask = attr_mask;
+        state_.qp_attributes = attributes;
+        return {};
+    }
+    Result<rnic::QpAttributes> query() override { return state_.qp_attributes; }
+};
+
+class FakeContext : public Counted<rnic::Context> {
+  public:
+    using Counted::Counted;
+
+    Result<rnic::MmapSource> mmap(uint64_t offset, uint64_t) override {
+        if (offset != state_.mmap_offset) {
+            return fail(EINVAL);
+        }
+        return state_.mmap_source;
+    }
+    Result<std::unique_ptr<rnic::ProtectionDomain>> alloc_pd(rnic::Udata& udata) override {
+        state_.udata_in.assign(udata.in.begin(), udata.in.end());
+        return make<Counted<rnic::ProtectionDomain>, rnic::ProtectionDomain>(&FakeRnicState::pds,
+                                                                             "pd");
+    }
+    Result<std::unique_ptr<rnic::MemoryRegion>> reg_mr(rnic::ProtectionDomain&,
+                                                       rnic::MrAttributes attributes,
+                                                       rnic::Udata&) override {
+        state_.mr = std::move(attributes);
+        return make<FakeMr, rnic::MemoryRegion>(&FakeRnicState::mrs, "mr");
+    }
+    Result<std::unique_ptr<rnic::CompletionQueue>> create_cq(uint32_t,
+                                                             rnic::CqAttributes& attributes,
+                                                             rnic::Udata& udata) override {
+        attributes.cqe += 1;
+        for (size_t i = 0; i < udata.out.size(); ++i) {
+            udata.out[i] = std::byte(i);
+        }
+        udata.out_written = udata.out.size();
+        return make<Counted<rnic::CompletionQueue>, rnic::CompletionQueue>(&FakeRnicState::cqs,
+                                                                           "cq");
+    }
+    Result<std::unique_ptr<rnic::SharedReceiveQueue>> create_srq(uint32_t, rnic::ProtectionDomain&,
+                                                                 rnic::SrqAttributes&,
+                                                                 rnic::Udata&) override {
+        return make<FakeSrq, rnic::SharedReceiveQueue>(&FakeRnicState::srqs, "srq");
+    }
+    Result<std::unique_ptr<rnic::QueuePair>> create_qp(uint32_t, QpInit&, rnic::Udata&) override {
+        return make<FakeQp, rnic::QueuePair>(&FakeRnicState::qps, "qp");
+    }
+    Result<std::unique_ptr<rnic::AddressHandle>> create_ah(rnic::ProtectionDomain&,
+                                                           const rnic::AhAttributes&,
+                                                           rnic::Udata&) override {
+        return make<Counted<rnic::AddressHandle>, rnic::AddressHandle>(&FakeRnicState::ahs, "ah");
+    }
+
+  private:
+    template <typename Object, typename Interface>
+    Result<std::unique_ptr<Interface>> make(int FakeRnicState::*count, const char* name) {
+        if (const auto refuse = std::exchange(state_.refuse, std::nullopt)) {
+            return fail(*refuse);
+        }
+        return std::make_unique<Object>(state_, count, name);
+    }
+};
+
+class FakePort : public Counted<rnic::Port> {
+  public:
+    using Counted::Counted;
+
+    rnic::PortAttributes query_port() override {
+        return {.state = 4, .max_mtu = 5, .active_mtu = 5, .gid_tbl_len = 16};
+    }
+    Result<void> add_gid(uint32_t index, const rnic::Gid& gid, uint32_t) override {
+        if (index >= 16) {
+            return fail(EINVAL);
+        }
+        state_.gids[index] = gid;
+        return {};
+    }
+    Result<void> del_gid(uint32_t index) override {
+        state_.gids.erase(index);
+        return {};
+    }
+    Result<std::unique_ptr<rnic::Context>> alloc_context(rnic::Udata&) override {
+        return std::make_unique<FakeContext>(state_, &FakeRnicState::contexts, "context");
+    }
+    void set_doorbells(vrdma_doorbell_area*, int) override {}
+};
+
+}  // namespace vrdma::device
