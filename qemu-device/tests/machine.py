@@ -1,0 +1,278 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""QEMU with the vrdma device and a guest that obeys the test."""
+import json
+import os
+import socket
+import struct
+import subprocess
+import time
+
+DEADLINE = 20
+
+# PCI (the rest of the numbers: virtio 1.2, 4.1.4)
+PCI_VENDOR_DEVICE = 0x106A1AF4          # 0x1040 + 42
+CAP_COMMON, CAP_NOTIFY, CAP_ISR, CAP_DEVICE, CAP_SHARED_MEMORY = 1, 2, 3, 4, 8
+STATUS_ACKNOWLEDGE, STATUS_DRIVER, STATUS_DRIVER_OK, STATUS_FEATURES_OK = 1, 2, 4, 8
+STATUS_NEEDS_RESET = 64
+ISR_QUEUE, ISR_CONFIG = 1, 2
+ACPI_PCI_EJECT = 0xAE08
+RING_AREA = 0x1000000                   # guest memory that nothing else uses
+
+
+class QemuFailed(Exception):
+    """QEMU ended by itself; the text is what it said."""
+
+
+def wait_until(condition, what):
+    end = time.monotonic() + DEADLINE
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(f"waited in vain for {what}")
+
+
+class Machine:
+    """One QEMU process.  device: the -device argument, or None."""
+
+    def __init__(self, qemu, folder, device, *arguments, kernel=None, shared_memory=True,
+                 chardev=None, environment=None):
+        self.folder = folder
+        self.kernel = kernel
+        memory = "memory-backend-memfd,share=on" if shared_memory else "memory-backend-ram"
+        command = [
+            *qemu.command, "-M", "pc", "-accel", "tcg", "-m", "64", "-display", "none", "-nodefaults",
+            "-vga", "none", "-net", "none", "-no-user-config",
+            "-object", f"{memory},id=mem,size=64M", "-machine", "memory-backend=mem",
+            "-chardev", f"socket,id=qmp,path={folder}/qmp,server=on,wait=off",
+            "-mon", "chardev=qmp,mode=control"]
+        if chardev:
+            command += ["-chardev", chardev]
+        if device:
+            command += ["-device", device]
+        if kernel:
+            command += ["-kernel", kernel, "-chardev",
+                        f"socket,id=com1,path={folder}/com1,server=on,wait=on",
+                        "-serial", "chardev:com1"]
+        command += arguments
+        self.process = subprocess.Popen(command, env=environment or qemu.environment, cwd=folder,
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT, text=True)
+        try:
+            if kernel:
+                self.serial = self._connect("com1")
+                assert self._number() == 0x61647276
+            self._connect_monitor()
+        except BaseException:
+            self.close()
+            raise
+
+    def _connect(self, name):
+        """The socket appears when QEMU is ready for it."""
+        sock = socket.socket(socket.AF_UNIX)
+        sock.settimeout(DEADLINE)
+        end = time.monotonic() + DEADLINE
+        while True:
+            try:
+                sock.connect(f"{self.folder}/{name}")
+                return sock
+            except (FileNotFoundError, ConnectionRefusedError):
+                if self.process.poll() is not None:
+                    raise QemuFailed(self.process.stdout.read()) from None
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.01)
+
+    # The monitor.
+
+    def _connect_monitor(self):
+        self.monitor = self._connect("qmp").makefile("rw")
+        try:
+            json.loads(self.monitor.readline() or "null")
+            self.qmp("qmp_capabilities")
+        except (ConnectionError, TypeError):
+            self.process.wait(DEADLINE)
+            raise QemuFailed(self.process.stdout.read()) from None
+
+    def qmp(self, command, **arguments):
+        self.monitor.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
+        self.monitor.flush()
+        while True:
+            line = self.monitor.readline()
+            if not line:
+                raise ConnectionError("the monitor is gone")
+            answer = json.loads(line)
+            if "return" in answer:
+                return answer["return"]
+            if "error" in answer:
+                raise QemuFailed(answer["error"]["desc"])
+
+    def hmp(self, line):
+        return self.qmp("human-monitor-command", **{"command-line": line})
+
+    def wait_for_event(self, name):
+        while json.loads(self.monitor.readline()).get("event") != name:
+            pass
+
+    def quit(self):
+        """Ends QEMU as a user would; returns its exit status and its words."""
+        try:
+            self.qmp("quit")
+        except ConnectionError:
+            pass
+        output, _ = self.process.communicate(timeout=DEADLINE)
+        return self.process.returncode, output
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
+        for name in ("serial", "monitor"):
+            if hasattr(self, name):
+                getattr(self, name).close()
+
+    # What the guest does.
+
+    def _number(self):
+        data = b""
+        while len(data) < 4:
+            part = self.serial.recv(4 - len(data))
+            if not part:
+                self.process.wait(DEADLINE)
+                raise QemuFailed(self.process.stdout.read())
+            data += part
+        return struct.unpack("<I", data)[0]
+
+    def _command(self, operation, size, address, *value):
+        self.serial.sendall(struct.pack("<B" + "I" * (1 + len(value)), operation << 4 | size,
+                                        address, *value))
+        return self._number()
+
+    def read(self, address, size=4):
+        return self._command(1, size, address)
+
+    def write(self, address, value, size=4):
+        self._command(2, size, address, value)
+
+    def port_read(self, port):
+        return self._command(3, 4, port)
+
+    def port_write(self, port, value):
+        self._command(4, 4, port, value)
+
+    def pci_read(self, slot, offset):
+        self.port_write(0xCF8, 0x80000000 | slot << 11 | offset & ~3)
+        return self.port_read(0xCFC)
+
+    def pci_write(self, slot, offset, value):
+        self.port_write(0xCF8, 0x80000000 | slot << 11 | offset)
+        self.port_write(0xCFC, value)
+
+    def find_device(self):
+        for slot in range(32):
+            if self.pci_read(slot, 0) == PCI_VENDOR_DEVICE:
+                return Device(self, slot)
+        raise AssertionError("the guest sees no vrdma device")
+
+    # What /proc knows.
+
+    def open_files(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def children_of_memfd(self, name):
+        with open(f"/proc/{self.process.pid}/maps") as maps:
+            return sum(f"/memfd:{name}" in line for line in maps)
+
+
+class Device:
+    """The vrdma device as a driver sees it."""
+
+    def __init__(self, machine, slot):
+        self.machine = machine
+        self.slot = slot
+        machine.pci_write(slot, 4, machine.pci_read(slot, 4) | 6)
+        self.capabilities = self._find_capabilities()
+        self.common = self._address(CAP_COMMON)
+        self.isr = self._address(CAP_ISR)
+        self.config = self._address(CAP_DEVICE)
+        self.window = self._address(CAP_SHARED_MEMORY)
+
+    def _bar(self, bar):
+        return self.machine.pci_read(self.slot, 0x10 + 4 * bar) & ~0xF
+
+    def _find_capabilities(self):
+        found = {}
+        position = self.machine.pci_read(self.slot, 0x34) & 0xFF
+        while position:
+            words = [self.machine.pci_read(self.slot, position + 4 * i) for i in range(6)]
+            if words[0] & 0xFF == 9:
+                found.setdefault(words[0] >> 24, (position, words))
+            position = words[0] >> 8 & 0xFF
+        return found
+
+    def _address(self, kind):
+        words = self.capabilities[kind][1]
+        return self._bar(words[1] & 0xFF) + words[2]
+
+    @property
+    def window_id_and_size(self):
+        words = self.capabilities[CAP_SHARED_MEMORY][1]
+        return words[1] >> 8 & 0xFF, words[3] | words[5] << 32
+
+    @property
+    def status(self):
+        return self.machine.read(self.common + 0x14, 1)
+
+    @status.setter
+    def status(self, value):
+        self.machine.write(self.common + 0x14, value, 1)
+
+    def reset(self):
+        self.status = 0
+
+    def queue_count(self):
+        return self.machine.read(self.common + 0x12, 2)
+
+    def take_interrupts(self):
+        return self.machine.read(self.isr, 1)
+
+    def read_config(self, offset, size=4):
+        return self.machine.read(self.config + offset, size)
+
+    def offered_features(self):
+        features = 0
+        for half in (0, 1):
+            self.machine.write(self.common, half)
+            features |= self.machine.read(self.common + 4) << 32 * half
+        return features
+
+    def start(self, features=None):
+        """What a driver does, up to DRIVER_OK, with every queue in use."""
+        machine = self.machine
+        self.reset()
+        self.status = STATUS_ACKNOWLEDGE | STATUS_DRIVER
+        features = self.offered_features() if features is None else features
+        for half in (0, 1):
+            machine.write(self.common + 8, half)
+            machine.write(self.common + 0xC, features >> 32 * half & 0xFFFFFFFF)
+        self.status |= STATUS_FEATURES_OK
+        assert self.status & STATUS_FEATURES_OK
+        for queue in range(self.queue_count()):
+            area = RING_AREA + queue * 0x4000
+            machine.write(self.common + 0x16, queue, 2)
+            machine.write(self.common + 0x20, area)
+            machine.write(self.common + 0x28, area + 0x1000)
+            machine.write(self.common + 0x30, area + 0x2000)
+            machine.write(self.common + 0x1C, 1, 2)
+        self.status |= STATUS_DRIVER_OK
+
+    def notify(self, queue):
+        machine = self.machine
+        machine.write(self.common + 0x16, queue, 2)
+        offset = machine.read(self.common + 0x1E, 2)
+        position, _ = self.capabilities[CAP_NOTIFY]
+        multiplier = machine.pci_read(self.slot, position + 16)
+        machine.write(self._address(CAP_NOTIFY) + offset * multiplier, queue, 2)
+
+    def eject(self):
+        """What a guest's ACPI code does when the host asks for the device."""
+        self.machine.port_write(ACPI_PCI_EJECT, 1 << self.slot)

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "vrdma_backend.h"
+
+#include "hw/virtio/vhost-backend.h"
+#include "hw/virtio/virtio-bus.h"
+#include "qapi/error.h"
+#include "qemu/error-report.h"
+#include "qemu/main-loop.h"
+#include "vrdma_check.h"
+#include "vrdma_compat.h"
+#include "vrdma_vhost_user.h"
+
+/*
+ * Ring features, which the backend must know as well.  The device's own bits
+ * (0 to 23) are put in front; see feature_bits().
+ */
+static const int ring_feature_bits[] = {
+    VIRTIO_F_NOTIFY_ON_EMPTY,
+    VIRTIO_F_ANY_LAYOUT,
+    VIRTIO_RING_F_INDIRECT_DESC,
+    VIRTIO_RING_F_EVENT_IDX,
+    VIRTIO_F_VERSION_1,
+    VIRTIO_F_IOMMU_PLATFORM,
+    VIRTIO_F_RING_PACKED,
+    VIRTIO_F_IN_ORDER,
+    VIRTIO_F_ORDER_PLATFORM,
+    VIRTIO_F_RING_RESET,
+};
+
+#define DEVICE_FEATURE_BITS     24
+#define FEATURE_BIT_COUNT       (DEVICE_FEATURE_BITS + ARRAY_SIZE(ring_feature_bits) + 1)
+
+static void list_feature_bits(int *bits)
+{
+    for (int i = 0; i < DEVICE_FEATURE_BITS; i++) {
+        *bits++ = i;
+    }
+    memcpy(bits, ring_feature_bits, sizeof(ring_feature_bits));
+    bits[ARRAY_SIZE(ring_feature_bits)] = VHOST_INVALID_FEATURE_BIT;
+}
+
+uint64_t vrdma_backend_features(VRdma *s, uint64_t features)
+{
+    int bits[FEATURE_BIT_COUNT];
+
+    list_feature_bits(bits);
+    features |= MAKE_64BIT_MASK(0, DEVICE_FEATURE_BITS);
+    return vhost_get_features(&s->vhost_dev, bits, features);
+}
+
+static bool has_protocol_feature(VRdma *s, unsigned bit)
+{
+    return s->vhost_dev.protocol_features & BIT_ULL(bit);
+}
+
+static bool check_protocol_features(VRdma *s, Error **errp)
+{
+    static const struct {
+        unsigned bit;
+        const char *name;
+    } needed[] = {
+        { VRDMA_VU_F_MQ, "MQ" },
+        { VRDMA_VU_F_REPLY_ACK, "REPLY_ACK" },
+        { VRDMA_VU_F_BACKEND_REQ, "BACKEND_REQ" },
+        { VRDMA_VU_F_CONFIG, "CONFIG" },
+        { VRDMA_VU_F_BACKEND_SEND_FD, "BACKEND_SEND_FD" },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
+        if (!has_protocol_feature(s, needed[i].bit)) {
+            error_setg(errp, "the backend lacks the vhost-user protocol feature %s: "
+                       "is this the socket of vrdmad?", needed[i].name);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool check_queue_count(VRdma *s, Error **errp)
+{
+    unsigned wanted = vrdma_queue_count(s);
+
+    if (s->vhost_dev.max_queues >= wanted) {
+        return true;
+    }
+    error_setg(errp, "the backend offers %" PRIu64 " virtqueues and completion-queues=%u "
+               "needs %u; lower completion-queues", s->vhost_dev.max_queues,
+               s->completion_queues, wanted);
+    return false;
+}
+
+/* The guest has been told its features; a backend that returns must have them. */
+static bool check_features(VRdma *s, Error **errp)
+{
+    uint64_t missing = s->offered_features & ~vrdma_backend_features(s, s->offered_features);
+
+    if (!missing) {
+        return true;
+    }
+    error_setg(errp, "the backend came back without the features %#" PRIx64
+               " that the guest was offered", missing);
+    return false;
+}
+
+bool vrdma_backend_refresh_config(VRdma *s, Error **errp)
+{
+    struct vrdma_config config;
+    int ret = vhost_dev_get_config(&s->vhost_dev, (uint8_t *)&config, sizeof(config), errp);
+
+    if (ret < 0) {
+        return false;
+    }
+    if (le32_to_cpu(config.protocol_version) != VRDMA_PROTOCOL_VERSION) {
+        error_setg(errp, "the backend speaks version %u of the vrdma protocol and this device "
+                   "version %u; install vrdmad and the QEMU module from the same release",
+                   le32_to_cpu(config.protocol_version), VRDMA_PROTOCOL_VERSION);
+        return false;
+    }
+    config.num_comp_vectors = cpu_to_le16(s->completion_queues);
+    config.window_size = cpu_to_le64(s->window_size);
+    if (!vrdma_config_valid(&config)) {
+        error_setg(errp, "the backend's configuration space is not valid");
+        return false;
+    }
+    s->config = config;
+    return true;
+}
+
+static bool send_window_size(VRdma *s, Error **errp)
+{
+    uint64_t size = cpu_to_le64(s->window_size);
+    int ret = vhost_dev_set_config(&s->vhost_dev, (uint8_t *)&size,
+                                   offsetof(struct vrdma_config, window_size), sizeof(size),
+                                   VRDMA_SET_CONFIG_FRONTEND);
+
+    if (ret < 0) {
+        error_setg(errp, "the backend refuses a window of %" PRIu64 " bytes; see its log, "
+                   "or try another shm-size", s->window_size);
+        return false;
+    }
+    return true;
+}
+
+/*
+ * SET_BACKEND_REQ_FD, past QEMU's vhost code: that has sent one already, with
+ * its own channel, and has no way to send another.  Main thread only, like all
+ * of QEMU's own messages, so the answer that comes is ours.
+ */
+static bool send_backchannel(VRdma *s, int fd, Error **errp)
+{
+    VRdmaVuHeader message = {
+        .request = VRDMA_VU_SET_BACKEND_REQ_FD,
+        .flags = VRDMA_VU_VERSION | VRDMA_VU_NEED_REPLY,
+    };
+    struct {
+        VRdmaVuHeader header;
+        uint64_t value;
+    } QEMU_PACKED answer;
+
+    if (qemu_chr_fe_set_msgfds(&s->chardev, &fd, 1) < 0 ||
+        qemu_chr_fe_write_all(&s->chardev, (uint8_t *)&message, sizeof(message)) !=
+            sizeof(message) ||
+        qemu_chr_fe_read_all(&s->chardev, (uint8_t *)&answer, sizeof(answer)) !=
+            sizeof(answer)) {
+        error_setg(errp, "the backend closed the connection during the handshake");
+        return false;
+    }
+    if (answer.header.request != message.request ||
+        answer.header.size != sizeof(answer.value) || answer.value != 0) {
+        error_setg(errp, "the backend refuses the back channel for its window");
+        return false;
+    }
+    return true;
+}
+
+static void config_changed(void *opaque)
+{
+    VRdma *s = opaque;
+
+    qemu_bh_schedule(s->config_bh);
+}
+
+static bool open_backchannel(VRdma *s, Error **errp)
+{
+    int peer;
+    bool sent;
+
+    s->backchannel = vrdma_backchannel_new(s->window, config_changed, s, &peer, errp);
+    if (!s->backchannel) {
+        return false;
+    }
+    sent = send_backchannel(s, peer, errp);
+    close(peer);
+    if (!sent) {
+        vrdma_backchannel_free(s->backchannel);
+        s->backchannel = NULL;
+    }
+    return sent;
+}
+
+/* A change announced on QEMU's own channel, before the backend had ours. */
+static int vhost_config_notifier(struct vhost_dev *hdev)
+{
+    config_changed(container_of(hdev, VRdma, vhost_dev));
+    return 0;
+}
+
+static const VhostDevConfigOps config_ops = {
+    .vhost_dev_config_notifier = vhost_config_notifier,
+};
+
+bool vrdma_backend_connect(VRdma *s, Error **errp)
+{
+    struct vhost_dev *hdev = &s->vhost_dev;
+
+    if (s->connected) {
+        return true;
+    }
+    if (qemu_chr_fe_wait_connected(&s->chardev, errp) < 0) {
+        return false;
+    }
+
+    hdev->vqs = s->vhost_queues;
+    hdev->nvqs = vrdma_queue_count(s);
+    hdev->vq_index = 0;
+    s->vhost_user.supports_config = true;
+    vhost_dev_set_config_notifier(hdev, &config_ops);
+    if (vhost_dev_init(hdev, &s->vhost_user, VHOST_BACKEND_TYPE_USER, 0, errp) < 0) {
+        return false;
+    }
+    if (!check_protocol_features(s, errp) || !check_queue_count(s, errp) ||
+        !check_features(s, errp) || !vrdma_backend_refresh_config(s, errp) ||
+        !send_window_size(s, errp) || !open_backchannel(s, errp)) {
+        vhost_dev_cleanup(hdev);
+        return false;
+    }
+    s->connected = true;
+    return true;
+}
+
+void vrdma_backend_disconnect(VRdma *s)
+{
+    if (!s->connected) {
+        return;
+    }
+    s->connected = false;
+    vrdma_backend_stop(s);
+    vrdma_backchannel_free(s->backchannel);
+    s->backchannel = NULL;
+    vhost_dev_cleanup(&s->vhost_dev);
+    vrdma_window_reset(s->window);
+}
+
+void vrdma_backend_reset(VRdma *s, bool told)
+{
+    Error *error = NULL;
+
+    if (s->connected) {
+        if (!told && has_protocol_feature(s, VRDMA_VU_F_RESET_DEVICE)) {
+            s->vhost_dev.vhost_ops->vhost_reset_device(&s->vhost_dev);
+        }
+        /*
+         * RESET_DEVICE has no answer, but messages are served in order: the
+         * answer to this one says that the reset is over.  (The backend may
+         * unmap meanwhile: the back channel has a thread of its own.)
+         */
+        if (!vrdma_backend_refresh_config(s, &error)) {
+            warn_reportf_err(error, "vrdma: at reset: ");
+        }
+    }
+    vrdma_window_reset(s->window);
+}
+
+bool vrdma_backend_start(VRdma *s)
+{
+    VirtIODevice *vdev = VIRTIO_DEVICE(s);
+    BusState *bus = qdev_get_parent_bus(DEVICE(s));
+    VirtioBusClass *bus_class = VIRTIO_BUS_GET_CLASS(bus);
+    struct vhost_dev *hdev = &s->vhost_dev;
+    int bits[FEATURE_BIT_COUNT];
+
+    if (!bus_class->set_guest_notifiers) {
+        error_report("vrdma: the bus has no guest notifiers");
+        return false;
+    }
+    if (vhost_dev_enable_notifiers(hdev, vdev) < 0) {
+        error_report("vrdma: cannot enable the host notifiers");
+        return false;
+    }
+    if (bus_class->set_guest_notifiers(bus->parent, hdev->nvqs, true) < 0) {
+        error_report("vrdma: cannot set the guest notifiers");
+        goto disable_notifiers;
+    }
+    list_feature_bits(bits);
+    hdev->acked_features = hdev->backend_features;
+    vhost_ack_features(hdev, bits, vdev->guest_features);
+    if (vhost_dev_start(hdev, vdev, true) < 0) {
+        error_report("vrdma: the backend does not take the virtqueues");
+        goto clear_guest_notifiers;
+    }
+    /* Masking is done by virtio-pci, which moves the call eventfd; see there. */
+    for (unsigned i = 0; i < hdev->nvqs; i++) {
+        vhost_virtqueue_mask(hdev, vdev, i, false);
+    }
+    return true;
+
+clear_guest_notifiers:
+    bus_class->set_guest_notifiers(bus->parent, hdev->nvqs, false);
+disable_notifiers:
+    vhost_dev_disable_notifiers(hdev, vdev);
+    return false;
+}
+
+void vrdma_backend_stop(VRdma *s)
+{
+    VirtIODevice *vdev = VIRTIO_DEVICE(s);
+    BusState *bus = qdev_get_parent_bus(DEVICE(s));
+    VirtioBusClass *bus_class = VIRTIO_BUS_GET_CLASS(bus);
+    struct vhost_dev *hdev = &s->vhost_dev;
+
+    if (!vhost_dev_is_started(hdev)) {
+        return;
+    }
+    vhost_dev_stop(hdev, vdev, true);
+    bus_class->set_guest_notifiers(bus->parent, hdev->nvqs, false);
+    vhost_dev_disable_notifiers(hdev, vdev);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The connection to the vhost-user backend, from its handshake to its loss.
+ * Everything here runs in QEMU's main thread or under its big lock.
+ */
+#ifndef VRDMA_BACKEND_H
+#define VRDMA_BACKEND_H
+
+#include "vrdma_device.h"
+
+/*
+ * Waits for the socket, negotiates, checks that the backend is one for this
+ * device, tells it the window's size and gives it the back channel.  Afterwards
+ * s->config and s->vhost_dev.features are the backend's.
+ */
+bool vrdma_backend_connect(VRdma *s, Error **errp);
+
+/* Stops the rings, ends the back channel, forgets the backend, empties the window. */
+void vrdma_backend_disconnect(VRdma *s);
+
+/*
+ * Has the backend free all that the guest created, and empties the window.
+ * When it returns the backend is done: no request of its old life can come.
+ * told: RESET_DEVICE has been sent already, wait for its effect only.
+ */
+void vrdma_backend_reset(VRdma *s, bool told);
+
+/* Fetches the configuration space again. */
+bool vrdma_backend_refresh_config(VRdma *s, Error **errp);
+
+/* What of QEMU's ring features, and of the device's own, the backend has. */
+uint64_t vrdma_backend_features(VRdma *s, uint64_t features);
+
+/* Hands the rings to the backend, and takes them back. */
+bool vrdma_backend_start(VRdma *s);
+void vrdma_backend_stop(VRdma *s);
+
+#endif

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "vrdma_device.h"
+
+#include "hw/qdev-properties-system.h"
+#include "hw/qdev-properties.h"
+#include "migration/vmstate.h"
+#include "qapi/error.h"
+#include "qemu/error-report.h"
+#include "qemu/main-loop.h"
+#include "qemu/units.h"
+#include "vrdma_backend.h"
+#include "vrdma_compat.h"
+#include "vrdma_guest_memory.h"
+
+#define QUEUE_SIZE          256
+#define MIN_WINDOW_SIZE     MiB
+
+/*
+ * QEMU knows the names of the ids up to 41 and asserts that it is given one;
+ * so the device is initialised as one of those and renamed.
+ */
+#define KNOWN_VIRTIO_ID     41
+
+/* Ends what the guest has set up; its driver learns that it must reset the device. */
+static void fail_device(VRdma *s, const char *what)
+{
+    virtio_error(VIRTIO_DEVICE(s), "vrdma: %s; the device is unusable until the guest's driver "
+                 "resets it", what);
+}
+
+/* Outside of all vhost code, which may have been what noticed the loss. */
+static void backend_bh(void *opaque)
+{
+    VRdma *s = opaque;
+    Error *error = NULL;
+
+    if (s->backend_lost) {
+        s->backend_lost = false;
+        vrdma_backend_disconnect(s);
+        fail_device(s, "the backend has closed its socket");
+    }
+    if (s->start_failed) {
+        s->start_failed = false;
+        fail_device(s, s->connected ? "the backend could not be started"
+                                    : "the backend is not connected");
+    }
+    if (s->socket_open && !s->connected && !vrdma_backend_connect(s, &error)) {
+        error_reportf_err(error, "vrdma: cannot use the backend that has connected: ");
+        qemu_chr_fe_disconnect(&s->chardev);
+    }
+}
+
+static void config_bh(void *opaque)
+{
+    VRdma *s = opaque;
+    Error *error = NULL;
+
+    if (!s->connected) {
+        return;
+    }
+    if (!vrdma_backend_refresh_config(s, &error)) {
+        warn_reportf_err(error, "vrdma: at a configuration change: ");
+        return;
+    }
+    virtio_notify_config(VIRTIO_DEVICE(s));
+}
+
+static void chardev_event(void *opaque, QEMUChrEvent event)
+{
+    VRdma *s = opaque;
+
+    if (event == CHR_EVENT_OPENED) {
+        s->socket_open = true;
+    } else if (event == CHR_EVENT_CLOSED) {
+        s->socket_open = false;
+        s->backend_lost = s->connected;
+    } else {
+        return;
+    }
+    qemu_bh_schedule(s->backend_bh);
+}
+
+static bool check_properties(VRdma *s, Error **errp)
+{
+    if (!qemu_chr_fe_backend_connected(&s->chardev)) {
+        error_setg(errp, "the property 'chardev' is missing: it names the character device of "
+                   "vrdmad's socket, as in -chardev socket,id=rdma0,path=SOCKET "
+                   "-device vrdma-pci,chardev=rdma0");
+        return false;
+    }
+    if (!is_power_of_2(s->window_size) || s->window_size < MIN_WINDOW_SIZE) {
+        error_setg(errp, "shm-size must be a power of two and at least 1M");
+        return false;
+    }
+    if (s->completion_queues < 1 || s->completion_queues > VRDMA_MAX_COMP_VECTORS) {
+        error_setg(errp, "completion-queues must be between 1 and %u", VRDMA_MAX_COMP_VECTORS);
+        return false;
+    }
+    return vrdma_guest_memory_is_shared(errp);
+}
+
+static bool create_window(VRdma *s, Error **errp)
+{
+    s->window = vrdma_window_new(s->window_size);
+    if (!s->window) {
+        error_setg_errno(errp, errno, "cannot reserve %" PRIu64 " bytes of addresses for the "
+                         "window", s->window_size);
+        return false;
+    }
+    /*
+     * A RAM device: plain memory for vCPUs and KVM, but none for the tables of
+     * vhost devices, for dumps and for migration.
+     */
+    memory_region_init_ram_device_ptr(&s->window_region, OBJECT(s), "vrdma-window",
+                                      s->window_size, vrdma_window_base(s->window));
+    return true;
+}
+
+/* Never called: the backend serves the queues. */
+static void handle_output(VirtIODevice *vdev, VirtQueue *vq)
+{
+    (void)vdev;
+    (void)vq;
+}
+
+static void create_queues(VRdma *s)
+{
+    VirtIODevice *vdev = VIRTIO_DEVICE(s);
+    unsigned count = vrdma_queue_count(s);
+
+    virtio_init(vdev, KNOWN_VIRTIO_ID, sizeof(struct vrdma_config));
+    vdev->device_id = VRDMA_VIRTIO_ID;
+    vdev->name = "vrdma";
+    s->queues = g_new(VirtQueue *, count);
+    for (unsigned i = 0; i < count; i++) {
+        s->queues[i] = virtio_add_queue(vdev, QUEUE_SIZE, handle_output);
+    }
+}
+
+static void delete_queues(VRdma *s)
+{
+    for (unsigned i = 0; i < vrdma_queue_count(s); i++) {
+        virtio_delete_queue(s->queues[i]);
+    }
+    g_free(s->queues);
+    s->queues = NULL;
+    virtio_cleanup(VIRTIO_DEVICE(s));
+}
+
+static void vrdma_realize(DeviceState *dev, Error **errp)
+{
+    VRdma *s = VRDMA(dev);
+
+    if (!check_properties(s, errp) || !create_window(s, errp)) {
+        return;
+    }
+    if (!vhost_user_init(&s->vhost_user, &s->chardev, errp)) {
+        return;
+    }
+    s->vhost_queues = g_new0(struct vhost_virtqueue, vrdma_queue_count(s));
+    s->backend_bh = qemu_bh_new(backend_bh, s);
+    s->config_bh = qemu_bh_new(config_bh, s);
+    create_queues(s);
+    if (!vrdma_backend_connect(s, errp)) {
+        delete_queues(s);
+        qemu_bh_delete(s->config_bh);
+        qemu_bh_delete(s->backend_bh);
+        g_free(s->vhost_queues);
+        vhost_user_cleanup(&s->vhost_user);
+        return;
+    }
+    qemu_chr_fe_set_handlers(&s->chardev, NULL, NULL, chardev_event, NULL, s, NULL, true);
+}
+
+static void vrdma_unrealize(DeviceState *dev)
+{
+    VRdma *s = VRDMA(dev);
+
+    qemu_chr_fe_set_handlers(&s->chardev, NULL, NULL, NULL, NULL, NULL, NULL, false);
+    virtio_set_status(VIRTIO_DEVICE(dev), 0);
+    /* The socket stays open for the next device on this chardev. */
+    vrdma_backend_reset(s, false);
+    vrdma_backend_disconnect(s);
+    qemu_bh_delete(s->config_bh);
+    qemu_bh_delete(s->backend_bh);
+    delete_queues(s);
+    g_free(s->vhost_queues);
+    vhost_user_cleanup(&s->vhost_user);
+}
+
+/* The last reference to the window's region, a vCPU's maybe, is gone by now. */
+static void vrdma_finalize(Object *obj)
+{
+    vrdma_window_free(VRDMA(obj)->window);
+}
+
+static uint64_t vrdma_get_features(VirtIODevice *vdev, uint64_t features, Error **errp)
+{
+    VRdma *s = VRDMA(vdev);
+
+    (void)errp;
+    s->offered_features = vrdma_backend_features(s, features);
+    return s->offered_features;
+}
+
+static void vrdma_get_config(VirtIODevice *vdev, uint8_t *config)
+{
+    memcpy(config, &VRDMA(vdev)->config, sizeof(struct vrdma_config));
+}
+
+static void vrdma_set_status(VirtIODevice *vdev, uint8_t status)
+{
+    VRdma *s = VRDMA(vdev);
+    bool start = virtio_device_should_start(vdev, status) && !vdev->broken;
+
+    if (start == vhost_dev_is_started(&s->vhost_dev)) {
+        return;
+    }
+    if (!start) {
+        vrdma_backend_stop(s);
+    } else if (!s->connected || !vrdma_backend_start(s)) {
+        /* Later: virtio_set_status() will overwrite the status when this returns. */
+        s->start_failed = true;
+        qemu_bh_schedule(s->backend_bh);
+    }
+}
+
+static void vrdma_reset(VirtIODevice *vdev)
+{
+    vrdma_backend_reset(VRDMA(vdev), VRDMA_VIRTIO_RESETS_BACKEND);
+}
+
+static void vrdma_guest_notifier_mask(VirtIODevice *vdev, int index, bool mask)
+{
+    VRdma *s = VRDMA(vdev);
+
+    if (s->connected && vrdma_compat_is_queue(index)) {
+        vhost_virtqueue_mask(&s->vhost_dev, vdev, index, mask);
+    }
+}
+
+static bool vrdma_guest_notifier_pending(VirtIODevice *vdev, int index)
+{
+    VRdma *s = VRDMA(vdev);
+
+    return s->connected && vrdma_compat_is_queue(index) &&
+           vhost_virtqueue_pending(&s->vhost_dev, index);
+}
+
+static struct vhost_dev *vrdma_get_vhost(VirtIODevice *vdev)
+{
+    return &VRDMA(vdev)->vhost_dev;
+}
+
+static VRDMA_PROPERTY_TABLE vrdma_properties[] = {
+    DEFINE_PROP_CHR("chardev", VRdma, chardev),
+    DEFINE_PROP_SIZE("shm-size", VRdma, window_size, 256 * MiB),
+    DEFINE_PROP_UINT16("completion-queues", VRdma, completion_queues, 2),
+    VRDMA_PROPERTY_TABLE_END
+};
+
+/* The RNIC's state is on the host: it cannot follow a guest. */
+static const VMStateDescription vrdma_vmstate = {
+    .name = "vrdma",
+    .unmigratable = 1,
+};
+
+static void vrdma_class_init(ObjectClass *class, void *data)
+{
+    DeviceClass *device_class = DEVICE_CLASS(class);
+    VirtioDeviceClass *virtio_class = VIRTIO_DEVICE_CLASS(class);
+
+    (void)data;
+    device_class_set_props(device_class, vrdma_properties);
+    device_class->vmsd = &vrdma_vmstate;
+    set_bit(DEVICE_CATEGORY_NETWORK, device_class->categories);
+    virtio_class->realize = vrdma_realize;
+    virtio_class->unrealize = vrdma_unrealize;
+    virtio_class->get_features = vrdma_get_features;
+    virtio_class->get_config = vrdma_get_config;
+    virtio_class->set_status = vrdma_set_status;
+    virtio_class->reset = vrdma_reset;
+    virtio_class->guest_notifier_mask = vrdma_guest_notifier_mask;
+    virtio_class->guest_notifier_pending = vrdma_guest_notifier_pending;
+    virtio_class->get_vhost = vrdma_get_vhost;
+}
+
+void vrdma_device_register_types(void)
+{
+    static const TypeInfo info = {
+        .name = TYPE_VRDMA,
+        .parent = TYPE_VIRTIO_DEVICE,
+        .instance_size = sizeof(VRdma),
+        .instance_finalize = vrdma_finalize,
+        .class_init = vrdma_class_init,
+    };
+
+    type_register_static(&info);
+}

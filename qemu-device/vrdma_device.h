@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The virtio device (id 42), whatever its transport: "vrdma-device".
+ */
+#ifndef VRDMA_DEVICE_H
+#define VRDMA_DEVICE_H
+
+#include "qemu/osdep.h"
+#include "chardev/char-fe.h"
+#include "hw/virtio/vhost-user.h"
+#include "hw/virtio/vhost.h"
+#include "hw/virtio/virtio.h"
+#include "vrdma_backchannel.h"
+#include "vrdma_protocol.h"
+#include "vrdma_window.h"
+
+#define TYPE_VRDMA "vrdma-device"
+OBJECT_DECLARE_SIMPLE_TYPE(VRdma, VRDMA)
+
+struct VRdma {
+    VirtIODevice parent_obj;
+
+    /* properties */
+    CharBackend chardev;
+    uint64_t window_size;
+    uint16_t completion_queues;
+
+    VRdmaWindow *window;
+    MemoryRegion window_region;
+
+    /* the connection to the backend; see vrdma_backend.h */
+    VhostUserState vhost_user;
+    struct vhost_dev vhost_dev;
+    struct vhost_virtqueue *vhost_queues;
+    VRdmaBackChannel *backchannel;
+    struct vrdma_config config;     /* as the guest sees it */
+    uint64_t offered_features;      /* to the guest, once and for all */
+    bool connected;
+
+    /* what has happened and backend_bh has to deal with */
+    QEMUBH *backend_bh;
+    bool socket_open;
+    bool backend_lost;
+    bool start_failed;
+
+    QEMUBH *config_bh;
+    VirtQueue **queues;
+};
+
+/* Number of virtqueues that the properties ask for. */
+static inline unsigned vrdma_queue_count(const VRdma *s)
+{
+    return VRDMA_VQ_COMPLETION + s->completion_queues;
+}
+
+/* The offer of a shared region to the transport; valid once realized. */
+static inline MemoryRegion *vrdma_window_region(VRdma *s)
+{
+    return &s->window_region;
+}
+
+void vrdma_device_register_types(void);
+
+#endif
