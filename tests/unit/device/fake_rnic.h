@@ -31,6 +31,8 @@ struct FakeRnicState {
     std::optional<int> refuse;  // errno of the next create verb
     rnic::MmapSource mmap_source{.fd = 7, .offset = 0x2000, .caching = 0};
     uint64_t mmap_offset = 0x5000;  // the one that mmap() knows
+    vrdma_doorbell_area* doorbells = nullptr;
+    int notify_fd = -1;
 };
 
 template <typename Base>
@@ -163,7 +165,32 @@ class FakePort : public Counted<rnic::Port> {
     Result<std::unique_ptr<rnic::Context>> alloc_context(rnic::Udata&) override {
         return std::make_unique<FakeContext>(state_, &FakeRnicState::contexts, "context");
     }
-    void set_doorbells(vrdma_doorbell_area*, int) override {}
+    void set_doorbells(vrdma_doorbell_area* area, int notify_fd) override {
+        state_.doorbells = area;
+        state_.notify_fd = notify_fd;
+    }
+};
+
+class FakeRnic : public rnic::Rnic {
+  public:
+    std::string name() const override { return "fake0"; }
+    rnic::DeviceAttributes attributes() const override {
+        rnic::DeviceAttributes attributes;
+        attributes.max_mr_size = uint64_t{1} << 40;
+        attributes.max_qp = attributes.max_cq = attributes.max_mr = attributes.max_pd = 1000;
+        attributes.max_srq = attributes.max_ah = 1000;
+        attributes.has_srq = true;
+        attributes.driver_id = 14;
+        return attributes;
+    }
+    Result<std::unique_ptr<rnic::Port>> open_port(const std::string&,
+                                                  rnic::EventSink& event_sink) override {
+        sink = &event_sink;
+        return std::make_unique<FakePort>(state, &FakeRnicState::ports, "port");
+    }
+
+    FakeRnicState state;
+    rnic::EventSink* sink = nullptr;
 };
 
 }  // namespace vrdma::device

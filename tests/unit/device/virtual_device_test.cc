@@ -1,0 +1,452 @@
+// SPDX-License-Identifier: Apache-2.0
+// The device behind a real vhost-user socket, driven by a VMM and a guest driver that
+// this test plays.
+#include "device/virtual_device.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <spdlog/sinks/null_sink.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <vrdma_check.h>
+
+#include <filesystem>
+#include <thread>
+
+#include "fake_rnic.h"
+#include "support/driver_queue.h"
+#include "support/fake_back_channel.h"
+#include "support/fake_memory.h"
+#include "support/fake_vmm.h"
+#include "vhost/listener.h"
+
+namespace vrdma::device {
+namespace {
+
+using test::Buffer;
+using test::DriverQueue;
+using test::FakeBackChannel;
+using test::FakeMemory;
+using test::FakeVmm;
+using test::FakeWindow;
+
+constexpr uint64_t kPage = 4096;
+constexpr uint64_t kWindowSize = 1 << 20;
+
+class VirtualDeviceTest : public testing::TestWithParam<bool> {
+  protected:
+    VirtualDeviceTest() {
+        char pattern[] = "/tmp/vrdma-device-test-XXXXXX";
+        directory_ = ::mkdtemp(pattern);
+        state().mmap_source.fd = mmap_file_.get();
+        EXPECT_EQ(::ftruncate(mmap_file_.get(), 16 * kPage), 0);
+        device_ = std::make_unique<VirtualDevice>(
+            VirtualDevice::Options{.guest = "guest", .mac = {0x52, 0x54, 0, 1, 2, 3}, .limits = {}},
+            rnic_, logger_);
+        listener_ =
+            std::make_unique<vhost::Listener>(directory_ / "vm.sock", 0600, *device_, logger_);
+        thread_ = std::thread([this] { listener_->run(); });
+        connect();
+    }
+
+    ~VirtualDeviceTest() override {
+        disconnect();
+        listener_->stop();
+        thread_.join();
+        listener_.reset();
+        device_.reset();
+        EXPECT_EQ(state().ports, 0);
+        EXPECT_EQ(state().contexts, 0);
+        std::filesystem::remove_all(directory_);
+    }
+
+    FakeRnicState& state() { return rnic_.state; }
+
+    void connect() {
+        vmm_ = std::make_unique<FakeVmm>(directory_ / "vm.sock");
+        uint64_t wanted = FakeVmm::kAll;
+        if (!GetParam()) {
+            wanted &= ~(uint64_t{1} << VIRTIO_F_RING_PACKED);
+        }
+        features_ = vmm_->negotiate(wanted);
+        ASSERT_TRUE(vmm_->share(memory_));
+        const __le64 size = htole64(kWindowSize);
+        ASSERT_TRUE(vmm_->set_config(offsetof(vrdma_config, window_size),
+                                     std::as_bytes(std::span(&size, 1))));
+        channel_ = vmm_->open_back_channel();
+    }
+
+    void disconnect() {
+        channel_.reset();
+        vmm_.reset();
+    }
+
+    void start_queues() {
+        for (uint32_t i = 0; i < VRDMA_VQ_COMPLETION + 2; ++i) {
+            queues_[i] = DriverQueue::create(memory_, 16, features_);
+            vmm_->start_queue(i, *queues_[i]);
+        }
+    }
+
+    void serve_window() { channel_->serve(window_); }
+
+    DriverQueue& control() { return *queues_.at(VRDMA_VQ_CONTROL); }
+
+    template <typename Request>
+    static std::span<const std::byte> bytes(const Request& request) {
+        return std::as_bytes(std::span(&request, 1));
+    }
+
+    template <typename Request>
+    Request make(uint16_t opcode, uint32_t uctx = VRDMA_NO_HANDLE) {
+        Request request{};
+        auto* header = reinterpret_cast<vrdma_cmd_hdr*>(&request);
+        header->opcode = htole16(opcode);
+        header->length = htole32(sizeof(Request));
+        header->uctx = htole32(uctx);
+        return request;
+    }
+
+    // The answer, and its status.
+    template <typename Response>
+    std::pair<uint32_t, Response> ask(std::span<const std::byte> request) {
+        const auto answer = control().transact(request, sizeof(Response));
+        Response response{};
+        std::memcpy(&response, answer.data(), std::min(answer.size(), sizeof(response)));
+        return {le32toh(response.hdr.status), response};
+    }
+
+    uint32_t alloc_ucontext() {
+        return le32toh(ask<vrdma_rsp_handle>(bytes(make<vrdma_cmd_empty>(VRDMA_CMD_ALLOC_UCONTEXT)))
+                           .second.handle);
+    }
+
+    vrdma_cmd_mmap mmap_request(uint32_t uctx) {
+        auto request = make<vrdma_cmd_mmap>(VRDMA_CMD_MMAP, uctx);
+        request.offset = htole64(0x5000);
+        request.length = htole64(kPage);
+        return request;
+    }
+
+    // Makes a request available without waiting for its answer; returns where that goes.
+    uint64_t submit(std::span<const std::byte> request, uint32_t response_size) {
+        const uint64_t answer = memory_.allocate(response_size);
+        control().add({{memory_.store(request), static_cast<uint32_t>(request.size())},
+                       {answer, response_size, true}});
+        control().publish();
+        return answer;
+    }
+
+    FakeMemory memory_;
+    FakeRnic rnic_;
+    FileDescriptor mmap_file_{::memfd_create("queue", MFD_CLOEXEC)};
+    std::shared_ptr<spdlog::logger> logger_ =
+        std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::null_sink_mt>());
+    std::filesystem::path directory_;
+    std::unique_ptr<VirtualDevice> device_;
+    std::unique_ptr<vhost::Listener> listener_;
+    std::thread thread_;
+    FakeWindow window_{kWindowSize};
+    std::unique_ptr<FakeVmm> vmm_;
+    std::unique_ptr<FakeBackChannel> channel_;
+    uint64_t features_ = 0;
+    std::map<uint32_t, std::unique_ptr<DriverQueue>> queues_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Rings, VirtualDeviceTest, testing::Bool(),
+                         [](const auto& info) { return info.param ? "Packed" : "Split"; });
+
+TEST_P(VirtualDeviceTest, ConfigurationSpaceDescribesTheDevice) {
+    vrdma_config config;
+    const auto space = vmm_->get_config(0, sizeof(config));
+    ASSERT_EQ(space.size(), sizeof(config));
+    std::memcpy(&config, space.data(), sizeof(config));
+    EXPECT_TRUE(vrdma_config_valid(&config));
+    EXPECT_EQ(le32toh(config.driver_id), 14U);
+    EXPECT_EQ(le64toh(config.window_size), kWindowSize);
+    EXPECT_EQ(config.mac[5], 3);
+    // The EUI-64 of the MAC address.
+    EXPECT_EQ(be64toh(config.node_guid), 0x505400fffe010203U);
+    EXPECT_TRUE(vmm_->get_config(8, sizeof(config)).empty());
+}
+
+TEST_P(VirtualDeviceTest, OnlyTheWindowSizeIsWritable) {
+    const __le32 value = htole32(1);
+    EXPECT_FALSE(vmm_->set_config(0, bytes(value)));
+    EXPECT_FALSE(vmm_->set_config(offsetof(vrdma_config, max_qp), bytes(value)));
+    EXPECT_FALSE(vmm_->set_config(offsetof(vrdma_config, window_size), bytes(value)));
+}
+
+TEST_P(VirtualDeviceTest, AnswersACommand) {
+    start_queues();
+    auto [status, response] =
+        ask<vrdma_rsp_query_device>(bytes(make<vrdma_cmd_empty>(VRDMA_CMD_QUERY_DEVICE)));
+    EXPECT_EQ(status, 0U);
+    EXPECT_TRUE(vrdma_rsp_hdr_valid(&response.hdr, sizeof(response), 0));
+    EXPECT_EQ(le32toh(response.max_qp), 1000U);
+}
+
+TEST_P(VirtualDeviceTest, AnUnknownOpcodeIsNotSupported) {
+    start_queues();
+    for (const uint16_t opcode : {0x0000, 0x0006, VRDMA_CMD_REREG_MR + 0, 0x7777, 0xffff}) {
+        EXPECT_EQ(ask<vrdma_rsp_empty>(bytes(make<vrdma_cmd_empty>(opcode))).first,
+                  uint32_t{EOPNOTSUPP});
+    }
+}
+
+TEST_P(VirtualDeviceTest, AMalformedRequestIsInvalid) {
+    start_queues();
+    auto request = make<vrdma_cmd_handle>(VRDMA_CMD_QUERY_DEVICE);
+    EXPECT_EQ(ask<vrdma_rsp_query_device>(bytes(request)).first, uint32_t{EINVAL}) << "length";
+    auto flags = make<vrdma_cmd_empty>(VRDMA_CMD_QUERY_DEVICE);
+    flags.hdr.flags = htole16(1);
+    EXPECT_EQ(ask<vrdma_rsp_query_device>(bytes(flags)).first, uint32_t{EINVAL}) << "flags";
+    auto udata = make<vrdma_cmd_empty>(VRDMA_CMD_QUERY_DEVICE);
+    udata.hdr.udata_in_len = htole16(8);
+    EXPECT_EQ(ask<vrdma_rsp_query_device>(bytes(udata)).first, uint32_t{EINVAL}) << "udata";
+    auto room = make<vrdma_cmd_empty>(VRDMA_CMD_QUERY_DEVICE);
+    EXPECT_EQ(ask<vrdma_rsp_empty>(bytes(room)).first, uint32_t{EINVAL}) << "no room for answer";
+}
+
+TEST_P(VirtualDeviceTest, AChainWithoutRoomForHeadersComesBackEmpty) {
+    start_queues();
+    EXPECT_TRUE(control().transact(std::vector<std::byte>(4), 16).empty());
+    auto [status, response] =
+        ask<vrdma_rsp_query_device>(bytes(make<vrdma_cmd_empty>(VRDMA_CMD_QUERY_DEVICE)));
+    EXPECT_EQ(status, 0U) << "the queue goes on";
+}
+
+TEST_P(VirtualDeviceTest, UdataTravelBothWays) {
+    start_queues();
+    const uint32_t uctx = alloc_ucontext();
+    auto request = make<vrdma_cmd_create_cq>(VRDMA_CMD_CREATE_CQ, uctx);
+    request.cqe = htole32(7);
+    request.hdr.udata_out_len = htole16(24);
+    const auto answer = control().transact(bytes(request), sizeof(vrdma_rsp_create_cq) + 24);
+    ASSERT_EQ(answer.size(), sizeof(vrdma_rsp_create_cq) + 24);
+    EXPECT_EQ(answer.back(), std::byte{23});
+
+    auto pd = make<vrdma_cmd_empty>(VRDMA_CMD_ALLOC_PD, uctx);
+    pd.hdr.udata_in_len = htole16(3);
+    std::vector<std::byte> with_udata(bytes(pd).begin(), bytes(pd).end());
+    with_udata.insert(with_udata.end(), {std::byte{1}, std::byte{2}, std::byte{3}});
+    EXPECT_EQ(ask<vrdma_rsp_handle>(with_udata).first, 0U);
+    EXPECT_EQ(state().udata_in, (std::vector{std::byte{1}, std::byte{2}, std::byte{3}}));
+}
+
+TEST_P(VirtualDeviceTest, RunCountAndRunsMustAgree) {
+    start_queues();
+    const uint32_t uctx = alloc_ucontext();
+    const uint32_t pd =
+        le32toh(ask<vrdma_rsp_handle>(bytes(make<vrdma_cmd_empty>(VRDMA_CMD_ALLOC_PD, uctx)))
+                    .second.handle);
+    auto request = make<vrdma_cmd_reg_mr>(VRDMA_CMD_REG_MR, uctx);
+    request.pd = htole32(pd);
+    request.length = htole64(64);
+    request.run_count = htole32(1);
+    const vrdma_run run{.gpa = htole64(0x10000), .length = htole64(64)};
+    const auto with_runs = [&](size_t count) {
+        std::vector<std::byte> all(bytes(request).begin(), bytes(request).end());
+        for (size_t i = 0; i < count; ++i) {
+            all.insert(all.end(), bytes(run).begin(), bytes(run).end());
+        }
+        return all;
+    };
+    EXPECT_EQ(ask<vrdma_rsp_reg_mr>(with_runs(0)).first, uint32_t{EINVAL});
+    EXPECT_EQ(ask<vrdma_rsp_reg_mr>(with_runs(2)).first, uint32_t{EINVAL});
+    EXPECT_EQ(ask<vrdma_rsp_reg_mr>(with_runs(1)).first, 0U);
+    request.run_count = htole32(UINT32_MAX);
+    EXPECT_EQ(ask<vrdma_rsp_reg_mr>(with_runs(1)).first, uint32_t{ENOMEM});
+}
+
+TEST_P(VirtualDeviceTest, MmapShowsTheRnicsMemoryInTheWindow) {
+    start_queues();
+    serve_window();
+    auto mapping = memory::Mapping::map(mmap_file_.get(), 0x2000, kPage);
+    ASSERT_TRUE(mapping);
+    mapping->data()[5] = std::byte{99};
+    auto [status, response] = ask<vrdma_rsp_mmap>(bytes(mmap_request(alloc_ucontext())));
+    ASSERT_EQ(status, 0U);
+    EXPECT_EQ(window_.data()[le64toh(response.window_offset) + 5], std::byte{99});
+}
+
+TEST_P(VirtualDeviceTest, StoppingTheQueueEndsAWaitForTheVmmAndTheCommandIsExecutedAgain) {
+    start_queues();
+    const uint32_t uctx = alloc_ucontext();
+    const uint64_t answer = submit(bytes(mmap_request(uctx)), sizeof(vrdma_rsp_mmap));
+    // The VMM has the request, and stops the queue before it answers.
+    const auto first = channel_->receive();
+    const uint32_t base = vmm_->stop_queue(VRDMA_VQ_CONTROL);
+    EXPECT_FALSE(control().take_used().has_value());
+    channel_->reply(first, 0);
+    // What was mapped too late is unmapped again.
+    const auto undo = channel_->receive();
+    EXPECT_EQ(undo.type(), vhost::BackendRequest::kShmemUnmap);
+    EXPECT_EQ(undo.mapping.region_offset, first.mapping.region_offset);
+    channel_->reply(undo, 0);
+
+    vmm_->start_queue(VRDMA_VQ_CONTROL, control(), base);
+    const auto second = channel_->receive();
+    EXPECT_EQ(second.type(), vhost::BackendRequest::kShmemMap);
+    channel_->reply(second, 0);
+    control().wait_used();
+    const auto* response = memory_.at<vrdma_rsp_mmap>(answer);
+    EXPECT_EQ(le32toh(response->hdr.status), 0U);
+    EXPECT_EQ(device_->status().objects.mappings, 1U);
+}
+
+TEST_P(VirtualDeviceTest, StoppingTheDoorbellQueueDoesNotWaitForACommandThatWaitsForTheVmm) {
+    start_queues();
+    const uint32_t uctx = alloc_ucontext();
+    submit(bytes(mmap_request(uctx)), sizeof(vrdma_rsp_mmap));
+    const auto first = channel_->receive();
+    vmm_->stop_queue(VRDMA_VQ_DOORBELL);
+    EXPECT_EQ(state().notify_fd, -1);
+    channel_->reply(first, 0);
+    // The command started over: one more map, and the late one undone, in either order.
+    for (int i = 0; i < 2; ++i) {
+        const auto request = channel_->receive();
+        channel_->reply(request, 0);
+    }
+    control().wait_used();
+}
+
+TEST_P(VirtualDeviceTest, AVmmThatCannotMapIsEnomemToTheVerb) {
+    start_queues();
+    const uint32_t uctx = alloc_ucontext();
+    const uint64_t answer = submit(bytes(mmap_request(uctx)), sizeof(vrdma_rsp_mmap));
+    channel_->reply(channel_->receive(), EINVAL);
+    control().wait_used();
+    EXPECT_EQ(le32toh(memory_.at<vrdma_rsp_mmap>(answer)->hdr.status), uint32_t{ENOMEM});
+    EXPECT_EQ(device_->status().window_used, 0U);
+}
+
+TEST_P(VirtualDeviceTest, AWindowTooSmallIsEnomemAndTheNextOneFits) {
+    start_queues();
+    serve_window();
+    const uint32_t uctx = alloc_ucontext();
+    auto request = mmap_request(uctx);
+    request.length = htole64(kWindowSize + kPage);
+    EXPECT_EQ(ask<vrdma_rsp_mmap>(bytes(request)).first, uint32_t{ENOMEM});
+    EXPECT_EQ(ask<vrdma_rsp_mmap>(bytes(mmap_request(uctx))).first, 0U);
+}
+
+TEST_P(VirtualDeviceTest, ResetFreesEverything) {
+    start_queues();
+    serve_window();
+    const uint32_t uctx = alloc_ucontext();
+    ASSERT_EQ(ask<vrdma_rsp_mmap>(bytes(mmap_request(uctx))).first, 0U);
+    for (auto& [index, queue] : queues_) {
+        vmm_->stop_queue(index);
+    }
+    ASSERT_TRUE(vmm_->acknowledged(vhost::Request::kResetDevice));
+    EXPECT_EQ(state().contexts, 0);
+    EXPECT_EQ(device_->status().objects.mappings, 0U);
+    EXPECT_EQ(device_->status().window_used, 0U);
+    start_queues();
+    EXPECT_EQ(ask<vrdma_rsp_mmap>(bytes(mmap_request(alloc_ucontext()))).first, 0U);
+}
+
+TEST_P(VirtualDeviceTest, StopAndResumeKeepsEverything) {
+    start_queues();
+    const uint32_t uctx = alloc_ucontext();
+    std::map<uint32_t, uint32_t> bases;
+    for (auto& [index, queue] : queues_) {
+        bases[index] = vmm_->stop_queue(index);
+    }
+    for (auto& [index, queue] : queues_) {
+        vmm_->start_queue(index, *queue, bases[index]);
+    }
+    EXPECT_EQ(state().contexts, 1);
+    EXPECT_EQ(ask<vrdma_rsp_handle>(bytes(make<vrdma_cmd_empty>(VRDMA_CMD_ALLOC_PD, uctx))).first,
+              0U);
+}
+
+TEST_P(VirtualDeviceTest, AVmmThatGoesTakesEverythingWithIt) {
+    start_queues();
+    serve_window();
+    ASSERT_EQ(ask<vrdma_rsp_mmap>(bytes(mmap_request(alloc_ucontext()))).first, 0U);
+    disconnect();
+    connect();
+    EXPECT_EQ(state().contexts, 0);
+    start_queues();
+    EXPECT_EQ(ask<vrdma_rsp_handle>(bytes(make<vrdma_cmd_empty>(VRDMA_CMD_ALLOC_UCONTEXT))).first,
+              0U);
+}
+
+TEST_P(VirtualDeviceTest, ACompletionEventFillsABufferOfItsVector) {
+    start_queues();
+    DriverQueue& queue = *queues_.at(VRDMA_VQ_COMPLETION + 1);
+    const uint64_t buffer = memory_.allocate(sizeof(vrdma_completion_event));
+    queue.add({{buffer, sizeof(vrdma_completion_event), true}});
+    queue.publish();
+    alloc_ucontext();  // the session is there
+    rnic_.sink->completion(1, 1234);
+    EXPECT_EQ(queue.wait_used().written, sizeof(vrdma_completion_event));
+    EXPECT_EQ(le32toh(memory_.at<vrdma_completion_event>(buffer)->cq), 1234U);
+}
+
+TEST_P(VirtualDeviceTest, ACompletionEventWaitsForABufferOncePerCq) {
+    start_queues();
+    alloc_ucontext();
+    rnic_.sink->completion(0, 5);
+    rnic_.sink->completion(0, 5);
+    rnic_.sink->completion(0, 6);
+    DriverQueue& queue = *queues_.at(VRDMA_VQ_COMPLETION);
+    std::vector<uint32_t> cqs;
+    for (int i = 0; i < 2; ++i) {
+        const uint64_t buffer = memory_.allocate(sizeof(vrdma_completion_event));
+        queue.add({{buffer, sizeof(vrdma_completion_event), true}});
+        queue.publish();
+        queue.wait_used();
+        cqs.push_back(le32toh(memory_.at<vrdma_completion_event>(buffer)->cq));
+    }
+    EXPECT_EQ(cqs, (std::vector<uint32_t>{5, 6}));
+}
+
+TEST_P(VirtualDeviceTest, AsynchronousEventsArriveInOrder) {
+    start_queues();
+    alloc_ucontext();
+    rnic_.sink->async_event(rnic::AsyncEventType::kQpAccessError, 3);
+    rnic_.sink->async_event(rnic::AsyncEventType::kCqError, 4);
+    DriverQueue& queue = *queues_.at(VRDMA_VQ_EVENT);
+    const uint64_t first = memory_.allocate(sizeof(vrdma_event));
+    const uint64_t second = memory_.allocate(sizeof(vrdma_event));
+    queue.add({{first, sizeof(vrdma_event), true}});
+    queue.add({{second, sizeof(vrdma_event), true}});
+    queue.publish();
+    queue.wait_used();
+    if (!queue.take_used()) {
+        queue.wait_used();
+    }
+    EXPECT_EQ(le32toh(memory_.at<vrdma_event>(first)->type), uint32_t{VRDMA_EVENT_QP_ACCESS_ERR});
+    EXPECT_EQ(le32toh(memory_.at<vrdma_event>(first)->handle), 3U);
+    EXPECT_EQ(le32toh(memory_.at<vrdma_event>(second)->type), uint32_t{VRDMA_EVENT_CQ_ERR});
+}
+
+TEST_P(VirtualDeviceTest, ABufferTooSmallForItsEventComesBackEmpty) {
+    start_queues();
+    alloc_ucontext();
+    DriverQueue& queue = *queues_.at(VRDMA_VQ_EVENT);
+    queue.add({{memory_.allocate(4), 4, true}});
+    const uint64_t second = memory_.allocate(sizeof(vrdma_event));
+    queue.add({{second, sizeof(vrdma_event), true}});
+    queue.publish();
+    rnic_.sink->async_event(rnic::AsyncEventType::kPortActive, 1);
+    std::vector<uint32_t> written{queue.wait_used().written};
+    const auto next = queue.take_used();
+    written.push_back(next ? next->written : queue.wait_used().written);
+    EXPECT_EQ(written, (std::vector<uint32_t>{0, sizeof(vrdma_event)}));
+}
+
+TEST_P(VirtualDeviceTest, TheGuestsNotificationsReachTheRnic) {
+    start_queues();
+    alloc_ucontext();
+    ASSERT_GE(state().notify_fd, 0);
+    queues_.at(VRDMA_VQ_DOORBELL)->kick();
+    uint64_t count = 0;
+    EXPECT_EQ(::read(state().notify_fd, &count, sizeof(count)), ssize_t{sizeof(count)});
+}
+
+}  // namespace
+}  // namespace vrdma::device
