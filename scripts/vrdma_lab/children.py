@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Child processes and the folder they work in, none of which outlives this process, however it ends."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+from types import FrameType
+
+from .errors import Interrupted, LabError
+
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def raise_on_signals() -> None:
+    """Makes the signals that end a program unwind it, so that everything is cleaned up."""
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        # A second signal must not interrupt the cleaning up.
+        for each in ENDING_SIGNALS:
+            signal.signal(each, signal.SIG_IGN)
+        raise Interrupted(number)
+
+    for each in ENDING_SIGNALS:
+        signal.signal(each, interrupt)
+
+
+class WorkFolder:
+    """A private folder that goes with this process, even when that is killed.
+
+    A guardian process waits for the other end of its pipe to close, which the kernel does whatever ends this
+    process, and then removes the folder.
+    """
+
+    def __init__(self) -> None:
+        # Short, because socket names are limited to 107 bytes.
+        self.path = Path(tempfile.mkdtemp(prefix="vrdma-"))
+        self._pipe, theirs = os.pipe()[::-1]
+        try:
+            self._guardian = subprocess.Popen(
+                ["sh", "-c", 'trap "" INT TERM HUP; cd /; read -r _; rm -rf -- "$1"', "vrdma-guardian", str(self.path)],
+                stdin=theirs,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        finally:
+            os.close(theirs)
+
+    def remove(self) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)
+        os.close(self._pipe)
+        self._guardian.wait()
+
+
+class Child:
+    """A process that the kernel kills when this one dies, with its output in a file."""
+
+    def __init__(self, name: str, command: list[str], log: Path, environment: dict[str, str] | None = None) -> None:
+        self.name = name
+        self.log = log
+        with log.open("ab") as output:
+            # Its own session: Ctrl-C reaches the lab alone, which then ends its children in order.
+            self.process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", *command],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **(environment or {})},
+                start_new_session=True,
+            )
+
+    @property
+    def running(self) -> bool:
+        return self.process.poll() is None
+
+    def tail(self, lines: int = 15) -> str:
+        return tail(self.log, lines)
+
+    def check(self) -> None:
+        """Raises when the process has ended."""
+        status = self.process.poll()
+        if status is not None:
+            raise LabError(f"{self.name} ended with status {status}; it said last:\n{self.tail()}")
+
+    def kill(self) -> None:
+        if self.running:
+            self.process.kill()
+        self.process.wait()
+
+    def stop(self, seconds: float = 5) -> int:
+        """Asks the process to end (SIGTERM), kills it when it does not, and returns its status."""
+        if self.running:
+            self.process.terminate()
+            try:
+                self.process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        return self.process.wait()
+
+
+def tail(path: Path, lines: int = 15) -> str:
+    """The last lines of a log, indented."""
+    try:
+        text = path.read_bytes().decode(errors="replace")
+    except FileNotFoundError:
+        return "    (nothing)"
+    kept = [line.rstrip() for line in text.splitlines() if line.strip()][-lines:]
+    return "\n".join("    " + line for line in kept) or "    (nothing)"

@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can go wrong in the lab, as exceptions whose text a user can act on."""
+
+
+class LabError(Exception):
+    """A part of the lab failed; the text says which and shows what it said last."""
+
+
+class Interrupted(BaseException):
+    """A signal asks for the end; derived like KeyboardInterrupt so that no handler swallows it."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(f"signal {signal_number}")
+        self.signal_number = signal_number

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A daemon, a switch and guests, as a context manager that leaves nothing behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+
+from . import paths
+from .accelerator import choose_accelerator
+from .children import WorkFolder
+from .daemon import Daemon, guest_name
+from .errors import LabError
+from .guest import Guest, GuestOptions
+from .initramfs import build_initramfs
+from .switch import Switch
+
+MAX_GUESTS = 8
+
+
+class Lab:
+    """Boots guests on demand; everything ends with the `with` block."""
+
+    def __init__(self, kernel: str = "6.1", with_driver: bool = True) -> None:
+        self.kernel = paths.Kernel.find(kernel)
+        self.guests: list[Guest] = []
+        self._daemon: Daemon | None = None
+        self._with_driver = with_driver
+        self._work = WorkFolder()
+        self.folder: Path = self._work.path
+        self._switch: Switch | None = None
+        self._initramfs: Path | None = None
+        self.accelerator = ""
+
+    def __enter__(self) -> Lab:
+        try:
+            self.accelerator = choose_accelerator(self.kernel, self.folder)
+            self._switch = Switch(self.folder / "switch.sock")
+            self._initramfs = self.folder / "initramfs"
+            build_initramfs(self._initramfs, self.kernel, paths.driver(self.kernel) if self._with_driver else None)
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        for guest in self.guests:
+            guest.kill()
+        if self._daemon is not None:
+            self._daemon.child.stop()
+        if self._switch is not None:
+            self._switch.close()
+            self._switch = None
+        self._work.remove()
+
+    @property
+    def daemon(self) -> Daemon:
+        if self._daemon is None:
+            raise LabError("this lab has no daemon")
+        return self._daemon
+
+    def start_daemon(self, count: int, options: list[str] | None = None, toml: str = "") -> Daemon:
+        self._daemon = Daemon(self.folder, count, options, toml)
+        return self._daemon
+
+    def launch(self, number: int, options: GuestOptions = GuestOptions()) -> Guest:
+        """Starts a guest's QEMU without waiting for its boot."""
+        assert self._switch is not None and self._initramfs is not None
+        name = guest_name(number)
+        socket = self._daemon.socket_of(number) if self._daemon is not None else None
+        guest = Guest(
+            name,
+            number,
+            self.folder,
+            self.kernel,
+            self._initramfs,
+            self._switch.path,
+            socket,
+            self.accelerator,
+            options,
+        )
+        self.guests.append(guest)
+        return guest
+
+    def boot(self, numbers: Iterable[int], options: GuestOptions = GuestOptions()) -> list[Guest]:
+        """Starts guests together and waits until all have booted."""
+        guests = [self.launch(number, options) for number in numbers]
+        for guest in guests:
+            guest.wait_booted()
+        return guests
