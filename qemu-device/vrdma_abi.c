@@ -7,7 +7,6 @@
 #include "hw/virtio/virtio.h"
 #include "qapi/qapi-commands-control.h"
 #include "qapi/qapi-types-control.h"
-#include "qemu/error-report.h"
 #include "vrdma_compat.h"
 
 /*
@@ -42,6 +41,18 @@ static char *running_version(const VersionInfo *info)
                            info->package);
 }
 
+/* QEMU's error_report() does not work yet when these checks are made. */
+static void G_GNUC_PRINTF(1, 2) complain(const char *format, ...)
+{
+    va_list args;
+
+    fputs("vrdma: ", stderr);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+}
+
 bool vrdma_abi_version_matches(void)
 {
     g_autoptr(VersionInfo) info = qmp_query_version(NULL);
@@ -50,9 +61,9 @@ bool vrdma_abi_version_matches(void)
     if (info->qemu->major == QEMU_VERSION_MAJOR && info->qemu->minor == QEMU_VERSION_MINOR) {
         return true;
     }
-    error_report("vrdma: this device module was built for QEMU %s and cannot run in QEMU %s; "
-                 "build the module for that version with qemu-device/build.sh",
-                 VRDMA_BUILT_FOR, running);
+    complain("this device module was built for QEMU %s and cannot run in QEMU %s; "
+             "build the module for that version with qemu-device/build.sh",
+             VRDMA_BUILT_FOR, running);
     return false;
 }
 
@@ -74,10 +85,10 @@ bool vrdma_abi_types_match(void)
             g_autoptr(VersionInfo) info = qmp_query_version(NULL);
             g_autofree char *running = running_version(info);
 
-            error_report("vrdma: this device module was built for QEMU %s, and QEMU %s has "
-                         "another layout of '%s'; build the module from the source of the "
-                         "running QEMU (qemu-device/README.md)",
-                         VRDMA_BUILT_FOR, running, shared_types[i].type);
+            complain("this device module was built for QEMU %s, and QEMU %s has another layout "
+                     "of '%s'; build the module from the source of the running QEMU "
+                     "(qemu-device/README.md)",
+                     VRDMA_BUILT_FOR, running, shared_types[i].type);
             return false;
         }
     }

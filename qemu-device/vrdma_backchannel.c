@@ -55,6 +55,9 @@ static bool read_exactly(int socket, void *buffer, size_t size)
 {
     ssize_t got;
 
+    if (size == 0) {
+        return true;            /* recv() would wait for the next message */
+    }
     do {
         got = recv(socket, buffer, size, MSG_WAITALL);
     } while (got < 0 && errno == EINTR);
@@ -167,6 +170,7 @@ static void *channel_thread(void *opaque)
         if (alive) {
             int status = serve(channel, request);
 
+            close_fds(request);
             if (request->header.flags & VRDMA_VU_NEED_REPLY) {
                 alive = reply(channel->socket, request, status);
             }

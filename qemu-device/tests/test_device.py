@@ -1,0 +1,423 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The device as its guest and its backend see it."""
+import os
+import select
+import shutil
+import struct
+import tempfile
+import unittest
+
+from fake_backend import BACKEND_CONFIG_CHANGE, NEED_REPLY, FakeBackend, make_config
+from machine import ISR_CONFIG, ISR_QUEUE, STATUS_NEEDS_RESET, Machine, wait_until
+
+EINVAL, ENOENT, EEXIST, ENODEV, EBADF, EOPNOTSUPP = 22, 2, 17, 19, 9, 95
+PAGE = 0x1000
+WINDOW = 64 << 20
+VIRTIO_F_VERSION_1, VIRTIO_F_RING_PACKED = 1 << 32, 1 << 34
+CONFIG_NUM_COMP_VECTORS, CONFIG_WINDOW_SIZE, CONFIG_MAX_QP = 30, 32, 40
+
+
+class DeviceCase(unittest.TestCase):
+    device_options = ""
+    backend_options = {}
+
+    def setUp(self):
+        self.start_machine(self, self.addCleanup)
+
+    @classmethod
+    def start_machine(cls, target, add_cleanup):
+        """Gives target, a case or a class of them, a guest with a device and its backend."""
+        folder = tempfile.mkdtemp(prefix="vrdma-qemu-dev.")
+        add_cleanup(shutil.rmtree, folder)
+        target.backend = FakeBackend(f"{folder}/backend", **cls.backend_options)
+        add_cleanup(target.backend.listener.close)
+        target.device_argument = f"vrdma-pci,id=v0,chardev=r,shm-size=64M{cls.device_options}"
+        target.machine = Machine(
+            cls.qemu, folder, target.device_argument, kernel=cls.guest,
+            chardev=f"socket,id=r,path={folder}/backend{cls.reconnect_option()}")
+        add_cleanup(target.machine.close)
+        target.device = target.machine.find_device()
+
+    @classmethod
+    def reconnect_option(cls):
+        return ""
+
+    def file(self, content=b"", size=1 << 20, name="vrdma-test"):
+        fd = os.memfd_create(name)
+        self.addCleanup(os.close, fd)
+        os.ftruncate(fd, size)
+        os.pwrite(fd, content, 0)
+        return fd
+
+    def start_device(self):
+        """SET_VRING_ENABLE has no answer, so the device may be ready before its backend."""
+        self.device.start()
+        queues = set(range(self.device.queue_count()))
+        self.backend.wait_for(lambda: self.backend.enabled == queues, "its queues")
+
+    def guest_reads(self, offset):
+        return self.machine.read(self.device.window + offset)
+
+    def guest_writes(self, offset, value):
+        self.machine.write(self.device.window + offset, value)
+
+
+class Window(DeviceCase):
+    """One guest for all of these; each finds the window as a reset leaves it."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.start_machine(cls, cls.addClassCleanup)
+
+    def setUp(self):
+        self.device.reset()
+
+    def test_the_guest_finds_it_as_shared_memory_region_1(self):
+        self.assertEqual(self.device.window_id_and_size, (1, WINDOW))
+
+    def test_the_backend_is_told_its_size(self):
+        self.assertEqual(self.backend.window_size, WINDOW)
+
+    def test_it_reads_as_zero_where_nothing_is_mapped(self):
+        self.assertEqual(self.guest_reads(0), 0)
+        self.assertEqual(self.guest_reads(WINDOW - 4), 0)
+
+    def test_guest_and_backend_share_what_is_mapped(self):
+        fd = self.file(b"\0" * PAGE + b"\x78\x56\x34\x12")
+        self.assertEqual(self.backend.channel.map(0x5000, PAGE, [fd], fd_offset=PAGE), 0)
+        self.assertEqual(self.guest_reads(0x5000), 0x12345678)
+        self.guest_writes(0x5004, 0xCAFEBABE)
+        self.assertEqual(os.pread(fd, 4, PAGE + 4), b"\xbe\xba\xfe\xca")
+
+    def test_an_unmapped_range_reads_as_zero_again(self):
+        fd = self.file(b"\xff" * PAGE)
+        self.backend.channel.map(0x5000, PAGE, [fd])
+        self.assertEqual(self.guest_reads(0x5000), 0xFFFFFFFF)
+        self.assertEqual(self.backend.channel.unmap(0x5000, PAGE), 0)
+        self.assertEqual(self.guest_reads(0x5000), 0)
+        self.assertEqual(self.machine.children_of_memfd("vrdma-test"), 0)
+
+    def test_an_unmapped_range_can_be_mapped_again(self):
+        channel = self.backend.channel
+        channel.map(0x5000, PAGE, [self.file(b"old!")])
+        channel.unmap(0x5000, PAGE)
+        self.assertEqual(channel.map(0x4000, 2 * PAGE, [self.file(b"new!" * PAGE)]), 0)
+        self.assertEqual(self.guest_reads(0x5000), int.from_bytes(b"new!", "little"))
+
+    def test_a_read_only_mapping_can_be_read(self):
+        fd = self.file(b"\x01\0\0\0")
+        readable = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY)
+        self.addCleanup(os.close, readable)
+        self.assertEqual(self.backend.channel.map(0, PAGE, [readable], writable=False), 0)
+        self.assertEqual(self.guest_reads(0), 1)
+
+    def test_overlapping_mappings_are_refused(self):
+        channel, fd = self.backend.channel, self.file(b"\x2a")
+        self.assertEqual(channel.map(0x4000, 4 * PAGE, [fd]), 0)
+        for offset, pages in ((0x4000, 4), (0x3000, 2), (0x7000, 2), (0x5000, 1), (0x3000, 6)):
+            self.assertEqual(channel.map(offset, pages * PAGE, [fd]), EEXIST, hex(offset))
+        self.assertEqual(self.guest_reads(0x4000), 0x2A)
+        self.assertEqual(channel.map(0x3000, PAGE, [fd]), 0)
+        self.assertEqual(channel.map(0x8000, PAGE, [fd]), 0)
+
+    def test_ranges_outside_of_the_window_are_refused(self):
+        channel, fd = self.backend.channel, self.file(size=2 * WINDOW)
+        for offset, length in ((WINDOW, PAGE), (WINDOW - PAGE, 2 * PAGE), (0, WINDOW + PAGE),
+                               (2**64 - PAGE, 2 * PAGE), (PAGE, 2**64 - PAGE), (0, 0)):
+            self.assertEqual(channel.map(offset, length, [fd]), EINVAL, (hex(offset), hex(length)))
+        self.assertEqual(channel.map(WINDOW - PAGE, PAGE, [fd]), 0)
+
+    def test_ranges_that_are_not_whole_pages_are_refused(self):
+        channel, fd = self.backend.channel, self.file()
+        self.assertEqual(channel.map(0x800, PAGE, [fd]), EINVAL)
+        self.assertEqual(channel.map(0, PAGE + 4, [fd]), EINVAL)
+        self.assertEqual(channel.map(0, PAGE, [fd], fd_offset=8), EINVAL)
+
+    def test_ranges_beyond_the_end_of_the_file_are_refused(self):
+        channel, fd = self.backend.channel, self.file(size=PAGE)
+        self.assertEqual(channel.map(0, 2 * PAGE, [fd]), EINVAL)
+        self.assertEqual(channel.map(0, PAGE, [fd], fd_offset=PAGE), EINVAL)
+        self.assertEqual(channel.map(0, PAGE, [fd], fd_offset=2**64 - PAGE), EINVAL)
+
+    def test_another_region_than_the_window_is_refused(self):
+        self.assertEqual(self.backend.channel.map(0, PAGE, [self.file()], shmid=0), EINVAL)
+
+    def test_a_map_request_without_a_file_is_refused(self):
+        self.assertEqual(self.backend.channel.map(0, PAGE, []), EBADF)
+
+    def test_a_file_that_cannot_be_mapped_leaves_the_window_whole(self):
+        source, sink = os.pipe()
+        self.addCleanup(os.close, source)
+        self.addCleanup(os.close, sink)
+        self.assertEqual(self.backend.channel.map(0, PAGE, [source], writable=False),
+                         ENODEV)
+        self.guest_writes(0, 7)
+        self.assertEqual(self.guest_reads(0), 7)
+        self.assertEqual(self.backend.channel.map(0, PAGE, [self.file(b"\x09")]), 0)
+        self.assertEqual(self.guest_reads(0), 9)
+
+    def test_only_a_whole_mapping_can_be_unmapped(self):
+        channel = self.backend.channel
+        channel.map(0x4000, 2 * PAGE, [self.file(b"\x05")])
+        self.assertEqual(channel.unmap(0x4000, PAGE), ENOENT)
+        self.assertEqual(channel.unmap(0x5000, PAGE), ENOENT)
+        self.assertEqual(channel.unmap(0, PAGE), ENOENT)
+        self.assertEqual(self.guest_reads(0x4000), 5)
+
+    def test_an_unknown_request_is_refused_and_the_next_one_is_served(self):
+        self.assertEqual(self.backend.channel.request(77, b"12345678"), EOPNOTSUPP)
+        self.assertEqual(self.backend.channel.map(0, PAGE, [self.file()]), 0)
+
+    def test_a_request_with_a_payload_of_the_wrong_size_is_refused(self):
+        self.assertEqual(self.backend.channel.request(9, b"short", [self.file()]), EINVAL)
+
+    def test_descriptors_are_closed_whatever_becomes_of_the_request(self):
+        fd = self.file()
+        before = self.machine.open_files()
+        for _ in range(10):
+            self.backend.channel.map(0, PAGE, [fd, fd, fd])
+            self.backend.channel.map(1, PAGE, [fd])
+            self.backend.channel.request(77, b"", [fd])
+            self.backend.channel.map(0, PAGE, [fd])
+        self.assertEqual(self.machine.open_files(), before)
+
+    def test_a_thousand_mappings_change_no_memory_region(self):
+        before = self.machine.hmp("info mtree -f")
+        fd = self.file(b"".join(struct.pack("<I", i).ljust(PAGE, b"\0") for i in range(256)))
+        for i in range(1000):
+            self.assertEqual(self.backend.channel.map(2 * i * PAGE, PAGE, [fd],
+                                                      fd_offset=i % 256 * PAGE), 0)
+        self.assertEqual(self.guest_reads(2 * 999 * PAGE), 999 % 256)
+        self.assertEqual(self.guest_reads(1 * PAGE), 0)
+        self.assertEqual(self.machine.hmp("info mtree -f"), before)
+
+    def test_the_window_is_no_part_of_the_guest_memory_that_the_backend_gets(self):
+        self.start_device()
+        tables = [m.payload for m in self.backend.log if m.name == "SET_MEM_TABLE"]
+        regions, _ = struct.unpack("<II", tables[-1][:8])
+        for i in range(regions):
+            address, size = struct.unpack("<QQ", tables[-1][8 + 32 * i:24 + 32 * i])
+            self.assertFalse(address <= self.device.window < address + size)
+
+
+class BrokenChannel(DeviceCase):
+    def test_a_malformed_request_ends_the_channel_but_not_qemu(self):
+        channel = self.backend.channel
+        channel.socket.sendall(struct.pack("<III", 9, 1 | NEED_REPLY, 1 << 30))
+        self.assertEqual(channel.socket.recv(1), b"")
+        self.assertEqual(self.machine.qmp("query-status")["running"], True)
+
+
+class Virtio(DeviceCase):
+    def test_the_queues_are_control_event_doorbell_and_two_completion_queues(self):
+        self.assertEqual(self.device.queue_count(), 5)
+
+    def test_features_are_those_of_the_backend_without_packed_rings(self):
+        self.assertEqual(self.device.offered_features(),
+                         self.backend.features & ~VIRTIO_F_RING_PACKED)
+
+    def test_the_configuration_is_the_backends_with_this_devices_vectors_and_window(self):
+        self.assertEqual(self.device.read_config(0), 1)
+        self.assertEqual(self.device.read_config(CONFIG_MAX_QP), 100)
+        self.assertEqual(self.device.read_config(CONFIG_NUM_COMP_VECTORS, 2), 2)
+        self.assertEqual(self.device.read_config(CONFIG_WINDOW_SIZE), WINDOW)
+
+    def test_driver_ok_hands_all_queues_to_the_backend(self):
+        self.start_device()
+        self.assertEqual(set(self.backend.addresses), {0, 1, 2, 3, 4})
+        self.assertEqual(self.backend.acked_features & ~(1 << 30),
+                         self.device.offered_features())
+
+    def test_a_notification_reaches_the_backend(self):
+        self.start_device()
+        self.device.notify(2)
+        ready, _, _ = select.select([self.backend.kicks[2]], [], [], 20)
+        self.assertEqual(ready, [self.backend.kicks[2]])
+
+    def test_a_call_of_the_backend_interrupts_the_guest(self):
+        self.start_device()
+        self.device.take_interrupts()
+        os.write(self.backend.calls[3], struct.pack("<Q", 1))
+        wait_until(lambda: self.device.take_interrupts() & ISR_QUEUE, "the interrupt")
+
+    def test_a_change_of_the_configuration_interrupts_the_guest(self):
+        self.start_device()
+        self.device.take_interrupts()
+        self.backend.config = bytearray(make_config(max_qp=200))
+        self.assertEqual(self.backend.channel.request(BACKEND_CONFIG_CHANGE), 0)
+        wait_until(lambda: self.device.take_interrupts() & ISR_CONFIG, "the interrupt")
+        self.assertEqual(self.device.read_config(CONFIG_MAX_QP), 200)
+        self.assertEqual(self.device.read_config(CONFIG_NUM_COMP_VECTORS, 2), 2)
+
+    def test_a_reset_by_the_driver_resets_the_backend_and_empties_the_window(self):
+        self.start_device()
+        self.backend.channel.map(0, PAGE, [self.file(b"\xff" * PAGE)])
+        resets = self.backend.names().count("RESET_DEVICE")
+        self.device.reset()
+        self.assertEqual(self.backend.names().count("RESET_DEVICE"), resets + 1)
+        self.assertEqual(self.guest_reads(0), 0)
+        self.assertEqual(self.machine.children_of_memfd("vrdma-test"), 0)
+        self.assertEqual(self.backend.channel.map(0, PAGE, [self.file()]), 0)
+
+    def test_a_backend_may_unmap_while_it_is_being_reset(self):
+        self.start_device()
+        self.backend.channel.map(0, PAGE, [self.file()])
+        answers = []
+        self.backend.on_reset = lambda backend: answers.append(backend.channel.unmap(0, PAGE))
+        self.device.reset()
+        self.assertEqual(answers, [0])
+
+    def test_stop_and_continue_keep_the_window_and_the_backends_objects(self):
+        self.start_device()
+        self.backend.channel.map(0, PAGE, [self.file(b"\x2b")])
+        resets = self.backend.names().count("RESET_DEVICE")
+        self.machine.qmp("stop")
+        self.assertEqual(self.backend.kicks, {})
+        self.machine.qmp("cont")
+        self.backend.wait_for(lambda: len(self.backend.kicks) == 5, "its queues")
+        self.assertEqual(self.backend.names().count("RESET_DEVICE"), resets)
+        self.assertEqual(self.guest_reads(0), 0x2B)
+
+    def test_a_guest_with_the_device_cannot_be_migrated(self):
+        with self.assertRaisesRegex(Exception, "(?i)migrat"):
+            self.machine.qmp("migrate", uri="exec:cat > /dev/null")
+
+    def test_qemu_quits_cleanly_with_the_device_in_use(self):
+        self.start_device()
+        self.backend.channel.map(0, PAGE, [self.file()])
+        status, _ = self.machine.quit()
+        self.assertEqual(status, 0)
+
+
+class Options(DeviceCase):
+    device_options = ",completion-queues=9,packed=on"
+
+    def test_completion_queues_sets_queues_and_vectors(self):
+        self.assertEqual(self.device.queue_count(), 12)
+        self.assertEqual(self.device.read_config(CONFIG_NUM_COMP_VECTORS, 2), 9)
+
+    def test_packed_rings_are_offered_on_demand(self):
+        self.assertTrue(self.device.offered_features() & VIRTIO_F_RING_PACKED)
+
+
+class WithoutReset(DeviceCase):
+    backend_options = {"without_protocol_features": [13]}
+
+    def test_a_backend_that_cannot_be_reset_gets_no_message_that_it_does_not_know(self):
+        self.start_device()
+        self.device.reset()
+        self.assertNotIn("RESET_DEVICE", self.backend.names())
+        self.assertNotIn("4", self.backend.names())     # RESET_OWNER
+
+
+class Unplug(DeviceCase):
+    def unplug(self):
+        self.machine.qmp("device_del", id="v0")
+        self.device.eject()
+        self.machine.wait_for_event("DEVICE_DELETED")
+
+    def test_unplugging_resets_the_backend_and_unmaps_the_window(self):
+        self.start_device()
+        self.backend.channel.map(0, PAGE, [self.file()])
+        resets = self.backend.names().count("RESET_DEVICE")
+        self.unplug()
+        self.assertGreater(self.backend.names().count("RESET_DEVICE"), resets)
+        self.assertEqual(self.machine.children_of_memfd("vrdma-test"), 0)
+        self.assertNotIn("vrdma-window", self.machine.hmp("info mtree -f"))
+
+    def test_plugging_and_unplugging_again_leaks_nothing(self):
+        slot = self.device.slot
+        argument = dict(part.split("=") for part in self.device_argument.split(",")[1:])
+        files = []
+        for _ in range(5):
+            self.unplug()
+            files.append(self.machine.open_files())
+            self.machine.qmp("device_add", driver="vrdma-pci", addr=hex(slot),
+                             **{**argument, "shm-size": WINDOW})
+        self.assertEqual(files[1:], files[:1] * 4)
+        self.assertEqual(self.backend.channel.map(0, PAGE, [self.file()]), 0)
+
+
+class Loss(DeviceCase):
+    def lose_backend(self):
+        self.start_device()
+        self.device.take_interrupts()
+        self.backend.channel.map(0, PAGE, [self.file(b"\xff" * PAGE)])
+        self.backend.die()
+        wait_until(lambda: self.device.status & STATUS_NEEDS_RESET, "NEEDS_RESET")
+
+    def test_the_guest_is_told_to_reset_the_device(self):
+        self.lose_backend()
+        self.assertTrue(self.device.take_interrupts() & ISR_CONFIG)
+
+    def test_the_window_is_emptied(self):
+        self.lose_backend()
+        self.assertEqual(self.guest_reads(0), 0)
+        self.assertEqual(self.machine.children_of_memfd("vrdma-test"), 0)
+
+    def test_qemu_lives_on_and_quits_cleanly(self):
+        self.lose_backend()
+        self.assertEqual(self.machine.qmp("query-status")["running"], True)
+        self.machine.qmp("stop")
+        self.machine.qmp("cont")
+        status, words = self.machine.quit()
+        self.assertEqual(status, 0)
+        self.assertIn("the backend has closed its socket", words)
+
+    def test_a_driver_that_starts_the_device_without_its_backend_is_told_to_reset_it(self):
+        self.lose_backend()
+        self.device.start()
+        wait_until(lambda: self.device.status & STATUS_NEEDS_RESET, "NEEDS_RESET")
+
+    def test_a_backend_that_dies_before_the_driver_comes_is_no_harm(self):
+        self.backend.die()
+        self.device.start()
+        wait_until(lambda: self.device.status & STATUS_NEEDS_RESET, "NEEDS_RESET")
+
+    def test_the_device_can_be_unplugged(self):
+        self.lose_backend()
+        self.machine.qmp("device_del", id="v0")
+        self.device.eject()
+        self.machine.wait_for_event("DEVICE_DELETED")
+
+
+class Reconnect(Loss):
+    """All of the above, and the way back."""
+
+    @classmethod
+    def reconnect_option(cls):
+        return ",reconnect=1" if cls.qemu.version == "7.2" else ",reconnect-ms=50"
+
+    def come_back(self):
+        self.backend.rise()
+        self.backend.wait_for(lambda: len(self.backend.channels) == 2, "the new connection")
+
+    def test_a_backend_that_comes_back_serves_the_guest_after_its_next_reset(self):
+        self.lose_backend()
+        self.come_back()
+        self.assertEqual(self.backend.window_size, WINDOW)
+        self.assertEqual(self.backend.enabled, set())
+        self.start_device()
+        self.assertFalse(self.device.status & STATUS_NEEDS_RESET)
+        self.assertEqual(self.backend.channel.map(0, PAGE, [self.file(b"\x0c")]), 0)
+        self.assertEqual(self.guest_reads(0), 12)
+
+    def test_a_stop_and_continue_does_not_start_what_must_be_reset(self):
+        self.lose_backend()
+        self.come_back()
+        self.machine.qmp("stop")
+        self.machine.qmp("cont")
+        self.assertTrue(self.device.status & STATUS_NEEDS_RESET)
+        self.assertEqual(self.backend.enabled, set())
+
+    def test_a_backend_that_comes_back_with_fewer_features_is_not_used(self):
+        self.lose_backend()
+        self.backend.features &= ~1
+        self.backend.rise()
+        self.backend.wait_for(lambda: "GET_QUEUE_NUM" in self.backend.names(), "the new connection")
+        self.backend.wait_for(lambda: self.backend.connection is None, "the end of it")
+        self.device.start()
+        wait_until(lambda: self.device.status & STATUS_NEEDS_RESET, "NEEDS_RESET")
+
+
+CASES = [Window, BrokenChannel, Virtio, Options, WithoutReset, Unplug, Loss, Reconnect]
