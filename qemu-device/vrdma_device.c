@@ -272,6 +272,12 @@ static void vrdma_class_init(ObjectClass *class, void *data)
 
     (void)data;
     device_class_set_props(device_class, vrdma_properties);
+    object_class_property_set_description(class, "chardev",
+                                          "ID of the chardev of the backend's vhost-user socket");
+    object_class_property_set_description(class, "shm-size",
+                                          "Size of the window into the RNIC, a power of two");
+    object_class_property_set_description(class, "completion-queues",
+                                          "Number of completion vectors");
     device_class->vmsd = &vrdma_vmstate;
     set_bit(DEVICE_CATEGORY_NETWORK, device_class->categories);
     virtio_class->realize = vrdma_realize;

@@ -178,7 +178,12 @@ class Machine:
     def open_files(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
-    def children_of_memfd(self, name):
+    def address_space(self):
+        """In bytes."""
+        with open(f"/proc/{self.process.pid}/statm") as statm:
+            return int(statm.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+
+    def mappings_of_memfd(self, name):
         with open(f"/proc/{self.process.pid}/maps") as maps:
             return sum(f"/memfd:{name}" in line for line in maps)
 

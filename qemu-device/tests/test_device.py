@@ -8,7 +8,7 @@ import tempfile
 import unittest
 
 from fake_backend import BACKEND_CONFIG_CHANGE, NEED_REPLY, FakeBackend, make_config
-from machine import ISR_CONFIG, ISR_QUEUE, STATUS_NEEDS_RESET, Machine, wait_until
+from machine import ISR_CONFIG, ISR_QUEUE, STATUS_NEEDS_RESET, Machine, QemuFailed, wait_until
 
 EINVAL, ENOENT, EEXIST, ENODEV, EBADF, EOPNOTSUPP = 22, 2, 17, 19, 9, 95
 PAGE = 0x1000
@@ -95,7 +95,7 @@ class Window(DeviceCase):
         self.assertEqual(self.guest_reads(0x5000), 0xFFFFFFFF)
         self.assertEqual(self.backend.channel.unmap(0x5000, PAGE), 0)
         self.assertEqual(self.guest_reads(0x5000), 0)
-        self.assertEqual(self.machine.children_of_memfd("vrdma-test"), 0)
+        self.assertEqual(self.machine.mappings_of_memfd("vrdma-test"), 0)
 
     def test_an_unmapped_range_can_be_mapped_again(self):
         channel = self.backend.channel
@@ -256,7 +256,7 @@ class Virtio(DeviceCase):
         self.device.reset()
         self.assertEqual(self.backend.names().count("RESET_DEVICE"), resets + 1)
         self.assertEqual(self.guest_reads(0), 0)
-        self.assertEqual(self.machine.children_of_memfd("vrdma-test"), 0)
+        self.assertEqual(self.machine.mappings_of_memfd("vrdma-test"), 0)
         self.assertEqual(self.backend.channel.map(0, PAGE, [self.file()]), 0)
 
     def test_a_backend_may_unmap_while_it_is_being_reset(self):
@@ -316,25 +316,40 @@ class Unplug(DeviceCase):
         self.device.eject()
         self.machine.wait_for_event("DEVICE_DELETED")
 
+    def plug(self):
+        self.machine.qmp("device_add", driver="vrdma-pci", id="v0", chardev="r",
+                         addr=hex(self.device.slot), **{"shm-size": WINDOW})
+
     def test_unplugging_resets_the_backend_and_unmaps_the_window(self):
         self.start_device()
         self.backend.channel.map(0, PAGE, [self.file()])
         resets = self.backend.names().count("RESET_DEVICE")
         self.unplug()
         self.assertGreater(self.backend.names().count("RESET_DEVICE"), resets)
-        self.assertEqual(self.machine.children_of_memfd("vrdma-test"), 0)
+        self.assertEqual(self.machine.mappings_of_memfd("vrdma-test"), 0)
         self.assertNotIn("vrdma-window", self.machine.hmp("info mtree -f"))
 
     def test_plugging_and_unplugging_again_leaks_nothing(self):
-        slot = self.device.slot
-        argument = dict(part.split("=") for part in self.device_argument.split(",")[1:])
-        files = []
+        self.unplug()
+        files, space = self.machine.open_files(), self.machine.address_space()
         for _ in range(5):
+            self.plug()
+            self.assertEqual(self.backend.channel.map(0, PAGE, [self.file()]), 0)
             self.unplug()
-            files.append(self.machine.open_files())
-            self.machine.qmp("device_add", driver="vrdma-pci", addr=hex(slot),
-                             **{**argument, "shm-size": WINDOW})
-        self.assertEqual(files[1:], files[:1] * 4)
+            self.assertEqual(self.machine.open_files(), files)
+        wait_until(lambda: self.machine.address_space() < space + WINDOW, "the windows to go")
+
+    def test_a_device_that_is_refused_leaves_nothing_behind(self):
+        self.unplug()
+        files, space = self.machine.open_files(), self.machine.address_space()
+        self.backend.queues = 4
+        for _ in range(5):
+            with self.assertRaisesRegex(QemuFailed, "the backend offers 4 virtqueues"):
+                self.plug()
+            self.assertEqual(self.machine.open_files(), files)
+        wait_until(lambda: self.machine.address_space() < space + WINDOW, "the windows to go")
+        self.backend.queues = 16
+        self.plug()
         self.assertEqual(self.backend.channel.map(0, PAGE, [self.file()]), 0)
 
 
@@ -353,7 +368,7 @@ class Loss(DeviceCase):
     def test_the_window_is_emptied(self):
         self.lose_backend()
         self.assertEqual(self.guest_reads(0), 0)
-        self.assertEqual(self.machine.children_of_memfd("vrdma-test"), 0)
+        self.assertEqual(self.machine.mappings_of_memfd("vrdma-test"), 0)
 
     def test_qemu_lives_on_and_quits_cleanly(self):
         self.lose_backend()

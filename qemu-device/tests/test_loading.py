@@ -87,6 +87,13 @@ class Shim(LoadingCase):
                 return offset + address - start + 8     # behind the name's pointer
         raise AssertionError("no section with the guard's table")
 
+    def test_the_installed_files_find_each_other(self):
+        subprocess.run([f"{os.path.dirname(os.path.realpath(__file__))}/../install.sh",
+                        self.qemu.build], check=True, stdout=subprocess.DEVNULL, env=dict(os.environ, DESTDIR=self.folder))
+        shim = f"{self.folder}/usr/lib/x86_64-linux-gnu/qemu/libvrdma-qemu-preload.so"
+        words = self.run_qemu("-device", "vrdma-pci,help", LD_PRELOAD=shim).stdout
+        self.assertIn("shm-size=", words)
+
     def test_a_program_that_is_not_qemu_keeps_its_environment_and_its_silence(self):
         done = subprocess.run(["env"], env=self.qemu.environment, text=True, capture_output=True)
         self.assertIn(f"LD_PRELOAD={self.qemu.shim}\n", done.stdout)

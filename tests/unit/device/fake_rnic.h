@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "file_descriptor.h"
 #include "rnic/rnic.h"
 
 namespace vrdma::device {
@@ -32,7 +33,7 @@ struct FakeRnicState {
     rnic::MmapSource mmap_source{.fd = 7, .offset = 0x2000, .caching = 0};
     uint64_t mmap_offset = 0x5000;  // the one that mmap() knows
     vrdma_doorbell_area* doorbells = nullptr;
-    int notify_fd = -1;
+    FileDescriptor notify;  // a duplicate
 };
 
 template <typename Base>
@@ -167,7 +168,7 @@ class FakePort : public Counted<rnic::Port> {
     }
     void set_doorbells(vrdma_doorbell_area* area, int notify_fd) override {
         state_.doorbells = area;
-        state_.notify_fd = notify_fd;
+        state_.notify = FileDescriptor(notify_fd < 0 ? -1 : ::dup(notify_fd));
     }
 };
 

@@ -38,7 +38,7 @@ class VirtualDeviceTest : public testing::TestWithParam<bool> {
     VirtualDeviceTest() {
         char pattern[] = "/tmp/vrdma-device-test-XXXXXX";
         directory_ = ::mkdtemp(pattern);
-        state().mmap_source.fd = mmap_file_.get();
+        rnic_.state.mmap_source.fd = mmap_file_.get();
         EXPECT_EQ(::ftruncate(mmap_file_.get(), 16 * kPage), 0);
         device_ = std::make_unique<VirtualDevice>(
             VirtualDevice::Options{.guest = "guest", .mac = {0x52, 0x54, 0, 1, 2, 3}, .limits = {}},
@@ -55,12 +55,17 @@ class VirtualDeviceTest : public testing::TestWithParam<bool> {
         thread_.join();
         listener_.reset();
         device_.reset();
-        EXPECT_EQ(state().ports, 0);
-        EXPECT_EQ(state().contexts, 0);
+        EXPECT_EQ(rnic_.state.ports, 0);
+        EXPECT_EQ(rnic_.state.contexts, 0);
         std::filesystem::remove_all(directory_);
     }
 
-    FakeRnicState& state() { return rnic_.state; }
+    // The RNIC's state after the last command that was answered.  Its threads publish
+    // their counts at the end of each command: asking for them orders us behind that.
+    FakeRnicState& state() {
+        device_->status();
+        return rnic_.state;
+    }
 
     void connect() {
         vmm_ = std::make_unique<FakeVmm>(directory_ / "vm.sock");
@@ -267,6 +272,7 @@ TEST_P(VirtualDeviceTest, MmapShowsTheRnicsMemoryInTheWindow) {
     mapping->data()[5] = std::byte{99};
     auto [status, response] = ask<vrdma_rsp_mmap>(bytes(mmap_request(alloc_ucontext())));
     ASSERT_EQ(status, 0U);
+    ASSERT_EQ(channel_->maps(), 1U);
     EXPECT_EQ(window_.data()[le64toh(response.window_offset) + 5], std::byte{99});
 }
 
@@ -301,7 +307,7 @@ TEST_P(VirtualDeviceTest, StoppingTheDoorbellQueueDoesNotWaitForACommandThatWait
     submit(bytes(mmap_request(uctx)), sizeof(vrdma_rsp_mmap));
     const auto first = channel_->receive();
     vmm_->stop_queue(VRDMA_VQ_DOORBELL);
-    EXPECT_EQ(state().notify_fd, -1);
+    EXPECT_FALSE(state().notify.valid());
     channel_->reply(first, 0);
     // The command started over: one more map, and the late one undone, in either order.
     for (int i = 0; i < 2; ++i) {
@@ -442,10 +448,10 @@ TEST_P(VirtualDeviceTest, ABufferTooSmallForItsEventComesBackEmpty) {
 TEST_P(VirtualDeviceTest, TheGuestsNotificationsReachTheRnic) {
     start_queues();
     alloc_ucontext();
-    ASSERT_GE(state().notify_fd, 0);
+    ASSERT_TRUE(state().notify.valid());
     queues_.at(VRDMA_VQ_DOORBELL)->kick();
     uint64_t count = 0;
-    EXPECT_EQ(::read(state().notify_fd, &count, sizeof(count)), ssize_t{sizeof(count)});
+    EXPECT_EQ(::read(state().notify.get(), &count, sizeof(count)), ssize_t{sizeof(count)});
 }
 
 }  // namespace

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// An RNIC in this process.  It presents the user ABI of the kernel's rxe driver
+// (<rdma/rdma_user_rxe.h>), keeps its rings in shared memory, and executes work
+// requests by copying between the memory of the guests that use it.
+#pragma once
+
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "rnic/rnic.h"
+
+namespace vrdma::embedded {
+
+// What one port (that is, one virtual device) may have; also what is advertised.
+struct EmbeddedLimits {
+    uint32_t max_qp = 16384;
+    uint32_t max_cq = 16384;
+    uint32_t max_srq = 8192;
+    uint32_t max_mr = 65536;
+    uint32_t max_pd = 32768;
+    uint32_t max_ah = 32768;
+    uint32_t max_qp_wr = 16384;
+    uint32_t max_srq_wr = 16384;
+    uint32_t max_cqe = 131071;
+    uint64_t ring_bytes_per_context = uint64_t{4} << 30;
+};
+
+// Nanoseconds of a clock that never goes back; the retry timers follow it.
+class Clock {
+  public:
+    virtual ~Clock() = default;
+    virtual uint64_t now_ns() = 0;
+};
+
+struct EmbeddedConfig {
+    std::string name = "embedded0";
+    // Workers that poll and copy.  0: none, the caller drives poll_once() by itself.
+    unsigned threads = 1;
+    // How long a worker without work keeps looking before it sleeps.
+    std::chrono::microseconds spin{50};
+    EmbeddedLimits limits;
+    std::shared_ptr<Clock> clock;  // null: CLOCK_MONOTONIC
+};
+
+// Live objects of the whole RNIC.
+struct EmbeddedCounters {
+    uint64_t ports = 0;
+    uint64_t contexts = 0;
+    uint64_t protection_domains = 0;
+    uint64_t memory_regions = 0;
+    uint64_t completion_queues = 0;
+    uint64_t shared_receive_queues = 0;
+    uint64_t queue_pairs = 0;
+    uint64_t address_handles = 0;
+    uint64_t ring_bytes = 0;
+    bool operator==(const EmbeddedCounters&) const = default;
+};
+
+class EmbeddedRnic : public rnic::Rnic {
+  public:
+    virtual EmbeddedCounters counters() const = 0;
+
+    // With threads == 0: one round of the engine, that is, one look at the doorbells,
+    // the due timers and one slice of one active queue pair.  False when there was
+    // nothing to do.  Must not be called while a verb runs.
+    virtual bool poll_once() = 0;
+};
+
+// Throws std::system_error or std::invalid_argument when the configuration cannot be had.
+std::unique_ptr<EmbeddedRnic> make_embedded_rnic(const EmbeddedConfig& config,
+                                                 std::shared_ptr<spdlog::logger> logger);
+
+}  // namespace vrdma::embedded

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+
+namespace vrdma::embedded {
+
+// Keeps control verbs and the data path apart without a lock on the latter.  A
+// worker is inside the gate while it may touch the RNIC's tables; between slices
+// it looks at requested() and steps aside.  A Pause waits until all are outside.
+class Gate {
+  public:
+    void enter();
+    void leave();
+
+    // Between two slices: lets a waiting Pause go first.
+    void yield() {
+        if (requests_.load(std::memory_order_relaxed) != 0) [[unlikely]] {
+            leave();
+            enter();
+        }
+    }
+
+    // While one exists no worker is inside the gate, and no other Pause exists.
+    class Pause {
+      public:
+        explicit Pause(Gate& gate);
+        ~Pause();
+        Pause(const Pause&) = delete;
+        Pause& operator=(const Pause&) = delete;
+
+      private:
+        Gate& gate_;
+        std::lock_guard<std::mutex> one_at_a_time_;
+    };
+
+  private:
+    std::mutex pauses_;
+    std::mutex mutex_;
+    std::condition_variable outside_;
+    std::condition_variable open_;
+    std::atomic<unsigned> requests_{0};
+    unsigned inside_ = 0;  // under mutex_
+};
+
+}  // namespace vrdma::embedded

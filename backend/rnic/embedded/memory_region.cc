@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rnic/embedded/memory_region.h"
+
+#include <algorithm>
+
+#include "rnic/embedded/engine.h"
+#include "rnic/embedded/verbs.h"
+
+namespace vrdma::embedded {
+namespace {
+
+constexpr uint32_t kRemoteModify = kAccessRemoteWrite | kAccessRemoteAtomic;
+// Rights that change nothing here: the pages are guest memory either way, and
+// everything is ordered strictly (IB_ACCESS_HUGETLB, IB_UVERBS_ACCESS_OPTIONAL_RANGE).
+constexpr uint32_t kNoEffect = 0x80 | 0x3ff00000;
+constexpr uint32_t kSupported =
+    kAccessLocalWrite | kRemoteModify | kAccessRemoteRead | kNoEffect;
+
+Result<void> check(const rnic::MrAttributes& attributes) {
+    if ((attributes.access & ~kSupported) != 0) return fail(EOPNOTSUPP);
+    if ((attributes.access & kRemoteModify) != 0 && (attributes.access & kAccessLocalWrite) == 0) {
+        return fail(EINVAL);
+    }
+    if (attributes.length == 0 || attributes.length - 1 > ~attributes.iova.value) {
+        return fail(EINVAL);
+    }
+    uint64_t sum = 0;
+    for (const auto& piece : attributes.pieces) {
+        if (piece.range.size == 0 || piece.range.size > attributes.length - sum) {
+            return fail(EINVAL);
+        }
+        sum += piece.range.size;
+    }
+    if (sum != attributes.length) return fail(EINVAL);
+    return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Mr>> Mr::create(Engine& engine, PortState& port, const Pd& pd,
+                                       rnic::MrAttributes attributes) {
+    if (auto checked = check(attributes); !checked) return fail(checked.error());
+    auto count = LiveCount::take(engine.live.memory_regions, port.live.memory_regions,
+                                 engine.limits.max_mr);
+    if (!count) return fail(ENOMEM);
+    std::unique_ptr<Mr> mr(new Mr(engine, port, pd, std::move(attributes), std::move(*count)));
+    Gate::Pause pause(engine.gate);
+    port.mrs.insert(*mr);
+    return mr;
+}
+
+Mr::Mr(Engine& engine, PortState& port, const Pd& pd, rnic::MrAttributes attributes,
+       LiveCount count)
+    : pd_(&pd),
+      access_(attributes.access),
+      iova_(attributes.iova.value),
+      length_(attributes.length),
+      engine_(engine),
+      port_(port),
+      count_(std::move(count)) {
+    uint64_t offset = 0;
+    const std::byte* end = nullptr;
+    for (auto& piece : attributes.pieces) {
+        if (piece.range.data != end) pieces_.push_back({offset, piece.range.data});
+        end = piece.range.data + piece.range.size;
+        offset += piece.range.size;
+        if (piece.region && (keep_mapped_.empty() || keep_mapped_.back() != piece.region)) {
+            keep_mapped_.push_back(std::move(piece.region));
+        }
+    }
+    if (pieces_.size() == 1) contiguous_ = pieces_.front().data;
+}
+
+Mr::~Mr() {
+    if (key_ == 0) return;
+    Gate::Pause pause(engine_.gate);
+    port_.mrs.erase(*this);
+}
+
+size_t Mr::piece_at(uint64_t offset) const {
+    const auto next = std::upper_bound(
+        pieces_.begin(), pieces_.end(), offset,
+        [](uint64_t wanted, const Piece& piece) { return wanted < piece.offset; });
+    return static_cast<size_t>(next - pieces_.begin()) - 1;
+}
+
+std::span<std::byte> Mr::rest_of_piece(size_t index, uint64_t offset) const {
+    const Piece& piece = pieces_[index];
+    const uint64_t end = index + 1 < pieces_.size() ? pieces_[index + 1].offset : length_;
+    return {piece.data + (offset - piece.offset), end - offset};
+}
+
+void MrTable::insert(Mr& mr) {
+    uint32_t index;
+    if (free_.empty()) {
+        index = static_cast<uint32_t>(entries_.size());
+        entries_.emplace_back();
+    } else {
+        index = free_.front();
+        free_.pop_front();
+    }
+    Entry& entry = entries_[index];
+    entry.mr = &mr;
+    mr.key_ = index << 8 | entry.variant;
+}
+
+void MrTable::erase(Mr& mr) {
+    Entry& entry = entries_[mr.key_ >> 8];
+    entry.mr = nullptr;
+    ++entry.variant;
+    free_.push_back(mr.key_ >> 8);
+}
+
+}  // namespace vrdma::embedded

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "memory/guest_memory.h"
+#include "rnic/embedded/live_count.h"
+#include "rnic/rnic.h"
+
+namespace vrdma::embedded {
+
+struct PortState;
+class Engine;
+
+class Pd final : public rnic::ProtectionDomain {
+  public:
+    explicit Pd(LiveCount count) : count_(std::move(count)) {}
+
+  private:
+    LiveCount count_;
+};
+
+// Registered guest memory: pieces of this process's address space that follow each
+// other in the guest's.
+class Mr final : public rnic::MemoryRegion {
+  public:
+    struct Piece {
+        uint64_t offset;  // of its first byte in the region
+        std::byte* data;
+    };
+
+    // EINVAL for a region that is empty, wraps or does not match its pieces, and for
+    // access rights that IBTA 1.4, 11.2.7.1 does not allow together; EOPNOTSUPP for
+    // rights that are not offered; ENOMEM.
+    static Result<std::unique_ptr<Mr>> create(Engine& engine, PortState& port, const Pd& pd,
+                                              rnic::MrAttributes attributes);
+    ~Mr() override;
+
+    uint32_t lkey() const override { return key_; }
+    uint32_t rkey() const override { return key_; }
+
+    const Pd* pd() const { return pd_; }
+    bool allows(uint32_t access) const { return (access_ & access) == access; }
+
+    // Whether [address, address + length) lies within; then offset_of(address) is valid.
+    bool covers(uint64_t address, uint64_t length) const {
+        const uint64_t offset = address - iova_;
+        return offset <= length_ && length <= length_ - offset;
+    }
+    uint64_t offset_of(uint64_t address) const { return address - iova_; }
+
+    // The region's memory when it is all in one piece, else null.
+    std::byte* contiguous() const { return contiguous_; }
+
+    // Index of the piece that has the byte at `offset` (< length).
+    size_t piece_at(uint64_t offset) const;
+    // From `offset`, which is in piece `index`, to that piece's end.
+    std::span<std::byte> rest_of_piece(size_t index, uint64_t offset) const;
+
+  private:
+    friend class MrTable;
+    Mr(Engine& engine, PortState& port, const Pd& pd, rnic::MrAttributes attributes,
+       LiveCount count);
+
+    const Pd* pd_;
+    uint32_t key_ = 0;
+    uint32_t access_;
+    uint64_t iova_;
+    uint64_t length_;
+    std::byte* contiguous_ = nullptr;
+    std::vector<Piece> pieces_;
+    std::vector<std::shared_ptr<const memory::GuestRegion>> keep_mapped_;
+    Engine& engine_;
+    PortState& port_;
+    LiveCount count_;
+};
+
+// The memory regions of one port by key: an index and 8 bits that change whenever an
+// index is used again, so that a stale key hits nothing.  Changed in a Pause only.
+class MrTable {
+  public:
+    // There are fewer regions than a key has room for: EmbeddedLimits::max_mr.
+    void insert(Mr& mr);
+    void erase(Mr& mr);
+
+    const Mr* find(uint32_t key) const {
+        const uint32_t index = key >> 8;
+        if (index >= entries_.size()) return nullptr;
+        const Mr* mr = entries_[index].mr;
+        return mr != nullptr && mr->key_ == key ? mr : nullptr;
+    }
+
+  private:
+    struct Entry {
+        Mr* mr = nullptr;
+        uint8_t variant = 0;
+    };
+    std::vector<Entry> entries_{1};  // index 0 is never given out
+    std::deque<uint32_t> free_;  // the longest unused first
+};
+
+}  // namespace vrdma::embedded

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "rnic/embedded/live_count.h"
+#include "rnic/embedded/ring.h"
+#include "rnic/embedded/spin_lock.h"
+#include "rnic/embedded/work_request.h"
+#include "rnic/rnic.h"
+
+namespace vrdma::embedded {
+
+struct PortState;
+
+// A queue pair's own receive queue.  The caller holds the queue pair's lock.
+class ReceiveQueue {
+  public:
+    ReceiveQueue() = default;
+    ReceiveQueue(Ring ring, uint32_t max_sge) : ring_(std::move(ring)), max_sge_(max_sge) {}
+
+    bool empty() const { return ring_.empty(); }
+
+    // Takes the oldest receive request, which must exist.
+    WcStatus take(ReceiveRequest& request) {
+        const WcStatus status = parse_receive_request(ring_.front(), max_sge_, request);
+        ring_.pop();
+        return status;
+    }
+
+    ConsumerRing& ring() { return ring_; }
+    const ConsumerRing& ring() const { return ring_; }
+
+  private:
+    ConsumerRing ring_;
+    uint32_t max_sge_ = 0;
+};
+
+// A receive queue that several queue pairs, and so several workers, take from.
+class Srq final : public rnic::SharedReceiveQueue {
+  public:
+    Srq(PortState& port, uint32_t handle, rnic::SrqAttributes attributes,
+        Ring ring, LiveCount count, LiveCount bytes);
+
+    Result<void> modify(uint32_t attr_mask, const rnic::SrqAttributes& attributes,
+                        rnic::Udata& udata) override;
+    Result<rnic::SrqAttributes> query() override;
+
+    // Takes the oldest receive request.  None: the queue is empty.
+    std::optional<WcStatus> take(ReceiveRequest& request);
+
+    mminfo info() const { return queue_.ring().ring().info(); }
+    uint32_t handle() const { return handle_; }
+
+  private:
+    SpinLock lock_;
+    ReceiveQueue queue_;
+    rnic::SrqAttributes attributes_;  // srq_limit: 0 when it is not armed
+    uint32_t handle_;
+    PortState& port_;
+    LiveCount count_;
+    LiveCount bytes_;
+};
+
+}  // namespace vrdma::embedded

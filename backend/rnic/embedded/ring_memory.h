@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+
+#include "file_descriptor.h"
+#include "memory/mapping.h"
+#include "result.h"
+
+namespace vrdma::embedded {
+
+class RingMemory;
+
+// A page-aligned, zeroed piece of a context's ring memory; given back when destroyed.
+class RingRange {
+  public:
+    RingRange() = default;
+    RingRange(RingRange&& other) noexcept;
+    RingRange& operator=(RingRange&& other) noexcept;
+    RingRange(const RingRange&) = delete;
+    RingRange& operator=(const RingRange&) = delete;
+    ~RingRange();
+
+    std::byte* data() const { return data_; }
+    uint64_t offset() const { return offset_; }  // in the file, and what the guest maps
+    uint64_t size() const { return size_; }
+
+  private:
+    friend class RingMemory;
+    void release();
+
+    std::shared_ptr<RingMemory> memory_;
+    std::byte* data_ = nullptr;
+    uint64_t offset_ = 0;
+    uint64_t size_ = 0;
+};
+
+// The memory of all rings of one guest user context: one sparse file, mapped here
+// once, so that ten thousand rings cost one descriptor and one mapping.
+class RingMemory : public std::enable_shared_from_this<RingMemory> {
+  public:
+    // `capacity` bounds what the context's rings can take together.
+    static Result<std::shared_ptr<RingMemory>> create(uint64_t capacity);
+
+    Result<RingRange> allocate(uint64_t size);
+
+    // Whether (offset, length) lies within a range that is allocated now.
+    bool covers(uint64_t offset, uint64_t length) const;
+
+    int fd() const { return file_.get(); }
+    uint64_t used() const { return used_; }
+
+  private:
+    friend class RingRange;
+    RingMemory(FileDescriptor file, memory::Mapping mapping)
+        : file_(std::move(file)), mapping_(std::move(mapping)) {}
+    void release(uint64_t offset, uint64_t size);
+
+    FileDescriptor file_;
+    memory::Mapping mapping_;
+    uint64_t file_size_ = 0;
+    uint64_t used_ = 0;
+    std::map<uint64_t, uint64_t> allocated_;  // offset -> size
+};
+
+}  // namespace vrdma::embedded

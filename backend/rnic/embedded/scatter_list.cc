@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rnic/embedded/scatter_list.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace vrdma::embedded {
+
+bool ScatterList::resolve_many(const MrTable& mrs, const Pd& pd, std::span<const Sge> sges,
+                               uint32_t access, uint64_t skip, uint64_t length) {
+    for (const Sge& sge : sges) {
+        if (length == 0) return true;
+        if (skip >= sge.length) {
+            skip -= sge.length;
+            continue;
+        }
+        const uint64_t here = std::min<uint64_t>(sge.length - skip, length);
+        if (!add(mrs, pd, sge.key, sge.address, sge.length, access, skip, here)) return false;
+        length -= here;
+        skip = 0;
+    }
+    return true;
+}
+
+std::span<std::byte> ScatterCursor::peek(uint64_t limit) {
+    const ScatterList::Part* part = &list_.parts_[part_];
+    while (used_ == part->length) {
+        part = &list_.parts_[++part_];
+        used_ = 0;
+        piece_known_ = false;
+    }
+    const uint64_t left = std::min(limit, part->length - used_);
+    if (part->direct != nullptr) return {part->direct + used_, left};
+    const uint64_t offset = part->offset + used_;
+    if (!piece_known_) {
+        piece_ = part->mr->piece_at(offset);
+        piece_known_ = true;
+    }
+    auto rest = part->mr->rest_of_piece(piece_, offset);
+    if (rest.empty()) rest = part->mr->rest_of_piece(++piece_, offset);
+    return rest.first(std::min<uint64_t>(left, rest.size()));
+}
+
+void ScatterCursor::advance(uint64_t bytes) { used_ += bytes; }
+
+void copy(const ScatterList& to, const ScatterList& from, uint64_t length) {
+    // Guests may name overlapping memory, hence memmove.
+    if (to.contiguous() != nullptr && from.contiguous() != nullptr) [[likely]] {
+        std::memmove(to.contiguous(), from.contiguous(), length);
+        return;
+    }
+    ScatterCursor target(to);
+    ScatterCursor source(from);
+    while (length != 0) {
+        const auto in = source.peek(length);
+        const auto out = target.peek(in.size());
+        std::memmove(out.data(), in.data(), out.size());
+        source.advance(out.size());
+        target.advance(out.size());
+        length -= out.size();
+    }
+}
+
+}  // namespace vrdma::embedded

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// Work requests as the guest wrote them into a ring, copied once and checked
+// against the limits of their queue.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "rnic/embedded/rxe_abi.h"
+#include "rnic/embedded/verbs.h"
+
+namespace vrdma::embedded {
+
+struct Sge {
+    uint64_t address;
+    uint32_t length;
+    uint32_t key;
+};
+static_assert(sizeof(Sge) == sizeof(rxe_sge));
+
+// What a send queue was created for.
+struct SendLimits {
+    uint32_t max_sge = 0;
+    uint32_t max_inline = 0;
+};
+
+struct SendRequest {
+    uint64_t wr_id;
+    WrOpcode opcode;
+    uint32_t flags;
+    uint32_t immediate;  // as it travels: never swapped
+    union {
+        struct {
+            uint64_t remote_address;
+            uint32_t rkey;
+        } rdma;
+        struct {
+            uint64_t remote_address;
+            uint64_t compare_or_add;
+            uint64_t swap;
+            uint32_t rkey;
+        } atomic;
+        struct {
+            uint32_t remote_qpn;
+            uint32_t remote_qkey;
+            uint32_t ah_number;
+        } ud;
+    };
+    bool is_inline;
+    uint32_t sge_count;
+    uint64_t length;  // of the message
+    union {
+        std::array<Sge, kMaxSge> sges;
+        alignas(16) std::array<std::byte, kMaxInline> inline_data;
+    };
+
+    std::span<const Sge> list() const { return {sges.data(), sge_count}; }
+    bool signaled() const { return (flags & kSendSignaled) != 0; }
+};
+
+// Copies the element of a send queue into `request` and checks it by itself:
+//  kSuccess; kLocalLengthError: inline data or message too long;
+//  kLocalQpOperationError: unknown opcode, too many SGEs, or inline where there is none.
+// wr_id and opcode are valid in any case.
+WcStatus parse_send_request(std::span<const std::byte> element, const SendLimits& limits,
+                            QpType type, SendRequest& request);
+
+struct ReceiveRequest {
+    uint64_t wr_id;
+    uint32_t sge_count;
+    uint64_t length;  // room
+    std::array<Sge, kMaxSge> sges;
+
+    std::span<const Sge> list() const { return {sges.data(), sge_count}; }
+};
+
+// As above, of a receive queue.  kLocalQpOperationError: more than max_sge SGEs.
+WcStatus parse_receive_request(std::span<const std::byte> element, uint32_t max_sge,
+                               ReceiveRequest& request);
+
+// The wr_id and opcode alone, for a request that is flushed.
+struct FlushedRequest {
+    uint64_t wr_id;
+    WcOpcode opcode;
+};
+FlushedRequest parse_flushed_send(std::span<const std::byte> element);
+uint64_t parse_flushed_receive(std::span<const std::byte> element);
+
+WcOpcode completion_opcode(WrOpcode opcode);
+
+}  // namespace vrdma::embedded

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <vrdma_doorbell.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "file_descriptor.h"
+#include "rnic/embedded/requester.h"
+
+namespace vrdma::embedded {
+
+class Engine;
+class Qp;
+struct PortState;
+
+// Polls the doorbells of its ports and executes the send queues of their queue
+// pairs, in turns of bounded slices.
+class Worker {
+  public:
+    explicit Worker(Engine& engine);
+    ~Worker();
+
+    // Polls on a thread of its own, spinning for `spin` before it sleeps.
+    void start(std::chrono::nanoseconds spin);
+    void stop();
+
+    // One round: doorbells, timers, one slice.  False when there was nothing to do.
+    bool poll_once();
+
+    // Makes this worker look at `qp`, one of its own, soon.  From any thread.
+    void call(Qp& qp);
+    // Makes it look at `port`'s failed CQs soon.  From any thread.
+    void call_for_failed_cq();
+
+    // In a Pause.
+    void add(PortState& port);
+    void remove(PortState& port);
+    void watch(PortState& port, vrdma_doorbell_area* area, int notify_fd);
+    void forget(Qp& qp);
+    size_t ports() const { return ports_.size(); }
+
+  private:
+    struct Timer {
+        uint64_t deadline;
+        Qp* qp;
+        uint64_t token;
+        bool operator>(const Timer& other) const { return deadline > other.deadline; }
+    };
+
+    void run();
+    void sleep();
+    void wake();
+    bool anything_to_do() const;
+    void set_polling(bool polling);
+    void collect(PortState& port);
+    void collect_calls();
+    void fail_queue_pairs();
+    void expire_timers();
+    void activate(Qp& qp);
+    void run_slice();
+
+    Engine& engine_;
+    Requester requester_;
+    std::vector<PortState*> ports_;
+
+    // Active queue pairs, a list through Qp::next_active.
+    Qp* first_ = nullptr;
+    Qp* last_ = nullptr;
+
+    std::vector<Timer> timers_;  // a heap, the earliest first
+
+    std::mutex calls_mutex_;
+    std::vector<Qp*> calls_;
+    std::atomic<bool> called_{false};
+    std::atomic<bool> cq_failed_{false};
+
+    FileDescriptor epoll_;
+    FileDescriptor wake_;
+    std::atomic<bool> sleeping_{false};
+    std::atomic<bool> stop_{false};
+    uint64_t spin_ns_ = 0;
+    bool threaded_ = false;
+    std::thread thread_;
+};
+
+}  // namespace vrdma::embedded

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "support/fake_back_channel.h"
+
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <span>
+#include <stdexcept>
+
+#include "support/socket_io.h"
+
+namespace vrdma::test {
+
+FakeWindow::FakeWindow(uint64_t size) : size_(size) {
+    void* data =
+        ::mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (data == MAP_FAILED) {
+        throw std::runtime_error("cannot reserve a window");
+    }
+    data_ = static_cast<std::byte*>(data);
+}
+
+FakeWindow::~FakeWindow() {
+    ::munmap(data_, size_);
+}
+
+bool FakeWindow::valid(const vhost::ShmemMapping& mapping) const {
+    return mapping.length != 0 && mapping.length % 4096 == 0 && mapping.region_offset % 4096 == 0 &&
+           mapping.region_offset < size_ && mapping.length <= size_ - mapping.region_offset;
+}
+
+int FakeWindow::map(const vhost::ShmemMapping& mapping, int fd) {
+    if (!valid(mapping) || fd < 0) {
+        return EINVAL;
+    }
+    const int protection =
+        PROT_READ | ((mapping.flags & vhost::kShmemWritable) != 0 ? PROT_WRITE : 0);
+    void* data = ::mmap(data_ + mapping.region_offset, mapping.length, protection,
+                        MAP_SHARED | MAP_FIXED, fd, static_cast<off_t>(mapping.fd_offset));
+    return data == MAP_FAILED ? errno : 0;
+}
+
+int FakeWindow::unmap(const vhost::ShmemMapping& mapping) {
+    if (!valid(mapping)) {
+        return EINVAL;
+    }
+    void* data = ::mmap(data_ + mapping.region_offset, mapping.length, PROT_NONE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+    return data == MAP_FAILED ? errno : 0;
+}
+
+FakeBackChannel::~FakeBackChannel() {
+    ::shutdown(socket_.get(), SHUT_RDWR);
+    if (thread_.joinable()) {
+        thread_.join();
+    }
+}
+
+void FakeBackChannel::serve(FakeWindow& window) {
+    thread_ = std::thread([this, &window] { answer_until_closed(window); });
+}
+
+void FakeBackChannel::answer_until_closed(FakeWindow& window) {
+    while (true) {
+        // Waits for as long as it takes; the destructor and the peer end it.
+        char byte = 0;
+        if (::recv(socket_.get(), &byte, 1, MSG_PEEK) <= 0) {
+            return;
+        }
+        const Request request = receive();
+        int result = 0;
+        switch (request.type()) {
+            case vhost::BackendRequest::kShmemMap:
+                result =
+                    window.map(request.mapping, request.fds.empty() ? -1 : request.fds[0].get());
+                ++maps_;
+                break;
+            case vhost::BackendRequest::kShmemUnmap:
+                result = window.unmap(request.mapping);
+                ++unmaps_;
+                break;
+            case vhost::BackendRequest::kConfigChange:
+                ++config_changes_;
+                break;
+        }
+        if ((request.header.flags & vhost::kFlagNeedReply) != 0) {
+            reply(request, static_cast<uint64_t>(result));
+        }
+    }
+}
+
+FakeBackChannel::Request FakeBackChannel::receive() {
+    Request request{};
+    receive_all(socket_.get(), std::as_writable_bytes(std::span(&request.header, 1)), &request.fds);
+    if (request.header.size > sizeof(request.mapping)) {
+        throw std::runtime_error("a back-end request is too long");
+    }
+    receive_all(socket_.get(),
+                std::as_writable_bytes(std::span(&request.mapping, 1)).first(request.header.size),
+                &request.fds);
+    return request;
+}
+
+void FakeBackChannel::reply(const Request& request, uint64_t value) {
+    const vhost::VuReply reply{
+        {request.header.request, vhost::kVersion | vhost::kFlagReply, sizeof(uint64_t)}, value};
+    send_all(socket_.get(), std::as_bytes(std::span(&reply, 1)));
+}
+
+}  // namespace vrdma::test

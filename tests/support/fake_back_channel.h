@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "file_descriptor.h"
+#include "vhost/protocol.h"
+
+namespace vrdma::test {
+
+// The VMM's range of a shared memory region: addresses that are reserved, and into which
+// files are mapped on request.
+class FakeWindow {
+  public:
+    explicit FakeWindow(uint64_t size);
+    ~FakeWindow();
+    FakeWindow(const FakeWindow&) = delete;
+    FakeWindow& operator=(const FakeWindow&) = delete;
+
+    // As the VMM does them; 0 or an errno.
+    int map(const vhost::ShmemMapping& mapping, int fd);
+    int unmap(const vhost::ShmemMapping& mapping);
+
+    // What a guest sees there; readable only where something is mapped.
+    std::byte* data() const { return data_; }
+    uint64_t size() const { return size_; }
+
+  private:
+    bool valid(const vhost::ShmemMapping& mapping) const;
+
+    std::byte* data_;
+    uint64_t size_;
+};
+
+// The VMM's end of the channel for back-end requests.  Either serve() answers by itself on
+// a thread, or the test receives and answers one by one.
+class FakeBackChannel {
+  public:
+    struct Request {
+        vhost::VuHeader header;
+        vhost::ShmemMapping mapping;
+        std::vector<FileDescriptor> fds;
+
+        vhost::BackendRequest type() const {
+            return static_cast<vhost::BackendRequest>(header.request);
+        }
+    };
+
+    explicit FakeBackChannel(FileDescriptor socket) : socket_(std::move(socket)) {}
+
+    // Ends the thread.
+    ~FakeBackChannel();
+    FakeBackChannel(const FakeBackChannel&) = delete;
+    FakeBackChannel& operator=(const FakeBackChannel&) = delete;
+
+    // Carries requests out in `window`, on a thread of its own.
+    void serve(FakeWindow& window);
+
+    // What serve() has carried out.
+    unsigned maps() const { return maps_; }
+    unsigned unmaps() const { return unmaps_; }
+    unsigned config_changes() const { return config_changes_; }
+
+    // Waits for a request; throws when the peer has gone.
+    Request receive();
+    void reply(const Request& request, uint64_t value);
+
+    int fd() const { return socket_.get(); }
+
+  private:
+    void answer_until_closed(FakeWindow& window);
+
+    FileDescriptor socket_;
+    std::thread thread_;
+    std::atomic<unsigned> maps_ = 0;
+    std::atomic<unsigned> unmaps_ = 0;
+    std::atomic<unsigned> config_changes_ = 0;
+};
+
+}  // namespace vrdma::test
