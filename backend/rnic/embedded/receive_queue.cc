@@ -7,11 +7,12 @@
 
 namespace vrdma::embedded {
 
-Srq::Srq(PortState& port, uint32_t handle, rnic::SrqAttributes attributes,
+Srq::Srq(PortState& port, uint32_t handle, const Pd& pd, rnic::SrqAttributes attributes,
          Ring ring, LiveCount count, LiveCount bytes)
     : queue_(std::move(ring), attributes.max_sge),
       attributes_(attributes),
       handle_(handle),
+      pd_(pd),
       port_(port),
       count_(std::move(count)),
       bytes_(std::move(bytes)) {}

@@ -13,6 +13,7 @@
 namespace vrdma::embedded {
 
 struct PortState;
+class Pd;
 
 // A queue pair's own receive queue.  The caller holds the queue pair's lock.
 class ReceiveQueue {
@@ -40,7 +41,7 @@ class ReceiveQueue {
 // A receive queue that several queue pairs, and so several workers, take from.
 class Srq final : public rnic::SharedReceiveQueue {
   public:
-    Srq(PortState& port, uint32_t handle, rnic::SrqAttributes attributes,
+    Srq(PortState& port, uint32_t handle, const Pd& pd, rnic::SrqAttributes attributes,
         Ring ring, LiveCount count, LiveCount bytes);
 
     Result<void> modify(uint32_t attr_mask, const rnic::SrqAttributes& attributes,
@@ -50,6 +51,8 @@ class Srq final : public rnic::SharedReceiveQueue {
     // Takes the oldest receive request.  None: the queue is empty.
     std::optional<WcStatus> take(ReceiveRequest& request);
 
+    // Whose memory its requests may name (IBTA 1.4, 10.2.9.4).
+    const Pd& pd() const { return pd_; }
     mminfo info() const { return queue_.ring().ring().info(); }
     uint32_t handle() const { return handle_; }
 
@@ -58,6 +61,7 @@ class Srq final : public rnic::SharedReceiveQueue {
     ReceiveQueue queue_;
     rnic::SrqAttributes attributes_;  // srq_limit: 0 when it is not armed
     uint32_t handle_;
+    const Pd& pd_;
     PortState& port_;
     LiveCount count_;
     LiveCount bytes_;

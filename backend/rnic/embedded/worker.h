@@ -86,7 +86,6 @@ class Worker {
     std::atomic<bool> sleeping_{false};
     std::atomic<bool> stop_{false};
     uint64_t spin_ns_ = 0;
-    bool threaded_ = false;
     std::thread thread_;
 };
 
