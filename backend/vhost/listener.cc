@@ -24,8 +24,8 @@ namespace {
     throw_error(path, fmt::format("{}: {}", call, std::strerror(errno)));
 }
 
-FileDescriptor make_socket(const std::string& path) {
-    FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+FileDescriptor make_socket(const std::string& path, int type) {
+    FileDescriptor socket(::socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!socket.valid()) {
         throw_errno(path, "socket");
     }
@@ -44,7 +44,9 @@ void remove_stale(const std::string& path, const sockaddr_un& address) {
     if (!S_ISSOCK(status.st_mode)) {
         throw_error(path, "exists, and is not a socket");
     }
-    const FileDescriptor probe = make_socket(path);
+    // A datagram socket tells a live stream socket (EPROTOTYPE) from one that nobody has open
+    // (ECONNREFUSED) without a connection, which would be taken for a VMM.
+    const FileDescriptor probe = make_socket(path, SOCK_DGRAM);
     if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0 ||
         errno != ECONNREFUSED) {
         throw_error(path, "is in use by another process");
@@ -67,7 +69,7 @@ Listener::Listener(std::string path, mode_t mode, Device& device,
     }
     std::memcpy(address.sun_path, path_.data(), path_.size());
     remove_stale(path_, address);
-    socket_ = make_socket(path_);
+    socket_ = make_socket(path_, SOCK_STREAM);
     reserve_ = FileDescriptor(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     if (::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
         throw_errno(path_, "bind");

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <spdlog/logger.h>
+#include <spdlog/sinks/ringbuffer_sink.h>
+
+#include <memory>
+#include <string>
+
+namespace vrdma::test {
+
+// A logger that remembers what was logged.
+class CapturedLog {
+  public:
+    const std::shared_ptr<spdlog::logger>& logger() const { return logger_; }
+
+    // How many lines contain `text`.
+    size_t count(const std::string& text) const {
+        size_t result = 0;
+        for (const auto& line : sink_->last_formatted()) {
+            result += line.find(text) != std::string::npos ? 1 : 0;
+        }
+        return result;
+    }
+
+  private:
+    static constexpr size_t kLines = 1000;
+    std::shared_ptr<spdlog::sinks::ringbuffer_sink_mt> sink_ =
+        std::make_shared<spdlog::sinks::ringbuffer_sink_mt>(kLines);
+    std::shared_ptr<spdlog::logger> logger_ = std::make_shared<spdlog::logger>("test", sink_);
+};
+
+}  // namespace vrdma::test

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "test_server.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <stdexcept>
+
+namespace vrdma::test {
+
+TemporaryFolder::TemporaryFolder() {
+    std::string name = (std::filesystem::temp_directory_path() / "vhost-test-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) {
+        throw std::runtime_error("no temporary folder");
+    }
+    path_ = name;
+}
+
+TemporaryFolder::~TemporaryFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+}
+
+TestServer::TestServer()
+    : listener_(std::make_unique<vhost::Listener>(path_, 0600, device_, log_.logger())),
+      thread_([this] { listener_->run(); }) {}
+
+void TestServer::stop() {
+    if (listener_ != nullptr) {
+        listener_->stop();
+        thread_.join();
+        listener_.reset();
+    }
+}
+
+}  // namespace vrdma::test

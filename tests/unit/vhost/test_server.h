@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "captured_log.h"
+#include "support/fake_vmm.h"
+#include "test_device.h"
+#include "vhost/listener.h"
+
+namespace vrdma::test {
+
+// A folder that is removed with what is in it.
+class TemporaryFolder {
+  public:
+    TemporaryFolder();
+    ~TemporaryFolder();
+    std::string file(const std::string& name) const { return path_ + "/" + name; }
+
+  private:
+    std::string path_;
+};
+
+// A device, served on a socket by a thread.
+class TestServer {
+  public:
+    TestServer();
+    ~TestServer() { stop(); }
+
+    void stop();
+    const std::string& path() const { return path_; }
+    TestDevice& device() { return device_; }
+    const CapturedLog& log() const { return log_; }
+
+  private:
+    TemporaryFolder folder_;
+    const std::string path_ = folder_.file("vhost.sock");
+    CapturedLog log_;
+    TestDevice device_;
+    std::unique_ptr<vhost::Listener> listener_;
+    std::thread thread_;
+};
+
+// Tests of a server over its socket.
+class ServerTest : public testing::Test {
+  protected:
+    TestServer server_;
+    TestDevice& device_ = server_.device();
+};
+
+}  // namespace vrdma::test
