@@ -8,6 +8,7 @@
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
 #include "qemu/units.h"
+#include "standard-headers/linux/virtio_ids.h"
 #include "vrdma_backend.h"
 #include "vrdma_compat.h"
 #include "vrdma_guest_memory.h"
@@ -16,10 +17,11 @@
 #define MIN_WINDOW_SIZE     MiB
 
 /*
- * QEMU knows the names of the ids up to 41 and asserts that it is given one;
- * so the device is initialised as one of those and renamed.
+ * virtio_init() and the monitor's "info virtio-status" assert that they know the
+ * id, and 42 they do not.  So the device has this one, of a device that QEMU
+ * has no code for, except for the moment when its transport asks.
  */
-#define KNOWN_VIRTIO_ID     41
+#define KNOWN_VIRTIO_ID     VIRTIO_ID_RPMSG
 
 /* Ends what the guest has set up; its driver learns that it must reset the device. */
 static void fail_device(VRdma *s, const char *what)
@@ -129,7 +131,7 @@ static void create_queues(VRdma *s)
     unsigned count = vrdma_queue_count(s);
 
     virtio_init(vdev, KNOWN_VIRTIO_ID, sizeof(struct vrdma_config));
-    vdev->device_id = VRDMA_VIRTIO_ID;
+    vdev->device_id = VRDMA_VIRTIO_ID;      /* until vrdma_device_plugged() */
     vdev->name = "vrdma";
     s->queues = g_new(VirtQueue *, count);
     for (unsigned i = 0; i < count; i++) {
@@ -170,6 +172,11 @@ static void vrdma_realize(DeviceState *dev, Error **errp)
         return;
     }
     qemu_chr_fe_set_handlers(&s->chardev, NULL, NULL, chardev_event, NULL, s, NULL, true);
+}
+
+void vrdma_device_plugged(VRdma *s)
+{
+    VIRTIO_DEVICE(s)->device_id = KNOWN_VIRTIO_ID;
 }
 
 static void vrdma_unrealize(DeviceState *dev)

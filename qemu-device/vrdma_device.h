@@ -59,6 +59,9 @@ static inline MemoryRegion *vrdma_window_region(VRdma *s)
     return &s->window_region;
 }
 
+/* The transport has shown the device's id to the guest. */
+void vrdma_device_plugged(VRdma *s);
+
 void vrdma_device_register_types(void);
 
 #endif

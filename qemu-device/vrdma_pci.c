@@ -11,8 +11,6 @@
 
 /* virtio-pci uses BAR 1 for MSI-X and BAR 4 (and 5) for its registers. */
 #define WINDOW_BAR                  2
-/* Free, since the device has no legacy interface. */
-#define MODERN_IO_BAR               0
 #define CLASS_NETWORK_INFINIBAND    0x0207
 
 #define TYPE_VRDMA_PCI "vrdma-pci-base"
@@ -54,11 +52,16 @@ static void vrdma_pci_realize(VirtIOPCIProxy *proxy, Error **errp)
         /* One more for configuration changes. */
         proxy->nvectors = vrdma_queue_count(s) + 1;
     }
+    if (proxy->flags & VIRTIO_PCI_FLAG_MODERN_PIO_NOTIFY) {
+        /* It takes the window's BAR, and PCI Express leaves no room for its capability. */
+        error_setg(errp, "modern-pio-notify is not supported by the device");
+        return;
+    }
     virtio_pci_force_virtio_1(proxy);
-    proxy->modern_io_bar_idx = MODERN_IO_BAR;
     if (!qdev_realize(DEVICE(s), BUS(&proxy->bus), errp)) {
         return;
     }
+    vrdma_device_plugged(s);
     if (!add_window_capability(pci, s->window_size, errp)) {
         qdev_unrealize(DEVICE(s));
         return;

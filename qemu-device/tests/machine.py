@@ -46,13 +46,13 @@ class Machine:
             "-mon", "chardev=qmp,mode=control"]
         if chardev:
             command += ["-chardev", chardev]
+        command += arguments
         if device:
             command += ["-device", device]
         if kernel:
             command += ["-kernel", kernel, "-chardev",
                         f"socket,id=com1,path={folder}/com1,server=on,wait=on",
                         "-serial", "chardev:com1"]
-        command += arguments
         self.process = subprocess.Popen(command, env=environment or qemu.environment, cwd=folder,
                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT, text=True)
@@ -168,7 +168,7 @@ class Machine:
         self.port_write(0xCFC, value)
 
     def find_device(self):
-        for slot in range(32):
+        for slot in range(64):          # of the first two buses
             if self.pci_read(slot, 0) == PCI_VENDOR_DEVICE:
                 return Device(self, slot)
         raise AssertionError("the guest sees no vrdma device")

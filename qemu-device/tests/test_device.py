@@ -5,6 +5,7 @@ import select
 import shutil
 import struct
 import tempfile
+import threading
 import unittest
 
 from fake_backend import BACKEND_CONFIG_CHANGE, NEED_REPLY, FakeBackend, make_config
@@ -20,6 +21,7 @@ CONFIG_NUM_COMP_VECTORS, CONFIG_WINDOW_SIZE, CONFIG_MAX_QP = 30, 32, 40
 class DeviceCase(unittest.TestCase):
     device_options = ""
     backend_options = {}
+    machine_arguments = []
 
     def setUp(self):
         self.start_machine(self, self.addCleanup)
@@ -33,7 +35,7 @@ class DeviceCase(unittest.TestCase):
         add_cleanup(target.backend.listener.close)
         target.device_argument = f"vrdma-pci,id=v0,chardev=r,shm-size=64M{cls.device_options}"
         target.machine = Machine(
-            cls.qemu, folder, target.device_argument, kernel=cls.guest,
+            cls.qemu, folder, target.device_argument, *cls.machine_arguments, kernel=cls.guest,
             chardev=f"socket,id=r,path={folder}/backend{cls.reconnect_option()}")
         add_cleanup(target.machine.close)
         target.device = target.machine.find_device()
@@ -191,6 +193,24 @@ class Window(DeviceCase):
         self.assertEqual(self.guest_reads(1 * PAGE), 0)
         self.assertEqual(self.machine.hmp("info mtree -f"), before)
 
+    def test_mappings_that_come_and_go_beside_it_do_not_disturb_the_guest(self):
+        channel, fd = self.backend.channel, self.file(b"\x11")
+        channel.map(0x8000, PAGE, [self.file(b"\x22")])
+
+        def come_and_go():
+            for _ in range(500):
+                assert channel.map(0x7000, PAGE, [fd]) == 0
+                assert channel.unmap(0x7000, PAGE) == 0
+        traffic = threading.Thread(target=come_and_go)
+        traffic.start()
+        beside, seen = set(), set()
+        while traffic.is_alive():
+            beside.add(self.guest_reads(0x7000))
+            seen.add(self.guest_reads(0x8000))
+        traffic.join()
+        self.assertEqual(seen, {0x22})
+        self.assertLessEqual(beside, {0, 0x11})
+
     def test_the_window_is_no_part_of_the_guest_memory_that_the_backend_gets(self):
         self.start_device()
         tables = [m.payload for m in self.backend.log if m.name == "SET_MEM_TABLE"]
@@ -282,6 +302,11 @@ class Virtio(DeviceCase):
         with self.assertRaisesRegex(Exception, "(?i)migrat"):
             self.machine.qmp("migrate", uri="exec:cat > /dev/null")
 
+    def test_the_monitor_shows_its_status(self):
+        self.start_device()
+        words = self.machine.hmp("info virtio-status /machine/peripheral/v0/virtio-backend")
+        self.assertIn("vrdma", words)
+
     def test_qemu_quits_cleanly_with_the_device_in_use(self):
         self.start_device()
         self.backend.channel.map(0, PAGE, [self.file()])
@@ -298,6 +323,16 @@ class Options(DeviceCase):
 
     def test_packed_rings_are_offered_on_demand(self):
         self.assertTrue(self.device.offered_features() & VIRTIO_F_RING_PACKED)
+
+
+class PciExpress(DeviceCase):
+    """Its configuration space has just enough room for all capabilities."""
+    machine_arguments = ["-M", "q35", "-device", "pcie-root-port,id=root-port"]
+    device_options = ",bus=root-port"
+
+    def test_the_window_works(self):
+        self.assertEqual(self.backend.channel.map(0, PAGE, [self.file(b"\x0d")]), 0)
+        self.assertEqual(self.guest_reads(0), 13)
 
 
 class WithoutReset(DeviceCase):
@@ -435,4 +470,4 @@ class Reconnect(Loss):
         wait_until(lambda: self.device.status & STATUS_NEEDS_RESET, "NEEDS_RESET")
 
 
-CASES = [Window, BrokenChannel, Virtio, Options, WithoutReset, Unplug, Loss, Reconnect]
+CASES = [Window, BrokenChannel, Virtio, Options, PciExpress, WithoutReset, Unplug, Loss, Reconnect]

@@ -180,6 +180,16 @@ class BadConfiguration(LoadingCase):
         self.assert_refused("completion-queues must be between 1 and 64",
                             "vrdma-pci,chardev=r,completion-queues=0")
 
+    def test_port_io_notification(self):
+        self.backend()
+        self.assert_refused("modern-pio-notify is not supported",
+                            "vrdma-pci,chardev=r,modern-pio-notify=on")
+
+    def test_an_iommu_in_front_of_a_backend_that_knows_none(self):
+        self.backend()
+        self.assert_refused("iommu_platform=true is not supported",
+                            "vrdma-pci,chardev=r,iommu_platform=on")
+
     def test_too_many_completion_queues(self):
         self.backend()
         self.assert_refused("completion-queues must be between 1 and 64",
