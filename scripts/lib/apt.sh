@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 # Debian packages of other suites, and sources, without touching the machine's
 # own apt configuration: a private apt root in the cache knows stable, backports

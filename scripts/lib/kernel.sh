@@ -23,9 +23,10 @@ vrdma_kernel_suite() {
 _vrdma_kernel_depends() {
     local suite=$1 package=$2 pattern=$3 version
     version=$(vrdma_apt_version "$suite" "$package")
+    local -a _apt_options
     _vrdma_apt_options
     apt-cache "${_apt_options[@]}" show "$package=$version" | sed -n 's/^Depends: //p' | head -1 |
-        tr ',|' '\n\n' | awk '{print $1}' | grep -E "^$pattern\$" | head -1
+        tr ',' '\n' | awk '{print $1}' | grep -E "^$pattern\$" | head -1
 }
 
 # The headers refer to each other by absolute paths below /usr.  Without the
@@ -48,11 +49,11 @@ _vrdma_kernel_decompress() {
         unxz) magic='\xfd7zXZ\x00' ;;
         unzstd) magic='\x28\xb5\x2f\xfd' ;;
         esac
-        for offset in $(LC_ALL=C grep -abobP "$magic" "$image" | cut -d: -f1); do
+        while IFS=: read -r offset _; do
             # The decompressor complains about what follows the kernel.
             tail -c "+$((offset + 1))" "$image" | "$tool" -c > "$output" 2> /dev/null || true
             [ "$(head -c 4 "$output" | tail -c 3)" = ELF ] && return 0
-        done
+        done < <(LC_ALL=C grep -abobP "$magic" "$image")
     done
     echo "vrdma: $image is compressed in a way that is not known here" >&2
     return 1

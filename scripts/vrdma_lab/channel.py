@@ -58,6 +58,11 @@ class Job:
         if text not in self.output:
             raise LabError(self._channel.report(f"ended without printing {text!r}: {self.command}", self))
 
+    def wait_or(self, other: Job, timeout: float = 60) -> bool:
+        """Waits until this command or the other has ended; whether it was this one."""
+        self._channel.wait(lambda: self.done or other.done, timeout, f"did not end: {self.command}", self)
+        return self.done
+
     def signal(self, number: int) -> None:
         self._channel.send_signal(self, number)
 

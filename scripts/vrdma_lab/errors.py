@@ -6,8 +6,8 @@ class LabError(Exception):
     """A part of the lab failed; the text says which and shows what it said last."""
 
 
-class Interrupted(BaseException):
-    """A signal asks for the end; derived like KeyboardInterrupt so that no handler swallows it."""
+class Interrupted(KeyboardInterrupt):
+    """A signal asks for the end."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"signal {signal_number}")

@@ -55,7 +55,7 @@ def qemu() -> str:
 
 def qemu_device() -> Path:
     """The folder with libvrdma-qemu-preload.so and the modules for each QEMU."""
-    return Path(os.environ.get("VRDMA_QEMU_DEVICE") or SOURCE / "build" / "qemu-device")
+    return Path(os.environ.get("VRDMA_QEMU_DEVICE") or SOURCE / "build" / "qemu")
 
 
 def driver(kernel: Kernel) -> Path:
