@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+// Workers with threads: they sleep without work and miss no doorbell.
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <thread>
+
+#include "file_descriptor.h"
+#include "fixture.h"
+#include "memory/guest_access.h"
+
+namespace vrdma::embedded::test {
+namespace {
+
+using std::chrono::microseconds;
+
+// The guest driver's half of the doorbell protocol (common/vrdma_doorbell.h).
+class Notifier {
+  public:
+    explicit Notifier(Guest& guest)
+        : area_(*guest.area), fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+        guest.port->set_doorbells(&area_, fd_.get());
+    }
+
+    // After a doorbell, whose read-modify-writes are full barriers here.
+    void notify_unless_polling() {
+        if (memory::load(&area_.polling, std::memory_order_seq_cst) != 0) return;
+        const uint64_t one = 1;
+        ASSERT_EQ(::write(fd_.get(), &one, sizeof(one)), ssize_t{sizeof(one)});
+        ++notifications_;
+    }
+    unsigned notifications() const { return notifications_; }
+    bool polled() const { return memory::load(&area_.polling, std::memory_order_seq_cst) != 0; }
+
+  private:
+    vrdma_doorbell_area& area_;
+    FileDescriptor fd_;
+    unsigned notifications_ = 0;
+};
+
+struct Threaded : ::testing::TestWithParam<unsigned> {
+    static std::unique_ptr<EmbeddedRnic> make(unsigned threads, microseconds spin) {
+        EmbeddedConfig config;
+        config.threads = threads;
+        config.spin = spin;
+        return make_embedded_rnic(config, quiet_logger());
+    }
+
+    static ib_uverbs_wc wait_for(ClientCq& cq) {
+        for (;;) {
+            if (auto wc = cq.poll()) return *wc;
+            std::this_thread::yield();
+        }
+    }
+};
+
+INSTANTIATE_TEST_SUITE_P(Workers, Threaded, ::testing::Values(1u, 2u));
+
+// Each message is posted when the worker has gone to sleep or is about to: a wake-up
+// that got lost would leave the test waiting.
+TEST_P(Threaded, NoDoorbellIsMissedAroundFallingAsleep) {
+    auto rnic = make(GetParam(), microseconds(0));
+    End a(*rnic, "alice", 1);
+    End b(*rnic, "bob", 2);
+    Notifier notifier(a.guest);
+    connect(a.qp, b.qp);
+    for (uint64_t i = 0; i < 3000; ++i) {
+        std::memcpy(a.memory.data(), &i, sizeof(i));
+        a.qp.post_send({.wr_id = i,
+                        .opcode = WrOpcode::kRdmaWrite,
+                        .remote_address = b.mr.iova,
+                        .rkey = b.mr.rkey(),
+                        .sges = {a.mr.sge(0, 8)}});
+        notifier.notify_unless_polling();
+        const auto wc = wait_for(a.send_cq);
+        ASSERT_EQ(status_of(wc), WcStatus::kSuccess);
+        ASSERT_EQ(wc.wr_id, i);
+        uint64_t arrived;
+        std::memcpy(&arrived, b.memory.data(), sizeof(arrived));
+        ASSERT_EQ(arrived, i);
+    }
+}
+
+TEST_P(Threaded, AWorkerThatSpinsIsNotNotified) {
+    auto rnic = make(GetParam(), std::chrono::hours(1));
+    End a(*rnic, "alice", 1);
+    End b(*rnic, "bob", 2);
+    Notifier notifier(a.guest);
+    connect(a.qp, b.qp);
+    while (!notifier.polled()) std::this_thread::yield();
+    for (uint64_t i = 0; i < 200; ++i) {
+        a.qp.post_send({.wr_id = i,
+                        .opcode = WrOpcode::kRdmaWrite,
+                        .remote_address = b.mr.iova,
+                        .rkey = b.mr.rkey(),
+                        .sges = {a.mr.sge(0, 8)}});
+        notifier.notify_unless_polling();
+        ASSERT_EQ(status_of(wait_for(a.send_cq)), WcStatus::kSuccess);
+    }
+    EXPECT_EQ(notifier.notifications(), 0u);
+}
+
+TEST_P(Threaded, AnIdleWorkerSaysThatItHasStoppedLooking) {
+    auto rnic = make(GetParam(), microseconds(0));
+    End a(*rnic, "alice", 1);
+    Notifier notifier(a.guest);
+    while (notifier.polled()) std::this_thread::yield();
+}
+
+// Both guests send to each other at the same time, on workers of their own if there
+// are two: what each CQ and receive queue sees must be whole and in order.
+TEST_P(Threaded, TrafficInBothDirectionsArrivesInOrder) {
+    auto rnic = make(GetParam(), microseconds(20));
+    End a(*rnic, "alice", 1);
+    End b(*rnic, "bob", 2);
+    Notifier notify_a(a.guest);
+    Notifier notify_b(b.guest);
+    connect(a.qp, b.qp, {.rnr_retry = 7});
+    const auto play = [](End& self, Notifier& notifier) {
+        constexpr uint64_t kMessages = 2000;
+        constexpr uint64_t kWindow = 8;
+        uint64_t posted = 0, sent = 0, received = 0;
+        for (uint64_t i = 0; i < kWindow; ++i) self.post_recv(i, 1024 + i * 64, 64);
+        while (received < kMessages || sent < kMessages) {
+            if (posted < kMessages && posted - sent < kWindow) {
+                std::memcpy(self.memory.data() + posted % kWindow * 64, &posted, sizeof(posted));
+                self.qp.post_send({.wr_id = posted,
+                                   .opcode = WrOpcode::kSend,
+                                   .sges = {self.mr.sge(posted % kWindow * 64, 64)}});
+                notifier.notify_unless_polling();
+                ++posted;
+            }
+            if (const auto wc = self.send_cq.poll()) {
+                ASSERT_EQ(status_of(*wc), WcStatus::kSuccess);
+                ASSERT_EQ(wc->wr_id, sent++);
+            }
+            if (const auto wc = self.recv_cq.poll()) {
+                ASSERT_EQ(status_of(*wc), WcStatus::kSuccess);
+                uint64_t value;
+                std::memcpy(&value, self.memory.data() + 1024 + wc->wr_id * 64, sizeof(value));
+                ASSERT_EQ(value, received++);
+                self.post_recv(wc->wr_id, 1024 + wc->wr_id * 64, 64);
+            } else {
+                std::this_thread::yield();
+            }
+        }
+    };
+    std::thread other([&] { play(b, notify_b); });
+    play(a, notify_a);
+    other.join();
+}
+
+// Verbs of one guest while the other's traffic runs.
+TEST_P(Threaded, ControlVerbsRunBesideTraffic) {
+    auto rnic = make(GetParam(), microseconds(20));
+    End a(*rnic, "alice", 1);
+    End b(*rnic, "bob", 2);
+    Guest other(*rnic, "carol", 3);
+    Notifier notifier(a.guest);
+    connect(a.qp, b.qp);
+    std::atomic<bool> done{false};
+    std::thread control([&] {
+        std::vector<std::byte> memory(4096);
+        while (!done.load()) {
+            auto mr = other.reg_mr(memory, kAllAccess);
+            auto cq = other.make_cq(15);
+            auto qp = other.make_qp(cq, cq);
+            connect(qp, other.gid(), qp.number());
+            qp.post_send({.opcode = WrOpcode::kRdmaWrite,
+                          .remote_address = mr.iova,
+                          .rkey = mr.rkey(),
+                          .sges = {mr.sge(64, 64)}});
+        }
+    });
+    for (uint64_t i = 0; i < 1000; ++i) {
+        a.qp.post_send({.wr_id = i,
+                        .opcode = WrOpcode::kRdmaRead,
+                        .remote_address = b.mr.iova,
+                        .rkey = b.mr.rkey(),
+                        .sges = {a.mr.sge(0, 4096)}});
+        notifier.notify_unless_polling();
+        EXPECT_EQ(status_of(wait_for(a.send_cq)), WcStatus::kSuccess);
+    }
+    done.store(true);
+    control.join();
+}
+
+}  // namespace
+}  // namespace vrdma::embedded::test
