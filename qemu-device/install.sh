@@ -9,7 +9,7 @@ if [ $# -ne 1 ] || [ "$1" = --help ]; then
     [ "${1:-}" = --help ]
     exit
 fi
-libdir=${DESTDIR:-}${LIBDIR:-/usr/lib/$(gcc -print-multiarch 2> /dev/null || echo x86_64-linux-gnu)/qemu}
+libdir=${DESTDIR:-}${LIBDIR:-/usr/lib/x86_64-linux-gnu/qemu}
 
 if [ "$1" = --uninstall ]; then
     rm -fv "$libdir/libvrdma-qemu-preload.so" "$libdir"/vrdma-qemu-*.so

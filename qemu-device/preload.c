@@ -202,8 +202,8 @@ static void __attribute__((constructor)) vrdma_preload(void)
     FILE *module = fopen(path, "re");
     if (!module) {
         list_available(dir, available, sizeof(available));
-        complain("this is QEMU %s.%d, and %s has no device module for it (available: %s); build one "
-                 "with qemu-device/build.sh or use a QEMU of an available version",
+        complain("this is QEMU %s.%d, and %s has no device module for it (available: %s); "
+                 "build one with qemu-device/build.sh or use a QEMU of an available version",
                  version, (int)info->qemu->micro, dir, available);
         return;
     }

@@ -42,8 +42,9 @@ def receive_exactly(sock, size):
 
 
 def make_config(protocol_version=1, max_qp=100):
-    return struct.pack("<IIII8s6sHQIIII", protocol_version, 16, 2, 1, b"\0\x11\x22\x33\x44\x55\x66\x77",
-                       b"\x52\x54\0\x12\x34\x56", 1, 0, max_qp, 100, 4096, 256)
+    guid, mac = b"\0\x11\x22\x33\x44\x55\x66\x77", b"\x52\x54\0\x12\x34\x56"
+    return struct.pack("<IIII8s6sHQIIII", protocol_version, 16, 2, 1, guid, mac, 1, 0, max_qp,
+                       100, 4096, 256)
 
 
 class BackChannel:
@@ -143,7 +144,8 @@ class FakeBackend:
                 self.log.append(Message(name, payload))
                 self.changed.notify_all()
             if answer is not None:
-                connection.sendall(struct.pack("<III", number, VERSION | REPLY, len(answer)) + answer)
+                header = struct.pack("<III", number, VERSION | REPLY, len(answer))
+                connection.sendall(header + answer)
 
     def _handle(self, name, payload, fds):
         """Returns the answer that the message itself demands, or None."""
@@ -198,7 +200,8 @@ class FakeBackend:
     def wait_for(self, condition, what):
         with self.changed:
             if not self.changed.wait_for(condition, timeout=20):
-                raise AssertionError(f"the backend waited in vain for {what}; it got {self.names()}")
+                raise AssertionError(f"the backend waited in vain for {what}; "
+                                     f"it got {self.names()}")
 
     def die(self):
         """As a killed daemon: every descriptor is closed at once."""

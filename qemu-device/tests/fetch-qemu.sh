@@ -23,5 +23,8 @@ if [ ! -e "$dest/.complete" ]; then
     touch "$dest/.complete"
 fi
 missing=$(ldd "$dest/usr/bin/qemu-system-x86_64" | awk '/not found/ {print $1}' | sort -u | xargs)
-[ -z "$missing" ] || { echo "QEMU $version needs libraries that are not here: $missing" >&2; exit 1; }
+if [ -n "$missing" ]; then
+    echo "QEMU $version needs libraries that are not here: $missing" >&2
+    exit 1
+fi
 echo "$dest"

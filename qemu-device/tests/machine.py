@@ -39,8 +39,8 @@ class Machine:
         self.kernel = kernel
         memory = "memory-backend-memfd,share=on" if shared_memory else "memory-backend-ram"
         command = [
-            *qemu.command, "-M", "pc", "-accel", "tcg", "-m", "64", "-display", "none", "-nodefaults",
-            "-vga", "none", "-net", "none", "-no-user-config",
+            *qemu.command, "-M", "pc", "-accel", "tcg", "-m", "64", "-display", "none",
+            "-nodefaults", "-vga", "none", "-net", "none", "-no-user-config",
             "-object", f"{memory},id=mem,size=64M", "-machine", "memory-backend=mem",
             "-chardev", f"socket,id=qmp,path={folder}/qmp,server=on,wait=off",
             "-mon", "chardev=qmp,mode=control"]

@@ -42,8 +42,8 @@ class Shim(LoadingCase):
         open(f"{self.folder}/vrdma-qemu-{self.other_version()}.so", "w").close()
         open(f"{self.folder}/vrdma-qemu-99.9.so", "w").close()
         words = self.run_qemu("-device", "vrdma-pci,help", VRDMA_QEMU_DIR=self.folder).stdout
-        self.assertIn(f"this is QEMU {self.qemu.full_version}, and {self.folder} has no device module",
-                      words)
+        self.assertIn(f"this is QEMU {self.qemu.full_version}, and {self.folder} has no device "
+                      "module", words)
         available = ", ".join(sorted([self.other_version(), "99.9"], key=float))
         self.assertIn(f"(available: {available})", words)
         self.assertIn("qemu-device/build.sh", words)
@@ -82,14 +82,15 @@ class Shim(LoadingCase):
                                   capture_output=True).stdout
         for line in sections.splitlines():
             fields = line.replace("[ ", "[").split()
-            if fields and fields[0].startswith("[") and len(fields) > 5 and fields[1] == ".data.rel.ro":
+            if fields[1:2] == [".data.rel.ro"]:
                 start, offset = int(fields[3], 16), int(fields[4], 16)
                 return offset + address - start + 8     # behind the name's pointer
         raise AssertionError("no section with the guard's table")
 
     def test_the_installed_files_find_each_other(self):
-        subprocess.run([f"{os.path.dirname(os.path.realpath(__file__))}/../install.sh",
-                        self.qemu.build], check=True, stdout=subprocess.DEVNULL, env=dict(os.environ, DESTDIR=self.folder))
+        install = f"{os.path.dirname(os.path.realpath(__file__))}/../install.sh"
+        subprocess.run([install, self.qemu.build], check=True, stdout=subprocess.DEVNULL,
+                       env=dict(os.environ, DESTDIR=self.folder))
         shim = f"{self.folder}/usr/lib/x86_64-linux-gnu/qemu/libvrdma-qemu-preload.so"
         words = self.run_qemu("-device", "vrdma-pci,help", LD_PRELOAD=shim).stdout
         self.assertIn("shm-size=", words)
