@@ -88,6 +88,8 @@ bool Connection::handle(Message& message) {
     }
     Outcome outcome =
         type != nullptr ? type->handle(*this, message) : tl::unexpected(Refusal{"unknown"});
+    // Before the answer: what the VMM has been told is over holds nothing of its any more.
+    message.fds.clear();
     if (outcome && !outcome->empty()) {
         return reply(message, *outcome);
     }
