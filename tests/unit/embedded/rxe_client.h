@@ -66,6 +66,8 @@ class ClientRing {
     std::byte* element(uint32_t index) const;
 
   private:
+    std::byte* map(int fd, uint64_t offset, uint64_t length);
+
     memory::Mapping mapping_;
     rxe_queue_buf* header_ = nullptr;
     uint32_t mask_ = 0;
