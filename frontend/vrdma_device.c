@@ -94,6 +94,7 @@ static int vrdma_unpack_port(struct ib_port_attr *attr, const struct vrdma_rsp_q
 	attr->gid_tbl_len = min_t(u32, gids, VRDMA_MAX_GIDS);
 	attr->port_cap_flags = le32_to_cpu(rsp->port_cap_flags);
 	attr->max_msg_sz = le32_to_cpu(rsp->max_msg_sz);
+	attr->max_vl_num = 1;
 	attr->pkey_tbl_len = 1;		/* RoCE has the default P_Key only */
 	attr->active_width = rsp->active_width;
 	attr->active_speed = le16_to_cpu(rsp->active_speed);

@@ -339,6 +339,8 @@ static struct vrdma_dev *vrdma_alloc_dev(struct virtio_device *vdev)
 	dev->ibdev.phys_port_cnt = 1;
 	dev->ibdev.dev.parent = &vdev->dev;
 	strscpy(dev->ibdev.node_desc, "vrdma", sizeof(dev->ibdev.node_desc));
+	dev->ibdev.uverbs_cmd_mask |= BIT_ULL(IB_USER_VERBS_CMD_POST_SEND) |
+				      BIT_ULL(IB_USER_VERBS_CMD_REQ_NOTIFY_CQ);
 	ib_set_device_ops(&dev->ibdev, &vrdma_ops);
 	if (virtio_has_feature(vdev, VRDMA_F_SRQ))
 		ib_set_device_ops(&dev->ibdev, &vrdma_srq_ops);
