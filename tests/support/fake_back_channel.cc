@@ -38,6 +38,7 @@ int FakeWindow::map(const vhost::ShmemMapping& mapping, int fd) {
         PROT_READ | ((mapping.flags & vhost::kShmemWritable) != 0 ? PROT_WRITE : 0);
     void* data = ::mmap(data_ + mapping.region_offset, mapping.length, protection,
                         MAP_SHARED | MAP_FIXED, fd, static_cast<off_t>(mapping.fd_offset));
+    changes_.fetch_add(1, std::memory_order_release);
     return data == MAP_FAILED ? errno : 0;
 }
 
@@ -47,6 +48,7 @@ int FakeWindow::unmap(const vhost::ShmemMapping& mapping) {
     }
     void* data = ::mmap(data_ + mapping.region_offset, mapping.length, PROT_NONE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+    changes_.fetch_add(1, std::memory_order_release);
     return data == MAP_FAILED ? errno : 0;
 }
 

@@ -26,8 +26,12 @@ class FakeWindow {
     int map(const vhost::ShmemMapping& mapping, int fd);
     int unmap(const vhost::ShmemMapping& mapping);
 
-    // What a guest sees there; readable only where something is mapped.
-    std::byte* data() const { return data_; }
+    // What a guest sees there; readable only where something is mapped.  Pairs with map() and
+    // unmap(), which may have happened on another thread.
+    std::byte* data() const {
+        changes_.load(std::memory_order_acquire);
+        return data_;
+    }
     uint64_t size() const { return size_; }
 
   private:
@@ -35,6 +39,7 @@ class FakeWindow {
 
     std::byte* data_;
     uint64_t size_;
+    std::atomic<unsigned> changes_ = 0;
 };
 
 // The VMM's end of the channel for back-end requests.  Either serve() answers by itself on
