@@ -18,6 +18,8 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "result.h"
 #include "rnic/attributes.h"
@@ -161,6 +163,12 @@ class Port {
     virtual void set_doorbells(vrdma_doorbell_area* area, int notify_fd) = 0;
 };
 
+// How many objects of a kind are alive in an RNIC.
+struct LiveObjectCount {
+    std::string_view kind;
+    uint64_t count = 0;
+};
+
 // A RNIC of this host.  All functions may be called from any thread.
 class Rnic {
   public:
@@ -168,6 +176,9 @@ class Rnic {
 
     virtual std::string name() const = 0;
     virtual DeviceAttributes attributes() const = 0;
+
+    // What the RNIC holds for all ports together, by its own count.
+    virtual std::vector<LiveObjectCount> live_objects() const = 0;
 
     // `guest` names the virtual machine in logs; `sink` outlives the port.
     virtual Result<std::unique_ptr<Port>> open_port(const std::string& guest, EventSink& sink) = 0;

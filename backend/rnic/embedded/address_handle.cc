@@ -7,11 +7,7 @@ namespace vrdma::embedded {
 
 Ah::Ah(Engine& engine, PortState& port, const Pd& pd, const rnic::AhAttributes& attributes,
        LiveCount count)
-    : pd_(&pd),
-      attributes_(attributes),
-      engine_(engine),
-      port_(port),
-      count_(std::move(count)) {
+    : pd_(&pd), attributes_(attributes), engine_(engine), port_(port), count_(std::move(count)) {
     Gate::Pause pause(engine_.gate);
     port_.ahs.insert(*this);
 }

@@ -26,20 +26,6 @@ Cq::~Cq() {
     port_.cqs.erase(handle_);
 }
 
-void Cq::write(std::byte* element, const Completion& completion) {
-    ib_uverbs_wc wc{};
-    wc.wr_id = completion.wr_id;
-    wc.status = static_cast<uint32_t>(completion.status);
-    wc.opcode = static_cast<uint32_t>(completion.opcode);
-    wc.byte_len = completion.byte_length;
-    wc.ex.imm_data = completion.immediate;
-    wc.qp_num = completion.qp_number;
-    wc.src_qp = completion.source_qp;
-    wc.wc_flags = completion.flags;
-    wc.port_num = 1;
-    memory::copy_to_guest(element, wc);
-}
-
 void Cq::notify(__le32 arming, bool solicited) {
     if (arming == VRDMA_CQ_ARM_SOLICITED && !solicited) return;
     if (memory::exchange(arming_, VRDMA_CQ_NOT_ARMED, std::memory_order_seq_cst) != 0) {

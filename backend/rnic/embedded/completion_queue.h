@@ -65,7 +65,25 @@ class Cq final : public rnic::CompletionQueue {
     void use_arming(__le32* arming) { arming_ = arming != nullptr ? arming : &never_armed_; }
 
   private:
-    void write(std::byte* element, const Completion& completion);
+    static void write(std::byte* element, const Completion& completion) {
+        ib_uverbs_wc wc;
+        wc.wr_id = completion.wr_id;
+        wc.status = static_cast<uint32_t>(completion.status);
+        wc.opcode = static_cast<uint32_t>(completion.opcode);
+        wc.vendor_err = 0;
+        wc.byte_len = completion.byte_length;
+        wc.ex.imm_data = completion.immediate;
+        wc.qp_num = completion.qp_number;
+        wc.src_qp = completion.source_qp;
+        wc.wc_flags = completion.flags;
+        wc.pkey_index = 0;
+        wc.slid = 0;
+        wc.sl = 0;
+        wc.dlid_path_bits = 0;
+        wc.port_num = 1;
+        wc.reserved = 0;
+        memory::copy_to_guest(element, wc);
+    }
     void notify(__le32 arming, bool solicited);
     bool overflow();
 

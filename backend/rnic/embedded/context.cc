@@ -50,8 +50,8 @@ Result<rnic::MmapSource> EmbeddedContext::mmap(uint64_t offset, uint64_t length)
 Result<EmbeddedContext::CountedRing> EmbeddedContext::create_ring(RingGeometry geometry) {
     auto ring = Ring::create(*memory_, geometry);
     if (!ring) return fail(ring.error());
-    auto bytes = LiveCount::take(engine_.live.ring_bytes, port_.live.ring_bytes, kUnlimited,
-                                 ring->bytes());
+    auto bytes =
+        LiveCount::take(engine_.live.ring_bytes, port_.live.ring_bytes, kUnlimited, ring->bytes());
     return CountedRing{std::move(*ring), std::move(*bytes)};
 }
 
@@ -81,9 +81,9 @@ Result<std::unique_ptr<rnic::CompletionQueue>> EmbeddedContext::create_cq(
     if (!count) return fail(ENOMEM);
     auto ring = create_ring(RingGeometry::fit(attributes.cqe, kCqElementSize));
     if (!ring) return fail(ring.error());
-    auto cq = std::make_unique<Cq>(engine_, port_, handle, attributes.comp_vector,
-                                   std::move(ring->ring), std::move(*count),
-                                   std::move(ring->bytes));
+    auto cq =
+        std::make_unique<Cq>(engine_, port_, handle, attributes.comp_vector, std::move(ring->ring),
+                             std::move(*count), std::move(ring->bytes));
     attributes.cqe = cq->capacity();
     answer(udata, rxe_create_cq_resp{.mi = cq->info()});
     return cq;
@@ -100,14 +100,14 @@ Result<std::unique_ptr<rnic::SharedReceiveQueue>> EmbeddedContext::create_srq(
     auto count = LiveCount::take(engine_.live.shared_receive_queues,
                                  port_.live.shared_receive_queues, engine_.limits.max_srq);
     if (!count) return fail(ENOMEM);
-    const RingGeometry geometry = RingGeometry::fit(
-        attributes.max_wr, kRecvWqeHeadSize + attributes.max_sge * sizeof(Sge));
+    const RingGeometry geometry =
+        RingGeometry::fit(attributes.max_wr, kRecvWqeHeadSize + attributes.max_sge * sizeof(Sge));
     auto ring = create_ring(geometry);
     if (!ring) return fail(ring.error());
     attributes.max_wr = geometry.capacity();
-    auto srq = std::make_unique<Srq>(port_, handle, static_cast<const Pd&>(pd), attributes,
-                                     std::move(ring->ring), std::move(*count),
-                                     std::move(ring->bytes));
+    auto srq =
+        std::make_unique<Srq>(port_, handle, static_cast<const Pd&>(pd), attributes,
+                              std::move(ring->ring), std::move(*count), std::move(ring->bytes));
     answer(udata, rxe_create_srq_resp{.mi = srq->info(), .srq_num = handle + 1, .reserved = 0});
     return srq;
 }

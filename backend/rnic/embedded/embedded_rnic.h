@@ -42,8 +42,8 @@ struct EmbeddedConfig {
     unsigned threads = 1;
     // How long a worker without work keeps looking before it sleeps.
     std::chrono::microseconds spin{50};
-    EmbeddedLimits limits;
-    std::shared_ptr<Clock> clock;  // null: CLOCK_MONOTONIC
+    EmbeddedLimits limits{};
+    std::shared_ptr<Clock> clock{};  // null: CLOCK_MONOTONIC
 };
 
 // Live objects of the whole RNIC.

@@ -69,9 +69,8 @@ Engine::~Engine() {
 }
 
 Worker& Engine::least_busy_worker() {
-    return **std::min_element(workers.begin(), workers.end(), [](const auto& a, const auto& b) {
-        return a->ports() < b->ports();
-    });
+    return **std::min_element(workers.begin(), workers.end(),
+                              [](const auto& a, const auto& b) { return a->ports() < b->ports(); });
 }
 
 void Engine::report_failed_cq(PortState& port) {

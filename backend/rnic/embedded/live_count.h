@@ -37,7 +37,9 @@ class LiveCount {
     }
 
     LiveCount(LiveCount&& other) noexcept
-        : total_(std::exchange(other.total_, nullptr)), port_(other.port_), amount_(other.amount_) {}
+        : total_(std::exchange(other.total_, nullptr)),
+          port_(other.port_),
+          amount_(other.amount_) {}
     LiveCount& operator=(LiveCount&&) = delete;
     LiveCount(const LiveCount&) = delete;
     LiveCount& operator=(const LiveCount&) = delete;

@@ -13,8 +13,7 @@ constexpr uint32_t kRemoteModify = kAccessRemoteWrite | kAccessRemoteAtomic;
 // Rights that change nothing here: the pages are guest memory either way, and
 // everything is ordered strictly (IB_ACCESS_HUGETLB, IB_UVERBS_ACCESS_OPTIONAL_RANGE).
 constexpr uint32_t kNoEffect = 0x80 | 0x3ff00000;
-constexpr uint32_t kSupported =
-    kAccessLocalWrite | kRemoteModify | kAccessRemoteRead | kNoEffect;
+constexpr uint32_t kSupported = kAccessLocalWrite | kRemoteModify | kAccessRemoteRead | kNoEffect;
 
 Result<void> check(const rnic::MrAttributes& attributes) {
     if ((attributes.access & ~kSupported) != 0) return fail(EOPNOTSUPP);
@@ -40,8 +39,8 @@ Result<void> check(const rnic::MrAttributes& attributes) {
 Result<std::unique_ptr<Mr>> Mr::create(Engine& engine, PortState& port, const Pd& pd,
                                        rnic::MrAttributes attributes) {
     if (auto checked = check(attributes); !checked) return fail(checked.error());
-    auto count = LiveCount::take(engine.live.memory_regions, port.live.memory_regions,
-                                 engine.limits.max_mr);
+    auto count =
+        LiveCount::take(engine.live.memory_regions, port.live.memory_regions, engine.limits.max_mr);
     if (!count) return fail(ENOMEM);
     std::unique_ptr<Mr> mr(new Mr(engine, port, pd, std::move(attributes), std::move(*count)));
     Gate::Pause pause(engine.gate);
@@ -78,9 +77,9 @@ Mr::~Mr() {
 }
 
 size_t Mr::piece_at(uint64_t offset) const {
-    const auto next = std::upper_bound(
-        pieces_.begin(), pieces_.end(), offset,
-        [](uint64_t wanted, const Piece& piece) { return wanted < piece.offset; });
+    const auto next =
+        std::upper_bound(pieces_.begin(), pieces_.end(), offset,
+                         [](uint64_t wanted, const Piece& piece) { return wanted < piece.offset; });
     return static_cast<size_t>(next - pieces_.begin()) - 1;
 }
 
@@ -93,22 +92,22 @@ std::span<std::byte> Mr::rest_of_piece(size_t index, uint64_t offset) const {
 void MrTable::insert(Mr& mr) {
     uint32_t index;
     if (free_.empty()) {
-        index = static_cast<uint32_t>(entries_.size());
-        entries_.emplace_back();
+        index = static_cast<uint32_t>(regions_.size());
+        regions_.push_back(nullptr);
+        variants_.push_back(0);
     } else {
         index = free_.front();
         free_.pop_front();
     }
-    Entry& entry = entries_[index];
-    entry.mr = &mr;
-    mr.key_ = index << 8 | entry.variant;
+    regions_[index] = &mr;
+    mr.key_ = index << 8 | variants_[index];
 }
 
 void MrTable::erase(Mr& mr) {
-    Entry& entry = entries_[mr.key_ >> 8];
-    entry.mr = nullptr;
-    ++entry.variant;
-    free_.push_back(mr.key_ >> 8);
+    const uint32_t index = mr.key_ >> 8;
+    regions_[index] = nullptr;
+    ++variants_[index];
+    free_.push_back(index);
 }
 
 }  // namespace vrdma::embedded

@@ -90,17 +90,14 @@ class MrTable {
 
     const Mr* find(uint32_t key) const {
         const uint32_t index = key >> 8;
-        if (index >= entries_.size()) return nullptr;
-        const Mr* mr = entries_[index].mr;
+        if (index >= regions_.size()) return nullptr;
+        const Mr* mr = regions_[index];
         return mr != nullptr && mr->key_ == key ? mr : nullptr;
     }
 
   private:
-    struct Entry {
-        Mr* mr = nullptr;
-        uint8_t variant = 0;
-    };
-    std::vector<Entry> entries_{1};  // index 0 is never given out
+    std::vector<Mr*> regions_{nullptr};  // index 0 is never given out
+    std::vector<uint8_t> variants_{0};
     std::deque<uint32_t> free_;  // the longest unused first
 };
 

@@ -57,9 +57,9 @@ constexpr std::array kTransitions{
                {0, kAttrCurrentState | kAttrQkey}},
     Transition{QpState::kSendQueueDrained,
                QpState::kSendQueueDrained,
-               {0, kAttrPort | kAttrAddressVector | kAttrTimeout | kAttrRetryCount |
-                       kAttrRnrRetry | kAttrMaxRdAtomic | kAttrMaxDestRdAtomic | kAttrAccessFlags |
-                       kAttrPkeyIndex | kAttrMinRnrTimer | kMigration},
+               {0, kAttrPort | kAttrAddressVector | kAttrTimeout | kAttrRetryCount | kAttrRnrRetry |
+                       kAttrMaxRdAtomic | kAttrMaxDestRdAtomic | kAttrAccessFlags | kAttrPkeyIndex |
+                       kAttrMinRnrTimer | kMigration},
                {0, kAttrAddressVector | kAttrAccessFlags | kAttrPkeyIndex | kMigration},
                {0, kAttrPkeyIndex | kAttrQkey}},
 };

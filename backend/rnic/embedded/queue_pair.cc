@@ -82,8 +82,8 @@ Result<std::unique_ptr<Qp>> Qp::create(Engine& engine, PortState& port, RingMemo
     return qp;
 }
 
-Qp::Qp(Engine& engine_in, PortState& port_in, uint32_t handle_in,
-       const rnic::Context::QpInit& init, LiveCount count, LiveCount bytes)
+Qp::Qp(Engine& engine_in, PortState& port_in, uint32_t handle_in, const rnic::Context::QpInit& init,
+       LiveCount count, LiveCount bytes)
     : engine(engine_in),
       port(port_in),
       pd(static_cast<const Pd&>(*init.pd)),
@@ -120,14 +120,11 @@ void Qp::enter_error() {
 Result<void> Qp::modify(uint32_t attr_mask, const rnic::QpAttributes& wanted, rnic::Udata&) {
     Gate::Pause pause(engine.gate);
     const QpState from = state.load(std::memory_order_relaxed);
-    if ((attr_mask & kAttrState) != 0 &&
-        wanted.qp_state > static_cast<uint8_t>(QpState::kError)) {
+    if ((attr_mask & kAttrState) != 0 && wanted.qp_state > static_cast<uint8_t>(QpState::kError)) {
         return fail(EINVAL);
     }
-    const QpState to =
-        (attr_mask & kAttrState) != 0 ? static_cast<QpState>(wanted.qp_state) : from;
-    if ((attr_mask & kAttrCurrentState) != 0 &&
-        wanted.cur_qp_state != static_cast<uint8_t>(from)) {
+    const QpState to = (attr_mask & kAttrState) != 0 ? static_cast<QpState>(wanted.qp_state) : from;
+    if ((attr_mask & kAttrCurrentState) != 0 && wanted.cur_qp_state != static_cast<uint8_t>(from)) {
         return fail(EINVAL);
     }
     if (!transition_allowed(type, from, to, attr_mask)) return fail(EINVAL);
@@ -140,18 +137,18 @@ Result<void> Qp::modify(uint32_t attr_mask, const rnic::QpAttributes& wanted, rn
 Result<void> Qp::check(uint32_t attr_mask, const rnic::QpAttributes& wanted) const {
     const auto has = [attr_mask](uint32_t attribute) { return (attr_mask & attribute) != 0; };
     if (has(kAttrAlternatePath)) return fail(EOPNOTSUPP);
-    const bool bad =
-        (has(kAttrPkeyIndex) && wanted.pkey_index != 0) || (has(kAttrPort) && wanted.port != 1) ||
-        (has(kAttrAccessFlags) && (wanted.qp_access_flags & ~kQpAccess) != 0) ||
-        (has(kAttrPathMtu) && (wanted.path_mtu == 0 || wanted.path_mtu > kMtu4096)) ||
-        (has(kAttrTimeout) && wanted.timeout > 31) ||
-        (has(kAttrRetryCount) && wanted.retry_cnt > 7) ||
-        (has(kAttrRnrRetry) && wanted.rnr_retry > 7) ||
-        (has(kAttrMinRnrTimer) && wanted.min_rnr_timer > 31) ||
-        (has(kAttrMaxRdAtomic) && wanted.max_rd_atomic > kMaxRdAtomic) ||
-        (has(kAttrMaxDestRdAtomic) && wanted.max_dest_rd_atomic > kMaxRdAtomic) ||
-        (has(kAttrDestQpn) && wanted.dest_qp_num >> 24 != 0) ||
-        (has(kAttrAddressVector) && !port.has_gid(wanted.ah.sgid_index));
+    const bool bad = (has(kAttrPkeyIndex) && wanted.pkey_index != 0) ||
+                     (has(kAttrPort) && wanted.port != 1) ||
+                     (has(kAttrAccessFlags) && (wanted.qp_access_flags & ~kQpAccess) != 0) ||
+                     (has(kAttrPathMtu) && (wanted.path_mtu == 0 || wanted.path_mtu > kMtu4096)) ||
+                     (has(kAttrTimeout) && wanted.timeout > 31) ||
+                     (has(kAttrRetryCount) && wanted.retry_cnt > 7) ||
+                     (has(kAttrRnrRetry) && wanted.rnr_retry > 7) ||
+                     (has(kAttrMinRnrTimer) && wanted.min_rnr_timer > 31) ||
+                     (has(kAttrMaxRdAtomic) && wanted.max_rd_atomic > kMaxRdAtomic) ||
+                     (has(kAttrMaxDestRdAtomic) && wanted.max_dest_rd_atomic > kMaxRdAtomic) ||
+                     (has(kAttrDestQpn) && wanted.dest_qp_num >> 24 != 0) ||
+                     (has(kAttrAddressVector) && !port.has_gid(wanted.ah.sgid_index));
     if (bad) return fail(EINVAL);
     return {};
 }

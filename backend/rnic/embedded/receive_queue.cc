@@ -7,8 +7,8 @@
 
 namespace vrdma::embedded {
 
-Srq::Srq(PortState& port, uint32_t handle, const Pd& pd, rnic::SrqAttributes attributes,
-         Ring ring, LiveCount count, LiveCount bytes)
+Srq::Srq(PortState& port, uint32_t handle, const Pd& pd, rnic::SrqAttributes attributes, Ring ring,
+         LiveCount count, LiveCount bytes)
     : queue_(std::move(ring), attributes.max_sge),
       attributes_(attributes),
       handle_(handle),
@@ -17,8 +17,7 @@ Srq::Srq(PortState& port, uint32_t handle, const Pd& pd, rnic::SrqAttributes att
       count_(std::move(count)),
       bytes_(std::move(bytes)) {}
 
-Result<void> Srq::modify(uint32_t attr_mask, const rnic::SrqAttributes& attributes,
-                         rnic::Udata&) {
+Result<void> Srq::modify(uint32_t attr_mask, const rnic::SrqAttributes& attributes, rnic::Udata&) {
     // Whether the queue is resized or not, librxe sends its udata along.
     if ((attr_mask & kSrqAttrMaxWr) != 0) return fail(EOPNOTSUPP);
     if ((attr_mask & ~kSrqAttrLimit) != 0) return fail(EINVAL);

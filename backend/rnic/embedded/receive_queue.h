@@ -41,8 +41,8 @@ class ReceiveQueue {
 // A receive queue that several queue pairs, and so several workers, take from.
 class Srq final : public rnic::SharedReceiveQueue {
   public:
-    Srq(PortState& port, uint32_t handle, const Pd& pd, rnic::SrqAttributes attributes,
-        Ring ring, LiveCount count, LiveCount bytes);
+    Srq(PortState& port, uint32_t handle, const Pd& pd, rnic::SrqAttributes attributes, Ring ring,
+        LiveCount count, LiveCount bytes);
 
     Result<void> modify(uint32_t attr_mask, const rnic::SrqAttributes& attributes,
                         rnic::Udata& udata) override;

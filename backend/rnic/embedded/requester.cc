@@ -104,8 +104,7 @@ void Requester::fail_send_queue(Qp& qp) {
         return;
     }
     QpState expected = QpState::kReadyToSend;
-    qp.state.compare_exchange_strong(expected, QpState::kSendQueueError,
-                                     std::memory_order_acq_rel);
+    qp.state.compare_exchange_strong(expected, QpState::kSendQueueError, std::memory_order_acq_rel);
 }
 
 // True when nothing is left to flush.

@@ -19,9 +19,10 @@ constexpr uint32_t kPrivilegedQkey = 0x80000000;
 constexpr uint64_t kSlowRnrNs = 1'000'000;
 
 // IBTA 1.4, 9.7.5.2.8 (table 45): encoded timer values in units of 10 microseconds.
-constexpr std::array<uint32_t, 32> kRnrTimer{
-    65536, 1,   2,   3,   4,   6,    8,    12,   16,   24,   32,   48,    64,    96,    128,   192,
-    256,   384, 512, 768, 1024, 1536, 2048, 3072, 4096, 6144, 8192, 12288, 16384, 24576, 32768, 49152};
+constexpr std::array<uint32_t, 32> kRnrTimer{65536, 1,    2,    3,     4,     6,     8,     12,
+                                             16,    24,   32,   48,    64,    96,    128,   192,
+                                             256,   384,  512,  768,   1024,  1536,  2048,  3072,
+                                             4096,  6144, 8192, 12288, 16384, 24576, 32768, 49152};
 
 // The timer is a minimum.  A receiver that stays away long makes short ones longer,
 // so that a message which is retried for ever costs next to nothing.
@@ -47,29 +48,11 @@ Arrival arrival_of(const Qp& qp, WcOpcode opcode, bool immediate) {
 
 }  // namespace
 
-Requester::Step Requester::execute(Qp& qp, uint64_t& budget) {
-    if (qp.send.defect != WcStatus::kSuccess) return complete(qp.send.defect);
-    if (qp.type == QpType::kUd) return datagram(qp);
-    switch (qp.send.request.opcode) {
-        case WrOpcode::kRdmaWrite:
-        case WrOpcode::kRdmaWriteWithImmediate:
-            return write(qp, budget);
-        case WrOpcode::kSend:
-        case WrOpcode::kSendWithImmediate:
-            return send(qp, budget);
-        case WrOpcode::kRdmaRead:
-            if (qp.type == QpType::kRc) return read(qp, budget);
-            break;
-        case WrOpcode::kCompareAndSwap:
-        case WrOpcode::kFetchAndAdd:
-            if (qp.type == QpType::kRc) return atomic(qp);
-            break;
-    }
-    return complete(WcStatus::kLocalQpOperationError);
-}
+// The next three are most of what a small message costs, hence inline.
 
 // The bytes of the message from `done` on, as the guest listed them.
-bool Requester::gather(Qp& qp, uint64_t rest, ScatterList& list) const {
+[[gnu::always_inline]] inline bool Requester::gather(Qp& qp, uint64_t rest,
+                                                     ScatterList& list) const {
     SendSide& send = qp.send;
     if (send.request.is_inline) {
         list.add(send.request.inline_data.data() + send.done, rest);
@@ -79,13 +62,30 @@ bool Requester::gather(Qp& qp, uint64_t rest, ScatterList& list) const {
 }
 
 // True when the message is copied to its end.
-bool Requester::copy_chunk(SendSide& send, const ScatterList& to, const ScatterList& from,
-                           uint64_t rest, uint64_t& budget) {
+[[gnu::always_inline]] inline bool Requester::copy_chunk(SendSide& send, const ScatterList& to,
+                                                         const ScatterList& from, uint64_t rest,
+                                                         uint64_t& budget) {
     const uint64_t chunk = std::min(rest, budget);
     if (chunk != 0) copy(to, from, chunk);
     send.done += chunk;
     budget -= chunk;
     return chunk == rest;
+}
+
+[[gnu::always_inline]] inline Qp* Requester::reach(Qp& qp) {
+    if (qp.send.generation != engine_.generation) [[unlikely]] {
+        find_peer(qp);
+    }
+    Qp* peer = qp.send.peer;
+    if (peer == nullptr || !peer->receives()) return nullptr;
+    if (peer->state.load(std::memory_order_relaxed) == QpState::kReadyToReceive) [[unlikely]] {
+        // IBTA 1.4, 11.6.3.2: the first message before the queue pair is told to send.
+        if (!peer->receive.established.exchange(true, std::memory_order_relaxed)) {
+            peer->port.sink.async_event(rnic::AsyncEventType::kCommunicationEstablished,
+                                        peer->handle);
+        }
+    }
+    return peer;
 }
 
 Requester::Step Requester::write(Qp& qp, uint64_t& budget) {
@@ -101,9 +101,9 @@ Requester::Step Requester::write(Qp& qp, uint64_t& budget) {
     }
     ScatterList to;
     // IBTA 1.4, 9.7.4.1.6: the R_Key of an empty message is not checked.
-    if (rest != 0 && !to.add(peer->port.mrs, peer->pd, request.rdma.rkey,
-                             request.rdma.remote_address, request.length, kAccessRemoteWrite,
-                             send.done, rest)) {
+    if (rest != 0 &&
+        !to.add(peer->port.mrs, peer->pd, request.rdma.rkey, request.rdma.remote_address,
+                request.length, kAccessRemoteWrite, send.done, rest)) {
         return refused(qp, *peer, refuse(*peer, Verdict::kAccessError));
     }
     if (request.opcode == WrOpcode::kRdmaWrite) [[likely]] {
@@ -145,8 +145,8 @@ Requester::Step Requester::send(Qp& qp, uint64_t& budget) {
     const Verdict verdict = scatter_receive(*peer, send.done, rest, to);
     if (verdict != Verdict::kAccepted) return refused(qp, *peer, verdict);
     if (!copy_chunk(send, to, from, rest, budget)) return partial();
-    close_receive(*peer, arrival_of(qp, WcOpcode::kReceive,
-                                    request.opcode == WrOpcode::kSendWithImmediate));
+    close_receive(
+        *peer, arrival_of(qp, WcOpcode::kReceive, request.opcode == WrOpcode::kSendWithImmediate));
     return complete(WcStatus::kSuccess);
 }
 
@@ -166,9 +166,9 @@ Requester::Step Requester::read(Qp& qp, uint64_t& budget) {
         return refused(qp, *peer, refuse(*peer, Verdict::kInvalidRequest));
     }
     ScatterList from;
-    if (rest != 0 && !from.add(peer->port.mrs, peer->pd, request.rdma.rkey,
-                               request.rdma.remote_address, request.length, kAccessRemoteRead,
-                               send.done, rest)) {
+    if (rest != 0 &&
+        !from.add(peer->port.mrs, peer->pd, request.rdma.rkey, request.rdma.remote_address,
+                  request.length, kAccessRemoteRead, send.done, rest)) {
         return refused(qp, *peer, refuse(*peer, Verdict::kAccessError));
     }
     return copy_chunk(send, to, from, rest, budget) ? complete(WcStatus::kSuccess) : partial();
@@ -256,9 +256,8 @@ Requester::Step Requester::datagram(Qp& qp) {
         return complete(WcStatus::kSuccess);
     }
     // IBTA 1.4, 10.2.5: a Q_Key with its top bit set stands for the sender's own.
-    const uint32_t qkey = (request.ud.remote_qkey & kPrivilegedQkey) != 0
-                              ? qp.attributes.qkey
-                              : request.ud.remote_qkey;
+    const uint32_t qkey = (request.ud.remote_qkey & kPrivilegedQkey) != 0 ? qp.attributes.qkey
+                                                                          : request.ud.remote_qkey;
     if (qkey != peer->attributes.qkey) return complete(WcStatus::kSuccess);
 
     write_network_header(header, *qp.port.gids[to_address.sgid_index], to_address, request.length);
@@ -270,29 +269,13 @@ Requester::Step Requester::datagram(Qp& qp) {
         return complete(WcStatus::kSuccess);
     }
     copy(to, from, length);
-    Arrival arrival = arrival_of(qp, WcOpcode::kReceive,
-                                 request.opcode == WrOpcode::kSendWithImmediate);
+    Arrival arrival =
+        arrival_of(qp, WcOpcode::kReceive, request.opcode == WrOpcode::kSendWithImmediate);
     arrival.length = length;
     arrival.flags |= kWcGrh;
     arrival.source_qp = qp.number;
     close_receive(*peer, arrival);
     return complete(WcStatus::kSuccess);
-}
-
-Qp* Requester::reach(Qp& qp) {
-    if (qp.send.generation != engine_.generation) [[unlikely]] {
-        find_peer(qp);
-    }
-    Qp* peer = qp.send.peer;
-    if (peer == nullptr || !peer->receives()) return nullptr;
-    if (peer->state.load(std::memory_order_relaxed) == QpState::kReadyToReceive) [[unlikely]] {
-        // IBTA 1.4, 11.6.3.2: the first message before the queue pair is told to send.
-        if (!peer->receive.established.exchange(true, std::memory_order_relaxed)) {
-            peer->port.sink.async_event(rnic::AsyncEventType::kCommunicationEstablished,
-                                        peer->handle);
-        }
-    }
-    return peer;
 }
 
 // The queue pair that this one names as its peer, if that names this one as well:
@@ -340,6 +323,27 @@ Requester::Step Requester::refused(Qp& qp, Qp& peer, Verdict verdict) {
             break;
     }
     return complete(WcStatus::kRemoteOperationError);
+}
+
+Requester::Step Requester::execute(Qp& qp, uint64_t& budget) {
+    if (qp.send.defect != WcStatus::kSuccess) return complete(qp.send.defect);
+    if (qp.type == QpType::kUd) return datagram(qp);
+    switch (qp.send.request.opcode) {
+        case WrOpcode::kRdmaWrite:
+        case WrOpcode::kRdmaWriteWithImmediate:
+            return write(qp, budget);
+        case WrOpcode::kSend:
+        case WrOpcode::kSendWithImmediate:
+            return send(qp, budget);
+        case WrOpcode::kRdmaRead:
+            if (qp.type == QpType::kRc) return read(qp, budget);
+            break;
+        case WrOpcode::kCompareAndSwap:
+        case WrOpcode::kFetchAndAdd:
+            if (qp.type == QpType::kRc) return atomic(qp);
+            break;
+    }
+    return complete(WcStatus::kLocalQpOperationError);
 }
 
 }  // namespace vrdma::embedded

@@ -59,8 +59,8 @@ Verdict open_receive(Qp& peer, uint64_t room) {
 Verdict scatter_receive(Qp& peer, uint64_t done, uint64_t rest, ScatterList& list) {
     const ReceiveSide& receive = peer.receive;
     const Pd& pd = receive.srq != nullptr ? receive.srq->pd() : peer.pd;
-    if (rest == 0 || list.resolve(peer.port.mrs, pd, receive.request.list(), kAccessLocalWrite,
-                                  done, rest)) {
+    if (rest == 0 ||
+        list.resolve(peer.port.mrs, pd, receive.request.list(), kAccessLocalWrite, done, rest)) {
         return Verdict::kAccepted;
     }
     fail_receive(peer, WcStatus::kLocalProtectionError);

@@ -32,7 +32,9 @@ RingRange& RingRange::operator=(RingRange&& other) noexcept {
     return *this;
 }
 
-RingRange::~RingRange() { release(); }
+RingRange::~RingRange() {
+    release();
+}
 
 void RingRange::release() {
     if (memory_) memory_->release(offset_, size_);
@@ -83,8 +85,8 @@ bool RingMemory::covers(uint64_t offset, uint64_t length) const {
 
 void RingMemory::release(uint64_t offset, uint64_t size) {
     // The hole gives the pages back and makes the next ring there start as zeros.
-    ::fallocate(file_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                static_cast<off_t>(offset), static_cast<off_t>(size));
+    ::fallocate(file_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
+                static_cast<off_t>(size));
     allocated_.erase(offset);
     used_ -= size;
 }

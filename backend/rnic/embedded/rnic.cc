@@ -26,6 +26,7 @@ class Rnic final : public EmbeddedRnic {
         return std::make_unique<EmbeddedPort>(engine_, guest, sink);
     }
     EmbeddedCounters counters() const override;
+    std::vector<rnic::LiveObjectCount> live_objects() const override;
     bool poll_once() override {
         bool busy = false;
         for (auto& worker : engine_->workers) busy |= worker->poll_once();
@@ -73,6 +74,21 @@ rnic::DeviceAttributes Rnic::attributes() const {
     a.uverbs_abi_version = kRxeUverbsAbi;
     a.has_srq = true;
     return a;
+}
+
+std::vector<rnic::LiveObjectCount> Rnic::live_objects() const {
+    const EmbeddedCounters now = counters();
+    return {
+        {"ports", now.ports},
+        {"contexts", now.contexts},
+        {"protection_domains", now.protection_domains},
+        {"memory_regions", now.memory_regions},
+        {"completion_queues", now.completion_queues},
+        {"shared_receive_queues", now.shared_receive_queues},
+        {"queue_pairs", now.queue_pairs},
+        {"address_handles", now.address_handles},
+        {"ring_bytes", now.ring_bytes},
+    };
 }
 
 EmbeddedCounters Rnic::counters() const {

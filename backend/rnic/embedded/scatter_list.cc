@@ -2,7 +2,6 @@
 #include "rnic/embedded/scatter_list.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace vrdma::embedded {
 
@@ -41,14 +40,11 @@ std::span<std::byte> ScatterCursor::peek(uint64_t limit) {
     return rest.first(std::min<uint64_t>(left, rest.size()));
 }
 
-void ScatterCursor::advance(uint64_t bytes) { used_ += bytes; }
+void ScatterCursor::advance(uint64_t bytes) {
+    used_ += bytes;
+}
 
-void copy(const ScatterList& to, const ScatterList& from, uint64_t length) {
-    // Guests may name overlapping memory, hence memmove.
-    if (to.contiguous() != nullptr && from.contiguous() != nullptr) [[likely]] {
-        std::memmove(to.contiguous(), from.contiguous(), length);
-        return;
-    }
+void copy_pieces(const ScatterList& to, const ScatterList& from, uint64_t length) {
     ScatterCursor target(to);
     ScatterCursor source(from);
     while (length != 0) {

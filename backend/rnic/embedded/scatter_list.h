@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 
 #include "rnic/embedded/memory_region.h"
@@ -75,12 +76,23 @@ class ScatterCursor {
   private:
     const ScatterList& list_;
     uint32_t part_ = 0;
-    uint64_t used_ = 0;          // of that part
+    uint64_t used_ = 0;  // of that part
     bool piece_known_ = false;
-    size_t piece_ = 0;           // of that part's region
+    size_t piece_ = 0;  // of that part's region
 };
 
+// Copies step by step, from and to whatever pieces there are.
+void copy_pieces(const ScatterList& to, const ScatterList& from, uint64_t length);
+
 // Copies the first `length` bytes; both lists hold at least that many.
-void copy(const ScatterList& to, const ScatterList& from, uint64_t length);
+inline void copy(const ScatterList& to, const ScatterList& from, uint64_t length) {
+    std::byte* target = to.contiguous();
+    const std::byte* source = from.contiguous();
+    if (target != nullptr && source != nullptr) [[likely]] {
+        std::memmove(target, source, length);  // guests may name overlapping memory
+    } else {
+        copy_pieces(to, from, length);
+    }
+}
 
 }  // namespace vrdma::embedded

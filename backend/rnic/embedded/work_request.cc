@@ -75,24 +75,6 @@ bool may_be_inline(WrOpcode opcode) {
 
 }  // namespace
 
-WcOpcode completion_opcode(WrOpcode opcode) {
-    switch (opcode) {
-        case WrOpcode::kRdmaWrite:
-        case WrOpcode::kRdmaWriteWithImmediate:
-            return WcOpcode::kRdmaWrite;
-        case WrOpcode::kRdmaRead:
-            return WcOpcode::kRdmaRead;
-        case WrOpcode::kCompareAndSwap:
-            return WcOpcode::kCompareAndSwap;
-        case WrOpcode::kFetchAndAdd:
-            return WcOpcode::kFetchAndAdd;
-        case WrOpcode::kSend:
-        case WrOpcode::kSendWithImmediate:
-            break;
-    }
-    return WcOpcode::kSend;
-}
-
 WcStatus parse_send_request(std::span<const std::byte> element, const SendLimits& limits,
                             QpType type, SendRequest& request) {
     const auto head = memory::copy_from_guest<SendHead>(element.data());
@@ -119,7 +101,8 @@ WcStatus parse_send_request(std::span<const std::byte> element, const SendLimits
 
     const std::byte* payload = element.data() + kSendWqeHeadSize;
     // librxe's wr_set_inline_data() does not set the flag, but leaves num_sge at 0.
-    const bool unflagged_inline = dma.num_sge == 0 && dma.length != 0 && may_be_inline(request.opcode);
+    const bool unflagged_inline =
+        dma.num_sge == 0 && dma.length != 0 && may_be_inline(request.opcode);
     if ((head.send_flags & kSendInline) != 0 || unflagged_inline) {
         if (!may_be_inline(request.opcode)) return WcStatus::kLocalQpOperationError;
         if (dma.length > limits.max_inline || dma.length > kMaxInline) {

@@ -88,6 +88,13 @@ struct FlushedRequest {
 FlushedRequest parse_flushed_send(std::span<const std::byte> element);
 uint64_t parse_flushed_receive(std::span<const std::byte> element);
 
-WcOpcode completion_opcode(WrOpcode opcode);
+// Of any value that a guest may have written.
+inline WcOpcode completion_opcode(WrOpcode opcode) {
+    constexpr std::array kOpcodes{
+        WcOpcode::kRdmaWrite, WcOpcode::kRdmaWrite,      WcOpcode::kSend,       WcOpcode::kSend,
+        WcOpcode::kRdmaRead,  WcOpcode::kCompareAndSwap, WcOpcode::kFetchAndAdd};
+    const auto index = static_cast<uint32_t>(opcode);
+    return index < kOpcodes.size() ? kOpcodes[index] : WcOpcode::kSend;
+}
 
 }  // namespace vrdma::embedded

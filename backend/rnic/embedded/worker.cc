@@ -43,7 +43,9 @@ Worker::Worker(Engine& engine)
     watch_fd(epoll_.get(), wake_.get());
 }
 
-Worker::~Worker() { stop(); }
+Worker::~Worker() {
+    stop();
+}
 
 void Worker::start(std::chrono::nanoseconds spin) {
     spin_ns_ = static_cast<uint64_t>(spin.count());
@@ -218,8 +220,7 @@ void Worker::fail_queue_pairs() {
             if (qp == nullptr || (!qp->send_cq.failed() && !qp->recv_cq.failed())) continue;
             QpState state = qp->state.load(std::memory_order_relaxed);
             if (state == QpState::kReset || state == QpState::kError) continue;
-            if (qp->state.exchange(QpState::kError, std::memory_order_acq_rel) ==
-                QpState::kError) {
+            if (qp->state.exchange(QpState::kError, std::memory_order_acq_rel) == QpState::kError) {
                 continue;
             }
             port->sink.async_event(rnic::AsyncEventType::kQpFatal, qp->handle);
@@ -266,14 +267,16 @@ void Worker::run_slice() {
             qp.send.waiting = true;
             ++qp.send.timer_token;
             if (outcome.delay_ns == Requester::kForever) break;
-            timers_.push_back({engine_.clock->now_ns() + outcome.delay_ns, &qp,
-                               qp.send.timer_token});
+            timers_.push_back(
+                {engine_.clock->now_ns() + outcome.delay_ns, &qp, qp.send.timer_token});
             std::push_heap(timers_.begin(), timers_.end(), std::greater<>());
             break;
     }
 }
 
-void Worker::add(PortState& port) { ports_.push_back(&port); }
+void Worker::add(PortState& port) {
+    ports_.push_back(&port);
+}
 
 void Worker::remove(PortState& port) {
     watch(port, nullptr, -1);

@@ -129,7 +129,11 @@ inline ib_uverbs_wc only_completion(ClientCq& cq) {
     return wc.value_or(ib_uverbs_wc{});
 }
 
-inline WcStatus status_of(const ib_uverbs_wc& wc) { return static_cast<WcStatus>(wc.status); }
-inline WcOpcode opcode_of(const ib_uverbs_wc& wc) { return static_cast<WcOpcode>(wc.opcode); }
+inline WcStatus status_of(const ib_uverbs_wc& wc) {
+    return static_cast<WcStatus>(wc.status);
+}
+inline WcOpcode opcode_of(const ib_uverbs_wc& wc) {
+    return static_cast<WcOpcode>(wc.opcode);
+}
 
 }  // namespace vrdma::embedded::test

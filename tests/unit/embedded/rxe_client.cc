@@ -99,7 +99,9 @@ bool ClientRing::full() const {
     return consumer == ((header_->producer_index + 1) & mask_);
 }
 
-std::byte* ClientRing::back() const { return element(header_->producer_index); }
+std::byte* ClientRing::back() const {
+    return element(header_->producer_index);
+}
 
 void ClientRing::push() {
     memory::store(&header_->producer_index, (header_->producer_index + 1) & mask_,
@@ -111,7 +113,9 @@ bool ClientRing::empty() const {
            header_->consumer_index;
 }
 
-const std::byte* ClientRing::front() const { return element(header_->consumer_index); }
+const std::byte* ClientRing::front() const {
+    return element(header_->consumer_index);
+}
 
 void ClientRing::pop() {
     memory::store(&header_->consumer_index, (header_->consumer_index + 1) & mask_,
@@ -273,9 +277,9 @@ ClientSrq Guest::make_srq(uint32_t max_wr, uint32_t max_sge, rnic::ProtectionDom
     rnic::SrqAttributes attributes{.max_wr = max_wr, .max_sge = max_sge, .srq_limit = 0};
     ClientSrq srq;
     srq.handle = next_handle_++;
-    srq.object = must(context->create_srq(srq.handle, pd != nullptr ? *pd : *pd_, attributes,
-                                          response.udata),
-                      "create_srq");
+    srq.object = must(
+        context->create_srq(srq.handle, pd != nullptr ? *pd : *pd_, attributes, response.udata),
+        "create_srq");
     srq.ring = ClientRing(*context, response.value.mi);
     return srq;
 }
