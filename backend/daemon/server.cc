@@ -61,9 +61,15 @@ std::string Server::status() const {
               {"registered_bytes", status.objects.registered_bytes}}},
         });
     }
-    return nlohmann::json{{"version", VRDMA_VERSION}, {"rnic", rnic_->name()}, {"vms", vms}}.dump(
-               2) +
-           "\n";
+    nlohmann::json rnic_objects = nlohmann::json::object();
+    for (const auto& [kind, count] : rnic_->live_objects()) {
+        rnic_objects[std::string(kind)] = count;
+    }
+    const nlohmann::json document{{"version", VRDMA_VERSION},
+                                  {"rnic", rnic_->name()},
+                                  {"rnic_objects", rnic_objects},
+                                  {"vms", vms}};
+    return document.dump(2) + "\n";
 }
 
 }  // namespace vrdma::daemon

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@ namespace vrdma::device {
 
 // What lives in the RNIC now, and how its verbs were called last.
 struct FakeRnicState {
+    std::mutex mutex;  // for tests that look while the device's threads run
     int ports = 0;
     int contexts = 0;
     int pds = 0;
@@ -41,9 +43,11 @@ class Counted : public Base {
   public:
     Counted(FakeRnicState& state, int FakeRnicState::*count, const char* name)
         : state_(state), count_(count), name_(name) {
+        const std::lock_guard lock(state_.mutex);
         ++(state_.*count_);
     }
     ~Counted() override {
+        const std::lock_guard lock(state_.mutex);
         --(state_.*count_);
         state_.destroyed.emplace_back(name_);
     }
@@ -100,7 +104,10 @@ class FakeContext : public Counted<rnic::Context> {
         return state_.mmap_source;
     }
     Result<std::unique_ptr<rnic::ProtectionDomain>> alloc_pd(rnic::Udata& udata) override {
-        state_.udata_in.assign(udata.in.begin(), udata.in.end());
+        {
+            const std::lock_guard lock(state_.mutex);
+            state_.udata_in.assign(udata.in.begin(), udata.in.end());
+        }
         return make<Counted<rnic::ProtectionDomain>, rnic::ProtectionDomain>(&FakeRnicState::pds,
                                                                              "pd");
     }
@@ -167,6 +174,7 @@ class FakePort : public Counted<rnic::Port> {
         return std::make_unique<FakeContext>(state_, &FakeRnicState::contexts, "context");
     }
     void set_doorbells(vrdma_doorbell_area* area, int notify_fd) override {
+        const std::lock_guard lock(state_.mutex);
         state_.doorbells = area;
         state_.notify = FileDescriptor(notify_fd < 0 ? -1 : ::dup(notify_fd));
     }
@@ -184,6 +192,7 @@ class FakeRnic : public rnic::Rnic {
         attributes.driver_id = 14;
         return attributes;
     }
+    std::vector<rnic::LiveObjectCount> live_objects() const override { return {}; }
     Result<std::unique_ptr<rnic::Port>> open_port(const std::string&,
                                                   rnic::EventSink& event_sink) override {
         sink = &event_sink;
