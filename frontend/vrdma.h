@@ -16,6 +16,7 @@
 #include <rdma/ib_verbs.h>
 
 #include "vrdma_check.h"
+#include "vrdma_compat.h"
 
 #define VRDMA_PORT	1
 
@@ -185,7 +186,8 @@ void vrdma_ring_qp(struct vrdma_dev *dev, u32 handle);
 void vrdma_ring_cq(struct vrdma_dev *dev, u32 handle);
 
 /* vrdma_event.c */
-int vrdma_track(struct xarray *table, u32 handle, struct vrdma_tracked *tracked);
+int vrdma_track(struct vrdma_dev *dev, struct xarray *table, struct vrdma_tracked *tracked,
+		u32 uctx, u32 handle, u16 destroy);
 void vrdma_untrack(struct xarray *table, u32 handle, struct vrdma_tracked *tracked);
 int vrdma_inq_init(struct vrdma_inq *inq, struct virtqueue *vq, u32 size);
 void vrdma_inq_free(struct vrdma_inq *inq);
@@ -228,8 +230,8 @@ struct ib_mr *vrdma_reg_user_mr(struct ib_pd *ibpd, u64 start, u64 length, u64 v
 int vrdma_dereg_mr(struct ib_mr *ibmr, struct ib_udata *udata);
 
 /* vrdma_cq.c */
-int vrdma_create_user_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
-			 struct ib_udata *udata);
+int vrdma_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
+		    struct vrdma_cq_attrs *attrs);
 int vrdma_destroy_cq(struct ib_cq *ibcq, struct ib_udata *udata);
 int vrdma_req_notify_cq(struct ib_cq *ibcq, enum ib_cq_notify_flags flags);
 

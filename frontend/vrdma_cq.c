@@ -42,9 +42,10 @@ out:
 	return err;
 }
 
-int vrdma_create_user_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
-			 struct ib_udata *udata)
+int vrdma_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
+		    struct vrdma_cq_attrs *attrs)
 {
+	struct ib_udata *udata = vrdma_cq_udata(attrs);
 	struct vrdma_dev *dev = to_vrdma_dev(ibcq->device);
 	struct vrdma_cq *cq = to_vrdma_cq(ibcq);
 	struct vrdma_ucontext *uctx;
@@ -64,10 +65,8 @@ int vrdma_create_user_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
 		return err;
 
 	WRITE_ONCE(dev->doorbells->cq_arm[cq->handle], cpu_to_le32(VRDMA_CQ_NOT_ARMED));
-	err = vrdma_track(&dev->cqs, cq->handle, &cq->tracked);
-	if (err)
-		vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_CQ, cq->uctx, cq->handle);
-	return err;
+	return vrdma_track(dev, &dev->cqs, &cq->tracked, cq->uctx, cq->handle,
+			   VRDMA_CMD_DESTROY_CQ);
 }
 
 int vrdma_destroy_cq(struct ib_cq *ibcq, struct ib_udata *udata)

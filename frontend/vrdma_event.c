@@ -2,13 +2,28 @@
 /* vrdma guest driver: asynchronous and completion events. */
 #include <linux/slab.h>
 
-#include "vrdma.h"
+#include "vrdma_cmd.h"
 
-int vrdma_track(struct xarray *table, u32 handle, struct vrdma_tracked *tracked)
+/*
+ * For an object that the device has just made.  One whose handle belongs to
+ * another is not destroyed with @destroy: that would be the other's end.
+ */
+int vrdma_track(struct vrdma_dev *dev, struct xarray *table, struct vrdma_tracked *tracked,
+		u32 uctx, u32 handle, u16 destroy)
 {
+	int err;
+
 	refcount_set(&tracked->refs, 1);
 	init_completion(&tracked->idle);
-	return xa_insert_irq(table, handle, tracked, GFP_KERNEL);
+
+	err = xa_insert_irq(table, handle, tracked, GFP_KERNEL);
+	if (err == -EBUSY) {
+		dev_warn_ratelimited(&dev->vdev->dev, "handle %u given out twice\n", handle);
+		return -EIO;
+	}
+	if (err)
+		vrdma_cmd_release(dev, destroy, uctx, handle);
+	return err;
 }
 
 static struct vrdma_tracked *vrdma_tracked_get(struct xarray *table, u32 handle)

@@ -2,23 +2,11 @@
 /* vrdma guest driver: the virtio device, and the ib_device made of it. */
 #include <linux/module.h>
 #include <linux/slab.h>
-#include <linux/version.h>
-#include <rdma/uverbs_ioctl.h>
 
 #include "vrdma_cmd.h"
 
 /* A chain of a request, one chunk and a response must fit. */
 #define VRDMA_MIN_CONTROL_SIZE	4
-
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
-static int vrdma_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
-			   struct uverbs_attr_bundle *attrs)
-{
-	return vrdma_create_user_cq(ibcq, attr, attrs ? &attrs->driver_udata : NULL);
-}
-#else
-#define vrdma_create_cq	vrdma_create_user_cq
-#endif
 
 /*
  * No get_dma_mr, post_recv or poll_cq: without them the core keeps kernel
@@ -184,52 +172,26 @@ static int vrdma_check_features(struct virtio_device *vdev)
 static int vrdma_find_queues(struct vrdma_dev *dev, struct virtqueue **vqs)
 {
 	unsigned int vectors = dev->ibdev.num_comp_vectors;
-	unsigned int count = VRDMA_VQ_COMPLETION + vectors;
+	struct virtqueue_info *info;
 	unsigned int i;
 	int err;
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
-	struct virtqueue_info *info;
 
-	info = kcalloc(count, sizeof(*info), GFP_KERNEL);
+	info = kcalloc(VRDMA_VQ_COMPLETION + vectors, sizeof(*info), GFP_KERNEL);
 	if (!info)
 		return -ENOMEM;
 
-	info[VRDMA_VQ_CONTROL] = (struct virtqueue_info){ "control", vrdma_cmdq_callback };
-	info[VRDMA_VQ_EVENT] = (struct virtqueue_info){ "event", vrdma_event_callback };
-	info[VRDMA_VQ_DOORBELL] = (struct virtqueue_info){ "doorbell", NULL };
-	for (i = 0; i < vectors; i++)
-		info[VRDMA_VQ_COMPLETION + i] = (struct virtqueue_info){
-			dev->completionqs[i].name, vrdma_completion_callback
-		};
-
-	err = virtio_find_vqs(dev->vdev, count, vqs, info, NULL);
-	kfree(info);
-#else
-	vq_callback_t **callbacks;
-	const char **names;
-
-	names = kcalloc(count, sizeof(*names), GFP_KERNEL);
-	callbacks = kcalloc(count, sizeof(*callbacks), GFP_KERNEL);
-	if (!names || !callbacks) {
-		err = -ENOMEM;
-		goto out;
-	}
-
-	names[VRDMA_VQ_CONTROL] = "control";
-	callbacks[VRDMA_VQ_CONTROL] = vrdma_cmdq_callback;
-	names[VRDMA_VQ_EVENT] = "event";
-	callbacks[VRDMA_VQ_EVENT] = vrdma_event_callback;
-	names[VRDMA_VQ_DOORBELL] = "doorbell";
+	info[VRDMA_VQ_CONTROL].name = "control";
+	info[VRDMA_VQ_CONTROL].callback = vrdma_cmdq_callback;
+	info[VRDMA_VQ_EVENT].name = "event";
+	info[VRDMA_VQ_EVENT].callback = vrdma_event_callback;
+	info[VRDMA_VQ_DOORBELL].name = "doorbell";
 	for (i = 0; i < vectors; i++) {
-		names[VRDMA_VQ_COMPLETION + i] = dev->completionqs[i].name;
-		callbacks[VRDMA_VQ_COMPLETION + i] = vrdma_completion_callback;
+		info[VRDMA_VQ_COMPLETION + i].name = dev->completionqs[i].name;
+		info[VRDMA_VQ_COMPLETION + i].callback = vrdma_completion_callback;
 	}
 
-	err = virtio_find_vqs(dev->vdev, count, vqs, callbacks, names, NULL);
-out:
-	kfree(callbacks);
-	kfree(names);
-#endif
+	err = vrdma_find_vqs(dev->vdev, VRDMA_VQ_COMPLETION + vectors, vqs, info);
+	kfree(info);
 	return err;
 }
 

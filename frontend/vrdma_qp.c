@@ -168,11 +168,10 @@ int vrdma_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init_attr, struc
 	if (err)
 		return err;
 
-	err = vrdma_track(&dev->qps, qp->handle, &qp->tracked);
-	if (err) {
-		vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_QP, qp->uctx, qp->handle);
+	err = vrdma_track(dev, &dev->qps, &qp->tracked, qp->uctx, qp->handle,
+			  VRDMA_CMD_DESTROY_QP);
+	if (err)
 		return err;
-	}
 
 	init_attr->cap = qp->cap;
 	return 0;

@@ -55,10 +55,8 @@ int vrdma_create_srq(struct ib_srq *ibsrq, struct ib_srq_init_attr *init_attr,
 	if (err)
 		return err;
 
-	err = vrdma_track(&dev->srqs, srq->handle, &srq->tracked);
-	if (err)
-		vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_SRQ, srq->uctx, srq->handle);
-	return err;
+	return vrdma_track(dev, &dev->srqs, &srq->tracked, srq->uctx, srq->handle,
+			   VRDMA_CMD_DESTROY_SRQ);
 }
 
 int vrdma_modify_srq(struct ib_srq *ibsrq, struct ib_srq_attr *attr, enum ib_srq_attr_mask mask,
