@@ -152,6 +152,10 @@ static int vrdma_find_window(struct vrdma_dev *dev)
 			dev->window.len, sizeof(struct vrdma_doorbell_area));
 		return -ENODEV;
 	}
+	/* Where firmware declares MTRRs uncached, mapping it cached is not granted. */
+	if (IS_ENABLED(CONFIG_X86) && !upper_32_bits(dev->window.addr))
+		dev_info(&vdev->dev,
+			 "the window is below 4 GiB and may be uncached, which is slow on AMD hosts: shm-size=1G moves it up\n");
 	if (!devm_request_mem_region(&vdev->dev, dev->window.addr, dev->window.len, "vrdma")) {
 		dev_err(&vdev->dev, "the window at %#llx + %#llx is in use by another driver\n",
 			dev->window.addr, dev->window.len);
