@@ -10,7 +10,7 @@ _vrdma_packages_build=(
     libibverbs-dev libgtest-dev libgmock-dev libbenchmark-dev libglib2.0-dev)
 _vrdma_packages_run=(
     qemu-system-x86 busybox-static ibverbs-utils ibverbs-providers perftest util-linux)
-_vrdma_packages_test=(shellcheck)
+_vrdma_packages_test=(shellcheck strace)
 _vrdma_packages_bench=(valgrind)
 _vrdma_packages_libvirt=(libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients)
 

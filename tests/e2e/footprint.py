@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a guest costs the host: memory, processor time, memory regions, system calls."""
+
+from __future__ import annotations
+
+import base64
+import re
+import socket
+import subprocess
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+from vrdma_lab.guest import Guest, GuestOptions
+from vrdma_lab.lab import Lab
+from vrdma_lab.traffic import Exchange, start_exchange
+
+HERE = Path(__file__).resolve().parent
+QUEUE_PAIRS = 1000
+
+
+class Monitor:
+    """QEMU's human monitor."""
+
+    def __init__(self, path: Path) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.settimeout(30)
+        self._socket.connect(str(path))
+        self._answer()
+
+    def _answer(self) -> str:
+        text = b""
+        while not text.endswith(b"(qemu) "):
+            text += self._socket.recv(65536)
+        return text.decode(errors="replace")
+
+    def ask(self, command: str) -> str:
+        self._socket.sendall(command.encode() + b"\n")
+        return self._answer()
+
+
+def resident_besides_guest_memory(pid: int) -> int:
+    """Bytes resident in a process, less what belongs to guest RAM (QEMU's memory backend files)."""
+    total, counted = 0, True
+    for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
+            counted = "memory-backend-memfd" not in line
+        elif line.startswith("Rss:") and counted:
+            total += int(line.split()[1]) * 1024
+    return total
+
+
+def wake_ups(pid: int) -> dict[str, int]:
+    """How often each thread of a process has gone to sleep."""
+    counts = {}
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        status = (task / "status").read_text()
+        match = re.search(r"^voluntary_ctxt_switches:\s+(\d+)$", status, re.MULTILINE)
+        assert match is not None
+        counts[task.name] = int(match.group(1))
+    return counts
+
+
+def send_program(guest: Guest, source: Path, name: str) -> None:
+    """Compiles a C program against libibverbs and puts it into the guest."""
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder) / name
+        subprocess.run(
+            ["gcc", "-O2", "-s", "-Wall", "-Wextra", "-Werror", "-o", str(program), str(source), "-libverbs"], check=True
+        )
+        text = base64.b64encode(program.read_bytes()).decode()
+    guest.must(f": > /tmp/{name}.b64")
+    for start in range(0, len(text), 2048):
+        guest.must(f"echo {text[start:start + 2048]} >> /tmp/{name}.b64")
+    guest.must(f"base64 -d /tmp/{name}.b64 > /tmp/{name} && chmod +x /tmp/{name}")
+
+
+class FootprintTest(unittest.TestCase):
+    lab: Lab
+    guest: Guest
+    monitor: Monitor
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.lab = Lab()
+        cls.lab.__enter__()
+        cls.addClassCleanup(cls.lab.close)
+        # Spins long, so that what a message costs while it spins can be told from waking up.
+        cls.lab.start_daemon(1, ["--spin-us", "1000000"])
+        monitor = cls.lab.folder / "monitor.sock"
+        options = GuestOptions(extra=["-monitor", f"unix:{monitor},server=on,wait=off"])
+        (cls.guest,) = cls.lab.boot([1], options)
+        cls.guest.gid_index()
+        cls.monitor = Monitor(monitor)
+        cls.addClassCleanup(cls.monitor._socket.close)
+
+    @property
+    def pid(self) -> int:
+        return self.lab.daemon.child.process.pid
+
+    def test_an_idle_guest_costs_at_most_30_mib(self) -> None:
+        resident = resident_besides_guest_memory(self.pid)
+        print(f"vrdmad with one idle guest: {resident / 2**20:.1f} MiB resident besides guest memory")
+        self.assertLessEqual(resident, 30 * 2**20)
+
+    def test_an_idle_guest_wakes_no_thread_of_the_daemon(self) -> None:
+        # The guest's own start (addresses, duplicate detection) takes its time to settle.
+        quiet = {}
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            before = wake_ups(self.pid)
+            time.sleep(3)
+            after = wake_ups(self.pid)
+            quiet = {task: after[task] - before[task] for task in after}
+            if not any(quiet.values()):
+                return
+        self.fail(f"threads woke up in each of the 3 s intervals of a minute: {quiet}")
+
+    def test_queue_pairs_add_no_memory_region_and_no_slot(self) -> None:
+        send_program(self.guest, HERE / "guest" / "many_queue_pairs.c", "many_queue_pairs")
+        before = self.monitor.ask("info mtree -f")
+        self.assertIn("vrdma", before, "the window is in QEMU's memory tree")
+        job = self.guest.start(f"/tmp/many_queue_pairs {QUEUE_PAIRS} > /tmp/many.log 2>&1")
+        self.guest.must("for i in $(seq 600); do grep -q ready /tmp/many.log && exit 0; usleep 100000; done; cat /tmp/many.log; exit 1", 90)
+        during = self.monitor.ask("info mtree -f")
+        status = self.lab.daemon.status()["vms"][0]
+        self.assertEqual(status["objects"]["queue_pairs"], QUEUE_PAIRS)
+        self.assertGreaterEqual(status["objects"]["mappings"], 2 * QUEUE_PAIRS, "each has a send and a receive queue")
+        self.guest.must("killall many_queue_pairs")
+        job.wait(90)
+        self.assertEqual(self._flat_views(during), self._flat_views(before))
+        self.lab.daemon.wait_status(
+            lambda now: now["vms"][0]["objects"]["queue_pairs"] == 0 and now["rnic_objects"]["queue_pairs"] == 0,
+            "all queue pairs are gone",
+        )
+
+    @staticmethod
+    def _flat_views(text: str) -> list[str]:
+        """The ranges of the memory tree: with KVM, each RAM range is a memory slot."""
+        return [line.strip() for line in text.splitlines() if re.match(r"\s+[0-9a-f]{16}-", line)]
+
+    def test_a_spinning_daemon_makes_no_system_call_for_a_message(self) -> None:
+        messages = 4000
+        exchange = Exchange("ib_write_lat", 8, messages)
+        server, client = start_exchange(self.guest, self.guest, exchange)
+        counts = self.lab.folder / "strace"
+        with subprocess.Popen(["strace", "-f", "-q", "-c", "-o", str(counts), "-p", str(self.pid)]) as tracer:
+            outcome = client.wait(120)
+            server.wait(120)
+            tracer.terminate()
+        self.assertTrue(outcome.ok, outcome.output)
+        total = re.search(r"^100\.00.*?(\d+)(?:\s+\d+)?\s+total$", counts.read_text(), re.MULTILINE)
+        assert total is not None, counts.read_text()
+        calls = int(total.group(1))
+        print(f"{calls} system calls of vrdmad during {2 * messages} messages and their setup")
+        # Both sides send; connecting and disconnecting takes a few hundred calls in all.
+        self.assertLess(calls, messages / 4, counts.read_text())
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
