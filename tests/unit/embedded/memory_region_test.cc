@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+// Memory regions in several pieces, their keys, and what may be registered.
+#include <algorithm>
+
+#include "fixture.h"
+
+namespace vrdma::embedded::test {
+namespace {
+
+class MemoryRegions : public TwoGuests {
+  protected:
+    MemoryRegions() { connect(a.qp, b.qp); }
+
+    Result<std::unique_ptr<rnic::MemoryRegion>> reg(rnic::MrAttributes attributes) {
+        rnic::Udata udata;
+        return a.guest.context->reg_mr(a.guest.pd(), std::move(attributes), udata);
+    }
+    rnic::MrAttributes one_piece() {
+        rnic::MrAttributes attributes;
+        attributes.iova = {0x1000};
+        attributes.length = 4096;
+        attributes.access = kAccessLocalWrite;
+        attributes.pieces.push_back({{a.memory.data(), 4096}, nullptr});
+        return attributes;
+    }
+};
+
+// Pieces of odd sizes at odd places on both sides, so that no boundary coincides.
+TEST_F(MemoryRegions, InMisalignedPiecesAreCopiedByteByByteRight) {
+    const auto pieces = [](End& end, std::initializer_list<std::pair<size_t, size_t>> list) {
+        std::vector<std::span<std::byte>> result;
+        for (auto [offset, size] : list)
+            result.push_back(std::span(end.memory).subspan(offset, size));
+        return result;
+    };
+    auto from = a.guest.reg_mr(pieces(a, {{30001, 1}, {77, 4095}, {10000, 513}, {20001, 7391}}),
+                               kAllAccess, 0x123456789);
+    auto to = b.guest.reg_mr(pieces(b, {{40000, 1777}, {3, 3}, {50001, 6000}, {1000, 4220}}),
+                             kAllAccess, 0xabcdef);
+    const auto data = pattern(12000);
+    std::vector<std::byte> whole;
+    a.fill(30001, {data.begin(), data.begin() + 1});
+    a.fill(77, {data.begin() + 1, data.begin() + 4096});
+    a.fill(10000, {data.begin() + 4096, data.begin() + 4609});
+    a.fill(20001, {data.begin() + 4609, data.end()});
+    a.qp.post_send({.opcode = WrOpcode::kRdmaWrite,
+                    .remote_address = to.iova,
+                    .rkey = to.rkey(),
+                    .sges = {from.sge(0, 12000)}});
+    settle();
+    ASSERT_EQ(status_of(only_completion(a.send_cq)), WcStatus::kSuccess);
+    for (auto [offset, size] : {std::pair{40000, 1777}, {3, 3}, {50001, 6000}, {1000, 4220}}) {
+        const auto part = b.bytes(static_cast<size_t>(offset), static_cast<size_t>(size));
+        whole.insert(whole.end(), part.begin(), part.end());
+    }
+    EXPECT_EQ(whole, data);
+}
+
+TEST_F(MemoryRegions, AnyPartOfThePiecesCanBeNamed) {
+    std::vector<std::span<std::byte>> pieces;
+    for (size_t i = 0; i < 16; ++i) pieces.push_back(std::span(b.memory).subspan(i * 200, 100));
+    auto to = b.guest.reg_mr(pieces, kAllAccess);
+    const auto data = pattern(1600);
+    a.fill(0, data);
+    for (uint32_t start = 0; start < 1600; start += 123) {
+        const uint32_t length = std::min(1600 - start, 777u);
+        std::ranges::fill(b.memory, std::byte{0});
+        a.qp.post_send({.opcode = WrOpcode::kRdmaWrite,
+                        .remote_address = to.iova + start,
+                        .rkey = to.rkey(),
+                        .sges = {a.mr.sge(start, length)}});
+        settle();
+        ASSERT_EQ(status_of(only_completion(a.send_cq)), WcStatus::kSuccess);
+        for (uint32_t i = 0; i < 1600; ++i) {
+            const auto expected = i >= start && i < start + length ? data[i] : std::byte{0};
+            ASSERT_EQ(b.memory[i / 100 * 200 + i % 100], expected) << start << "+" << i;
+        }
+    }
+}
+
+TEST_F(MemoryRegions, AtomicOnAWordThatTwoPiecesShareWorks) {
+    auto to =
+        b.guest.reg_mr({std::span(b.memory).subspan(100, 12), std::span(b.memory).subspan(501, 12)},
+                       kAllAccess, 0x1000);
+    const uint64_t before = 0x1122334455667788;
+    std::memcpy(b.memory.data() + 108, &before, 4);
+    std::memcpy(b.memory.data() + 501, reinterpret_cast<const std::byte*>(&before) + 4, 4);
+    SendWr wr{.opcode = WrOpcode::kFetchAndAdd,
+              .remote_address = to.iova + 8,
+              .rkey = to.rkey(),
+              .compare_or_add = 0x0101010101010101,
+              .sges = {a.mr.sge(0, 8)}};
+    a.qp.post_send(wr);
+    settle();
+    ASSERT_EQ(status_of(only_completion(a.send_cq)), WcStatus::kSuccess);
+    uint64_t after = 0;
+    std::memcpy(&after, b.memory.data() + 108, 4);
+    std::memcpy(reinterpret_cast<std::byte*>(&after) + 4, b.memory.data() + 501, 4);
+    EXPECT_EQ(after, before + 0x0101010101010101);
+    EXPECT_EQ(std::memcmp(a.memory.data(), &before, 8), 0);
+}
+
+TEST_F(MemoryRegions, KeysThatAreUsedAgainChange) {
+    std::vector<uint32_t> keys;
+    for (int i = 0; i < 50; ++i) {
+        auto mr = a.guest.reg_mr(a.memory, 0);
+        EXPECT_EQ(std::ranges::count(keys, mr.lkey()), 0) << i;
+        keys.push_back(mr.lkey());
+    }
+}
+
+TEST_F(MemoryRegions, RemoteWriteAndAtomicNeedLocalWrite) {
+    for (uint32_t access : {kAccessRemoteWrite, kAccessRemoteAtomic}) {
+        auto attributes = one_piece();
+        attributes.access = access;
+        EXPECT_EQ(reg(attributes).error(), Errno{EINVAL});
+    }
+}
+
+TEST_F(MemoryRegions, RightsThatAreNotOfferedAreRefused) {
+    for (uint32_t access : {1u << 4, 1u << 6, 1u << 31}) {  // MW_BIND, ON_DEMAND, unknown
+        auto attributes = one_piece();
+        attributes.access = kAccessLocalWrite | access;
+        EXPECT_EQ(reg(attributes).error(), Errno{EOPNOTSUPP});
+    }
+}
+
+TEST_F(MemoryRegions, RangeThatIsEmptyOrWrapsIsRefused) {
+    auto attributes = one_piece();
+    attributes.length = 0;
+    attributes.pieces.clear();
+    EXPECT_EQ(reg(attributes).error(), Errno{EINVAL});
+    attributes = one_piece();
+    attributes.iova = {~uint64_t{0} - 4094};
+    EXPECT_EQ(reg(attributes).error(), Errno{EINVAL});
+    attributes.iova = {~uint64_t{0} - 4095};  // ends with the last address
+    EXPECT_TRUE(reg(attributes).has_value());
+}
+
+TEST_F(MemoryRegions, LengthThatDiffersFromThePiecesIsRefused) {
+    auto attributes = one_piece();
+    attributes.length = 4097;
+    EXPECT_EQ(reg(attributes).error(), Errno{EINVAL});
+    attributes.length = 4095;
+    EXPECT_EQ(reg(attributes).error(), Errno{EINVAL});
+}
+
+}  // namespace
+}  // namespace vrdma::embedded::test
