@@ -261,7 +261,7 @@ static struct vhost_dev *vrdma_get_vhost(VirtIODevice *vdev)
 
 static VRDMA_PROPERTY_TABLE vrdma_properties[] = {
     DEFINE_PROP_CHR("chardev", VRdma, chardev),
-    DEFINE_PROP_SIZE("shm-size", VRdma, window_size, 256 * MiB),
+    DEFINE_PROP_SIZE("shm-size", VRdma, window_size, 1 * GiB),
     DEFINE_PROP_UINT16("completion-queues", VRdma, completion_queues, 2),
     VRDMA_PROPERTY_TABLE_END
 };

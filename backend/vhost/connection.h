@@ -49,6 +49,7 @@ class Connection {
     const std::shared_ptr<spdlog::logger> logger_;
     const std::function<void()> closed_;
     MessageReader reader_;
+    bool owned_ = false;  // a session has begun
     uint64_t features_ = 0;
     uint64_t protocol_features_ = 0;
     std::shared_ptr<const memory::GuestMemory> memory_;

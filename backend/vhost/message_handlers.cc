@@ -102,7 +102,16 @@ struct MessageHandlers {
         return done();
     }
 
-    static Outcome set_owner(Connection&, Message&) { return done(); }
+    // "Can be used on the back-end as a session start flag": a VMM whose device was
+    // unplugged starts anew on the same connection, without taking anything back.
+    static Outcome set_owner(Connection& connection, Message& message) {
+        if (connection.owned_) {
+            reset_device(connection, message);
+            connection.set_memory(memory::GuestMemory());
+        }
+        connection.owned_ = true;
+        return done();
+    }
 
     // "This is no longer used": at most to be understood as disabling all rings.
     static Outcome reset_owner(Connection& connection, Message&) {

@@ -90,6 +90,13 @@ TEST_F(MemoryTest, RegionsThatOverlapAreRefused) {
     EXPECT_EQ(server_.log().count("overlaps"), 1u);
 }
 
+TEST_F(MemoryTest, ANewSessionOnTheSameConnectionBeginsWithoutMemory) {
+    ASSERT_TRUE(vmm_.share(memory_));
+    ASSERT_TRUE(vmm_.acknowledged(Request::kSetOwner));
+    EXPECT_EQ(device_.state().resets, 1u);
+    EXPECT_TRUE(vmm_.add_region(*memory_.regions()[0]));
+}
+
 TEST_F(MemoryTest, RegionsThatWrapAroundAreRefused) {
     EXPECT_FALSE(add({UINT64_MAX - 4095, 8192, 0, 0}));
     EXPECT_FALSE(add({0, 8192, UINT64_MAX - 4095, 0}));
