@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// Work requests as a hostile guest leaves them in its rings: first through the parsers
+// alone, then through an engine with a real peer.
+#include <spdlog/sinks/null_sink.h>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "rnic/embedded/embedded_rnic.h"
+#include "rnic/embedded/work_request.h"
+#include "rxe_client.h"
+
+namespace {
+
+using namespace vrdma;
+using namespace vrdma::embedded;
+
+void require(bool holds) {
+    if (!holds) std::abort();
+}
+
+constexpr std::array kTypes{QpType::kRc, QpType::kUc, QpType::kUd};
+
+void parse(QpType type, const std::byte* data, size_t size) {
+    constexpr SendLimits kLimits{.max_sge = 4, .max_inline = 64};
+    std::array<std::byte, 512> element{};
+    std::memcpy(element.data(), data, std::min(size, element.size()));
+    SendRequest send;
+    if (parse_send_request(element, kLimits, type, send) == WcStatus::kSuccess) {
+        require(send.length <= kMaxMessage);
+        require(send.is_inline ? send.length <= kLimits.max_inline
+                               : send.sge_count <= kLimits.max_sge);
+    }
+    ReceiveRequest receive;
+    if (parse_receive_request(element, kLimits.max_sge, receive) == WcStatus::kSuccess) {
+        require(receive.sge_count <= kLimits.max_sge);
+    }
+    require(receive.list().size() <= kMaxSge);
+}
+
+class FuzzClock : public Clock {
+  public:
+    uint64_t now_ns() override { return now += 1'000'000'000; }
+    uint64_t now = 0;
+};
+
+// Two guests, connected with each other; one of them is the attacker.
+class Engine {
+  public:
+    Engine() : rnic_(make()), attacker_(*rnic_, "attacker", 1), victim_(*rnic_, "victim", 2) {
+        attacker_mr_ = attacker_.reg_mr(attacker_memory_, kAccess);
+        victim_mr_ = victim_.reg_mr(victim_memory_, kAccess);
+        attacker_cq_ = attacker_.make_cq(15);
+        victim_cq_ = victim_.make_cq(15);
+        for (QpType type : kTypes) {
+            pairs_.push_back({attacker_.make_qp(attacker_cq_, attacker_cq_, {.type = type}),
+                              victim_.make_qp(victim_cq_, victim_cq_, {.type = type})});
+        }
+    }
+
+    void run(size_t type, const std::byte* data, size_t size) {
+        auto& [attacker, victim] = pairs_[type];
+        test::connect(attacker, victim);
+        victim.post_recv(1, std::array{victim_mr_.sge(0, 256)});
+        for (uint32_t slot = 0; size != 0 && slot <= attacker.send_ring.mask(); ++slot) {
+            const size_t chunk = std::min<size_t>(size, kSendWqeHeadSize + 4 * sizeof(Sge));
+            std::memcpy(attacker.send_ring.element(slot), data, chunk);
+            // Valid keys are more than a fuzzer can guess.
+            if (chunk > kSendWqeHeadSize + sizeof(Sge)) {
+                const auto sge = attacker_mr_.sge(0, 64);
+                std::memcpy(attacker.send_ring.element(slot) + kSendWqeHeadSize, &sge, sizeof(sge));
+            }
+            data += chunk;
+            size -= chunk;
+            attacker.send_ring.header()->producer_index = slot + 1;
+        }
+        attacker.ring_doorbell();
+        for (int rounds = 0; rnic_->poll_once(); ++rounds) require(rounds < 10'000);
+        while (attacker_cq_.poll() || victim_cq_.poll()) {
+        }
+        const rnic::QpAttributes reset;
+        require(attacker.modify(kAttrState, reset).has_value());
+        require(victim.modify(kAttrState, reset).has_value());
+    }
+
+  private:
+    static constexpr uint32_t kAccess =
+        kAccessLocalWrite | kAccessRemoteWrite | kAccessRemoteRead | kAccessRemoteAtomic;
+    static std::unique_ptr<EmbeddedRnic> make() {
+        EmbeddedConfig config;
+        config.threads = 0;
+        config.clock = std::make_shared<FuzzClock>();
+        return make_embedded_rnic(config,
+                                  std::make_shared<spdlog::logger>(
+                                      "fuzz", std::make_shared<spdlog::sinks::null_sink_mt>()));
+    }
+
+    std::unique_ptr<EmbeddedRnic> rnic_;
+    std::vector<std::byte> attacker_memory_ = std::vector<std::byte>(4096);
+    std::vector<std::byte> victim_memory_ = std::vector<std::byte>(4096);
+    test::Guest attacker_;
+    test::Guest victim_;
+    test::ClientMr attacker_mr_;
+    test::ClientMr victim_mr_;
+    test::ClientCq attacker_cq_;
+    test::ClientCq victim_cq_;
+    std::vector<std::pair<test::ClientQp, test::ClientQp>> pairs_;
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+    if (size < 1) return 0;
+    static Engine engine;
+    const size_t type = data[0] % kTypes.size();
+    const auto* bytes = reinterpret_cast<const std::byte*>(data + 1);
+    parse(kTypes[type], bytes, size - 1);
+    engine.run(type, bytes, size - 1);
+    return 0;
+}
