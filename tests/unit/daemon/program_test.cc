@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+// vrdmad as its operator meets it: the program itself, run.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "file_descriptor.h"
+
+namespace vrdma::daemon {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+// A running vrdmad; killed when it goes out of scope.
+class Program {
+  public:
+    explicit Program(std::vector<std::string> arguments) {
+        int fds[2];
+        EXPECT_EQ(::pipe2(fds, O_CLOEXEC), 0);
+        output_ = FileDescriptor(fds[0]);
+        const FileDescriptor theirs(fds[1]);
+        arguments.insert(arguments.begin(), VRDMAD);
+        std::vector<char*> argv;
+        for (std::string& argument : arguments) {
+            argv.push_back(argument.data());
+        }
+        argv.push_back(nullptr);
+        pid_ = ::fork();
+        if (pid_ == 0) {
+            ::dup2(theirs.get(), STDOUT_FILENO);
+            ::dup2(theirs.get(), STDERR_FILENO);
+            ::execv(argv[0], argv.data());
+            ::_exit(127);
+        }
+    }
+    ~Program() {
+        if (pid_ > 0) {
+            ::kill(pid_, SIGKILL);
+            ::waitpid(pid_, nullptr, 0);
+        }
+    }
+    Program(const Program&) = delete;
+    Program& operator=(const Program&) = delete;
+
+    // Reads until `text` was printed.  Fails the test at end of file.
+    void wait_printed(const std::string& text) {
+        while (printed_.find(text) == std::string::npos) {
+            ASSERT_TRUE(read_some()) << "it ended without printing '" << text << "': " << printed_;
+        }
+    }
+
+    void signal(int number) { ::kill(pid_, number); }
+
+    // Its exit status, once it has ended.
+    int wait() {
+        while (read_some()) {
+        }
+        int status = 0;
+        EXPECT_EQ(::waitpid(pid_, &status, 0), pid_);
+        pid_ = -1;
+        return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    }
+
+    const std::string& printed() const { return printed_; }
+
+  private:
+    bool read_some() {
+        char buffer[4096];
+        const ssize_t count = ::read(output_.get(), buffer, sizeof(buffer));
+        if (count > 0) {
+            printed_.append(buffer, static_cast<size_t>(count));
+        }
+        return count > 0;
+    }
+
+    pid_t pid_ = -1;
+    FileDescriptor output_;
+    std::string printed_;
+};
+
+class ProgramTest : public testing::Test {
+  protected:
+    ProgramTest() {
+        char pattern[] = "/tmp/vrdmad-test-XXXXXX";
+        directory_ = ::mkdtemp(pattern);
+    }
+    ~ProgramTest() override { std::filesystem::remove_all(directory_); }
+
+    std::string path(const std::string& name) const { return directory_ / name; }
+    std::string vm(const std::string& name) const { return "socket=" + path(name); }
+
+    std::string write_config(const std::string& text) const {
+        std::ofstream(path("vrdmad.toml")) << text;
+        return path("vrdmad.toml");
+    }
+
+    // Runs it to its end; status and output.
+    static std::pair<int, std::string> run(std::vector<std::string> arguments) {
+        Program program(std::move(arguments));
+        const int status = program.wait();
+        return {status, program.printed()};
+    }
+
+    std::filesystem::path directory_;
+};
+
+TEST_F(ProgramTest, HelpNamesEveryOption) {
+    const auto [status, output] = run({"--help"});
+    EXPECT_EQ(status, 0);
+    for (const char* option : {"--config", "--check", "--vm", "--rnic", "--threads", "--spin-us",
+                               "--log-level", "--status-socket", "--version"}) {
+        EXPECT_THAT(output, HasSubstr(option));
+    }
+}
+
+TEST_F(ProgramTest, VersionIsPrinted) {
+    const auto [status, output] = run({"--version"});
+    EXPECT_EQ(status, 0);
+    EXPECT_THAT(output, StartsWith("vrdmad "));
+}
+
+TEST_F(ProgramTest, CheckAcceptsAValidConfigurationWithoutServing) {
+    const std::string file = write_config("[[vm]]\nsocket = \"" + path("a.sock") + "\"\n");
+    const auto [status, output] = run({"--config", file, "--check"});
+    EXPECT_EQ(status, 0);
+    EXPECT_THAT(output, HasSubstr("valid"));
+    EXPECT_FALSE(std::filesystem::exists(path("a.sock")));
+}
+
+TEST_F(ProgramTest, CheckNamesFileAndLineOfAMistake) {
+    const std::string file = write_config("[rnic]\nthreads = \"many\"\n");
+    const auto [status, output] = run({"--config", file, "--check"});
+    EXPECT_EQ(status, 1);
+    EXPECT_THAT(output, StartsWith("vrdmad: " + file + ":2:"));
+}
+
+TEST_F(ProgramTest, AConfigurationThatIsNotThereIsNamed) {
+    const auto [status, output] = run({"--config", path("none.toml")});
+    EXPECT_EQ(status, 1);
+    EXPECT_THAT(output, HasSubstr("none.toml: cannot read the configuration: No such file"));
+}
+
+TEST_F(ProgramTest, AnUnknownRnicIsNamedWithThoseThereAre) {
+    const auto [status, output] = run({"--rnic", "mlx7_0", "--vm", vm("a.sock")});
+    EXPECT_EQ(status, 1);
+    EXPECT_THAT(output, HasSubstr("unknown RNIC 'mlx7_0'; there is 'embedded'"));
+}
+
+TEST_F(ProgramTest, AnUnknownOptionIsRefused) {
+    EXPECT_NE(run({"--frobnicate"}).first, 0);
+}
+
+TEST_F(ProgramTest, ASocketThatCannotBeMadeIsNamed) {
+    const auto [status, output] = run({"--vm", vm("no/such/folder/a.sock")});
+    EXPECT_EQ(status, 1);
+    EXPECT_THAT(output, HasSubstr("no/such/folder/a.sock"));
+    EXPECT_THAT(output, HasSubstr("No such file or directory"));
+}
+
+TEST_F(ProgramTest, SigtermEndsItCleanlyAndRemovesItsSockets) {
+    Program program({"--vm", vm("a.sock"), "--status-socket", path("status.sock")});
+    program.wait_printed("serves 1 virtual machine(s)");
+    EXPECT_TRUE(std::filesystem::is_socket(path("a.sock")));
+    program.signal(SIGTERM);
+    EXPECT_EQ(program.wait(), 0);
+    EXPECT_FALSE(std::filesystem::exists(path("a.sock")));
+    EXPECT_FALSE(std::filesystem::exists(path("status.sock")));
+}
+
+TEST_F(ProgramTest, ASocketOfADaemonThatWasKilledIsReplaced) {
+    {
+        Program killed({"--vm", vm("a.sock"), "--status-socket", path("status.sock")});
+        killed.wait_printed("serves");
+        killed.signal(SIGKILL);
+        EXPECT_EQ(killed.wait(), 128 + SIGKILL);
+    }
+    ASSERT_TRUE(std::filesystem::exists(path("a.sock")));
+    Program program({"--vm", vm("a.sock"), "--status-socket", path("status.sock")});
+    program.wait_printed("serves");
+}
+
+TEST_F(ProgramTest, ASocketThatAnotherDaemonServesIsRefused) {
+    Program first({"--vm", vm("a.sock")});
+    first.wait_printed("serves");
+    const auto [status, output] = run({"--vm", vm("a.sock")});
+    EXPECT_EQ(status, 1);
+    EXPECT_THAT(output, HasSubstr("a.sock"));
+    EXPECT_TRUE(std::filesystem::is_socket(path("a.sock"))) << "it still belongs to the first";
+}
+
+TEST_F(ProgramTest, TheStatusSocketAnswersWithJson) {
+    Program program({"--vm", vm("a.sock") + ",name=guest1", "--status-socket", path("s")});
+    program.wait_printed("serves");
+    const FileDescriptor client(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path("s").copy(address.sun_path, sizeof(address.sun_path) - 1);
+    ASSERT_EQ(::connect(client.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+    std::string document;
+    char buffer[4096];
+    for (ssize_t count; (count = ::read(client.get(), buffer, sizeof(buffer))) > 0;) {
+        document.append(buffer, static_cast<size_t>(count));
+    }
+    const auto status = nlohmann::json::parse(document);
+    EXPECT_EQ(status.at("rnic"), "embedded");
+    EXPECT_EQ(status.at("vms").at(0).at("name"), "guest1");
+    EXPECT_EQ(status.at("vms").at(0).at("connected"), false);
+    EXPECT_EQ(status.at("rnic_objects").at("queue_pairs"), 0);
+}
+
+}  // namespace
+}  // namespace vrdma::daemon
