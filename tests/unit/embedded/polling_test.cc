@@ -186,5 +186,87 @@ TEST_P(Threaded, ControlVerbsRunBesideTraffic) {
     control.join();
 }
 
+// Receive requests ring no doorbell, so it is the sleeping worker's timer that has to
+// bring the message.
+TEST_P(Threaded, TimerWakesASleepingWorker) {
+    auto rnic = make(GetParam(), microseconds(0));
+    End a(*rnic, "alice", 1);
+    End b(*rnic, "bob", 2);
+    Notifier notifier(a.guest);
+    connect(a.qp, b.qp, {.min_rnr_timer = 15, .rnr_retry = 7});  // 1.92 ms
+    a.qp.post_send({.opcode = WrOpcode::kSend, .sges = {a.mr.sge(0, 16)}});
+    notifier.notify_unless_polling();
+    while (notifier.polled()) std::this_thread::yield();
+    b.post_recv(4, 0, 16);
+    EXPECT_EQ(wait_for(b.recv_cq).wr_id, 4u);
+    EXPECT_EQ(status_of(wait_for(a.send_cq)), WcStatus::kSuccess);
+}
+
+// The responder fails on the requester's worker, and its own, which sleeps, has to
+// flush its queues.
+TEST_P(Threaded, FailingAPeerWakesThePeersWorker) {
+    auto rnic = make(GetParam(), microseconds(0));
+    End a(*rnic, "alice", 1);
+    End b(*rnic, "bob", 2);
+    Notifier notifier(a.guest);
+    connect(a.qp, b.qp);
+    b.post_recv(4, 0, 16);
+    a.qp.post_send({.opcode = WrOpcode::kRdmaWrite,
+                    .remote_address = b.mr.iova,
+                    .rkey = b.mr.rkey() ^ 0x100,
+                    .sges = {a.mr.sge(0, 16)}});
+    notifier.notify_unless_polling();
+    EXPECT_EQ(status_of(wait_for(a.send_cq)), WcStatus::kRemoteAccessError);
+    const auto wc = wait_for(b.recv_cq);
+    EXPECT_EQ(wc.wr_id, 4u);
+    EXPECT_EQ(status_of(wc), WcStatus::kFlushed);
+}
+
+// Two senders on different workers share one receiver's SRQ and CQ.
+TEST_P(Threaded, SendersOfDifferentGuestsShareAReceiveQueue) {
+    constexpr uint64_t kMessages = 1000;
+    auto rnic = make(GetParam(), microseconds(20));
+    End a(*rnic, "alice", 1);
+    End b(*rnic, "bob", 2);
+    Guest server(*rnic, "carol", 3);
+    std::vector<std::byte> memory(4096);
+    auto mr = server.reg_mr(memory, kAllAccess);
+    auto cq = server.make_cq(63);
+    auto srq = server.make_srq(15, 1);
+    auto for_a = server.make_qp(cq, cq, {}, &srq);
+    auto for_b = server.make_qp(cq, cq, {}, &srq);
+    connect(a.qp, for_a, {.rnr_retry = 7});
+    connect(b.qp, for_b, {.rnr_retry = 7});
+    Notifier notify_a(a.guest);
+    Notifier notify_b(b.guest);
+    const auto send = [](End& self, Notifier& notifier) {
+        for (uint64_t i = 0; i < kMessages; ++i) {
+            self.qp.post_send({.opcode = WrOpcode::kSend, .sges = {self.mr.sge(0, 16)}});
+            notifier.notify_unless_polling();
+            ASSERT_EQ(status_of(wait_for(self.send_cq)), WcStatus::kSuccess);
+        }
+    };
+    std::thread first([&] { send(a, notify_a); });
+    std::thread second([&] { send(b, notify_b); });
+    uint64_t posted = 0, received = 0;
+    std::map<uint32_t, uint64_t> by_qp;
+    while (received < 2 * kMessages) {
+        while (posted < 2 * kMessages && posted - received < 8) {
+            srq.post(posted++, std::array{mr.sge(0, 64)});
+        }
+        if (const auto wc = cq.poll()) {
+            ASSERT_EQ(status_of(*wc), WcStatus::kSuccess);
+            ++by_qp[wc->qp_num];
+            ++received;
+        } else {
+            std::this_thread::yield();
+        }
+    }
+    first.join();
+    second.join();
+    EXPECT_EQ(by_qp[for_a.number()], kMessages);
+    EXPECT_EQ(by_qp[for_b.number()], kMessages);
+}
+
 }  // namespace
 }  // namespace vrdma::embedded::test
