@@ -95,3 +95,12 @@ _vrdma_driver() {
 vrdma_build_driver() {
     vrdma_step "Building vrdma.ko (guest kernel $1)" "build-driver-$1" _vrdma_driver "$1"
 }
+
+# Every shell script of the project, by its first line.
+vrdma_check_scripts() {
+    local -a scripts
+    cd "$VRDMA_SOURCE" || return 1
+    mapfile -t scripts < <(find . \( -name build -o -name .git \) -prune -o -type f \
+        -exec grep -lE -m1 '^#!/bin/(ba)?sh|^# shellcheck shell=' {} +)
+    shellcheck -x -P SCRIPTDIR -P scripts/lib "${scripts[@]}"
+}

@@ -25,17 +25,18 @@ class GuestOptions:
     device_options: str = ""  # more properties of it, e.g. "packed=on"
     shared_memory: bool = True
     load_driver: bool = True
+    socket: Path | None = None  # of another daemon than the lab's
     extra: list[str] = field(default_factory=list)
 
 
 class Guest:
-    """One virtual machine.  `number` (from 1) gives its addresses."""
+    """One virtual machine.  `number` (from 1) gives its addresses, `prefix` the names of its files."""
 
     def __init__(
         self,
         name: str,
         number: int,
-        folder: Path,
+        prefix: Path,
         kernel: paths.Kernel,
         initramfs: Path,
         switch: Path,
@@ -47,10 +48,10 @@ class Guest:
         self.number = number
         self.ip = f"{NETWORK}.{number}"
         self.mac = mac_of(number)
-        self.console = folder / f"{name}.console"
-        self._channel = Channel(name, folder / f"{name}.agent", self._explain)
+        self.console = prefix.with_suffix(".console")
+        agent = prefix.with_suffix(".agent")
+        self._channel = Channel(name, agent, self._explain)
         self._gid_index: int | None = None
-        agent = folder / f"{name}.agent"
         memory = f"{options.memory_mib}M"
         command = [
             paths.qemu(),
@@ -78,7 +79,7 @@ class Guest:
             command += ["-chardev", f"socket,id=vrdma0,path={socket}"]
             command += ["-device", f"vrdma-pci,chardev=vrdma0{properties}"]
         command += options.extra
-        self.qemu = Child(f"the QEMU of guest {name}", command, folder / f"{name}.qemu", environment)
+        self.qemu = Child(f"the QEMU of guest {name}", command, prefix.with_suffix(".qemu"), environment)
 
     def _append(self, options: GuestOptions) -> str:
         driver = "load" if options.load_driver else "skip"
@@ -131,9 +132,14 @@ class Guest:
                 raise LabError(self._channel.report(f"vrdma0 has no RoCE v2 GID for {self.ip}"))
         return self._gid_index
 
-    def forget_gids(self) -> None:
-        """The device is new, so that indices may have changed."""
+    def wait_device(self, timeout: float = 30) -> None:
+        """Waits until a device that has just come has its port up and its GIDs."""
         self._gid_index = None
+        self.must(
+            f"until ibv_devinfo -v -d vrdma0 2> /dev/null | grep -q '::ffff:{self.ip}' && "
+            "ibv_devinfo -d vrdma0 | grep -q PORT_ACTIVE; do usleep 50000; done",
+            timeout,
+        )
 
     def kill(self) -> None:
         """SIGKILL, as when the machine's power goes."""

@@ -26,6 +26,10 @@ TOOLS = (
 PROVIDER_CONFIG = Path("/etc/libibverbs.d")
 PROVIDER = "rxe"
 
+# Has a program write its output line by line although it goes into a pipe (stdbuf of coreutils).
+LINE_BUFFER_LIBRARY = Path("/usr/libexec/coreutils/libstdbuf.so")
+LINE_BUFFERED = f"_STDBUF_O=L LD_PRELOAD={LINE_BUFFER_LIBRARY}"
+
 AGENT_PORT = "vrdma.agent"
 
 INIT = f"""#!/bin/busybox sh
@@ -184,6 +188,7 @@ def build_initramfs(path: Path, kernel: Kernel, driver: Path | None) -> None:
         archive.file(f"/usr/bin/{program.name}", program.read_bytes(), 0o755)
     for provider in providers:
         archive.file(str(provider), provider.read_bytes(), 0o755)
+    archive.file(str(LINE_BUFFER_LIBRARY), LINE_BUFFER_LIBRARY.read_bytes(), 0o755)
     config = PROVIDER_CONFIG / f"{PROVIDER}.driver"
     archive.file(str(config), config.read_bytes())
     archive.file("/bin/agent", agent.read_bytes(), 0o755)

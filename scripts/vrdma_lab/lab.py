@@ -30,15 +30,13 @@ class Lab:
         self._work = WorkFolder()
         self.folder: Path = self._work.path
         self._switch: Switch | None = None
-        self._initramfs: Path | None = None
+        self._initramfs: dict[str, Path] = {}
         self.accelerator = ""
 
     def __enter__(self) -> Lab:
         try:
             self.accelerator = choose_accelerator(self.kernel, self.folder)
             self._switch = Switch(self.folder / "switch.sock")
-            self._initramfs = self.folder / "initramfs"
-            build_initramfs(self._initramfs, self.kernel, paths.driver(self.kernel) if self._with_driver else None)
         except BaseException:
             self.close()
             raise
@@ -69,17 +67,31 @@ class Lab:
         self._daemon = Daemon(self.folder, count, options, toml)
         return self._daemon
 
-    def launch(self, number: int, options: GuestOptions = GuestOptions()) -> Guest:
-        """Starts a guest's QEMU without waiting for its boot."""
-        assert self._switch is not None and self._initramfs is not None
+    def initramfs(self, kernel: paths.Kernel) -> Path:
+        """The guests' file system for a kernel, made when it is first asked for."""
+        if kernel.series not in self._initramfs:
+            path = self.folder / f"initramfs-{kernel.series}"
+            build_initramfs(path, kernel, paths.driver(kernel) if self._with_driver else None)
+            self._initramfs[kernel.series] = path
+        return self._initramfs[kernel.series]
+
+    def launch(
+        self, number: int, options: GuestOptions = GuestOptions(), kernel: str | None = None, log_suffix: str = ""
+    ) -> Guest:
+        """Starts a guest's QEMU without waiting for its boot.
+
+        A guest that is started again takes a suffix, to have logs and a command channel of its own.
+        """
+        assert self._switch is not None
+        chosen = paths.Kernel.find(kernel) if kernel is not None else self.kernel
         name = guest_name(number)
-        socket = self._daemon.socket_of(number) if self._daemon is not None else None
+        socket = options.socket or (self._daemon.socket_of(number) if self._daemon is not None else None)
         guest = Guest(
             name,
             number,
-            self.folder,
-            self.kernel,
-            self._initramfs,
+            self.folder / f"{name}{log_suffix}",
+            chosen,
+            self.initramfs(chosen),
             self._switch.path,
             socket,
             self.accelerator,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from .channel import Job
 from .errors import LabError
 from .guest import Guest
+from .initramfs import LINE_BUFFERED
 
 DEVICE = "vrdma0"
 _ports = itertools.count(20000)
@@ -39,7 +40,7 @@ class Exchange:
         return self.tool.endswith("_bw")
 
     def command(self, guest: Guest, port: int, server: Guest | None) -> str:
-        words = [self.tool, "-d", DEVICE, "-p", str(port), "-n", str(self.iterations)]
+        words = [LINE_BUFFERED, self.tool, "-d", DEVICE, "-p", str(port), "-n", str(self.iterations)]
         if self.is_pingpong:
             words += ["-g", str(guest.gid_index()), "-s", str(self.size)]
         else:

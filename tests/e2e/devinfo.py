@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a guest sees of its device."""
+
+from __future__ import annotations
+
+import time
+
+from support import LabTest, main
+from vrdma_lab.guest import Guest
+
+
+class Devinfo(LabTest):
+    guest_count = 1
+
+    def setUp(self) -> None:
+        self.guest: Guest = self.lab.guests[0]
+
+    def wait_for(self, command: str, text: str, present: bool = True) -> None:
+        """Repeats the command until its output has, or has no longer, the text."""
+        deadline = time.monotonic() + 30
+        while True:
+            output = self.guest.must(command)
+            if (text in output) == present:
+                return
+            self.assertLess(time.monotonic(), deadline, f"{text!r} present={present} is not so in:\n{output}")
+            time.sleep(0.1)
+
+    def test_the_device_is_listed(self) -> None:
+        self.assertRegex(self.guest.must("ibv_devices"), r"(?m)^\s+vrdma0\s+\S+")
+
+    def test_it_has_a_uverbs_file(self) -> None:
+        self.assertIn("uverbs0", self.guest.must("ls /dev/infiniband").split())
+
+    def test_its_port_is_active(self) -> None:
+        output = self.guest.must("ibv_devinfo -v -d vrdma0")
+        self.assertRegex(output, r"state:\s+PORT_ACTIVE")
+        self.assertRegex(output, r"link_layer:\s+Ethernet")
+
+    def test_its_node_guid_is_made_from_the_mac(self) -> None:
+        first, second = self.guest.mac.split(":")[:3], self.guest.mac.split(":")[3:]
+        text = f"{first[0]}{first[1]}:{first[2]}ff:fe{second[0]}:{second[1]}{second[2]}"
+        output = self.guest.must("ibv_devinfo -d vrdma0")
+        # Some clear the "locally administered" bit of EUI-64, as IPv6 does.
+        inverted = f"{int(text[:2], 16) ^ 2:02x}{text[2:]}"
+        self.assertRegex(output, rf"node_guid:\s+({text}|{inverted})")
+
+    def test_its_gids_are_the_addresses_of_the_netdev(self) -> None:
+        self.wait_for("ibv_devinfo -v -d vrdma0", f"::ffff:{self.guest.ip}")
+        self.wait_for("ibv_devinfo -v -d vrdma0", "fe80::5054:ff:fe77:1")
+
+    def test_a_gid_comes_and_goes_with_an_address(self) -> None:
+        self.guest.must("ip addr add 10.78.0.1/24 dev eth0")
+        self.wait_for("ibv_devinfo -v -d vrdma0", "::ffff:10.78.0.1")
+        self.guest.must("ip addr del 10.78.0.1/24 dev eth0")
+        self.wait_for("ibv_devinfo -v -d vrdma0", "::ffff:10.78.0.1", present=False)
+
+    def test_the_port_follows_the_link(self) -> None:
+        self.guest.must("ip link set eth0 down")
+        self.wait_for("ibv_devinfo -d vrdma0", "PORT_DOWN")
+        self.guest.must("ip link set eth0 up")
+        self.wait_for("ibv_devinfo -d vrdma0", "PORT_ACTIVE")
+
+    def test_sysfs_names_the_netdev_of_each_gid(self) -> None:
+        index = self.guest.gid_index()
+        path = f"/sys/class/infiniband/vrdma0/ports/1/gid_attrs/ndevs/{index}"
+        self.assertEqual(self.guest.must(f"cat {path}").strip(), "eth0")
+
+
+if __name__ == "__main__":
+    main()

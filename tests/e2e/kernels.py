@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Guests with the other kernel, and with both kernels on one daemon."""
+
+from __future__ import annotations
+
+from support import KERNEL, OTHER_KERNEL, LabTest, main
+from vrdma_lab.traffic import Exchange
+
+
+class Kernels(LabTest):
+    guest_count = 3
+
+    @classmethod
+    def boot(cls) -> None:
+        guests = [cls.lab.launch(1, kernel=OTHER_KERNEL), cls.lab.launch(2, kernel=OTHER_KERNEL), cls.lab.launch(3)]
+        for guest in guests:
+            guest.wait_booted()
+
+    def test_the_guests_run_the_kernels_asked_for(self) -> None:
+        releases = [guest.must("uname -r") for guest in self.lab.guests]
+        for release, series in zip(releases, (OTHER_KERNEL, OTHER_KERNEL, KERNEL)):
+            self.assertTrue(release.startswith(series + "."), release)
+
+    def test_traffic_between_guests_with_the_other_kernel(self) -> None:
+        a, b, _ = self.lab.guests
+        for kind in ("rc", "uc", "ud", "srq"):
+            self.exchange(b, a, Exchange(f"ibv_{kind}_pingpong", 1024, 100, ("-c", "-e")))
+        for verb in ("send", "write", "read", "atomic"):
+            self.exchange(b, a, Exchange(f"ib_{verb}_lat", 8, 50))
+            self.exchange(b, a, Exchange(f"ib_{verb}_bw", 8 if verb == "atomic" else 65536, 100))
+
+    def test_traffic_between_the_kernels(self) -> None:
+        a, _, c = self.lab.guests
+        for server, client in ((a, c), (c, a)):
+            self.exchange(server, client)
+            self.exchange(server, client, Exchange("ib_read_bw", 65536, 100))
+
+    def test_the_driver_is_reloaded_in_the_other_kernel(self) -> None:
+        a, b, _ = self.lab.guests
+        a.must("rmmod vrdma && insmod /lib/modules/vrdma.ko")
+        a.wait_device()
+        self.exchange(b, a)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The guest driver is removed and comes back."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+from support import LabTest, main
+from vrdma_lab.initramfs import LINE_BUFFERED
+
+
+def held_by(status: dict[str, Any], name: str) -> dict[str, int]:
+    """What the daemon says that a guest holds."""
+    for machine in status["vms"]:
+        if machine["name"] == name:
+            objects: dict[str, int] = machine["objects"]
+            return objects
+    raise AssertionError(f"vrdmad does not know {name}")
+
+
+class Reload(LabTest):
+    def test_traffic_goes_on_after_the_driver_was_reloaded(self) -> None:
+        a, b = self.lab.guests
+        self.exchange(b, a)
+        a.must("rmmod vrdma")
+        self.assertEqual(a.must("ls /sys/class/infiniband"), "")
+        self.lab.daemon.wait_status(
+            lambda status: not any(held_by(status, "a").values()), "guest a holds nothing after rmmod"
+        )
+        a.must("insmod /lib/modules/vrdma.ko")
+        a.wait_device()
+        self.exchange(b, a)
+        self.exchange(a, b)
+
+    def test_many_reloads_leave_nothing_behind(self) -> None:
+        a, b = self.lab.guests
+        status = self.lab.daemon.wait_status(
+            lambda status: not any(held_by(status, "a").values()), "guest a holds nothing"
+        )
+        before = status["vms"][0]["window"]["used"]
+        for _ in range(5):
+            a.must("rmmod vrdma && insmod /lib/modules/vrdma.ko")
+        a.wait_device()
+        self.exchange(b, a)
+        self.lab.daemon.wait_status(
+            lambda status: status["vms"][0]["window"]["used"] == before and not any(held_by(status, "a").values()),
+            "the window and the objects of guest a are as before",
+        )
+
+    def test_a_driver_in_use_is_not_removed(self) -> None:
+        a, b = self.lab.guests
+        user = a.start(f"{LINE_BUFFERED} ibv_rc_pingpong -d vrdma0 -g {a.gid_index()}")
+        user.wait_for("local address")
+        self.assertFalse(a.run("rmmod vrdma").ok)
+        user.signal(signal.SIGTERM)
+        user.wait()
+        a.must("rmmod vrdma && insmod /lib/modules/vrdma.ko")
+        a.wait_device()
+        self.exchange(b, a)
+
+    def test_a_killed_program_leaves_nothing_behind(self) -> None:
+        a = self.lab.guests[0]
+        user = a.start(f"{LINE_BUFFERED} ibv_srq_pingpong -d vrdma0 -g {a.gid_index()}")
+        user.wait_for("local address")
+        self.assertGreater(held_by(self.lab.daemon.status(), "a")["queue_pairs"], 0)
+        user.kill()
+        self.lab.daemon.wait_status(
+            lambda status: not any(held_by(status, "a").values()), "guest a holds nothing after its program was killed"
+        )
+
+
+if __name__ == "__main__":
+    main()
