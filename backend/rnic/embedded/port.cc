@@ -31,7 +31,6 @@ rnic::PortAttributes EmbeddedPort::query_port() {
     port.max_mtu = kMtu4096;
     port.active_mtu = kMtu4096;
     port.gid_tbl_len = kGidTableLength;
-    port.port_cap_flags = 0x00010000;  // IB_PORT_CM_SUP
     port.max_msg_sz = kMaxMessage;
     port.pkey_tbl_len = 1;
     port.active_width = 2;   // IB_WIDTH_4X

@@ -66,10 +66,10 @@ Arrival arrival_of(const Qp& qp, WcOpcode opcode, bool immediate) {
                                                          const ScatterList& from, uint64_t rest,
                                                          uint64_t& budget) {
     const uint64_t chunk = std::min(rest, budget);
-    if (chunk != 0) copy(to, from, chunk);
-    send.done += chunk;
-    budget -= chunk;
-    return chunk == rest;
+    const uint64_t copied = chunk != 0 ? copy_slice(to, from, chunk) : 0;
+    send.done += copied;
+    budget = copied == chunk ? budget - chunk : 0;
+    return copied == rest;
 }
 
 [[gnu::always_inline]] inline Qp* Requester::reach(Qp& qp) {

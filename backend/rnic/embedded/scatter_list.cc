@@ -2,6 +2,7 @@
 #include "rnic/embedded/scatter_list.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace vrdma::embedded {
 
@@ -44,17 +45,20 @@ void ScatterCursor::advance(uint64_t bytes) {
     used_ += bytes;
 }
 
-void copy_pieces(const ScatterList& to, const ScatterList& from, uint64_t length) {
+uint64_t copy_pieces(const ScatterList& to, const ScatterList& from, uint64_t length,
+                     unsigned max_steps) {
     ScatterCursor target(to);
     ScatterCursor source(from);
-    while (length != 0) {
-        const auto in = source.peek(length);
+    uint64_t copied = 0;
+    for (unsigned step = 0; copied != length && step < max_steps; ++step) {
+        const auto in = source.peek(length - copied);
         const auto out = target.peek(in.size());
         std::memmove(out.data(), in.data(), out.size());
         source.advance(out.size());
         target.advance(out.size());
-        length -= out.size();
+        copied += out.size();
     }
+    return copied;
 }
 
 }  // namespace vrdma::embedded

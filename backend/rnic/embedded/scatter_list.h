@@ -81,18 +81,30 @@ class ScatterCursor {
     size_t piece_ = 0;  // of that part's region
 };
 
-// Copies step by step, from and to whatever pieces there are.
-void copy_pieces(const ScatterList& to, const ScatterList& from, uint64_t length);
+// How many contiguous steps one slice of a message may take: a guest may register
+// memory in very small pieces, and must not keep the others waiting with them.
+inline constexpr unsigned kStepsPerSlice = 4096;
 
-// Copies the first `length` bytes; both lists hold at least that many.
-inline void copy(const ScatterList& to, const ScatterList& from, uint64_t length) {
+// Copies step by step, from and to whatever pieces there are.  Returns how many of the
+// `length` bytes are copied when `max_steps` are done.
+uint64_t copy_pieces(const ScatterList& to, const ScatterList& from, uint64_t length,
+                     unsigned max_steps);
+
+// Copies the first `length` bytes, or as many of them as one slice may take, which are
+// at least kStepsPerSlice; returns how many.  Both lists hold at least `length`.
+inline uint64_t copy_slice(const ScatterList& to, const ScatterList& from, uint64_t length) {
     std::byte* target = to.contiguous();
     const std::byte* source = from.contiguous();
-    if (target != nullptr && source != nullptr) [[likely]] {
-        std::memmove(target, source, length);  // guests may name overlapping memory
-    } else {
-        copy_pieces(to, from, length);
+    if (target == nullptr || source == nullptr) [[unlikely]] {
+        return copy_pieces(to, from, length, kStepsPerSlice);
     }
+    std::memmove(target, source, length);  // guests may name overlapping memory
+    return length;
+}
+
+// Copies all of `length` bytes, which are few.
+inline void copy(const ScatterList& to, const ScatterList& from, uint64_t length) {
+    copy_pieces(to, from, length, static_cast<unsigned>(length));
 }
 
 }  // namespace vrdma::embedded

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "rnic/embedded/worker.h"
 
+#include <pthread.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -60,6 +62,11 @@ void Worker::stop() {
 }
 
 void Worker::run() {
+    // Signals are for the thread that waits for them.
+    sigset_t all;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
+    ::pthread_setname_np(::pthread_self(), "vrdma-rnic");
     engine_.gate.enter();
     set_polling(true);
     unsigned rounds = 0;

@@ -100,6 +100,25 @@ TEST_F(MemoryRegions, AtomicOnAWordThatTwoPiecesShareWorks) {
     EXPECT_EQ(std::memcmp(a.memory.data(), &before, 8), 0);
 }
 
+// One byte to a piece: the engine must give the others their turn in between.
+TEST_F(MemoryRegions, InVerySmallPiecesAreMovedInSeveralSlices) {
+    std::vector<std::span<std::byte>> pieces;
+    for (size_t i = 0; i < 20000; ++i) pieces.push_back(std::span(b.memory).subspan(i * 2, 1));
+    auto to = b.guest.reg_mr(pieces, kAllAccess);
+    const auto data = pattern(20000);
+    a.fill(0, data);
+    settle();
+    a.qp.post_send({.opcode = WrOpcode::kRdmaWrite,
+                    .remote_address = to.iova,
+                    .rkey = to.rkey(),
+                    .sges = {a.mr.sge(0, 20000)}});
+    ASSERT_TRUE(rnic->poll_once());
+    EXPECT_TRUE(a.send_cq.ring.empty());
+    settle();
+    ASSERT_EQ(status_of(only_completion(a.send_cq)), WcStatus::kSuccess);
+    for (size_t i = 0; i < 20000; ++i) ASSERT_EQ(b.memory[i * 2], data[i]) << i;
+}
+
 TEST_F(MemoryRegions, KeysThatAreUsedAgainChange) {
     std::vector<uint32_t> keys;
     for (int i = 0; i < 50; ++i) {
