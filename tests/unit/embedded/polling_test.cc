@@ -252,7 +252,8 @@ TEST_P(Threaded, SendersOfDifferentGuestsShareAReceiveQueue) {
     std::map<uint32_t, uint64_t> by_qp;
     while (received < 2 * kMessages) {
         while (posted < 2 * kMessages && posted - received < 8) {
-            srq.post(posted++, std::array{mr.sge(0, 64)});
+            srq.post(posted, std::array{mr.sge(posted % 16 * 64, 64)});
+            ++posted;
         }
         if (const auto wc = cq.poll()) {
             ASSERT_EQ(status_of(*wc), WcStatus::kSuccess);
