@@ -37,11 +37,12 @@ rnic::DeviceAttributes attributes_of(const rnic::Rnic& rnic, const rnic::MacAddr
 }  // namespace
 
 VirtualDevice::VirtualDevice(Options options, rnic::Rnic& rnic,
-                             std::shared_ptr<spdlog::logger> logger)
+                             const std::shared_ptr<spdlog::logger>& logger)
     : options_(std::move(options)),
       rnic_(rnic),
       attributes_(attributes_of(rnic, options_.mac)),
       logger_(logger),
+      resets_log_(logger),
       events_(options_.guest, logger),
       window_(options_.guest, logger),
       dispatcher_(options_.guest, options_.limits.mr_runs, logger) {}
@@ -113,8 +114,7 @@ Result<void> VirtualDevice::write_config(uint32_t offset, std::span<const std::b
         return fail(EINVAL);
     }
     std::memcpy(&window_size, in.data(), sizeof(window_size));
-    window_.set_size(le64toh(window_size));
-    return {};
+    return window_.set_size(le64toh(window_size));
 }
 
 void VirtualDevice::connected() {
@@ -138,7 +138,7 @@ void VirtualDevice::reset() {
     events_.clear();
     window_.clear();
     open_session();
-    logger_->info("{}: the guest has reset the device", options_.guest);
+    resets_log_.info("{}: the guest has reset the device", options_.guest);
 }
 
 void VirtualDevice::open_session() {

@@ -3,6 +3,7 @@
 
 #include <vrdma_protocol.h>
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <mutex>
@@ -13,6 +14,7 @@
 #include "device/doorbell_area.h"
 #include "device/event_delivery.h"
 #include "device/limits.h"
+#include "device/rate_limited_log.h"
 #include "device/verbs.h"
 #include "device/vmm_window.h"
 #include "rnic/rnic.h"
@@ -39,7 +41,7 @@ class VirtualDevice : public vhost::Device {
 
     // `rnic` outlives the device.  Throws std::system_error when the kernel has no
     // thread or descriptor left.
-    VirtualDevice(Options options, rnic::Rnic& rnic, std::shared_ptr<spdlog::logger> logger);
+    VirtualDevice(Options options, rnic::Rnic& rnic, const std::shared_ptr<spdlog::logger>& logger);
     ~VirtualDevice() override;
 
     Status status();
@@ -77,6 +79,7 @@ class VirtualDevice : public vhost::Device {
     rnic::Rnic& rnic_;
     const rnic::DeviceAttributes attributes_;
     const std::shared_ptr<spdlog::logger> logger_;
+    RateLimitedLog resets_log_;  // the connection's thread only
     EventDelivery events_;
     VmmWindow window_;
     CommandDispatcher dispatcher_;  // the control thread only

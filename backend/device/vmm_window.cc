@@ -21,7 +21,15 @@ Result<uint64_t> VmmWindow::map(int fd, uint64_t fd_offset, uint64_t length) {
                   to_string(Errno{ENOTCONN}));
         return fail(ENOTCONN);
     }
-    const auto offset = allocator_.allocate(length);
+    auto offset = allocator_.allocate(length);
+    // What the guest has given up may not have been given back yet.
+    while (!offset && !unmaps_.empty() && !cancelled_) {
+        changed_.wait(lock);
+        offset = allocator_.allocate(length);
+    }
+    if (!offset && cancelled_) {
+        return fail(ECANCELED);
+    }
     if (!offset) {
         log_.warn(
             "{}: limit reached: the window of {} bytes has no room for {} more, {} are in "
@@ -30,26 +38,22 @@ Result<uint64_t> VmmWindow::map(int fd, uint64_t fd_offset, uint64_t length) {
         return fail(offset.error());
     }
     const uint64_t generation = generation_;
-    const auto channel = channel_;
-    lock.unlock();
 
-    // Without the lock: a channel that breaks answers from within.
     const vhost::MapRequest request{.region = VRDMA_SHM_ID_WINDOW,
                                     .fd = fd,
                                     .fd_offset = fd_offset,
                                     .region_offset = *offset,
                                     .length = length,
                                     .writable = true};
-    auto sent = channel->map(
+    auto sent = channel_->map(
         request, [this, pending, generation, offset = *offset, length](Result<void> result) {
-            finish(pending, generation, offset, length, std::move(result));
+            finish(pending, generation, offset, length, result);
         });
-    lock.lock();
     if (!sent) {
-        if (generation == generation_) {
-            allocator_.free(*offset, length);
-        }
-        return fail(sent.error());
+        allocator_.free(*offset, length);
+        log_.warn("{}: the VMM cannot be asked to map {} bytes: {}; the verb gets {}", guest_,
+                  length, to_string(sent.error()), to_string(Errno{ENOTCONN}));
+        return fail(ENOTCONN);
     }
     changed_.wait(lock, [&] { return pending->done || cancelled_; });
     if (!pending->done) {
@@ -67,41 +71,67 @@ Result<uint64_t> VmmWindow::map(int fd, uint64_t fd_offset, uint64_t length) {
 
 void VmmWindow::finish(const std::shared_ptr<Pending>& pending, uint64_t generation,
                        uint64_t offset, uint64_t length, Result<void> result) {
-    bool undo = false;
-    {
-        const std::lock_guard lock(mutex_);
-        pending->done = true;
-        pending->result = std::move(result);
-        if (generation == generation_) {
-            if (!pending->result) {
-                allocator_.free(offset, length);
-            } else {
-                undo = pending->abandoned;
-            }
-        } else if (pending->result) {
-            pending->result = fail(ECONNRESET);
-        }
-        changed_.notify_all();
+    const std::lock_guard lock(mutex_);
+    pending->done = true;
+    pending->result = result;
+    if (generation != generation_) {
+        // The window that it was for has been emptied.
+        pending->result = fail(ECONNRESET);
+    } else if (!pending->result) {
+        allocator_.free(offset, length);
+    } else if (pending->abandoned) {
+        unmaps_.push_back({offset, length});
+        send_unmaps_locked();
     }
-    if (undo) {
-        unmap(offset, length);
-    }
+    changed_.notify_all();
 }
 
 void VmmWindow::unmap(uint64_t window_offset, uint64_t length) {
-    std::unique_lock lock(mutex_);
-    const uint64_t generation = generation_;
-    const auto channel = channel_;
-    lock.unlock();
-    // The VMM serves requests in order, so the range can be given out again as soon as
-    // the request is on its way.  When it cannot be sent, the range stays out of use.
-    if (channel == nullptr ||
-        !channel->unmap(VRDMA_SHM_ID_WINDOW, window_offset, length, [](Result<void>) {})) {
-        return;
+    const std::lock_guard lock(mutex_);
+    unmaps_.push_back({window_offset, length});
+    send_unmaps_locked();
+}
+
+// A guest that gives up thousands of mappings at once must neither lose one nor fill the
+// channel, so that no map() would find room in it.  The channel neither waits nor answers
+// from within.
+void VmmWindow::send_unmaps_locked() {
+    while (!unmaps_.empty() && outstanding_unmaps_ < kMaxOutstandingUnmaps) {
+        const Range range = unmaps_.front();
+        unmaps_.pop_front();
+        Result<void> sent = fail(ENOTCONN);
+        if (channel_ != nullptr) {
+            sent = channel_->unmap(
+                VRDMA_SHM_ID_WINDOW, range.offset, range.length,
+                [this, range](const Result<void>& result) { finish_unmap(range, result); });
+        }
+        if (sent) {
+            ++outstanding_unmaps_;
+            // The VMM serves requests in order, so the range can be given out again as
+            // soon as the request is on its way.
+            allocator_.free(range.offset, range.length);
+        } else {
+            // The range stays out of use: what is mapped there is still to be seen.
+            log_unmap_failure_locked(range, sent.error());
+        }
     }
-    lock.lock();
-    if (generation == generation_) {
-        allocator_.free(window_offset, length);
+    changed_.notify_all();
+}
+
+void VmmWindow::finish_unmap(const Range& range, const Result<void>& result) {
+    const std::lock_guard lock(mutex_);
+    --outstanding_unmaps_;
+    if (!result) {
+        log_unmap_failure_locked(range, result.error());
+    }
+    send_unmaps_locked();
+}
+
+void VmmWindow::log_unmap_failure_locked(const Range& range, Errno error) {
+    // A VMM that goes takes the window with it.
+    if (error != Errno{ECONNRESET} && error != Errno{ENOTCONN}) {
+        log_.warn("{}: the VMM could not unmap {} bytes at window offset {:#x}: {}", guest_,
+                  range.length, range.offset, to_string(error));
     }
 }
 
@@ -110,14 +140,19 @@ void VmmWindow::set_channel(std::shared_ptr<vhost::BackChannel> channel) {
     channel_ = std::move(channel);
 }
 
-void VmmWindow::set_size(uint64_t size) {
+Result<void> VmmWindow::set_size(uint64_t size) {
     constexpr uint64_t kPage = VRDMA_WINDOW_PAGE_SIZE;
     size = size / kPage * kPage;
     const std::lock_guard lock(mutex_);
-    if (size != allocator_.size()) {
-        allocator_ = WindowAllocator(size);
-        ++generation_;
+    if (size == allocator_.size()) {
+        return {};
     }
+    // Who holds a range would give it back to a window that never gave it out.
+    if (allocator_.used() != 0) {
+        return fail(EBUSY);
+    }
+    allocator_ = WindowAllocator(size);
+    return {};
 }
 
 void VmmWindow::cancel() {
@@ -134,7 +169,9 @@ void VmmWindow::resume() {
 void VmmWindow::clear() {
     const std::lock_guard lock(mutex_);
     allocator_ = WindowAllocator(allocator_.size());
+    unmaps_.clear();
     ++generation_;
+    changed_.notify_all();
 }
 
 uint64_t VmmWindow::size() const {

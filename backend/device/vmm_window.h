@@ -3,6 +3,7 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -30,8 +31,8 @@ class VmmWindow : public WindowMapper {
 
     // The connection's thread.
     void set_channel(std::shared_ptr<vhost::BackChannel> channel);
-    void set_size(uint64_t size);  // bytes; a changed size empties the window
-    void cancel();                 // ends waits with ECANCELED until resume()
+    Result<void> set_size(uint64_t size);  // bytes; EBUSY for another size while in use
+    void cancel();                         // ends waits with ECANCELED until resume()
     void resume();
 
     // The VMM has emptied the window: it was reset or is gone.
@@ -40,7 +41,16 @@ class VmmWindow : public WindowMapper {
     uint64_t size() const;
     uint64_t used() const;
 
+    // Unmap requests that the VMM may owe an answer at one time; the others wait for
+    // their turn here.
+    static constexpr size_t kMaxOutstandingUnmaps = vhost::BackChannel::kMaxOutstanding / 2;
+
   private:
+    struct Range {
+        uint64_t offset;
+        uint64_t length;
+    };
+
     // What became of one map request.
     struct Pending {
         bool done = false;
@@ -50,6 +60,9 @@ class VmmWindow : public WindowMapper {
 
     void finish(const std::shared_ptr<Pending>& pending, uint64_t generation, uint64_t offset,
                 uint64_t length, Result<void> result);
+    void send_unmaps_locked();
+    void finish_unmap(const Range& range, const Result<void>& result);
+    void log_unmap_failure_locked(const Range& range, Errno error);
 
     const std::string guest_;
     mutable std::mutex mutex_;  // guards what follows
@@ -58,6 +71,8 @@ class VmmWindow : public WindowMapper {
     WindowAllocator allocator_;
     uint64_t generation_ = 0;  // of the window's content; replies for an older one are void
     bool cancelled_ = false;
+    std::deque<Range> unmaps_;  // yet to be sent
+    size_t outstanding_unmaps_ = 0;
     RateLimitedLog log_;
 };
 
