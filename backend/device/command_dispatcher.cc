@@ -45,8 +45,10 @@ constexpr Command command(uint16_t opcode, const char* name,
             &handle<Method, Valid, Request, Response>};
 }
 
+// NOLINTBEGIN(bugprone-macro-parentheses): a member's name takes none
 #define VRDMA_COMMAND(opcode, method, valid) \
     command<&Verbs::method, &valid>(VRDMA_CMD_##opcode, #opcode, &Verbs::method)
+// NOLINTEND(bugprone-macro-parentheses)
 
 // Sorted by opcode.
 constexpr Command kCommands[] = {
@@ -177,7 +179,7 @@ CommandDispatcher::Outcome CommandDispatcher::execute(vhost::DescriptorChain& ch
 
     auto result = command->handle(verbs, call, request.data(), response.data());
     if (!result) {
-        if (result.error() == Errno{ECANCELED}) {
+        if (call.cancelled) {
             return {.written = 0, .cancelled = true};
         }
         return reject(to_int(result.error()));

@@ -40,11 +40,16 @@ uint32_t to_wire(rnic::AsyncEventType type) {
     return VRDMA_EVENT_DEVICE_FATAL;
 }
 
+// Attempts to find a buffer for one event.  The thread is often one of the RNIC's, which
+// serves other guests as well: a driver that goes on offering buffers that are too small
+// must not keep it.  Its event waits for the next event or kick.
+constexpr int kMaxAttempts = 64;
+
 // One buffer of the guest filled with `event`; false when it has none to offer now, or
 // the ring has failed.  Buffers that are too small are given back empty.
 template <typename Event>
 bool fill_buffer(vhost::Virtqueue& queue, const Event& event) {
-    while (true) {
+    for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
         auto chain = queue.pop();
         if (!chain) {
             return false;
@@ -63,6 +68,8 @@ bool fill_buffer(vhost::Virtqueue& queue, const Event& event) {
             return true;
         }
     }
+    queue.enable_notifications();
+    return false;
 }
 
 }  // namespace
@@ -92,7 +99,6 @@ void EventDelivery::async_event(rnic::AsyncEventType type, uint32_t handle) {
 }
 
 void EventDelivery::deliver(CompletionTarget& target) {
-    bool filled = false;
     while (target.queue != nullptr && !target.waiting.empty()) {
         const vrdma_completion_event event{.cq = htole32(target.waiting.front()), .reserved = 0};
         if (!fill_buffer(*target.queue, event)) {
@@ -100,23 +106,20 @@ void EventDelivery::deliver(CompletionTarget& target) {
         }
         target.is_waiting.erase(target.waiting.front());
         target.waiting.pop_front();
-        filled = true;
     }
-    if (filled) {
+    if (target.queue != nullptr) {
         target.queue->notify();
     }
 }
 
 void EventDelivery::deliver(EventTarget& target) {
-    bool filled = false;
     while (target.queue != nullptr && !target.waiting.empty()) {
         if (!fill_buffer(*target.queue, target.waiting.front())) {
             break;
         }
         target.waiting.pop_front();
-        filled = true;
     }
-    if (filled) {
+    if (target.queue != nullptr) {
         target.queue->notify();
     }
 }

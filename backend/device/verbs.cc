@@ -106,10 +106,16 @@ Result<void> Verbs::del_gid(Call&, const vrdma_cmd_gid& request, vrdma_rsp_empty
     return port_.del_gid(le32toh(request.index));
 }
 
-Result<void> Verbs::map_doorbells(Call&, const vrdma_cmd_empty&,
+Result<uint64_t> Verbs::map_window(Call& call, int fd, uint64_t offset, uint64_t length) {
+    auto mapped = window_.map(fd, offset, length);
+    call.cancelled = !mapped && mapped.error() == Errno{ECANCELED};
+    return mapped;
+}
+
+Result<void> Verbs::map_doorbells(Call& call, const vrdma_cmd_empty&,
                                   vrdma_rsp_map_doorbells& response) {
     if (!doorbells_mapped_) {
-        auto offset = window_.map(doorbells_.fd, 0, doorbells_.length);
+        auto offset = map_window(call, doorbells_.fd, 0, doorbells_.length);
         if (!offset) {
             return fail(offset.error());
         }
@@ -201,7 +207,7 @@ Result<void> Verbs::mmap(Call& call, const vrdma_cmd_mmap& request, vrdma_rsp_mm
     if (!source) {
         return fail(source.error());
     }
-    auto offset = window_.map(source->fd, source->offset, length);
+    auto offset = map_window(call, source->fd, source->offset, length);
     if (!offset) {
         return fail(offset.error());
     }

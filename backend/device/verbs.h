@@ -43,6 +43,7 @@ struct Call {
     uint32_t uctx = VRDMA_NO_HANDLE;
     rnic::Udata udata;
     std::span<const vrdma_run> runs{};  // REG_MR only; a private copy
+    bool cancelled = false;             // set by a verb that waits for the window in vain
 };
 
 // The control verbs of one virtual device: objects by handle, their owners, their
@@ -120,6 +121,7 @@ class Verbs {
 
     Result<rnic::Context*> context(const Call& call);
     Result<std::vector<memory::PinnedRange>> pin(std::span<const vrdma_run> runs, uint64_t length);
+    Result<uint64_t> map_window(Call& call, int fd, uint64_t offset, uint64_t length);
     void release_mr(MrObject& mr);
     void release_qp(QpObject& qp);
     void release_context(uint32_t handle);
