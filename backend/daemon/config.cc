@@ -8,6 +8,7 @@
 #include <toml++/toml.h>
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <fstream>
 #include <functional>
@@ -17,6 +18,7 @@
 #include <optional>
 #include <set>
 #include <sstream>
+#include <system_error>
 
 namespace vrdma::daemon {
 namespace {
@@ -111,13 +113,18 @@ class Parser {
     std::string file_;
 };
 
-std::optional<rnic::MacAddress> parse_mac(const std::string& text) {
+// Six pairs of hexadecimal digits with colons between them.
+std::optional<rnic::MacAddress> parse_mac(std::string_view text) {
     rnic::MacAddress mac{};
-    int length = 0;
-    if (std::sscanf(text.c_str(), "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &mac[0], &mac[1],
-                    &mac[2], &mac[3], &mac[4], &mac[5], &length) != 6 ||
-        static_cast<size_t>(length) != text.size()) {
+    if (text.size() != mac.size() * 3 - 1) {
         return std::nullopt;
+    }
+    for (size_t i = 0; i < mac.size(); ++i) {
+        const char* pair = text.data() + i * 3;
+        const auto [end, error] = std::from_chars(pair, pair + 2, mac[i], 16);
+        if (error != std::errc() || end != pair + 2 || (i + 1 < mac.size() && *end != ':')) {
+            return std::nullopt;
+        }
     }
     return mac;
 }
@@ -175,6 +182,15 @@ VmConfig read_vm(const Parser& parser, const toml::table& table, const device::L
     return vm;
 }
 
+void check_socket_path(const std::filesystem::path& path) {
+    if (path.string().size() >= sizeof(sockaddr_un{}.sun_path)) {
+        throw ConfigError(
+            fmt::format("the socket path {} is longer than the {} bytes that a "
+                        "Unix socket's may have",
+                        path.string(), sizeof(sockaddr_un{}.sun_path) - 1));
+    }
+}
+
 }  // namespace
 
 Config parse_config(std::string_view document, const std::string& name) {
@@ -218,7 +234,8 @@ Config read_config(const std::filesystem::path& file) {
         throw ConfigError(fmt::format("{}: cannot read the configuration: {}", file.string(),
                                       std::strerror(error)));
     };
-    if (std::filesystem::is_directory(file)) {
+    std::error_code ignored;  // what cannot be looked at cannot be opened either
+    if (std::filesystem::is_directory(file, ignored)) {
         reject_file(EISDIR);
     }
     std::ifstream stream(file);
@@ -295,12 +312,12 @@ void check_config(const Config& config) {
             throw ConfigError(
                 fmt::format("two virtual machines have the socket {}", vm.socket.string()));
         }
-        if (vm.socket.string().size() >= sizeof(sockaddr_un{}.sun_path)) {
-            throw ConfigError(
-                fmt::format("the socket path {} is longer than the {} bytes that a "
-                            "Unix socket's may have",
-                            vm.socket.string(), sizeof(sockaddr_un{}.sun_path) - 1));
-        }
+        check_socket_path(vm.socket);
+    }
+    check_socket_path(config.status_socket);
+    if (sockets.contains(config.status_socket.lexically_normal())) {
+        throw ConfigError(fmt::format("the status socket {} is a virtual machine's as well",
+                                      config.status_socket.string()));
     }
 }
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // vrdmad: serves vrdma devices to virtual machines over vhost-user.
-#include <signal.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <optional>
@@ -17,7 +17,6 @@
 namespace {
 
 using vrdma::daemon::Config;
-using vrdma::daemon::ConfigError;
 
 struct Options {
     std::string config_file;
@@ -118,11 +117,11 @@ int serve(const Config& config) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app("vrdmad: RDMA for virtual machines without SR-IOV, the host daemon");
-    Options options;
-    define_options(app, options);
-    CLI11_PARSE(app, argc, argv);
     try {
+        CLI::App app("vrdmad: RDMA for virtual machines without SR-IOV, the host daemon");
+        Options options;
+        define_options(app, options);
+        CLI11_PARSE(app, argc, argv);
         const Config config = effective_config(options);
         if (options.check) {
             std::printf("the configuration is valid: %zu virtual machine(s), RNIC '%s'\n",

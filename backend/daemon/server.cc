@@ -5,47 +5,54 @@
 
 namespace vrdma::daemon {
 
+Server::Vm::Vm(const VmConfig& config, uint32_t socket_mode, rnic::Rnic& rnic,
+               const std::shared_ptr<spdlog::logger>& logger)
+    : name_(config.name),
+      device_({.guest = config.name, .mac = config.mac, .limits = config.limits}, rnic, logger),
+      listener_(config.socket.string(), socket_mode, device_, logger) {}
+
+Server::Vm::~Vm() {
+    listener_.stop();
+    if (thread_.joinable()) {
+        thread_.join();
+    }
+}
+
+void Server::Vm::start() {
+    thread_ = std::thread([this] { listener_.run(); });
+}
+
 Server::Server(const Config& config, std::unique_ptr<rnic::Rnic> rnic,
-               std::shared_ptr<spdlog::logger> logger)
+               const std::shared_ptr<spdlog::logger>& logger)
     : rnic_(std::move(rnic)) {
     for (const VmConfig& vm : config.vms) {
-        auto device = std::make_unique<device::VirtualDevice>(
-            device::VirtualDevice::Options{.guest = vm.name, .mac = vm.mac, .limits = vm.limits},
-            *rnic_, logger);
-        auto listener = std::make_unique<vhost::Listener>(vm.socket.string(), config.socket_mode,
-                                                          *device, logger);
-        vms_.push_back(Vm{vm.name, std::move(device), std::move(listener), {}});
+        vms_.push_back(std::make_unique<Vm>(vm, config.socket_mode, *rnic_, logger));
     }
     if (!config.status_socket.empty()) {
         status_ = std::make_unique<StatusSocket>(
             config.status_socket, [this] { return status(); }, logger);
     }
-    // Threads last: nothing above can throw any more once one runs.
-    for (Vm& vm : vms_) {
-        vm.thread = std::thread([listener = vm.listener.get()] { listener->run(); });
-        logger->info("{}: waiting for the VMM on {}", vm.name, vm.listener->path());
+    for (const auto& vm : vms_) {
+        vm->start();
+        logger->info("{}: waiting for the VMM on {}", vm->name(), vm->socket());
     }
 }
 
 Server::~Server() {
     status_.reset();
-    for (Vm& vm : vms_) {
-        vm.listener->stop();
-    }
-    for (Vm& vm : vms_) {
-        if (vm.thread.joinable()) {
-            vm.thread.join();
-        }
+    // All at once, so that they end side by side.
+    for (const auto& vm : vms_) {
+        vm->stop();
     }
 }
 
 std::string Server::status() const {
     nlohmann::json vms = nlohmann::json::array();
-    for (const Vm& vm : vms_) {
-        const auto status = vm.device->status();
+    for (const auto& vm : vms_) {
+        const auto status = vm->status();
         vms.push_back({
-            {"name", vm.name},
-            {"socket", vm.listener->path()},
+            {"name", vm->name()},
+            {"socket", vm->socket()},
             {"connected", status.connected},
             {"commands", status.commands},
             {"window", {{"size", status.window_size}, {"used", status.window_used}}},
@@ -69,7 +76,9 @@ std::string Server::status() const {
                                   {"rnic", rnic_->name()},
                                   {"rnic_objects", rnic_objects},
                                   {"vms", vms}};
-    return document.dump(2) + "\n";
+    // A name or a path is any bytes that the operator chose.
+    constexpr auto kInvalid = nlohmann::json::error_handler_t::replace;
+    return document.dump(2, ' ', false, kInvalid) + "\n";
 }
 
 }  // namespace vrdma::daemon

@@ -22,7 +22,7 @@ class Server {
     // Listens on every VM's socket.  Throws std::runtime_error (ConfigError,
     // std::system_error among them) when something of it cannot be had.
     Server(const Config& config, std::unique_ptr<rnic::Rnic> rnic,
-           std::shared_ptr<spdlog::logger> logger);
+           const std::shared_ptr<spdlog::logger>& logger);
 
     // Disconnects every VM and frees all.
     ~Server();
@@ -33,15 +33,32 @@ class Server {
     std::string status() const;
 
   private:
-    struct Vm {
-        std::string name;
-        std::unique_ptr<device::VirtualDevice> device;
-        std::unique_ptr<vhost::Listener> listener;
-        std::thread thread;
+    // One virtual machine's device, served on its socket by a thread of its own from
+    // start() to the end of the object.
+    class Vm {
+      public:
+        Vm(const VmConfig& config, uint32_t socket_mode, rnic::Rnic& rnic,
+           const std::shared_ptr<spdlog::logger>& logger);
+        ~Vm();
+        Vm(const Vm&) = delete;
+        Vm& operator=(const Vm&) = delete;
+
+        void start();
+        void stop() { listener_.stop(); }  // without waiting
+
+        const std::string& name() const { return name_; }
+        const std::string& socket() const { return listener_.path(); }
+        device::VirtualDevice::Status status() { return device_.status(); }
+
+      private:
+        const std::string name_;
+        device::VirtualDevice device_;
+        vhost::Listener listener_;
+        std::thread thread_;
     };
 
     const std::unique_ptr<rnic::Rnic> rnic_;
-    std::vector<Vm> vms_;
+    std::vector<std::unique_ptr<Vm>> vms_;
     std::unique_ptr<StatusSocket> status_;
 };
 

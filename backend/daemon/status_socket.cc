@@ -1,41 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/status_socket.h"
 
-#include <fmt/format.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/un.h>
 
 #include <cerrno>
 #include <cstring>
+#include <exception>
 #include <system_error>
+#include <utility>
 
 namespace vrdma::daemon {
+namespace {
 
-StatusSocket::StatusSocket(std::filesystem::path path, std::function<std::string()> document,
+// It names the virtual machines and their sockets: the operator's business.
+constexpr mode_t kMode = 0600;
+
+}  // namespace
+
+StatusSocket::StatusSocket(const std::filesystem::path& path, std::function<std::string()> document,
                            std::shared_ptr<spdlog::logger> logger)
-    : path_(std::move(path)),
-      document_(std::move(document)),
+    : document_(std::move(document)),
       logger_(std::move(logger)),
-      socket_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)),
+      socket_(path.string(), kMode),
       stop_(::eventfd(0, EFD_CLOEXEC)) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path_.string().size() >= sizeof(address.sun_path)) {
-        throw std::system_error(ENAMETOOLONG, std::generic_category(), path_.string());
-    }
-    std::strcpy(address.sun_path, path_.c_str());
-    // Left behind by a daemon that was killed.
-    if (std::filesystem::is_socket(path_)) {
-        std::filesystem::remove(path_);
-    }
-    if (!socket_ || !stop_ ||
-        ::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
-        ::listen(socket_.get(), SOMAXCONN) != 0) {
-        throw std::system_error(errno, std::generic_category(),
-                                fmt::format("status socket {}", path_.string()));
+    if (!stop_) {
+        throw std::system_error(errno, std::generic_category(), "status socket");
     }
     thread_ = std::thread([this] { run(); });
 }
@@ -43,34 +35,43 @@ StatusSocket::StatusSocket(std::filesystem::path path, std::function<std::string
 StatusSocket::~StatusSocket() {
     ::eventfd_write(stop_.get(), 1);
     thread_.join();
-    std::error_code ignored;
-    std::filesystem::remove(path_, ignored);
 }
 
 void StatusSocket::run() {
-    pollfd polled[2] = {{socket_.get(), POLLIN, 0}, {stop_.get(), POLLIN, 0}};
+    pollfd polled[2] = {{socket_.fd(), POLLIN, 0}, {stop_.get(), POLLIN, 0}};
     while (::poll(polled, 2, -1) >= 0 || errno == EINTR) {
         if (polled[1].revents != 0) {
             return;
         }
-        const FileDescriptor client(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-        if (!client) {
-            continue;
+        const auto client = socket_.accept();
+        if (client) {
+            answer(*client);
+        } else if (client.error() != Errno{EAGAIN}) {
+            logger_->error("status: a client is turned away: {}", to_string(client.error()));
         }
-        // A client that does not read must not keep the others waiting for long.
-        const timeval patience{.tv_sec = 1, .tv_usec = 0};
-        ::setsockopt(client.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-        const std::string document = document_();
-        size_t sent = 0;
-        while (sent < document.size()) {
-            const ssize_t count =
-                ::send(client.get(), document.data() + sent, document.size() - sent, MSG_NOSIGNAL);
-            if (count <= 0) {
-                logger_->debug("status: a client left early: {}", std::strerror(errno));
-                break;
-            }
-            sent += static_cast<size_t>(count);
+    }
+}
+
+void StatusSocket::answer(const FileDescriptor& client) {
+    // A client that does not read must not keep the others waiting for long.
+    const timeval patience{.tv_sec = 1, .tv_usec = 0};
+    ::setsockopt(client.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+    std::string document;
+    try {
+        document = document_();
+    } catch (const std::exception& error) {
+        logger_->error("status: there is none: {}", error.what());
+        return;
+    }
+    size_t sent = 0;
+    while (sent < document.size()) {
+        const ssize_t count =
+            ::send(client.get(), document.data() + sent, document.size() - sent, MSG_NOSIGNAL);
+        if (count <= 0) {
+            logger_->debug("status: a client left early: {}", std::strerror(errno));
+            return;
         }
+        sent += static_cast<size_t>(count);
     }
 }
 

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <atomic>
+#include <spdlog/logger.h>
+
 #include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
 #include <thread>
 
-#include <spdlog/logger.h>
-
 #include "file_descriptor.h"
+#include "vhost/listening_socket.h"
 
 namespace vrdma::daemon {
 
@@ -19,8 +19,8 @@ namespace vrdma::daemon {
 class StatusSocket {
   public:
     // Calls `document` on a thread of its own for every connection.  Throws
-    // std::system_error when the socket cannot be made.
-    StatusSocket(std::filesystem::path path, std::function<std::string()> document,
+    // std::runtime_error when the socket cannot be made.
+    StatusSocket(const std::filesystem::path& path, std::function<std::string()> document,
                  std::shared_ptr<spdlog::logger> logger);
     ~StatusSocket();
     StatusSocket(const StatusSocket&) = delete;
@@ -28,11 +28,11 @@ class StatusSocket {
 
   private:
     void run();
+    void answer(const FileDescriptor& client);
 
-    const std::filesystem::path path_;
     const std::function<std::string()> document_;
     const std::shared_ptr<spdlog::logger> logger_;
-    FileDescriptor socket_;
+    vhost::ListeningSocket socket_;
     FileDescriptor stop_;
     std::thread thread_;
 };

@@ -7,10 +7,10 @@
 #include <memory>
 #include <string>
 
-#include "file_descriptor.h"
 #include "vhost/connection.h"
 #include "vhost/device.h"
 #include "vhost/event_loop.h"
+#include "vhost/listening_socket.h"
 
 namespace vrdma::vhost {
 
@@ -18,13 +18,11 @@ namespace vrdma::vhost {
 // another may come.  One thread runs run().
 class Listener {
   public:
-    // Binds `path` with the given permissions and listens.  A socket that nobody listens
-    // on any more is replaced.  Throws std::runtime_error when somebody does, when the
-    // path is something else than a socket, or when it cannot be made.
+    // Throws std::runtime_error when the path cannot be listened on.
     Listener(std::string path, mode_t mode, Device& device, std::shared_ptr<spdlog::logger> logger);
 
     // Disconnects the VMM and removes the path.  run() must have returned.
-    ~Listener();
+    ~Listener() = default;
     Listener(const Listener&) = delete;
     Listener& operator=(const Listener&) = delete;
 
@@ -34,17 +32,14 @@ class Listener {
     // Makes run() return, also one that has not begun.  From any thread.
     void stop() { loop_.stop(); }
 
-    const std::string& path() const { return path_; }
+    const std::string& path() const { return socket_.path(); }
 
   private:
     void accept();
 
-    const std::string path_;
     Device& device_;
     const std::shared_ptr<spdlog::logger> logger_;
-    FileDescriptor socket_;
-    FileDescriptor reserve_;  // given up to accept a VMM when descriptors have run out
-    ino_t inode_ = 0;         // of the path, to remove no one else's
+    ListeningSocket socket_;
     EventLoop loop_;
     std::unique_ptr<Connection> connection_;
 };

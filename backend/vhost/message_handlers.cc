@@ -60,12 +60,19 @@ Result<void> make_eventfd_usable(const FileDescriptor& fd) {
     if (::fstat(fd.get(), &status) != 0) {
         return fail(errno);
     }
-    if (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode)) {
+    // An anonymous inode has no type.  Anything else, such as a pipe whose other end is
+    // closed, may be readable for ever and keep the thread that waits for it.
+    if ((status.st_mode & S_IFMT) != 0) {
         return fail(EBADF);
     }
     const int flags = ::fcntl(fd.get(), F_GETFL);
     if (flags < 0 || ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) < 0) {
         return fail(errno);
+    }
+    // Of those that have one only an eventfd takes eight bytes; zero leaves it as it is.
+    constexpr uint64_t kNothing = 0;
+    if (::write(fd.get(), &kNothing, sizeof(kNothing)) != sizeof(kNothing) && errno != EAGAIN) {
+        return fail(EBADF);
     }
     return {};
 }

@@ -192,7 +192,7 @@ Result<void> Virtqueue::set_up(const RingLayout& layout, uint32_t base,
         }
         made = *ring;
     }
-    ring_ = std::move(made);
+    ring_ = made;
     layout_ = layout;
     memory_ = std::move(memory);
     failure_.clear();

@@ -102,7 +102,9 @@ TEST(ConfigTest, RejectsAVmWithoutSocket) {
 }
 
 TEST(ConfigTest, RejectsWhatIsNoMacAddress) {
-    for (const char* mac : {"52:54:00:12:34", "52:54:00:12:34:5g", "52:54:00:12:34:56:78", ""}) {
+    for (const char* mac :
+         {"52:54:00:12:34", "52:54:00:12:34:5g", "52:54:00:12:34:56:78", "", "52:54:00:12:34: 6",
+          "52:54:00:12:34:+6", "52:54:00:12:34:0x", "52-54-00-12-34-56", "5:54:00:12:34:056"}) {
         EXPECT_THAT(rejection("[[vm]]\nsocket = \"/a\"\nmac = \"" + std::string(mac) + "\"\n"),
                     HasSubstr("no MAC address"))
             << mac;
@@ -139,6 +141,17 @@ TEST(ConfigTest, RejectsWhatMakesNoSenseAsAWhole) {
     config.log_level = "loud";
     EXPECT_THAT(rejection([&] { check_config(config); }), HasSubstr("unknown log level 'loud'"));
     config.log_level = "off";
+    EXPECT_EQ(rejection([&] { check_config(config); }), "(accepted)");
+}
+
+TEST(ConfigTest, RejectsAStatusSocketThatCannotBe) {
+    Config config;
+    config.vms.push_back(parse_vm_option("socket=/run/a.sock"));
+    config.status_socket = "/run/./a.sock";
+    EXPECT_THAT(rejection([&] { check_config(config); }), HasSubstr("virtual machine's as well"));
+    config.status_socket = "/run/" + std::string(200, 'x');
+    EXPECT_THAT(rejection([&] { check_config(config); }), HasSubstr("longer than"));
+    config.status_socket = "/run/status.sock";
     EXPECT_EQ(rejection([&] { check_config(config); }), "(accepted)");
 }
 

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -262,6 +263,25 @@ TEST_F(MessagesTest, AQueueThatWouldHaveToBePolledIsRefused) {
 
 TEST_F(MessagesTest, ADescriptorThatCannotBeWaitedOnIsRefused) {
     EXPECT_FALSE(vmm_.set_vring_fd(Request::kSetVringKick, 0, memory_.regions()[0]->file.get()));
+}
+
+// The other end closed, it would be readable for ever.
+TEST_F(MessagesTest, ADescriptorThatIsNoEventfdIsRefused) {
+    int ends[2];
+    ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+    const FileDescriptor reader(ends[0]);
+    const FileDescriptor writer(ends[1]);
+    const FileDescriptor epoll(::epoll_create1(EPOLL_CLOEXEC));
+    const FileDescriptor null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+    for (const auto* fd : {&reader, &writer, &epoll, &null}) {
+        EXPECT_FALSE(vmm_.set_vring_fd(Request::kSetVringKick, 0, fd->get()));
+        EXPECT_FALSE(vmm_.set_vring_fd(Request::kSetVringCall, 0, fd->get()));
+    }
+    const FileDescriptor event(::eventfd(3, EFD_CLOEXEC));
+    EXPECT_TRUE(vmm_.set_vring_fd(Request::kSetVringCall, 0, event.get()));
+    eventfd_t count = 0;
+    ASSERT_EQ(::eventfd_read(event.get(), &count), 0);
+    EXPECT_EQ(count, 3U) << "an eventfd keeps its count";
 }
 
 TEST_F(MessagesTest, CallAndErrorMayBeTakenAway) {

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vhost/listening_socket.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <cerrno>
+#include <cstring>
+#include <stdexcept>
+#include <utility>
+
+namespace vrdma::vhost {
+namespace {
+
+constexpr int kBacklog = 4;
+
+[[noreturn]] void throw_error(const std::string& path, const std::string& what) {
+    throw std::runtime_error(fmt::format("socket {}: {}", path, what));
+}
+
+[[noreturn]] void throw_errno(const std::string& path, const char* call) {
+    throw_error(path, fmt::format("{}: {}", call, std::strerror(errno)));
+}
+
+FileDescriptor make_socket(const std::string& path, int type) {
+    FileDescriptor socket(::socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!socket.valid()) {
+        throw_errno(path, "socket");
+    }
+    return socket;
+}
+
+// Removes a socket that nobody listens on; throws for anything else that is there.
+void remove_stale(const std::string& path, const sockaddr_un& address) {
+    struct stat status {};
+    if (::lstat(path.c_str(), &status) != 0) {
+        if (errno == ENOENT) {
+            return;
+        }
+        throw_errno(path, "stat");
+    }
+    if (!S_ISSOCK(status.st_mode)) {
+        throw_error(path, "exists, and is not a socket");
+    }
+    // A datagram socket tells a live stream socket (EPROTOTYPE) from one that nobody has open
+    // (ECONNREFUSED) without a connection, which would be taken for a VMM.
+    const FileDescriptor probe = make_socket(path, SOCK_DGRAM);
+    if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0 ||
+        errno != ECONNREFUSED) {
+        throw_error(path, "is in use by another process");
+    }
+    if (::unlink(path.c_str()) != 0) {
+        throw_errno(path, "unlink");
+    }
+}
+
+}  // namespace
+
+ListeningSocket::ListeningSocket(std::string path, mode_t mode) : path_(std::move(path)) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path_.empty() || path_.size() >= sizeof(address.sun_path)) {
+        throw_error(path_, fmt::format("the path has to have 1 to {} characters",
+                                       sizeof(address.sun_path) - 1));
+    }
+    std::memcpy(address.sun_path, path_.data(), path_.size());
+    remove_stale(path_, address);
+    socket_ = make_socket(path_, SOCK_STREAM);
+    reserve_ = FileDescriptor(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    if (::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+        throw_errno(path_, "bind");
+    }
+    struct stat status {};
+    // Nobody can connect before listen(), so that the permissions are there in time.
+    if (::chmod(path_.c_str(), mode) != 0 || ::lstat(path_.c_str(), &status) != 0 ||
+        ::listen(socket_.get(), kBacklog) != 0) {
+        const int error = errno;
+        ::unlink(path_.c_str());
+        errno = error;
+        throw_errno(path_, "listen");
+    }
+    inode_ = status.st_ino;
+}
+
+ListeningSocket::~ListeningSocket() {
+    struct stat status {};
+    if (::lstat(path_.c_str(), &status) == 0 && status.st_ino == inode_) {
+        ::unlink(path_.c_str());
+    }
+}
+
+Result<FileDescriptor> ListeningSocket::accept() {
+    FileDescriptor peer(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    if (peer.valid()) {
+        return peer;
+    }
+    const int error = errno;
+    if (error == EMFILE || error == ENFILE) {
+        // Unaccepted, it would keep the caller's loop awake: the descriptor held in reserve
+        // lets it be accepted, only to be closed.
+        reserve_.reset();
+        peer = FileDescriptor(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+        peer.reset();
+        reserve_ = FileDescriptor(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    }
+    return fail(error);
+}
+
+}  // namespace vrdma::vhost

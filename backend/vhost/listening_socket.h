@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+
+#include "file_descriptor.h"
+#include "result.h"
+
+namespace vrdma::vhost {
+
+// A Unix stream socket that listens on a path.
+class ListeningSocket {
+  public:
+    // Binds `path` with the given permissions and listens, non-blocking.  A socket that
+    // nobody listens on any more is replaced.  Throws std::runtime_error when somebody
+    // does, when the path is something else than a socket, or when it cannot be made.
+    ListeningSocket(std::string path, mode_t mode);
+
+    // Removes the path, unless it is another's by now.
+    ~ListeningSocket();
+    ListeningSocket(const ListeningSocket&) = delete;
+    ListeningSocket& operator=(const ListeningSocket&) = delete;
+
+    // Who connected first.  EAGAIN when there is nobody; EMFILE or ENFILE when there was
+    // no descriptor for him, who has been turned away.
+    Result<FileDescriptor> accept();
+
+    const std::string& path() const { return path_; }
+    int fd() const { return socket_.get(); }
+
+  private:
+    const std::string path_;
+    FileDescriptor socket_;
+    FileDescriptor reserve_;  // given up to accept when descriptors have run out
+    ino_t inode_ = 0;         // of the path, to remove no one else's
+};
+
+}  // namespace vrdma::vhost

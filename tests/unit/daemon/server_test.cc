@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/server.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <spdlog/sinks/null_sink.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "support/fake_rnic.h"
+
+namespace vrdma::daemon {
+namespace {
+
+using testing::HasSubstr;
+
+class ServerTest : public testing::Test {
+  protected:
+    ServerTest() {
+        char pattern[] = "/tmp/vrdma-daemon-test-XXXXXX";
+        folder_ = ::mkdtemp(pattern);
+        config_.status_socket = folder_ / "status.sock";
+        config_.vms.push_back(vm("a"));
+        config_.vms.push_back(vm("b"));
+    }
+    ~ServerTest() override { std::filesystem::remove_all(folder_); }
+
+    VmConfig vm(const std::string& name) const {
+        VmConfig config;
+        config.name = name;
+        config.socket = folder_ / (name + ".sock");
+        return config;
+    }
+
+    std::unique_ptr<Server> serve() {
+        return std::make_unique<Server>(config_, std::make_unique<device::FakeRnic>(), logger_);
+    }
+
+    std::string error_of_serve() {
+        try {
+            serve();
+        } catch (const std::runtime_error& error) {
+            return error.what();
+        }
+        return "";
+    }
+
+    // What the status socket tells.
+    std::string ask() const {
+        const FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        const std::string path = config_.status_socket.string();
+        std::copy(path.begin(), path.end(), address.sun_path);
+        EXPECT_EQ(
+            ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)),
+            0);
+        std::string answer;
+        char part[512];
+        ssize_t got;
+        while ((got = ::recv(socket.get(), part, sizeof(part), 0)) > 0) {
+            answer.append(part, static_cast<size_t>(got));
+        }
+        return answer;
+    }
+
+    std::shared_ptr<spdlog::logger> logger_ =
+        std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::null_sink_mt>());
+    std::filesystem::path folder_;
+    Config config_;
+};
+
+TEST_F(ServerTest, TheStatusNamesEveryVirtualMachine) {
+    const auto server = serve();
+    const auto status = nlohmann::json::parse(ask());
+    EXPECT_EQ(status.at("rnic"), "fake0");
+    ASSERT_EQ(status.at("vms").size(), 2U);
+    EXPECT_EQ(status.at("vms")[1].at("name"), "b");
+    EXPECT_EQ(status.at("vms")[1].at("socket"), config_.vms[1].socket.string());
+    EXPECT_EQ(status.at("vms")[1].at("connected"), false);
+}
+
+TEST_F(ServerTest, TheStatusIsGivenWhateverBytesAreInAName) {
+    config_.vms[0].name = "a\xff\"";
+    const auto server = serve();
+    EXPECT_EQ(nlohmann::json::parse(ask()).at("vms")[1].at("name"), "b");
+}
+
+TEST_F(ServerTest, TheStatusSocketIsTheOperatorsAlone) {
+    const auto server = serve();
+    struct stat status {};
+    ASSERT_EQ(::stat(config_.status_socket.c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 0777, 0600U);
+}
+
+TEST_F(ServerTest, AStatusSocketInUseIsNotTakenAway) {
+    const auto server = serve();
+    config_.vms = {vm("c")};
+    EXPECT_THAT(error_of_serve(), HasSubstr("is in use by another process"));
+    EXPECT_EQ(nlohmann::json::parse(ask()).at("vms").size(), 2U);
+}
+
+TEST_F(ServerTest, AServerThatCannotStartLeavesNothingBehind) {
+    std::ofstream(config_.status_socket) << "precious";
+    EXPECT_THAT(error_of_serve(), HasSubstr("is not a socket"));
+    EXPECT_FALSE(std::filesystem::exists(config_.vms[0].socket));
+    EXPECT_FALSE(std::filesystem::exists(config_.vms[1].socket));
+    EXPECT_TRUE(std::filesystem::is_regular_file(config_.status_socket));
+}
+
+TEST_F(ServerTest, AServerThatEndsRemovesItsSockets) {
+    serve();
+    EXPECT_TRUE(std::filesystem::is_empty(folder_));
+}
+
+}  // namespace
+}  // namespace vrdma::daemon
