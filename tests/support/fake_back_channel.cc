@@ -60,7 +60,13 @@ FakeBackChannel::~FakeBackChannel() {
 }
 
 void FakeBackChannel::serve(FakeWindow& window) {
-    thread_ = std::thread([this, &window] { answer_until_closed(window); });
+    thread_ = std::thread([this, &window] {
+        try {
+            answer_until_closed(window);
+        } catch (const std::runtime_error&) {
+            // Closed in the middle of a request or of its answer.
+        }
+    });
 }
 
 void FakeBackChannel::answer_until_closed(FakeWindow& window) {

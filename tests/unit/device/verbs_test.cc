@@ -9,8 +9,8 @@
 #include <limits>
 #include <sstream>
 
-#include "fake_rnic.h"
 #include "file_descriptor.h"
+#include "support/fake_rnic.h"
 
 namespace vrdma::device {
 namespace {

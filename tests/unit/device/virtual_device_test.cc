@@ -13,10 +13,10 @@
 #include <filesystem>
 #include <thread>
 
-#include "fake_rnic.h"
 #include "support/driver_queue.h"
 #include "support/fake_back_channel.h"
 #include "support/fake_memory.h"
+#include "support/fake_rnic.h"
 #include "support/fake_vmm.h"
 #include "vhost/listener.h"
 

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: Apache-2.0
+// Commands of a guest, one chain each, through the dispatcher and the verbs to an RNIC that
+// keeps count.
+#include <fuzzer/FuzzedDataProvider.h>
+#include <linux/virtio_config.h>
+#include <spdlog/logger.h>
+#include <vrdma_check.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <vector>
+
+#include "device/command_dispatcher.h"
+#include "support/driver_queue.h"
+#include "support/fake_memory.h"
+#include "support/fake_rnic.h"
+#include "vhost/protocol.h"
+#include "vhost/virtqueue.h"
+
+namespace vrdma::device {
+namespace {
+
+using test::Buffer;
+using test::DriverQueue;
+using test::FakeMemory;
+
+constexpr uint64_t kRamStart = 0x10000;
+constexpr uint64_t kRamSize = 1 << 20;
+constexpr uint16_t kQueueSize = 16;
+
+void require(bool condition) {
+    if (!condition) {
+        __builtin_trap();
+    }
+}
+
+// A window that refuses now and then, and knows what is mapped.
+class FuzzWindow : public WindowMapper {
+  public:
+    explicit FuzzWindow(FuzzedDataProvider& input) : input_(input) {}
+
+    Result<uint64_t> map(int, uint64_t, uint64_t length) override {
+        require(length != 0 && length % VRDMA_WINDOW_PAGE_SIZE == 0);
+        const auto choice = input_.ConsumeIntegralInRange(0, 15);
+        if (choice < 3) {
+            return fail(std::array{ENOMEM, ENOTCONN, ECANCELED}[static_cast<size_t>(choice)]);
+        }
+        next_ += VRDMA_WINDOW_PAGE_SIZE;
+        mapped_[next_] = length;
+        return next_;
+    }
+    void unmap(uint64_t offset, uint64_t length) override {
+        const auto found = mapped_.find(offset);
+        require(found != mapped_.end() && found->second == length);
+        mapped_.erase(found);
+    }
+
+    size_t mapped() const { return mapped_.size(); }
+
+  private:
+    FuzzedDataProvider& input_;
+    uint64_t next_ = 0;
+    std::map<uint64_t, uint64_t> mapped_;
+};
+
+// Fixed requests that are right as far as their length goes; the rest is the input's.
+struct Shape {
+    uint16_t opcode;
+    uint32_t request;
+    uint32_t response;
+};
+constexpr std::array kShapes = {
+    Shape{VRDMA_CMD_QUERY_DEVICE, sizeof(vrdma_cmd_empty), sizeof(vrdma_rsp_query_device)},
+    Shape{VRDMA_CMD_QUERY_PORT, sizeof(vrdma_cmd_query_port), sizeof(vrdma_rsp_query_port)},
+    Shape{VRDMA_CMD_ADD_GID, sizeof(vrdma_cmd_gid), sizeof(vrdma_rsp_empty)},
+    Shape{VRDMA_CMD_DEL_GID, sizeof(vrdma_cmd_gid), sizeof(vrdma_rsp_empty)},
+    Shape{VRDMA_CMD_MAP_DOORBELLS, sizeof(vrdma_cmd_empty), sizeof(vrdma_rsp_map_doorbells)},
+    Shape{VRDMA_CMD_ALLOC_UCONTEXT, sizeof(vrdma_cmd_empty), sizeof(vrdma_rsp_handle)},
+    Shape{VRDMA_CMD_DEALLOC_UCONTEXT, sizeof(vrdma_cmd_handle), sizeof(vrdma_rsp_empty)},
+    Shape{VRDMA_CMD_MMAP, sizeof(vrdma_cmd_mmap), sizeof(vrdma_rsp_mmap)},
+    Shape{VRDMA_CMD_MUNMAP, sizeof(vrdma_cmd_munmap), sizeof(vrdma_rsp_empty)},
+    Shape{VRDMA_CMD_ALLOC_PD, sizeof(vrdma_cmd_empty), sizeof(vrdma_rsp_handle)},
+    Shape{VRDMA_CMD_DEALLOC_PD, sizeof(vrdma_cmd_handle), sizeof(vrdma_rsp_empty)},
+    Shape{VRDMA_CMD_REG_MR, sizeof(vrdma_cmd_reg_mr), sizeof(vrdma_rsp_reg_mr)},
+    Shape{VRDMA_CMD_DEREG_MR, sizeof(vrdma_cmd_handle), sizeof(vrdma_rsp_empty)},
+    Shape{VRDMA_CMD_CREATE_CQ, sizeof(vrdma_cmd_create_cq), sizeof(vrdma_rsp_create_cq)},
+    Shape{VRDMA_CMD_DESTROY_CQ, sizeof(vrdma_cmd_handle), sizeof(vrdma_rsp_empty)},
+    Shape{VRDMA_CMD_CREATE_SRQ, sizeof(vrdma_cmd_create_srq), sizeof(vrdma_rsp_create_srq)},
+    Shape{VRDMA_CMD_MODIFY_SRQ, sizeof(vrdma_cmd_modify_srq), sizeof(vrdma_rsp_empty)},
+    Shape{VRDMA_CMD_QUERY_SRQ, sizeof(vrdma_cmd_handle), sizeof(vrdma_rsp_query_srq)},
+    Shape{VRDMA_CMD_DESTROY_SRQ, sizeof(vrdma_cmd_handle), sizeof(vrdma_rsp_empty)},
+    Shape{VRDMA_CMD_CREATE_QP, sizeof(vrdma_cmd_create_qp), sizeof(vrdma_rsp_create_qp)},
+    Shape{VRDMA_CMD_MODIFY_QP, sizeof(vrdma_cmd_modify_qp), sizeof(vrdma_rsp_empty)},
+    Shape{VRDMA_CMD_QUERY_QP, sizeof(vrdma_cmd_query_qp), sizeof(vrdma_rsp_query_qp)},
+    Shape{VRDMA_CMD_DESTROY_QP, sizeof(vrdma_cmd_handle), sizeof(vrdma_rsp_empty)},
+    Shape{VRDMA_CMD_CREATE_AH, sizeof(vrdma_cmd_create_ah), sizeof(vrdma_rsp_handle)},
+    Shape{VRDMA_CMD_QUERY_AH, sizeof(vrdma_cmd_handle), sizeof(vrdma_rsp_query_ah)},
+    Shape{VRDMA_CMD_DESTROY_AH, sizeof(vrdma_cmd_handle), sizeof(vrdma_rsp_empty)},
+};
+
+// What a request may name: a context, objects of it, and quantities around every limit.
+uint32_t small_number(FuzzedDataProvider& input) {
+    return input.PickValueInArray<uint32_t>(
+        {0, 0, 0, 1, 1, 2, 3, 4, 5, 64, 4096, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff});
+}
+
+std::vector<std::byte> make_request(FuzzedDataProvider& input, const Shape& shape) {
+    std::vector<std::byte> request(shape.request);
+    // Words, as nearly every field is one; raw bytes now and then.
+    for (size_t i = 0; i + 4 <= request.size(); i += 4) {
+        const uint32_t word =
+            input.ConsumeBool() ? small_number(input) : input.ConsumeIntegral<uint8_t>() << 12;
+        std::memcpy(&request[i], &word, sizeof(word));
+    }
+    vrdma_cmd_hdr header{};
+    header.opcode = htole16(shape.opcode);
+    header.length = htole32(shape.request);
+    header.uctx = htole32(small_number(input));
+    header.udata_in_len = htole16(input.ConsumeIntegralInRange<uint16_t>(0, 40));
+    header.udata_out_len = htole16(input.ConsumeIntegralInRange<uint16_t>(0, 40));
+    if (shape.opcode != VRDMA_CMD_CREATE_CQ && input.ConsumeBool()) {
+        header.udata_in_len = header.udata_out_len = 0;
+    }
+    std::memcpy(request.data(), &header, sizeof(header));
+    request.resize(request.size() + le16toh(header.udata_in_len));
+    if (shape.opcode == VRDMA_CMD_REG_MR) {
+        const auto count = input.ConsumeIntegralInRange<uint32_t>(0, 4);
+        uint64_t length = 0;
+        for (uint32_t i = 0; i < count; ++i) {
+            const vrdma_run run{
+                .gpa = htole64(kRamStart + input.ConsumeIntegralInRange<uint64_t>(0, kRamSize)),
+                .length = htole64(input.ConsumeIntegralInRange<uint64_t>(0, 0x8000))};
+            length += le64toh(run.length);
+            const auto bytes = std::as_bytes(std::span(&run, 1));
+            request.insert(request.end(), bytes.begin(), bytes.end());
+        }
+        vrdma_cmd_reg_mr reg_mr;
+        std::memcpy(&reg_mr, request.data(), sizeof(reg_mr));
+        reg_mr.run_count = htole32(count);
+        reg_mr.length = htole64(length);
+        std::memcpy(request.data(), &reg_mr, sizeof(reg_mr));
+    }
+    // And a mistake.
+    if (input.ConsumeIntegralInRange(0, 7) == 0 && !request.empty()) {
+        const auto at = input.ConsumeIntegralInRange<size_t>(0, request.size() - 1);
+        request[at] = std::byte{input.ConsumeIntegral<uint8_t>()};
+        request.resize(input.ConsumeIntegralInRange<size_t>(0, request.size() + 8));
+    }
+    return request;
+}
+
+class Guest {
+  public:
+    Guest(FuzzedDataProvider& input, Verbs& verbs, FakeMemory& memory)
+        : input_(input), verbs_(verbs), memory_(memory) {
+        require(queue_.set_up(driver_->layout(), driver_->initial_base(), memory_.as_guest_memory())
+                    .has_value());
+    }
+    ~Guest() { queue_.tear_down(); }
+    Guest(const Guest&) = delete;
+    Guest& operator=(const Guest&) = delete;
+
+    // The request in pieces that the input chooses, and room for the answer.
+    void send(std::span<const std::byte> request, uint32_t room) {
+        const uint64_t in = kRamStart + kRamSize / 2;
+        const uint64_t out = in + kRamSize / 4;
+        std::vector<Buffer> buffers;
+        std::copy(request.begin(), request.end(), memory_.host(in, request.size() + 1));
+        size_t begin = 0;
+        while (begin < request.size()) {
+            const size_t left = request.size() - begin;
+            const size_t piece =
+                buffers.size() == 3 ? left : input_.ConsumeIntegralInRange<size_t>(1, left);
+            buffers.push_back({in + begin, static_cast<uint32_t>(piece)});
+            begin += piece;
+        }
+        if (room != 0) {
+            buffers.push_back({out, room, true});
+        }
+        if (buffers.empty()) {
+            return;
+        }
+        driver_->add(buffers);
+        auto popped = queue_.pop();
+        require(popped && *popped);
+        vhost::DescriptorChain chain = std::move(**popped);
+        const auto outcome = dispatcher_.execute(chain, verbs_);
+        require(outcome.written <= room);
+        if (outcome.written >= sizeof(vrdma_rsp_hdr)) {
+            const auto* header = memory_.at<vrdma_rsp_hdr>(out);
+            require(vrdma_rsp_hdr_valid(header, le32toh(header->length), UINT16_MAX) != 0);
+            require(le32toh(header->length) + le32toh(header->udata_len) == outcome.written);
+        }
+        queue_.push(std::move(chain), outcome.written);
+        require(driver_->take_used().has_value());
+    }
+
+  private:
+    static constexpr uint64_t kFeatures = vhost::bit(VIRTIO_F_VERSION_1);
+
+    FuzzedDataProvider& input_;
+    Verbs& verbs_;
+    FakeMemory& memory_;
+    std::unique_ptr<DriverQueue> driver_ = DriverQueue::create(memory_, kQueueSize, kFeatures);
+    std::shared_ptr<spdlog::logger> logger_ = std::make_shared<spdlog::logger>("fuzz");
+    vhost::Virtqueue queue_{0, logger_};
+    CommandDispatcher dispatcher_{"guest", 8, logger_};
+};
+
+void fuzz_commands(const uint8_t* data, size_t size) {
+    FuzzedDataProvider input(data, size);
+    FakeMemory memory(kRamSize, kRamStart);
+    FakeRnicState state;
+    FuzzWindow window(input);
+    const bool doorbells_at_end = [&] {
+        FakePort port(state, &FakeRnicState::ports, "port");
+        Limits limits;
+        limits.contexts = 4;
+        limits.protection_domains = limits.memory_regions = limits.completion_queues = 5;
+        limits.shared_receive_queues = limits.queue_pairs = limits.address_handles = 5;
+        limits.mappings = 6;
+        limits.registered_bytes = 0x20000;
+        limits.total_mr_runs = 10;
+        rnic::DeviceAttributes attributes = FakeRnic().attributes();
+        attributes.has_srq = input.ConsumeBool();
+        const auto guest_memory = memory.as_guest_memory();
+        Verbs verbs(
+            {.guest = "guest", .limits = limits, .attributes = attributes}, port, window,
+            {.fd = 3, .length = VRDMA_WINDOW_PAGE_SIZE}, [&] { return guest_memory; },
+            std::make_shared<spdlog::logger>("fuzz"));
+        Guest guest(input, verbs, memory);
+        while (input.remaining_bytes() != 0) {
+            if (input.ConsumeIntegralInRange(0, 15) == 0) {
+                state.refuse = input.PickValueInArray({ENOMEM, EINVAL, ECANCELED});
+            }
+            if (input.ConsumeIntegralInRange(0, 15) == 0) {
+                const auto raw =
+                    input.ConsumeBytes<std::byte>(input.ConsumeIntegralInRange<size_t>(0, 0x200));
+                guest.send(raw, input.ConsumeIntegralInRange<uint32_t>(0, 0x200));
+                continue;
+            }
+            const Shape& shape =
+                kShapes[input.ConsumeIntegralInRange<size_t>(0, kShapes.size() - 1)];
+            const auto request = make_request(input, shape);
+            const bool enough = input.ConsumeIntegralInRange(0, 15) != 0;
+            guest.send(request, enough ? shape.response + 40
+                                       : input.ConsumeIntegralInRange<uint32_t>(0, 64));
+            const ObjectCounts counts = verbs.counts();
+            require(static_cast<int>(counts.contexts) == state.contexts);
+            require(static_cast<int>(counts.protection_domains) == state.pds);
+            require(static_cast<int>(counts.memory_regions) == state.mrs);
+            require(static_cast<int>(counts.completion_queues) == state.cqs);
+            require(static_cast<int>(counts.shared_receive_queues) == state.srqs);
+            require(static_cast<int>(counts.queue_pairs) == state.qps);
+            require(static_cast<int>(counts.address_handles) == state.ahs);
+        }
+        // The contexts take with them all that is theirs.
+        for (uint32_t handle = 0; handle < limits.contexts; ++handle) {
+            vrdma_cmd_handle request{};
+            request.hdr.opcode = htole16(VRDMA_CMD_DEALLOC_UCONTEXT);
+            request.hdr.length = htole32(sizeof(request));
+            request.handle = htole32(handle);
+            guest.send(std::as_bytes(std::span(&request, 1)), sizeof(vrdma_rsp_empty));
+        }
+        const ObjectCounts counts = verbs.counts();
+        require(counts.contexts == 0 && counts.protection_domains == 0 &&
+                counts.memory_regions == 0 && counts.completion_queues == 0 &&
+                counts.shared_receive_queues == 0 && counts.queue_pairs == 0 &&
+                counts.address_handles == 0 && counts.mappings == 0 &&
+                counts.registered_bytes == 0);
+        require(window.mapped() <= 1);
+        return window.mapped() == 1;
+    }();
+    // The doorbell area is the device's own, and goes with the window.
+    require(window.mapped() == (doorbells_at_end ? 1 : 0));
+    require(state.ports == 0 && state.contexts == 0 && state.pds == 0 && state.mrs == 0 &&
+            state.cqs == 0 && state.srqs == 0 && state.qps == 0 && state.ahs == 0);
+}
+
+}  // namespace
+}  // namespace vrdma::device
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+    vrdma::device::fuzz_commands(data, size);
+    return 0;
+}

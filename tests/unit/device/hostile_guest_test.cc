@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+// What went wrong in paravirtual RDMA devices before, tried on this one: the CVEs are those
+// of QEMU's pvrdma.
+#include <gtest/gtest.h>
+#include <linux/virtio_config.h>
+#include <spdlog/sinks/null_sink.h>
+
+#include <array>
+#include <functional>
+#include <vector>
+
+#include "device/command_dispatcher.h"
+#include "support/driver_queue.h"
+#include "support/fake_memory.h"
+#include "support/fake_rnic.h"
+#include "vhost/protocol.h"
+#include "vhost/virtqueue.h"
+
+namespace vrdma::device {
+namespace {
+
+constexpr uint64_t kRam = 0x10000;
+constexpr uint32_t kRoom = 256;
+
+class NoWindow : public WindowMapper {
+  public:
+    Result<uint64_t> map(int, uint64_t, uint64_t) override { return fail(ENOMEM); }
+    void unmap(uint64_t, uint64_t) override { ADD_FAILURE() << "nothing is mapped"; }
+};
+
+class HostileGuestTest : public testing::Test {
+  protected:
+    HostileGuestTest() {
+        EXPECT_TRUE(
+            queue_.set_up(driver_->layout(), driver_->initial_base(), memory_.as_guest_memory()));
+        verbs_ = std::make_unique<Verbs>(
+            Verbs::Options{.guest = "guest", .limits = {}, .attributes = FakeRnic().attributes()},
+            port_, window_, DoorbellMemory{.fd = 3, .length = VRDMA_WINDOW_PAGE_SIZE},
+            [this] { return memory_.as_guest_memory(); }, logger_);
+    }
+    ~HostileGuestTest() override {
+        verbs_.reset();
+        queue_.tear_down();
+    }
+
+    template <typename Request>
+    static Request make(uint16_t opcode, uint32_t uctx = VRDMA_NO_HANDLE) {
+        Request request{};
+        const vrdma_cmd_hdr header{.opcode = htole16(opcode),
+                                   .flags = 0,
+                                   .length = htole32(sizeof(Request)),
+                                   .uctx = htole32(uctx),
+                                   .udata_in_len = 0,
+                                   .udata_out_len = 0};
+        std::memcpy(&request, &header, sizeof(header));
+        return request;
+    }
+
+    // The answer's handle, for the verbs that have one, and the status.
+    std::pair<int, uint32_t> ask_bytes(std::span<const std::byte> request) {
+        const uint64_t answer = memory_.allocate(kRoom);
+        driver_->add({{memory_.store(request), static_cast<uint32_t>(request.size())},
+                      {answer, kRoom, true}});
+        auto popped = queue_.pop();
+        vhost::DescriptorChain chain = std::move(popped.value().value());
+        const auto outcome = dispatcher_.execute(chain, *verbs_);
+        queue_.push(std::move(chain), outcome.written);
+        EXPECT_TRUE(driver_->take_used());
+        const auto* response = memory_.at<vrdma_rsp_handle>(answer);
+        return {static_cast<int>(le32toh(response->hdr.status)), le32toh(response->handle)};
+    }
+    template <typename Request>
+    std::pair<int, uint32_t> ask(const Request& request) {
+        return ask_bytes(std::as_bytes(std::span(&request, 1)));
+    }
+
+    uint32_t uctx() { return ask(make<vrdma_cmd_empty>(VRDMA_CMD_ALLOC_UCONTEXT)).second; }
+    uint32_t pd(uint32_t uctx) {
+        return ask(make<vrdma_cmd_empty>(VRDMA_CMD_ALLOC_PD, uctx)).second;
+    }
+    uint32_t cq(uint32_t uctx) {
+        auto request = make<vrdma_cmd_create_cq>(VRDMA_CMD_CREATE_CQ, uctx);
+        request.cqe = htole32(1);
+        return ask(request).second;
+    }
+
+    std::vector<std::byte> reg_mr(uint32_t uctx, uint32_t pd, uint64_t length, uint32_t run_count,
+                                  std::span<const vrdma_run> runs) {
+        auto request = make<vrdma_cmd_reg_mr>(VRDMA_CMD_REG_MR, uctx);
+        request.pd = htole32(pd);
+        request.length = htole64(length);
+        request.run_count = htole32(run_count);
+        const auto fixed = std::as_bytes(std::span(&request, 1));
+        const auto list = std::as_bytes(runs);
+        std::vector<std::byte> bytes(fixed.begin(), fixed.end());
+        bytes.insert(bytes.end(), list.begin(), list.end());
+        return bytes;
+    }
+
+    std::shared_ptr<spdlog::logger> logger_ =
+        std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::null_sink_mt>());
+    test::FakeMemory memory_{16 << 20, kRam};
+    std::unique_ptr<test::DriverQueue> driver_ =
+        test::DriverQueue::create(memory_, 16, vhost::bit(VIRTIO_F_VERSION_1));
+    vhost::Virtqueue queue_{VRDMA_VQ_CONTROL, logger_};
+    FakeRnicState state_;
+    FakePort port_{state_, &FakeRnicState::ports, "port"};
+    NoWindow window_;
+    std::unique_ptr<Verbs> verbs_;
+    CommandDispatcher dispatcher_{"guest", UINT32_MAX, logger_};
+};
+
+// CVE-2021-3582: an MR whose length its page directory does not cover.
+TEST_F(HostileGuestTest, ARegionLongerThanItsRunsIsRefused) {
+    const uint32_t context = uctx();
+    const std::array<vrdma_run, 1> run{{{.gpa = htole64(kRam), .length = htole64(4096)}}};
+    EXPECT_EQ(ask_bytes(reg_mr(context, pd(context), 8192, 1, run)).first, EINVAL);
+    EXPECT_EQ(state_.mrs, 0);
+}
+
+// CVE-2021-3607, CVE-2018-20125: a count that overflows when it is multiplied by the size of
+// what it counts.  0x10000001 runs of 16 bytes are 16 bytes in 32 bits.
+TEST_F(HostileGuestTest, ACountThatOverflowsInBytesIsRefused) {
+    const uint32_t context = uctx();
+    const uint32_t my_pd = pd(context);
+    const std::array<vrdma_run, 1> run{{{.gpa = htole64(kRam), .length = htole64(4096)}}};
+    for (const uint32_t count : {0x10000001U, 0x80000001U, UINT32_MAX}) {
+        EXPECT_EQ(ask_bytes(reg_mr(context, my_pd, 4096, count, run)).first, EINVAL) << count;
+    }
+    EXPECT_EQ(ask_bytes(reg_mr(context, my_pd, 4096, 1, run)).first, 0);
+}
+
+// CVE-2021-3607: lengths whose sum wraps.
+TEST_F(HostileGuestTest, RunsWhoseSumWrapsAreRefused) {
+    const uint32_t context = uctx();
+    const std::array<vrdma_run, 2> runs{{{.gpa = htole64(kRam), .length = htole64(4096)},
+                                         {.gpa = htole64(kRam), .length = htole64(0) - 4096}}};
+    EXPECT_EQ(ask_bytes(reg_mr(context, pd(context), 4096, 2, runs)).first, EINVAL);
+    EXPECT_EQ(state_.mrs, 0);
+}
+
+// CVE-2022-1050, CVE-2018-20191: commands before what they need is there.
+TEST_F(HostileGuestTest, EveryCommandMayComeFirst) {
+    for (uint32_t opcode = 0; opcode <= UINT16_MAX; opcode += opcode < 0x800 ? 1 : 251) {
+        for (const size_t size : {16U, 24U, 32U, 56U, 60U, 64U, 128U}) {
+            std::vector<std::byte> request(size);
+            const vrdma_cmd_hdr header{.opcode = htole16(static_cast<uint16_t>(opcode)),
+                                       .flags = 0,
+                                       .length = htole32(static_cast<uint32_t>(size)),
+                                       .uctx = 0,
+                                       .udata_in_len = 0,
+                                       .udata_out_len = 0};
+            std::memcpy(request.data(), &header, sizeof(header));
+            if (opcode == VRDMA_CMD_ALLOC_UCONTEXT || opcode == VRDMA_CMD_QUERY_DEVICE) {
+                continue;  // these two may
+            }
+            EXPECT_NE(ask_bytes(request).first, 0) << opcode << ' ' << size;
+        }
+    }
+    EXPECT_EQ(verbs_->counts().contexts, 0U);
+}
+
+// CVE-2021-3608, CVE-2018-20123, CVE-2018-20126: what an error path forgets, or frees though
+// it was never made.
+TEST_F(HostileGuestTest, ACreationThatTheRnicRefusesLeavesNothing) {
+    const uint32_t context = uctx();
+    const uint32_t my_pd = pd(context);
+    const uint32_t my_cq = cq(context);
+    const std::array<vrdma_run, 1> run{{{.gpa = htole64(kRam), .length = htole64(4096)}}};
+    auto qp = make<vrdma_cmd_create_qp>(VRDMA_CMD_CREATE_QP, context);
+    qp.pd = htole32(my_pd);
+    qp.send_cq = qp.recv_cq = htole32(my_cq);
+    qp.srq = htole32(VRDMA_NO_HANDLE);
+    auto srq = make<vrdma_cmd_create_srq>(VRDMA_CMD_CREATE_SRQ, context);
+    srq.pd = htole32(my_pd);
+    srq.max_wr = htole32(1);
+    auto ah = make<vrdma_cmd_create_ah>(VRDMA_CMD_CREATE_AH, context);
+    ah.pd = htole32(my_pd);
+    ah.attr.port = 1;
+    auto second_cq = make<vrdma_cmd_create_cq>(VRDMA_CMD_CREATE_CQ, context);
+    second_cq.cqe = htole32(1);
+    const auto second_pd = make<vrdma_cmd_empty>(VRDMA_CMD_ALLOC_PD, context);
+    const auto mr = reg_mr(context, my_pd, 4096, 1, run);
+    const std::vector<std::function<int()>> creations{
+        [&] { return ask(qp).first; },        [&] { return ask(srq).first; },
+        [&] { return ask(ah).first; },        [&] { return ask(second_cq).first; },
+        [&] { return ask(second_pd).first; }, [&] { return ask_bytes(mr).first; },
+    };
+    for (const auto& create : creations) {
+        state_.refuse = ENOMEM;
+        EXPECT_EQ(create(), ENOMEM);
+        EXPECT_FALSE(state_.refuse) << "the RNIC was asked";
+    }
+    const ObjectCounts counts = verbs_->counts();
+    EXPECT_EQ(counts.registered_bytes, 0U);
+    EXPECT_EQ(counts.memory_regions + counts.queue_pairs + counts.shared_receive_queues +
+                  counts.address_handles,
+              0U);
+    // Nothing refers to them: a count left behind would be EBUSY.
+    auto destroy_cq = make<vrdma_cmd_handle>(VRDMA_CMD_DESTROY_CQ, context);
+    destroy_cq.handle = htole32(my_cq);
+    EXPECT_EQ(ask(destroy_cq).first, 0);
+    auto dealloc_pd = make<vrdma_cmd_handle>(VRDMA_CMD_DEALLOC_PD, context);
+    dealloc_pd.handle = htole32(my_pd);
+    EXPECT_EQ(ask(dealloc_pd).first, 0);
+}
+
+// CVE-2021-3608: an object freed twice, and one that never was.
+TEST_F(HostileGuestTest, WhatIsGoneOrNeverWasCannotBeDestroyed) {
+    const uint32_t context = uctx();
+    auto request = make<vrdma_cmd_handle>(VRDMA_CMD_DESTROY_CQ, context);
+    request.handle = htole32(cq(context));
+    EXPECT_EQ(ask(request).first, 0);
+    EXPECT_EQ(ask(request).first, EINVAL);
+    for (const uint32_t handle : {1U, 65536U, UINT32_MAX - 1, UINT32_MAX}) {
+        request.handle = htole32(handle);
+        EXPECT_EQ(ask(request).first, EINVAL) << handle;
+    }
+}
+
+// An RNIC's own ECANCELED is an answer; only a wait for the VMM that was called off has the
+// command executed again, which here would be for ever.
+TEST_F(HostileGuestTest, AnRnicMayAnswerEcanceled) {
+    const uint32_t context = uctx();
+    state_.refuse = ECANCELED;
+    EXPECT_EQ(ask(make<vrdma_cmd_empty>(VRDMA_CMD_ALLOC_PD, context)).first, ECANCELED);
+}
+
+}  // namespace
+}  // namespace vrdma::device

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "device/vmm_window.h"
+
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <spdlog/sinks/null_sink.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <vrdma_protocol.h>
+
+#include <functional>
+#include <thread>
+
+#include "support/fake_back_channel.h"
+
+namespace vrdma::device {
+namespace {
+
+constexpr uint64_t kPage = VRDMA_WINDOW_PAGE_SIZE;
+constexpr size_t kMappings = vhost::BackChannel::kMaxOutstanding + 100;
+constexpr int kPatience = 10000;  // milliseconds, for what takes a few
+
+class VmmWindowTest : public testing::Test {
+  protected:
+    VmmWindowTest() {
+        int sockets[2];
+        EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets), 0);
+        EXPECT_EQ(::ftruncate(file_.get(), kPage), 0);
+        channel_ = std::make_shared<vhost::BackChannel>(FileDescriptor(sockets[0]), true, logger_);
+        vmm_ = std::make_unique<test::FakeBackChannel>(FileDescriptor(sockets[1]));
+        window_.set_channel(channel_);
+        EXPECT_TRUE(window_.set_size(kMappings * kPage));
+    }
+    ~VmmWindowTest() override { channel_->close(); }
+
+    // Handles the VMM's replies, as the connection's thread does, until `done`; `wake_`
+    // has it look.
+    void handle_replies_until(const std::function<bool()>& done) {
+        while (!done()) {
+            pollfd polled[] = {{channel_->fd(), POLLIN, 0}, {wake_.get(), POLLIN, 0}};
+            ASSERT_GT(::poll(polled, 2, kPatience), 0) << "the VMM does not answer";
+            ASSERT_TRUE(channel_->process());
+        }
+    }
+
+    // Fills the window, page by page.
+    std::vector<uint64_t> map_all() {
+        std::vector<uint64_t> offsets;
+        std::atomic<bool> done = false;
+        std::thread control([&] {
+            for (size_t i = 0; i < kMappings; ++i) {
+                offsets.push_back(window_.map(file_.get(), 0, kPage).value());
+            }
+            done = true;
+            ::eventfd_write(wake_.get(), 1);
+        });
+        handle_replies_until([&] { return done.load(); });
+        control.join();
+        return offsets;
+    }
+
+    std::shared_ptr<spdlog::logger> logger_ =
+        std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::null_sink_mt>());
+    FileDescriptor file_{::memfd_create("queue", MFD_CLOEXEC)};
+    FileDescriptor wake_{::eventfd(0, EFD_CLOEXEC)};
+    test::FakeWindow vmm_window_{kMappings * kPage};
+    VmmWindow window_{"guest", logger_};
+    std::shared_ptr<vhost::BackChannel> channel_;
+    std::unique_ptr<test::FakeBackChannel> vmm_;
+};
+
+TEST_F(VmmWindowTest, MoreUnmapsThanTheChannelTakesAtOnceAreAllDone) {
+    vmm_->serve(vmm_window_);
+    const auto offsets = map_all();
+    // No reply is handled meanwhile.
+    for (const uint64_t offset : offsets) {
+        window_.unmap(offset, kPage);
+    }
+    handle_replies_until([&] { return window_.used() == 0; });
+    handle_replies_until([&] { return vmm_->unmaps() == kMappings; });
+}
+
+TEST_F(VmmWindowTest, AMapFindsRoomInTheChannelWhileUnmapsWait) {
+    vmm_->serve(vmm_window_);
+    for (const uint64_t offset : map_all()) {
+        window_.unmap(offset, kPage);
+    }
+    EXPECT_EQ(map_all().size(), kMappings);
+}
+
+TEST_F(VmmWindowTest, TheSizeOfAWindowInUseStays) {
+    vmm_->serve(vmm_window_);
+    const auto offsets = map_all();
+    EXPECT_EQ(window_.set_size(kPage), tl::unexpected(Errno{EBUSY}));
+    EXPECT_TRUE(window_.set_size(kMappings * kPage));
+    for (const uint64_t offset : offsets) {
+        window_.unmap(offset, kPage);
+    }
+    handle_replies_until([&] { return window_.used() == 0; });
+    EXPECT_TRUE(window_.set_size(kPage));
+    EXPECT_EQ(window_.size(), kPage);
+}
+
+TEST_F(VmmWindowTest, AChannelThatIsClosedIsEnotconn) {
+    channel_->close();
+    EXPECT_EQ(window_.map(file_.get(), 0, kPage), tl::unexpected(Errno{ENOTCONN}));
+    EXPECT_EQ(window_.used(), 0U);
+}
+
+TEST_F(VmmWindowTest, ACancelledMapDoesNotWait) {
+    window_.cancel();
+    EXPECT_EQ(window_.map(file_.get(), 0, kPage), tl::unexpected(Errno{ECANCELED}));
+}
+
+}  // namespace
+}  // namespace vrdma::device
