@@ -58,7 +58,9 @@ if ! getent passwd libvirt-qemu > /dev/null; then
     done
 fi
 virtlogd -d
-exec libvirtd
+# Not exec: this shell is the namespace's init and reaps the QEMUs, which libvirtd waits to see gone.
+libvirtd &
+wait $!
 """
 
 
