@@ -81,6 +81,9 @@ def find(parent: ElementTree.Element, path: str) -> ElementTree.Element:
 class LibvirtDomain(unittest.TestCase):
     lab: Lab
     libvirtd: Child
+    uri: str
+    console: Path
+    agent: Path
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -110,7 +113,7 @@ class LibvirtDomain(unittest.TestCase):
             time.sleep(0.05)
 
     def virsh(self, *arguments: str) -> str:
-        result = subprocess.run(
+        result: subprocess.CompletedProcess[str] = subprocess.run(
             ["virsh", "-q", "-c", self.uri, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE
         )
         self.assertEqual(result.returncode, 0, f"virsh {arguments}: {result.stderr}\n{self.libvirtd.tail()}")
