@@ -5,6 +5,7 @@
 #include <linux/virtio_config.h>
 #include <spdlog/sinks/null_sink.h>
 
+#include <algorithm>
 #include <array>
 #include <functional>
 #include <vector>
@@ -92,8 +93,8 @@ class HostileGuestTest : public testing::Test {
         request.run_count = htole32(run_count);
         const auto fixed = std::as_bytes(std::span(&request, 1));
         const auto list = std::as_bytes(runs);
-        std::vector<std::byte> bytes(fixed.begin(), fixed.end());
-        bytes.insert(bytes.end(), list.begin(), list.end());
+        std::vector<std::byte> bytes(fixed.size() + list.size());
+        std::ranges::copy(list, std::ranges::copy(fixed, bytes.begin()).out);
         return bytes;
     }
 
