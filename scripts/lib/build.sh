@@ -3,7 +3,8 @@
 # Builds the parts into build/.  Sourced after apt.sh and kernel.sh.
 #
 #   vrdma_build_backend PRESET [TARGET...]
-#   vrdma_build_qemu_device [all] for the QEMU that is installed, or for all supported
+#   vrdma_build_qemu_device       for the QEMU that is installed
+#   vrdma_build_all_qemu_devices  for all versions of QEMU that are supported
 #   vrdma_build_driver SERIES     vrdma.ko for the guest kernel
 
 # Runs a step with its output in a log, which is shown when the step fails.
@@ -67,14 +68,14 @@ vrdma_qemu_version() {
 
 vrdma_build_qemu_device() {
     local version
-    if [ "${1:-}" = all ]; then
-        vrdma_step "Building the QEMU device (all versions of QEMU)" build-qemu \
-            "$VRDMA_SOURCE/qemu-device/build.sh" "$VRDMA_SOURCE/build/qemu"
-        return
-    fi
     version=$(vrdma_qemu_version)
     vrdma_step "Building the QEMU device (QEMU $version)" build-qemu \
         "$VRDMA_SOURCE/qemu-device/build.sh" "$VRDMA_SOURCE/build/qemu" "$version"
+}
+
+vrdma_build_all_qemu_devices() {
+    vrdma_step "Building the QEMU device (all versions of QEMU)" build-qemu \
+        "$VRDMA_SOURCE/qemu-device/build.sh" "$VRDMA_SOURCE/build/qemu"
 }
 
 # kbuild writes beside the sources, so it gets a copy of them per kernel.
