@@ -89,7 +89,7 @@ void raise_descriptor_limit() {
 
 int serve(const Config& config) {
     auto logger = spdlog::stderr_logger_mt("vrdmad");
-    logger->set_pattern("%Y-%m-%dT%H:%M:%S.%f%z %l %v");
+    logger->set_pattern("%Y-%m-%dT%H:%M:%S.%f%z %l %n: %v");
     logger->set_level(spdlog::level::from_str(config.log_level));
     logger->flush_on(spdlog::level::info);
 

@@ -9,7 +9,8 @@ Server::Vm::Vm(const VmConfig& config, uint32_t socket_mode, rnic::Rnic& rnic,
                const std::shared_ptr<spdlog::logger>& logger)
     : name_(config.name),
       device_({.guest = config.name, .mac = config.mac, .limits = config.limits}, rnic, logger),
-      listener_(config.socket.string(), socket_mode, device_, logger) {}
+      // The vhost library does not know whom it serves: the logger says it.
+      listener_(config.socket.string(), socket_mode, device_, logger->clone(config.name)) {}
 
 Server::Vm::~Vm() {
     listener_.stop();

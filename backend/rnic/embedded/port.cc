@@ -13,7 +13,7 @@ EmbeddedPort::EmbeddedPort(std::shared_ptr<Engine> engine, const std::string& gu
     state_ = std::make_unique<PortState>(guest, sink, engine_->least_busy_worker());
     state_->worker.add(*state_);
     engine_->live.ports.fetch_add(1, std::memory_order_relaxed);
-    engine_->logger->info("embedded RNIC: port for {}", guest);
+    engine_->logger->debug("embedded RNIC: port for {}", guest);
 }
 
 EmbeddedPort::~EmbeddedPort() {
@@ -22,7 +22,7 @@ EmbeddedPort::~EmbeddedPort() {
     state_->worker.remove(*state_);
     engine_->forget_paths();
     engine_->live.ports.fetch_sub(1, std::memory_order_relaxed);
-    engine_->logger->info("embedded RNIC: port for {} is gone", state_->guest);
+    engine_->logger->debug("embedded RNIC: port for {} is gone", state_->guest);
 }
 
 rnic::PortAttributes EmbeddedPort::query_port() {

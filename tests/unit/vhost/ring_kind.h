@@ -6,6 +6,7 @@
 #include <linux/virtio_ring.h>
 
 #include <cstdint>
+#include <ostream>
 #include <string>
 
 #include "vhost/protocol.h"
@@ -33,6 +34,11 @@ inline constexpr RingKind kPackedEventIdx{"PackedEventIdx",
 
 inline auto all_ring_kinds() {
     return testing::Values(kSplit, kSplitEventIdx, kPacked, kPackedEventIdx);
+}
+
+// How GoogleTest shows the parameter, and so the name under CTest.
+inline void PrintTo(const RingKind& kind, std::ostream* out) {
+    *out << kind.name;
 }
 
 inline std::string ring_kind_name(const testing::TestParamInfo<RingKind>& info) {
