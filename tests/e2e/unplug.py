@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The device is pulled out of a running guest and plugged in again, on the same socket."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+from pathlib import Path
+from typing import Any
+
+from support import PATIENCE, LabTest, main
+from vrdma_lab.guest import Guest, GuestOptions
+from vrdma_lab.initramfs import LINE_BUFFERED
+
+
+class Monitor:
+    """QEMU's machine monitor (QMP)."""
+
+    def __init__(self, path: Path) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.settimeout(PATIENCE)
+        self._socket.connect(str(path))
+        self._stream = self._socket.makefile("rw")
+        self._events: list[dict[str, Any]] = []
+        self._stream.readline()  # the greeting
+        self.execute("qmp_capabilities")
+
+    def execute(self, command: str, **arguments: str) -> None:
+        """Runs a command, which must succeed."""
+        self._stream.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
+        self._stream.flush()
+        while True:
+            message = json.loads(self._stream.readline())
+            if "event" in message:
+                self._events.append(message)
+            elif "error" in message:
+                raise AssertionError(f"{command}: {message['error']['desc']}")
+            else:
+                return
+
+    def wait_deleted(self, device: str) -> None:
+        """Waits until the guest has let the device go and QEMU has freed it."""
+        while not any(e["event"] == "DEVICE_DELETED" and e["data"].get("device") == device for e in self._events):
+            message = json.loads(self._stream.readline())
+            if "event" in message:
+                self._events.append(message)
+
+    def close(self) -> None:
+        self._stream.close()
+        self._socket.close()
+
+
+class Unplug(LabTest):
+    monitor: Monitor
+
+    @classmethod
+    def boot(cls) -> None:
+        path = cls.lab.folder / "monitor.sock"
+        # The PC's root bus takes devices while it runs, that of the Q35 does not.
+        extra = ["-machine", "pc", "-qmp", f"unix:{path},server=on,wait=off"]
+        cls.lab.boot([1], GuestOptions(device_options="id=rdma0", extra=extra))
+        cls.lab.boot([2])
+        cls.monitor = Monitor(path)
+        cls.addClassCleanup(cls.monitor.close)
+
+    def assert_device(self, guest: Guest, there: bool) -> None:
+        wanted = "" if there else "!"
+        guest.must(
+            f"for i in $(seq 300); do {wanted} [ -e /sys/class/infiniband/vrdma0 ] && exit 0; usleep 100000; done; exit 1",
+            PATIENCE,
+        )
+
+    def test_unplugged_under_a_program_and_plugged_in_again(self) -> None:
+        a, b = self.lab.guests
+        self.exchange(b, a)
+        user = a.start(f"{LINE_BUFFERED} ibv_rc_pingpong -e -d vrdma0 -g {a.gid_index()}")
+        user.wait_for("local address")
+
+        self.monitor.execute("device_del", id="rdma0")
+        self.monitor.wait_deleted("rdma0")
+        self.assert_device(a, False)
+        self.lab.daemon.wait_status(
+            lambda status: not any(status["vms"][0]["objects"].values()), "guest a holds nothing without its device"
+        )
+        user.signal(signal.SIGTERM)
+        user.wait(PATIENCE)
+
+        self.monitor.execute("device_add", driver="vrdma-pci", chardev="vrdma0", id="rdma1")
+        self.assert_device(a, True)
+        a.wait_device()
+        self.exchange(b, a)
+        self.exchange(a, b)
+        self.assertNotRegex(a.must("dmesg"), r"BUG:|WARNING:|Oops")
+
+
+if __name__ == "__main__":
+    main()
