@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <vrdma_doorbell.h>
+
+#include <algorithm>
 #include <cstdint>
 
 namespace vrdma::device {
@@ -20,5 +23,16 @@ struct Limits {
     uint32_t mr_runs = 262144;               // guest-physical runs of one memory region
     uint64_t total_mr_runs = 4194304;        // over all memory regions
 };
+
+// How many objects of a kind a guest can have, and so the bound of their handles: the lower
+// of the two limits, at least one.
+constexpr uint32_t handle_limit(uint32_t operator_limit, uint32_t rnic_limit) {
+    return std::max(1U, std::min(operator_limit, rnic_limit));
+}
+
+// The same for CQs and QPs, which have a place in the doorbell area.
+constexpr uint32_t doorbell_handle_limit(uint32_t operator_limit, uint32_t rnic_limit) {
+    return handle_limit(operator_limit, std::min<uint32_t>(rnic_limit, VRDMA_DB_MAX_HANDLES));
+}
 
 }  // namespace vrdma::device

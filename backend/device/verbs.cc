@@ -12,10 +12,6 @@ namespace {
 
 constexpr uint32_t kPort = 1;
 
-uint32_t table_size(uint32_t operator_limit, uint32_t rnic_limit) {
-    return std::max(1U, std::min(operator_limit, rnic_limit));
-}
-
 }  // namespace
 
 Verbs::Verbs(Options options, rnic::Port& port, WindowMapper& window, DoorbellMemory doorbells,
@@ -28,14 +24,12 @@ Verbs::Verbs(Options options, rnic::Port& port, WindowMapper& window, DoorbellMe
       memory_(std::move(memory)),
       log_(std::move(logger)),
       contexts_(options_.limits.contexts),
-      pds_(table_size(options_.limits.protection_domains, options_.attributes.max_pd)),
-      mrs_(table_size(options_.limits.memory_regions, options_.attributes.max_mr)),
-      cqs_(table_size(options_.limits.completion_queues,
-                      std::min<uint32_t>(options_.attributes.max_cq, VRDMA_DB_MAX_HANDLES))),
-      srqs_(table_size(options_.limits.shared_receive_queues, options_.attributes.max_srq)),
-      qps_(table_size(options_.limits.queue_pairs,
-                      std::min<uint32_t>(options_.attributes.max_qp, VRDMA_DB_MAX_HANDLES))),
-      ahs_(table_size(options_.limits.address_handles, options_.attributes.max_ah)) {}
+      pds_(handle_limit(options_.limits.protection_domains, options_.attributes.max_pd)),
+      mrs_(handle_limit(options_.limits.memory_regions, options_.attributes.max_mr)),
+      cqs_(doorbell_handle_limit(options_.limits.completion_queues, options_.attributes.max_cq)),
+      srqs_(handle_limit(options_.limits.shared_receive_queues, options_.attributes.max_srq)),
+      qps_(doorbell_handle_limit(options_.limits.queue_pairs, options_.attributes.max_qp)),
+      ahs_(handle_limit(options_.limits.address_handles, options_.attributes.max_ah)) {}
 
 Verbs::~Verbs() {
     // In the order of dependence; the VMM tears the window down by itself.

@@ -94,10 +94,9 @@ Result<void> VirtualDevice::read_config(uint32_t offset, std::span<std::byte> ou
     std::ranges::copy(options_.mac, std::begin(config.mac));
     config.num_comp_vectors = htole16(VRDMA_MAX_COMP_VECTORS);
     config.window_size = htole64(window_.size());
-    config.max_qp = htole32(std::min(
-        {options_.limits.queue_pairs, attributes_.max_qp, uint32_t{VRDMA_DB_MAX_HANDLES}}));
-    config.max_cq = htole32(std::min(
-        {options_.limits.completion_queues, attributes_.max_cq, uint32_t{VRDMA_DB_MAX_HANDLES}}));
+    config.max_qp = htole32(doorbell_handle_limit(options_.limits.queue_pairs, attributes_.max_qp));
+    config.max_cq =
+        htole32(doorbell_handle_limit(options_.limits.completion_queues, attributes_.max_cq));
     config.max_mr_runs = htole32(options_.limits.mr_runs);
     config.max_udata = htole32(kMaxUdata);
     if (offset > sizeof(config) || out.size() > sizeof(config) - offset) {
