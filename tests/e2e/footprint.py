@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import base64
 import re
-import socket
 import subprocess
 import tempfile
 import time
@@ -14,30 +13,11 @@ from pathlib import Path
 
 from vrdma_lab.guest import Guest, GuestOptions
 from vrdma_lab.lab import Lab
+from vrdma_lab.monitor import Monitor, monitor_options
 from vrdma_lab.traffic import Exchange, start_exchange
 
 HERE = Path(__file__).resolve().parent
 QUEUE_PAIRS = 1000
-
-
-class Monitor:
-    """QEMU's human monitor."""
-
-    def __init__(self, path: Path) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.settimeout(30)
-        self._socket.connect(str(path))
-        self._answer()
-
-    def _answer(self) -> str:
-        text = b""
-        while not text.endswith(b"(qemu) "):
-            text += self._socket.recv(65536)
-        return text.decode(errors="replace")
-
-    def ask(self, command: str) -> str:
-        self._socket.sendall(command.encode() + b"\n")
-        return self._answer()
 
 
 def resident_besides_guest_memory(pid: int) -> int:
@@ -89,11 +69,11 @@ class FootprintTest(unittest.TestCase):
         # Spins long, so that what a message costs while it spins can be told from waking up.
         cls.lab.start_daemon(1, ["--spin-us", "1000000"])
         monitor = cls.lab.folder / "monitor.sock"
-        options = GuestOptions(extra=["-monitor", f"unix:{monitor},server=on,wait=off"])
+        options = GuestOptions(extra=monitor_options(monitor))
         (cls.guest,) = cls.lab.boot([1], options)
         cls.guest.gid_index()
         cls.monitor = Monitor(monitor)
-        cls.addClassCleanup(cls.monitor._socket.close)
+        cls.addClassCleanup(cls.monitor.close)
 
     @property
     def pid(self) -> int:
@@ -119,11 +99,11 @@ class FootprintTest(unittest.TestCase):
 
     def test_queue_pairs_add_no_memory_region_and_no_slot(self) -> None:
         send_program(self.guest, HERE / "guest" / "many_queue_pairs.c", "many_queue_pairs")
-        before = self.monitor.ask("info mtree -f")
+        before = self.monitor.human("info mtree -f")
         self.assertIn("vrdma", before, "the window is in QEMU's memory tree")
         job = self.guest.start(f"/tmp/many_queue_pairs {QUEUE_PAIRS} > /tmp/many.log 2>&1")
         self.guest.must("for i in $(seq 600); do grep -q ready /tmp/many.log && exit 0; usleep 100000; done; cat /tmp/many.log; exit 1", 90)
-        during = self.monitor.ask("info mtree -f")
+        during = self.monitor.human("info mtree -f")
         status = self.lab.daemon.status()["vms"][0]
         self.assertEqual(status["objects"]["queue_pairs"], QUEUE_PAIRS)
         self.assertGreaterEqual(status["objects"]["mappings"], 2 * QUEUE_PAIRS, "each has a send and a receive queue")

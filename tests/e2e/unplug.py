@@ -3,52 +3,12 @@
 
 from __future__ import annotations
 
-import json
 import signal
-import socket
-from pathlib import Path
-from typing import Any
 
 from support import PATIENCE, LabTest, main
 from vrdma_lab.guest import Guest, GuestOptions
 from vrdma_lab.initramfs import LINE_BUFFERED
-
-
-class Monitor:
-    """QEMU's machine monitor (QMP)."""
-
-    def __init__(self, path: Path) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.settimeout(PATIENCE)
-        self._socket.connect(str(path))
-        self._stream = self._socket.makefile("rw")
-        self._events: list[dict[str, Any]] = []
-        self._stream.readline()  # the greeting
-        self.execute("qmp_capabilities")
-
-    def execute(self, command: str, **arguments: str) -> None:
-        """Runs a command, which must succeed."""
-        self._stream.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
-        self._stream.flush()
-        while True:
-            message = json.loads(self._stream.readline())
-            if "event" in message:
-                self._events.append(message)
-            elif "error" in message:
-                raise AssertionError(f"{command}: {message['error']['desc']}")
-            else:
-                return
-
-    def wait_deleted(self, device: str) -> None:
-        """Waits until the guest has let the device go and QEMU has freed it."""
-        while not any(e["event"] == "DEVICE_DELETED" and e["data"].get("device") == device for e in self._events):
-            message = json.loads(self._stream.readline())
-            if "event" in message:
-                self._events.append(message)
-
-    def close(self) -> None:
-        self._stream.close()
-        self._socket.close()
+from vrdma_lab.monitor import Monitor, monitor_options
 
 
 class Unplug(LabTest):
@@ -58,7 +18,7 @@ class Unplug(LabTest):
     def boot(cls) -> None:
         path = cls.lab.folder / "monitor.sock"
         # The PC's root bus takes devices while it runs, that of the Q35 does not.
-        extra = ["-machine", "pc", "-qmp", f"unix:{path},server=on,wait=off"]
+        extra = ["-machine", "pc", *monitor_options(path)]
         cls.lab.boot([1], GuestOptions(device_options="id=rdma0", extra=extra))
         cls.lab.boot([2])
         cls.monitor = Monitor(path)
