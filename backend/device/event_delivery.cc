@@ -80,10 +80,11 @@ EventDelivery::EventDelivery(std::string guest, std::shared_ptr<spdlog::logger> 
 void EventDelivery::completion(uint32_t comp_vector, uint32_t cq_handle) {
     CompletionTarget& target = completions_[comp_vector % completions_.size()];
     const std::lock_guard lock(target.mutex);
-    if (target.is_waiting.insert(cq_handle).second) {
-        target.waiting.push_back(cq_handle);
+    const vrdma_completion_event event{.cq = htole32(cq_handle), .reserved = 0};
+    if (target.is_waiting.insert(event.cq).second) {
+        target.waiting.push_back(event);
     }
-    deliver(target);
+    deliver_locked(target);
 }
 
 void EventDelivery::async_event(rnic::AsyncEventType type, uint32_t handle) {
@@ -95,71 +96,55 @@ void EventDelivery::async_event(rnic::AsyncEventType type, uint32_t handle) {
     }
     events_.waiting.push_back(
         vrdma_event{.type = htole32(to_wire(type)), .handle = htole32(handle)});
-    deliver(events_);
+    deliver_locked(events_);
 }
 
-void EventDelivery::deliver(CompletionTarget& target) {
-    while (target.queue != nullptr && !target.waiting.empty()) {
-        const vrdma_completion_event event{.cq = htole32(target.waiting.front()), .reserved = 0};
-        if (!fill_buffer(*target.queue, event)) {
-            break;
-        }
-        target.is_waiting.erase(target.waiting.front());
+template <typename SomeTarget>
+void EventDelivery::deliver_locked(SomeTarget& target) {
+    if (target.queue == nullptr) {
+        return;
+    }
+    while (!target.waiting.empty() && fill_buffer(*target.queue, target.waiting.front())) {
+        target.delivered(target.waiting.front());
         target.waiting.pop_front();
     }
-    if (target.queue != nullptr) {
-        target.queue->notify();
-    }
+    target.queue->notify();
 }
 
-void EventDelivery::deliver(EventTarget& target) {
-    while (target.queue != nullptr && !target.waiting.empty()) {
-        if (!fill_buffer(*target.queue, target.waiting.front())) {
-            break;
-        }
-        target.waiting.pop_front();
-    }
-    if (target.queue != nullptr) {
-        target.queue->notify();
-    }
-}
-
-void EventDelivery::set_event_queue(vhost::Virtqueue* queue) {
-    const std::lock_guard lock(events_.mutex);
-    events_.queue = queue;
-    if (queue != nullptr) {
-        queue->disable_notifications();
-    }
-    deliver(events_);
-}
-
-void EventDelivery::set_completion_queue(uint32_t comp_vector, vhost::Virtqueue* queue) {
-    CompletionTarget& target = completions_.at(comp_vector);
+template <typename SomeTarget>
+void EventDelivery::set_queue(SomeTarget& target, vhost::Virtqueue* queue) {
     const std::lock_guard lock(target.mutex);
     target.queue = queue;
     if (queue != nullptr) {
         queue->disable_notifications();
     }
-    deliver(target);
+    deliver_locked(target);
 }
 
-void EventDelivery::event_queue_kicked() {
-    const std::lock_guard lock(events_.mutex);
-    if (events_.queue != nullptr) {
-        events_.queue->clear_kick();
-        events_.queue->disable_notifications();
-    }
-    deliver(events_);
-}
-
-void EventDelivery::completion_queue_kicked(uint32_t comp_vector) {
-    CompletionTarget& target = completions_.at(comp_vector);
+template <typename SomeTarget>
+void EventDelivery::kicked(SomeTarget& target) {
     const std::lock_guard lock(target.mutex);
     if (target.queue != nullptr) {
         target.queue->clear_kick();
         target.queue->disable_notifications();
     }
-    deliver(target);
+    deliver_locked(target);
+}
+
+void EventDelivery::set_event_queue(vhost::Virtqueue* queue) {
+    set_queue(events_, queue);
+}
+
+void EventDelivery::set_completion_queue(uint32_t comp_vector, vhost::Virtqueue* queue) {
+    set_queue(completions_.at(comp_vector), queue);
+}
+
+void EventDelivery::event_queue_kicked() {
+    kicked(events_);
+}
+
+void EventDelivery::completion_queue_kicked(uint32_t comp_vector) {
+    kicked(completions_.at(comp_vector));
 }
 
 void EventDelivery::clear() {

@@ -41,20 +41,28 @@ class EventDelivery : public rnic::EventSink {
     void clear();
 
   private:
-    struct CompletionTarget {
+    // A virtqueue for events, and those that wait for a buffer of it.
+    template <typename Event>
+    struct Target {
         std::mutex mutex;  // guards what follows
         vhost::Virtqueue* queue = nullptr;
-        std::deque<uint32_t> waiting;
-        std::unordered_set<uint32_t> is_waiting;
+        std::deque<Event> waiting;
     };
-    struct EventTarget {
-        std::mutex mutex;  // guards what follows
-        vhost::Virtqueue* queue = nullptr;
-        std::deque<vrdma_event> waiting;
+    struct EventTarget : Target<vrdma_event> {
+        void delivered(const vrdma_event&) {}
+    };
+    struct CompletionTarget : Target<vrdma_completion_event> {
+        void delivered(const vrdma_completion_event& event) { is_waiting.erase(event.cq); }
+
+        std::unordered_set<uint32_t> is_waiting;  // CQs, as the events have them
     };
 
-    void deliver(CompletionTarget& target);
-    void deliver(EventTarget& target);
+    template <typename SomeTarget>
+    static void set_queue(SomeTarget& target, vhost::Virtqueue* queue);
+    template <typename SomeTarget>
+    static void kicked(SomeTarget& target);
+    template <typename SomeTarget>
+    static void deliver_locked(SomeTarget& target);
 
     const std::string guest_;
     EventTarget events_;
