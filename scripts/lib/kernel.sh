@@ -44,16 +44,18 @@ _vrdma_kernel_relocate() {
 # The compressed kernel inside a bzImage starts at its compressor's magic.
 _vrdma_kernel_decompress() {
     local image=$1 output=$2 magic tool offset
+    # Only the offsets reach read, for which the matches are broken characters in
+    # a UTF-8 locale.
     for tool in unxz unzstd; do
         case $tool in
         unxz) magic='\xfd7zXZ\x00' ;;
         unzstd) magic='\x28\xb5\x2f\xfd' ;;
         esac
-        while IFS=: read -r offset _; do
+        while read -r offset; do
             # The decompressor complains about what follows the kernel.
             tail -c "+$((offset + 1))" "$image" | "$tool" -c > "$output" 2> /dev/null || true
             [ "$(head -c 4 "$output" | tail -c 3)" = ELF ] && return 0
-        done < <(LC_ALL=C grep -abobP "$magic" "$image")
+        done < <(LC_ALL=C grep -abobP "$magic" "$image" | LC_ALL=C cut -d: -f1)
     done
     echo "vrdma: $image is compressed in a way that is not known here" >&2
     return 1
