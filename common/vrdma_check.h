@@ -11,6 +11,7 @@
 #include "vrdma_protocol.h"
 #include "vrdma_commands.h"
 #include "vrdma_doorbell.h"
+#include "vrdma_udata.h"
 
 #ifdef __KERNEL__
 #include <linux/build_bug.h>
@@ -65,13 +66,19 @@ VRDMA_ASSERT_SIZE(vrdma_cmd_query_qp, 24);
 VRDMA_ASSERT_SIZE(vrdma_rsp_query_qp, 128);
 VRDMA_ASSERT_SIZE(vrdma_cmd_create_ah, 60);
 VRDMA_ASSERT_SIZE(vrdma_rsp_query_ah, 52);
+VRDMA_ASSERT_SIZE(vrdma_udata_term, 16);
+VRDMA_ASSERT_SIZE(vrdma_udata_pointer, 48);
+VRDMA_ASSERT_SIZE(vrdma_cmd_query_udata_pointer, 24);
+VRDMA_ASSERT_SIZE(vrdma_rsp_query_udata_pointer, 72);
+VRDMA_ASSERT_SIZE(vrdma_udata_region, 16);
 VRDMA_ASSERT_SIZE(vrdma_doorbell_bitmap, 8384);
 VRDMA_ASSERT_SIZE(vrdma_doorbell_area, 278976);
 
 /* The header announces the fixed request of exactly the given size. */
 static inline int vrdma_cmd_hdr_valid(const struct vrdma_cmd_hdr *hdr, __u32 length)
 {
-	return VRDMA_LE16(hdr->flags) == 0 && VRDMA_LE32(hdr->length) == length;
+	return VRDMA_LE16(hdr->region_count) <= VRDMA_MAX_UDATA_REGIONS &&
+	       VRDMA_LE32(hdr->length) == length;
 }
 
 static inline int vrdma_cmd_empty_valid(const struct vrdma_cmd_empty *cmd)
@@ -95,6 +102,28 @@ static inline int vrdma_window_range_valid(__u64 offset, __u64 length)
 {
 	return vrdma_range_valid(offset, length) &&
 	       ((offset | length) & (VRDMA_WINDOW_PAGE_SIZE - 1)) == 0;
+}
+
+static inline int
+vrdma_cmd_query_udata_pointer_valid(const struct vrdma_cmd_query_udata_pointer *cmd)
+{
+	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd));
+}
+
+static inline int vrdma_udata_term_valid(const struct vrdma_udata_term *term)
+{
+	return (term->count & ~VRDMA_COUNT_ROUND) <= VRDMA_COUNT_MAX_WR &&
+	       term->scale <= VRDMA_SCALE_MAX_SGE;
+}
+
+static inline int vrdma_udata_pointer_valid(const struct vrdma_udata_pointer *pointer)
+{
+	__u32 known = VRDMA_UDATA_POINTER_LASTING | VRDMA_UDATA_POINTER_PAGES;
+
+	return (VRDMA_LE32(pointer->flags) & ~known) == 0 &&
+	       VRDMA_LE16(pointer->offset) <= VRDMA_MAX_UDATA_OFFSET &&
+	       vrdma_udata_term_valid(&pointer->terms[0]) &&
+	       vrdma_udata_term_valid(&pointer->terms[1]);
 }
 
 static inline int vrdma_cmd_query_port_valid(const struct vrdma_cmd_query_port *cmd)

@@ -3,8 +3,9 @@
  * vrdma wire protocol: the requests and responses of the control queue.
  *
  * Device-readable bytes of a chain: the request structure, then udata_in_len
- * bytes of the vendor's, then (REG_MR) the runs.  Device-writable bytes: the
- * response structure, then udata_out_len bytes for the vendor's.  Attribute
+ * bytes of the vendor's, then region_count structures vrdma_udata_region, then the
+ * runs of these, then (REG_MR) those of the memory region.  Device-writable bytes:
+ * the response structure, then udata_out_len bytes for the vendor's.  Attribute
  * values, masks and flags are those of the kernel's <rdma/ib_user_verbs.h>.
  */
 #ifndef VRDMA_COMMANDS_H

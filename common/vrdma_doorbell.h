@@ -33,15 +33,37 @@ struct vrdma_doorbell_bitmap {
 #define VRDMA_CQ_ARM_SOLICITED		1
 #define VRDMA_CQ_ARM_NEXT		2
 
+/*
+ * With VRDMA_F_CQ_DOORBELL the RNIC has to be told of an arming, which takes the
+ * device a moment in which a completion could slip by.  So the word has two more
+ * bits, which the device sets and clears:
+ *
+ *	VRDMA_CQ_WATCHED_*	the RNIC itself is armed, for that kind
+ *
+ * The driver arms by an atomic OR of VRDMA_CQ_ARM_*.  When the bit for its kind,
+ * or VRDMA_CQ_WATCHED_NEXT, was set already, that is all.  Otherwise it rings the
+ * CQ's doorbell and returns only when it sees that bit.
+ * The device, when the doorbell rings, arms the RNIC and then sets the bit.  When
+ * the RNIC reports a completion: if the driver has armed, the device arms the
+ * RNIC again, then clears VRDMA_CQ_ARM_* and sends the event.  In this order:
+ * what completes before that is seen by the poll that follows the driver's next
+ * arming, and what completes after it is reported.  If the driver has not armed,
+ * the device clears VRDMA_CQ_WATCHED_*, by a compare-and-exchange, and leaves the
+ * RNIC alone.
+ */
+#define VRDMA_CQ_WATCHED_SOLICITED	4
+#define VRDMA_CQ_WATCHED_NEXT		8
+
 struct vrdma_doorbell_area {
 	__le32 polling;			/* written by the device; non-zero: do not notify */
 	__le32 pad[15];
 	struct vrdma_doorbell_bitmap qp;	/* send queues with new work requests */
 	struct vrdma_doorbell_bitmap cq;	/* newly armed CQs, with VRDMA_F_CQ_DOORBELL */
 	/*
-	 * Armed state by CQ handle.  The driver stores, then executes a full
-	 * barrier; the device, after publishing a completion and a full
-	 * barrier, exchanges it with VRDMA_CQ_NOT_ARMED and sends the event.
+	 * Armed state by CQ handle.  Without VRDMA_F_CQ_DOORBELL: the driver
+	 * stores, then executes a full barrier; the device, after publishing a
+	 * completion and a full barrier, exchanges it with VRDMA_CQ_NOT_ARMED and
+	 * sends the event.
 	 */
 	__le32 cq_arm[VRDMA_DB_MAX_HANDLES];
 };

@@ -33,6 +33,7 @@
 #define VRDMA_F_REREG_MR		3	/* VRDMA_CMD_REREG_MR */
 #define VRDMA_F_RESIZE_CQ		4	/* VRDMA_CMD_RESIZE_CQ */
 #define VRDMA_F_MCAST			5	/* multicast attach and detach */
+#define VRDMA_F_IWARP			6	/* the RNIC speaks iWARP, not RoCE */
 
 /* Device configuration space. */
 struct vrdma_config {
@@ -53,7 +54,7 @@ struct vrdma_config {
 /* Header of every request on the control queue. */
 struct vrdma_cmd_hdr {
 	__le16 opcode;			/* enum vrdma_opcode */
-	__le16 flags;			/* zero */
+	__le16 region_count;		/* memory behind pointers in udata (vrdma_udata.h) */
 	__le32 length;			/* of the fixed request, this header included */
 	__le32 uctx;			/* user context that issues it, or VRDMA_NO_HANDLE */
 	__le16 udata_in_len;		/* vendor bytes that follow the request */
@@ -77,6 +78,7 @@ enum vrdma_opcode {
 	VRDMA_CMD_ADD_GID		= 0x0003,
 	VRDMA_CMD_DEL_GID		= 0x0004,
 	VRDMA_CMD_MAP_DOORBELLS		= 0x0005,
+	VRDMA_CMD_QUERY_UDATA_POINTER	= 0x0006,
 	/* user contexts and mappings */
 	VRDMA_CMD_ALLOC_UCONTEXT	= 0x0010,
 	VRDMA_CMD_DEALLOC_UCONTEXT	= 0x0011,

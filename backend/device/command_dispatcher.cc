@@ -144,7 +144,7 @@ CommandDispatcher::Outcome CommandDispatcher::execute(vhost::DescriptorChain& ch
     const size_t udata_out = le16toh(header.udata_out_len);
     const size_t fixed = size_t{command->request_size} + udata_in;
     if (le32toh(header.length) != command->request_size || udata_in > kMaxUdata ||
-        udata_out > kMaxUdata || chain.readable_size() < fixed ||
+        udata_out > kMaxUdata || header.region_count != 0 || chain.readable_size() < fixed ||
         chain.writable_size() < command->response_size + udata_out) {
         log_.warn(
             "{}: {}: malformed request: length {}, udata {} + {}, chain {} + {} bytes; the "

@@ -53,6 +53,7 @@ struct DeviceAttributes {
     uint32_t driver_id = 0;           // enum rdma_driver_id: whose user library fits
     uint32_t uverbs_abi_version = 0;  // of that driver's user ABI
     bool has_srq = false;
+    bool iwarp = false;        // else RoCE
     bool cq_doorbell = false;  // arming a CQ must be made known to the RNIC
 };
 

@@ -25,14 +25,23 @@
 #include "rnic/attributes.h"
 
 struct vrdma_doorbell_area;  // common/vrdma_doorbell.h
+struct vrdma_udata_pointer;  // common/vrdma_udata.h
 
 namespace vrdma::rnic {
+
+// Guest memory behind the user pointer at `offset` of a verb's udata.
+struct UdataRegion {
+    uint16_t offset = 0;
+    uint64_t length = 0;  // bytes; the sum of the pieces
+    std::vector<memory::PinnedRange> pieces;
+};
 
 // The vendor's private bytes of one verb.
 struct Udata {
     std::span<const std::byte> in;
-    std::span<std::byte> out;  // room for the answer
-    size_t out_written = 0;    // set by the verb
+    std::span<std::byte> out;            // room for the answer
+    size_t out_written = 0;              // set by the verb
+    std::span<UdataRegion> regions = {};  // the verb may take the pieces away
 };
 
 enum class AsyncEventType {
@@ -48,7 +57,7 @@ enum class AsyncEventType {
     kPortActive,
     kPortError,
     kGidChange,
-    kDeviceFatal,
+    kDeviceFatal,  // the RNIC is gone: let go of all that it gave, soon
 };
 
 // Where an RNIC reports what happens by itself.  The functions must not block and
@@ -176,6 +185,9 @@ class Rnic {
 
     virtual std::string name() const = 0;
     virtual DeviceAttributes attributes() const = 0;
+
+    // Which fields of udata are user pointers; constant.
+    virtual std::span<const vrdma_udata_pointer> udata_pointers() const = 0;
 
     // What the RNIC holds for all ports together, by its own count.
     virtual std::vector<LiveObjectCount> live_objects() const = 0;

@@ -2,6 +2,8 @@
 // An RNIC that does nothing but keep count, for tests of what stands in front of one.
 #pragma once
 
+#include <vrdma_udata.h>
+
 #include <map>
 #include <memory>
 #include <mutex>
@@ -192,6 +194,7 @@ class FakeRnic : public rnic::Rnic {
         attributes.driver_id = 14;
         return attributes;
     }
+    std::span<const vrdma_udata_pointer> udata_pointers() const override { return pointers; }
     std::vector<rnic::LiveObjectCount> live_objects() const override { return {}; }
     Result<std::unique_ptr<rnic::Port>> open_port(const std::string&,
                                                   rnic::EventSink& event_sink) override {
@@ -200,6 +203,7 @@ class FakeRnic : public rnic::Rnic {
     }
 
     FakeRnicState state;
+    std::vector<vrdma_udata_pointer> pointers;
     rnic::EventSink* sink = nullptr;
 };
 

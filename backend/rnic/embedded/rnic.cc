@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <rdma/ib_user_ioctl_verbs.h>
+#include <vrdma_udata.h>
 
 #include <cstdlib>
 
@@ -25,6 +26,7 @@ class Rnic final : public EmbeddedRnic {
                                                   rnic::EventSink& sink) override {
         return std::make_unique<EmbeddedPort>(engine_, guest, sink);
     }
+    std::span<const vrdma_udata_pointer> udata_pointers() const override { return {}; }
     EmbeddedCounters counters() const override;
     std::vector<rnic::LiveObjectCount> live_objects() const override;
     bool poll_once() override {

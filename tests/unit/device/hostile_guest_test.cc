@@ -48,7 +48,7 @@ class HostileGuestTest : public testing::Test {
     static Request make(uint16_t opcode, uint32_t uctx = VRDMA_NO_HANDLE) {
         Request request{};
         const vrdma_cmd_hdr header{.opcode = htole16(opcode),
-                                   .flags = 0,
+                                   .region_count = 0,
                                    .length = htole32(sizeof(Request)),
                                    .uctx = htole32(uctx),
                                    .udata_in_len = 0,
@@ -146,7 +146,7 @@ TEST_F(HostileGuestTest, EveryCommandMayComeFirst) {
         for (const size_t size : {16U, 24U, 32U, 56U, 60U, 64U, 128U}) {
             std::vector<std::byte> request(size);
             const vrdma_cmd_hdr header{.opcode = htole16(static_cast<uint16_t>(opcode)),
-                                       .flags = 0,
+                                       .region_count = 0,
                                        .length = htole32(static_cast<uint32_t>(size)),
                                        .uctx = 0,
                                        .udata_in_len = 0,

@@ -201,7 +201,7 @@ TEST_P(VirtualDeviceTest, AnswersACommand) {
 
 TEST_P(VirtualDeviceTest, AnUnknownOpcodeIsNotSupported) {
     start_queues();
-    for (const uint16_t opcode : {0x0000, 0x0006, VRDMA_CMD_REREG_MR + 0, 0x7777, 0xffff}) {
+    for (const uint16_t opcode : {0x0000, 0x0007, VRDMA_CMD_REREG_MR + 0, 0x7777, 0xffff}) {
         EXPECT_EQ(ask<vrdma_rsp_empty>(bytes(make<vrdma_cmd_empty>(opcode))).first,
                   uint32_t{EOPNOTSUPP});
     }
@@ -211,9 +211,9 @@ TEST_P(VirtualDeviceTest, AMalformedRequestIsInvalid) {
     start_queues();
     auto request = make<vrdma_cmd_handle>(VRDMA_CMD_QUERY_DEVICE);
     EXPECT_EQ(ask<vrdma_rsp_query_device>(bytes(request)).first, uint32_t{EINVAL}) << "length";
-    auto flags = make<vrdma_cmd_empty>(VRDMA_CMD_QUERY_DEVICE);
-    flags.hdr.flags = htole16(1);
-    EXPECT_EQ(ask<vrdma_rsp_query_device>(bytes(flags)).first, uint32_t{EINVAL}) << "flags";
+    auto region = make<vrdma_cmd_empty>(VRDMA_CMD_QUERY_DEVICE);
+    region.hdr.region_count = htole16(1);
+    EXPECT_EQ(ask<vrdma_rsp_query_device>(bytes(region)).first, uint32_t{EINVAL}) << "region";
     auto udata = make<vrdma_cmd_empty>(VRDMA_CMD_QUERY_DEVICE);
     udata.hdr.udata_in_len = htole16(8);
     EXPECT_EQ(ask<vrdma_rsp_query_device>(bytes(udata)).first, uint32_t{EINVAL}) << "udata";

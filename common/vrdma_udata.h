@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * vrdma wire protocol: user pointers in a vendor's udata.
+ *
+ * A vendor's user library may put addresses of its own memory into udata: the
+ * queue's buffer, a doorbell record, a place for an answer.  The device tells the
+ * driver which u64 these are and how long the memory behind each is
+ * (QUERY_UDATA_POINTER); the driver pins that memory and sends its runs along
+ * (struct vrdma_udata_region); the device puts an address of the host's in the
+ * u64's place.  Both sides find the memory with vrdma_udata_memory().
+ */
+#ifndef VRDMA_UDATA_H
+#define VRDMA_UDATA_H
+
+#include <linux/types.h>
+
+#include "vrdma_protocol.h"
+
+/* Where the count of a term comes from. */
+#define VRDMA_COUNT_NONE		0	/* the term is not there */
+#define VRDMA_COUNT_UDATA		1	/* u32 at count_offset in udata */
+#define VRDMA_COUNT_CQE			2	/* the verb's cqe, max_wr, */
+#define VRDMA_COUNT_MAX_WR		3
+/* With this bit, the count plus one is rounded up to a power of two. */
+#define VRDMA_COUNT_ROUND		0x80
+
+/* What the count is multiplied with. */
+#define VRDMA_SCALE_CONSTANT		0	/* a */
+#define VRDMA_SCALE_UDATA		1	/* u32 at scale_offset in udata */
+#define VRDMA_SCALE_UDATA_SHIFT		2	/* 2 to the power of that u32 */
+#define VRDMA_SCALE_MAX_SGE		3	/* a + b * max_sge, rounded up to a power of two */
+
+struct vrdma_udata_term {
+	__u8   count;			/* VRDMA_COUNT_* */
+	__u8   scale;			/* VRDMA_SCALE_* */
+	__le16 count_offset;
+	__le16 scale_offset;
+	__le16 reserved;
+	__le32 scale_a;
+	__le32 scale_b;
+};
+
+#define VRDMA_UDATA_TERMS		2
+
+/* The memory is as long as the object lives, not only as long as the verb. */
+#define VRDMA_UDATA_POINTER_LASTING	1
+/* The whole pages (VRDMA_WINDOW_PAGE_SIZE) around it are meant. */
+#define VRDMA_UDATA_POINTER_PAGES	2
+
+/* The u64 at `offset` of the udata of `opcode` is a pointer, or 0. */
+struct vrdma_udata_pointer {
+	__le16 opcode;			/* enum vrdma_opcode */
+	__le16 offset;
+	__le32 flags;			/* VRDMA_UDATA_POINTER_* */
+	__le64 length;			/* bytes, to which the terms are added */
+	struct vrdma_udata_term terms[VRDMA_UDATA_TERMS];
+};
+
+/* QUERY_UDATA_POINTER: the pointer number `index` of `count`. */
+struct vrdma_cmd_query_udata_pointer {
+	struct vrdma_cmd_hdr hdr;
+	__le32 index;
+	__le32 reserved;
+};
+
+struct vrdma_rsp_query_udata_pointer {
+	struct vrdma_rsp_hdr hdr;
+	__le32 count;			/* there is no pointer when it is not above index */
+	__le32 reserved;
+	struct vrdma_udata_pointer pointer;
+};
+
+/*
+ * Memory behind the pointer at `offset` of this command's udata.  It begins at the
+ * pointer, or with VRDMA_UDATA_POINTER_PAGES at the start of the pointer's page.
+ */
+struct vrdma_udata_region {
+	__le16 offset;
+	__le16 reserved;
+	__le32 run_count;
+	__le64 length;			/* bytes; the sum of the runs */
+};
+
+#define VRDMA_MAX_UDATA_REGIONS		4	/* in one command */
+#define VRDMA_MAX_UDATA_POINTERS	32	/* of one device */
+#define VRDMA_MAX_UDATA_OFFSET		0x7fff	/* of a pointer */
+
+#endif /* VRDMA_UDATA_H */
