@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The guests' init: runs shell commands that the host sends over a virtio
- * serial port, as many at once as wanted.
+ * Runs shell commands that come over a virtio serial port, as many at once as
+ * wanted: the init of guests.  Without an argument they come over standard
+ * input, a socket, and when that is closed every command is killed.
  *
  *   host to guest    R <id> <length>\n<script>   run the script with sh -c
  *                    K <id> <signal>\n           signal the script's process group
@@ -40,6 +41,15 @@ static void fail(const char *what)
 	exit(1);
 }
 
+/* The other end has gone. */
+static void end(void)
+{
+	for (size_t i = 0; i < job_count; i++)
+		if (jobs[i].status < 0)
+			kill(-jobs[i].pid, SIGKILL);
+	exit(0);
+}
+
 static void write_all(int port, const void *data, size_t length)
 {
 	const char *p = data;
@@ -49,6 +59,8 @@ static void write_all(int port, const void *data, size_t length)
 
 		if (n < 0 && errno == EINTR)
 			continue;
+		if (n < 0 && errno == EPIPE)
+			end();
 		if (n <= 0)
 			fail("write to the host");
 		p += n;
@@ -65,7 +77,9 @@ static void read_all(int port, void *data, size_t length)
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n <= 0)
+		if (n == 0)
+			end();
+		if (n < 0)
 			fail("read from the host");
 		p += n;
 		length -= (size_t)n;
@@ -80,7 +94,7 @@ static void send_header(int port, const char *format, unsigned id, long value)
 	write_all(port, header, (size_t)length);
 }
 
-static void start_job(int port, unsigned id, size_t length)
+static void start_job(int port, unsigned id, size_t length, const sigset_t *inherited)
 {
 	char *script = malloc(length + 1);
 	struct job *job = &jobs[job_count];
@@ -107,6 +121,8 @@ static void start_job(int port, unsigned id, size_t length)
 		int null = open("/dev/null", O_RDONLY);
 
 		setsid();
+		signal(SIGPIPE, SIG_DFL);
+		sigprocmask(SIG_SETMASK, inherited, NULL);
 		dup2(null, 0);
 		dup2(pipe_fds[1], 1);
 		dup2(pipe_fds[1], 2);
@@ -118,7 +134,7 @@ static void start_job(int port, unsigned id, size_t length)
 	job_count++;
 }
 
-static void handle_request(int port)
+static void handle_request(int port, const sigset_t *inherited)
 {
 	char header[kHeaderSize];
 	size_t used = 0;
@@ -132,7 +148,7 @@ static void handle_request(int port)
 	} while (header[used++] != '\n');
 	header[used] = '\0';
 	if (sscanf(header, "R %u %lu", &id, &value) == 2) {
-		start_job(port, id, value);
+		start_job(port, id, value, inherited);
 	} else if (sscanf(header, "K %u %lu", &id, &value) == 2) {
 		for (size_t i = 0; i < job_count; i++)
 			if (jobs[i].id == id && jobs[i].status < 0)
@@ -203,8 +219,10 @@ int main(int argc, char **argv)
 	sigset_t blocked, unblocked;
 	int port;
 
-	if (argc != 2 || (port = open(argv[1], O_RDWR | O_CLOEXEC)) < 0)
+	port = argc == 2 ? open(argv[1], O_RDWR | O_CLOEXEC) : fcntl(0, F_DUPFD_CLOEXEC, 3);
+	if (port < 0)
 		fail("open the port");
+	signal(SIGPIPE, SIG_IGN);
 	/* SIGCHLD is let in only while waiting, so that none is missed between
 	 * reap() and ppoll(). */
 	sigemptyset(&blocked);
@@ -224,7 +242,7 @@ int main(int argc, char **argv)
 				if (fds[i + 1].revents && jobs[i].output >= 0)
 					forward_output(port, &jobs[i]);
 			if (fds[0].revents & POLLIN)
-				handle_request(port);
+				handle_request(port, &unblocked);
 		}
 		reap(port);
 	}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The host's end of the command channel into a guest (agent.c has the protocol)."""
+"""One end of a command channel into a machine; an agent is at the other (agent.c has the protocol)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,13 @@ from pathlib import Path
 from .errors import LabError
 
 
+# Of a unix socket; of a TCP socket; or a socket that is connected already.
+Address = Path | tuple[str, int] | socket.socket
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """How a command in a guest ended."""
+    """How a command in a machine ended."""
 
     status: int
     output: str
@@ -27,12 +31,13 @@ class Outcome:
 
 
 class Job:
-    """A command that runs in a guest."""
+    """A command that runs in a machine."""
 
-    def __init__(self, channel: Channel, number: int, command: str) -> None:
+    def __init__(self, channel: Channel, number: int, command: str, sink: Callable[[bytes], object] | None) -> None:
         self._channel = channel
         self.number = number
         self.command = command
+        self.sink = sink
         self.received = bytearray()
         self.status: int | None = None
 
@@ -72,12 +77,24 @@ class Job:
         return self.wait(timeout)
 
 
-class Channel:
-    """One guest's command channel: commands go out, a thread takes in what they print and how they end."""
+def _connected(address: Path | tuple[str, int]) -> socket.socket:
+    if isinstance(address, tuple):
+        return socket.create_connection(address, 5)
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.connect(str(address))
+    except OSError:
+        connection.close()
+        raise
+    return connection
 
-    def __init__(self, name: str, path: Path, explain: Callable[[], str]) -> None:
+
+class Channel:
+    """One machine's command channel: commands go out, a thread takes in what they print and how they end."""
+
+    def __init__(self, name: str, address: Address, explain: Callable[[], str]) -> None:
         self._name = name
-        self._path = path
+        self._address = address
         self._explain = explain
         self._socket: socket.socket | None = None
         self._changed = threading.Condition()
@@ -88,10 +105,11 @@ class Channel:
         self.lost = False
 
     def connect(self, check: Callable[[], None], timeout: float) -> None:
-        """Connects to QEMU's socket and waits for the agent's greeting; `check` raises when QEMU is gone."""
+        """Connects and waits for the agent's greeting; `check` raises when the machine is gone."""
         deadline = time.monotonic() + timeout
         if self._socket is None:
             self._socket = self._open(check, deadline)
+            self._socket.settimeout(None)
             self._thread = threading.Thread(target=self._receive, name=f"channel {self._name}", daemon=True)
             self._thread.start()
         with self._changed:
@@ -102,30 +120,30 @@ class Channel:
                 self._changed.wait(0.2)
 
     def _open(self, check: Callable[[], None], deadline: float) -> socket.socket:
+        if isinstance(self._address, socket.socket):
+            return self._address
         # QEMU makes the socket as it starts; there is nothing to wait on until then.
         while True:
-            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
-                connection.connect(str(self._path))
-                return connection
+                return _connected(self._address)
             except OSError:
-                connection.close()
                 check()
                 if time.monotonic() > deadline:
-                    raise LabError(self.report("QEMU did not open the command channel")) from None
+                    raise LabError(self.report("did not open the command channel")) from None
                 time.sleep(0.02)
 
     def report(self, problem: str, job: Job | None = None) -> str:
-        text = f"guest {self._name}: {problem}"
+        text = f"{self._name}: {problem}"
         if job is not None and job.output.strip():
             text += "\n  its output so far:\n" + "\n".join("    " + line for line in job.output.splitlines()[-15:])
         return text + "\n" + self._explain()
 
-    def start(self, command: str) -> Job:
+    def start(self, command: str, sink: Callable[[bytes], object] | None = None) -> Job:
+        """Starts a shell command; what it prints goes to the sink, or else into the job."""
         with self._changed:
             if self._socket is None or self.lost:
                 raise LabError(self.report(f"is gone; cannot run: {command}"))
-            job = Job(self, self._next, command)
+            job = Job(self, self._next, command, sink)
             self._jobs[job.number] = job
             self._next += 1
             script = command.encode()
@@ -164,7 +182,10 @@ class Channel:
                     if kind == b"H":
                         self.ready = True
                     elif kind == b"O" and job is not None:
-                        job.received += data
+                        if job.sink is not None:
+                            job.sink(data)
+                        else:
+                            job.received += data
                     elif kind == b"X" and job is not None:
                         job.status = int(value)
                         del self._jobs[job.number]

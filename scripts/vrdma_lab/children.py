@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 from pathlib import Path
@@ -60,14 +61,21 @@ class WorkFolder:
 class Child:
     """A process that the kernel kills when this one dies, with its output in a file."""
 
-    def __init__(self, name: str, command: list[str], log: Path, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: list[str],
+        log: Path,
+        environment: dict[str, str] | None = None,
+        stdin: int | socket.socket = subprocess.DEVNULL,
+    ) -> None:
         self.name = name
         self.log = log
         with log.open("ab") as output:
             # Its own session: Ctrl-C reaches the lab alone, which then ends its children in order.
             self.process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", *command],
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **(environment or {})},

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,22 @@ from .guest import mac_of
 
 
 class Daemon:
-    """One vrdmad that serves `count` guests, each with a socket of its own."""
+    """One vrdmad that serves guests by their numbers, each with a socket of its own."""
 
-    def __init__(self, folder: Path, count: int, options: list[str] | None = None, toml: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        numbers: Iterable[int],
+        options: list[str] | None = None,
+        toml: str = "",
+        rnic: str = "embedded",
+    ) -> None:
+        numbers = tuple(numbers)
         self._folder = folder
         self._status = folder / "status.sock"
         config = folder / "vrdmad.toml"
-        lines = ["[daemon]", f'status_socket = "{self._status}"', 'log_level = "info"', "[rnic]", 'name = "embedded"', toml]
-        for number in range(1, count + 1):
+        lines = ["[daemon]", f'status_socket = "{self._status}"', 'log_level = "info"', "[rnic]", f'name = "{rnic}"', toml]
+        for number in numbers:
             lines += ["[[vm]]", f'name = "{guest_name(number)}"']
             lines += [f'socket = "{self.socket_of(number)}"', f'mac = "{mac_of(number)}"']
         config.write_text("\n".join(lines) + "\n")
@@ -32,13 +40,13 @@ class Daemon:
         if not program.exists():
             raise LabError(f"{program} is not built")
         self.child = Child("vrdmad", [str(program), "--config", str(config), *(options or [])], folder / "vrdmad.log")
-        self._wait_ready(count)
+        self._wait_ready(numbers)
 
     def socket_of(self, number: int) -> Path:
         return self._folder / f"vm{number}.sock"
 
-    def _wait_ready(self, count: int) -> None:
-        wanted = [self._status] + [self.socket_of(number) for number in range(1, count + 1)]
+    def _wait_ready(self, numbers: tuple[int, ...]) -> None:
+        wanted = [self._status] + [self.socket_of(number) for number in numbers]
         deadline = time.monotonic() + 15
         while not all(path.exists() for path in wanted):
             self.child.check()

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import paths
-from .channel import Channel, Job, Outcome
+from .channel import Channel
 from .children import Child, tail
 from .errors import LabError
 from .initramfs import AGENT_PORT
+from .side import Side
 
 NETWORK = "10.77.0"
 PREFIX_LENGTH = 24
+DEVICE = "vrdma0"
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,17 @@ class GuestOptions:
     extra: list[str] = field(default_factory=list)
 
 
-class Guest:
+@dataclass(frozen=True)
+class GuestNetwork:
+    """How a guest is connected."""
+
+    netdev: str  # what QEMU takes after -netdev, without the id
+    gateway: str = ""
+    underlay: str = ""  # a second address, that of the host's RNIC which stands for this guest
+    agent_address: tuple[str, int] | None = None  # TCP, for a guest that is driven from another host
+
+
+class Guest(Side):
     """One virtual machine.  `number` (from 1) gives its addresses, `prefix` the names of its files."""
 
     def __init__(
@@ -39,30 +51,28 @@ class Guest:
         prefix: Path,
         kernel: paths.Kernel,
         initramfs: Path,
-        switch: Path,
+        network: GuestNetwork,
         socket: Path | None,
         accelerator: str,
         options: GuestOptions,
     ) -> None:
-        self.name = name
+        agent = network.agent_address or prefix.with_suffix(".agent")
+        channel = Channel(f"guest {name}", agent, self._explain)
+        super().__init__(name, f"{NETWORK}.{number}", network.underlay, DEVICE, channel)
         self.number = number
-        self.ip = f"{NETWORK}.{number}"
         self.mac = mac_of(number)
         self.console = prefix.with_suffix(".console")
-        agent = prefix.with_suffix(".agent")
-        self._channel = Channel(name, agent, self._explain)
-        self._gid_index: int | None = None
         memory = f"{options.memory_mib}M"
         command = [
             paths.qemu(),
             *("-name", f"{name},debug-threads=on"),
             *("-nodefaults", "-no-user-config", "-display", "none", "-vga", "none", "-no-reboot"),
             *("-accel", accelerator, "-cpu", "max", "-smp", "1", "-m", memory),
-            *("-kernel", str(kernel.vmlinux), "-initrd", str(initramfs), "-append", self._append(options)),
+            *("-kernel", str(kernel.vmlinux), "-initrd", str(initramfs), "-append", self._append(options, network)),
             *("-serial", f"file:{self.console}"),
-            *("-netdev", f"stream,id=net0,server=off,addr.type=unix,addr.path={switch}"),
+            *("-netdev", f"{network.netdev},id=net0"),
             *("-device", f"virtio-net-pci,netdev=net0,mac={self.mac},romfile="),
-            *("-chardev", f"socket,id=agent,path={agent},server=on,wait=off"),
+            *("-chardev", f"socket,id=agent,{_socket_properties(agent)},server=on,wait=off"),
             *("-device", "virtio-serial-pci", "-device", f"virtserialport,chardev=agent,name={AGENT_PORT}"),
         ]
         if options.shared_memory:
@@ -81,11 +91,12 @@ class Guest:
         command += options.extra
         self.qemu = Child(f"the QEMU of guest {name}", command, prefix.with_suffix(".qemu"), environment)
 
-    def _append(self, options: GuestOptions) -> str:
+    def _append(self, options: GuestOptions, network: GuestNetwork) -> str:
         driver = "load" if options.load_driver else "skip"
         return (
             "console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable no_timer_check "
-            f"vrdma.name={self.name} vrdma.address={self.ip}/{PREFIX_LENGTH} vrdma.driver={driver}"
+            f"vrdma.name={self.name} vrdma.address={self.ip}/{PREFIX_LENGTH} vrdma.driver={driver} "
+            f"vrdma.gateway={network.gateway} vrdma.underlay={network.underlay}"
         )
 
     def _explain(self) -> str:
@@ -95,46 +106,11 @@ class Guest:
         return text
 
     def wait_booted(self, timeout: float = 90) -> None:
-        self._channel.connect(self.qemu.check, timeout)
-
-    def start(self, command: str) -> Job:
-        """Starts a shell command."""
-        return self._channel.start(command)
-
-    def run(self, command: str, timeout: float = 60) -> Outcome:
-        """Runs a shell command to its end."""
-        return self.start(command).wait(timeout)
-
-    def must(self, command: str, timeout: float = 60) -> str:
-        """The output of a shell command, which must succeed."""
-        job = self.start(command)
-        outcome = job.wait(timeout)
-        if not outcome.ok:
-            raise LabError(self._channel.report(f"status {outcome.status} from: {command}", job))
-        return outcome.output
-
-    def gid_index(self) -> int:
-        """The index of the GID made from this guest's IPv4 address, of type RoCE v2."""
-        if self._gid_index is None:
-            wanted = "0000:0000:0000:0000:0000:ffff:" + "{:02x}{:02x}:{:02x}{:02x}".format(
-                *(int(part) for part in self.ip.split("."))
-            )
-            script = (
-                "cd /sys/class/infiniband/vrdma0/ports/1 && for i in gids/*; do "
-                'i=${i#gids/}; echo "$i $(cat gids/$i) $(cat gid_attrs/types/$i 2> /dev/null)"; done'
-            )
-            for line in self.must(script).splitlines():
-                index, gid, *kind = line.split(maxsplit=2)
-                if gid == wanted and kind == ["RoCE v2"]:
-                    self._gid_index = int(index)
-                    break
-            else:
-                raise LabError(self._channel.report(f"vrdma0 has no RoCE v2 GID for {self.ip}"))
-        return self._gid_index
+        self.channel.connect(self.qemu.check, timeout)
 
     def wait_device(self, timeout: float = 30) -> None:
         """Waits until a device that has just come has its port up and its GIDs."""
-        self._gid_index = None
+        self.forget_gids()
         self.must(
             f"until ibv_devinfo -v -d vrdma0 2> /dev/null | grep -q '::ffff:{self.ip}' && "
             "ibv_devinfo -d vrdma0 | grep -q PORT_ACTIVE; do usleep 50000; done",
@@ -144,8 +120,12 @@ class Guest:
     def kill(self) -> None:
         """SIGKILL, as when the machine's power goes."""
         self.qemu.kill()
-        self._channel.close()
+        self.channel.close()
 
 
 def mac_of(number: int) -> str:
     return f"52:54:00:77:00:{number:02x}"
+
+
+def _socket_properties(address: Path | tuple[str, int]) -> str:
+    return f"path={address}" if isinstance(address, Path) else f"host={address[0]},port={address[1]}"

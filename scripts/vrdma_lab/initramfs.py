@@ -12,7 +12,7 @@ import subprocess
 from pathlib import Path
 
 from .errors import LabError
-from .paths import Kernel
+from .paths import Kernel, measuring_programs
 
 # In the order in which init loads them; their dependencies come before them.
 BASE_MODULES = ("virtio_pci", "virtio_console", "virtio_net")
@@ -24,7 +24,7 @@ TOOLS = (
     + [f"ib_{verb}_{what}" for verb in ("send", "write", "read", "atomic") for what in ("lat", "bw")]
 )
 PROVIDER_CONFIG = Path("/etc/libibverbs.d")
-PROVIDER = "rxe"
+PROVIDERS = ("rxe", "siw")
 
 # Has a program write its output line by line although it goes into a pipe (stdbuf of coreutils).
 LINE_BUFFER_LIBRARY = Path("/usr/libexec/coreutils/libstdbuf.so")
@@ -42,10 +42,12 @@ mount -t sysfs sys /sys
 mount -t tmpfs tmp /tmp
 mkdir -p /dev/pts /dev/shm
 mount -t tmpfs shm /dev/shm
-address=; name=guest; driver=load
+address=; gateway=; underlay=; name=guest; driver=load
 for word in $(cat /proc/cmdline); do
     case $word in
     vrdma.address=*) address=${{word#*=}} ;;
+    vrdma.gateway=*) gateway=${{word#*=}} ;;
+    vrdma.underlay=*) underlay=${{word#*=}} ;;
     vrdma.name=*) name=${{word#*=}} ;;
     vrdma.driver=*) driver=${{word#*=}} ;;
     esac
@@ -56,6 +58,8 @@ ip link set lo up
 if [ -n "$address" ] && [ -e /sys/class/net/eth0 ]; then
     ip addr add "$address" dev eth0
     ip link set eth0 up
+    [ -z "$underlay" ] || ip addr add "$underlay/32" dev eth0
+    [ -z "$gateway" ] || ip route add default via "$gateway"
 fi
 if [ "$driver" = load ] && [ -e /lib/modules/vrdma.ko ]; then
     insmod /lib/modules/vrdma.ko || echo "init: vrdma.ko does not load"
@@ -130,12 +134,12 @@ def _libraries(programs: list[Path]) -> set[Path]:
     return found
 
 
-def _modules(kernel: Kernel, names: tuple[str, ...]) -> list[Path]:
+def modules(kernel: Kernel, names: tuple[str, ...]) -> list[Path]:
     """The modules' files, each after those it depends on."""
     files: list[Path] = []
     for name in names:
         command = ["modprobe", "-d", str(kernel.tree), "-S", kernel.release, "--show-depends", name]
-        shown = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PATH": _sbin_path()})
+        shown = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PATH": sbin_path()})
         if shown.returncode != 0:
             raise LabError(f"kernel {kernel.release} has no module {name}: {shown.stderr.strip()}")
         for line in shown.stdout.splitlines():
@@ -145,25 +149,34 @@ def _modules(kernel: Kernel, names: tuple[str, ...]) -> list[Path]:
     return files
 
 
-def _sbin_path() -> str:
+def sbin_path() -> str:
     return os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 
 
-def _module_bytes(path: Path) -> tuple[str, bytes]:
+def module_bytes(path: Path) -> tuple[str, bytes]:
     data = path.read_bytes()
     if path.suffix == ".xz":
         return path.stem, lzma.decompress(data)
     return path.name, data
 
 
-def _program(name: str) -> Path:
-    found = shutil.which(name, path=_sbin_path())
+def tool_file(name: str) -> Path:
+    """The file of a program that is installed here."""
+    found = shutil.which(name, path=sbin_path())
     if found is None:
         raise LabError(f"{name} is not installed")
     return Path(found)
 
 
-def _compile_agent(folder: Path) -> Path:
+def _provider(name: str) -> Path:
+    found = sorted(Path("/usr/lib").glob(f"*/libibverbs/lib{name}-rdmav*.so"))
+    if not found:
+        raise LabError(f"libibverbs has no provider {name}: is ibverbs-providers installed?")
+    return found[-1]
+
+
+def compile_agent(folder: Path) -> Path:
+    """Compiles agent.c into the folder."""
     agent = folder / "agent"
     source = Path(__file__).with_name("agent.c")
     subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", str(agent), str(source)], check=True)
@@ -175,13 +188,11 @@ def build_initramfs(path: Path, kernel: Kernel, driver: Path | None) -> None:
     archive = CpioWriter(path)
     for folder in ("proc", "sys", "dev", "tmp", "run"):
         archive.folder(folder)
-    archive.file("/bin/busybox", _program("busybox").read_bytes(), 0o755)
+    archive.file("/bin/busybox", tool_file("busybox").read_bytes(), 0o755)
     archive.link("/bin/sh", "busybox")
-    agent = _compile_agent(path.parent)
-    programs = [_program(tool) for tool in TOOLS]
-    providers = sorted(Path("/usr/lib").glob(f"*/libibverbs/lib{PROVIDER}-rdmav*.so"))
-    if not providers:
-        raise LabError(f"libibverbs has no provider {PROVIDER}: is ibverbs-providers installed?")
+    agent = compile_agent(path.parent)
+    programs = [tool_file(tool) for tool in TOOLS] + measuring_programs()
+    providers = [_provider(name) for name in PROVIDERS]
     for library in sorted(_libraries([agent, *programs, *providers])):
         archive.file(str(library), library.read_bytes(), 0o755)
     for program in programs:
@@ -189,12 +200,13 @@ def build_initramfs(path: Path, kernel: Kernel, driver: Path | None) -> None:
     for provider in providers:
         archive.file(str(provider), provider.read_bytes(), 0o755)
     archive.file(str(LINE_BUFFER_LIBRARY), LINE_BUFFER_LIBRARY.read_bytes(), 0o755)
-    config = PROVIDER_CONFIG / f"{PROVIDER}.driver"
-    archive.file(str(config), config.read_bytes())
+    for name in PROVIDERS:
+        config = PROVIDER_CONFIG / f"{name}.driver"
+        archive.file(str(config), config.read_bytes())
     archive.file("/bin/agent", agent.read_bytes(), 0o755)
     order = ""
-    for module in _modules(kernel, BASE_MODULES + RDMA_MODULES):
-        name, data = _module_bytes(module)
+    for module in modules(kernel, BASE_MODULES + RDMA_MODULES):
+        name, data = module_bytes(module)
         archive.file(f"/lib/modules/{name}", data)
         order += name + "\n"
     archive.file("/lib/modules/order", order.encode())

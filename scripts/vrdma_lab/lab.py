@@ -12,7 +12,7 @@ from .accelerator import choose_accelerator
 from .children import WorkFolder
 from .daemon import Daemon, guest_name
 from .errors import LabError
-from .guest import Guest, GuestOptions
+from .guest import Guest, GuestNetwork, GuestOptions
 from .initramfs import build_initramfs
 from .switch import Switch
 
@@ -36,7 +36,7 @@ class Lab:
     def __enter__(self) -> Lab:
         try:
             self.accelerator = choose_accelerator(self.kernel, self.folder)
-            self._switch = Switch(self.folder / "switch.sock")
+            self.connect()
         except BaseException:
             self.close()
             raise
@@ -46,6 +46,15 @@ class Lab:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def connect(self) -> None:
+        """Makes the guests' network."""
+        self._switch = Switch(self.folder / "switch.sock")
+
+    def guest_network(self, number: int) -> GuestNetwork:
+        """Connects a guest that is about to start."""
+        assert self._switch is not None
+        return GuestNetwork(self._switch.netdev)
 
     def close(self) -> None:
         for guest in self.guests:
@@ -64,7 +73,7 @@ class Lab:
         return self._daemon
 
     def start_daemon(self, count: int, options: list[str] | None = None, toml: str = "") -> Daemon:
-        self._daemon = Daemon(self.folder, count, options, toml)
+        self._daemon = Daemon(self.folder, range(1, count + 1), options, toml)
         return self._daemon
 
     def initramfs(self, kernel: paths.Kernel) -> Path:
@@ -82,7 +91,6 @@ class Lab:
 
         A guest that is started again takes a suffix, to have logs and a command channel of its own.
         """
-        assert self._switch is not None
         chosen = paths.Kernel.find(kernel) if kernel is not None else self.kernel
         name = guest_name(number)
         socket = options.socket or (self._daemon.socket_of(number) if self._daemon is not None else None)
@@ -92,7 +100,7 @@ class Lab:
             self.folder / f"{name}{log_suffix}",
             chosen,
             self.initramfs(chosen),
-            self._switch.path,
+            self.guest_network(number),
             socket,
             self.accelerator,
             options,

@@ -43,6 +43,11 @@ class Switch:
         self._thread = threading.Thread(target=self._run, name="switch", daemon=True)
         self._thread.start()
 
+    @property
+    def netdev(self) -> str:
+        """What QEMU takes after -netdev to be connected here."""
+        return f"stream,server=off,addr.type=unix,addr.path={self.path}"
+
     def close(self) -> None:
         self._wake.close()
         self._thread.join()

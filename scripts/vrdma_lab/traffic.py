@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Debian's RDMA programs between two guests, or of one guest with itself, and what they measured."""
+"""Debian's RDMA programs between two sides, or of one side with itself, and what they measured."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 
 from .channel import Job
 from .errors import LabError
-from .guest import Guest
 from .initramfs import LINE_BUFFERED
+from .side import Side
 
-DEVICE = "vrdma0"
 _ports = itertools.count(20000)
 
 
@@ -39,20 +38,22 @@ class Exchange:
     def is_bandwidth(self) -> bool:
         return self.tool.endswith("_bw")
 
-    def command(self, guest: Guest, port: int, server: Guest | None) -> str:
-        words = [LINE_BUFFERED, self.tool, "-d", DEVICE, "-p", str(port), "-n", str(self.iterations)]
+    def command(self, side: Side, peer: Side, port: int, serves: bool) -> str:
+        """The command line of one of the two sides."""
+        index = side.gid_index(side.address_towards(peer))
+        words = [LINE_BUFFERED, self.tool, "-d", side.device, "-p", str(port), "-n", str(self.iterations)]
         if self.is_pingpong:
-            words += ["-g", str(guest.gid_index()), "-s", str(self.size)]
+            words += ["-g", str(index), "-s", str(self.size)]
         else:
-            words += ["-x", str(guest.gid_index()), "-F"]
+            words += ["-x", str(index), "-F"]
             # Atomics have one size.
             if not self.tool.startswith("ib_atomic"):
                 words += ["-s", str(self.size)]
             if self.is_bandwidth:
                 words += ["--report_gbits"]
         words += self.options
-        if server is not None:
-            words.append(server.ip)
+        if not serves:
+            words.append(peer.ip)
         return " ".join(words)
 
 
@@ -120,27 +121,27 @@ def _parse(output: str, result: Measurement) -> bool:
     return (result.mbit_per_s if result.exchange.is_bandwidth else result.latency_us) is not None
 
 
-def wait_listening(guest: Guest, port: int, server: Job, timeout: float = 30) -> None:
-    """Waits until a program in the guest listens on the TCP port (or has ended, which it should not have)."""
+def wait_listening(side: Side, port: int, server: Job, timeout: float = 30) -> None:
+    """Waits until a program listens on the TCP port (or has ended, which it should not have)."""
     listening = f":{port:04X} [0-9a-f:]* 0A "
-    waiting = guest.start(f"until grep -qi '{listening}' /proc/net/tcp /proc/net/tcp6; do usleep 10000; done")
+    waiting = side.start(f"until grep -qi '{listening}' /proc/net/tcp /proc/net/tcp6; do sleep 0.01; done")
     if not waiting.wait_or(server, timeout):
         waiting.kill()
 
 
-def start_exchange(server: Guest, client: Guest, exchange: Exchange) -> tuple[Job, Job]:
+def start_exchange(server: Side, client: Side, exchange: Exchange) -> tuple[Job, Job]:
     """Starts both sides of an exchange, the client once the server listens."""
     port = next(_ports)
-    server_job = server.start(exchange.command(server, port, None))
+    server_job = server.start(exchange.command(server, client, port, serves=True))
     wait_listening(server, port, server_job)
-    return server_job, client.start(exchange.command(client, port, server))
+    return server_job, client.start(exchange.command(client, server, port, serves=False))
 
 
 def _tail(output: str) -> str:
     return "\n".join("      " + line for line in output.strip().splitlines()[-12:])
 
 
-def run_once(server: Guest, client: Guest, exchange: Exchange, timeout: float) -> Measurement:
+def run_once(server: Side, client: Side, exchange: Exchange, timeout: float) -> Measurement:
     result = Measurement(exchange, client.name, server.name)
     try:
         server_job, client_job = start_exchange(server, client, exchange)
@@ -150,11 +151,11 @@ def run_once(server: Guest, client: Guest, exchange: Exchange, timeout: float) -
     except LabError as error:
         result.error = str(error)
         return result
-    for who, guest, ended in (("client", client, outcome), ("server", server, served)):
+    for who, side, ended in (("client", client, outcome), ("server", server, served)):
         if not ended.ok and not result.error:
             result.error = (
                 f"{exchange.title}, {exchange.size} bytes, {client.name} to {server.name}: the {who} "
-                f"(guest {guest.name}) ended with status {ended.status}:\n{_tail(ended.output)}"
+                f"({side.name}) ended with status {ended.status}:\n{_tail(ended.output)}"
             )
     if result.ok and not _parse(outcome.output, result):
         result.error = (
@@ -166,8 +167,8 @@ def run_once(server: Guest, client: Guest, exchange: Exchange, timeout: float) -
 
 
 def run(
-    server: Guest,
-    client: Guest,
+    server: Side,
+    client: Side,
     exchange: Exchange,
     timeout: float = 60,
     say: Callable[[str], None] = lambda text: None,
