@@ -49,6 +49,12 @@ def daemon() -> Path:
     return Path(os.environ.get("VRDMAD") or build_folder() / "backend" / "daemon" / "vrdmad")
 
 
+def measuring_programs() -> list[Path]:
+    """The programs of tests/bench that measure an RDMA device, as far as they are built."""
+    folder = build_folder() / "tests" / "bench"
+    return [path for path in (folder / "rdma_latency", folder / "rdma_control") if path.exists()]
+
+
 def qemu() -> str:
     return os.environ.get("VRDMA_QEMU") or "qemu-system-x86_64"
 
