@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// An opened RDMA device, and queue pairs of it that are connected within the device.
+#ifndef VRDMA_BENCH_ENDPOINT_H
+#define VRDMA_BENCH_ENDPOINT_H
+
+#include <infiniband/verbs.h>
+#include <stdint.h>
+
+enum { kAnyGid = -1, kUdQkey = 0x11111111 };
+
+struct DeviceChoice {
+    const char* name;  // NULL: the first there is
+    uint8_t port;
+    int gid_index;  // kAnyGid: the first of type RoCE v2, or else the first
+};
+
+struct RdmaDevice {
+    struct ibv_context* context;
+    uint8_t port;
+    struct ibv_port_attr attributes;
+    int gid_index;
+    union ibv_gid gid;
+};
+
+// Opens the device and looks its port and GID up; the program fails if they are unusable.
+struct RdmaDevice open_device(const struct DeviceChoice* choice);
+void close_device(struct RdmaDevice* device);
+
+// The largest message of a datagram.
+uint32_t mtu_bytes(const struct RdmaDevice* device);
+
+// The way to the device itself.
+struct ibv_ah_attr loopback_ah(const struct RdmaDevice* device);
+
+// Takes a queue pair from RESET to RTS, connected to `peer_number` of the same device.
+// Returns 0 or an errno.
+int connect_queue_pair(const struct RdmaDevice* device, struct ibv_qp* qp, uint32_t peer_number);
+
+#endif

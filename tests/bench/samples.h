@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Times of the same action, and what is told about them.
+#ifndef VRDMA_BENCH_SAMPLES_H
+#define VRDMA_BENCH_SAMPLES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct Samples {
+    uint64_t* ns;
+    size_t count;
+    size_t capacity;
+};
+
+struct Samples make_samples(size_t capacity);
+void free_samples(struct Samples* samples);
+
+// Takes a time in; there must be room.
+void add_sample(struct Samples* samples, uint64_t ns);
+
+// Prints one result for each call: a table for people, or a JSON array of objects with
+// the keys test, bytes, iterations, min_us, median_us, p95_us, mean_us.
+struct Report {
+    bool json;
+    unsigned printed;
+};
+
+void begin_report(struct Report* report);
+void report_samples(struct Report* report, const char* test, size_t bytes, struct Samples* samples);
+void end_report(struct Report* report);
+
+#endif
