@@ -40,16 +40,21 @@ struct vrdma_doorbell_bitmap {
  *
  *	VRDMA_CQ_WATCHED_*	the RNIC itself is armed, for that kind
  *
- * The driver arms by an atomic OR of VRDMA_CQ_ARM_*.  When the bit for its kind,
- * or VRDMA_CQ_WATCHED_NEXT, was set already, that is all.  Otherwise it rings the
- * CQ's doorbell and returns only when it sees that bit.
- * The device, when the doorbell rings, arms the RNIC and then sets the bit.  When
- * the RNIC reports a completion: if the driver has armed, the device arms the
- * RNIC again, then clears VRDMA_CQ_ARM_* and sends the event.  In this order:
+ * All changes of the word are atomic read-modify-writes.
+ *
+ * The driver arms by OR-ing VRDMA_CQ_ARM_* in.  When the bit for its kind, or
+ * VRDMA_CQ_WATCHED_NEXT, was set already, that is all.  Otherwise it rings the CQ's
+ * doorbell and returns only when it sees one of these bits, or its own arm gone:
+ * the event is on its way then.
+ * The device, when the doorbell rings for an arm that is still there, arms the RNIC
+ * for that kind and then sets the bit.  When the RNIC reports a completion: if the
+ * driver has armed, the device arms the RNIC again, for the strongest kind that is
+ * armed or watched, then clears VRDMA_CQ_ARM_* and sends the event.  In this order:
  * what completes before that is seen by the poll that follows the driver's next
- * arming, and what completes after it is reported.  If the driver has not armed,
- * the device clears VRDMA_CQ_WATCHED_*, by a compare-and-exchange, and leaves the
- * RNIC alone.
+ * arming, and what completes after it is reported.  If the driver has not armed, the
+ * device clears VRDMA_CQ_WATCHED_*, by a compare-and-exchange, and leaves the RNIC
+ * alone.
+ * The driver stores 0 in the word of a CQ that it has created.
  */
 #define VRDMA_CQ_WATCHED_SOLICITED	4
 #define VRDMA_CQ_WATCHED_NEXT		8

@@ -216,6 +216,10 @@ void vrdma_disassociate_ucontext(struct ib_ucontext *ibuctx);
 int vrdma_alloc_pd(struct ib_pd *ibpd, struct ib_udata *udata);
 int vrdma_dealloc_pd(struct ib_pd *ibpd, struct ib_udata *udata);
 
+/* vrdma_iwarp.c */
+bool vrdma_iwarp(const struct vrdma_dev *dev);
+extern const struct ib_device_ops vrdma_iwarp_ops;
+
 /* vrdma_gid.c */
 int vrdma_add_gid(const struct ib_gid_attr *attr, void **context);
 int vrdma_del_gid(const struct ib_gid_attr *attr, void **context);
@@ -233,6 +237,8 @@ int vrdma_dereg_mr(struct ib_mr *ibmr, struct ib_udata *udata);
 int vrdma_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
 		    struct vrdma_cq_attrs *attrs);
 int vrdma_destroy_cq(struct ib_cq *ibcq, struct ib_udata *udata);
+
+/* vrdma_arm.c */
 int vrdma_req_notify_cq(struct ib_cq *ibcq, enum ib_cq_notify_flags flags);
 
 /* vrdma_srq.c */

@@ -78,33 +78,3 @@ int vrdma_destroy_cq(struct ib_cq *ibcq, struct ib_udata *udata)
 	vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_CQ, cq->uctx, cq->handle);
 	return 0;
 }
-
-int vrdma_req_notify_cq(struct ib_cq *ibcq, enum ib_cq_notify_flags flags)
-{
-	bool solicited = (flags & IB_CQ_SOLICITED_MASK) == IB_CQ_SOLICITED;
-	struct vrdma_dev *dev = to_vrdma_dev(ibcq->device);
-	struct vrdma_cq *cq = to_vrdma_cq(ibcq);
-	__le32 *arm = &dev->doorbells->cq_arm[cq->handle];
-	unsigned long irq;
-
-	if (!vrdma_alive(dev))
-		return -EIO;
-
-	/* A solicited arm does not weaken one for any completion (IBTA 1.4, 11.4.2.2). */
-	spin_lock_irqsave(&cq->arm_lock, irq);
-	if (!solicited)
-		WRITE_ONCE(*arm, cpu_to_le32(VRDMA_CQ_ARM_NEXT));
-	else if (READ_ONCE(*arm) != cpu_to_le32(VRDMA_CQ_ARM_NEXT))
-		WRITE_ONCE(*arm, cpu_to_le32(VRDMA_CQ_ARM_SOLICITED));
-	spin_unlock_irqrestore(&cq->arm_lock, irq);
-
-	/*
-	 * Pairs with the device's barrier between its completion and its look
-	 * at the arm: either it sees this, or the caller's next poll that.
-	 */
-	virt_mb();
-
-	if (virtio_has_feature(dev->vdev, VRDMA_F_CQ_DOORBELL))
-		vrdma_ring_cq(dev, cq->handle);
-	return 0;
-}

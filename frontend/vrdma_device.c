@@ -78,7 +78,8 @@ out:
 	return err;
 }
 
-static int vrdma_unpack_port(struct ib_port_attr *attr, const struct vrdma_rsp_query_port *rsp)
+static int vrdma_unpack_port(struct vrdma_dev *dev, struct ib_port_attr *attr,
+			     const struct vrdma_rsp_query_port *rsp)
 {
 	u32 active_mtu = le32_to_cpu(rsp->active_mtu);
 	u32 max_mtu = le32_to_cpu(rsp->max_mtu);
@@ -91,11 +92,12 @@ static int vrdma_unpack_port(struct ib_port_attr *attr, const struct vrdma_rsp_q
 	attr->state = le32_to_cpu(rsp->state);
 	attr->max_mtu = max_mtu;
 	attr->active_mtu = active_mtu;
-	attr->gid_tbl_len = min_t(u32, gids, VRDMA_MAX_GIDS);
+	attr->gid_tbl_len = vrdma_iwarp(dev) ? 1 : min_t(u32, gids, VRDMA_MAX_GIDS);
 	attr->port_cap_flags = le32_to_cpu(rsp->port_cap_flags);
 	attr->max_msg_sz = le32_to_cpu(rsp->max_msg_sz);
 	attr->max_vl_num = 1;
-	attr->pkey_tbl_len = 1;		/* RoCE has the default P_Key only */
+	/* RoCE has the default P_Key only, iWARP none. */
+	attr->pkey_tbl_len = vrdma_iwarp(dev) ? 0 : 1;
 	attr->active_width = rsp->active_width;
 	attr->active_speed = le16_to_cpu(rsp->active_speed);
 	attr->phys_state = rsp->phys_state;
@@ -137,7 +139,7 @@ int vrdma_query_port(struct ib_device *ibdev, u32 port, struct ib_port_attr *att
 
 	err = vrdma_cmd_exec_killable(dev, cmd);
 	if (!err)
-		err = vrdma_unpack_port(attr, cmd->rsp);
+		err = vrdma_unpack_port(dev, attr, cmd->rsp);
 	if (!err)
 		vrdma_apply_netdev(ibdev, attr);
 
@@ -155,7 +157,7 @@ int vrdma_query_pkey(struct ib_device *ibdev, u32 port, u16 index, u16 *pkey)
 }
 
 /*
- * Without IB_MAD and IB_CM: both attach through QPs of the kernel, and a port
+ * RoCE without IB_MAD and IB_CM: both attach through QPs of the kernel, and a port
  * whose queues only the user's library knows cannot have any.
  */
 int vrdma_get_port_immutable(struct ib_device *ibdev, u32 port,
@@ -164,7 +166,9 @@ int vrdma_get_port_immutable(struct ib_device *ibdev, u32 port,
 	struct ib_port_attr attr;
 	int err;
 
-	immutable->core_cap_flags = RDMA_CORE_CAP_PROT_ROCE_UDP_ENCAP | RDMA_CORE_CAP_ETH_AH;
+	immutable->core_cap_flags = vrdma_iwarp(to_vrdma_dev(ibdev)) ?
+				    RDMA_CORE_PORT_IWARP :
+				    RDMA_CORE_CAP_PROT_ROCE_UDP_ENCAP | RDMA_CORE_CAP_ETH_AH;
 
 	err = ib_query_port(ibdev, port, &attr);
 	if (err)

@@ -301,7 +301,7 @@ static struct vrdma_dev *vrdma_alloc_dev(struct virtio_device *vdev)
 	xa_init_flags(&dev->qps, XA_FLAGS_LOCK_IRQ);
 	xa_init_flags(&dev->srqs, XA_FLAGS_LOCK_IRQ);
 
-	dev->ibdev.node_type = RDMA_NODE_IB_CA;
+	dev->ibdev.node_type = vrdma_iwarp(dev) ? RDMA_NODE_RNIC : RDMA_NODE_IB_CA;
 	dev->ibdev.phys_port_cnt = 1;
 	dev->ibdev.dev.parent = &vdev->dev;
 	strscpy(dev->ibdev.node_desc, "vrdma", sizeof(dev->ibdev.node_desc));
@@ -310,6 +310,8 @@ static struct vrdma_dev *vrdma_alloc_dev(struct virtio_device *vdev)
 	ib_set_device_ops(&dev->ibdev, &vrdma_ops);
 	if (virtio_has_feature(vdev, VRDMA_F_SRQ))
 		ib_set_device_ops(&dev->ibdev, &vrdma_srq_ops);
+	if (vrdma_iwarp(dev))
+		ib_set_device_ops(&dev->ibdev, &vrdma_iwarp_ops);
 	return dev;
 }
 
@@ -441,6 +443,7 @@ static int vrdma_restore(struct virtio_device *vdev)
 static const unsigned int vrdma_features[] = {
 	VRDMA_F_SRQ,
 	VRDMA_F_CQ_DOORBELL,
+	VRDMA_F_IWARP,
 };
 
 static const struct virtio_device_id vrdma_ids[] = {

@@ -77,6 +77,9 @@ uint64_t VirtualDevice::features() const {
     if (attributes_.cq_doorbell) {
         features |= uint64_t{1} << VRDMA_F_CQ_DOORBELL;
     }
+    if (attributes_.iwarp) {
+        features |= uint64_t{1} << VRDMA_F_IWARP;
+    }
     return features;
 }
 
