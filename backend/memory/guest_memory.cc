@@ -18,12 +18,13 @@ bool contains(uint64_t start, uint64_t size, uint64_t inner, uint64_t length) {
 }  // namespace
 
 GuestRegion::GuestRegion(GuestPhysicalAddress start, uint64_t size, uint64_t vmm_start,
-                         Mapping mapping, size_t mapping_offset)
+                         Mapping mapping, size_t mapping_offset, FileBacking backing)
     : start_(start),
       size_(size),
       vmm_start_(vmm_start),
       mapping_(std::move(mapping)),
-      mapping_offset_(mapping_offset) {}
+      mapping_offset_(mapping_offset),
+      backing_(std::move(backing)) {}
 
 Result<GuestMemory> GuestMemory::with(std::shared_ptr<const GuestRegion> region) const {
     const uint64_t start = region->start().value;

@@ -5,11 +5,19 @@
 #include <memory>
 #include <vector>
 
+#include "file_descriptor.h"
 #include "memory/address.h"
 #include "memory/mapping.h"
 #include "result.h"
 
 namespace vrdma::memory {
+
+// Where guest RAM can be mapped a second time.
+struct FileBacking {
+    FileDescriptor file;
+    uint64_t offset = 0;     // of the region's first byte in the file
+    uint64_t page_size = 0;  // of the file: what addresses and offsets of mappings go by
+};
 
 // A piece of guest RAM, mapped here for as long as anyone refers to it: a memory
 // region that was registered before the VMM removed the RAM stays valid.
@@ -17,13 +25,15 @@ class GuestRegion {
   public:
     // `size` bytes at guest-physical `start` are in `mapping` from `mapping_offset`.
     // `vmm_start` is the VMM's own address of them, by which it names ring addresses.
+    // Without a backing file the region cannot be stitched (memory/stitched_mapping.h).
     GuestRegion(GuestPhysicalAddress start, uint64_t size, uint64_t vmm_start, Mapping mapping,
-                size_t mapping_offset);
+                size_t mapping_offset, FileBacking backing = {});
 
     GuestPhysicalAddress start() const { return start_; }
     uint64_t size() const { return size_; }
     uint64_t vmm_start() const { return vmm_start_; }
     std::byte* data() const { return mapping_.data() + mapping_offset_; }
+    const FileBacking& backing() const { return backing_; }
 
   private:
     GuestPhysicalAddress start_;
@@ -31,6 +41,7 @@ class GuestRegion {
     uint64_t vmm_start_;
     Mapping mapping_;
     size_t mapping_offset_;
+    FileBacking backing_;
 };
 
 // A range of guest memory together with what keeps it mapped.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vhost/memory_table.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
@@ -49,9 +50,15 @@ tl::expected<std::shared_ptr<const memory::GuestRegion>, std::string> map_region
     if (!mapping) {
         return error("mmap: " + to_string(mapping.error()));
     }
+    // The message's descriptor is closed after it; this one lives as long as the region.
+    FileDescriptor kept(::fcntl(file.get(), F_DUPFD_CLOEXEC, 0));
+    if (!kept) {
+        return error("fcntl(F_DUPFD_CLOEXEC): " + to_string(Errno{errno}));
+    }
     return std::make_shared<const memory::GuestRegion>(
         memory::GuestPhysicalAddress{region.guest_address}, region.size, region.user_address,
-        std::move(*mapping), before);
+        std::move(*mapping), before,
+        memory::FileBacking{std::move(kept), region.mmap_offset, granule});
 }
 
 }  // namespace vrdma::vhost

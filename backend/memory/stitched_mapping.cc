@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "memory/stitched_mapping.h"
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace vrdma::memory {
+namespace {
+
+// One mmap(): pieces that follow each other in one file.
+struct Run {
+    const GuestRegion* region = nullptr;
+    uint64_t file_offset = 0;
+    uint64_t length = 0;
+};
+
+uint64_t system_page_size() {
+    return static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+uint64_t round_down(uint64_t value, uint64_t granule) {
+    return value - value % granule;
+}
+
+// `value` is far from the end of the address space: it is an offset in guest RAM.
+uint64_t round_up(uint64_t value, uint64_t granule) {
+    return round_down(value + (granule - 1), granule);
+}
+
+bool contiguous(std::span<const PinnedRange> pieces) {
+    for (size_t i = 1; i < pieces.size(); ++i) {
+        if (pieces[i - 1].range.data + pieces[i - 1].range.size != pieces[i].range.data) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// Sum of the sizes; 0 when there is none or it is no size that memory can have.
+uint64_t total_size(std::span<const PinnedRange> pieces) {
+    uint64_t sum = 0;
+    for (const PinnedRange& piece : pieces) {
+        if (piece.range.size == 0 || __builtin_add_overflow(sum, piece.range.size, &sum)) {
+            return 0;
+        }
+    }
+    return sum > static_cast<uint64_t>(PTRDIFF_MAX) ? 0 : sum;
+}
+
+std::vector<std::shared_ptr<const GuestRegion>> regions_of(std::span<const PinnedRange> pieces) {
+    std::vector<std::shared_ptr<const GuestRegion>> regions;
+    for (const PinnedRange& piece : pieces) {
+        // There are few regions, and neighbours are mostly in the same one.
+        if (regions.empty() || std::ranges::find(regions, piece.region) == regions.end()) {
+            regions.push_back(piece.region);
+        }
+    }
+    return regions;
+}
+
+std::vector<Run> runs_of(std::span<const PinnedRange> pieces) {
+    std::vector<Run> runs;
+    for (const PinnedRange& piece : pieces) {
+        const auto offset = piece.region->backing().offset +
+                            static_cast<uint64_t>(piece.range.data - piece.region->data());
+        if (!runs.empty() && runs.back().region == piece.region.get() &&
+            runs.back().file_offset + runs.back().length == offset) {
+            runs.back().length += piece.range.size;
+        } else {
+            runs.push_back({piece.region.get(), offset, piece.range.size});
+        }
+    }
+    return runs;
+}
+
+// Whether runs, the first of which begins `start` bytes behind a boundary of all page sizes,
+// can lie side by side.
+Result<void> check_boundaries(std::span<const Run> runs, uint64_t start, std::string& reason) {
+    uint64_t position = start;
+    for (size_t i = 0; i < runs.size(); ++i) {
+        const Run& run = runs[i];
+        const uint64_t page = run.region->backing().page_size;
+        const bool begins_inside = i != 0 && run.file_offset % page != 0;
+        const bool ends_inside = i + 1 != runs.size() && (run.file_offset + run.length) % page != 0;
+        if (begins_inside || ends_inside || position % page != run.file_offset % page) {
+            const bool huge = page != system_page_size();
+            reason = fmt::format(
+                "piece {} of {} ({} bytes from {:#x} of guest RAM's file) does not lie on "
+                "boundaries of that file's pages, which have {} bytes{}",
+                i + 1, runs.size(), run.length, run.file_offset, page,
+                huge ? "; back the guest's RAM with ordinary pages, or let the guest's "
+                       "application register huge pages"
+                     : "");
+            return fail(huge ? EOPNOTSUPP : EINVAL);
+        }
+        position += run.length;
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<StitchedMapping> StitchedMapping::make(std::span<const PinnedRange> pieces,
+                                              uint64_t offset_in_page, MappingBudget& budget,
+                                              std::string& reason) {
+    const uint64_t size = total_size(pieces);
+    if (size == 0) {
+        reason = "it is empty, or its size is that of no memory";
+        return fail(EINVAL);
+    }
+    const auto first = reinterpret_cast<uintptr_t>(pieces.front().range.data);
+    if (first % system_page_size() != offset_in_page) {
+        reason = fmt::format("it begins at byte {} of a page, and is to begin at byte {}",
+                             first % system_page_size(), offset_in_page);
+        return fail(EINVAL);
+    }
+    StitchedMapping result;
+    result.size_ = size;
+    result.regions_ = regions_of(pieces);
+    if (contiguous(pieces)) {
+        result.data_ = pieces.front().range.data;
+        return result;
+    }
+
+    uint64_t granule = system_page_size();  // a multiple of every page size concerned
+    for (const auto& region : result.regions_) {
+        if (!region->backing().file) {
+            reason = "guest RAM is in no file that could be mapped again";
+            return fail(EOPNOTSUPP);
+        }
+        granule = std::max(granule, region->backing().page_size);
+    }
+    const std::vector<Run> runs = runs_of(pieces);
+    const uint64_t start = runs.front().file_offset % runs.front().region->backing().page_size;
+    if (auto checked = check_boundaries(runs, start, reason); !checked) {
+        return fail(checked.error());
+    }
+    // One for each run, and one for what is left of the reservation before and after each.
+    auto share = budget.take(runs.size() + 2, reason);
+    if (!share) {
+        return fail(share.error());
+    }
+    result.share_ = std::move(*share);
+
+    // Aligned by hand: mmap() aligns to small pages.
+    result.reserved_size_ = round_up(start + size, granule) + granule;
+    void* reserved = ::mmap(nullptr, result.reserved_size_, PROT_NONE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (reserved == MAP_FAILED) {
+        const int error = errno;
+        reason = fmt::format("no {} bytes of address space: {}", result.reserved_size_,
+                             to_string(Errno{error}));
+        return fail(error);
+    }
+    result.reserved_ = static_cast<std::byte*>(reserved);
+    const auto address = reinterpret_cast<uintptr_t>(reserved);
+    std::byte* const base = result.reserved_ + (round_up(address, granule) - address);
+    result.data_ = base + start;
+
+    std::byte* position = result.data_;
+    for (const Run& run : runs) {
+        const uint64_t page = run.region->backing().page_size;
+        const uint64_t before = run.file_offset % page;
+        // MAP_FIXED replaces pages of the reservation only: boundaries were checked, and the
+        // reservation has a whole granule of room after the last one.
+        void* const mapped =
+            ::mmap(position - before, round_up(before + run.length, page), PROT_READ | PROT_WRITE,
+                   MAP_SHARED | MAP_FIXED | MAP_NORESERVE, run.region->backing().file.get(),
+                   static_cast<off_t>(run.file_offset - before));
+        if (mapped == MAP_FAILED) {
+            const int error = errno;
+            reason = fmt::format("mapping piece {} of {} failed: {}{}", result.mappings_ + 1,
+                                 runs.size(), to_string(Errno{error}),
+                                 error == ENOMEM ? "; is vm.max_map_count reached?" : "");
+            return fail(error);
+        }
+        ++result.mappings_;
+        position += run.length;
+    }
+    return result;
+}
+
+StitchedMapping& StitchedMapping::operator=(StitchedMapping&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    std::swap(mappings_, other.mappings_);
+    std::swap(reserved_, other.reserved_);
+    std::swap(reserved_size_, other.reserved_size_);
+    std::swap(regions_, other.regions_);
+    std::swap(share_, other.share_);
+    return *this;
+}
+
+StitchedMapping::~StitchedMapping() {
+    if (reserved_ != nullptr) {
+        ::munmap(reserved_, reserved_size_);
+    }
+}
+
+}  // namespace vrdma::memory

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "memory/guest_memory.h"
+#include "memory/mapping_budget.h"
+#include "result.h"
+
+namespace vrdma::memory {
+
+// Guest memory that may be scattered in guest-physical space, contiguous in this process: the
+// guest RAM's files are mapped a second time, piece by piece, side by side.  Memory that is
+// contiguous already is used where it is.
+class StitchedMapping {
+  public:
+    StitchedMapping() = default;
+    StitchedMapping(StitchedMapping&& other) noexcept { *this = std::move(other); }
+    StitchedMapping& operator=(StitchedMapping&& other) noexcept;
+    ~StitchedMapping();
+
+    // The pieces one after the other.  The first may begin inside a page, at `offset_in_page`,
+    // and the last end inside one; where two meet there must be a page boundary.  On failure
+    // `reason` says, for the log, what is wrong:
+    //   EINVAL      no pieces, or boundaries that no mapping can have
+    //   EOPNOTSUPP  guest RAM that is not backed by a file, or backed by larger pages than
+    //               the boundaries allow
+    //   ENOMEM      more pieces than the kernel lets this process map
+    static Result<StitchedMapping> make(std::span<const PinnedRange> pieces,
+                                        uint64_t offset_in_page, MappingBudget& budget,
+                                        std::string& reason);
+
+    // Another CPU can change the bytes at any moment: see memory/guest_access.h.
+    std::byte* data() const { return data_; }
+    uint64_t size() const { return size_; }
+
+    // How many mappings were made for it; 0 when the memory was contiguous.
+    uint64_t mappings() const { return mappings_; }
+
+  private:
+    std::byte* data_ = nullptr;
+    uint64_t size_ = 0;
+    uint64_t mappings_ = 0;
+    std::byte* reserved_ = nullptr;  // address space, from which data_ is a part
+    uint64_t reserved_size_ = 0;
+    std::vector<std::shared_ptr<const GuestRegion>> regions_;  // kept mapped
+    MappingBudget::Share share_;
+};
+
+}  // namespace vrdma::memory
