@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "result.h"
+#include "rnic/uverbs/address_rules.h"
+#include "rnic/uverbs/host_gid_table.h"
+
+namespace vrdma::uverbs {
+
+// The two ends of a path as the host RNIC has to name them.
+struct UnderlayPath {
+    uint8_t sgid_index = 0;
+    rnic::Gid sgid{};  // what is behind sgid_index; what the peer sees
+    rnic::Gid dgid{};
+    bool bare_metal = false;  // the peer is no guest: it sends to the addresses that it sees
+};
+
+// Why there is no path.
+struct AddressError {
+    Errno error{};
+    std::string reason;  // a sentence without an end, with what to configure
+};
+
+// Guests' GIDs to GIDs of the underlay, for all guests that share one port of a host RNIC.
+// The rules are in docs/architecture.md, "Addressing".  Any thread.
+class AddressMap {
+  public:
+    using Clock = std::function<std::chrono::steady_clock::time_point()>;
+
+    // Throws std::invalid_argument when rules.gid_index names no RoCE v2 GID.
+    AddressMap(AddressRules rules, std::shared_ptr<HostGidTable> host,
+               Clock clock = std::chrono::steady_clock::now);
+
+    const GuestRules& rules(const std::string& guest) const;
+
+    // `guest` has this GID from now on, until release().  The first guest of a network keeps it;
+    // others get it when the first one releases it.  Returns the guest that keeps it.
+    std::string claim(const std::string& guest, const rnic::Gid& gid);
+    void release(const std::string& guest, const rnic::Gid& gid);
+
+    // The path from a GID that `guest` claimed to `destination`.
+    tl::expected<UnderlayPath, AddressError> path(const std::string& guest, const rnic::Gid& source,
+                                                  const rnic::Gid& destination);
+
+    uint32_t host_port() const { return host_->port(); }
+
+  private:
+    struct Claim {
+        std::string network;
+        std::string guest;
+    };
+    using Claims = std::vector<Claim>;  // the oldest first; a guest may have several
+
+    const Peer* find_peer(const std::string& network, const rnic::Gid& gid) const;
+    const HostGid* default_gid(const HostGids& host) const;
+    const HostGid* carrier(const HostGids& host, const std::string& network,
+                           const rnic::Gid& gid) const;
+    const Claim* first_claim(const rnic::Gid& gid) const;
+    const Claim* first_claim(const rnic::Gid& gid, const std::string& network) const;
+    bool may_reach_host(const HostGids& host, const std::string& network,
+                        const rnic::Gid& gid) const;
+    std::string missing_source(GidScope scope) const;
+    tl::expected<UnderlayPath, AddressError> look_up(const HostGids& host, const std::string& guest,
+                                                     const rnic::Gid& source,
+                                                     const rnic::Gid& destination) const;
+    tl::expected<UnderlayPath, AddressError> to_local_guest(const HostGids& host,
+                                                            const std::string& network,
+                                                            const rnic::Gid& source,
+                                                            const rnic::Gid& destination) const;
+    tl::expected<UnderlayPath, AddressError> to_underlay(const HostGids& host,
+                                                         const std::string& network,
+                                                         const rnic::Gid& source,
+                                                         const rnic::Gid& underlay) const;
+
+    const AddressRules rules_;
+    const std::shared_ptr<HostGidTable> host_;
+    const Clock clock_;
+    std::mutex mutex_;  // what follows
+    std::map<rnic::Gid, Claims> claims_;
+    std::chrono::steady_clock::time_point next_refresh_{};
+};
+
+}  // namespace vrdma::uverbs

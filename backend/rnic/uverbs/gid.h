@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// GIDs as addresses: an IPv6 address, or an IPv4 address mapped into one
+// (IBTA 1.4 annex A17, RoCE v2; RFC 4291, 2.5.5.2).
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "rnic/attributes.h"
+
+namespace vrdma::uverbs {
+
+// What can stand as source and destination of one packet together.
+enum class GidScope { kIpv4, kIpv6, kIpv6LinkLocal };
+
+GidScope scope_of(const rnic::Gid& gid);
+bool is_zero(const rnic::Gid& gid);
+bool is_multicast(const rnic::Gid& gid);
+
+// "10.77.0.3", "fd00::3".
+std::string to_string(const rnic::Gid& gid);
+
+// An IPv4 or IPv6 address.
+std::optional<rnic::Gid> parse_gid(std::string_view text);
+
+// The GIDs that share the first `length` bits with `gid`, whose other bits are zero.
+struct GidPrefix {
+    rnic::Gid gid{};
+    uint8_t length = 128;
+
+    bool contains(const rnic::Gid& other) const;
+    bool is_one_gid() const { return length == 128; }
+    auto operator<=>(const GidPrefix&) const = default;
+};
+
+// "10.77.0.0/24", "fd00::/8", or an address alone.  Bits after the prefix must be zero.
+std::optional<GidPrefix> parse_gid_prefix(std::string_view text);
+
+std::string to_string(const GidPrefix& prefix);
+
+}  // namespace vrdma::uverbs

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rnic/uverbs/guest_addresses.h"
+
+#include <algorithm>
+
+#include "vrdma_commands.h"
+
+namespace vrdma::uverbs {
+namespace {
+
+// When the guest leaves it open: enough for any data centre, and what the kernel's IP uses.
+constexpr uint8_t kDefaultHopLimit = 64;
+
+constexpr uint32_t kFlowLabelMask = 0xfffff;  // 20 bits, IBTA 1.4, 8.3
+
+}  // namespace
+
+GuestAddresses::GuestAddresses(std::string guest, std::shared_ptr<AddressMap> map,
+                               std::shared_ptr<spdlog::logger> logger)
+    : guest_(std::move(guest)), map_(std::move(map)), log_(std::move(logger)) {}
+
+GuestAddresses::~GuestAddresses() {
+    for (const auto& [index, gid] : gids_) {
+        map_->release(guest_, gid);
+    }
+}
+
+Result<void> GuestAddresses::add_gid(uint32_t index, const rnic::Gid& gid, uint32_t type) {
+    if (type != VRDMA_GID_TYPE_ROCE_V2) {
+        return fail(EOPNOTSUPP);
+    }
+    if (index >= kTableLength || is_zero(gid) || is_multicast(gid)) {
+        return fail(EINVAL);
+    }
+    const auto& allowed = map_->rules(guest_).gids;
+    const auto covers = [&](const GidPrefix& prefix) { return prefix.contains(gid); };
+    if (!allowed.empty() && scope_of(gid) != GidScope::kIpv6LinkLocal &&
+        std::ranges::none_of(allowed, covers)) {
+        log_.warn("{}: the address {} is not among the 'gids' of its [[vm]]; it cannot use it",
+                  guest_, to_string(gid));
+        return fail(EACCES);
+    }
+    const std::string owner = map_->claim(guest_, gid);
+    if (owner != guest_ && scope_of(gid) != GidScope::kIpv6LinkLocal) {
+        // No error: the guest's kernel would never try again, also when the other lets go.
+        log_.warn(
+            "{}: the address {} belongs to the guest '{}'; it cannot use it as long as that has it",
+            guest_, to_string(gid), owner);
+    }
+    // Claimed before the old one is released: replacing a GID by itself keeps its place.
+    if (const auto old = gids_.find(index); old != gids_.end()) {
+        map_->release(guest_, old->second);
+    }
+    gids_[index] = gid;
+    return {};
+}
+
+Result<void> GuestAddresses::del_gid(uint32_t index) {
+    if (index >= kTableLength) {
+        return fail(EINVAL);
+    }
+    if (const auto it = gids_.find(index); it != gids_.end()) {
+        map_->release(guest_, it->second);
+        gids_.erase(it);
+    }
+    return {};
+}
+
+Result<rnic::AhAttributes> GuestAddresses::underlay(const rnic::AhAttributes& guest) {
+    const auto source = gids_.find(guest.sgid_index);
+    if (source == gids_.end()) {
+        return fail(EINVAL);
+    }
+    const auto path = map_->path(guest_, source->second, guest.dgid);
+    if (!path) {
+        log_.warn("{}: no path from {} to {}: {}; the verb gets '{}'", guest_,
+                  to_string(source->second), to_string(guest.dgid), path.error().reason,
+                  vrdma::to_string(path.error().error));
+        return fail(path.error().error);
+    }
+    if (path->bare_metal && path->sgid != source->second) {
+        log_.info(
+            "{}: {} sees {} as the source of its packets, not {}, and answers to what it sees; "
+            "for {} to be seen, add it to the RNIC's netdev",
+            guest_, to_string(path->dgid), to_string(path->sgid), to_string(source->second),
+            to_string(source->second));
+    }
+    rnic::AhAttributes underlay = guest;
+    underlay.dgid = path->dgid;
+    underlay.sgid_index = path->sgid_index;
+    underlay.port = static_cast<uint8_t>(map_->host_port());
+    underlay.hop_limit = guest.hop_limit == 0 ? kDefaultHopLimit : guest.hop_limit;
+    underlay.flow_label = guest.flow_label & kFlowLabelMask;
+    // The guest resolved the address on its own link; the host's kernel does it on the RNIC's.
+    underlay.dmac = {};
+    return underlay;
+}
+
+}  // namespace vrdma::uverbs

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <spdlog/logger.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "rate_limited_log.h"
+#include "result.h"
+#include "rnic/attributes.h"
+#include "rnic/uverbs/address_map.h"
+
+namespace vrdma::uverbs {
+
+// The GID table of one guest's port, and its way into the underlay.  One thread at a time.
+class GuestAddresses {
+  public:
+    // What the guest's port reports as its gid_tbl_len.
+    static constexpr uint32_t kTableLength = 256;
+
+    GuestAddresses(std::string guest, std::shared_ptr<AddressMap> map,
+                   std::shared_ptr<spdlog::logger> logger);
+    ~GuestAddresses();
+    GuestAddresses(const GuestAddresses&) = delete;
+    GuestAddresses& operator=(const GuestAddresses&) = delete;
+
+    // EINVAL for an index out of range or a GID that no one can have, EOPNOTSUPP for another
+    // type than RoCE v2, EACCES for a GID that the operator does not give to this guest.
+    Result<void> add_gid(uint32_t index, const rnic::Gid& gid, uint32_t type);
+
+    // EINVAL for an index out of range; an entry may be empty already.
+    Result<void> del_gid(uint32_t index);
+
+    // The attributes for the host RNIC: source index, destination GID and port replaced.
+    // EINVAL when sgid_index is empty, EADDRINUSE when another guest has that GID,
+    // ENETUNREACH when the destination is unknown, EAFNOSUPPORT when the host RNIC has no
+    // source address for it.  Says why in the log.
+    Result<rnic::AhAttributes> underlay(const rnic::AhAttributes& guest);
+
+  private:
+    const std::string guest_;
+    const std::shared_ptr<AddressMap> map_;
+    RateLimitedLog log_;
+    std::map<uint32_t, rnic::Gid> gids_;
+};
+
+}  // namespace vrdma::uverbs

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rnic/uverbs/host_gid_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+
+namespace vrdma::uverbs {
+namespace {
+
+// sgid_index has 8 bits (struct ib_uverbs_global_route): what is behind cannot be named.
+constexpr uint32_t kNameableGids = 256;
+
+// The first line of a file; empty when there is none.  An entry of the table can vanish
+// between two reads, and sysfs then answers with an error.
+std::string first_line(const std::filesystem::path& file) {
+    std::ifstream stream(file);
+    std::string line;
+    std::getline(stream, line);
+    return line;
+}
+
+}  // namespace
+
+const HostGid* HostGids::find(const rnic::Gid& gid) const {
+    const auto it = std::ranges::find(gids_, gid, &HostGid::gid);
+    return it == gids_.end() ? nullptr : &*it;
+}
+
+const HostGid* HostGids::at(uint32_t index) const {
+    const auto it = std::ranges::find(gids_, index, &HostGid::index);
+    return it == gids_.end() ? nullptr : &*it;
+}
+
+const HostGid* HostGids::first(GidScope scope) const {
+    const auto it = std::ranges::find_if(
+        gids_, [&](const HostGid& entry) { return scope_of(entry.gid) == scope; });
+    return it == gids_.end() ? nullptr : &*it;
+}
+
+HostGidTable::HostGidTable(std::string name, uint32_t port, const std::filesystem::path& sysfs)
+    : name_(std::move(name)),
+      port_(port),
+      folder_(sysfs / "class/infiniband" / name_ / "ports" / std::to_string(port)),
+      gids_(std::make_shared<const HostGids>(read())) {}
+
+void HostGidTable::refresh() {
+    const std::lock_guard refreshing(refreshing_);
+    auto gids = std::make_shared<const HostGids>(read());
+    const std::lock_guard lock(mutex_);
+    gids_ = std::move(gids);
+}
+
+std::shared_ptr<const HostGids> HostGidTable::gids() const {
+    const std::lock_guard lock(mutex_);
+    return gids_;
+}
+
+HostGids HostGidTable::read() const {
+    std::vector<HostGid> gids;
+    for (uint32_t index = 0; index < kNameableGids; ++index) {
+        const std::string name = std::to_string(index);
+        const std::string text = first_line(folder_ / "gids" / name);
+        if (text.empty()) break;  // the end of the table
+        const auto gid = parse_gid(text);
+        if (!gid || is_zero(*gid)) continue;
+        // RoCE v1 has no IP addresses, and native InfiniBand no netdev.
+        if (first_line(folder_ / "gid_attrs/types" / name) != "RoCE v2") continue;
+        gids.push_back(
+            {static_cast<uint8_t>(index), *gid, first_line(folder_ / "gid_attrs/ndevs" / name)});
+    }
+    return HostGids(std::move(gids));
+}
+
+}  // namespace vrdma::uverbs

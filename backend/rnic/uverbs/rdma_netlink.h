@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace vrdma::uverbs {
+
+// The enum rdma_driver_id of an RNIC, as the kernel tells it over netlink (Linux 5.3 and
+// newer).  Throws HostRnicError.
+uint32_t query_driver_id(const std::string& name);
+
+}  // namespace vrdma::uverbs
