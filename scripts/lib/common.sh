@@ -15,6 +15,8 @@ PATH=$PATH:/usr/sbin:/sbin
 . "$VRDMA_SOURCE/scripts/lib/setup.sh"
 # shellcheck source=kernel.sh
 . "$VRDMA_SOURCE/scripts/lib/kernel.sh"
+# shellcheck source=siw.sh
+. "$VRDMA_SOURCE/scripts/lib/siw.sh"
 # shellcheck source=build.sh
 . "$VRDMA_SOURCE/scripts/lib/build.sh"
 

@@ -164,7 +164,7 @@ class Channel:
                     raise LabError(self.report(f"went away during: {job.command}", job))
                 if left <= 0:
                     break
-                self._changed.wait(left)
+                self._changed.wait(min(left, 60))
             else:
                 return
         self.send_signal(job, signal.SIGKILL)

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from . import paths
 from .guest import NETWORK, PREFIX_LENGTH
 
 UNDERLAY = "10.9.0"
 BRIDGE = "vrdma-br"
+# Kernels of Debian come without it.
+_LOAD_SIW = "{{ [ -e /sys/module/siw ] || modprobe -q siw || {{ modprobe -a iw_cm libcrc32c && insmod {path}; }}; }}"
 RNIC_NAMES = {"rxe": "rxe0", "siw": "siw0"}
 
 
@@ -60,7 +63,8 @@ class HostNetwork:
         return "; ".join(commands) + "\n"
 
     def add_rnic(self, kind: str) -> str:
-        return f"rdma link add {RNIC_NAMES[kind]} type {kind} netdev {self.underlay}\n"
+        load = "modprobe rdma_rxe" if kind == "rxe" else _LOAD_SIW.format(path=paths.siw("$(uname -r)"))
+        return f"{load} && rdma link add {RNIC_NAMES[kind]} type {kind} netdev {self.underlay}\n"
 
     def add_guest(self, number: int) -> str:
         """A tap for a guest, and its underlay address."""

@@ -11,6 +11,7 @@ from .errors import LabError
 
 SOURCE = Path(__file__).resolve().parents[2]
 KERNELS = ("6.1", "6.12")
+MEASURING_PROGRAMS = ("rdma_latency", "rdma_control", "vm_exit")
 
 
 def cache() -> Path:
@@ -50,9 +51,9 @@ def daemon() -> Path:
 
 
 def measuring_programs() -> list[Path]:
-    """The programs of tests/bench that measure an RDMA device, as far as they are built."""
+    """The programs of tests/bench that measure the same on a host and in a guest, as far as they are built."""
     folder = build_folder() / "tests" / "bench"
-    return [path for path in (folder / "rdma_latency", folder / "rdma_control") if path.exists()]
+    return [path for path in (folder / name for name in MEASURING_PROGRAMS) if path.exists()]
 
 
 def qemu() -> str:
@@ -66,4 +67,10 @@ def qemu_device() -> Path:
 
 def driver(kernel: Kernel) -> Path:
     """The guest driver built for this kernel."""
-    return SOURCE / "build" / "frontend" / kernel.release / "vrdma.ko"
+    folder = Path(os.environ.get("VRDMA_FRONTEND") or SOURCE / "build" / "frontend")
+    return folder / kernel.release / "vrdma.ko"
+
+
+def siw(release: str) -> Path:
+    """The siw driver for a kernel that comes without it (scripts/lib/siw.sh)."""
+    return cache() / "siw" / release / "siw.ko"
