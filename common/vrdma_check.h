@@ -116,11 +116,31 @@ static inline int vrdma_udata_term_valid(const struct vrdma_udata_term *term)
 	       term->scale <= VRDMA_SCALE_MAX_SGE;
 }
 
+/* The verbs whose udata can have pointers, and which flags these can have. */
+static inline __u32 vrdma_udata_pointer_flags(__u16 opcode)
+{
+	switch (opcode) {
+	case VRDMA_CMD_CREATE_CQ:
+	case VRDMA_CMD_CREATE_SRQ:
+	case VRDMA_CMD_CREATE_QP:
+		return VRDMA_UDATA_POINTER_PAGES | VRDMA_UDATA_POINTER_LASTING;
+	case VRDMA_CMD_ALLOC_UCONTEXT:
+	case VRDMA_CMD_ALLOC_PD:
+	case VRDMA_CMD_REG_MR:
+	case VRDMA_CMD_MODIFY_SRQ:
+	case VRDMA_CMD_MODIFY_QP:
+	case VRDMA_CMD_CREATE_AH:
+		return VRDMA_UDATA_POINTER_PAGES;
+	default:
+		return 0;
+	}
+}
+
 static inline int vrdma_udata_pointer_valid(const struct vrdma_udata_pointer *pointer)
 {
-	__u32 known = VRDMA_UDATA_POINTER_LASTING | VRDMA_UDATA_POINTER_PAGES;
+	__u32 known = vrdma_udata_pointer_flags(VRDMA_LE16(pointer->opcode));
 
-	return (VRDMA_LE32(pointer->flags) & ~known) == 0 &&
+	return known != 0 && (VRDMA_LE32(pointer->flags) & ~known) == 0 &&
 	       VRDMA_LE16(pointer->offset) <= VRDMA_MAX_UDATA_OFFSET &&
 	       vrdma_udata_term_valid(&pointer->terms[0]) &&
 	       vrdma_udata_term_valid(&pointer->terms[1]);

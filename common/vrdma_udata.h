@@ -19,8 +19,8 @@
 /* Where the count of a term comes from. */
 #define VRDMA_COUNT_NONE		0	/* the term is not there */
 #define VRDMA_COUNT_UDATA		1	/* u32 at count_offset in udata */
-#define VRDMA_COUNT_CQE			2	/* the verb's cqe, max_wr, */
-#define VRDMA_COUNT_MAX_WR		3
+#define VRDMA_COUNT_CQE			2	/* CREATE_CQ's cqe */
+#define VRDMA_COUNT_MAX_WR		3	/* CREATE_SRQ's and MODIFY_SRQ's max_wr */
 /* With this bit, the count plus one is rounded up to a power of two. */
 #define VRDMA_COUNT_ROUND		0x80
 
@@ -28,7 +28,8 @@
 #define VRDMA_SCALE_CONSTANT		0	/* a */
 #define VRDMA_SCALE_UDATA		1	/* u32 at scale_offset in udata */
 #define VRDMA_SCALE_UDATA_SHIFT		2	/* 2 to the power of that u32 */
-#define VRDMA_SCALE_MAX_SGE		3	/* a + b * max_sge, rounded up to a power of two */
+/* a + b * CREATE_SRQ's max_sge, rounded up to a power of two */
+#define VRDMA_SCALE_MAX_SGE		3
 
 struct vrdma_udata_term {
 	__u8   count;			/* VRDMA_COUNT_* */
@@ -42,7 +43,10 @@ struct vrdma_udata_term {
 
 #define VRDMA_UDATA_TERMS		2
 
-/* The memory is as long as the object lives, not only as long as the verb. */
+/*
+ * The memory is in use as long as the object lives that the verb creates (a CQ, SRQ
+ * or QP), not only as long as the verb takes.
+ */
 #define VRDMA_UDATA_POINTER_LASTING	1
 /* The whole pages (VRDMA_WINDOW_PAGE_SIZE) around it are meant. */
 #define VRDMA_UDATA_POINTER_PAGES	2

@@ -8,7 +8,7 @@
 
 #include "vrdma_check.h"
 
-/* The attributes of a verb that a length may depend on. */
+/* The attributes of a verb that a length may depend on; 0 where it has no such. */
 struct vrdma_udata_counts {
 	__u32 cqe;
 	__u32 max_wr;

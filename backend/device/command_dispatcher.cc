@@ -7,6 +7,8 @@
 #include <span>
 #include <type_traits>
 
+#include "device/udata_regions.h"
+
 namespace vrdma::device {
 namespace {
 
@@ -57,6 +59,7 @@ constexpr Command kCommands[] = {
     VRDMA_COMMAND(ADD_GID, add_gid, vrdma_cmd_gid_valid),
     VRDMA_COMMAND(DEL_GID, del_gid, vrdma_cmd_gid_valid),
     VRDMA_COMMAND(MAP_DOORBELLS, map_doorbells, vrdma_cmd_empty_valid),
+    VRDMA_COMMAND(QUERY_UDATA_POINTER, query_udata_pointer, vrdma_cmd_query_udata_pointer_valid),
     VRDMA_COMMAND(ALLOC_UCONTEXT, alloc_ucontext, vrdma_cmd_empty_valid),
     VRDMA_COMMAND(DEALLOC_UCONTEXT, dealloc_ucontext, vrdma_cmd_handle_valid),
     VRDMA_COMMAND(MMAP, mmap, vrdma_cmd_mmap_valid),
@@ -87,6 +90,16 @@ const Command* find_command(uint16_t opcode) {
     return found != std::end(kCommands) && found->opcode == opcode ? found : nullptr;
 }
 
+// The runs of the memory region itself, where the request is to register one.
+uint32_t run_count(uint16_t opcode, std::span<const std::byte> request) {
+    if (opcode != VRDMA_CMD_REG_MR) {
+        return 0;
+    }
+    vrdma_cmd_reg_mr reg_mr;
+    std::memcpy(&reg_mr, request.data(), sizeof(reg_mr));
+    return le32toh(reg_mr.run_count);
+}
+
 template <typename T>
 std::span<std::byte> bytes_of(T& value) {
     return std::as_writable_bytes(std::span(&value, 1));
@@ -99,19 +112,72 @@ CommandDispatcher::CommandDispatcher(std::string guest, uint32_t max_mr_runs,
     : guest_(std::move(guest)), max_mr_runs_(max_mr_runs), log_(std::move(logger)) {}
 
 Result<void> CommandDispatcher::read_runs(const vhost::DescriptorChain& chain, size_t offset,
-                                          uint32_t count) {
+                                          uint64_t count) {
     if (count > max_mr_runs_) {
         log_.warn(
-            "{}: limit reached: a memory region of {} runs of guest-physical memory, {} are "
-            "allowed (mr_runs); the verb gets {}",
+            "{}: limit reached: memory of {} guest-physical runs, {} are allowed (mr_runs); the "
+            "verb gets {}",
             guest_, count, max_mr_runs_, to_string(Errno{ENOMEM}));
         return fail(ENOMEM);
     }
-    if (chain.readable_size() - offset != size_t{count} * sizeof(vrdma_run)) {
+    if (chain.readable_size() - offset != count * sizeof(vrdma_run)) {
         return fail(EINVAL);
     }
     runs_.resize(count);
     return chain.read(offset, std::as_writable_bytes(std::span(runs_)));
+}
+
+// What follows udata: the regions behind its pointers, their runs, and those of a memory
+// region.
+Result<void> CommandDispatcher::read_memory(const vhost::DescriptorChain& chain, size_t offset,
+                                            std::span<const std::byte> request, const Verbs& verbs,
+                                            Call& call, std::vector<rnic::UdataRegion>& regions) {
+    vrdma_cmd_hdr header;
+    std::memcpy(&header, request.data(), sizeof(header));
+    const uint16_t opcode = le16toh(header.opcode);
+    std::array<vrdma_udata_region, VRDMA_MAX_UDATA_REGIONS> described;
+    std::array<RequestedRegion, VRDMA_MAX_UDATA_REGIONS> requested;
+    const size_t region_count = le16toh(header.region_count);
+    if (region_count > described.size()) {
+        return fail(EINVAL);
+    }
+    const auto list = std::as_writable_bytes(std::span(described).first(region_count));
+    if (auto read = chain.read(offset, list); !read) {
+        return read;
+    }
+    uint64_t count = run_count(opcode, request);
+    for (size_t i = 0; i < region_count; ++i) {
+        count += le32toh(described[i].run_count);
+    }
+    if (auto read = read_runs(chain, offset + list.size(), count); !read) {
+        return read;
+    }
+
+    call.runs = runs_;
+    for (size_t i = 0; i < region_count; ++i) {
+        const uint32_t runs = le32toh(described[i].run_count);
+        requested[i] = {.offset = le16toh(described[i].offset),
+                        .length = le64toh(described[i].length),
+                        .runs = call.runs.first(runs)};
+        call.runs = call.runs.subspan(runs);
+    }
+    const auto wanted = std::span<const RequestedRegion>(requested).first(region_count);
+    auto lasting = check_regions(verbs.udata_pointers(), opcode, call.udata.in,
+                                 udata_counts(opcode, request), wanted);
+    if (!lasting) {
+        return fail(lasting.error());
+    }
+    call.lasting = *lasting;
+    for (const RequestedRegion& region : wanted) {
+        auto pieces = verbs.pin(region.runs, region.length);
+        if (!pieces) {
+            return fail(pieces.error());
+        }
+        regions.push_back(
+            {.offset = region.offset, .length = region.length, .pieces = std::move(*pieces)});
+    }
+    call.udata.regions = regions;
+    return {};
 }
 
 CommandDispatcher::Outcome CommandDispatcher::refuse(vhost::DescriptorChain& chain, int status) {
@@ -144,7 +210,7 @@ CommandDispatcher::Outcome CommandDispatcher::execute(vhost::DescriptorChain& ch
     const size_t udata_out = le16toh(header.udata_out_len);
     const size_t fixed = size_t{command->request_size} + udata_in;
     if (le32toh(header.length) != command->request_size || udata_in > kMaxUdata ||
-        udata_out > kMaxUdata || header.region_count != 0 || chain.readable_size() < fixed ||
+        udata_out > kMaxUdata || chain.readable_size() < fixed ||
         chain.writable_size() < command->response_size + udata_out) {
         log_.warn(
             "{}: {}: malformed request: length {}, udata {} + {}, chain {} + {} bytes; the "
@@ -166,15 +232,9 @@ CommandDispatcher::Outcome CommandDispatcher::execute(vhost::DescriptorChain& ch
         return reject(EINVAL);
     }
     Call call{.uctx = le32toh(header.uctx), .udata = {.in = udata_in_, .out = udata_out_}};
-    if (command->opcode == VRDMA_CMD_REG_MR) {
-        vrdma_cmd_reg_mr reg_mr;
-        std::memcpy(&reg_mr, request.data(), sizeof(reg_mr));
-        if (auto read = read_runs(chain, fixed, le32toh(reg_mr.run_count)); !read) {
-            return reject(to_int(read.error()));
-        }
-        call.runs = runs_;
-    } else if (chain.readable_size() != fixed) {
-        return reject(EINVAL);
+    std::vector<rnic::UdataRegion> regions;
+    if (auto read = read_memory(chain, fixed, request, verbs, call, regions); !read) {
+        return reject(to_int(read.error()));
     }
 
     auto result = command->handle(verbs, call, request.data(), response.data());

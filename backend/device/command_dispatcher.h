@@ -31,7 +31,10 @@ class CommandDispatcher {
     static Outcome refuse(vhost::DescriptorChain& chain, int status);
 
   private:
-    Result<void> read_runs(const vhost::DescriptorChain& chain, size_t offset, uint32_t count);
+    Result<void> read_runs(const vhost::DescriptorChain& chain, size_t offset, uint64_t count);
+    Result<void> read_memory(const vhost::DescriptorChain& chain, size_t offset,
+                             std::span<const std::byte> request, const Verbs& verbs, Call& call,
+                             std::vector<rnic::UdataRegion>& regions);
 
     const std::string guest_;
     const uint32_t max_mr_runs_;

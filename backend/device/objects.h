@@ -10,6 +10,12 @@
 
 namespace vrdma::device {
 
+// Guest memory that an object keeps in use, for the quota.
+struct MemoryUse {
+    uint64_t bytes = 0;
+    uint64_t runs = 0;
+};
+
 struct ContextObject {
     std::unique_ptr<rnic::Context> context;
 };
@@ -24,14 +30,14 @@ struct MrObject {
     uint32_t uctx = 0;
     PdObject* pd = nullptr;
     std::unique_ptr<rnic::MemoryRegion> mr;
-    uint64_t length = 0;  // bytes, for the quota
-    uint32_t runs = 0;
+    MemoryUse memory;
 };
 
 struct CqObject {
     uint32_t uctx = 0;
     std::unique_ptr<rnic::CompletionQueue> cq;
     uint32_t users = 0;
+    MemoryUse memory;
 };
 
 struct SrqObject {
@@ -39,6 +45,7 @@ struct SrqObject {
     PdObject* pd = nullptr;
     std::unique_ptr<rnic::SharedReceiveQueue> srq;
     uint32_t users = 0;
+    MemoryUse memory;
 };
 
 struct QpObject {
@@ -49,6 +56,7 @@ struct QpObject {
     SrqObject* srq = nullptr;  // or none
     std::unique_ptr<rnic::QueuePair> qp;
     bool sq_sig_all = false;
+    MemoryUse memory;
 };
 
 struct AhObject {

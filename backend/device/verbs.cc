@@ -121,6 +121,17 @@ Result<void> Verbs::map_doorbells(Call& call, const vrdma_cmd_empty&,
     return {};
 }
 
+Result<void> Verbs::query_udata_pointer(Call&, const vrdma_cmd_query_udata_pointer& request,
+                                        vrdma_rsp_query_udata_pointer& response) {
+    const auto pointers = options_.udata_pointers;
+    const uint32_t index = le32toh(request.index);
+    response.count = htole32(static_cast<uint32_t>(pointers.size()));
+    if (index < pointers.size()) {
+        response.pointer = pointers[index];
+    }
+    return {};
+}
+
 Result<void> Verbs::alloc_ucontext(Call& call, const vrdma_cmd_empty&, vrdma_rsp_handle& response) {
     auto handle = reserve(contexts_, "user contexts");
     if (!handle) {
@@ -157,10 +168,16 @@ void Verbs::release_context(uint32_t handle) {
         if (!mine(srq)) {
             return false;
         }
-        --srq.pd->users;
+        release_srq(srq);
         return true;
     });
-    cqs_.erase_if(mine);
+    cqs_.erase_if([&](CqObject& cq) {
+        if (!mine(cq)) {
+            return false;
+        }
+        let_go(cq.memory);
+        return true;
+    });
     ahs_.erase_if([&](AhObject& ah) {
         if (!mine(ah)) {
             return false;

@@ -43,6 +43,7 @@ struct Call {
     uint32_t uctx = VRDMA_NO_HANDLE;
     rnic::Udata udata;
     std::span<const vrdma_run> runs{};  // REG_MR only; a private copy
+    MemoryUse lasting{};                // of udata.regions, what the new object keeps
     bool cancelled = false;             // set by a verb that waits for the window in vain
 };
 
@@ -55,6 +56,7 @@ class Verbs {
         std::string guest;  // named in logs
         Limits limits;
         rnic::DeviceAttributes attributes;
+        std::span<const vrdma_udata_pointer> udata_pointers{};  // the RNIC's
     };
 
     // Everything referred to outlives the object.  `memory` gives guest memory as it
@@ -67,6 +69,11 @@ class Verbs {
     Verbs& operator=(const Verbs&) = delete;
 
     ObjectCounts counts() const;
+    std::span<const vrdma_udata_pointer> udata_pointers() const { return options_.udata_pointers; }
+
+    // The host memory behind the runs, which must sum up to `length`.  EINVAL or EFAULT.
+    Result<std::vector<memory::PinnedRange>> pin(std::span<const vrdma_run> runs,
+                                                 uint64_t length) const;
 
     Result<void> query_device(Call& call, const vrdma_cmd_empty& request,
                               vrdma_rsp_query_device& response);
@@ -76,6 +83,8 @@ class Verbs {
     Result<void> del_gid(Call& call, const vrdma_cmd_gid& request, vrdma_rsp_empty& response);
     Result<void> map_doorbells(Call& call, const vrdma_cmd_empty& request,
                                vrdma_rsp_map_doorbells& response);
+    Result<void> query_udata_pointer(Call& call, const vrdma_cmd_query_udata_pointer& request,
+                                     vrdma_rsp_query_udata_pointer& response);
     Result<void> alloc_ucontext(Call& call, const vrdma_cmd_empty& request,
                                 vrdma_rsp_handle& response);
     Result<void> dealloc_ucontext(Call& call, const vrdma_cmd_handle& request,
@@ -120,9 +129,12 @@ class Verbs {
     Result<Object*> owned(HandleTable<Object>& table, const Call& call, uint32_t handle);
 
     Result<rnic::Context*> context(const Call& call);
-    Result<std::vector<memory::PinnedRange>> pin(std::span<const vrdma_run> runs, uint64_t length);
+    Result<void> check_room(const MemoryUse& memory);
+    void hold(const MemoryUse& memory);
+    void let_go(const MemoryUse& memory);
     Result<uint64_t> map_window(Call& call, int fd, uint64_t offset, uint64_t length);
     void release_mr(MrObject& mr);
+    void release_srq(SrqObject& srq);
     void release_qp(QpObject& qp);
     void release_context(uint32_t handle);
 

@@ -35,10 +35,9 @@ Result<void> Verbs::dealloc_pd(Call& call, const vrdma_cmd_handle& request, vrdm
     return {};
 }
 
-// The host memory behind the runs, which must sum up to `length`.  A run may span
-// regions of guest memory that adjoin.
+// A run may span regions of guest memory that adjoin.
 Result<std::vector<memory::PinnedRange>> Verbs::pin(std::span<const vrdma_run> runs,
-                                                    uint64_t length) {
+                                                    uint64_t length) const {
     const auto memory = memory_();
     if (memory == nullptr) {
         return fail(EFAULT);
@@ -72,6 +71,31 @@ Result<std::vector<memory::PinnedRange>> Verbs::pin(std::span<const vrdma_run> r
     return pieces;
 }
 
+// EDQUOT and a log line when the guest may not keep that much more memory in use.
+Result<void> Verbs::check_room(const MemoryUse& memory) {
+    const Limits& limits = options_.limits;
+    if (memory.bytes <= limits.registered_bytes - registered_bytes_ &&
+        memory.runs <= limits.total_mr_runs - registered_runs_) {
+        return {};
+    }
+    log_.warn(
+        "{}: limit reached: {} bytes in {} runs are registered, {} and {} are allowed; "
+        "the verb gets {}",
+        options_.guest, registered_bytes_, registered_runs_, limits.registered_bytes,
+        limits.total_mr_runs, to_string(Errno{EDQUOT}));
+    return fail(EDQUOT);
+}
+
+void Verbs::hold(const MemoryUse& memory) {
+    registered_bytes_ += memory.bytes;
+    registered_runs_ += memory.runs;
+}
+
+void Verbs::let_go(const MemoryUse& memory) {
+    registered_bytes_ -= memory.bytes;
+    registered_runs_ -= memory.runs;
+}
+
 Result<void> Verbs::reg_mr(Call& call, const vrdma_cmd_reg_mr& request,
                            vrdma_rsp_reg_mr& response) {
     auto context = this->context(call);
@@ -87,18 +111,12 @@ Result<void> Verbs::reg_mr(Call& call, const vrdma_cmd_reg_mr& request,
         return fail(handle.error());
     }
     const uint64_t length = le64toh(request.length);
-    const Limits& limits = options_.limits;
     if (length > options_.attributes.max_mr_size) {
         return fail(EINVAL);
     }
-    if (length > limits.registered_bytes - registered_bytes_ ||
-        call.runs.size() > limits.total_mr_runs - registered_runs_) {
-        log_.warn(
-            "{}: limit reached: {} bytes in {} runs are registered, {} and {} are allowed; "
-            "the verb gets {}",
-            options_.guest, registered_bytes_, registered_runs_, limits.registered_bytes,
-            limits.total_mr_runs, to_string(Errno{EDQUOT}));
-        return fail(EDQUOT);
+    const MemoryUse memory{.bytes = length, .runs = call.runs.size()};
+    if (auto room = check_room(memory); !room) {
+        return room;
     }
     auto pieces = pin(call.runs, length);
     if (!pieces) {
@@ -120,20 +138,15 @@ Result<void> Verbs::reg_mr(Call& call, const vrdma_cmd_reg_mr& request,
     response.lkey = htole32((*mr)->lkey());
     response.rkey = htole32((*mr)->rkey());
     ++(*pd)->users;
-    registered_bytes_ += length;
-    registered_runs_ += call.runs.size();
-    mrs_.insert(*handle, MrObject{.uctx = call.uctx,
-                                  .pd = *pd,
-                                  .mr = std::move(*mr),
-                                  .length = length,
-                                  .runs = static_cast<uint32_t>(call.runs.size())});
+    hold(memory);
+    mrs_.insert(*handle,
+                MrObject{.uctx = call.uctx, .pd = *pd, .mr = std::move(*mr), .memory = memory});
     return {};
 }
 
 void Verbs::release_mr(MrObject& mr) {
     --mr.pd->users;
-    registered_bytes_ -= mr.length;
-    registered_runs_ -= mr.runs;
+    let_go(mr.memory);
 }
 
 Result<void> Verbs::dereg_mr(Call& call, const vrdma_cmd_handle& request, vrdma_rsp_empty&) {

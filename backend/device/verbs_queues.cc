@@ -19,6 +19,9 @@ Result<void> Verbs::create_cq(Call& call, const vrdma_cmd_create_cq& request,
     if (!handle) {
         return fail(handle.error());
     }
+    if (auto room = check_room(call.lasting); !room) {
+        return room;
+    }
     rnic::CqAttributes attributes{
         .cqe = le32toh(request.cqe),
         .comp_vector = le32toh(request.comp_vector),
@@ -28,7 +31,8 @@ Result<void> Verbs::create_cq(Call& call, const vrdma_cmd_create_cq& request,
     if (!cq) {
         return fail(cq.error());
     }
-    cqs_.insert(*handle, CqObject{.uctx = call.uctx, .cq = std::move(*cq)});
+    hold(call.lasting);
+    cqs_.insert(*handle, CqObject{.uctx = call.uctx, .cq = std::move(*cq), .memory = call.lasting});
     response.handle = htole32(*handle);
     response.cqe = htole32(attributes.cqe);
     return {};
@@ -42,6 +46,7 @@ Result<void> Verbs::destroy_cq(Call& call, const vrdma_cmd_handle& request, vrdm
     if ((*cq)->users != 0) {
         return fail(EBUSY);
     }
+    let_go((*cq)->memory);
     cqs_.erase(le32toh(request.handle));
     return {};
 }
@@ -63,6 +68,9 @@ Result<void> Verbs::create_srq(Call& call, const vrdma_cmd_create_srq& request,
     if (!handle) {
         return fail(handle.error());
     }
+    if (auto room = check_room(call.lasting); !room) {
+        return room;
+    }
     rnic::SrqAttributes attributes{
         .max_wr = le32toh(request.max_wr),
         .max_sge = le32toh(request.max_sge),
@@ -73,7 +81,10 @@ Result<void> Verbs::create_srq(Call& call, const vrdma_cmd_create_srq& request,
         return fail(srq.error());
     }
     ++(*pd)->users;
-    srqs_.insert(*handle, SrqObject{.uctx = call.uctx, .pd = *pd, .srq = std::move(*srq)});
+    hold(call.lasting);
+    srqs_.insert(
+        *handle,
+        SrqObject{.uctx = call.uctx, .pd = *pd, .srq = std::move(*srq), .memory = call.lasting});
     response.handle = htole32(*handle);
     response.max_wr = htole32(attributes.max_wr);
     response.max_sge = htole32(attributes.max_sge);
@@ -108,6 +119,11 @@ Result<void> Verbs::query_srq(Call& call, const vrdma_cmd_handle& request,
     return {};
 }
 
+void Verbs::release_srq(SrqObject& srq) {
+    --srq.pd->users;
+    let_go(srq.memory);
+}
+
 Result<void> Verbs::destroy_srq(Call& call, const vrdma_cmd_handle& request, vrdma_rsp_empty&) {
     auto srq = owned(srqs_, call, le32toh(request.handle));
     if (!srq) {
@@ -116,7 +132,7 @@ Result<void> Verbs::destroy_srq(Call& call, const vrdma_cmd_handle& request, vrd
     if ((*srq)->users != 0) {
         return fail(EBUSY);
     }
-    --(*srq)->pd->users;
+    release_srq(**srq);
     srqs_.erase(le32toh(request.handle));
     return {};
 }
@@ -145,6 +161,9 @@ Result<void> Verbs::create_qp(Call& call, const vrdma_cmd_create_qp& request,
     if (!handle) {
         return fail(handle.error());
     }
+    if (auto room = check_room(call.lasting); !room) {
+        return room;
+    }
     rnic::Context::QpInit init{
         .pd = (*pd)->pd.get(),
         .send_cq = (*send_cq)->cq.get(),
@@ -165,6 +184,7 @@ Result<void> Verbs::create_qp(Call& call, const vrdma_cmd_create_qp& request,
     if (srq != nullptr) {
         ++srq->users;
     }
+    hold(call.lasting);
     response.handle = htole32(*handle);
     response.qp_num = htole32((*qp)->qp_num());
     response.cap = to_wire(init.cap);
@@ -174,7 +194,8 @@ Result<void> Verbs::create_qp(Call& call, const vrdma_cmd_create_qp& request,
                                   .recv_cq = *recv_cq,
                                   .srq = srq,
                                   .qp = std::move(*qp),
-                                  .sq_sig_all = init.sq_sig_all});
+                                  .sq_sig_all = init.sq_sig_all,
+                                  .memory = call.lasting});
     return {};
 }
 
@@ -185,6 +206,7 @@ void Verbs::release_qp(QpObject& qp) {
     if (qp.srq != nullptr) {
         --qp.srq->users;
     }
+    let_go(qp.memory);
 }
 
 Result<void> Verbs::modify_qp(Call& call, const vrdma_cmd_modify_qp& request, vrdma_rsp_empty&) {

@@ -157,8 +157,10 @@ void VirtualDevice::open_session() {
         session->port->set_doorbells(session->doorbells.area(),
                                      doorbell_queue_ == nullptr ? -1 : doorbell_queue_->kick_fd());
         session->verbs = std::make_unique<Verbs>(
-            Verbs::Options{
-                .guest = options_.guest, .limits = options_.limits, .attributes = attributes_},
+            Verbs::Options{.guest = options_.guest,
+                           .limits = options_.limits,
+                           .attributes = attributes_,
+                           .udata_pointers = rnic_.udata_pointers()},
             *session->port, window_,
             DoorbellMemory{session->doorbells.fd(), session->doorbells.length()},
             [this] { return memory(); }, logger_);

@@ -76,6 +76,8 @@ constexpr std::array kShapes = {
     Shape{VRDMA_CMD_ADD_GID, sizeof(vrdma_cmd_gid), sizeof(vrdma_rsp_empty)},
     Shape{VRDMA_CMD_DEL_GID, sizeof(vrdma_cmd_gid), sizeof(vrdma_rsp_empty)},
     Shape{VRDMA_CMD_MAP_DOORBELLS, sizeof(vrdma_cmd_empty), sizeof(vrdma_rsp_map_doorbells)},
+    Shape{VRDMA_CMD_QUERY_UDATA_POINTER, sizeof(vrdma_cmd_query_udata_pointer),
+          sizeof(vrdma_rsp_query_udata_pointer)},
     Shape{VRDMA_CMD_ALLOC_UCONTEXT, sizeof(vrdma_cmd_empty), sizeof(vrdma_rsp_handle)},
     Shape{VRDMA_CMD_DEALLOC_UCONTEXT, sizeof(vrdma_cmd_handle), sizeof(vrdma_rsp_empty)},
     Shape{VRDMA_CMD_MMAP, sizeof(vrdma_cmd_mmap), sizeof(vrdma_rsp_mmap)},
@@ -105,6 +107,50 @@ uint32_t small_number(FuzzedDataProvider& input) {
         {0, 0, 0, 1, 1, 2, 3, 4, 5, 64, 4096, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff});
 }
 
+// A user pointer at the start of the udata of some verbs.
+constexpr uint64_t kPointerLength = 0x1008;
+std::array<vrdma_udata_pointer, 4> make_pointers() {
+    std::array<vrdma_udata_pointer, 4> pointers{};
+    constexpr std::array kOpcodes{VRDMA_CMD_ALLOC_PD, VRDMA_CMD_REG_MR, VRDMA_CMD_CREATE_CQ,
+                                  VRDMA_CMD_CREATE_SRQ};
+    for (size_t i = 0; i < pointers.size(); ++i) {
+        pointers[i].opcode = htole16(kOpcodes[i]);
+        pointers[i].length = htole64(kPointerLength);
+    }
+    pointers[2].flags = htole32(VRDMA_UDATA_POINTER_LASTING);
+    pointers[3].flags = htole32(VRDMA_UDATA_POINTER_LASTING | VRDMA_UDATA_POINTER_PAGES);
+    pointers[3].terms[0].count = VRDMA_COUNT_MAX_WR | VRDMA_COUNT_ROUND;
+    pointers[3].terms[0].scale = VRDMA_SCALE_MAX_SGE;
+    pointers[3].terms[0].scale_b = htole32(16);
+    return pointers;
+}
+
+// Regions, right or nearly so, and their runs.
+void add_regions(FuzzedDataProvider& input, std::vector<std::byte>& request) {
+    vrdma_cmd_hdr header;
+    std::memcpy(&header, request.data(), sizeof(header));
+    const auto count = input.ConsumeIntegralInRange<uint16_t>(0, VRDMA_MAX_UDATA_REGIONS);
+    header.region_count = htole16(count);
+    std::memcpy(request.data(), &header, sizeof(header));
+    const auto append = [&](const auto& value) {
+        const auto bytes = std::as_bytes(std::span(&value, 1));
+        request.insert(request.end(), bytes.begin(), bytes.end());
+    };
+    std::vector<vrdma_run> runs;
+    for (uint16_t i = 0; i < count; ++i) {
+        const auto length = input.PickValueInArray<uint64_t>({kPointerLength, 0x2000, 0});
+        append(vrdma_udata_region{.offset = htole16(input.ConsumeIntegralInRange<uint16_t>(0, 1)),
+                                  .reserved = 0,
+                                  .run_count = htole32(1),
+                                  .length = htole64(length)});
+        runs.push_back({.gpa = htole64(kRamStart + small_number(input) % kRamSize),
+                        .length = htole64(length)});
+    }
+    for (const vrdma_run& run : runs) {
+        append(run);
+    }
+}
+
 std::vector<std::byte> make_request(FuzzedDataProvider& input, const Shape& shape) {
     std::vector<std::byte> request(shape.request);
     // Words, as nearly every field is one; raw bytes now and then.
@@ -124,6 +170,11 @@ std::vector<std::byte> make_request(FuzzedDataProvider& input, const Shape& shap
     }
     std::memcpy(request.data(), &header, sizeof(header));
     request.resize(request.size() + le16toh(header.udata_in_len));
+    if (le16toh(header.udata_in_len) >= sizeof(uint64_t) && input.ConsumeBool()) {
+        const uint64_t pointer = htole64(small_number(input));
+        std::memcpy(&request[shape.request], &pointer, sizeof(pointer));
+        add_regions(input, request);
+    }
     if (shape.opcode == VRDMA_CMD_REG_MR) {
         const auto count = input.ConsumeIntegralInRange<uint32_t>(0, 4);
         uint64_t length = 0;
@@ -225,9 +276,13 @@ void fuzz_commands(const uint8_t* data, size_t size) {
         rnic::DeviceAttributes attributes = FakeRnic().attributes();
         attributes.has_srq = input.ConsumeBool();
         const auto guest_memory = memory.as_guest_memory();
+        const auto pointers = make_pointers();
         Verbs verbs(
-            {.guest = "guest", .limits = limits, .attributes = attributes}, port, window,
-            {.fd = 3, .length = VRDMA_WINDOW_PAGE_SIZE}, [&] { return guest_memory; },
+            {.guest = "guest",
+             .limits = limits,
+             .attributes = attributes,
+             .udata_pointers = pointers},
+            port, window, {.fd = 3, .length = VRDMA_WINDOW_PAGE_SIZE}, [&] { return guest_memory; },
             std::make_shared<spdlog::logger>("fuzz"));
         Guest guest(input, verbs, memory);
         while (input.remaining_bytes() != 0) {

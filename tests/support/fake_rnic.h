@@ -32,13 +32,22 @@ struct FakeRnicState {
     rnic::QpAttributes qp_attributes;
     uint32_t qp_attr_mask = 0;
     std::map<uint32_t, rnic::Gid> gids;
-    std::vector<std::byte> udata_in;
+    std::vector<std::byte> udata_in;         // of the last verb that has udata,
+    std::vector<rnic::UdataRegion> regions;  // and what came with them
+    int verbs_with_udata = 0;
     std::optional<int> refuse;  // errno of the next create verb
     rnic::MmapSource mmap_source{.fd = 7, .offset = 0x2000, .caching = 0};
     uint64_t mmap_offset = 0x5000;  // the one that mmap() knows
     vrdma_doorbell_area* doorbells = nullptr;
     FileDescriptor notify;  // a duplicate
 };
+
+inline void note_udata(FakeRnicState& state, const rnic::Udata& udata) {
+    const std::lock_guard lock(state.mutex);
+    state.udata_in.assign(udata.in.begin(), udata.in.end());
+    state.regions.assign(udata.regions.begin(), udata.regions.end());
+    ++state.verbs_with_udata;
+}
 
 template <typename Base>
 class Counted : public Base {
@@ -72,7 +81,9 @@ class FakeMr : public Counted<rnic::MemoryRegion> {
 class FakeSrq : public Counted<rnic::SharedReceiveQueue> {
   public:
     using Counted::Counted;
-    Result<void> modify(uint32_t, const rnic::SrqAttributes& attributes, rnic::Udata&) override {
+    Result<void> modify(uint32_t, const rnic::SrqAttributes& attributes,
+                        rnic::Udata& udata) override {
+        note_udata(state_, udata);
         attributes_.srq_limit = attributes.srq_limit;
         return {};
     }
@@ -87,7 +98,8 @@ class FakeQp : public Counted<rnic::QueuePair> {
     using Counted::Counted;
     uint32_t qp_num() const override { return 0x77; }
     Result<void> modify(uint32_t attr_mask, const rnic::QpAttributes& attributes,
-                        rnic::Udata&) override {
+                        rnic::Udata& udata) override {
+        note_udata(state_, udata);
         state_.qp_attr_mask = attr_mask;
         state_.qp_attributes = attributes;
         return {};
@@ -106,22 +118,21 @@ class FakeContext : public Counted<rnic::Context> {
         return state_.mmap_source;
     }
     Result<std::unique_ptr<rnic::ProtectionDomain>> alloc_pd(rnic::Udata& udata) override {
-        {
-            const std::lock_guard lock(state_.mutex);
-            state_.udata_in.assign(udata.in.begin(), udata.in.end());
-        }
+        note_udata(state_, udata);
         return make<Counted<rnic::ProtectionDomain>, rnic::ProtectionDomain>(&FakeRnicState::pds,
                                                                              "pd");
     }
     Result<std::unique_ptr<rnic::MemoryRegion>> reg_mr(rnic::ProtectionDomain&,
                                                        rnic::MrAttributes attributes,
-                                                       rnic::Udata&) override {
+                                                       rnic::Udata& udata) override {
+        note_udata(state_, udata);
         state_.mr = std::move(attributes);
         return make<FakeMr, rnic::MemoryRegion>(&FakeRnicState::mrs, "mr");
     }
     Result<std::unique_ptr<rnic::CompletionQueue>> create_cq(uint32_t,
                                                              rnic::CqAttributes& attributes,
                                                              rnic::Udata& udata) override {
+        note_udata(state_, udata);
         attributes.cqe += 1;
         for (size_t i = 0; i < udata.out.size(); ++i) {
             udata.out[i] = std::byte(i);
@@ -132,15 +143,19 @@ class FakeContext : public Counted<rnic::Context> {
     }
     Result<std::unique_ptr<rnic::SharedReceiveQueue>> create_srq(uint32_t, rnic::ProtectionDomain&,
                                                                  rnic::SrqAttributes&,
-                                                                 rnic::Udata&) override {
+                                                                 rnic::Udata& udata) override {
+        note_udata(state_, udata);
         return make<FakeSrq, rnic::SharedReceiveQueue>(&FakeRnicState::srqs, "srq");
     }
-    Result<std::unique_ptr<rnic::QueuePair>> create_qp(uint32_t, QpInit&, rnic::Udata&) override {
+    Result<std::unique_ptr<rnic::QueuePair>> create_qp(uint32_t, QpInit&,
+                                                       rnic::Udata& udata) override {
+        note_udata(state_, udata);
         return make<FakeQp, rnic::QueuePair>(&FakeRnicState::qps, "qp");
     }
     Result<std::unique_ptr<rnic::AddressHandle>> create_ah(rnic::ProtectionDomain&,
                                                            const rnic::AhAttributes&,
-                                                           rnic::Udata&) override {
+                                                           rnic::Udata& udata) override {
+        note_udata(state_, udata);
         return make<Counted<rnic::AddressHandle>, rnic::AddressHandle>(&FakeRnicState::ahs, "ah");
     }
 
