@@ -4,24 +4,15 @@
 from __future__ import annotations
 
 import itertools
-import time
 from typing import Any
 
 from support import PATIENCE, LabTest, main
-from vrdma_lab.channel import Job
+from vrdma_lab.endless import EndlessTransfer
 from vrdma_lab.guest import GuestOptions
-from vrdma_lab.traffic import Exchange, start_exchange
+from vrdma_lab.traffic import Exchange
 
 COUNT = 8
 OPTIONS = GuestOptions(memory_mib=192)
-
-# Prints a row a second until it is ended.
-ENDLESS = Exchange("ib_write_bw", 65536, 1000, ("--run_infinitely", "-D", "1"))
-
-
-def rows(job: Job) -> int:
-    """How many results an endless run has printed."""
-    return sum(1 for line in job.output.splitlines() if line.split()[:1] == [str(ENDLESS.size)])
 
 
 class EightGuests(LabTest):
@@ -32,13 +23,6 @@ class EightGuests(LabTest):
         # Pairs of guests: two processors boot no more than two at a time.
         for first in range(1, COUNT, 2):
             cls.lab.boot((first, first + 1), OPTIONS)
-
-    def wait_for_rows(self, job: Job, count: int) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while rows(job) < count:
-            self.assertFalse(job.done, f"ended: {job.output}")
-            self.assertLess(time.monotonic(), deadline, f"no {count} rows in: {job.output}")
-            time.sleep(0.1)
 
     def test_1_all_reach_each_other(self) -> None:
         # A ping-pong carries data both ways.
@@ -52,26 +36,25 @@ class EightGuests(LabTest):
             return {key: count for key, count in status["rnic_objects"].items() if key != "ports"}
 
         before = held(self.lab.daemon.status())
-        served, bystander = start_exchange(bystander_b, bystander_a, ENDLESS)
-        self.wait_for_rows(bystander, 1)
+        bystanders = EndlessTransfer(bystander_b, bystander_a)
+        bystanders.wait_rows(1, PATIENCE)
         with_bystanders = held(self.lab.daemon.status())
-        _, transfer = start_exchange(victim, peer, ENDLESS)
-        self.wait_for_rows(transfer, 1)
-        seen = rows(bystander)
+        transfer = EndlessTransfer(victim, peer)
+        transfer.wait_rows(1, PATIENCE)
+        seen = bystanders.rows
 
         victim.kill()
 
         with self.subTest("the peer's queue pair ends with the transport's retry error"):
-            outcome = transfer.wait(PATIENCE)
+            outcome = transfer.client.wait(PATIENCE)
             self.assertNotEqual(outcome.status, 0)
             # IBV_WC_RETRY_EXC_ERR
             self.assertRegex(outcome.output, r"Failed status 12\b")
         with self.subTest("the others' transfer goes on"):
-            self.wait_for_rows(bystander, seen + 3)
+            bystanders.wait_rows(seen + 3, PATIENCE)
         with self.subTest("what the victim held is free"):
             self.lab.daemon.wait_status(lambda status: held(status) == with_bystanders, f"the RNIC holds {with_bystanders}")
-        bystander.kill()
-        served.kill()
+        bystanders.stop()
         with self.subTest("nothing is left when the others have ended"):
             self.lab.daemon.wait_status(lambda status: held(status) == before, f"the RNIC holds {before}")
         with self.subTest("the peer can be used again"):

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Guests under KVM on the host, on the embedded RNIC: the device and KVM without the host's RNIC."""
+
+from __future__ import annotations
+
+from support import GuestsTest, main
+from vrdma_lab.counters import exits
+from vrdma_lab.traffic import Exchange
+
+
+class Nested(GuestsTest):
+    backend = "embedded"
+    # One processor: a daemon that spins keeps the guests from it.
+    spin_us = 0
+
+    def test_the_guests_run_under_kvm(self) -> None:
+        self.assertGreater(exits(self.a), 0)
+        self.assertIn("KVM", self.a.must("dmesg | grep -i 'hypervisor detected'"))
+
+    def test_pingpongs_from_guest_to_guest(self) -> None:
+        for kind in ("rc", "uc", "ud", "srq"):
+            self.exchange(self.b, self.a, Exchange(f"ibv_{kind}_pingpong", 1024, 100, ("-c", "-e")))
+
+    def test_pingpong_of_a_guest_with_itself(self) -> None:
+        self.exchange(self.a, self.a, Exchange("ibv_rc_pingpong", 1024, 50, ("-c", "-e")))
+
+    def test_perftest_from_guest_to_guest(self) -> None:
+        for verb in ("send", "write", "read", "atomic"):
+            self.exchange(self.b, self.a, Exchange(f"ib_{verb}_bw", 65536, 100))
+
+
+if __name__ == "__main__":
+    main()
