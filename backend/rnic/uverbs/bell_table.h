@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace vrdma::uverbs {
+
+// Bells by the guest's handle.  Verbs put them in and take them out while the worker looks
+// them up.
+template <typename Bell>
+class BellTable {
+  public:
+    void insert(uint32_t handle, std::shared_ptr<Bell> bell) {
+        const std::lock_guard lock(mutex_);
+        if (handle >= bells_.size()) {
+            bells_.resize(handle + 1);
+        }
+        bells_[handle] = std::move(bell);
+    }
+
+    void erase(uint32_t handle) {
+        const std::lock_guard lock(mutex_);
+        bells_[handle].reset();
+    }
+
+    // Null when there is none; `handle` may be any number.
+    std::shared_ptr<Bell> find(uint64_t handle) const {
+        const std::lock_guard lock(mutex_);
+        return handle < bells_.size() ? bells_[handle] : nullptr;
+    }
+
+  private:
+    mutable std::mutex mutex_;  // bells_
+    std::vector<std::shared_ptr<Bell>> bells_;
+};
+
+}  // namespace vrdma::uverbs

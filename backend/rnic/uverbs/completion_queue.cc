@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rnic/uverbs/completion_queue.h"
+
+#include "memory/guest_access.h"
+#include "rnic/uverbs/objects.h"
+
+namespace vrdma::uverbs {
+
+Cq::Cq(const ContextState& context, uint32_t handle, uint32_t guest_handle, uint32_t comp_vector)
+    : object_(context, handle, "completion queue",
+              destroy_with_events<ib_uverbs_destroy_cq, ib_uverbs_destroy_cq_resp,
+                                  IB_USER_VERBS_CMD_DESTROY_CQ>,
+              context.port.rnic->live.completion_queues),
+      guest_handle_(guest_handle),
+      bell_(std::make_shared<CqBell>(context.file, handle, comp_vector)) {
+    // What an earlier CQ of this handle left there would pass for this one's.
+    if (context.port.area != nullptr) {
+        memory::store(&context.port.area->cq_arm[guest_handle], VRDMA_CQ_NOT_ARMED,
+                      std::memory_order_release);
+    }
+    context.port.events.cqs().insert(guest_handle_, bell_);
+}
+
+Cq::~Cq() {
+    object_.context().port.events.cqs().erase(guest_handle_);
+    bell_->silence();
+}
+
+}  // namespace vrdma::uverbs

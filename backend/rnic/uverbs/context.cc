@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rnic/uverbs/context.h"
+
+#include <algorithm>
+
+#include "memory/stitched_mapping.h"
+#include "rnic/uverbs/attributes_of_kernel.h"
+#include "rnic/uverbs/completion_queue.h"
+#include "rnic/uverbs/objects.h"
+#include "rnic/uverbs/queue_pair.h"
+#include "rnic/uverbs/shared_receive_queue.h"
+
+namespace vrdma::uverbs {
+namespace {
+
+constexpr uint64_t kPageMask = 4095;
+constexpr uint8_t kGuestPort = 1;
+
+// The kernel asks whether this daemon may have raw packets and the like: only what any user
+// may have is the guest's.
+bool forwarded(uint8_t qp_type, Transport transport) {
+    switch (qp_type) {
+        case IB_UVERBS_QPT_RC:
+            return true;
+        case IB_UVERBS_QPT_UC:
+        case IB_UVERBS_QPT_UD:
+            return transport == Transport::kRoce;
+        default:
+            return false;
+    }
+}
+
+}  // namespace
+
+UverbsContext::UverbsContext(PortState& port, std::unique_ptr<UverbsFile> file)
+    : state_{.port = port, .file = std::move(file)}, count_(port.rnic->live.contexts) {}
+
+UverbsContext::~UverbsContext() {
+    // Before the file goes, whose events they are.
+    for (auto& events : {completion_channel_, async_events_}) {
+        if (events != nullptr) {
+            state_.port.worker.forget(*events);
+        }
+    }
+}
+
+Result<std::unique_ptr<rnic::Context>> UverbsContext::create(PortState& port, rnic::Udata& udata) {
+    auto file = port.rnic->device->open();
+    if (!file) {
+        port.log.warn("{}: no user context: the RNIC's uverbs device cannot be opened: {}",
+                      port.guest, to_string(file.error()));
+        return fail(file.error());
+    }
+    std::unique_ptr<UverbsContext> context(new UverbsContext(port, std::move(*file)));
+    if (auto opened = context->open(udata); !opened) {
+        return fail(opened.error());
+    }
+    return context;
+}
+
+Result<void> UverbsContext::open(rnic::Udata& udata) {
+    PortEvents& events = state_.port.events;
+    ib_uverbs_get_context_resp context{};
+    auto got = state_.execute(VRDMA_CMD_ALLOC_UCONTEXT, IB_USER_VERBS_CMD_GET_CONTEXT,
+                              ib_uverbs_get_context{}, context, udata);
+    if (!got) {
+        return got;
+    }
+    async_events_ =
+        std::make_shared<AsyncEvents>(FileDescriptor(static_cast<int>(context.async_fd)), events);
+    comp_vectors_ = std::max(1u, context.num_comp_vectors);
+
+    ib_uverbs_create_comp_channel_resp channel{};
+    auto created = execute(*state_.file, IB_USER_VERBS_CMD_CREATE_COMP_CHANNEL,
+                           ib_uverbs_create_comp_channel{}, channel);
+    if (!created) {
+        return created;
+    }
+    completion_fd_ = static_cast<int>(channel.fd);
+    completion_channel_ =
+        std::make_shared<CompletionChannel>(FileDescriptor(completion_fd_), events);
+
+    state_.port.worker.watch(async_events_);
+    state_.port.worker.watch(completion_channel_);
+    return {};
+}
+
+Result<rnic::MmapSource> UverbsContext::mmap(uint64_t offset, uint64_t) {
+    if (auto there = state_.usable(); !there) {
+        return fail(there.error());
+    }
+    if ((offset & kPageMask) != 0) {
+        return fail(EINVAL);
+    }
+    // The driver judges the offset when the VMM maps it: it knows what belongs to this file.
+    return rnic::MmapSource{
+        .fd = state_.file->fd(),
+        .offset = offset,
+        .caching = state_.port.rnic->vendor.caching(offset),
+    };
+}
+
+Result<std::unique_ptr<rnic::ProtectionDomain>> UverbsContext::alloc_pd(rnic::Udata& udata) {
+    ib_uverbs_alloc_pd_resp kernel{};
+    auto allocated = state_.execute(VRDMA_CMD_ALLOC_PD, IB_USER_VERBS_CMD_ALLOC_PD,
+                                    ib_uverbs_alloc_pd{}, kernel, udata);
+    if (!allocated) {
+        return fail(allocated.error());
+    }
+    return std::make_unique<Pd>(state_, kernel.pd_handle);
+}
+
+Result<std::unique_ptr<rnic::MemoryRegion>> UverbsContext::reg_mr(rnic::ProtectionDomain& pd,
+                                                                  rnic::MrAttributes attributes,
+                                                                  rnic::Udata& udata) {
+    // The kernel would come back for pages to a mapping that is gone by then.
+    if ((attributes.access & IB_UVERBS_ACCESS_ON_DEMAND) != 0) {
+        return fail(EOPNOTSUPP);
+    }
+    std::string reason;
+    // For as long as the command: the kernel pins the pages.
+    auto mapping = memory::StitchedMapping::make(
+        attributes.pieces, attributes.iova.value & kPageMask, state_.port.rnic->mappings, reason);
+    if (!mapping) {
+        state_.port.log.warn("{}: a memory region of {} bytes in {} pieces: {}; the verb gets {}",
+                             state_.port.guest, attributes.length, attributes.pieces.size(), reason,
+                             to_string(mapping.error()));
+        return fail(mapping.error());
+    }
+    ib_uverbs_reg_mr request{};
+    request.start = reinterpret_cast<uintptr_t>(mapping->data());
+    request.length = attributes.length;
+    request.hca_va = attributes.iova.value;
+    request.pd_handle = static_cast<const Pd&>(pd).handle();
+    request.access_flags = attributes.access;
+    ib_uverbs_reg_mr_resp kernel{};
+    auto registered =
+        state_.execute(VRDMA_CMD_REG_MR, IB_USER_VERBS_CMD_REG_MR, request, kernel, udata);
+    if (!registered) {
+        if (registered.error() == Errno{ENOMEM}) {
+            state_.port.log.warn(
+                "{}: the kernel does not pin a memory region of {} bytes: too little memory, or "
+                "more than RLIMIT_MEMLOCK (give vrdmad CAP_IPC_LOCK)",
+                state_.port.guest, attributes.length);
+        }
+        return fail(registered.error());
+    }
+    return std::make_unique<Mr>(state_, kernel);
+}
+
+Result<std::unique_ptr<rnic::CompletionQueue>> UverbsContext::create_cq(
+    uint32_t handle, rnic::CqAttributes& attributes, rnic::Udata& udata) {
+    if (handle >= VRDMA_DB_MAX_HANDLES) {
+        return fail(EINVAL);
+    }
+    const uint32_t comp_vector = attributes.comp_vector % comp_vectors_;
+    ib_uverbs_ex_create_cq_resp kernel{};
+    auto created =
+        state_.with_udata(VRDMA_CMD_CREATE_CQ, udata, [&](CommandUdata bytes) -> Result<void> {
+            if (attributes.flags != 0) {
+                return execute_extended(*state_.file, IB_USER_VERBS_EX_CMD_CREATE_CQ,
+                                        ib_uverbs_ex_create_cq{
+                                            .user_handle = handle,
+                                            .cqe = attributes.cqe,
+                                            .comp_vector = comp_vector,
+                                            .comp_channel = completion_fd_,
+                                            .comp_mask = 0,
+                                            .flags = attributes.flags,
+                                            .reserved = 0,
+                                        },
+                                        kernel, bytes);
+            }
+            ib_uverbs_create_cq request{};
+            request.user_handle = handle;
+            request.cqe = attributes.cqe;
+            request.comp_vector = comp_vector;
+            request.comp_channel = completion_fd_;
+            return execute(*state_.file, IB_USER_VERBS_CMD_CREATE_CQ, request, kernel.base, bytes);
+        });
+    if (!created) {
+        return fail(created.error());
+    }
+    attributes.cqe = kernel.base.cqe;
+    return std::make_unique<Cq>(state_, kernel.base.cq_handle, handle, attributes.comp_vector);
+}
+
+Result<std::unique_ptr<rnic::SharedReceiveQueue>> UverbsContext::create_srq(
+    uint32_t handle, rnic::ProtectionDomain& pd, rnic::SrqAttributes& attributes,
+    rnic::Udata& udata) {
+    if (attributes.max_sge < state_.port.rnic->vendor.min_srq_sge) {
+        return fail(EINVAL);
+    }
+    ib_uverbs_create_srq request{};
+    request.user_handle = handle;
+    request.pd_handle = static_cast<const Pd&>(pd).handle();
+    request.max_wr = attributes.max_wr;
+    request.max_sge = attributes.max_sge;
+    request.srq_limit = attributes.srq_limit;
+    ib_uverbs_create_srq_resp kernel{};
+    auto created =
+        state_.execute(VRDMA_CMD_CREATE_SRQ, IB_USER_VERBS_CMD_CREATE_SRQ, request, kernel, udata);
+    if (!created) {
+        return fail(created.error());
+    }
+    attributes.max_wr = kernel.max_wr;
+    attributes.max_sge = kernel.max_sge;
+    return std::make_unique<Srq>(state_, kernel.srq_handle);
+}
+
+Result<std::unique_ptr<rnic::QueuePair>> UverbsContext::create_qp(uint32_t handle, QpInit& init,
+                                                                  rnic::Udata& udata) {
+    if (handle >= VRDMA_DB_MAX_HANDLES) {
+        return fail(EINVAL);
+    }
+    if (!forwarded(init.qp_type, state_.port.rnic->vendor.transport) || init.create_flags != 0) {
+        return fail(EOPNOTSUPP);
+    }
+    ib_uverbs_create_qp request{};
+    request.user_handle = handle;
+    request.pd_handle = static_cast<const Pd&>(*init.pd).handle();
+    request.send_cq_handle = static_cast<const Cq&>(*init.send_cq).handle();
+    request.recv_cq_handle = static_cast<const Cq&>(*init.recv_cq).handle();
+    if (init.srq != nullptr) {
+        request.is_srq = 1;
+        request.srq_handle = static_cast<const Srq&>(*init.srq).handle();
+    }
+    request.max_send_wr = init.cap.max_send_wr;
+    request.max_recv_wr = init.cap.max_recv_wr;
+    request.max_send_sge = init.cap.max_send_sge;
+    request.max_recv_sge = init.cap.max_recv_sge;
+    request.max_inline_data = init.cap.max_inline_data;
+    request.sq_sig_all = init.sq_sig_all ? 1 : 0;
+    request.qp_type = init.qp_type;
+    ib_uverbs_create_qp_resp kernel{};
+    auto created =
+        state_.execute(VRDMA_CMD_CREATE_QP, IB_USER_VERBS_CMD_CREATE_QP, request, kernel, udata);
+    if (!created) {
+        return fail(created.error());
+    }
+    init.cap = {
+        .max_send_wr = kernel.max_send_wr,
+        .max_recv_wr = kernel.max_recv_wr,
+        .max_send_sge = kernel.max_send_sge,
+        .max_recv_sge = kernel.max_recv_sge,
+        .max_inline_data = kernel.max_inline_data,
+    };
+    return std::make_unique<Qp>(state_, kernel, handle);
+}
+
+Result<std::unique_ptr<rnic::AddressHandle>> UverbsContext::create_ah(
+    rnic::ProtectionDomain& pd, const rnic::AhAttributes& attributes, rnic::Udata& udata) {
+    GuestAddresses* addresses = state_.port.addresses.get();
+    if (addresses == nullptr) {
+        return fail(EOPNOTSUPP);
+    }
+    if (attributes.port != kGuestPort) {
+        return fail(EINVAL);
+    }
+    auto path = addresses->underlay(attributes);
+    if (!path) {
+        return fail(path.error());
+    }
+    ib_uverbs_create_ah request{};
+    request.pd_handle = static_cast<const Pd&>(pd).handle();
+    request.attr = ah_attributes(*path);
+    ib_uverbs_create_ah_resp kernel{};
+    auto created =
+        state_.execute(VRDMA_CMD_CREATE_AH, IB_USER_VERBS_CMD_CREATE_AH, request, kernel, udata);
+    if (!created) {
+        return fail(created.error());
+    }
+    return std::make_unique<Ah>(state_, kernel.ah_handle);
+}
+
+}  // namespace vrdma::uverbs

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rnic/uverbs/port.h"
+
+#include "rnic/uverbs/context.h"
+
+namespace vrdma::uverbs {
+
+UverbsPort::UverbsPort(std::shared_ptr<RnicState> rnic, const std::string& guest,
+                       rnic::EventSink& sink, std::function<rnic::PortAttributes()> query)
+    : query_(std::move(query)),
+      state_(std::move(rnic), guest, sink),
+      count_(state_.rnic->live.ports),
+      sink_(state_.rnic->sinks, sink) {}
+
+Result<void> UverbsPort::add_gid(uint32_t index, const rnic::Gid& gid, uint32_t type) {
+    if (state_.addresses == nullptr) {
+        return fail(EOPNOTSUPP);
+    }
+    return state_.addresses->add_gid(index, gid, type);
+}
+
+Result<void> UverbsPort::del_gid(uint32_t index) {
+    if (state_.addresses == nullptr) {
+        return fail(EOPNOTSUPP);
+    }
+    return state_.addresses->del_gid(index);
+}
+
+Result<std::unique_ptr<rnic::Context>> UverbsPort::alloc_context(rnic::Udata& udata) {
+    if (state_.rnic->removed.load(std::memory_order_relaxed)) {
+        return fail(ENODEV);
+    }
+    return UverbsContext::create(state_, udata);
+}
+
+void UverbsPort::set_doorbells(vrdma_doorbell_area* area, int notify_fd) {
+    state_.area = area;
+    state_.worker.set_doorbells(area, notify_fd);
+}
+
+}  // namespace vrdma::uverbs

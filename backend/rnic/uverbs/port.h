@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "rnic/rnic.h"
+#include "rnic/uverbs/port_state.h"
+
+namespace vrdma::uverbs {
+
+// One guest's access to the RNIC's port.
+class UverbsPort final : public rnic::Port {
+  public:
+    // `query` asks the kernel for the port's attributes.
+    UverbsPort(std::shared_ptr<RnicState> rnic, const std::string& guest, rnic::EventSink& sink,
+               std::function<rnic::PortAttributes()> query);
+
+    rnic::PortAttributes query_port() override { return query_(); }
+    Result<void> add_gid(uint32_t index, const rnic::Gid& gid, uint32_t type) override;
+    Result<void> del_gid(uint32_t index) override;
+    Result<std::unique_ptr<rnic::Context>> alloc_context(rnic::Udata& udata) override;
+    void set_doorbells(vrdma_doorbell_area* area, int notify_fd) override;
+
+  private:
+    const std::function<rnic::PortAttributes()> query_;
+    PortState state_;
+    const LiveCount count_;
+    const SinkList::Entry sink_;
+};
+
+}  // namespace vrdma::uverbs

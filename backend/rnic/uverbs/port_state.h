@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <spdlog/logger.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "memory/mapping_budget.h"
+#include "rate_limited_log.h"
+#include "rnic/rnic.h"
+#include "rnic/uverbs/guest_addresses.h"
+#include "rnic/uverbs/live_objects.h"
+#include "rnic/uverbs/port_events.h"
+#include "rnic/uverbs/sink_list.h"
+#include "rnic/uverbs/uverbs_file.h"
+#include "rnic/uverbs/vendor_table.h"
+#include "rnic/uverbs/worker.h"
+
+namespace vrdma::uverbs {
+
+// What all ports of an RNIC share.  Any thread.
+struct RnicState {
+    const VendorEntry& vendor;
+    const uint8_t host_port;
+    const std::chrono::microseconds spin;
+    const std::unique_ptr<UverbsDevice> device;
+    const std::shared_ptr<AddressMap> addresses;  // null with iWARP
+    const std::shared_ptr<spdlog::logger> logger;
+    memory::MappingBudget mappings{};
+    LiveObjects live{};
+    SinkList sinks{};
+    std::atomic<bool> removed{false};  // the kernel is taking the RNIC away
+};
+
+// What the contexts of one port share.  One thread at a time, as the verbs.
+struct PortState {
+    PortState(std::shared_ptr<RnicState> rnic_state, const std::string& guest_name,
+              rnic::EventSink& sink)
+        : rnic(std::move(rnic_state)),
+          guest(guest_name),
+          log(rnic->logger),
+          events(guest, rnic->vendor, sink, rnic->logger),
+          worker(events, rnic->spin) {
+        if (rnic->addresses != nullptr) {
+            addresses = std::make_unique<GuestAddresses>(guest, rnic->addresses, rnic->logger);
+        }
+    }
+
+    const std::shared_ptr<RnicState> rnic;
+    const std::string guest;  // named in logs
+    RateLimitedLog log;
+    std::unique_ptr<GuestAddresses> addresses;  // null with iWARP
+    vrdma_doorbell_area* area = nullptr;        // guest-controlled
+    PortEvents events;
+    Worker worker;
+};
+
+}  // namespace vrdma::uverbs

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rnic/uverbs/shared_receive_queue.h"
+
+#include "rnic/uverbs/objects.h"
+
+namespace vrdma::uverbs {
+
+Srq::Srq(const ContextState& context, uint32_t handle)
+    : object_(context, handle, "shared receive queue",
+              destroy_with_events<ib_uverbs_destroy_srq, ib_uverbs_destroy_srq_resp,
+                                  IB_USER_VERBS_CMD_DESTROY_SRQ>,
+              context.port.rnic->live.shared_receive_queues) {}
+
+Result<void> Srq::modify(uint32_t attr_mask, const rnic::SrqAttributes& attributes,
+                         rnic::Udata& udata) {
+    return object_.context().execute(VRDMA_CMD_MODIFY_SRQ, IB_USER_VERBS_CMD_MODIFY_SRQ,
+                                     ib_uverbs_modify_srq{
+                                         .srq_handle = handle(),
+                                         .attr_mask = attr_mask,
+                                         .max_wr = attributes.max_wr,
+                                         .srq_limit = attributes.srq_limit,
+                                     },
+                                     udata);
+}
+
+Result<rnic::SrqAttributes> Srq::query() {
+    const ContextState& context = object_.context();
+    if (auto there = context.usable(); !there) {
+        return fail(there.error());
+    }
+    ib_uverbs_query_srq_resp kernel{};
+    const ib_uverbs_query_srq request{.response = 0, .srq_handle = handle(), .reserved = 0};
+    auto queried = execute(*context.file, IB_USER_VERBS_CMD_QUERY_SRQ, request, kernel);
+    if (!queried) {
+        return fail(queried.error());
+    }
+    return rnic::SrqAttributes{
+        .max_wr = kernel.max_wr,
+        .max_sge = kernel.max_sge,
+        .srq_limit = kernel.srq_limit,
+    };
+}
+
+}  // namespace vrdma::uverbs

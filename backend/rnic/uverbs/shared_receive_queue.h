@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "rnic/rnic.h"
+#include "rnic/uverbs/context_state.h"
+
+namespace vrdma::uverbs {
+
+class Srq final : public rnic::SharedReceiveQueue {
+  public:
+    Srq(const ContextState& context, uint32_t handle);
+    uint32_t handle() const { return object_.handle(); }
+
+    Result<void> modify(uint32_t attr_mask, const rnic::SrqAttributes& attributes,
+                        rnic::Udata& udata) override;
+    Result<rnic::SrqAttributes> query() override;
+
+  private:
+    KernelObject object_;
+};
+
+}  // namespace vrdma::uverbs

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rnic/uverbs/uverbs_rnic.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <infiniband/verbs.h>
+
+#include <algorithm>
+#include <mutex>
+#include <vector>
+
+#include "rnic/uverbs/attributes_of_kernel.h"
+#include "rnic/uverbs/command.h"
+#include "rnic/uverbs/kernel_uverbs_device.h"
+#include "rnic/uverbs/port.h"
+#include "rnic/uverbs/removal_watch.h"
+
+namespace vrdma::uverbs {
+namespace {
+
+constexpr uint32_t kGuestPort = 1;
+
+class KernelRemoval final : public RemovalSource {
+  public:
+    explicit KernelRemoval(const std::string& uverbs_name) : watch_(uverbs_name) {}
+    int fd() const override { return watch_.fd(); }
+    bool removed() override { return watch_.removed(); }
+
+  private:
+    RemovalWatch watch_;
+};
+
+const VendorEntry& vendor_of(const HostRnic& host) {
+    const VendorEntry* vendor = find_vendor(host.driver_id);
+    if (vendor == nullptr) {
+        std::vector<std::string_view> known;
+        for (const VendorEntry* entry : vendor_table()) {
+            known.push_back(entry->name);
+        }
+        throw HostRnicError(fmt::format(
+            "{}: vrdma has no entry for this RNIC's driver (RDMA driver id {}), only for {}; "
+            "docs/adding-an-rnic.md says what an entry needs",
+            host.name, host.driver_id, fmt::join(known, ", ")));
+    }
+    if (std::ranges::find(vendor->abi_versions, host.uverbs_abi_version) ==
+        vendor->abi_versions.end()) {
+        throw HostRnicError(fmt::format(
+            "{}: this kernel's {} has version {} of its user interface, vrdma knows {}; "
+            "docs/adding-an-rnic.md says what to look at",
+            host.name, vendor->name, host.uverbs_abi_version,
+            fmt::join(vendor->abi_versions, ", ")));
+    }
+    return *vendor;
+}
+
+// The daemon's own context, for what concerns the RNIC as a whole.
+struct OwnContext {
+    std::unique_ptr<UverbsFile> file;
+    FileDescriptor async_events;
+};
+
+OwnContext open_own_context(const HostRnic& host, UverbsDevice& device, const VendorEntry& vendor) {
+    auto file = device.open();
+    if (!file) {
+        throw HostRnicError(fmt::format("{}: {} cannot be opened: {}", host.name,
+                                        host.uverbs_path.string(), to_string(file.error())));
+    }
+    ib_uverbs_get_context_resp context{};
+    std::vector<std::byte> answer(vendor.own_context_answer);
+    auto got = execute(**file, IB_USER_VERBS_CMD_GET_CONTEXT, ib_uverbs_get_context{}, context,
+                       {.in = vendor.own_context, .out = answer});
+    if (!got) {
+        throw HostRnicError(fmt::format("{}: the driver {} gives no user context: {}", host.name,
+                                        vendor.name, to_string(got.error())));
+    }
+    return {std::move(*file), FileDescriptor(static_cast<int>(context.async_fd))};
+}
+
+Result<ib_uverbs_query_port_resp> query_kernel_port(UverbsFile& file, uint32_t port) {
+    ib_uverbs_query_port request{};
+    request.port_num = static_cast<uint8_t>(port);
+    ib_uverbs_query_port_resp kernel{};
+    auto queried = execute(file, IB_USER_VERBS_CMD_QUERY_PORT, request, kernel);
+    if (!queried) {
+        return fail(queried.error());
+    }
+    return kernel;
+}
+
+rnic::DeviceAttributes query_attributes(const HostRnic& host, UverbsFile& file,
+                                        const VendorEntry& vendor) {
+    ib_uverbs_query_device_resp kernel{};
+    auto queried = execute(file, IB_USER_VERBS_CMD_QUERY_DEVICE, ib_uverbs_query_device{}, kernel);
+    if (!queried) {
+        throw HostRnicError(fmt::format("{}: the driver {} does not tell its attributes: {}",
+                                        host.name, vendor.name, to_string(queried.error())));
+    }
+    rnic::DeviceAttributes attributes = device_attributes(kernel);
+    attributes.driver_id = host.driver_id;
+    attributes.uverbs_abi_version = host.uverbs_abi_version;
+    attributes.iwarp = vendor.transport == Transport::kIwarp;
+    attributes.cq_doorbell = vendor.cq_arming == Signal::kSystemCall;
+    return attributes;
+}
+
+void check_port(const HostRnic& host, uint32_t port, UverbsFile& file) {
+    if (port == 0 || port > host.ports) {
+        throw HostRnicError(
+            fmt::format("{}: there is no port {}, the RNIC has {}", host.name, port, host.ports));
+    }
+    const auto kernel = query_kernel_port(file, port);
+    if (!kernel) {
+        throw HostRnicError(fmt::format("{}: port {} cannot be queried: {}", host.name, port,
+                                        to_string(kernel.error())));
+    }
+    if (kernel->link_layer == IBV_LINK_LAYER_INFINIBAND) {
+        throw HostRnicError(fmt::format(
+            "{}: port {} is on InfiniBand; vrdma gives guests RoCE or iWARP ports only (on "
+            "adapters that can be both, set the port's link type to Ethernet)",
+            host.name, port));
+    }
+}
+
+class UverbsRnic final : public rnic::Rnic {
+  public:
+    UverbsRnic(std::string name, std::shared_ptr<RnicState> state,
+               std::shared_ptr<HostGidTable> gids, rnic::DeviceAttributes attributes,
+               OwnContext own, std::unique_ptr<RemovalSource> removal)
+        : name_(std::move(name)),
+          state_(std::move(state)),
+          gids_(std::move(gids)),
+          attributes_(attributes),
+          file_(std::move(own.file)),
+          monitor_(
+              std::move(own.async_events), std::move(removal), state_->host_port,
+              {
+                  .port_event =
+                      [this](rnic::AsyncEventType type) { state_->sinks.report(type, kGuestPort); },
+                  .gid_change = [this] { gids_->refresh(); },
+                  .removed = [this] { removed(); },
+              }) {}
+
+    std::string name() const override { return name_; }
+    rnic::DeviceAttributes attributes() const override { return attributes_; }
+    std::span<const vrdma_udata_pointer> udata_pointers() const override {
+        return state_->vendor.pointers;
+    }
+    std::vector<rnic::LiveObjectCount> live_objects() const override;
+    Result<std::unique_ptr<rnic::Port>> open_port(const std::string& guest,
+                                                  rnic::EventSink& sink) override;
+
+  private:
+    rnic::PortAttributes query_port();
+    void removed();
+
+    const std::string name_;
+    const std::shared_ptr<RnicState> state_;
+    const std::shared_ptr<HostGidTable> gids_;
+    const rnic::DeviceAttributes attributes_;
+    std::mutex file_mutex_;             // file_
+    std::unique_ptr<UverbsFile> file_;  // null once the RNIC is being removed
+    RnicMonitor monitor_;               // last: it uses all of the above
+};
+
+std::vector<rnic::LiveObjectCount> UverbsRnic::live_objects() const {
+    const LiveObjects& live = state_->live;
+    return {
+        {"ports", live.ports},
+        {"contexts", live.contexts},
+        {"protection_domains", live.protection_domains},
+        {"memory_regions", live.memory_regions},
+        {"completion_queues", live.completion_queues},
+        {"shared_receive_queues", live.shared_receive_queues},
+        {"queue_pairs", live.queue_pairs},
+        {"address_handles", live.address_handles},
+    };
+}
+
+Result<std::unique_ptr<rnic::Port>> UverbsRnic::open_port(const std::string& guest,
+                                                          rnic::EventSink& sink) {
+    if (state_->removed.load(std::memory_order_relaxed)) {
+        return fail(ENODEV);
+    }
+    return std::make_unique<UverbsPort>(state_, guest, sink, [this] { return query_port(); });
+}
+
+rnic::PortAttributes UverbsRnic::query_port() {
+    const std::lock_guard lock(file_mutex_);
+    rnic::PortAttributes attributes;
+    if (file_ != nullptr) {
+        if (auto kernel = query_kernel_port(*file_, state_->host_port)) {
+            attributes = port_attributes(*kernel);
+        }
+    }
+    if (attributes.state == 0) {
+        // Gone or going: a port that is down, of the least that there can be.
+        attributes.state = IBV_PORT_DOWN;
+        attributes.max_mtu = IBV_MTU_256;
+        attributes.active_mtu = IBV_MTU_256;
+        attributes.pkey_tbl_len = 1;
+    }
+    attributes.gid_tbl_len = attributes_.iwarp ? 1 : GuestAddresses::kTableLength;
+    return attributes;
+}
+
+void UverbsRnic::removed() {
+    state_->removed.store(true, std::memory_order_relaxed);
+    state_->logger->error(
+        "{}: the kernel is removing the RNIC; every guest on it gets a fatal device event and "
+        "loses what it has there; restart vrdmad when the RNIC is back",
+        name_);
+    {
+        // The kernel waits for all files of the device.
+        const std::lock_guard lock(file_mutex_);
+        file_.reset();
+    }
+    state_->sinks.report(rnic::AsyncEventType::kDeviceFatal, 0);
+}
+
+}  // namespace
+
+std::unique_ptr<rnic::Rnic> make_uverbs_rnic(const UverbsConfig& config, const HostRnic& host,
+                                             HostAccess access,
+                                             std::shared_ptr<spdlog::logger> logger) {
+    const VendorEntry& vendor = vendor_of(host);
+    OwnContext own = open_own_context(host, *access.device, vendor);
+    check_port(host, config.port, *own.file);
+    const rnic::DeviceAttributes attributes = query_attributes(host, *own.file, vendor);
+    auto gids = std::make_shared<HostGidTable>(host.name, config.port, access.sysfs);
+    auto addresses = vendor.transport == Transport::kIwarp
+                         ? nullptr
+                         : std::make_shared<AddressMap>(config.addresses, gids);
+    if (!vendor.tested) {
+        logger->warn("{}: vrdma's entry for {} was written from its sources and has not been run",
+                     host.name, vendor.name);
+    }
+    std::shared_ptr<RnicState> state(new RnicState{
+        .vendor = vendor,
+        .host_port = static_cast<uint8_t>(config.port),
+        .spin = config.spin,
+        .device = std::move(access.device),
+        .addresses = std::move(addresses),
+        .logger = logger,
+    });
+    return std::make_unique<UverbsRnic>(host.name, std::move(state), std::move(gids), attributes,
+                                        std::move(own), std::move(access.removal));
+}
+
+std::unique_ptr<rnic::Rnic> make_uverbs_rnic(const UverbsConfig& config, const HostRnic& host,
+                                             std::shared_ptr<spdlog::logger> logger) {
+    return make_uverbs_rnic(config, host,
+                            {
+                                .device = std::make_unique<KernelUverbsDevice>(host.uverbs_path),
+                                .removal = std::make_unique<KernelRemoval>(host.uverbs_name),
+                            },
+                            std::move(logger));
+}
+
+}  // namespace vrdma::uverbs

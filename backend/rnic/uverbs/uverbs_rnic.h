@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// An RNIC of the host's, through the uverbs files of its kernel driver.
+#pragma once
+
+#include <spdlog/logger.h>
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <stdexcept>
+#include <string>
+
+#include "rnic/rnic.h"
+#include "rnic/uverbs/address_rules.h"
+#include "rnic/uverbs/host_rnic.h"
+#include "rnic/uverbs/rnic_monitor.h"
+#include "rnic/uverbs/uverbs_file.h"
+
+namespace vrdma::uverbs {
+
+struct UverbsConfig {
+    uint32_t port = 1;  // of the host RNIC
+    // How long a guest's worker without work keeps looking before it sleeps.
+    std::chrono::microseconds spin{50};
+    AddressRules addresses;
+};
+
+// Throws HostRnicError when the guests cannot be given this RNIC; what() says why, and what
+// would be needed.
+std::unique_ptr<rnic::Rnic> make_uverbs_rnic(const UverbsConfig& config, const HostRnic& host,
+                                             std::shared_ptr<spdlog::logger> logger);
+
+// What make_uverbs_rnic() finds on the host.
+struct HostAccess {
+    std::unique_ptr<UverbsDevice> device;
+    std::unique_ptr<RemovalSource> removal;
+    std::filesystem::path sysfs = "/sys";
+};
+
+// The same with other means: for tests.
+std::unique_ptr<rnic::Rnic> make_uverbs_rnic(const UverbsConfig& config, const HostRnic& host,
+                                             HostAccess access,
+                                             std::shared_ptr<spdlog::logger> logger);
+
+}  // namespace vrdma::uverbs

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// What has to be known of an RNIC's kernel driver so that its user library can drive it from
+// a guest.  Data, one entry for each driver: docs/adding-an-rnic.md says where each value
+// comes from.
+#pragma once
+
+#include <rdma/ib_user_ioctl_verbs.h>
+#include <vrdma_commands.h>
+#include <vrdma_udata.h>
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace vrdma::uverbs {
+
+// The pointers in the entries are written in the byte order of the wire.
+static_assert(std::endian::native == std::endian::little);
+
+enum class Transport { kRoce, kIwarp };
+
+// How the user library tells the RNIC of something.
+enum class Signal {
+    kMappedMemory,  // by a store to memory that it maps: nothing to do for anyone else
+    kSystemCall,    // by a command of the uverbs file
+};
+
+// The private bytes of one verb.  A verb without such an entry has none.
+struct UdataLengths {
+    uint16_t opcode = 0;  // enum vrdma_opcode
+    uint16_t in_min = 0;  // bytes
+    uint16_t in_max = 0;
+    uint16_t out_max = 0;
+};
+
+// Bits of a verb's private bytes that ask for what vrdma does not forward.
+struct WithheldBits {
+    enum class Action {
+        kClear,   // for what the library can do without, and learns from the answer
+        kRefuse,  // EOPNOTSUPP: for what it tries and then does without
+    };
+    uint16_t opcode = 0;
+    Action action = Action::kClear;
+    uint16_t offset = 0;  // of a u64
+    uint64_t bits = 0;
+};
+
+// How the guest has to map what is at (offset & mask) == value of the uverbs file.
+struct MmapRule {
+    uint64_t mask = 0;
+    uint64_t value = 0;
+    uint32_t caching = VRDMA_MMAP_CACHED;
+};
+
+struct VendorEntry {
+    rdma_driver_id driver_id{};
+    std::string_view name;  // of the kernel module
+    std::span<const uint32_t> abi_versions;
+    bool tested = false;  // against the driver itself
+    Transport transport = Transport::kRoce;
+    Signal doorbell = Signal::kMappedMemory;   // new work requests in a send queue
+    Signal cq_arming = Signal::kMappedMemory;  // ibv_req_notify_cq
+    std::span<const UdataLengths> udata;
+    std::span<const vrdma_udata_pointer> pointers;
+    std::span<const WithheldBits> withheld;
+    std::span<const MmapRule> mmap;  // the first that fits; none: cached
+    uint32_t min_srq_sge = 0;
+    // GET_CONTEXT's private bytes for a context of the daemon's own.
+    std::span<const std::byte> own_context;
+    size_t own_context_answer = 0;  // bytes
+
+    const UdataLengths& lengths(uint16_t opcode) const;
+    uint32_t caching(uint64_t mmap_offset) const;
+};
+
+// The entries of all drivers.
+std::span<const VendorEntry* const> vendor_table();
+
+// The entry of a driver, or null.
+const VendorEntry* find_vendor(uint32_t driver_id);
+
+extern const VendorEntry kRxeEntry;
+extern const VendorEntry kSiwEntry;
+extern const VendorEntry kMlx5Entry;
+
+}  // namespace vrdma::uverbs
