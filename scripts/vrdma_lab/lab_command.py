@@ -33,7 +33,7 @@ def _print(data: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-def _machine_is_a_host(kernel: str) -> bool:
+def machine_is_a_host(kernel: str) -> bool:
     """Whether this machine's own kernel has RDMA and its KVM works, so that nothing has to be emulated."""
     forced = os.environ.get("VRDMA_LAB", "")
     if forced not in ("", "host", "vm"):
@@ -189,7 +189,7 @@ def _act(arguments: argparse.Namespace) -> int:
         _chosen(arguments.suites, arguments.all)
     hosts = (
         _ThisMachine(arguments.rnic)
-        if _machine_is_a_host(arguments.kernel)
+        if machine_is_a_host(arguments.kernel)
         else _EmulatedHosts(arguments.rnic, arguments.kernel)
     )
     if arguments.what == "shell":

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import unittest
 
@@ -58,7 +59,16 @@ class Arguments(unittest.TestCase):
 
     def test_the_two_forms_of_rdma_control_do_not_mix(self) -> None:
         self.check_refused("rdma_control", "--region tries one region", "--region=1G", "--tests=mr")
-        self.check_refused("rdma_control", "--steps belongs to --region", "--steps")
+        self.check_refused("rdma_control", "--steps is for one test of one size", "--steps")
+        self.check_refused("rdma_control", "--steps is for one test of one size", "--steps", "--tests=mr", "--sizes=4K,1M")
+
+    def test_vm_exit_takes_no_device(self) -> None:
+        self.check_refused("vm_exit", "there is no argument 'rxe0'", "rxe0")
+
+    def test_vm_exit_measures_an_instruction(self) -> None:
+        (result,) = json.loads(self.run_program("vm_exit", "--json", "--iterations", "100").stdout)
+        self.assertEqual((result["test"], result["iterations"]), ("cpuid", 100))
+        self.assertGreater(result["mean_us"], 0)
 
 
 if __name__ == "__main__":

@@ -104,33 +104,42 @@ static void destroy(const struct Verbs* verbs, void* object) {
     if (errno != 0) fail_errno("destroying what %s made failed", verbs->make_name);
 }
 
-static void time_pairs(const struct Bench* bench, const struct Verbs* verbs, struct Samples* making,
-                       struct Samples* destroying) {
-    const unsigned rounds = bench->options->warm_up + bench->options->iterations;
-    for (unsigned i = 0; i < rounds; ++i) {
-        const uint64_t start = now_ns();
-        void* object = make(bench, verbs);
-        const uint64_t made = now_ns();
-        destroy(verbs, object);
-        const uint64_t end = now_ns();
-        if (i < bench->options->warm_up) continue;
-        add_sample(making, made - start);
-        add_sample(destroying, end - made);
-    }
+static void time_pair(const struct Bench* bench, const struct Verbs* verbs, struct Samples* making,
+                      struct Samples* destroying) {
+    const uint64_t start = now_ns();
+    void* object = make(bench, verbs);
+    const uint64_t made = now_ns();
+    destroy(verbs, object);
+    const uint64_t end = now_ns();
+    add_sample(making, made - start);
+    add_sample(destroying, end - made);
 }
 
 static void time_connect(const struct Bench* bench, const struct Verbs* verbs,
-                         struct Samples* connecting) {
-    const unsigned rounds = bench->options->warm_up + bench->options->iterations;
-    for (unsigned i = 0; i < rounds; ++i) {
-        struct ibv_qp* qp = make(bench, verbs);
-        const uint64_t start = now_ns();
-        errno = connect_queue_pair(bench->device, qp, qp->qp_num);
-        const uint64_t end = now_ns();
-        if (errno != 0) fail_errno("a queue pair does not connect to itself");
-        destroy(verbs, qp);
-        if (i >= bench->options->warm_up) add_sample(connecting, end - start);
-    }
+                         struct Samples* connecting, struct Samples* unused) {
+    (void)unused;
+    struct ibv_qp* qp = make(bench, verbs);
+    const uint64_t start = now_ns();
+    errno = connect_queue_pair(bench->device, qp, qp->qp_num);
+    const uint64_t end = now_ns();
+    if (errno != 0) fail_errno("a queue pair does not connect to itself");
+    destroy(verbs, qp);
+    add_sample(connecting, end - start);
+}
+
+typedef void TimeOnce(const struct Bench* bench, const struct Verbs* verbs, struct Samples* first,
+                      struct Samples* second);
+
+static void time_again_and_again(const struct Bench* bench, enum ControlTest test,
+                                 struct Samples* first, struct Samples* second) {
+    const struct ControlOptions* options = bench->options;
+    TimeOnce* once = test == kConnect ? time_connect : time_pair;
+    for (unsigned i = 0; i < options->warm_up; ++i) once(bench, &kVerbs[test], first, second);
+    clear_samples(first);
+    clear_samples(second);
+    if (options->steps) step("ready");
+    for (unsigned i = 0; i < options->iterations; ++i) once(bench, &kVerbs[test], first, second);
+    if (options->steps) step("measured");
 }
 
 static struct Bench make_bench(const struct RdmaDevice* device,
@@ -156,18 +165,17 @@ static void free_bench(struct Bench* bench) {
 void time_control(const struct RdmaDevice* device, const struct ControlOptions* options,
                   enum ControlTest test, size_t bytes, struct Report* report) {
     struct Bench bench = make_bench(device, options, test, bytes);
-    const struct Verbs* verbs = &kVerbs[test];
-    struct Samples first = make_samples(options->iterations);
-    struct Samples second = make_samples(options->iterations);
+    const size_t rounds = (size_t)options->warm_up + options->iterations;
+    struct Samples first = make_samples(rounds);
+    struct Samples second = make_samples(rounds);
     // What a report calls bytes: of a memory region.
     const size_t shown = test == kMr ? bench.pages.bytes : 0;
+    time_again_and_again(&bench, test, &first, &second);
     if (test == kConnect) {
-        time_connect(&bench, verbs, &first);
         report_samples(report, "connect_qp", shown, &first);
     } else {
-        time_pairs(&bench, verbs, &first, &second);
-        report_samples(report, verbs->make_name, shown, &first);
-        report_samples(report, verbs->destroy_name, shown, &second);
+        report_samples(report, kVerbs[test].make_name, shown, &first);
+        report_samples(report, kVerbs[test].destroy_name, shown, &second);
     }
     free_samples(&first);
     free_samples(&second);

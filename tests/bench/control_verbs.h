@@ -4,6 +4,7 @@
 #define VRDMA_BENCH_CONTROL_VERBS_H
 
 #include <infiniband/verbs.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "endpoint.h"
@@ -15,6 +16,7 @@ struct ControlOptions {
     unsigned iterations;
     unsigned warm_up;
     enum PageKind pages;  // of memory regions
+    bool steps;           // marks before and after the iterations, after the warm-up
 };
 
 enum ControlTest { kPd, kCq, kQp, kConnect, kSrq, kAh, kMr, kControlTests };

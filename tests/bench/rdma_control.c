@@ -22,7 +22,6 @@ struct Options {
     size_t sizes[kMaxItems];
     unsigned size_count;
     size_t region;  // bytes of one region to try, instead of the tests
-    bool steps;
     bool json;
 };
 
@@ -50,8 +49,9 @@ static void usage(void) {
         "  --iterations N      measured of each (100)\n"
         "  --warm-up N         before that (10)\n"
         "  --region SIZE       try one region of this size\n"
-        "  --steps             before and after the registration say 'ready' and\n"
-        "                      'registered' on standard error, and wait for SIGUSR1\n"
+        "  --steps             before and after the iterations of one test say 'ready' and\n"
+        "                      'measured' on standard error, and wait for SIGUSR1; with\n"
+        "                      --region: 'ready' and 'tried', around the registration\n"
         "  --json              JSON instead of text\n"
         "  --help              this text\n"
         "\n"
@@ -107,7 +107,7 @@ static void take_option(struct Options* options, int option, const char* value) 
             options->region = parse_bytes("--region", value);
             break;
         case 'S':
-            options->steps = true;
+            options->control.steps = true;
             break;
         case 'j':
             options->json = true;
@@ -121,7 +121,10 @@ static void take_option(struct Options* options, int option, const char* value) 
 }
 
 static void check_options(struct Options* options) {
-    if (options->steps && options->region == 0) refuse("--steps belongs to --region");
+    if (options->control.steps && options->region == 0 &&
+        (options->test_count != 1 || options->size_count > 1)) {
+        refuse("--steps is for one test of one size, or for --region");
+    }
     if (options->region != 0 && (options->test_count != 0 || options->size_count != 0)) {
         refuse("--region tries one region; --tests and --sizes belong to the other form");
     }
@@ -133,6 +136,7 @@ static void check_options(struct Options* options) {
     }
     if (options->size_count == 0) {
         options->sizes[options->size_count++] = 4 << 10;
+        if (options->control.steps) return;  // for which there is one size
         options->sizes[options->size_count++] = 1 << 20;
         options->sizes[options->size_count++] = 64 << 20;
     }
@@ -185,13 +189,13 @@ static int try_region(const struct RdmaDevice* device, const struct Options* opt
     const size_t runs = count_runs(&pages);
     struct ibv_pd* pd = ibv_alloc_pd(device->context);
     if (pd == NULL) fail_errno("cannot allocate a protection domain");
-    if (options->steps) step("ready");
+    if (options->control.steps) step("ready");
     const uint64_t start = now_ns();
     struct ibv_mr* mr = ibv_reg_mr(pd, pages.address, pages.bytes,
                                    IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE);
     const int error = mr == NULL ? errno : 0;
     const double us = (double)(now_ns() - start) / 1000;
-    if (options->steps) step("registered");
+    if (options->control.steps) step("tried");
     const char* format =
         options->json
             ? "{\"test\": \"reg_mr\", \"bytes\": %zu, \"pages\": \"%s\", \"runs\": %zu, \"us\": "
@@ -211,7 +215,7 @@ static int try_region(const struct RdmaDevice* device, const struct Options* opt
 
 int main(int argc, char** argv) {
     const struct Options options = parse_options(argc, argv);
-    if (options.steps) prepare_steps();
+    if (options.control.steps) prepare_steps();
     struct RdmaDevice device = open_device(&options.device);
     int status = 0;
     if (options.region != 0) {

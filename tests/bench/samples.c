@@ -22,6 +22,10 @@ void add_sample(struct Samples* samples, uint64_t ns) {
     samples->ns[samples->count++] = ns;
 }
 
+void clear_samples(struct Samples* samples) {
+    samples->count = 0;
+}
+
 static int compare(const void* left, const void* right) {
     const uint64_t a = *(const uint64_t*)left;
     const uint64_t b = *(const uint64_t*)right;

@@ -19,6 +19,9 @@ void free_samples(struct Samples* samples);
 // Takes a time in; there must be room.
 void add_sample(struct Samples* samples, uint64_t ns);
 
+// Forgets all times.
+void clear_samples(struct Samples* samples);
+
 // Prints one result for each call: a table for people, or a JSON array of objects with
 // the keys test, bytes, iterations, min_us, median_us, p95_us, mean_us.
 struct Report {

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Takes figures natively and in one guest, by turns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from . import bench_lab_cases as cases
+from . import bench_lab_programs as programs
+from .bench_lab_cases import ControlCase, LatencyCase
+from .bench_lab_figures import Figure, shown, shown_bytes
+from .counters import exits
+from .guest import Guest
+from .rdma_host import RdmaHost
+from .side import Side
+from .traffic import Exchange
+
+Say = Callable[[str], None]
+
+
+class Measurements:
+    """The figures of one guest, which has one daemon, beside the host's own.
+
+    With a `processor`, which is then the guest's, native programs that send messages run on it as well.
+    """
+
+    def __init__(self, host: RdmaHost, guest: Guest, rounds: int, say: Say, processor: int | None = None) -> None:
+        self._host = host
+        self._guest = guest
+        self._rounds = rounds
+        self._say = say
+        self._processor = processor
+        self._figures: dict[tuple[str, str, int], Figure] = {}
+
+    @property
+    def figures(self) -> list[Figure]:
+        return list(self._figures.values())
+
+    def exit_cost(self, group: str) -> None:
+        """What one exit costs the guest: an instruction that causes one."""
+        figure = self._figure(group, cases.EXIT, 0, "us")
+        for side in self._by_turns():
+            figure.add(side.native, programs.exit_time(side, self._processor_of(side)))
+        self._tell(figure)
+
+    def latency(self, group: str, case: LatencyCase) -> None:
+        figure = self._figure(group, case.name, case.bytes, "us", case.bar)
+        for side in self._by_turns():
+            counts: list[int] = []
+            value = programs.latency(side, case.options, lambda _: self._count(counts), self._processor_of(side))
+            figure.add(side.native, value)
+            if not side.native:
+                figure.exits_per_message.append((counts[1] - counts[0]) / case.iterations)
+        self._tell(figure)
+
+    def bandwidth(self, group: str, exchange: Exchange) -> None:
+        figure = self._figure(group, f"RC {exchange.title}", exchange.size, "MB/s", cases.BANDWIDTH_BAR)
+        for side in self._by_turns():
+            figure.add(side.native, programs.bandwidth(side, exchange, self._say))
+        self._tell(figure)
+
+    def control(self, group: str, case: ControlCase) -> None:
+        figures: dict[programs.Key, Figure] = {}
+        for side in self._by_turns():
+            counts: list[int] = []
+            for key, value in programs.control_times(side, case.options, lambda _: self._count(counts)).items():
+                figures[key] = self._figure(group, cases.verb_name(key[0]), key[1], "us", cases.CONTROL_BAR)
+                figures[key].add(side.native, value)
+                if not side.native and case.verbs:
+                    figures[key].exits_per_message.append((counts[1] - counts[0]) / case.verbs)
+        for figure in figures.values():
+            self._tell(figure)
+
+    def region(self, group: str, pages: str, size: int) -> None:
+        """One large region, and the mappings that it costs the daemon."""
+        figure = self._figure(group, f"REG_MR, {pages} pages", size, "us")
+        for side in (self._host.native, self._guest):
+            counts: list[int] = []
+            result = programs.region(side, pages, size, lambda _: counts.append(self._daemon_mappings()))
+            if result["errno"] == 0:
+                figure.add(side.native, result["us"])
+            who = "native" if side.native else f"guest ({counts[1] - counts[0]} mappings of the daemon)"
+            said = f"refused, {result['error']}" if result["errno"] else "registered"
+            figure.remarks.append(f"{who}: {result['runs']} runs of pages, {said}")
+        self._tell(figure)
+
+    def _count(self, counts: list[int]) -> None:
+        counts.append(exits(self._guest))
+
+    def _daemon_mappings(self) -> int:
+        pid = self._host.daemon.child.process.pid
+        return len(Path(f"/proc/{pid}/maps").read_text().splitlines())
+
+    def _by_turns(self) -> Iterable[Side]:
+        """Native and guest in each round, in the other order in every second one."""
+        sides: list[Side] = [self._host.native, self._guest]
+        for number in range(self._rounds):
+            yield from sides if number % 2 == 0 else reversed(sides)
+
+    def _processor_of(self, side: Side) -> int | None:
+        return self._processor if side.native else None
+
+    def _figure(self, group: str, test: str, size: int, unit: str, wanted: str = "") -> Figure:
+        return self._figures.setdefault((group, test, size), Figure(group, test, size, unit, wanted))
+
+    def _tell(self, figure: Figure) -> None:
+        row = figure.as_json()
+        name = f"{figure.test} {shown_bytes(figure.bytes)}".strip()
+        text = f"{name}: native {shown(row['native'])}, guest {shown(row['guest'])} {figure.unit}"
+        text += f", ratio {shown(row['ratio'])} ({shown(row['ratio_range'])})"
+        if figure.exits is not None:
+            text += f", {figure.exits:.3f} exits each"
+        self._say("; ".join([text, *figure.remarks]))
