@@ -124,7 +124,6 @@ static inline __u32 vrdma_udata_pointer_flags(__u16 opcode)
 	case VRDMA_CMD_CREATE_SRQ:
 	case VRDMA_CMD_CREATE_QP:
 		return VRDMA_UDATA_POINTER_PAGES | VRDMA_UDATA_POINTER_LASTING;
-	case VRDMA_CMD_ALLOC_UCONTEXT:
 	case VRDMA_CMD_ALLOC_PD:
 	case VRDMA_CMD_REG_MR:
 	case VRDMA_CMD_MODIFY_SRQ:

@@ -50,17 +50,27 @@ struct vrdma_tracked {
 	struct completion idle;
 };
 
+/* User memory that the device uses as long as an object lives. */
+struct vrdma_pins {
+	struct ib_umem *umem[VRDMA_MAX_UDATA_REGIONS];
+	u32 count;
+};
+
 struct vrdma_dev {
 	struct ib_device ibdev;
 	struct virtio_device *vdev;
 	enum vrdma_state state;
 	bool registered;	/* events may be dispatched */
+	bool rnic_gone;		/* the device has lost the RNIC behind it */
 
 	u32 max_qp;
 	u32 max_cq;
 	u32 max_mr_runs;
 	u32 max_udata;
 	u8 mac[ETH_ALEN];
+
+	struct vrdma_udata_pointer udata_pointers[VRDMA_MAX_UDATA_POINTERS];
+	u32 udata_pointer_count;
 
 	struct virtio_shm_region window;
 	struct vrdma_doorbell_area *doorbells;
@@ -103,6 +113,7 @@ struct vrdma_mr {
 struct vrdma_cq {
 	struct ib_cq ibcq;
 	struct vrdma_tracked tracked;
+	struct vrdma_pins pins;
 	spinlock_t arm_lock;	/* of the CQ's entry in cq_arm */
 	u32 handle;
 	u32 uctx;
@@ -111,6 +122,7 @@ struct vrdma_cq {
 struct vrdma_srq {
 	struct ib_srq ibsrq;
 	struct vrdma_tracked tracked;
+	struct vrdma_pins pins;
 	u32 handle;
 	u32 uctx;
 };
@@ -118,6 +130,7 @@ struct vrdma_srq {
 struct vrdma_qp {
 	struct ib_qp ibqp;
 	struct vrdma_tracked tracked;
+	struct vrdma_pins pins;
 	struct ib_qp_cap cap;
 	enum ib_sig_type sig_type;
 	u32 handle;
@@ -178,6 +191,10 @@ static inline bool vrdma_alive(const struct vrdma_dev *dev)
 /* vrdma_main.c */
 void vrdma_fatal(struct vrdma_dev *dev);
 bool vrdma_lost(struct vrdma_dev *dev);
+
+/* vrdma_udata.c */
+int vrdma_udata_query(struct vrdma_dev *dev);
+void vrdma_pins_release(struct vrdma_pins *pins);
 
 /* vrdma_doorbell.c */
 int vrdma_doorbells_map(struct vrdma_dev *dev);

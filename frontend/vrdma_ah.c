@@ -66,7 +66,7 @@ int vrdma_create_ah(struct ib_ah *ibah, struct rdma_ah_init_attr *init_attr,
 	req->pd = cpu_to_le32(pd->handle);
 	vrdma_pack_ah_attr(&req->attr, init_attr->ah_attr);
 
-	err = vrdma_cmd_exec_killable(dev, cmd);
+	err = vrdma_cmd_exec_user(dev, cmd, NULL, NULL);
 	if (err)
 		goto out;
 

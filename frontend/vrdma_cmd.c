@@ -330,7 +330,7 @@ int vrdma_cmd_acquire(struct vrdma_dev *dev, u16 opcode, u16 undo, u32 uctx,
 	if (uctx == VRDMA_NO_HANDLE)
 		err = vrdma_cmd_exec(dev, cmd);
 	else
-		err = vrdma_cmd_exec_killable(dev, cmd);
+		err = vrdma_cmd_exec_user(dev, cmd, NULL, NULL);
 	if (err)
 		goto out;
 

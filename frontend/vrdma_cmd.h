@@ -11,6 +11,8 @@
 
 #include "vrdma.h"
 
+struct vrdma_udata_counts;
+
 struct vrdma_cmd {
 	struct kref ref;		/* the caller's, and the ring's */
 	struct completion done;
@@ -23,6 +25,8 @@ struct vrdma_cmd {
 	void *req;			/* read by the device */
 	void *reply;			/* written by the device */
 	void *rsp;			/* the reply once it is checked: ours alone */
+	struct ib_umem *umem;		/* REG_MR: the region, */
+	u32 run_count;			/* and how many runs it has */
 	struct scatterlist *payload_sg;	/* one more entry than there are chunks */
 	void **chunks;
 	u32 chunk_count;
@@ -37,12 +41,16 @@ void vrdma_cmd_put(struct vrdma_cmd *cmd);
 
 int vrdma_cmd_exec(struct vrdma_dev *dev, struct vrdma_cmd *cmd);
 int vrdma_cmd_exec_killable(struct vrdma_dev *dev, struct vrdma_cmd *cmd);
+int vrdma_cmd_exec_user(struct vrdma_dev *dev, struct vrdma_cmd *cmd,
+			const struct vrdma_udata_counts *counts, struct vrdma_pins *lasting);
 int vrdma_cmd_copy_udata(struct vrdma_cmd *cmd, struct ib_udata *udata);
 
 /* Commands that carry nothing but a handle, one way or the other. */
 int vrdma_cmd_acquire(struct vrdma_dev *dev, u16 opcode, u16 undo, u32 uctx,
 		      struct ib_udata *udata, u32 *handle);
 int vrdma_cmd_release(struct vrdma_dev *dev, u16 opcode, u32 uctx, u32 handle);
+
+u32 vrdma_runs(struct ib_umem *umem, struct vrdma_cmd *cmd, size_t offset);
 
 void vrdma_cmdq_init(struct vrdma_dev *dev);
 void vrdma_cmdq_callback(struct virtqueue *vq);

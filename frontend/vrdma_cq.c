@@ -3,10 +3,12 @@
 #include <rdma/uverbs_ioctl.h>
 
 #include "vrdma_cmd.h"
+#include "vrdma_udata_memory.h"
 
 static int vrdma_cq_create_cmd(struct vrdma_dev *dev, struct vrdma_cq *cq,
 			       const struct ib_cq_init_attr *attr, struct ib_udata *udata)
 {
+	const struct vrdma_udata_counts counts = { .cqe = attr->cqe };
 	struct vrdma_cmd_create_cq *req;
 	struct vrdma_rsp_create_cq *rsp;
 	struct vrdma_cmd *cmd;
@@ -23,7 +25,7 @@ static int vrdma_cq_create_cmd(struct vrdma_dev *dev, struct vrdma_cq *cq,
 	req->comp_vector = cpu_to_le32(attr->comp_vector);
 	req->flags = cpu_to_le32(attr->flags);
 
-	err = vrdma_cmd_exec_killable(dev, cmd);
+	err = vrdma_cmd_exec_user(dev, cmd, &counts, &cq->pins);
 	if (err)
 		goto out;
 
@@ -62,11 +64,18 @@ int vrdma_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
 
 	err = vrdma_cq_create_cmd(dev, cq, attr, udata);
 	if (err)
-		return err;
+		goto err_pins;
 
 	WRITE_ONCE(dev->doorbells->cq_arm[cq->handle], cpu_to_le32(VRDMA_CQ_NOT_ARMED));
-	return vrdma_track(dev, &dev->cqs, &cq->tracked, cq->uctx, cq->handle,
-			   VRDMA_CMD_DESTROY_CQ);
+	err = vrdma_track(dev, &dev->cqs, &cq->tracked, cq->uctx, cq->handle,
+			  VRDMA_CMD_DESTROY_CQ);
+	if (err)
+		goto err_pins;
+	return 0;
+
+err_pins:
+	vrdma_pins_release(&cq->pins);
+	return err;
 }
 
 int vrdma_destroy_cq(struct ib_cq *ibcq, struct ib_udata *udata)
@@ -75,6 +84,8 @@ int vrdma_destroy_cq(struct ib_cq *ibcq, struct ib_udata *udata)
 	struct vrdma_cq *cq = to_vrdma_cq(ibcq);
 
 	vrdma_untrack(&dev->cqs, cq->handle, &cq->tracked);
-	vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_CQ, cq->uctx, cq->handle);
+	/* What the device may still use stays pinned. */
+	if (!vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_CQ, cq->uctx, cq->handle))
+		vrdma_pins_release(&cq->pins);
 	return 0;
 }

@@ -200,6 +200,13 @@ static void vrdma_device_event(struct vrdma_dev *dev, u32 handle, enum ib_event_
 	vrdma_dispatch(dev, type);
 }
 
+/* The device itself goes on, but all that it made is gone: it is given up. */
+static void vrdma_fatal_event(struct vrdma_dev *dev, u32 handle, enum ib_event_type type)
+{
+	WRITE_ONCE(dev->rnic_gone, true);
+	queue_work(system_long_wq, &dev->config_work);
+}
+
 static const struct {
 	void (*handle)(struct vrdma_dev *dev, u32 handle, enum ib_event_type type);
 	enum ib_event_type type;
@@ -216,7 +223,7 @@ static const struct {
 	[VRDMA_EVENT_PORT_ACTIVE] = { vrdma_device_event, IB_EVENT_PORT_ACTIVE },
 	[VRDMA_EVENT_PORT_ERR] = { vrdma_device_event, IB_EVENT_PORT_ERR },
 	[VRDMA_EVENT_GID_CHANGE] = { vrdma_device_event, IB_EVENT_GID_CHANGE },
-	[VRDMA_EVENT_DEVICE_FATAL] = { vrdma_device_event, IB_EVENT_DEVICE_FATAL },
+	[VRDMA_EVENT_DEVICE_FATAL] = { vrdma_fatal_event, IB_EVENT_DEVICE_FATAL },
 };
 
 static void vrdma_handle_event(struct vrdma_dev *dev, const struct vrdma_event *event)

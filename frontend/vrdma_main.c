@@ -62,12 +62,12 @@ static const struct ib_device_ops vrdma_srq_ops = {
 	INIT_RDMA_OBJ_SIZE(ib_srq, vrdma_srq, ibsrq),
 };
 
-/* True when the device will not answer any more: unplugged, or in need of a reset. */
+/* True when the device is of no use any more: unplugged, or in need of a reset. */
 bool vrdma_lost(struct vrdma_dev *dev)
 {
 	struct virtio_device *vdev = dev->vdev;
 
-	return virtqueue_is_broken(dev->cmdq.vq) ||
+	return READ_ONCE(dev->rnic_gone) || virtqueue_is_broken(dev->cmdq.vq) ||
 	       vdev->config->get_status(vdev) & VIRTIO_CONFIG_S_NEEDS_RESET;
 }
 
@@ -77,8 +77,9 @@ void vrdma_fatal(struct vrdma_dev *dev)
 	if (!vrdma_cmdq_stop(dev))
 		return;
 
-	dev_err(&dev->vdev->dev,
-		"the device failed (is the host's vrdmad alive?): all verbs fail now; reload the driver to start again\n");
+	dev_err(&dev->vdev->dev, "%s: all verbs fail now; reload the driver to start again\n",
+		READ_ONCE(dev->rnic_gone) ? "the host's RNIC is gone" :
+					    "the device failed (is the host's vrdmad alive?)");
 	vrdma_dispatch(dev, IB_EVENT_DEVICE_FATAL);
 }
 
@@ -286,6 +287,13 @@ static void vrdma_start_queues(struct vrdma_dev *dev)
 		virtqueue_kick(dev->completionqs[i].vq);
 }
 
+/* After this, nothing uses the queues: the last callback may have queued the work. */
+static void vrdma_stop_queues(struct vrdma_dev *dev)
+{
+	vrdma_cmdq_stop(dev);
+	cancel_work_sync(&dev->config_work);
+}
+
 static struct vrdma_dev *vrdma_alloc_dev(struct virtio_device *vdev)
 {
 	struct vrdma_dev *dev = ib_alloc_device(vrdma_dev, ibdev);
@@ -365,6 +373,9 @@ static int vrdma_probe(struct virtio_device *vdev)
 
 	vrdma_start_queues(dev);
 
+	err = vrdma_udata_query(dev);
+	if (err)
+		goto err_stop;
 	err = vrdma_doorbells_map(dev);
 	if (err)
 		goto err_stop;
@@ -377,7 +388,7 @@ static int vrdma_probe(struct virtio_device *vdev)
 err_doorbells:
 	vrdma_doorbells_unmap(dev);
 err_stop:
-	vrdma_cmdq_stop(dev);
+	vrdma_stop_queues(dev);
 	vrdma_free_queues(dev);
 err_netdev:
 	vrdma_netdev_unpair(dev);
@@ -407,7 +418,7 @@ static void vrdma_remove(struct virtio_device *vdev)
 
 	ib_unregister_device(&dev->ibdev);
 	vrdma_netdev_unpair(dev);
-	vrdma_cmdq_stop(dev);
+	vrdma_stop_queues(dev);
 	vrdma_doorbells_unmap(dev);
 	vrdma_free_queues(dev);
 	vdev->priv = NULL;

@@ -9,50 +9,6 @@
 			 IB_ACCESS_REMOTE_READ | IB_ACCESS_REMOTE_ATOMIC | \
 			 IB_ZERO_BASED | IB_ACCESS_RELAXED_ORDERING)
 
-static void vrdma_mr_put_run(struct vrdma_cmd *cmd, u32 index, u64 gpa, u64 length)
-{
-	struct vrdma_run *run = vrdma_cmd_payload(cmd, index * sizeof(*run));
-
-	run->gpa = cpu_to_le64(gpa);
-	run->length = cpu_to_le64(length);
-}
-
-/*
- * The guest-physical runs that cover exactly the bytes of @umem: counts them,
- * and writes them into the payload of @cmd if there is one.
- */
-static u32 vrdma_mr_runs(struct ib_umem *umem, struct vrdma_cmd *cmd)
-{
-	u64 skip = ib_umem_offset(umem);
-	u64 left = umem->length;
-	u64 gpa = 0, length = 0;
-	struct scatterlist *sg;
-	unsigned int i;
-	u32 count = 0;
-
-	for_each_sgtable_sg(&umem->sgt_append.sgt, sg, i) {
-		u64 start = sg_phys(sg) + skip;
-		u64 bytes = min_t(u64, sg->length - skip, left);
-
-		skip = 0;
-		left -= bytes;
-		if (length && gpa + length == start) {
-			length += bytes;
-			continue;
-		}
-		if (length && cmd)
-			vrdma_mr_put_run(cmd, count, gpa, length);
-		if (length)
-			count++;
-		gpa = start;
-		length = bytes;
-	}
-
-	if (cmd)
-		vrdma_mr_put_run(cmd, count, gpa, length);
-	return count + 1;
-}
-
 static int vrdma_mr_register(struct vrdma_dev *dev, struct vrdma_mr *mr, u32 pd, u64 iova,
 			     int access, struct ib_udata *udata)
 {
@@ -60,24 +16,13 @@ static int vrdma_mr_register(struct vrdma_dev *dev, struct vrdma_mr *mr, u32 pd,
 	struct vrdma_cmd_reg_mr *req;
 	struct vrdma_rsp_reg_mr *rsp;
 	struct vrdma_cmd *cmd;
-	u32 run_count;
 	int err;
-
-	run_count = vrdma_mr_runs(umem, NULL);
-	if (run_count > dev->max_mr_runs) {
-		dev_warn_ratelimited(&dev->vdev->dev,
-				     "memory region of %zu bytes has %u runs, the device takes %u: use huge pages\n",
-				     umem->length, run_count, dev->max_mr_runs);
-		return -ENOMEM;
-	}
 
 	cmd = vrdma_cmd_alloc(dev, VRDMA_CMD_REG_MR, sizeof(*req), sizeof(*rsp), mr->uctx, udata);
 	if (IS_ERR(cmd))
 		return PTR_ERR(cmd);
-	err = vrdma_cmd_add_payload(dev, cmd, (size_t)run_count * sizeof(struct vrdma_run));
-	if (err)
-		goto out;
-	vrdma_mr_runs(umem, cmd);
+	cmd->umem = umem;
+	cmd->run_count = vrdma_runs(umem, NULL, 0);
 
 	req = cmd->req;
 	req->pd = cpu_to_le32(pd);
@@ -85,10 +30,9 @@ static int vrdma_mr_register(struct vrdma_dev *dev, struct vrdma_mr *mr, u32 pd,
 	req->start = cpu_to_le64(umem->address);
 	req->iova = cpu_to_le64(iova);
 	req->length = cpu_to_le64(umem->length);
-	req->run_count = cpu_to_le32(run_count);
+	req->run_count = cpu_to_le32(cmd->run_count);
 
-	/* Not killable: the pages stay pinned as long as the region may exist. */
-	err = vrdma_cmd_exec(dev, cmd);
+	err = vrdma_cmd_exec_user(dev, cmd, NULL, NULL);
 	if (err)
 		goto out;
 

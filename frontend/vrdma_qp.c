@@ -131,7 +131,7 @@ static int vrdma_qp_create_cmd(struct vrdma_dev *dev, struct vrdma_qp *qp,
 	req = cmd->req;
 	vrdma_qp_pack_create(req, to_vrdma_pd(qp->ibqp.pd), init_attr);
 
-	err = vrdma_cmd_exec_killable(dev, cmd);
+	err = vrdma_cmd_exec_user(dev, cmd, NULL, &qp->pins);
 	if (err)
 		goto out;
 
@@ -166,15 +166,19 @@ int vrdma_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init_attr, struc
 	qp->sig_type = init_attr->sq_sig_type;
 	err = vrdma_qp_create_cmd(dev, qp, init_attr, udata);
 	if (err)
-		return err;
+		goto err_pins;
 
 	err = vrdma_track(dev, &dev->qps, &qp->tracked, qp->uctx, qp->handle,
 			  VRDMA_CMD_DESTROY_QP);
 	if (err)
-		return err;
+		goto err_pins;
 
 	init_attr->cap = qp->cap;
 	return 0;
+
+err_pins:
+	vrdma_pins_release(&qp->pins);
+	return err;
 }
 
 int vrdma_modify_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask, struct ib_udata *udata)
@@ -198,7 +202,7 @@ int vrdma_modify_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask, struc
 	req->attr_mask = cpu_to_le32(mask);
 	vrdma_pack_qp_attr(&req->attr, attr, mask);
 
-	err = vrdma_cmd_exec_killable(dev, cmd);
+	err = vrdma_cmd_exec_user(dev, cmd, NULL, NULL);
 	if (!err)
 		err = vrdma_cmd_copy_udata(cmd, udata);
 
@@ -255,7 +259,9 @@ int vrdma_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata)
 	struct vrdma_qp *qp = to_vrdma_qp(ibqp);
 
 	vrdma_untrack(&dev->qps, qp->handle, &qp->tracked);
-	vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_QP, qp->uctx, qp->handle);
+	/* What the device may still use stays pinned. */
+	if (!vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_QP, qp->uctx, qp->handle))
+		vrdma_pins_release(&qp->pins);
 	return 0;
 }
 

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /* vrdma guest driver: shared receive queues. */
 #include "vrdma_cmd.h"
+#include "vrdma_udata_memory.h"
 
 static int vrdma_srq_create_cmd(struct vrdma_dev *dev, struct vrdma_srq *srq, u32 pd,
 				struct ib_srq_attr *attr, struct ib_udata *udata)
 {
+	const struct vrdma_udata_counts counts = {
+		.max_wr = attr->max_wr,
+		.max_sge = attr->max_sge,
+	};
 	struct vrdma_cmd_create_srq *req;
 	struct vrdma_rsp_create_srq *rsp;
 	struct vrdma_cmd *cmd;
@@ -21,7 +26,7 @@ static int vrdma_srq_create_cmd(struct vrdma_dev *dev, struct vrdma_srq *srq, u3
 	req->max_sge = cpu_to_le32(attr->max_sge);
 	req->srq_limit = cpu_to_le32(attr->srq_limit);
 
-	err = vrdma_cmd_exec_killable(dev, cmd);
+	err = vrdma_cmd_exec_user(dev, cmd, &counts, &srq->pins);
 	if (err)
 		goto out;
 
@@ -53,15 +58,23 @@ int vrdma_create_srq(struct ib_srq *ibsrq, struct ib_srq_init_attr *init_attr,
 	srq->uctx = pd->uctx;
 	err = vrdma_srq_create_cmd(dev, srq, pd->handle, &init_attr->attr, udata);
 	if (err)
-		return err;
+		goto err_pins;
 
-	return vrdma_track(dev, &dev->srqs, &srq->tracked, srq->uctx, srq->handle,
-			   VRDMA_CMD_DESTROY_SRQ);
+	err = vrdma_track(dev, &dev->srqs, &srq->tracked, srq->uctx, srq->handle,
+			  VRDMA_CMD_DESTROY_SRQ);
+	if (err)
+		goto err_pins;
+	return 0;
+
+err_pins:
+	vrdma_pins_release(&srq->pins);
+	return err;
 }
 
 int vrdma_modify_srq(struct ib_srq *ibsrq, struct ib_srq_attr *attr, enum ib_srq_attr_mask mask,
 		     struct ib_udata *udata)
 {
+	const struct vrdma_udata_counts counts = { .max_wr = attr->max_wr };
 	struct vrdma_dev *dev = to_vrdma_dev(ibsrq->device);
 	struct vrdma_srq *srq = to_vrdma_srq(ibsrq);
 	struct vrdma_cmd_modify_srq *req;
@@ -79,7 +92,7 @@ int vrdma_modify_srq(struct ib_srq *ibsrq, struct ib_srq_attr *attr, enum ib_srq
 	req->max_wr = cpu_to_le32(attr->max_wr);
 	req->srq_limit = cpu_to_le32(attr->srq_limit);
 
-	err = vrdma_cmd_exec_killable(dev, cmd);
+	err = vrdma_cmd_exec_user(dev, cmd, &counts, NULL);
 	if (!err)
 		err = vrdma_cmd_copy_udata(cmd, udata);
 
@@ -122,6 +135,8 @@ int vrdma_destroy_srq(struct ib_srq *ibsrq, struct ib_udata *udata)
 	struct vrdma_srq *srq = to_vrdma_srq(ibsrq);
 
 	vrdma_untrack(&dev->srqs, srq->handle, &srq->tracked);
-	vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_SRQ, srq->uctx, srq->handle);
+	/* What the device may still use stays pinned. */
+	if (!vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_SRQ, srq->uctx, srq->handle))
+		vrdma_pins_release(&srq->pins);
 	return 0;
 }
