@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from .errors import LabError
 from .side import Side
@@ -14,10 +15,11 @@ _ENDLESS = Exchange("ib_write_bw", 65536, 1000, ("--run_infinitely", "-D", "1"))
 
 
 class EndlessTransfer:
-    """perftest's ib_write_bw from client to server."""
+    """perftest's ib_write_bw from client to server; with events, the client sleeps until completions come."""
 
-    def __init__(self, server: Side, client: Side) -> None:
-        self.server, self.client = start_exchange(server, client, _ENDLESS)
+    def __init__(self, server: Side, client: Side, events: bool = False) -> None:
+        exchange = replace(_ENDLESS, options=(*_ENDLESS.options, "-e")) if events else _ENDLESS
+        self.server, self.client = start_exchange(server, client, exchange)
 
     @property
     def rows(self) -> int:

@@ -57,7 +57,7 @@ class Guest(Side):
         options: GuestOptions,
     ) -> None:
         agent = network.agent_address or prefix.with_suffix(".agent")
-        channel = Channel(f"guest {name}", agent, self._explain)
+        channel = Channel(f"guest {name}", agent, self.explain)
         super().__init__(name, f"{NETWORK}.{number}", network.underlay, DEVICE, channel)
         self.number = number
         self.mac = mac_of(number)
@@ -99,7 +99,8 @@ class Guest(Side):
             f"vrdma.gateway={network.gateway} vrdma.underlay={network.underlay}"
         )
 
-    def _explain(self) -> str:
+    def explain(self) -> str:
+        """What its console and its QEMU said last."""
         text = f"  its console:\n{tail(self.console)}\n  its QEMU:\n{self.qemu.tail()}"
         if not self.qemu.running:
             text += f"\n  QEMU ended with status {self.qemu.process.returncode}"

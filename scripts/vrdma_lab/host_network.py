@@ -15,6 +15,8 @@ UNDERLAY = "10.9.0"
 BRIDGE = "vrdma-br"
 # Kernels of Debian come without it.
 _LOAD_SIW = "{{ [ -e /sys/module/siw ] || modprobe -q siw || {{ modprobe -a iw_cm libcrc32c && insmod {path}; }}; }}"
+# Of the server that a host has for the others (host_server.py); the agents of its guests have those after it.
+SERVER_PORT = 7700
 RNIC_NAMES = {"rxe": "rxe0", "siw": "siw0"}
 
 
@@ -40,7 +42,17 @@ class HostNetwork:
     def underlay_address(self) -> str:
         return f"{UNDERLAY}.{self.number}"
 
+    @property
+    def server(self) -> tuple[str, int]:
+        """Where this host takes requests from another."""
+        return self.address, SERVER_PORT
+
+    def agent_of(self, number: int) -> tuple[str, int]:
+        """Where a guest on this host takes commands from another host."""
+        return self.address, SERVER_PORT + number
+
     def setup(self) -> str:
+        """Makes the networks, without guests."""
         # A port of a bridge with a forwarding delay is deaf for its first seconds.
         lines = [
             "set -e",
@@ -63,6 +75,7 @@ class HostNetwork:
         return "; ".join(commands) + "\n"
 
     def add_rnic(self, kind: str) -> str:
+        """Makes the RNIC, having loaded its driver."""
         load = "modprobe rdma_rxe" if kind == "rxe" else _LOAD_SIW.format(path=paths.siw("$(uname -r)"))
         return f"{load} && rdma link add {RNIC_NAMES[kind]} type {kind} netdev {self.underlay}\n"
 
@@ -75,6 +88,7 @@ class HostNetwork:
         )
 
     def remove_guest(self, number: int) -> str:
+        """Takes away what add_guest() made."""
         return f"ip addr del {guest_underlay(number)}/32 dev {self.underlay}; ip link del {tap_of(number)}\n"
 
 

@@ -19,7 +19,7 @@ BASE_MODULES = ("virtio_pci", "virtio_console", "virtio_net")
 RDMA_MODULES = ("ib_uverbs",)
 
 TOOLS = (
-    ["ibv_devices", "ibv_devinfo"]
+    ["ibv_devices", "ibv_devinfo", "ibv_asyncwatch"]
     + [f"ibv_{kind}_pingpong" for kind in ("rc", "uc", "ud", "srq")]
     + [f"ib_{verb}_{what}" for verb in ("send", "write", "read", "atomic") for what in ("lat", "bw")]
 )

@@ -66,8 +66,10 @@ class RdmaHost(Lab):
     In a host VM the networks and the RNIC are there; on a machine of its own they are made, and removed in the end.
     """
 
-    def __init__(self, kernel: str = "6.1", rnic: str | None = None) -> None:
+    def __init__(self, kernel: str = "6.1", rnic: str | None = None, remote: bool = False) -> None:
+        """With `remote`, the guests take commands from another host."""
         super().__init__(kernel)
+        self._remote = remote
         self.rnic = rnic or os.environ.get("VRDMA_LAB_RNIC", "rxe")
         number = int(os.environ.get("VRDMA_LAB_HOST", "1"))
         self.network = (
@@ -127,7 +129,8 @@ class RdmaHost(Lab):
             self.shell(self.network.add_guest(number))
             self._numbers.add(number)
         netdev = f"tap,ifname={tap_of(number)},script=no,downscript=no,vhost=off"
-        return GuestNetwork(netdev, self.network.address, guest_underlay(number))
+        agent = self.network.agent_of(number) if self._remote else None
+        return GuestNetwork(netdev, self.network.address, guest_underlay(number), agent)
 
     def serve(
         self,

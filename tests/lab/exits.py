@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a message costs in exits, with a daemon that sleeps when idle and with one that spins."""
+
+from __future__ import annotations
+
+from support import PATIENCE, HostTest, main, record
+from vrdma_lab.counters import exits
+from vrdma_lab.exit_reasons import ExitReasons
+from vrdma_lab.guest import Guest
+from vrdma_lab.traffic import Exchange, run_once
+
+MESSAGES = 10_000
+# What starting and ending the two programs takes: connections, mappings, control verbs.
+EXTRAS = 1000
+SPINNING_US = 1_000_000
+
+
+class Exits(HostTest):
+    def boot(self, spin_us: int) -> Guest:
+        self.host.serve([1], spin_us=spin_us)
+        guest = self.host.launch(1, log_suffix=f"-{spin_us}")
+        self.addCleanup(self.host.daemon.child.stop)
+        self.addCleanup(guest.kill)
+        guest.wait_booted()
+        return guest
+
+    def device_accesses(self, guest: Guest, daemon: str, messages: int, depth: int) -> int:
+        """Accesses to devices while the guest writes so many messages to itself, so many at once."""
+        exchange = Exchange("ib_write_bw", 2, messages, ("-t", str(depth)))
+        total = exits(guest)
+        with ExitReasons() as reasons:
+            result = run_once(guest, guest, exchange, PATIENCE)
+            accesses = reasons.device_accesses(guest)
+        total = exits(guest) - total
+        # perftest's figure may be inf here; what matters is that all messages went.
+        self.assertTrue(result.ok or result.remarks, result.error)
+        record(
+            test=f"{exchange.title} 2 bytes",
+            daemon=daemon,
+            messages=messages,
+            exits_per_message=round(total / messages, 3),
+            device_accesses_per_message=round(accesses / messages, 3),
+        )
+        return accesses
+
+    def test_at_most_one_for_each_message_with_a_daemon_that_sleeps(self) -> None:
+        guest = self.boot(spin_us=0)
+        self.assertLessEqual(self.device_accesses(guest, "sleeping", MESSAGES, 1), MESSAGES + EXTRAS)
+        self.assertLessEqual(self.device_accesses(guest, "sleeping", MESSAGES, 128), MESSAGES + EXTRAS)
+
+    def test_none_for_a_message_with_a_daemon_that_spins(self) -> None:
+        guest = self.boot(SPINNING_US)
+        self.assertLessEqual(self.device_accesses(guest, "spinning", MESSAGES, 128), EXTRAS)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Guests on one host and guests on another, joined by the hosts' RNICs."""
+
+from __future__ import annotations
+
+from support import HostTest, main
+from vrdma_lab.host_network import UNDERLAY
+from vrdma_lab.rdma_host import BARE_METAL, Peer
+from vrdma_lab.remote_host import RemoteHost
+from vrdma_lab.side import Side
+from vrdma_lab.traffic import Exchange
+
+HOSTS = 2
+
+HERE, THERE = 1, 3  # the guests' numbers
+
+
+class TwoHosts(HostTest):
+    other: RemoteHost
+    here: Side
+    there: Side
+
+    @classmethod
+    def prepare(cls) -> None:
+        cls.other = cls.enterClassContext(RemoteHost(2, cls.rnic))
+        cls.host.serve([HERE], peers=[Peer(f"10.77.0.{THERE}", f"{UNDERLAY}.2"), BARE_METAL])
+        cls.other.serve([THERE], peers=[Peer(f"10.77.0.{HERE}", f"{UNDERLAY}.1"), BARE_METAL])
+        guest = cls.host.launch(HERE)
+        (cls.there,) = cls.other.boot([THERE])
+        guest.wait_booted()
+        cls.here = guest
+
+    def all_programs(self, server: Side, client: Side) -> None:
+        for kind in ("rc", "uc", "ud", "srq"):
+            self.exchange(server, client, Exchange(f"ibv_{kind}_pingpong", 1024, 50, ("-c", "-e")))
+        for verb in ("send", "write", "read", "atomic"):
+            self.exchange(server, client, Exchange(f"ib_{verb}_lat", 8, 20))
+            self.exchange(server, client, Exchange(f"ib_{verb}_bw", 4096 if verb != "atomic" else 8, 50))
+
+    def test_1_the_hosts_reach_each_other(self) -> None:
+        self.exchange(self.other.native, self.host.native, Exchange("ibv_rc_pingpong", 1024, 50, ("-c", "-e")))
+
+    def test_2_from_guest_to_guest(self) -> None:
+        self.all_programs(self.there, self.here)
+
+    def test_3_from_guest_to_guest_in_the_other_direction(self) -> None:
+        self.all_programs(self.here, self.there)
+
+    def test_4_from_a_guest_to_the_other_host(self) -> None:
+        self.exchange(self.other.native, self.here, Exchange("ibv_rc_pingpong", 1024, 50, ("-c", "-e")))
+        self.exchange(self.other.native, self.here, Exchange("ib_write_bw", 4096, 50))
+
+    def test_5_a_large_message(self) -> None:
+        self.exchange(self.there, self.here, Exchange("ibv_rc_pingpong", 1 << 18, 10, ("-c", "-e")))
+
+
+if __name__ == "__main__":
+    main()
