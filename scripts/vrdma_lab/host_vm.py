@@ -21,7 +21,7 @@ from .side import Side
 from .switch import Switch
 
 MEMORY_MIB = 6144
-_ISOLATION = " isolcpus=nohz,domain,managed_irq,1 nohz_full=1 rcu_nocbs=1 irqaffinity=0"
+_ISOLATION = " isolcpus=domain,managed_irq,1 irqaffinity=0"
 
 
 class HostVm(Side):
