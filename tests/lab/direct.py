@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Guests on the host's RNIC: what they see of it, and Debian's programs among them and with the host itself."""
+
+from __future__ import annotations
+
+import re
+
+from support import GuestsTest, main
+from vrdma_lab.initramfs import LINE_BUFFERED
+from vrdma_lab.side import Side
+from vrdma_lab.traffic import Exchange
+
+PINGPONGS = ("rc", "uc", "ud", "srq")
+VERBS = ("send", "write", "read", "atomic")
+
+# What a guest may have less of than the RNIC, but not more.
+LIMITS = ("max_mr_size", "max_qp", "max_qp_wr", "max_sge", "max_cq", "max_cqe", "max_mr", "max_pd", "max_srq", "max_ah")
+# What it has to have as the RNIC does.
+SAME = ("transport", "vendor_id", "vendor_part_id", "max_mtu", "active_mtu", "atomic_cap", "link_layer")
+
+
+def attributes(devinfo: str) -> dict[str, str]:
+    """The attributes that ibv_devinfo -v prints, by name."""
+    return dict(re.findall(r"^\s*(\w+):\s+(\S.*?)\s*$", devinfo, re.MULTILINE))
+
+
+class Direct(GuestsTest):
+    def test_the_guest_sees_the_rnics_capabilities(self) -> None:
+        native = attributes(self.host.native.must(f"ibv_devinfo -v -d {self.host.device}"))
+        guest = attributes(self.a.must("ibv_devinfo -v -d vrdma0"))
+        for name in SAME:
+            with self.subTest("the same", attribute=name):
+                self.assertEqual(guest[name], native[name])
+        for name in LIMITS:
+            with self.subTest("no more than the RNIC has", attribute=name):
+                self.assertGreater(int(guest[name], 0), 0)
+                self.assertLessEqual(int(guest[name], 0), int(native[name], 0))
+
+    def test_the_port_is_active(self) -> None:
+        self.assertRegex(self.a.must("ibv_devinfo -d vrdma0"), r"state:\s+PORT_ACTIVE")
+
+    def test_the_provider_is_the_distributions_for_the_rnic(self) -> None:
+        program = self.a.start(f"exec env {LINE_BUFFERED} ibv_rc_pingpong -e -d vrdma0 -g {self.a.gid_index()}")
+        program.wait_for("local address")
+        maps = self.a.must("cat /proc/$(pidof ibv_rc_pingpong)/maps")
+        program.kill()
+        self.assertRegex(maps, r"/libibverbs/librxe-rdmav\d+\.so")
+
+    # Two pollers on one processor take turns by time slices: hence events, and few iterations where there are none.
+    def pingpongs(self, server: Side, client: Side) -> None:
+        for kind in PINGPONGS:
+            self.exchange(server, client, Exchange(f"ibv_{kind}_pingpong", 1024, 100, ("-c", "-e")))
+            self.exchange(server, client, Exchange(f"ibv_{kind}_pingpong", 1024, 10, ("-c",)))
+
+    def perftest(self, server: Side, client: Side) -> None:
+        for verb in VERBS:
+            self.exchange(server, client, Exchange(f"ib_{verb}_lat", 8, 10))
+            for size in (8, 65536) if verb != "atomic" else (8,):
+                self.exchange(server, client, Exchange(f"ib_{verb}_bw", size, 100))
+
+    def test_pingpongs_of_a_guest_with_itself(self) -> None:
+        self.pingpongs(self.a, self.a)
+
+    def test_pingpongs_from_guest_to_guest(self) -> None:
+        self.pingpongs(self.b, self.a)
+
+    def test_pingpongs_from_a_guest_to_the_host(self) -> None:
+        self.pingpongs(self.host.native, self.a)
+
+    def test_pingpongs_from_the_host_to_a_guest(self) -> None:
+        self.pingpongs(self.a, self.host.native)
+
+    def test_perftest_of_a_guest_with_itself(self) -> None:
+        self.perftest(self.a, self.a)
+
+    def test_perftest_from_guest_to_guest(self) -> None:
+        self.perftest(self.b, self.a)
+
+    def test_perftest_from_a_guest_to_the_host(self) -> None:
+        self.perftest(self.host.native, self.a)
+
+    def test_perftest_from_the_host_to_a_guest(self) -> None:
+        self.perftest(self.a, self.host.native)
+
+    def test_a_large_message(self) -> None:
+        exchange = Exchange("ibv_rc_pingpong", 1 << 20, 20, ("-c", "-e"))
+        self.exchange(self.b, self.a, exchange)
+        self.exchange(self.host.native, self.a, exchange)
+
+    def test_the_guests_kernels_complain_of_nothing(self) -> None:
+        for guest in (self.a, self.b):
+            self.assertNotRegex(guest.must("dmesg"), r"BUG:|WARNING:|Oops")
+
+
+if __name__ == "__main__":
+    main()
