@@ -84,6 +84,47 @@ class Parser {
         };
     }
 
+    template <typename Integer>
+    Reader number(std::optional<Integer>& target, uint64_t minimum, uint64_t maximum) const {
+        return [this, &target, minimum, maximum](const std::string& key, const toml::node& value) {
+            Integer integer{};
+            number(integer, minimum, maximum)(key, value);
+            target = integer;
+        };
+    }
+
+    // A string that `parse` makes a value of; `what` says what it must look like.
+    template <typename Parse, typename Target>
+    Reader parsed(Target& target, Parse parse, std::string what) const {
+        return [this, &target, parse, what = std::move(what)](const std::string& key,
+                                                              const toml::node& value) {
+            std::string string;
+            text(string)(key, value);
+            const auto result = parse(string);
+            if (!result) {
+                reject(file_, value.source(), fmt::format("'{}' is no {}", string, what));
+            }
+            target = *result;
+        };
+    }
+
+    // An array of such strings.
+    template <typename Parse, typename Value>
+    Reader parsed_list(std::vector<Value>& target, Parse parse, const std::string& what) const {
+        return [this, &target, parse, what](const std::string& key, const toml::node& value) {
+            const auto* array = value.as_array();
+            if (array == nullptr || array->empty()) {
+                reject(file_, value.source(),
+                       fmt::format("'{}' must be an array of strings, not empty", key));
+            }
+            for (const auto& element : *array) {
+                Value one{};
+                parsed(one, parse, what)(key, element);
+                target.push_back(one);
+            }
+        };
+    }
+
     Reader table(std::function<void(const toml::table&)> read) const {
         return [this, read = std::move(read)](const std::string& key, const toml::node& value) {
             const auto* table = value.as_table();
@@ -112,6 +153,12 @@ class Parser {
   private:
     std::string file_;
 };
+
+constexpr const char* kMacSyntax = "MAC address; write it as 52:54:00:12:34:56";
+constexpr const char* kAddressSyntax = "IP address; write it as 10.9.0.2 or fd00::2";
+constexpr const char* kPrefixSyntax =
+    "IP address or prefix; write it as 10.77.0.3, 10.77.0.0/24 or fd00::/64, with zeros behind "
+    "the prefix";
 
 // Six pairs of hexadecimal digits with colons between them.
 std::optional<rnic::MacAddress> parse_mac(std::string_view text) {
@@ -158,19 +205,10 @@ VmConfig read_vm(const Parser& parser, const toml::table& table, const device::L
                       {
                           {"name", parser.text(vm.name)},
                           {"socket", parser.path(vm.socket)},
-                          {"mac",
-                           [&](const std::string& key, const toml::node& value) {
-                               std::string text;
-                               parser.text(text)(key, value);
-                               const auto mac = parse_mac(text);
-                               if (!mac) {
-                                   reject(parser.file(), value.source(),
-                                          fmt::format("'{}' is no MAC address; write it as "
-                                                      "52:54:00:12:34:56",
-                                                      text));
-                               }
-                               vm.mac = *mac;
-                           }},
+                          {"mac", parser.parsed(vm.mac, parse_mac, kMacSyntax)},
+                          {"network", parser.text(vm.addresses.network)},
+                          {"gids", parser.parsed_list(vm.addresses.gids, uverbs::parse_gid_prefix,
+                                                      kPrefixSyntax)},
                           {"limits", parser.table([&](const toml::table& limits) {
                                read_limits(parser, limits, vm.limits);
                            })},
@@ -180,6 +218,36 @@ VmConfig read_vm(const Parser& parser, const toml::table& table, const device::L
                fmt::format("[[vm]] '{}' has no 'socket', the path that QEMU connects to", vm.name));
     }
     return vm;
+}
+
+uverbs::Peer read_peer(const Parser& parser, const toml::table& table) {
+    uverbs::Peer peer;
+    parser.read_table(table, "[[peer]]",
+                      {
+                          {"network", parser.text(peer.network)},
+                          {"gid", parser.parsed(peer.gid, uverbs::parse_gid_prefix, kPrefixSyntax)},
+                          {"via", parser.parsed(peer.via, uverbs::parse_gid, kAddressSyntax)},
+                      });
+    if (!table.contains("gid")) {
+        reject(parser.file(), table.source(),
+               "[[peer]] has no 'gid', the address by which guests name the peer");
+    }
+    if (peer.via && (uverbs::is_zero(*peer.via) || uverbs::is_multicast(*peer.via))) {
+        reject(parser.file(), table.source(),
+               fmt::format("'via' is {}, which no RNIC can have", uverbs::to_string(*peer.via)));
+    }
+    return peer;
+}
+
+void check_peers(const std::vector<uverbs::Peer>& peers) {
+    std::set<std::pair<std::string, uverbs::GidPrefix>> seen;
+    for (const auto& peer : peers) {
+        if (!seen.insert({peer.network, peer.gid}).second) {
+            throw ConfigError(fmt::format(
+                "two [[peer]] entries have the gid {}{}", uverbs::to_string(peer.gid),
+                peer.network.empty() ? "" : fmt::format(" in the network '{}'", peer.network)));
+        }
+    }
 }
 
 void check_socket_path(const std::filesystem::path& path) {
@@ -216,11 +284,16 @@ Config parse_config(std::string_view document, const std::string& name) {
             {"rnic", parser.table([&](const toml::table& table) {
                  parser.read_table(table, "[rnic]",
                                    {{"name", parser.text(config.rnic)},
+                                    {"port", parser.number(config.port, 1, 255)},
+                                    {"gid_index", parser.number(config.gid_index, 0, 255)},
                                     {"threads", parser.number(config.threads, 1, 256)},
                                     {"spin_us", parser.number(config.spin_us, 0, 1000000)}});
              })},
             {"limits",
              parser.table([&](const toml::table& table) { read_limits(parser, table, defaults); })},
+            {"peer", parser.tables([&](const toml::table& table) {
+                 config.peers.push_back(read_peer(parser, table));
+             })},
             {"vm", parser.tables([&](const toml::table& table) { vms.push_back(&table); })},
         });
     for (const auto* vm : vms) {
@@ -264,15 +337,14 @@ VmConfig parse_vm_option(const std::string& option) {
         } else if (key == "mac") {
             const auto mac = parse_mac(value);
             if (!mac) {
-                throw ConfigError(
-                    fmt::format("--vm {}: '{}' is no MAC address; write it as "
-                                "52:54:00:12:34:56",
-                                option, value));
+                throw ConfigError(fmt::format("--vm {}: '{}' is no {}", option, value, kMacSyntax));
             }
             vm.mac = *mac;
+        } else if (key == "network") {
+            vm.addresses.network = value;
         } else {
-            throw ConfigError(
-                fmt::format("--vm {}: unknown key '{}'; it knows name, socket, mac", option, key));
+            throw ConfigError(fmt::format(
+                "--vm {}: unknown key '{}'; it knows socket, name, mac, network", option, key));
         }
     }
     if (vm.socket.empty()) {
@@ -314,6 +386,7 @@ void check_config(const Config& config) {
         }
         check_socket_path(vm.socket);
     }
+    check_peers(config.peers);
     check_socket_path(config.status_socket);
     if (sockets.contains(config.status_socket.lexically_normal())) {
         throw ConfigError(fmt::format("the status socket {} is a virtual machine's as well",

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 
 #include "device/limits.h"
 #include "rnic/attributes.h"
+#include "rnic/uverbs/address_rules.h"
 
 namespace vrdma::daemon {
 
@@ -24,13 +26,17 @@ struct VmConfig {
     std::string name;
     std::filesystem::path socket;
     rnic::MacAddress mac{};  // all zero: the guest pairs with its first Ethernet device
+    uverbs::GuestRules addresses;
     device::Limits limits;
 };
 
 struct Config {
     std::string rnic = "embedded";
-    uint32_t threads = 1;   // of the embedded RNIC
-    uint32_t spin_us = 50;  // how long its threads look for work before they sleep
+    uint32_t threads = 1;               // of the embedded RNIC
+    uint32_t spin_us = 50;              // how long threads look for work before they sleep
+    uint32_t port = 1;                  // of a host RNIC
+    std::optional<uint32_t> gid_index;  // of a host RNIC: the default source
+    std::vector<uverbs::Peer> peers;
     std::string log_level = "info";
     uint32_t socket_mode = 0660;          // permissions of the VMs' sockets
     std::filesystem::path status_socket;  // empty: none
@@ -44,11 +50,12 @@ Config read_config(const std::filesystem::path& file);
 // As read_config(), of a document in memory; `name` stands for the file in messages.
 Config parse_config(std::string_view document, const std::string& name);
 
-// "name=a,socket=/run/a.sock,mac=52:54:00:00:00:01" (name and mac optional) as one VM.
+// "socket=/run/a.sock,name=a,mac=52:54:00:00:00:01,network=red" (all but the socket optional)
+// as one VM.
 VmConfig parse_vm_option(const std::string& option);
 
 // Throws ConfigError when the whole does not make sense: no VM, two VMs with one name
-// or one socket, a socket path that does not fit into a sockaddr_un.
+// or one socket, a socket path that does not fit into a sockaddr_un, two entries for one peer.
 void check_config(const Config& config);
 
 }  // namespace vrdma::daemon

@@ -34,15 +34,18 @@ void define_options(CLI::App& app, Options& options) {
     app.add_option("-c,--config", options.config_file, "TOML file with the configuration")
         ->type_name("FILE");
     app.add_option("--vm", options.vms,
-                   "a virtual machine: socket=PATH[,name=NAME][,mac=MAC]; may be repeated")
+                   "a virtual machine: socket=PATH[,name=NAME][,mac=MAC][,network=NAME]; may be "
+                   "repeated")
         ->type_name("VM")
         ->delimiter('\0');
-    app.add_option("--rnic", options.rnic, "RNIC that the virtual machines share (embedded)")
+    app.add_option("--rnic", options.rnic,
+                   "RNIC that the virtual machines share: embedded, or one of this host's "
+                   "(see 'rdma link') (embedded)")
         ->type_name("NAME");
     app.add_option("--threads", options.threads, "threads of the embedded RNIC (1)")
         ->check(CLI::Range(1, 256));
     app.add_option("--spin-us", options.spin_us,
-                   "microseconds that they look for work before they sleep (50)")
+                   "microseconds that threads look for work before they sleep (50)")
         ->check(CLI::Range(0, 1000000));
     app.add_option("--log-level", options.log_level,
                    "trace, debug, info, warning, error, critical or off")
@@ -50,7 +53,7 @@ void define_options(CLI::App& app, Options& options) {
     app.add_option("--status-socket", options.status_socket,
                    "Unix socket that answers with the daemon's state as JSON")
         ->type_name("PATH");
-    app.add_flag("--check", options.check, "check the configuration and exit");
+    app.add_flag("--check", options.check, "check the configuration and the RNIC, and exit");
     app.footer("Options count over the file.  Documentation: docs/operations.md");
 }
 
@@ -74,7 +77,6 @@ Config effective_config(const Options& options) {
     config.threads = options.threads.value_or(config.threads);
     config.spin_us = options.spin_us.value_or(config.spin_us);
     vrdma::daemon::check_config(config);
-    vrdma::daemon::check_rnic(config);
     return config;
 }
 
@@ -87,11 +89,23 @@ void raise_descriptor_limit() {
     }
 }
 
-int serve(const Config& config) {
+std::shared_ptr<spdlog::logger> make_logger(const Config& config) {
     auto logger = spdlog::stderr_logger_mt("vrdmad");
     logger->set_pattern("%Y-%m-%dT%H:%M:%S.%f%z %l %n: %v");
     logger->set_level(spdlog::level::from_str(config.log_level));
     logger->flush_on(spdlog::level::info);
+    return logger;
+}
+
+int check(const Config& config) {
+    const auto rnic = vrdma::daemon::open_rnic(config, make_logger(config));
+    std::printf("the configuration is valid: %zu virtual machine(s), RNIC '%s'\n",
+                config.vms.size(), rnic->name().c_str());
+    return EXIT_SUCCESS;
+}
+
+int serve(const Config& config) {
+    const auto logger = make_logger(config);
 
     // Blocked before any thread exists, so that only sigwait() below takes them.
     sigset_t signals;
@@ -123,12 +137,7 @@ int main(int argc, char** argv) {
         define_options(app, options);
         CLI11_PARSE(app, argc, argv);
         const Config config = effective_config(options);
-        if (options.check) {
-            std::printf("the configuration is valid: %zu virtual machine(s), RNIC '%s'\n",
-                        config.vms.size(), config.rnic.c_str());
-            return EXIT_SUCCESS;
-        }
-        return serve(config);
+        return options.check ? check(config) : serve(config);
     } catch (const std::exception& error) {
         std::fprintf(stderr, "vrdmad: %s\n", error.what());
         return EXIT_FAILURE;

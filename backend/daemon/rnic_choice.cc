@@ -2,52 +2,85 @@
 #include "daemon/rnic_choice.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <chrono>
-#include <filesystem>
 #include <string>
 
 #include "rnic/embedded/embedded_rnic.h"
+#include "rnic/uverbs/host_rnic.h"
+#include "rnic/uverbs/uverbs_rnic.h"
 
 namespace vrdma::daemon {
 namespace {
 
 constexpr const char* kEmbedded = "embedded";
-constexpr const char* kHostRnics = "/sys/class/infiniband";
 
-std::string host_rnics() {
-    std::string names;
-    std::error_code error;
-    for (const auto& entry : std::filesystem::directory_iterator(kHostRnics, error)) {
-        names += (names.empty() ? "" : ", ") + entry.path().filename().string();
+uverbs::AddressRules address_rules(const Config& config) {
+    uverbs::AddressRules rules{.gid_index = config.gid_index, .peers = config.peers, .guests = {}};
+    for (const VmConfig& vm : config.vms) {
+        rules.guests[vm.name] = vm.addresses;
     }
-    return names.empty() ? "none" : names;
+    return rules;
 }
 
-}  // namespace
-
-void check_rnic(const Config& config) {
-    if (config.rnic == kEmbedded) {
-        return;
+// Rules that would only seem to separate guests are refused.
+void check_no_address_rules(const Config& config, const std::string& why) {
+    for (const VmConfig& vm : config.vms) {
+        if (!vm.addresses.network.empty() || !vm.addresses.gids.empty()) {
+            throw ConfigError(fmt::format(
+                "the virtual machine '{}' has a network or gids, and {}; leave them out", vm.name,
+                why));
+        }
     }
-    if (std::filesystem::exists(std::filesystem::path(kHostRnics) / config.rnic)) {
-        throw ConfigError(fmt::format(
-            "the RNIC '{}' is one of this host's, and this version of vrdmad cannot share those "
-            "yet; there is '{}'",
-            config.rnic, kEmbedded));
-    }
-    throw ConfigError(fmt::format("unknown RNIC '{}'; there is '{}'; RNICs of this host ({}): {}",
-                                  config.rnic, kEmbedded, kHostRnics, host_rnics()));
 }
 
-std::unique_ptr<rnic::Rnic> open_rnic(const Config& config,
-                                      std::shared_ptr<spdlog::logger> logger) {
-    check_rnic(config);
+std::unique_ptr<rnic::Rnic> open_embedded(const Config& config,
+                                          std::shared_ptr<spdlog::logger> logger) {
+    check_no_address_rules(config,
+                           "all guests of the embedded RNIC reach each other at any address");
+    if (!config.peers.empty()) {
+        logger->warn(
+            "[[peer]] entries are for RNICs of this host: the embedded one has no network");
+    }
     embedded::EmbeddedConfig embedded;
     embedded.name = config.rnic;
     embedded.threads = config.threads;
     embedded.spin = std::chrono::microseconds(config.spin_us);
     return embedded::make_embedded_rnic(embedded, std::move(logger));
+}
+
+std::unique_ptr<rnic::Rnic> open_host_rnic(const Config& config,
+                                           std::shared_ptr<spdlog::logger> logger) {
+    uverbs::UverbsConfig host;
+    host.port = config.port;
+    host.spin = std::chrono::microseconds(config.spin_us);
+    host.addresses = address_rules(config);
+    auto rnic = uverbs::make_uverbs_rnic(host, uverbs::find_host_rnic(config.rnic), logger);
+    if (rnic->attributes().iwarp) {
+        check_no_address_rules(
+            config,
+            fmt::format("connections of '{}', an iWARP RNIC, do not go by GIDs", config.rnic));
+    }
+    return rnic;
+}
+
+}  // namespace
+
+std::unique_ptr<rnic::Rnic> open_rnic(const Config& config,
+                                      std::shared_ptr<spdlog::logger> logger) {
+    if (config.rnic == kEmbedded) {
+        return open_embedded(config, std::move(logger));
+    }
+    const auto names = uverbs::host_rnic_names();
+    if (std::ranges::find(names, config.rnic) == names.end()) {
+        throw ConfigError(fmt::format(
+            "unknown RNIC '{}'; there is '{}', and of this host (/sys/class/infiniband): {}",
+            config.rnic, kEmbedded,
+            names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "))));
+    }
+    return open_host_rnic(config, std::move(logger));
 }
 
 }  // namespace vrdma::daemon

@@ -10,11 +10,9 @@
 
 namespace vrdma::daemon {
 
-// Throws ConfigError when `config.rnic` names no RNIC that this build can use; what()
-// lists those there are.
-void check_rnic(const Config& config);
-
-// The RNIC that the configuration names, ready for ports.  Throws as check_rnic().
+// The RNIC that the configuration names, ready for ports.  Throws std::runtime_error
+// (ConfigError among them) or std::invalid_argument when it cannot be had; what() says why
+// and, for an unknown name, which RNICs there are.
 std::unique_ptr<rnic::Rnic> open_rnic(const Config& config, std::shared_ptr<spdlog::logger> logger);
 
 }  // namespace vrdma::daemon

@@ -34,7 +34,8 @@ GidScope scope_of(const rnic::Gid& gid) {
 }
 
 bool is_zero(const rnic::Gid& gid) {
-    return gid == rnic::Gid{};
+    const size_t first = is_mapped_ipv4(gid) ? kMapped.size() : 0;
+    return std::all_of(gid.begin() + first, gid.end(), [](uint8_t byte) { return byte == 0; });
 }
 
 bool is_multicast(const rnic::Gid& gid) {

@@ -17,6 +17,7 @@ namespace vrdma::uverbs {
 enum class GidScope { kIpv4, kIpv6, kIpv6LinkLocal };
 
 GidScope scope_of(const rnic::Gid& gid);
+// The unspecified address of either family.
 bool is_zero(const rnic::Gid& gid);
 bool is_multicast(const rnic::Gid& gid);
 

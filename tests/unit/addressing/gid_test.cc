@@ -35,6 +35,13 @@ TEST(GidTest, HasAScope) {
     EXPECT_EQ(scope_of(*parse_gid("fd00::1")), GidScope::kIpv6);
 }
 
+TEST(GidTest, KnowsTheUnspecifiedAddressOfBothFamilies) {
+    EXPECT_TRUE(is_zero(*parse_gid("::")));
+    EXPECT_TRUE(is_zero(*parse_gid("0.0.0.0")));
+    EXPECT_FALSE(is_zero(*parse_gid("::1")));
+    EXPECT_FALSE(is_zero(*parse_gid("0.0.0.1")));
+}
+
 TEST(GidTest, KnowsMulticastOfBothFamilies) {
     EXPECT_TRUE(is_multicast(*parse_gid("ff02::1")));
     EXPECT_TRUE(is_multicast(*parse_gid("224.0.0.1")));

@@ -35,6 +35,14 @@ status_socket = "/run/vrdma/status"
 name = "embedded"
 threads = 3
 spin_us = 7
+port = 2
+gid_index = 0
+[[peer]]
+gid = "10.77.0.3"
+via = "10.9.0.2"
+[[peer]]
+gid = "fd77::/64"
+network = "red"
 [limits]
 queue_pairs = 100
 memory_regions = 50
@@ -42,6 +50,8 @@ memory_regions = 50
 name = "a"
 socket = "/run/vrdma/a.sock"
 mac = "52:54:00:12:34:56"
+network = "red"
+gids = ["10.77.0.1", "fd77::/64"]
 [[vm]]
 socket = "/run/vrdma/b.sock"
 [vm.limits]
@@ -54,7 +64,21 @@ queue_pairs = 5
     EXPECT_EQ(config.rnic, "embedded");
     EXPECT_EQ(config.threads, 3U);
     EXPECT_EQ(config.spin_us, 7U);
+    EXPECT_EQ(config.port, 2U);
+    EXPECT_EQ(config.gid_index, 0U);
+    ASSERT_EQ(config.peers.size(), 2U);
+    EXPECT_EQ(to_string(config.peers[0].gid), "10.77.0.3");
+    EXPECT_EQ(config.peers[0].via, uverbs::parse_gid("10.9.0.2"));
+    EXPECT_EQ(config.peers[0].network, "");
+    EXPECT_EQ(to_string(config.peers[1].gid), "fd77::/64");
+    EXPECT_EQ(config.peers[1].via, std::nullopt);
+    EXPECT_EQ(config.peers[1].network, "red");
     ASSERT_EQ(config.vms.size(), 2U);
+    EXPECT_EQ(config.vms[0].addresses.network, "red");
+    ASSERT_EQ(config.vms[0].addresses.gids.size(), 2U);
+    EXPECT_EQ(to_string(config.vms[0].addresses.gids[1]), "fd77::/64");
+    EXPECT_EQ(config.vms[1].addresses.network, "");
+    EXPECT_TRUE(config.vms[1].addresses.gids.empty());
     EXPECT_EQ(config.vms[0].name, "a");
     EXPECT_EQ(config.vms[0].socket, "/run/vrdma/a.sock");
     EXPECT_EQ(config.vms[0].mac, (rnic::MacAddress{0x52, 0x54, 0, 0x12, 0x34, 0x56}));
@@ -78,7 +102,7 @@ TEST(ConfigTest, NamesTheLineOfAnUnknownKeyAndTheKnownOnes) {
     const std::string message = rejection("[rnic]\nname = \"embedded\"\nthread = 2\n");
     EXPECT_THAT(message, StartsWith("vrdmad.toml:3:"));
     EXPECT_THAT(message, HasSubstr("'thread'"));
-    EXPECT_THAT(message, HasSubstr("name, spin_us, threads"));
+    EXPECT_THAT(message, HasSubstr("gid_index, name, port, spin_us, threads"));
 }
 
 TEST(ConfigTest, NamesTheLineOfAValueOfTheWrongType) {
@@ -111,6 +135,60 @@ TEST(ConfigTest, RejectsWhatIsNoMacAddress) {
     }
 }
 
+TEST(ConfigTest, WithoutAGidIndexTheRnicsOwnDefaultCounts) {
+    EXPECT_EQ(parse_config("[rnic]\nname = \"rxe0\"\n", "vrdmad.toml").gid_index, std::nullopt);
+}
+
+TEST(ConfigTest, RejectsAPortAndAGidIndexOutOfRange) {
+    EXPECT_THAT(rejection("[rnic]\nport = 0\n"), HasSubstr("integer from 1 to 255"));
+    EXPECT_THAT(rejection("[rnic]\ngid_index = 256\n"), HasSubstr("integer from 0 to 255"));
+}
+
+TEST(ConfigTest, RejectsAPeerWithoutGid) {
+    EXPECT_THAT(rejection("[[peer]]\nvia = \"10.9.0.2\"\n"), HasSubstr("no 'gid'"));
+}
+
+TEST(ConfigTest, NamesTheLineOfAPeersGidThatIsNone) {
+    for (const char* gid : {"", "eth0", "10.77.0.1/24", "10.77.0.0/33", "10.77.0"}) {
+        const std::string message = rejection("[[peer]]\ngid = \"" + std::string(gid) + "\"\n");
+        EXPECT_THAT(message, StartsWith("vrdmad.toml:2:"));
+        EXPECT_THAT(message, HasSubstr("'" + std::string(gid) + "' is no IP address or prefix"));
+    }
+}
+
+TEST(ConfigTest, RejectsAViaThatIsNotOneAddress) {
+    for (const char* via : {"10.9.0.0/24", "host2"}) {
+        EXPECT_THAT(
+            rejection("[[peer]]\ngid = \"10.77.0.3\"\nvia = \"" + std::string(via) + "\"\n"),
+            HasSubstr("is no IP address; write it as"));
+    }
+    for (const char* via : {"0.0.0.0", "::", "224.0.0.1", "ff02::1"}) {
+        EXPECT_THAT(
+            rejection("[[peer]]\ngid = \"10.77.0.3\"\nvia = \"" + std::string(via) + "\"\n"),
+            HasSubstr("which no RNIC can have"))
+            << via;
+    }
+}
+
+TEST(ConfigTest, RejectsGidsOfAVmThatAreNoArrayOfAddresses) {
+    const std::string vm = "[[vm]]\nsocket = \"/a\"\ngids = ";
+    EXPECT_THAT(rejection(vm + "\"10.77.0.1\"\n"), HasSubstr("array of strings"));
+    EXPECT_THAT(rejection(vm + "[]\n"), HasSubstr("not empty"));
+    EXPECT_THAT(rejection(vm + "[1]\n"), HasSubstr("'gids' must be a string"));
+    EXPECT_THAT(rejection(vm + "[\"10.77.0.1\", \"x\"]\n"), HasSubstr("'x' is no IP address"));
+}
+
+TEST(ConfigTest, RejectsTwoEntriesForOnePeer) {
+    Config config;
+    config.vms = {parse_vm_option("socket=/a")};
+    config.peers = {{"", *uverbs::parse_gid_prefix("10.77.0.3"), std::nullopt},
+                    {"red", *uverbs::parse_gid_prefix("10.77.0.3"), std::nullopt}};
+    EXPECT_EQ(rejection([&] { check_config(config); }), "(accepted)");
+    config.peers.push_back({"red", *uverbs::parse_gid_prefix("10.77.0.3/32"), std::nullopt});
+    EXPECT_THAT(rejection([&] { check_config(config); }),
+                HasSubstr("two [[peer]] entries have the gid 10.77.0.3 in the network 'red'"));
+}
+
 TEST(ConfigTest, SaysThatAFileCannotBeRead) {
     EXPECT_THAT(rejection([] { read_config("/nonexistent/vrdmad.toml"); }),
                 testing::AllOf(HasSubstr("/nonexistent/vrdmad.toml"), HasSubstr("No such file")));
@@ -124,6 +202,7 @@ TEST(ConfigTest, ReadsAVmFromAnOption) {
     const VmConfig vm = parse_vm_option("socket=/run/guest7.sock,mac=52:54:00:00:00:07");
     EXPECT_EQ(vm.name, "guest7");
     EXPECT_EQ(vm.mac[5], 7);
+    EXPECT_EQ(parse_vm_option("socket=/a,network=red").addresses.network, "red");
     EXPECT_THAT(rejection([] { parse_vm_option("name=a"); }), HasSubstr("socket=PATH"));
     EXPECT_THAT(rejection([] { parse_vm_option("sock=/a"); }), HasSubstr("unknown key 'sock'"));
 }

@@ -156,6 +156,19 @@ TEST_F(ProgramTest, AnUnknownRnicIsNamedWithThoseThereAre) {
     const auto [status, output] = run({"--rnic", "mlx7_0", "--vm", vm("a.sock")});
     EXPECT_EQ(status, 1);
     EXPECT_THAT(output, HasSubstr("unknown RNIC 'mlx7_0'; there is 'embedded'"));
+    EXPECT_THAT(output, HasSubstr("of this host (/sys/class/infiniband):"));
+}
+
+TEST_F(ProgramTest, CheckLooksForTheRnicToo) {
+    const auto [status, output] = run({"--rnic", "mlx7_0", "--vm", vm("a.sock"), "--check"});
+    EXPECT_EQ(status, 1);
+    EXPECT_THAT(output, HasSubstr("unknown RNIC 'mlx7_0'"));
+}
+
+TEST_F(ProgramTest, AddressRulesThatTheEmbeddedRnicDoesNotKnowAreRefused) {
+    const auto [status, output] = run({"--vm", vm("a.sock") + ",name=a,network=red", "--check"});
+    EXPECT_EQ(status, 1);
+    EXPECT_THAT(output, HasSubstr("'a' has a network or gids, and all guests of the embedded"));
 }
 
 TEST_F(ProgramTest, AnUnknownOptionIsRefused) {
