@@ -99,6 +99,9 @@ int vrdma_udata_query(struct vrdma_dev *dev)
 	if (err == -EPROTO)
 		dev_err(&dev->vdev->dev,
 			"the RNIC has user pointers of a kind that this driver does not know: install the driver that belongs to the host's vrdmad\n");
+	else if (err == -ENODEV)
+		dev_err(&dev->vdev->dev,
+			"there is no RNIC behind the device: the log of the host's vrdmad says why\n");
 	else if (err)
 		dev_err(&dev->vdev->dev,
 			"the device does not tell its RNIC's user pointers: %d\n", err);

@@ -90,6 +90,24 @@ const Command* find_command(uint16_t opcode) {
     return found != std::end(kCommands) && found->opcode == opcode ? found : nullptr;
 }
 
+// Those verbs that give something back.
+bool releases(uint16_t opcode) {
+    switch (opcode) {
+        case VRDMA_CMD_DEL_GID:
+        case VRDMA_CMD_DEALLOC_UCONTEXT:
+        case VRDMA_CMD_MUNMAP:
+        case VRDMA_CMD_DEALLOC_PD:
+        case VRDMA_CMD_DEREG_MR:
+        case VRDMA_CMD_DESTROY_CQ:
+        case VRDMA_CMD_DESTROY_SRQ:
+        case VRDMA_CMD_DESTROY_QP:
+        case VRDMA_CMD_DESTROY_AH:
+            return true;
+        default:
+            return false;
+    }
+}
+
 // The runs of the memory region itself, where the request is to register one.
 uint32_t run_count(uint16_t opcode, std::span<const std::byte> request) {
     if (opcode != VRDMA_CMD_REG_MR) {
@@ -191,6 +209,15 @@ CommandDispatcher::Outcome CommandDispatcher::refuse(vhost::DescriptorChain& cha
         return {};
     }
     return {.written = sizeof(response), .cancelled = false};
+}
+
+CommandDispatcher::Outcome CommandDispatcher::execute_without_rnic(vhost::DescriptorChain& chain) {
+    static_assert(sizeof(vrdma_rsp_empty) == sizeof(vrdma_rsp_hdr), "refuse() writes all of it");
+    vrdma_cmd_hdr header;
+    if (!chain.read(0, bytes_of(header))) {
+        return {};
+    }
+    return refuse(chain, releases(le16toh(header.opcode)) ? 0 : ENODEV);
 }
 
 CommandDispatcher::Outcome CommandDispatcher::execute(vhost::DescriptorChain& chain, Verbs& verbs) {

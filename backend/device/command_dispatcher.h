@@ -27,6 +27,10 @@ class CommandDispatcher {
     };
     Outcome execute(vhost::DescriptorChain& chain, Verbs& verbs);
 
+    // Answers `chain` for a device that has no RNIC: what is to be released is gone already,
+    // all else is ENODEV.
+    static Outcome execute_without_rnic(vhost::DescriptorChain& chain);
+
     // Answers `chain` with `status`, an errno, whatever it asks for.
     static Outcome refuse(vhost::DescriptorChain& chain, int status);
 

@@ -89,7 +89,8 @@ void EventDelivery::completion(uint32_t comp_vector, uint32_t cq_handle) {
 
 void EventDelivery::async_event(rnic::AsyncEventType type, uint32_t handle) {
     const std::lock_guard lock(events_.mutex);
-    if (events_.waiting.size() >= kMaxWaitingEvents) {
+    // The one event that must not get lost; it comes once.
+    if (events_.waiting.size() >= kMaxWaitingEvents && type != rnic::AsyncEventType::kDeviceFatal) {
         log_.warn("{}: an asynchronous event is lost: {} wait already and the guest takes none",
                   guest_, events_.waiting.size());
         return;

@@ -6,6 +6,7 @@
 #include <memory>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "result.h"
 
@@ -43,6 +44,14 @@ class HandleTable {
     Object* find(uint32_t handle) {
         auto found = objects_.find(handle);
         return found == objects_.end() ? nullptr : found->second.get();
+    }
+
+    std::vector<uint32_t> handles() const {
+        std::vector<uint32_t> result;
+        for (const auto& entry : objects_) {
+            result.push_back(entry.first);
+        }
+        return result;
     }
 
     void erase(uint32_t handle) { objects_.erase(handle); }

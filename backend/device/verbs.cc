@@ -155,6 +155,12 @@ Result<void> Verbs::dealloc_ucontext(Call&, const vrdma_cmd_handle& request, vrd
     return {};
 }
 
+void Verbs::release_all() {
+    for (const uint32_t handle : contexts_.handles()) {
+        release_context(handle);
+    }
+}
+
 void Verbs::release_context(uint32_t handle) {
     const auto mine = [handle](const auto& object) { return object.uctx == handle; };
     qps_.erase_if([&](QpObject& qp) {

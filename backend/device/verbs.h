@@ -69,6 +69,11 @@ class Verbs {
     Verbs& operator=(const Verbs&) = delete;
 
     ObjectCounts counts() const;
+
+    // Destroys everything and takes it out of the window, which otherwise goes as a whole.
+    // The doorbell area stays mapped.
+    void release_all();
+
     std::span<const vrdma_udata_pointer> udata_pointers() const { return options_.udata_pointers; }
 
     // The host memory behind the runs, which must sum up to `length`.  EINVAL or EFAULT.

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <exception>
 #include <random>
+#include <system_error>
 
 namespace vrdma::device {
 namespace {
@@ -45,7 +46,13 @@ VirtualDevice::VirtualDevice(Options options, rnic::Rnic& rnic,
       resets_log_(logger),
       events_(options_.guest, logger),
       window_(options_.guest, logger),
-      dispatcher_(options_.guest, options_.limits.mr_runs, logger) {}
+      dispatcher_(options_.guest, options_.limits.mr_runs, logger),
+      lost_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    if (!lost_fd_) {
+        throw std::system_error(errno, std::generic_category(), "virtual device");
+    }
+    control_.watch(lost_fd_.get(), [this] { handle_lost_rnic(); });
+}
 
 VirtualDevice::~VirtualDevice() {
     close_session();
@@ -64,7 +71,9 @@ VirtualDevice::Status VirtualDevice::status() {
 
 // What status() shows must not wait for a command that waits for the VMM.
 void VirtualDevice::publish_counts() {
-    const ObjectCounts counts = session_ == nullptr ? ObjectCounts{} : session_->verbs->counts();
+    const ObjectCounts counts = session_ == nullptr || session_->verbs == nullptr
+                                    ? ObjectCounts{}
+                                    : session_->verbs->counts();
     const std::lock_guard lock(counts_mutex_);
     counts_ = counts;
 }
@@ -146,11 +155,11 @@ void VirtualDevice::reset() {
 void VirtualDevice::open_session() {
     const std::lock_guard lock(session_mutex_);
     try {
-        auto session = std::make_unique<Session>();
-        auto port = rnic_.open_port(options_.guest, events_);
+        auto session = std::make_unique<Session>(events_, lost_fd_.get());
+        auto port = rnic_.open_port(options_.guest, session->events);
         if (!port) {
-            logger_->error("{}: {} gives no port: {}; the guest's verbs fail", options_.guest,
-                           rnic_.name(), to_string(port.error()));
+            logger_->error("{}: {} gives no port: {}; the guest's verbs get {}", options_.guest,
+                           rnic_.name(), to_string(port.error()), to_string(Errno{ENODEV}));
             return;
         }
         session->port = std::move(*port);
@@ -167,19 +176,31 @@ void VirtualDevice::open_session() {
         session_ = std::move(session);
         publish_counts();
     } catch (const std::exception& error) {
-        logger_->error("{}: the device cannot be set up: {}; the guest's verbs fail",
-                       options_.guest, error.what());
+        logger_->error("{}: the device cannot be set up: {}; the guest's verbs get {}",
+                       options_.guest, error.what(), to_string(Errno{ENODEV}));
     }
 }
 
 void VirtualDevice::close_session() {
     const std::lock_guard lock(session_mutex_);
-    if (session_ != nullptr) {
-        session_->verbs.reset();
-        session_->port.reset();
-        session_.reset();
-    }
+    session_.reset();
     publish_counts();
+}
+
+// On the control thread, so that no command runs, and the RNIC's thread, which reported it,
+// goes on.  What is mapped in the window holds the RNIC's files as our descriptors do.
+void VirtualDevice::handle_lost_rnic() {
+    eventfd_t ignored;
+    ::eventfd_read(lost_fd_.get(), &ignored);
+    const std::lock_guard lock(session_mutex_);
+    if (session_ == nullptr || session_->port == nullptr || !session_->events.rnic_lost()) {
+        return;
+    }
+    session_->let_go_of_rnic();
+    publish_counts();
+    logger_->error("{}: {} is gone, and with it all that the guest held; its verbs get {}",
+                   options_.guest, rnic_.name(), to_string(Errno{ENODEV}));
+    events_.async_event(rnic::AsyncEventType::kDeviceFatal, 0);
 }
 
 void VirtualDevice::features_negotiated(uint64_t features) {
@@ -258,7 +279,7 @@ void VirtualDevice::set_doorbell_queue(vhost::Virtqueue* queue) {
     {
         const std::lock_guard lock(session_mutex_);
         doorbell_queue_ = queue;
-        if (session_ != nullptr) {
+        if (session_ != nullptr && session_->port != nullptr) {
             session_->port->set_doorbells(session_->doorbells.area(),
                                           queue == nullptr ? -1 : queue->kick_fd());
         }
@@ -282,8 +303,9 @@ void VirtualDevice::serve_control_queue(vhost::Virtqueue& queue) {
             CommandDispatcher::Outcome outcome;
             {
                 const std::lock_guard lock(session_mutex_);
-                outcome = session_ == nullptr ? CommandDispatcher::refuse(chain, EIO)
-                                              : dispatcher_.execute(chain, *session_->verbs);
+                outcome = session_ == nullptr || session_->verbs == nullptr
+                              ? CommandDispatcher::execute_without_rnic(chain)
+                              : dispatcher_.execute(chain, *session_->verbs);
                 publish_counts();
             }
             if (outcome.cancelled) {

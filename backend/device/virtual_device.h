@@ -11,11 +11,10 @@
 
 #include "device/command_dispatcher.h"
 #include "device/control_thread.h"
-#include "device/doorbell_area.h"
 #include "device/event_delivery.h"
 #include "device/limits.h"
 #include "device/rate_limited_log.h"
-#include "device/verbs.h"
+#include "device/session.h"
 #include "device/vmm_window.h"
 #include "rnic/rnic.h"
 #include "vhost/device.h"
@@ -61,15 +60,9 @@ class VirtualDevice : public vhost::Device {
     void back_channel_ready(std::shared_ptr<vhost::BackChannel> channel) override;
 
   private:
-    // What a guest has between two resets.
-    struct Session {
-        DoorbellArea doorbells;
-        std::unique_ptr<rnic::Port> port;
-        std::unique_ptr<Verbs> verbs;
-    };
-
     void open_session();
     void close_session();
+    void handle_lost_rnic();
     void set_doorbell_queue(vhost::Virtqueue* queue);
     void serve_control_queue(vhost::Virtqueue& queue);
     void publish_counts();
@@ -100,7 +93,8 @@ class VirtualDevice : public vhost::Device {
     // The connection's thread only.
     std::array<vhost::Virtqueue*, VRDMA_VQ_COMPLETION + VRDMA_MAX_COMP_VECTORS> queues_{};
 
-    ControlThread control_;  // last: it uses all of the above
+    FileDescriptor lost_fd_;  // an eventfd: the RNIC of some session is gone
+    ControlThread control_;   // last: it uses all of the above
 };
 
 }  // namespace vrdma::device

@@ -4,6 +4,7 @@
 
 #include <vrdma_udata.h>
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -213,13 +214,17 @@ class FakeRnic : public rnic::Rnic {
     std::vector<rnic::LiveObjectCount> live_objects() const override { return {}; }
     Result<std::unique_ptr<rnic::Port>> open_port(const std::string&,
                                                   rnic::EventSink& event_sink) override {
+        if (refuse_ports != 0) {
+            return fail(refuse_ports);
+        }
         sink = &event_sink;
         return std::make_unique<FakePort>(state, &FakeRnicState::ports, "port");
     }
 
     FakeRnicState state;
     std::vector<vrdma_udata_pointer> pointers;
-    rnic::EventSink* sink = nullptr;
+    rnic::EventSink* sink = nullptr;  // of the port that was opened last
+    std::atomic<int> refuse_ports = 0;
 };
 
 }  // namespace vrdma::device

@@ -80,6 +80,21 @@ TEST_F(EventDeliveryTest, TheDriverLearnsOfABufferThatWasTooSmall) {
     EXPECT_TRUE(driver_->interrupted());
 }
 
+TEST_F(EventDeliveryTest, TheEndOfTheDeviceIsToldHoweverManyEventsWait) {
+    for (size_t i = 0; i <= EventDelivery::kMaxWaitingEvents; ++i) {
+        events_.async_event(rnic::AsyncEventType::kPortActive, 1);
+    }
+    events_.async_event(rnic::AsyncEventType::kDeviceFatal, 0);
+    uint32_t last = 0;
+    for (size_t i = 0; i <= EventDelivery::kMaxWaitingEvents; ++i) {
+        const uint64_t buffer = offer(sizeof(vrdma_event));
+        events_.event_queue_kicked();
+        ASSERT_TRUE(driver_->take_used()) << i;
+        last = le32toh(memory_.at<vrdma_event>(buffer)->type);
+    }
+    EXPECT_EQ(last, uint32_t{VRDMA_EVENT_DEVICE_FATAL});
+}
+
 TEST_F(EventDeliveryTest, WhatWaitedIsForgottenWithTheSession) {
     events_.async_event(rnic::AsyncEventType::kPortActive, 1);
     events_.clear();

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "device/session.h"
+
+#include <sys/eventfd.h>
+
+namespace vrdma::device {
+
+void SessionEvents::completion(uint32_t comp_vector, uint32_t cq_handle) {
+    delivery_.completion(comp_vector, cq_handle);
+}
+
+void SessionEvents::async_event(rnic::AsyncEventType type, uint32_t handle) {
+    if (type != rnic::AsyncEventType::kDeviceFatal) {
+        delivery_.async_event(type, handle);
+        return;
+    }
+    // Pairs with the acquire of the thread that the descriptor wakes.
+    rnic_lost_.store(true, std::memory_order_release);
+    ::eventfd_write(lost_fd_, 1);
+}
+
+void Session::let_go_of_rnic() {
+    if (verbs != nullptr) {
+        verbs->release_all();
+    }
+    verbs.reset();
+    port.reset();
+}
+
+}  // namespace vrdma::device

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include "device/doorbell_area.h"
+#include "device/event_delivery.h"
+#include "device/verbs.h"
+#include "rnic/rnic.h"
+
+namespace vrdma::device {
+
+// Passes on what the RNIC reports.  That it is gone the guest hears only when all that it
+// gave has been let go.
+class SessionEvents : public rnic::EventSink {
+  public:
+    // `lost_fd`, an eventfd, is written to when the RNIC is gone.
+    SessionEvents(EventDelivery& delivery, int lost_fd) : delivery_(delivery), lost_fd_(lost_fd) {}
+
+    void completion(uint32_t comp_vector, uint32_t cq_handle) override;
+    void async_event(rnic::AsyncEventType type, uint32_t handle) override;
+
+    bool rnic_lost() const { return rnic_lost_.load(std::memory_order_acquire); }
+
+  private:
+    EventDelivery& delivery_;
+    const int lost_fd_;
+    std::atomic<bool> rnic_lost_ = false;
+};
+
+// What a guest has between two resets.  Without a port and verbs there is no RNIC, or none
+// any more.
+struct Session {
+    Session(EventDelivery& delivery, int lost_fd) : events(delivery, lost_fd) {}
+
+    // Destroys all that the RNIC gave; the doorbell area stays.
+    void let_go_of_rnic();
+
+    SessionEvents events;
+    DoorbellArea doorbells;
+    std::unique_ptr<rnic::Port> port;
+    std::unique_ptr<Verbs> verbs;
+};
+
+}  // namespace vrdma::device
