@@ -8,6 +8,7 @@
 #include <chrono>
 #include <string>
 
+#include "daemon/locked_memory.h"
 #include "rnic/embedded/embedded_rnic.h"
 #include "rnic/uverbs/host_rnic.h"
 #include "rnic/uverbs/uverbs_rnic.h"
@@ -62,6 +63,12 @@ std::unique_ptr<rnic::Rnic> open_host_rnic(const Config& config,
         check_no_address_rules(
             config,
             fmt::format("connections of '{}', an iWARP RNIC, do not go by GIDs", config.rnic));
+    }
+    if (const auto limit = raise_locked_memory_limit()) {
+        logger->warn(
+            "guests can register {} bytes altogether, the limit RLIMIT_MEMLOCK; give vrdmad "
+            "CAP_IPC_LOCK, or a higher limit (LimitMEMLOCK= in a systemd unit)",
+            *limit);
     }
     return rnic;
 }
