@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from . import bench_lab_cases as cases
-from .bench_lab_figures import markdown_table, text_table
+from . import bench_lab_tables as tables
 from .children import WorkFolder, raise_on_signals
 from .errors import Interrupted, LabError
 from .host_lab import HostLab, seen_inside
@@ -88,33 +88,11 @@ def _measure(arguments: argparse.Namespace) -> Rows:
     return rows
 
 
-def _text(rows: Rows) -> str:
-    parts = []
-    for group, title in cases.GROUPS.items():
-        chosen = [row for row in rows if row["group"] == group]
-        if chosen:
-            parts.append(f"{title}\n{text_table(chosen)}\n" + "".join(f"  {remark}\n" for remark in _remarks(chosen)))
-    return "\n".join(parts)
-
-
-def _markdown(rows: Rows) -> str:
-    parts = []
-    for group, title in cases.GROUPS.items():
-        chosen = [row for row in rows if row["group"] == group]
-        if chosen:
-            remarks = "".join(f"\n- {remark}" for remark in _remarks(chosen))
-            parts.append(f"### {title}\n\n{markdown_table(chosen)}\n" + (f"{remarks}\n" if remarks else ""))
-    return "\n".join(parts)
-
-
-def _remarks(rows: Rows) -> list[str]:
-    return [f"{row['test']}: {remark}" for row in rows for remark in row["remarks"]]
-
-
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--markdown", type=Path)
+    parser.add_argument("--from", dest="source", type=Path)
     parser.add_argument("--rounds", type=int, default=cases.ROUNDS)
     parser.add_argument("--groups", type=lambda text: text.split(","), default=list(cases.GROUPS))
     parser.add_argument("--rnic", default="")
@@ -125,18 +103,20 @@ def main() -> int:
     arguments = _parse()
     raise_on_signals()
     try:
-        rows = _measure(arguments)
+        if arguments.markdown is not None:
+            tables.check_document(arguments.markdown)
+        rows = _measure(arguments) if arguments.source is None else json.loads(arguments.source.read_text())
     except LabError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     except Interrupted as interrupted:
         print("bench: interrupted, all is cleaned up", file=sys.stderr)
         return 128 + interrupted.signal_number
-    print("\n" + _text(rows))
+    print("\n" + tables.text(rows))
     if arguments.json is not None:
         arguments.json.write_text(json.dumps(rows, indent=2) + "\n")
     if arguments.markdown is not None:
-        arguments.markdown.write_text(_markdown(rows))
+        tables.put_into(arguments.markdown, rows)
     return 0
 
 

@@ -14,10 +14,13 @@ LATENCY_BAR = "at most 1.30"
 BANDWIDTH_BAR = "at least 0.95"
 CONTROL_BAR = "at most 2 exits more"
 
+# The program vm_exit measures these.
 EXIT = "an exit (CPUID)"
+PARTS = {"cpuid": EXIT, "out": "an exit to QEMU (port write)", "wake": "waking a process that wakes this one"}
 
 # The tables, by their keys in the JSON.
 GROUPS = {
+    "parts": "What a request to the host consists of",
     "latency": "One message at a time, the daemon asleep before each",
     "spinning": "One message at a time, the daemon spinning on a processor of its own",
     "bandwidth": "Bandwidth",

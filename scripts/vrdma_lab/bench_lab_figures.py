@@ -20,6 +20,7 @@ class Figure:
     native: list[float] = field(default_factory=list)
     guest: list[float] = field(default_factory=list)
     exits_per_message: list[float] = field(default_factory=list)
+    device_accesses: float | None = None  # exits of one message that are accesses to devices
     remarks: list[str] = field(default_factory=list)
 
     def add(self, native: bool, value: float) -> None:
@@ -45,6 +46,7 @@ class Figure:
             "guest": _rounded(self.guest),
             "ratio": None if self.ratio is None else round(self.ratio, 3),
             "exits_per_message": None if self.exits is None else round(self.exits, 3),
+            "device_accesses_per_message": None if self.device_accesses is None else round(self.device_accesses, 4),
             "unit": self.unit,
             "group": self.group,
             "rounds": max(len(self.native), len(self.guest)),
@@ -71,59 +73,3 @@ def _rounded(values: list[float]) -> float | None:
 
 def _range(values: list[float]) -> list[float] | None:
     return [round(min(values), 3), round(max(values), 3)] if values else None
-
-
-def shown(value: object) -> str:
-    """A number with three significant digits, a range, or a dash."""
-    if value is None:
-        return "–"
-    if isinstance(value, (list, tuple)):
-        return " to ".join(shown(each) for each in value)
-    assert isinstance(value, (int, float))
-    magnitude = abs(value)
-    return f"{value:,.0f}" if magnitude >= 100 else f"{value:.1f}" if magnitude >= 10 else f"{value:.2f}"
-
-
-def shown_bytes(count: int) -> str:
-    for unit, size in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
-        if count >= size and count % size == 0:
-            return f"{count // size} {unit}"
-    return f"{count} B" if count else ""
-
-
-_HEADINGS = ("", "size", "native", "guest", "ratio", "of the rounds", "longer by exits", "exits each", "wanted")
-
-
-def _cells(row: dict[str, object]) -> tuple[str, ...]:
-    unit = f" {row['unit']}"
-    size = row["bytes"]
-    assert isinstance(size, int)
-    values = [shown(row[key]) + (unit if row[key] is not None else "") for key in ("native", "guest")]
-    ratios = (shown(row["ratio"]), shown(row["ratio_range"]))
-    exits = (shown(row["exits_worth"]), shown(row["exits_per_message"]))
-    return (str(row["test"]), shown_bytes(size), *values, *ratios, *exits, str(row["wanted"]))
-
-
-def _used_columns(lines: list[tuple[str, ...]]) -> list[int]:
-    """Those in which any line has something."""
-    return [column for column in range(len(_HEADINGS)) if any(line[column] not in ("", "–") for line in lines)]
-
-
-def text_table(rows: Iterable[dict[str, object]]) -> str:
-    """For a terminal."""
-    lines = [_cells(row) for row in rows]
-    columns = _used_columns(lines)
-    widths = {column: max(len(line[column]) for line in [_HEADINGS, *lines]) for column in columns}
-    return "\n".join(
-        "  ".join(f"{line[column]:{'<' if column < 1 else '>'}{widths[column]}}" for column in columns).rstrip()
-        for line in [_HEADINGS, *lines]
-    )
-
-
-def markdown_table(rows: Iterable[dict[str, object]]) -> str:
-    """For docs/performance.md."""
-    lines = [_cells(row) for row in rows]
-    columns = _used_columns(lines)
-    rule = "|" + "|".join("---" if column < 1 else "---:" for column in columns) + "|"
-    body = ["| " + " | ".join(line[column] for column in columns) + " |" for line in [_HEADINGS, *lines]]
-    return "\n".join([body[0], rule, *body[1:]])

@@ -67,7 +67,7 @@ def _booted(arguments: argparse.Namespace, spin_us: int, processor: int | None) 
 
 def _measure_asleep(arguments: argparse.Namespace) -> list[Figure]:
     with _booted(arguments, 0, None) as measurements:
-        measurements.exit_cost("control")
+        measurements.parts("parts", cases.PARTS)
         if "latency" in arguments.groups:
             for latency in cases.LATENCY:
                 measurements.latency("latency", latency)
@@ -85,7 +85,7 @@ def _measure_asleep(arguments: argparse.Namespace) -> list[Figure]:
 
 def _measure_spinning(arguments: argparse.Namespace) -> list[Figure]:
     with _booted(arguments, _SPIN_US, _isolated_processor()) as measurements:
-        measurements.exit_cost("spinning")
+        measurements.parts("spinning", ["cpuid"])
         for latency in cases.SPINNING:
             measurements.latency("spinning", latency)
         return measurements.figures

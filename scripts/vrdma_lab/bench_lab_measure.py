@@ -9,8 +9,10 @@ from pathlib import Path
 from . import bench_lab_cases as cases
 from . import bench_lab_programs as programs
 from .bench_lab_cases import ControlCase, LatencyCase
-from .bench_lab_figures import Figure, shown, shown_bytes
+from .bench_lab_figures import Figure
+from .bench_lab_tables import shown, shown_bytes
 from .counters import exits
+from .exit_reasons import ExitReasons
 from .guest import Guest
 from .rdma_host import RdmaHost
 from .side import Side
@@ -37,12 +39,15 @@ class Measurements:
     def figures(self) -> list[Figure]:
         return list(self._figures.values())
 
-    def exit_cost(self, group: str) -> None:
-        """What one exit costs the guest: an instruction that causes one."""
-        figure = self._figure(group, cases.EXIT, 0, "us")
+    def parts(self, group: str, tests: Iterable[str]) -> None:
+        """What the parts of a request to the host cost."""
+        figures: dict[str, Figure] = {}
         for side in self._by_turns():
-            figure.add(side.native, programs.exit_time(side, self._processor_of(side)))
-        self._tell(figure)
+            for test, value in programs.exit_times(side, tests, self._processor_of(side)).items():
+                figures[test] = self._figure(group, cases.PARTS[test], 0, "us")
+                figures[test].add(side.native, value)
+        for figure in figures.values():
+            self._tell(figure)
 
     def latency(self, group: str, case: LatencyCase) -> None:
         figure = self._figure(group, case.name, case.bytes, "us", case.bar)
@@ -52,7 +57,15 @@ class Measurements:
             figure.add(side.native, value)
             if not side.native:
                 figure.exits_per_message.append((counts[1] - counts[0]) / case.iterations)
+        figure.device_accesses = self._device_accesses(case) / case.iterations
         self._tell(figure)
+
+    def _device_accesses(self, case: LatencyCase) -> int:
+        """Those exits of one run of the guest that are not the doing of clocks; counting them takes time, so apart."""
+        counts: list[int] = []
+        with ExitReasons() as reasons:
+            programs.latency(self._guest, case.options, lambda _: counts.append(reasons.device_accesses(self._guest)))
+        return counts[1] - counts[0]
 
     def bandwidth(self, group: str, exchange: Exchange) -> None:
         figure = self._figure(group, f"RC {exchange.title}", exchange.size, "MB/s", cases.BANDWIDTH_BAR)
@@ -111,4 +124,6 @@ class Measurements:
         text += f", ratio {shown(row['ratio'])} ({shown(row['ratio_range'])})"
         if figure.exits is not None:
             text += f", {figure.exits:.3f} exits each"
+        if figure.device_accesses is not None:
+            text += f", {figure.device_accesses:.3f} of them to a device"
         self._say("; ".join([text, *figure.remarks]))

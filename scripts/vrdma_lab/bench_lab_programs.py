@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -81,10 +81,11 @@ def control_times(side: Side, options: str, observe: Observe) -> dict[Key, float
     return _must_run_in_steps(side, _command(side, "rdma_control", f"--steps {options}", None), observe)
 
 
-def exit_time(side: Side, processor: int | None = None) -> float:
-    """Microseconds of an instruction that leaves a virtual machine."""
+def exit_times(side: Side, tests: Iterable[str], processor: int | None = None) -> dict[str, float]:
+    """Microseconds of what vm_exit measures."""
     pinned = f"taskset --cpu-list {processor} " if processor is not None else ""
-    return _medians(side, side.must(f"{pinned}{program(side, 'vm_exit')} --json"))[("cpuid", 0)]
+    output = side.must(f"{pinned}{program(side, 'vm_exit')} --json --tests {','.join(tests)}", _PATIENCE)
+    return {test: value for (test, _), value in _medians(side, output).items()}
 
 
 def region(side: Side, pages: str, size: int, observe: Observe) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from .side import Side
 from .switch import Switch
 
 MEMORY_MIB = 6144
-_ISOLATION = " isolcpus=domain,managed_irq,1 irqaffinity=0"
+_ISOLATION = " isolcpus=domain,managed_irq,1 irqaffinity=0 tsc=reliable"
 
 
 class HostVm(Side):
