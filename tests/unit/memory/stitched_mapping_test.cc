@@ -4,11 +4,12 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/memfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <fstream>
-#include <iterator>
+#include <string>
 
 namespace vrdma::memory {
 namespace {
@@ -55,10 +56,14 @@ uint64_t number_at(const std::byte* address) {
     return *reinterpret_cast<const uint64_t*>(address);
 }
 
-uint64_t mappings_of_this_process() {
+// Of guest RAM, in this process.
+uint64_t mappings_of_ram() {
     std::ifstream maps("/proc/self/maps");
-    return static_cast<uint64_t>(
-        std::count(std::istreambuf_iterator<char>(maps), std::istreambuf_iterator<char>(), '\n'));
+    uint64_t count = 0;
+    for (std::string line; std::getline(maps, line);) {
+        if (line.find("memfd:ram") != std::string::npos) ++count;
+    }
+    return count;
 }
 
 class StitchedMappingTest : public testing::Test {
@@ -154,15 +159,15 @@ TEST_F(StitchedMappingTest, KeepsTheMemoryMappedWhenTheRegionIsRemoved) {
 }
 
 TEST_F(StitchedMappingTest, LeavesNoMappingBehind) {
-    const uint64_t before = mappings_of_this_process();
+    const uint64_t before = mappings_of_ram();
     {
         auto mapping = stitch({page(ram_, 7), page(ram_, 2), page(ram_, 5)});
         ASSERT_TRUE(mapping.has_value());
-        EXPECT_GT(mappings_of_this_process(), before);
+        EXPECT_GT(mappings_of_ram(), before);
         StitchedMapping moved = std::move(*mapping);
         EXPECT_EQ(number_at(moved.data()), 7U);
     }
-    EXPECT_EQ(mappings_of_this_process(), before);
+    EXPECT_EQ(mappings_of_ram(), before);
 }
 
 TEST_F(StitchedMappingTest, RefusesNothingAtAll) {
@@ -199,10 +204,10 @@ TEST_F(StitchedMappingTest, RefusesScatteredMemoryThatIsInNoFile) {
 
 TEST_F(StitchedMappingTest, AFailureInTheMiddleLeavesNoMappingBehind) {
     const auto unwritable = make_region({.file_flags = O_RDONLY});
-    const uint64_t before = mappings_of_this_process();
+    const uint64_t before = mappings_of_ram();
     EXPECT_EQ(error_of({page(ram_, 3), page(ram_, 1), page(unwritable, 2)}), EACCES);
     EXPECT_THAT(reason_, HasSubstr("mapping piece 3 of 3"));
-    EXPECT_EQ(mappings_of_this_process(), before);
+    EXPECT_EQ(mappings_of_ram(), before);
 }
 
 // A file of huge pages can be mapped by whole ones only.  These tests give an ordinary file
@@ -231,6 +236,37 @@ TEST_F(StitchedMappingTest, SmallPiecesOfHugePagesAreRefusedWithAdvice) {
     EXPECT_EQ(error_of({page(huge, 1), page(huge, 700)}), EOPNOTSUPP);
     EXPECT_THAT(reason_, HasSubstr("which have 2097152 bytes"));
     EXPECT_THAT(reason_, HasSubstr("back the guest's RAM with ordinary pages"));
+}
+
+TEST_F(StitchedMappingTest, MapsTheKernelsHugePages) {
+    const FileDescriptor fd(::memfd_create("ram", MFD_CLOEXEC | MFD_HUGETLB | MFD_HUGE_2MB));
+    if (!fd || ::ftruncate(fd.get(), 4 * kHugePage) != 0) GTEST_SKIP() << "no hugetlbfs here";
+    auto ram = Mapping::map(fd.get(), 0, 4 * kHugePage);
+    // MAP_POPULATE tells what a first access would be killed for.
+    void* populated = ::mmap(nullptr, 4 * kHugePage, PROT_READ | PROT_WRITE,
+                             MAP_SHARED | MAP_POPULATE, fd.get(), 0);
+    if (!ram || populated == MAP_FAILED) GTEST_SKIP() << "no huge pages are reserved here";
+    ::munmap(populated, 4 * kHugePage);
+    for (uint64_t number = 0; number < 4; ++number) {
+        *reinterpret_cast<uint64_t*>(ram->data() + number * kHugePage) = number;
+    }
+    FileDescriptor backing(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
+    const auto region =
+        std::make_shared<GuestRegion>(GuestPhysicalAddress{0}, 4 * kHugePage, 0, std::move(*ram), 0,
+                                      FileBacking{std::move(backing), 0, kHugePage});
+
+    const uint64_t before = mappings_of_ram();
+    {
+        auto mapping = stitch({piece(region, 3 * kHugePage, kHugePage),
+                               piece(region, kHugePage, kHugePage), piece(region, 0, kPage)});
+        ASSERT_TRUE(mapping.has_value()) << reason_;
+        EXPECT_EQ(mapping->mappings(), 3U);
+        EXPECT_EQ(number_at(mapping->data()), 3U);
+        EXPECT_EQ(number_at(mapping->data() + kHugePage), 1U);
+        EXPECT_EQ(number_at(mapping->data() + 2 * kHugePage), 0U);
+    }
+    EXPECT_EQ(mappings_of_ram(), before);
+    EXPECT_EQ(error_of({page(region, 1), page(region, 700)}), EOPNOTSUPP);
 }
 
 TEST_F(StitchedMappingTest, ManyThousandScatteredPagesBecomeContiguous) {
@@ -300,10 +336,10 @@ TEST_F(MappingBudgetTest, AStitchingBeyondItFailsBeforeItMapsAnything) {
         pieces.push_back(page(ram, number));
     }
     set_limit(100);
-    const uint64_t before = mappings_of_this_process();
+    const uint64_t before = mappings_of_ram();
     EXPECT_EQ(StitchedMapping::make(pieces, 0, budget, reason_).error(), Errno{ENOMEM});
     EXPECT_THAT(reason_, HasSubstr("vm.max_map_count"));
-    EXPECT_EQ(mappings_of_this_process(), before);
+    EXPECT_EQ(mappings_of_ram(), before);
 }
 
 }  // namespace
