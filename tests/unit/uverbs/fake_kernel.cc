@@ -212,8 +212,8 @@ Result<void> FakeKernel::execute(std::unique_ptr<Context>& context,
     auto handled = handle(context, header.command, bundle, lock);
     if (handled) {
         const auto& answer = answers_[header.command];
-        std::memcpy(bundle.response + bundle.response_size, answer.data(),
-                    std::min(answer.size(), bundle.command.udata_out));
+        const size_t size = std::min(answer.size(), bundle.command.udata_out);
+        std::copy_n(answer.data(), size, bundle.response + bundle.response_size);
     }
     return handled;
 }

@@ -43,6 +43,7 @@ class UverbsWorker : public GuestTest {
 
     std::chrono::microseconds spin{0};
     Doorbells doorbells;
+    Doorbells others;
     std::unique_ptr<rnic::ProtectionDomain> pd;
     std::unique_ptr<rnic::CompletionQueue> cq;
     std::unique_ptr<rnic::QueuePair> qp;
@@ -172,7 +173,6 @@ TEST_F(UverbsWorker, AnEventOfThePortIsReportedOnce) {
 }
 
 TEST_F(UverbsWorker, DoorbellsThatWereRungBeforeAreFound) {
-    Doorbells others;
     others.ring_qp(7);
     port->set_doorbells(others.area(), others.notify_fd());
     EXPECT_TRUE(kernel.wait_for_rings(1));
@@ -182,7 +182,6 @@ TEST_F(UverbsWorker, AnAreaThatWasTakenBackIsNotTouchedAnyMore) {
     port->set_doorbells(nullptr, -1);
     EXPECT_FALSE(doorbells.polling());
     doorbells.ring_qp(7);
-    Doorbells others;
     port->set_doorbells(others.area(), others.notify_fd());
     others.ring_qp(7);
     ASSERT_TRUE(kernel.wait_for_rings(1));
