@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 from .errors import LabError
 from .side import Side
@@ -15,11 +14,10 @@ _ENDLESS = Exchange("ib_write_bw", 65536, 1000, ("--run_infinitely", "-D", "1"))
 
 
 class EndlessTransfer:
-    """perftest's ib_write_bw from client to server; with events, the client sleeps until completions come."""
+    """perftest's ib_write_bw from client to server."""
 
-    def __init__(self, server: Side, client: Side, events: bool = False) -> None:
-        exchange = replace(_ENDLESS, options=(*_ENDLESS.options, "-e")) if events else _ENDLESS
-        self.server, self.client = start_exchange(server, client, exchange)
+    def __init__(self, server: Side, client: Side) -> None:
+        self.server, self.client = start_exchange(server, client, _ENDLESS)
 
     @property
     def rows(self) -> int:

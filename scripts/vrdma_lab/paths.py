@@ -56,6 +56,11 @@ def measuring_programs() -> list[Path]:
     return [path for path in (folder / name for name in MEASURING_PROGRAMS) if path.exists()]
 
 
+def stream_program() -> Path:
+    """The program of tests/lab that writes until something goes wrong."""
+    return build_folder() / "tests" / "lab" / "rdma_stream"
+
+
 def qemu() -> str:
     return os.environ.get("VRDMA_QEMU") or "qemu-system-x86_64"
 

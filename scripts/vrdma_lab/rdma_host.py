@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +54,8 @@ class Native(Side):
         theirs.close()
         super().__init__(name, network.address, network.underlay_address, device, Channel(name, ours, self._child.tail))
         self.channel.connect(self._child.check, 60)
+        self.log_start = f"vrdma: {folder.name} begins"
+        self.must(f"echo '{self.log_start}' > /dev/kmsg")
 
     def close(self) -> None:
         self.channel.close()
@@ -138,10 +140,11 @@ class RdmaHost(Lab):
         rnic: str | None = None,
         spin_us: int | None = None,
         peers: Iterable[Peer] = (BARE_METAL,),
+        vms: Mapping[int, str] | None = None,
     ) -> Daemon:
         """Starts vrdmad for these guests, on the host's RNIC if not on another."""
         rnic = rnic or self.device
         options = ["--spin-us", str(spin_us)] if spin_us is not None else []
         toml = "" if rnic == "embedded" else "".join(peer.toml() for peer in peers)
-        self._daemon = Daemon(self.folder, numbers, options, toml, rnic)
+        self._daemon = Daemon(self.folder, numbers, options, toml, rnic, vms)
         return self._daemon

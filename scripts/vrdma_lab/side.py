@@ -17,6 +17,7 @@ class Side:
     """
 
     native = False  # runs on the host, not in a guest
+    log_start = "Run /init as init process"  # what comes before it in the kernel's log is not this project's doing
 
     def __init__(self, name: str, ip: str, underlay: str, device: str, channel: Channel) -> None:
         self.name = name
@@ -41,6 +42,13 @@ class Side:
         if not outcome.ok:
             raise LabError(self.channel.report(f"status {outcome.status} from: {command}", job))
         return outcome.output
+
+    def complaints(self) -> str:
+        """What the kernel's log has of bugs and warnings."""
+        # grep's status says only whether there were any.
+        return self.must(
+            f"dmesg | sed '1,\\|{self.log_start}|d' | grep -E -A 20 'BUG:|WARNING:|Oops|protection fault' || true"
+        )
 
     def address_towards(self, peer: Side) -> str:
         """The address that RDMA with this peer starts from."""

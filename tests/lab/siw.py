@@ -46,7 +46,7 @@ class Siw(GuestsTest):
                 server = side.start(command)
                 wait_listening(side, PORT + 1, server)
                 outcome = side.run(f"{command} {side.ip}", PATIENCE)
-                self.assertIn("Failed to modify QP to RTS", outcome.output + server.wait(PATIENCE).output)
+                self.assertRegex(outcome.output + server.wait(PATIENCE).output, "Failed to modify QP to RT[RS]")
 
 
 if __name__ == "__main__":
