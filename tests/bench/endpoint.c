@@ -24,20 +24,29 @@ static struct ibv_context* open_named(const char* name) {
     return context;
 }
 
+// How well a GID serves when none was asked for: an IPv4 address is not link-local, so that
+// it is usable as soon as it is there.
+static int worth(const struct ibv_gid_entry* entry) {
+    static const unsigned char kIpv4Prefix[12] = {[10] = 0xff, [11] = 0xff};
+    if (entry->gid_type != IBV_GID_TYPE_ROCE_V2) return 1;
+    return memcmp(entry->gid.raw, kIpv4Prefix, sizeof kIpv4Prefix) == 0 ? 3 : 2;
+}
+
 static int find_gid(const struct RdmaDevice* device) {
     struct ibv_gid_entry entries[kMaxGids];
     const ssize_t count = ibv_query_gid_table(device->context, entries, kMaxGids, 0);
-    int first = kAnyGid;
+    int best = kAnyGid;
+    int best_worth = 0;
     for (ssize_t i = 0; i < count; ++i) {
-        if (entries[i].port_num != device->port) continue;
-        if (entries[i].gid_type == IBV_GID_TYPE_ROCE_V2) return (int)entries[i].gid_index;
-        if (first == kAnyGid) first = (int)entries[i].gid_index;
+        if (entries[i].port_num != device->port || worth(&entries[i]) <= best_worth) continue;
+        best = (int)entries[i].gid_index;
+        best_worth = worth(&entries[i]);
     }
-    if (first == kAnyGid) {
+    if (best == kAnyGid) {
         fail("port %u of %s has no GID: has its network device an address?", device->port,
              ibv_get_device_name(device->context->device));
     }
-    return first;
+    return best;
 }
 
 struct RdmaDevice open_device(const struct DeviceChoice* choice) {

@@ -11,7 +11,7 @@ enum { kAnyGid = -1, kUdQkey = 0x11111111 };
 struct DeviceChoice {
     const char* name;  // NULL: the first there is
     uint8_t port;
-    int gid_index;  // kAnyGid: the first of type RoCE v2, or else the first
+    int gid_index;  // kAnyGid: an IPv4 address of RoCE v2 if there is one
 };
 
 struct RdmaDevice {

@@ -37,7 +37,7 @@ static void usage(void) {
         "\n"
         "  --device NAME       the RDMA device (the first one)\n"
         "  --port N            its port (1)\n"
-        "  --gid-index N       its GID (the first of RoCE v2, or else the first)\n"
+        "  --gid-index N       its GID (an IPv4 address of RoCE v2 if there is one)\n"
         "  --tests LIST        of pd, cq, qp, connect (a queue pair from RESET to RTS),\n"
         "                      srq, ah, mr (all)\n"
         "  --sizes LIST        bytes of memory regions, with K, M or G (4K,1M,64M)\n"

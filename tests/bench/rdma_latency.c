@@ -44,7 +44,7 @@ static void usage(void) {
         "\n"
         "  --device NAME       the RDMA device (the first one)\n"
         "  --port N            its port (1)\n"
-        "  --gid-index N       its GID (the first of RoCE v2, or else the first)\n"
+        "  --gid-index N       its GID (an IPv4 address of RoCE v2 if there is one)\n"
         "  --transport T       rc, uc or ud (rc)\n"
         "  --operations LIST   of write, write-imm, send, read, fetch-add (write,send);\n"
         "                      uc has write-imm and send, ud has send\n"
