@@ -17,7 +17,11 @@ constexpr uint32_t kFlowLabelMask = 0xfffff;  // 20 bits, IBTA 1.4, 8.3
 
 GuestAddresses::GuestAddresses(std::string guest, std::shared_ptr<AddressMap> map,
                                std::shared_ptr<spdlog::logger> logger)
-    : guest_(std::move(guest)), map_(std::move(map)), log_(std::move(logger)) {}
+    : guest_(std::move(guest)),
+      map_(std::move(map)),
+      gid_log_(logger),
+      path_log_(logger),
+      source_log_(std::move(logger)) {}
 
 GuestAddresses::~GuestAddresses() {
     for (const auto& [index, gid] : gids_) {
@@ -36,14 +40,14 @@ Result<void> GuestAddresses::add_gid(uint32_t index, const rnic::Gid& gid, uint3
     const auto covers = [&](const GidPrefix& prefix) { return prefix.contains(gid); };
     if (!allowed.empty() && scope_of(gid) != GidScope::kIpv6LinkLocal &&
         std::ranges::none_of(allowed, covers)) {
-        log_.warn("{}: the address {} is not among the 'gids' of its [[vm]]; it cannot use it",
-                  guest_, to_string(gid));
+        gid_log_.warn("{}: the address {} is not among the 'gids' of its [[vm]]; it cannot use it",
+                      guest_, to_string(gid));
         return fail(EACCES);
     }
     const std::string owner = map_->claim(guest_, gid);
     if (owner != guest_ && scope_of(gid) != GidScope::kIpv6LinkLocal) {
         // No error: the guest's kernel would never try again, also when the other lets go.
-        log_.warn(
+        gid_log_.warn(
             "{}: the address {} belongs to the guest '{}'; it cannot use it as long as that has it",
             guest_, to_string(gid), owner);
     }
@@ -73,13 +77,13 @@ Result<rnic::AhAttributes> GuestAddresses::underlay(const rnic::AhAttributes& gu
     }
     const auto path = map_->path(guest_, source->second, guest.dgid);
     if (!path) {
-        log_.warn("{}: no path from {} to {}: {}; the verb gets '{}'", guest_,
-                  to_string(source->second), to_string(guest.dgid), path.error().reason,
-                  vrdma::to_string(path.error().error));
+        path_log_.warn("{}: no path from {} to {}: {}; the verb gets '{}'", guest_,
+                       to_string(source->second), to_string(guest.dgid), path.error().reason,
+                       vrdma::to_string(path.error().error));
         return fail(path.error().error);
     }
     if (path->bare_metal && path->sgid != source->second) {
-        log_.info(
+        source_log_.info(
             "{}: {} sees {} as the source of its packets, not {}, and answers to what it sees; "
             "for {} to be seen, add it to the RNIC's netdev",
             guest_, to_string(path->dgid), to_string(path->sgid), to_string(source->second),

@@ -43,7 +43,10 @@ class GuestAddresses {
   private:
     const std::string guest_;
     const std::shared_ptr<AddressMap> map_;
-    RateLimitedLog log_;
+    // One for each kind of line: a guest that provokes one kind must not hide the others.
+    RateLimitedLog gid_log_;
+    RateLimitedLog path_log_;
+    RateLimitedLog source_log_;
     std::map<uint32_t, rnic::Gid> gids_;
 };
 

@@ -6,11 +6,11 @@
 #include <poll.h>
 #include <pthread.h>
 #include <rdma/ib_user_verbs.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <system_error>
 
 namespace vrdma::uverbs {

@@ -240,7 +240,7 @@ std::unique_ptr<rnic::Rnic> make_uverbs_rnic(const UverbsConfig& config, const H
         .spin = config.spin,
         .device = std::move(access.device),
         .addresses = std::move(addresses),
-        .logger = logger,
+        .logger = std::move(logger),
     });
     return std::make_unique<UverbsRnic>(host.name, std::move(state), std::move(gids), attributes,
                                         std::move(own), std::move(access.removal));

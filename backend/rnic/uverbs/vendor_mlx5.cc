@@ -44,7 +44,7 @@ constexpr std::array kUdata{
 // page is meant, which has one address in this process for as long as it is guest memory.
 constexpr vrdma_udata_pointer doorbell_record(vrdma_opcode opcode, size_t offset) {
     return {
-        .opcode = opcode,
+        .opcode = static_cast<uint16_t>(opcode),
         .offset = static_cast<uint16_t>(offset),
         .flags = VRDMA_UDATA_POINTER_LASTING | VRDMA_UDATA_POINTER_PAGES,
         .length = 8,
@@ -56,7 +56,7 @@ constexpr vrdma_udata_pointer doorbell_record(vrdma_opcode opcode, size_t offset
 constexpr vrdma_udata_pointer buffer(vrdma_opcode opcode, size_t offset, vrdma_udata_term first,
                                      vrdma_udata_term second = {}) {
     return {
-        .opcode = opcode,
+        .opcode = static_cast<uint16_t>(opcode),
         .offset = static_cast<uint16_t>(offset),
         .flags = VRDMA_UDATA_POINTER_LASTING,
         .length = 0,

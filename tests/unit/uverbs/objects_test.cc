@@ -9,7 +9,6 @@
 namespace vrdma::uverbs {
 namespace {
 
-using testing::ElementsAre;
 using testing::HasSubstr;
 
 class UverbsObjects : public GuestTest {
