@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,9 @@ class Daemon:
         options: list[str] | None = None,
         toml: str = "",
         rnic: str = "embedded",
+        vms: Mapping[int, str] | None = None,
     ) -> None:
+        """`vms` has more lines for the [[vm]] tables of some guests."""
         numbers = tuple(numbers)
         self._folder = folder
         self._status = folder / "status.sock"
@@ -34,7 +36,7 @@ class Daemon:
         lines = ["[daemon]", f'status_socket = "{self._status}"', 'log_level = "info"', "[rnic]", f'name = "{rnic}"', toml]
         for number in numbers:
             lines += ["[[vm]]", f'name = "{guest_name(number)}"']
-            lines += [f'socket = "{self.socket_of(number)}"', f'mac = "{mac_of(number)}"']
+            lines += [f'socket = "{self.socket_of(number)}"', f'mac = "{mac_of(number)}"', (vms or {}).get(number, "")]
         config.write_text("\n".join(lines) + "\n")
         program = paths.daemon()
         if not program.exists():

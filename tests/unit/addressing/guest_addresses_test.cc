@@ -118,6 +118,16 @@ TEST_F(GuestAddressesTest, TheLogCannotBeFlooded) {
     EXPECT_LT(std::count(log.begin(), log.end(), '\n'), 1000);
 }
 
+TEST_F(GuestAddressesTest, ManyLinesOfOneKindHideNoOthers) {
+    rules_.guests = {{"a", {"", {parse_gid_prefix("10.77.0.0/24").value()}}}};
+    ASSERT_EQ(add(guest(), 0, "10.77.0.1"), 0);
+    EXPECT_EQ(error_of(guest().underlay(to("10.77.0.9"))), ENETUNREACH);
+    EXPECT_EQ(add(guest(), 1, "10.78.0.1"), EACCES);
+    ASSERT_TRUE(guest().underlay(to("10.9.0.1")).has_value());
+    EXPECT_THAT(log_.str(), AllOf(HasSubstr("no path"), HasSubstr("10.78.0.1 is not among"),
+                                  HasSubstr("sees 10.9.0.1")));
+}
+
 TEST_F(GuestAddressesTest, TheOperatorLearnsThatABareMetalPeerSeesAnotherAddress) {
     ASSERT_EQ(add(guest(), 0, "10.77.0.1"), 0);
     ASSERT_TRUE(guest().underlay(to("10.9.0.1")).has_value());
