@@ -10,7 +10,7 @@ from pathlib import Path
 from . import paths
 
 _FOLDER = paths.SOURCE / "tests" / "lab"
-_NO_SUITES = {"support"}
+_NO_SUITES = {"command", "support"}
 
 
 @dataclass(frozen=True)

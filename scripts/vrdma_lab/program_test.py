@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the tests of the project's entry points share: one is started, ended in some way, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+
+def processes_with(text: bytes) -> list[str]:
+    """The processes that have the text in their environment or command line."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (folder / "cmdline").read_bytes()
+            if text in command or text in (folder / "environ").read_bytes():
+                found.append(f"{folder.name} {command!r}")
+        except OSError:
+            pass
+    return found
+
+
+class ProgramTest(unittest.TestCase):
+    """Tests of one program."""
+
+    program: Path
+
+    def setUp(self) -> None:
+        # All that the program makes is below this folder, and all its processes have it in their environment.
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="t")))
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [str(self.program), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "TMPDIR": str(self.folder)},
+        )
+
+    def wait_for_line(self, process: subprocess.Popen[str], start: str) -> None:
+        assert process.stdout is not None
+        seen = []
+        for line in process.stdout:
+            seen.append(line)
+            if line.startswith(start):
+                return
+        self.fail(f"no line starts with {start!r} in:\n{''.join(seen)}")
+
+    def assert_nothing_is_left(self) -> None:
+        # What a killed process leaves goes as soon as the kernel has told the others.
+        deadline = time.monotonic() + 20
+        while True:
+            files = [str(path) for path in self.folder.rglob("*")]
+            processes = processes_with(str(self.folder).encode())
+            if not files and not processes:
+                return
+            self.assertLess(time.monotonic(), deadline, f"left behind: {files} {processes}")
+            time.sleep(0.1)
+
+    def end_with(self, number: signal.Signals, at: str, *arguments: str) -> int:
+        """The status of the program when it gets this signal once a line that starts so has come."""
+        process = self.start(*arguments)
+        try:
+            self.wait_for_line(process, at)
+            process.send_signal(number)
+            process.communicate(timeout=60)
+        finally:
+            process.kill()
+            process.wait()
+        self.assert_nothing_is_left()
+        return process.returncode
+
+    def assert_refused(self, *arguments: str) -> None:
+        """A mistake in the arguments gets a sentence and the status 2."""
+        with self.subTest(arguments=arguments):
+            result = subprocess.run([str(self.program), *arguments], capture_output=True, text=True, timeout=30)
+            self.assertEqual(result.returncode, 2)
+            self.assertIn(f"{self.program.name}: ", result.stderr)
