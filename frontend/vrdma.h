@@ -33,6 +33,7 @@ struct vrdma_cmdq {
 	struct mutex submit;	/* makes submitters take turns when vq is full */
 	wait_queue_head_t wait;	/* for room in vq, or for VRDMA_DEAD */
 	unsigned int completed;	/* commands so far */
+	unsigned int sleepers;	/* that wait for an interrupt; with none, there are none */
 };
 
 /* eventq or a completionq: buffers of one size that the device fills */

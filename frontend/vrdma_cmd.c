@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* vrdma guest driver: commands on controlq. */
+#include <linux/ktime.h>
 #include <linux/sched/signal.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
@@ -8,6 +9,8 @@
 
 /* How often a waiting command looks whether there is still a device. */
 #define VRDMA_CMD_CHECK_INTERVAL	(2 * HZ)
+/* How long a caller looks for the answer before it sleeps. */
+#define VRDMA_CMD_POLL_US		100
 #define VRDMA_CMD_CHUNK_SIZE		SZ_32K
 
 static void vrdma_cmd_free(struct kref *ref)
@@ -170,6 +173,9 @@ static int vrdma_cmdq_try_submit(struct vrdma_dev *dev, struct vrdma_cmd *cmd,
 		err = vrdma_cmdq_add(dev, cmd);
 	if (!err) {
 		kref_get(&cmd->ref);
+		/* The caller looks for the answer itself before it sleeps. */
+		if (!cmdq->sleepers)
+			virtqueue_disable_cb(cmdq->vq);
 		kick = virtqueue_kick_prepare(cmdq->vq);
 	}
 	spin_unlock_irq(&cmdq->lock);
@@ -177,6 +183,89 @@ static int vrdma_cmdq_try_submit(struct vrdma_dev *dev, struct vrdma_cmd *cmd,
 	if (kick)
 		virtqueue_notify(cmdq->vq);
 	return err;
+}
+
+static void vrdma_cmdq_finish(struct vrdma_cmdq *cmdq, struct vrdma_cmd *cmd, u32 used, int err)
+{
+	cmd->used = used;
+	cmd->err = err;
+	WRITE_ONCE(cmdq->completed, cmdq->completed + 1);
+	complete(&cmd->done);
+	vrdma_cmd_put(cmd);
+}
+
+/* With cmdq->lock. */
+static void vrdma_cmdq_reap(struct vrdma_cmdq *cmdq)
+{
+	struct vrdma_cmd *cmd;
+	u32 used;
+
+	while ((cmd = virtqueue_get_buf(cmdq->vq, &used)))
+		vrdma_cmdq_finish(cmdq, cmd, used, 0);
+}
+
+/* With cmdq->lock: takes the answers there are, and has the device call for the next. */
+static void vrdma_cmdq_reap_and_enable(struct vrdma_cmdq *cmdq)
+{
+	do {
+		virtqueue_disable_cb(cmdq->vq);
+		vrdma_cmdq_reap(cmdq);
+		if (virtqueue_is_broken(cmdq->vq))
+			break;
+	} while (!virtqueue_enable_cb(cmdq->vq));
+}
+
+/* From here to vrdma_cmdq_woken() answers are announced by an interrupt. */
+static void vrdma_cmdq_sleeps(struct vrdma_dev *dev)
+{
+	struct vrdma_cmdq *cmdq = &dev->cmdq;
+
+	spin_lock_irq(&cmdq->lock);
+	cmdq->sleepers++;
+	if (dev->state == VRDMA_ALIVE)
+		vrdma_cmdq_reap_and_enable(cmdq);
+	spin_unlock_irq(&cmdq->lock);
+
+	/* Others' answers may be among those that were taken. */
+	wake_up_all(&cmdq->wait);
+}
+
+static void vrdma_cmdq_woken(struct vrdma_dev *dev)
+{
+	spin_lock_irq(&dev->cmdq.lock);
+	dev->cmdq.sleepers--;
+	spin_unlock_irq(&dev->cmdq.lock);
+}
+
+/*
+ * Most verbs take the host less time than an interrupt takes the guest.  True
+ * when the answer came while we looked.
+ */
+static bool vrdma_cmd_poll(struct vrdma_dev *dev, struct vrdma_cmd *cmd)
+{
+	struct vrdma_cmdq *cmdq = &dev->cmdq;
+	ktime_t end = ktime_add_us(ktime_get(), VRDMA_CMD_POLL_US);
+	unsigned int before;
+	bool late;
+
+	do {
+		late = ktime_after(ktime_get(), end);
+
+		spin_lock_irq(&cmdq->lock);
+		before = cmdq->completed;
+		if (dev->state == VRDMA_ALIVE)
+			vrdma_cmdq_reap(cmdq);
+		before -= cmdq->completed;
+		spin_unlock_irq(&cmdq->lock);
+
+		if (before)
+			wake_up_all(&cmdq->wait);
+		if (try_wait_for_completion(&cmd->done))
+			return true;
+		cpu_relax();
+	} while (!late && !need_resched() && vrdma_alive(dev));
+
+	return false;
 }
 
 static bool vrdma_cmdq_changed(struct vrdma_dev *dev, unsigned int completed)
@@ -187,12 +276,17 @@ static bool vrdma_cmdq_changed(struct vrdma_dev *dev, unsigned int completed)
 static long vrdma_cmdq_wait_for_room(struct vrdma_dev *dev, unsigned int completed, bool killable)
 {
 	struct vrdma_cmdq *cmdq = &dev->cmdq;
+	long left;
 
+	vrdma_cmdq_sleeps(dev);
 	if (killable)
-		return wait_event_killable_timeout(cmdq->wait, vrdma_cmdq_changed(dev, completed),
+		left = wait_event_killable_timeout(cmdq->wait, vrdma_cmdq_changed(dev, completed),
 						   VRDMA_CMD_CHECK_INTERVAL);
-	return wait_event_timeout(cmdq->wait, vrdma_cmdq_changed(dev, completed),
-				  VRDMA_CMD_CHECK_INTERVAL);
+	else
+		left = wait_event_timeout(cmdq->wait, vrdma_cmdq_changed(dev, completed),
+					  VRDMA_CMD_CHECK_INTERVAL);
+	vrdma_cmdq_woken(dev);
+	return left;
 }
 
 static int vrdma_cmdq_submit(struct vrdma_dev *dev, struct vrdma_cmd *cmd, bool killable)
@@ -225,8 +319,7 @@ static int vrdma_cmdq_submit(struct vrdma_dev *dev, struct vrdma_cmd *cmd, bool 
 	return err;
 }
 
-/* A caller that is killed leaves; its command goes when the device is done with it. */
-static int vrdma_cmd_wait(struct vrdma_dev *dev, struct vrdma_cmd *cmd, bool killable)
+static int vrdma_cmd_sleep(struct vrdma_dev *dev, struct vrdma_cmd *cmd, bool killable)
 {
 	unsigned int intervals = 0;
 	long left;
@@ -249,6 +342,20 @@ static int vrdma_cmd_wait(struct vrdma_dev *dev, struct vrdma_cmd *cmd, bool kil
 				 "command %#x has no answer yet: is the host's vrdmad alive?\n",
 				 le16_to_cpu(((struct vrdma_cmd_hdr *)cmd->req)->opcode));
 	}
+}
+
+/* A caller that is killed leaves; its command goes when the device is done with it. */
+static int vrdma_cmd_wait(struct vrdma_dev *dev, struct vrdma_cmd *cmd, bool killable)
+{
+	int err;
+
+	if (vrdma_cmd_poll(dev, cmd))
+		return 0;
+
+	vrdma_cmdq_sleeps(dev);
+	err = vrdma_cmd_sleep(dev, cmd, killable);
+	vrdma_cmdq_woken(dev);
+	return err;
 }
 
 static int vrdma_cmd_check(struct vrdma_dev *dev, struct vrdma_cmd *cmd)
@@ -380,31 +487,14 @@ void vrdma_cmdq_init(struct vrdma_dev *dev)
 	init_waitqueue_head(&cmdq->wait);
 }
 
-static void vrdma_cmdq_finish(struct vrdma_cmdq *cmdq, struct vrdma_cmd *cmd, u32 used, int err)
-{
-	cmd->used = used;
-	cmd->err = err;
-	WRITE_ONCE(cmdq->completed, cmdq->completed + 1);
-	complete(&cmd->done);
-	vrdma_cmd_put(cmd);
-}
-
 void vrdma_cmdq_callback(struct virtqueue *vq)
 {
 	struct vrdma_dev *dev = vq->vdev->priv;
 	struct vrdma_cmdq *cmdq = &dev->cmdq;
-	struct vrdma_cmd *cmd;
 	unsigned long flags;
-	u32 used;
 
 	spin_lock_irqsave(&cmdq->lock, flags);
-	do {
-		virtqueue_disable_cb(vq);
-		while ((cmd = virtqueue_get_buf(vq, &used)))
-			vrdma_cmdq_finish(cmdq, cmd, used, 0);
-		if (virtqueue_is_broken(vq))
-			break;
-	} while (!virtqueue_enable_cb(vq));
+	vrdma_cmdq_reap_and_enable(cmdq);
 	spin_unlock_irqrestore(&cmdq->lock, flags);
 
 	wake_up_all(&cmdq->wait);
