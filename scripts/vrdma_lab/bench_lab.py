@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import shlex
 import subprocess
 import sys
@@ -74,7 +75,14 @@ def _isolated_in_host_vm(groups: list[str], arguments: argparse.Namespace) -> Ro
     raise AssertionError("unreachable")
 
 
+def _warn_of_load() -> None:
+    load, processors = os.getloadavg()[0], len(os.sched_getaffinity(0))
+    if load > processors / 2:
+        print(f"This machine is busy (load {load:.1f}, {processors} processors): the rounds will spread.", flush=True)
+
+
 def _measure(arguments: argparse.Namespace) -> Rows:
+    _warn_of_load()
     if machine_is_a_host(_KERNEL):
         return _on_this_machine(arguments.groups, arguments)
     rows: Rows = []

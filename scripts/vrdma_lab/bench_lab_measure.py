@@ -57,14 +57,15 @@ class Measurements:
             figure.add(side.native, value)
             if not side.native:
                 figure.exits_per_message.append((counts[1] - counts[0]) / case.iterations)
-        figure.device_accesses = self._device_accesses(case) / case.iterations
+        accesses = self._device_accesses(lambda observe: programs.latency(self._guest, case.options, observe))
+        figure.device_accesses = accesses / case.iterations
         self._tell(figure)
 
-    def _device_accesses(self, case: LatencyCase) -> int:
-        """Those exits of one run of the guest that are not the doing of clocks; counting them takes time, so apart."""
+    def _device_accesses(self, measure: Callable[[programs.Observe], object]) -> int:
+        """Those exits of the guest that are not the doing of clocks, in a run of its own: counting them takes time."""
         counts: list[int] = []
         with ExitReasons() as reasons:
-            programs.latency(self._guest, case.options, lambda _: counts.append(reasons.device_accesses(self._guest)))
+            measure(lambda _: counts.append(reasons.device_accesses(self._guest)))
         return counts[1] - counts[0]
 
     def bandwidth(self, group: str, exchange: Exchange) -> None:
@@ -82,6 +83,10 @@ class Measurements:
                 figures[key].add(side.native, value)
                 if not side.native and case.verbs:
                     figures[key].exits_per_message.append((counts[1] - counts[0]) / case.verbs)
+        if case.verbs:
+            accesses = self._device_accesses(lambda observe: programs.control_times(self._guest, case.options, observe))
+            for figure in figures.values():
+                figure.device_accesses = accesses / case.verbs
         for figure in figures.values():
             self._tell(figure)
 
