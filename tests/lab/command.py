@@ -40,7 +40,7 @@ class Command(ProgramTest):
         report = self.folder.with_suffix(".json")
         self.addCleanup(report.unlink, missing_ok=True)
         result = self.lab("run", "native", "--filter", "port", "--json", str(report))
-        self.assertEqual(result.returncode, 0, result.stdout)
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
         (suite,) = json.loads(report.read_text())
         self.assertEqual((suite["suite"], suite["ok"], len(suite["tests"])), ("native", True, 1))
 
