@@ -53,7 +53,7 @@ std::unique_ptr<rnic::Rnic> open_embedded(const Config& config,
 }
 
 std::unique_ptr<rnic::Rnic> open_host_rnic(const Config& config,
-                                           std::shared_ptr<spdlog::logger> logger) {
+                                           const std::shared_ptr<spdlog::logger>& logger) {
     uverbs::UverbsConfig host;
     host.port = config.port;
     host.spin = std::chrono::microseconds(config.spin_us);
@@ -87,7 +87,7 @@ std::unique_ptr<rnic::Rnic> open_rnic(const Config& config,
             config.rnic, kEmbedded,
             names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "))));
     }
-    return open_host_rnic(config, std::move(logger));
+    return open_host_rnic(config, logger);
 }
 
 }  // namespace vrdma::daemon

@@ -46,7 +46,7 @@ std::string_view property(std::string_view message, std::string_view key) {
 
 }  // namespace
 
-RemovalWatch::RemovalWatch(std::string uverbs_name, std::filesystem::path sysfs)
+RemovalWatch::RemovalWatch(std::string uverbs_name, const std::filesystem::path& sysfs)
     : uverbs_name_(std::move(uverbs_name)),
       device_(sysfs / "class/infiniband_verbs" / uverbs_name_),
       socket_(listen_to_kernel()) {

@@ -16,7 +16,7 @@ namespace vrdma::uverbs {
 class RemovalWatch {
   public:
     // `uverbs_name`: "uverbs0".  Throws std::system_error when the kernel does not let us listen.
-    explicit RemovalWatch(std::string uverbs_name, std::filesystem::path sysfs = "/sys");
+    explicit RemovalWatch(std::string uverbs_name, const std::filesystem::path& sysfs = "/sys");
 
     // Becomes readable when there is something to look at: call removed().
     int fd() const { return socket_.get(); }

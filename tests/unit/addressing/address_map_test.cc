@@ -7,7 +7,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <stdexcept>
+#include <thread>
 
 #include "fake_sysfs.h"
 
@@ -358,6 +360,27 @@ TEST_F(AddressMapTest, AnAddressIsAnnouncedAsSoonAsTheTableHasIt) {
     sysfs_.set_gid("rxe0", 5, "10.9.0.20");
     host_->refresh();
     EXPECT_EQ(path("a", "10.9.0.20", "10.9.0.1"), "10.9.0.20 -> 10.9.0.1");
+}
+
+// For the thread sanitizer too: guests' threads, and the one that reads the table again.
+TEST_F(AddressMapTest, GuestsComeAndGoWhileOthersAskForPaths) {
+    claim("a", "10.9.0.11");
+    std::atomic<bool> over{false};
+    std::thread changing([&] {
+        for (int i = 0; i < 200; ++i) {
+            map().claim("b", gid("10.9.0.12"));
+            host_->refresh();
+            map().release("b", gid("10.9.0.12"));
+        }
+        over = true;
+    });
+    do {
+        // Whether b has it or not, the host's RNIC does.
+        const auto found = map().path("a", gid("10.9.0.11"), gid("10.9.0.12"));
+        ASSERT_TRUE(found.has_value());
+        EXPECT_EQ(found->dgid, gid("10.9.0.12"));
+    } while (!over);
+    changing.join();
 }
 
 }  // namespace
