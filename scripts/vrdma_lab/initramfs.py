@@ -160,6 +160,13 @@ def module_bytes(path: Path) -> tuple[str, bytes]:
     return path.name, data
 
 
+def _without_debug_information(module: Path, folder: Path) -> bytes:
+    """The module's bytes; nearly all of a module as it is built serves debuggers, and guests unpack it at each boot."""
+    stripped = folder / module.name
+    subprocess.run(["strip", "--strip-debug", "-o", str(stripped), str(module)], check=True)
+    return stripped.read_bytes()
+
+
 def tool_file(name: str) -> Path:
     """The file of a program that is installed here."""
     found = shutil.which(name, path=sbin_path())
@@ -214,6 +221,6 @@ def build_initramfs(path: Path, kernel: Kernel, driver: Path | None) -> None:
     if driver is not None:
         if not driver.exists():
             raise LabError(f"the guest driver {driver} is not built")
-        archive.file("/lib/modules/vrdma.ko", driver.read_bytes())
+        archive.file("/lib/modules/vrdma.ko", _without_debug_information(driver, path.parent))
     archive.file("/init", INIT.encode(), 0o755)
     archive.close()
