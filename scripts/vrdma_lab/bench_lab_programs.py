@@ -69,7 +69,7 @@ def _must_run_in_steps(side: Side, command: str, observe: Observe) -> dict[Key, 
 
 
 def latency(side: Side, options: str, observe: Observe, processor: int | None = None) -> float:
-    """Microseconds of one kind of message; observed right before the first ("ready") and after the last ("measured")."""
+    """Microseconds of one kind of message; observed before the first ("ready") and after the last ("measured")."""
     medians = _must_run_in_steps(side, _command(side, "rdma_latency", f"--steps {options}", processor), observe)
     if len(medians) != 1:
         raise LabError(f"{side.name}: not one result of {options}: {medians}")

@@ -36,7 +36,10 @@ def shown_bytes(count: int) -> str:
     return f"{count} B" if count else ""
 
 
-_HEADINGS = ("", "size", "native", "guest", "ratio", "of the rounds", "longer by exits", "exits each", "to devices", "wanted")
+_HEADINGS = (
+    *("", "size", "native", "guest", "ratio", "of the rounds"),
+    *("longer by exits", "exits each", "to devices", "wanted"),
+)
 
 
 def _cells(row: Row) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from . import paths
 from .accelerator import choose_accelerator
@@ -33,7 +34,7 @@ class Lab:
         self._initramfs: dict[str, Path] = {}
         self.accelerator = ""
 
-    def __enter__(self) -> Lab:
+    def __enter__(self) -> Self:
         try:
             self.accelerator = choose_accelerator(self.kernel, self.folder)
             self.connect()

@@ -54,13 +54,15 @@ class Arguments(unittest.TestCase):
         self.check_refused("rdma_control", "pd, cq, qp, connect, srq, ah, mr", "--tests", "mw")
 
     def test_an_operation_that_the_transport_does_not_have_is_refused(self) -> None:
-        self.check_refused("rdma_latency", "--transport ud has no --operations read", "--transport=ud", "--operations=read")
+        said = "--transport ud has no --operations read"
+        self.check_refused("rdma_latency", said, "--transport=ud", "--operations=read")
         self.check_refused("rdma_latency", "--transport uc has no --operations write", "--transport=uc")
 
     def test_the_two_forms_of_rdma_control_do_not_mix(self) -> None:
         self.check_refused("rdma_control", "--region tries one region", "--region=1G", "--tests=mr")
-        self.check_refused("rdma_control", "--steps is for one test of one size", "--steps")
-        self.check_refused("rdma_control", "--steps is for one test of one size", "--steps", "--tests=mr", "--sizes=4K,1M")
+        said = "--steps is for one test of one size"
+        self.check_refused("rdma_control", said, "--steps")
+        self.check_refused("rdma_control", said, "--steps", "--tests=mr", "--sizes=4K,1M")
 
     def test_vm_exit_takes_no_device(self) -> None:
         self.check_refused("vm_exit", "there is no argument 'rxe0'", "rxe0")

@@ -15,7 +15,7 @@ from vrdma_lab.errors import LabError
 
 
 def a_figure(**more: Any) -> Figure:
-    values = {"native": [10.0, 20.0, 12.0], "guest": [15.0, 20.0, 18.0]}
+    values: dict[str, Any] = {"native": [10.0, 20.0, 12.0], "guest": [15.0, 20.0, 18.0]}
     return Figure("latency", "RC WRITE, polling", 4096, "us", "at most 1.30", **{**values, **more})
 
 
@@ -60,7 +60,8 @@ class Tables(unittest.TestCase):
     def test_a_new_document_is_made_of_the_tables(self) -> None:
         path = self.document(None)
         tables.put_into(path, [a_row()])
-        self.assertIn("| RC WRITE, polling | 4 KiB | 12.0 us | 18.0 us | 1.50 | 1.00 to 1.50 | at most 1.30 |", path.read_text())
+        line = "| RC WRITE, polling | 4 KiB | 12.0 us | 18.0 us | 1.50 | 1.00 to 1.50 | at most 1.30 |\n"
+        self.assertIn(line, path.read_text())
 
     def test_columns_in_which_there_is_nothing_are_left_out(self) -> None:
         path = self.document(None)
