@@ -366,7 +366,7 @@ TEST_F(AddressMapTest, AnAddressIsAnnouncedAsSoonAsTheTableHasIt) {
 TEST_F(AddressMapTest, GuestsComeAndGoWhileOthersAskForPaths) {
     claim("a", "10.9.0.11");
     std::atomic<bool> over{false};
-    std::thread changing([&] {
+    std::jthread changing([&] {
         for (int i = 0; i < 200; ++i) {
             map().claim("b", gid("10.9.0.12"));
             host_->refresh();
@@ -380,7 +380,6 @@ TEST_F(AddressMapTest, GuestsComeAndGoWhileOthersAskForPaths) {
         ASSERT_TRUE(found.has_value());
         EXPECT_EQ(found->dgid, gid("10.9.0.12"));
     } while (!over);
-    changing.join();
 }
 
 }  // namespace
