@@ -9,14 +9,15 @@
 #include <utility>
 
 namespace vrdma::memory {
-namespace {
 
 // One mmap(): pieces that follow each other in one file.
-struct Run {
+struct FileRun {
     const GuestRegion* region = nullptr;
     uint64_t file_offset = 0;
     uint64_t length = 0;
 };
+
+namespace {
 
 uint64_t system_page_size() {
     return static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
@@ -62,8 +63,8 @@ std::vector<std::shared_ptr<const GuestRegion>> regions_of(std::span<const Pinne
     return regions;
 }
 
-std::vector<Run> runs_of(std::span<const PinnedRange> pieces) {
-    std::vector<Run> runs;
+std::vector<FileRun> runs_of(std::span<const PinnedRange> pieces) {
+    std::vector<FileRun> runs;
     for (const PinnedRange& piece : pieces) {
         const auto offset = piece.region->backing().offset +
                             static_cast<uint64_t>(piece.range.data - piece.region->data());
@@ -79,10 +80,10 @@ std::vector<Run> runs_of(std::span<const PinnedRange> pieces) {
 
 // Whether runs, the first of which begins `start` bytes behind a boundary of all page sizes,
 // can lie side by side.
-Result<void> check_boundaries(std::span<const Run> runs, uint64_t start, std::string& reason) {
+Result<void> check_boundaries(std::span<const FileRun> runs, uint64_t start, std::string& reason) {
     uint64_t position = start;
     for (size_t i = 0; i < runs.size(); ++i) {
-        const Run& run = runs[i];
+        const FileRun& run = runs[i];
         const uint64_t page = run.region->backing().page_size;
         const bool begins_inside = i != 0 && run.file_offset % page != 0;
         const bool ends_inside = i + 1 != runs.size() && (run.file_offset + run.length) % page != 0;
@@ -134,7 +135,7 @@ Result<StitchedMapping> StitchedMapping::make(std::span<const PinnedRange> piece
         }
         granule = std::max(granule, region->backing().page_size);
     }
-    const std::vector<Run> runs = runs_of(pieces);
+    const std::vector<FileRun> runs = runs_of(pieces);
     const uint64_t start = runs.front().file_offset % runs.front().region->backing().page_size;
     if (auto checked = check_boundaries(runs, start, reason); !checked) {
         return fail(checked.error());
@@ -146,59 +147,108 @@ Result<StitchedMapping> StitchedMapping::make(std::span<const PinnedRange> piece
     }
     result.share_ = std::move(*share);
 
+    auto mapped = result.map_into_hole(runs, start, granule, reason);
+    if (!mapped && mapped.error() == Errno{EEXIST}) {
+        result.unmap();
+        mapped = result.map_over_reservation(runs, start, granule, reason);
+    }
+    if (!mapped) {
+        return fail(mapped.error());
+    }
+    return result;
+}
+
+// Into address space that was free a moment ago.  Half the work for the kernel, which has to
+// take nothing away; but another thread may map something there meanwhile: EEXIST.
+Result<void> StitchedMapping::map_into_hole(std::span<const FileRun> runs, uint64_t start,
+                                            uint64_t granule, std::string& reason) {
+    auto base = reserve(start, granule, reason);
+    if (!base) {
+        return fail(base.error());
+    }
+    unmap();
+    own_ = *base;
+    return map_runs(runs, *base + start, MAP_FIXED_NOREPLACE, reason);
+}
+
+// Over address space that is kept, so that nobody else can get in between.
+Result<void> StitchedMapping::map_over_reservation(std::span<const FileRun> runs, uint64_t start,
+                                                   uint64_t granule, std::string& reason) {
+    auto base = reserve(start, granule, reason);
+    if (!base) {
+        return fail(base.error());
+    }
+    return map_runs(runs, *base + start, MAP_FIXED, reason);
+}
+
+// Takes address space for what begins `start` bytes behind a multiple of `granule`, which is
+// what it returns.
+Result<std::byte*> StitchedMapping::reserve(uint64_t start, uint64_t granule, std::string& reason) {
     // Aligned by hand: mmap() aligns to small pages.
-    result.reserved_size_ = round_up(start + size, granule) + granule;
-    void* reserved = ::mmap(nullptr, result.reserved_size_, PROT_NONE,
-                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    const uint64_t size = round_up(start + size_, granule) + granule;
+    void* const reserved =
+        ::mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (reserved == MAP_FAILED) {
         const int error = errno;
-        reason = fmt::format("no {} bytes of address space: {}", result.reserved_size_,
-                             to_string(Errno{error}));
+        reason = fmt::format("no {} bytes of address space: {}", size, to_string(Errno{error}));
         return fail(error);
     }
-    result.reserved_ = static_cast<std::byte*>(reserved);
+    own_ = static_cast<std::byte*>(reserved);
+    own_size_ = size;
     const auto address = reinterpret_cast<uintptr_t>(reserved);
-    std::byte* const base = result.reserved_ + (round_up(address, granule) - address);
-    result.data_ = base + start;
+    return own_ + (round_up(address, granule) - address);
+}
 
-    std::byte* position = result.data_;
-    for (const Run& run : runs) {
+// Maps side by side from `data` on; what was mapped belongs to this object also on failure.
+Result<void> StitchedMapping::map_runs(std::span<const FileRun> runs, std::byte* data, int placing,
+                                       std::string& reason) {
+    data_ = data;
+    std::byte* position = data;
+    for (const FileRun& run : runs) {
         const uint64_t page = run.region->backing().page_size;
         const uint64_t before = run.file_offset % page;
-        // MAP_FIXED replaces pages of the reservation only: boundaries were checked, and the
-        // reservation has a whole granule of room after the last one.
+        std::byte* const begin = position - before;
+        const uint64_t length = round_up(before + run.length, page);
+        // Boundaries were checked, so that no run reaches into another one's pages.
         void* const mapped =
-            ::mmap(position - before, round_up(before + run.length, page), PROT_READ | PROT_WRITE,
-                   MAP_SHARED | MAP_FIXED | MAP_NORESERVE, run.region->backing().file.get(),
-                   static_cast<off_t>(run.file_offset - before));
+            ::mmap(begin, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | placing,
+                   run.region->backing().file.get(), static_cast<off_t>(run.file_offset - before));
         if (mapped == MAP_FAILED) {
             const int error = errno;
-            reason = fmt::format("mapping piece {} of {} failed: {}{}", result.mappings_ + 1,
-                                 runs.size(), to_string(Errno{error}),
+            reason = fmt::format("mapping piece {} of {} failed: {}{}", mappings_ + 1, runs.size(),
+                                 to_string(Errno{error}),
                                  error == ENOMEM ? "; is vm.max_map_count reached?" : "");
             return fail(error);
         }
-        ++result.mappings_;
+        own_size_ = std::max(own_size_, static_cast<uint64_t>(begin + length - own_));
+        ++mappings_;
         position += run.length;
     }
-    return result;
+    return {};
+}
+
+void StitchedMapping::unmap() {
+    if (own_size_ != 0) {
+        ::munmap(own_, own_size_);
+    }
+    own_ = nullptr;
+    own_size_ = 0;
+    mappings_ = 0;
 }
 
 StitchedMapping& StitchedMapping::operator=(StitchedMapping&& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
     std::swap(mappings_, other.mappings_);
-    std::swap(reserved_, other.reserved_);
-    std::swap(reserved_size_, other.reserved_size_);
+    std::swap(own_, other.own_);
+    std::swap(own_size_, other.own_size_);
     std::swap(regions_, other.regions_);
     std::swap(share_, other.share_);
     return *this;
 }
 
 StitchedMapping::~StitchedMapping() {
-    if (reserved_ != nullptr) {
-        ::munmap(reserved_, reserved_size_);
-    }
+    unmap();
 }
 
 }  // namespace vrdma::memory

@@ -14,6 +14,8 @@
 
 namespace vrdma::memory {
 
+struct FileRun;  // what one mmap() maps
+
 // Guest memory that may be scattered in guest-physical space, contiguous in this process: the
 // guest RAM's files are mapped a second time, piece by piece, side by side.  Memory that is
 // contiguous already is used where it is.
@@ -43,11 +45,20 @@ class StitchedMapping {
     uint64_t mappings() const { return mappings_; }
 
   private:
+    Result<void> map_into_hole(std::span<const FileRun> runs, uint64_t start, uint64_t granule,
+                               std::string& reason);
+    Result<void> map_over_reservation(std::span<const FileRun> runs, uint64_t start,
+                                      uint64_t granule, std::string& reason);
+    Result<std::byte*> reserve(uint64_t start, uint64_t granule, std::string& reason);
+    Result<void> map_runs(std::span<const FileRun> runs, std::byte* data, int placing,
+                          std::string& reason);
+    void unmap();
+
     std::byte* data_ = nullptr;
     uint64_t size_ = 0;
     uint64_t mappings_ = 0;
-    std::byte* reserved_ = nullptr;  // address space, from which data_ is a part
-    uint64_t reserved_size_ = 0;
+    std::byte* own_ = nullptr;  // address space that is this object's; data_ lies in it
+    uint64_t own_size_ = 0;
     std::vector<std::shared_ptr<const GuestRegion>> regions_;  // kept mapped
     MappingBudget::Share share_;
 };

@@ -8,8 +8,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <fstream>
 #include <string>
+#include <thread>
 
 namespace vrdma::memory {
 namespace {
@@ -282,6 +284,36 @@ TEST_F(StitchedMappingTest, ManyThousandScatteredPagesBecomeContiguous) {
     for (uint64_t i = 0; i < kPages; ++i) {
         ASSERT_EQ(number_at(mapping->data() + i * kPage), kPages - 1 - i);
     }
+}
+
+// Stitching uses address space that others could take at the same moment.
+TEST_F(StitchedMappingTest, MappingsOfOtherThreadsAreNeverReplaced) {
+    std::atomic<bool> over{false};
+    std::atomic<uint64_t> replaced{0};
+    const std::jthread other([&] {
+        while (!over) {
+            void* const mapped = ::mmap(nullptr, 3 * kPage, PROT_READ | PROT_WRITE,
+                                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+            if (mapped == MAP_FAILED) continue;
+            auto* const words = static_cast<volatile uint64_t*>(mapped);
+            const size_t last = 3 * kPage / sizeof(uint64_t) - 1;
+            words[0] = 0x1122334455667788;
+            words[last] = 0x1122334455667788;
+            std::this_thread::yield();
+            if (words[0] != 0x1122334455667788 || words[last] != 0x1122334455667788) ++replaced;
+            ::munmap(mapped, 3 * kPage);
+        }
+    });
+    for (int i = 0; i < 2000; ++i) {
+        auto mapping = stitch({page(ram_, 7), page(ram_, 2), page(ram_, 15), page(ram_, 0)});
+        if (!mapping || number_at(mapping->data()) != 7 ||
+            number_at(mapping->data() + 3 * kPage) != 0) {
+            over = true;
+            FAIL() << reason_;
+        }
+    }
+    over = true;
+    EXPECT_EQ(replaced, 0U);
 }
 
 // The limit, as a file that stands for the sysctl.
