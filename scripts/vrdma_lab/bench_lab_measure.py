@@ -99,9 +99,15 @@ class Measurements:
             if result["errno"] == 0:
                 figure.add(side.native, result["us"])
             who = "native" if side.native else f"guest ({counts[1] - counts[0]} mappings of the daemon)"
-            said = f"refused, {result['error']}" if result["errno"] else "registered"
+            said = f"refused, {result['error']}{self._reason(side)}" if result["errno"] else "registered"
             figure.remarks.append(f"{who}: {result['runs']} runs of pages, {said}")
         self._tell(figure)
+
+    def _reason(self, side: Side) -> str:
+        """What the daemon said last, if it was the one to refuse."""
+        lines = [] if side.native else self._host.daemon.log().splitlines()
+        # Time and level come first.
+        return f" ({lines[-1].split(maxsplit=2)[-1]})" if lines else ""
 
     def _count(self, counts: list[int]) -> None:
         counts.append(exits(self._guest))
