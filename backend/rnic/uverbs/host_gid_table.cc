@@ -1,25 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "rnic/uverbs/host_gid_table.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <fstream>
+
+#include "rnic/uverbs/sysfs.h"
 
 namespace vrdma::uverbs {
 namespace {
 
 // sgid_index has 8 bits (struct ib_uverbs_global_route): what is behind cannot be named.
 constexpr uint32_t kNameableGids = 256;
-
-// The first line of a file; empty when there is none.  An entry of the table can vanish
-// between two reads, and sysfs then answers with an error.
-std::string first_line(const std::filesystem::path& file) {
-    std::ifstream stream(file);
-    std::string line;
-    std::getline(stream, line);
-    return line;
-}
 
 }  // namespace
 

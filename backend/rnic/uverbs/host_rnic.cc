@@ -9,10 +9,10 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
-#include <fstream>
 
 #include "file_descriptor.h"
 #include "rnic/uverbs/rdma_netlink.h"
+#include "rnic/uverbs/sysfs.h"
 
 namespace vrdma::uverbs {
 namespace {
@@ -28,13 +28,6 @@ std::vector<std::string> names_in(const fs::path& folder) {
     }
     std::ranges::sort(names);
     return names;
-}
-
-std::string first_line(const fs::path& file) {
-    std::ifstream stream(file);
-    std::string line;
-    std::getline(stream, line);
-    return line;
 }
 
 std::string joined(const std::vector<std::string>& names) {

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+namespace vrdma::uverbs {
+
+// The first line of a file of sysfs; empty when there is none: what the file tells of can
+// vanish between two reads.
+inline std::string first_line(const std::filesystem::path& file) {
+    std::ifstream stream(file);
+    std::string line;
+    std::getline(stream, line);
+    return line;
+}
+
+}  // namespace vrdma::uverbs
