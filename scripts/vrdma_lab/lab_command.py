@@ -94,8 +94,9 @@ class _EmulatedHosts:
 class _ThisMachine:
     """Runs things on this machine, which is an RDMA host itself."""
 
-    def __init__(self, rnic: str) -> None:
+    def __init__(self, rnic: str, kernel: str) -> None:
         self._rnic = rnic
+        self._kernel = kernel
 
     def execute(self, command: str) -> int:
         return self._with_host(["sh", "-c", command])
@@ -118,7 +119,7 @@ class _ThisMachine:
         try:
             report = work.path / "report.json"
             command = _suite_command(suite, report, pattern)
-            environment = {**os.environ, "VRDMA_LAB_RNIC": suite.rnic}
+            environment = {**os.environ, "VRDMA_LAB_RNIC": suite.rnic, "VRDMA_KERNEL": self._kernel}
             status = subprocess.run(["sh", "-c", command], env=environment).returncode
             return status, _read_report(report)
         finally:
@@ -188,7 +189,7 @@ def _act(arguments: argparse.Namespace) -> int:
     if arguments.what == "run":
         _chosen(arguments.suites, arguments.all)
     hosts = (
-        _ThisMachine(arguments.rnic)
+        _ThisMachine(arguments.rnic, arguments.kernel)
         if machine_is_a_host(arguments.kernel)
         else _EmulatedHosts(arguments.rnic, arguments.kernel)
     )
