@@ -80,9 +80,10 @@ Result<void> UverbsContext::open(rnic::Udata& udata) {
     completion_channel_ =
         std::make_shared<CompletionChannel>(FileDescriptor(completion_fd_), events);
 
-    state_.port.worker.watch(async_events_);
-    state_.port.worker.watch(completion_channel_);
-    return {};
+    if (auto watched = state_.port.worker.watch(async_events_); !watched) {
+        return watched;
+    }
+    return state_.port.worker.watch(completion_channel_);
 }
 
 Result<rnic::MmapSource> UverbsContext::mmap(uint64_t offset, uint64_t) {

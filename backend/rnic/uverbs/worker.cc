@@ -26,13 +26,14 @@ constexpr uint64_t kFirstFileTag = 2;
 constexpr unsigned kIdleLooks = 32;
 constexpr unsigned kBusyLooks = 8;
 
-void add_to_epoll(int epoll, int fd, uint32_t events, uint64_t tag) {
+Result<void> add_to_epoll(int epoll, int fd, uint32_t events, uint64_t tag) {
     epoll_event event{};
     event.events = events;
     event.data.u64 = tag;
     if (::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
-        throw std::system_error(errno, std::generic_category(), "epoll_ctl");
+        return fail(errno);
     }
+    return {};
 }
 
 // Every write to an eventfd wakes, and nobody needs to read it.
@@ -52,10 +53,9 @@ Worker::Worker(PortEvents& events, std::chrono::nanoseconds spin)
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       next_file_(kFirstFileTag) {
-    if (!epoll_ || !wake_) {
+    if (!epoll_ || !wake_ || !add_to_epoll(epoll_.get(), wake_.get(), kEachWrite, kWakeTag)) {
         throw std::system_error(errno, std::generic_category(), "RNIC worker");
     }
-    add_to_epoll(epoll_.get(), wake_.get(), kEachWrite, kWakeTag);
     thread_ = std::thread([this] { run(); });
 }
 
@@ -191,10 +191,13 @@ bool Worker::look_at_files(int timeout_ms) {
     return any;
 }
 
-void Worker::watch(std::shared_ptr<EventFile> file) {
+Result<void> Worker::watch(std::shared_ptr<EventFile> file) {
     const std::lock_guard lock(files_mutex_);
-    add_to_epoll(epoll_.get(), file->fd(), EPOLLIN, next_file_);
-    files_.emplace(next_file_++, std::move(file));
+    auto added = add_to_epoll(epoll_.get(), file->fd(), EPOLLIN, next_file_);
+    if (added) {
+        files_.emplace(next_file_++, std::move(file));
+    }
+    return added;
 }
 
 void Worker::forget(EventFile& file) {
@@ -227,10 +230,8 @@ void Worker::take_new_doorbells() {
     doorbells_ = new_doorbells_;
     events_.use_area(doorbells_.area);
     if (doorbells_.notify_fd >= 0) {
-        epoll_event event{};
-        event.events = kEachWrite;
-        event.data.u64 = kNotifyTag;
-        ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, doorbells_.notify_fd, &event);
+        // Without it the guest is still looked at whenever the worker is awake.
+        (void)add_to_epoll(epoll_.get(), doorbells_.notify_fd, kEachWrite, kNotifyTag);
     }
     set_polling(true);
     has_new_doorbells_.store(false, std::memory_order_release);

@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "file_descriptor.h"
+#include "result.h"
 #include "rnic/uverbs/port_events.h"
 
 namespace vrdma::uverbs {
@@ -33,8 +34,8 @@ class Worker {
     // touched any more.
     void set_doorbells(vrdma_doorbell_area* area, int notify_fd);
 
-    // Reads the file from now on, until forget(), which also closes it.
-    void watch(std::shared_ptr<EventFile> file);
+    // Reads the file from now on, until forget(), which also closes it.  Errors: epoll_ctl's.
+    Result<void> watch(std::shared_ptr<EventFile> file);
     void forget(EventFile& file);
 
   private:

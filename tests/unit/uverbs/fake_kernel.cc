@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fake_kernel.h"
 
+#include <fcntl.h>
 #include <infiniband/verbs.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -268,6 +270,10 @@ Result<void> FakeKernel::get_context(std::unique_ptr<Context>& context, Bundle& 
         return fail(EINVAL);
     }
     auto [user, kernel] = event_file();
+    if (std::exchange(break_event_file_, false)) {
+        ::close(user);
+        user = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    }
     context = std::make_unique<Context>();
     context->async_events = std::move(kernel);
     contexts_.insert(context.get());
@@ -497,6 +503,11 @@ void FakeKernel::refuse(uint32_t command, int error) {
 void FakeKernel::refuse_open(int error) {
     const std::lock_guard lock(mutex_);
     refuse_open_ = error;
+}
+
+void FakeKernel::break_event_file() {
+    const std::lock_guard lock(mutex_);
+    break_event_file_ = true;
 }
 
 void FakeKernel::answer(uint32_t command, std::vector<std::byte> udata_out) {

@@ -59,6 +59,8 @@ class FakeKernel {
     // The next such command fails.
     void refuse(uint32_t command, int error);
     void refuse_open(int error);
+    // The next context's event file is none that can be waited for.
+    void break_event_file();
     // What the driver answers with, as far as there is room.
     void answer(uint32_t command, std::vector<std::byte> udata_out);
 
@@ -127,6 +129,7 @@ class FakeKernel {
     std::map<uint32_t, std::vector<std::byte>> answers_;
     std::vector<std::byte> pinned_;
     int refuse_open_ = 0;
+    bool break_event_file_ = false;
     size_t open_files_ = 0;
     size_t rings_ = 0;
     size_t busy_destructions_ = 0;

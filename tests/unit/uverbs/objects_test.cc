@@ -45,6 +45,8 @@ TEST_F(UverbsObjects, AContextThatTheKernelRefusesLeavesNothing) {
     EXPECT_EQ(port->alloc_context(udata).error(), Errno{EMFILE});
     kernel.refuse(IB_USER_VERBS_CMD_GET_CONTEXT, ENOMEM);
     EXPECT_EQ(port->alloc_context(udata).error(), Errno{ENOMEM});
+    kernel.break_event_file();
+    EXPECT_EQ(port->alloc_context(udata).error(), Errno{EPERM}) << "epoll_ctl(2)";
     kernel.refuse_open(EACCES);
     EXPECT_EQ(port->alloc_context(udata).error(), Errno{EACCES});
     EXPECT_EQ(kernel.open_files(), 2u);
