@@ -52,6 +52,7 @@ class StitchedMapping {
     Result<std::byte*> reserve(uint64_t start, uint64_t granule, std::string& reason);
     Result<void> map_runs(std::span<const FileRun> runs, std::byte* data, int placing,
                           std::string& reason);
+    void populate();
     void unmap();
 
     std::byte* data_ = nullptr;

@@ -151,6 +151,20 @@ TEST_F(StitchedMappingTest, JoinsPiecesOfSeveralRegions) {
     EXPECT_EQ(other->data()[6 * kPage + 100], std::byte{42});
 }
 
+TEST_F(StitchedMappingTest, LongRunsAreThereBeforeTheyAreTouched) {
+    auto mapping = stitch({page(ram_, 8, 8), page(ram_, 0, 8)});
+    ASSERT_TRUE(mapping.has_value());
+    uint64_t entry = 0;
+    const FileDescriptor pagemap(::open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC));
+    for (uint64_t i = 0; i < 16; ++i) {
+        const auto number = (reinterpret_cast<uintptr_t>(mapping->data()) + i * kPage) / kPage;
+        ASSERT_EQ(::pread(pagemap.get(), &entry, sizeof(entry),
+                          static_cast<off_t>(number * sizeof(entry))),
+                  static_cast<ssize_t>(sizeof(entry)));
+        EXPECT_NE(entry >> 63, 0U) << "page " << i;  // Documentation/admin-guide/mm/pagemap.rst
+    }
+}
+
 TEST_F(StitchedMappingTest, KeepsTheMemoryMappedWhenTheRegionIsRemoved) {
     auto scattered = stitch({page(ram_, 7), page(ram_, 2)});
     auto contiguous = stitch({page(ram_, 3)});
