@@ -28,6 +28,10 @@ _ISOLATED_LIMIT = 420.0
 _ATTEMPTS = 3
 
 
+class MeasurementFailed(LabError):
+    """The measurements themselves failed, on a host that works: doing them again would hide that."""
+
+
 def _print(data: bytes) -> None:
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
@@ -41,7 +45,7 @@ def _command(report: Path, groups: list[str], arguments: argparse.Namespace) -> 
 
 def _read(report: Path, status: int) -> Rows:
     if status != 0 or not report.exists():
-        raise LabError(f"the measurements ended with status {status}")
+        raise MeasurementFailed(f"the measurements ended with status {status}")
     rows: Rows = json.loads(report.read_text())
     return rows
 
@@ -68,6 +72,8 @@ def _isolated_in_host_vm(groups: list[str], arguments: argparse.Namespace) -> Ro
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             return _in_host_vm(groups, arguments, True, _ISOLATED_LIMIT)
+        except MeasurementFailed:
+            raise
         except LabError as error:
             if attempt == _ATTEMPTS:
                 raise
