@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from pathlib import Path
@@ -67,7 +66,7 @@ class Child:
         command: list[str],
         log: Path,
         environment: dict[str, str] | None = None,
-        stdin: int | socket.socket = subprocess.DEVNULL,
+        stdin: int = subprocess.DEVNULL,
     ) -> None:
         self.name = name
         self.log = log

@@ -57,12 +57,16 @@ class HostLab:
         compile_agent(self.share)
         guest_kernel = paths.Kernel.find(self._guest_kernel)
         build_initramfs(self.share / f"initramfs-{guest_kernel.series}", guest_kernel, paths.driver(guest_kernel))
-        for name in ("underlay", "overlay"):
-            self._switches.append(Switch(self._work.path / f"{name}.sock"))
+        underlay, overlay = self._switch("underlay"), self._switch("overlay")
         for number in range(1, self._count + 1):
-            self.hosts.append(HostVm(number, self._rnic, kernel, initramfs, self.share, *self._switches, self._isolated))
+            host = HostVm(number, self._rnic, kernel, initramfs, self.share, underlay, overlay, self._isolated)
+            self.hosts.append(host)
         for host in self.hosts:
             host.wait_booted()
+
+    def _switch(self, name: str) -> Switch:
+        self._switches.append(Switch(self._work.path / f"{name}.sock"))
+        return self._switches[-1]
 
     def close(self) -> None:
         for host in self.hosts:

@@ -91,7 +91,7 @@ class _Server:
         if json.loads(line)["open"] == "shell":
             name = f"agent{len(self._agents)}"
             log = Path(self._host.folder / f"{name}.log")
-            self._agents.append(Child(name, [str(SHARE / "agent")], log, stdin=connection))
+            self._agents.append(Child(name, [str(SHARE / "agent")], log, stdin=connection.fileno()))
             connection.close()
             return False
         with connection:

@@ -188,11 +188,11 @@ def _act(arguments: argparse.Namespace) -> int:
         return _list()
     if arguments.what == "run":
         _chosen(arguments.suites, arguments.all)
-    hosts = (
-        _ThisMachine(arguments.rnic, arguments.kernel)
-        if machine_is_a_host(arguments.kernel)
-        else _EmulatedHosts(arguments.rnic, arguments.kernel)
-    )
+    hosts: _EmulatedHosts | _ThisMachine
+    if machine_is_a_host(arguments.kernel):
+        hosts = _ThisMachine(arguments.rnic, arguments.kernel)
+    else:
+        hosts = _EmulatedHosts(arguments.rnic, arguments.kernel)
     if arguments.what == "shell":
         return hosts.shell()
     if arguments.what == "exec":

@@ -50,7 +50,7 @@ class Native(Side):
     def __init__(self, network: HostNetwork, device: str, agent: Path, folder: Path) -> None:
         name = f"host{network.number}"
         ours, theirs = socket.socketpair()
-        self._child = Child(f"the agent of {name}", [str(agent)], folder / f"{name}.agent-log", stdin=theirs)
+        self._child = Child(f"the agent of {name}", [str(agent)], folder / f"{name}.agent-log", stdin=theirs.fileno())
         theirs.close()
         super().__init__(name, network.address, network.underlay_address, device, Channel(name, ours, self._child.tail))
         self.channel.connect(self._child.check, 60)
@@ -72,7 +72,7 @@ class RdmaHost(Lab):
         """With `remote`, the guests take commands from another host."""
         super().__init__(kernel)
         self._remote = remote
-        self.rnic = rnic or os.environ.get("VRDMA_LAB_RNIC", "rxe")
+        self.rnic = rnic if rnic is not None else os.environ.get("VRDMA_LAB_RNIC", "rxe")
         number = int(os.environ.get("VRDMA_LAB_HOST", "1"))
         self.network = (
             HostNetwork(number, underlay="eth0", uplink="eth1")
@@ -106,11 +106,16 @@ class RdmaHost(Lab):
             self._native.close()
             self._native = None
         for number in self._numbers:
-            subprocess.run(["sh", "-c", self.network.remove_guest(number)], check=True)
+            self._undo(self.network.remove_guest(number))
         self._numbers.clear()
         if self._made:
             self._made = False
-            subprocess.run(["sh", "-c", self.network.teardown()], check=True)
+            self._undo(self.network.teardown())
+
+    @staticmethod
+    def _undo(script: str) -> None:
+        """Runs a script whose commands fail where what they take away was not made, or is gone already."""
+        subprocess.run(["sh", "-c", script], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def shell(self, script: str) -> None:
         """Runs a script on the host that must succeed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from support import HostTest, main
 from vrdma_lab.counters import rdma_resources
+from vrdma_lab.initramfs import LINE_BUFFERED
 from vrdma_lab.traffic import Exchange
 
 
@@ -29,7 +30,7 @@ class Native(HostTest):
     def test_resources_are_counted(self) -> None:
         before = rdma_resources(self.host.device)
         native = self.host.native
-        server = native.start(f"_STDBUF_O=L LD_PRELOAD=/usr/libexec/coreutils/libstdbuf.so ibv_rc_pingpong -e -d {self.host.device} -g 0")
+        server = native.start(f"exec env {LINE_BUFFERED} ibv_rc_pingpong -e -d {self.host.device} -g 0")
         server.wait_for("local address")
         during = rdma_resources(self.host.device)
         server.kill()

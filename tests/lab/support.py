@@ -9,6 +9,7 @@ import os
 import re
 import sys
 import time
+import traceback
 import unittest
 from collections.abc import Iterable
 from pathlib import Path
@@ -82,7 +83,7 @@ class _Result(unittest.TextTestResult):
         self._started, self._problems = time.monotonic(), ""
 
     def _problem(self, error: Any, test: unittest.TestCase) -> None:
-        self._problems += self._exc_info_to_string(error, test)
+        self._problems += f"{test}\n{''.join(traceback.format_exception(*error))}"
 
     def addError(self, test: unittest.TestCase, err: Any) -> None:
         super().addError(test, err)
@@ -135,8 +136,10 @@ def main() -> None:
     arguments = parser.parse_args()
     raise_on_signals()
     started = time.monotonic()
-    tests = _matching(unittest.defaultTestLoader.loadTestsFromModule(sys.modules["__main__"]), re.compile(arguments.filter))
+    everything = unittest.defaultTestLoader.loadTestsFromModule(sys.modules["__main__"])
+    tests = _matching(everything, re.compile(arguments.filter))
     result = unittest.TextTestRunner(verbosity=2, resultclass=_Result).run(tests)
+    assert isinstance(result, _Result)
     if arguments.json is not None:
         report = {
             "suite": Path(sys.argv[0]).stem,
