@@ -37,7 +37,7 @@ def uverbs_of(rnic: str) -> Path:
 
 
 def pingpong(server: Side, client: Side, addresses: tuple[str, str] = ("", ""), kind: str = "rc") -> list[Outcome]:
-    """How an exchange between GIDs of these addresses (their own, if none are given) ends at the server and the client."""
+    """How an exchange between GIDs of these addresses (or of their own) ends at the server and at the client."""
     port = next(_ports)
     commands = [
         f"ibv_{kind}_pingpong -e -n 50 -p {port} -d {side.device} -g {side.gid_index(address)}"
@@ -55,7 +55,11 @@ def pingpong(server: Side, client: Side, addresses: tuple[str, str] = ("", ""), 
 class Addressing(HostTest):
     @classmethod
     def prepare(cls) -> None:
-        vms = {1: 'network = "red"', 2: 'network = "blue"', 3: 'network = "blue"\ngids = ["10.77.0.0/24", "10.9.0.0/24"]'}
+        vms = {
+            1: 'network = "red"',
+            2: 'network = "blue"',
+            3: 'network = "blue"\ngids = ["10.77.0.0/24", "10.9.0.0/24"]',
+        }
         cls.host.serve((1, 2, 3), peers=(), vms=vms)
         # One after the other: a third on the one processor slows the first two too much.
         for number in (1, 2, 3):
@@ -109,7 +113,8 @@ class Addressing(HostTest):
         self.assertIn("c: the address 10.77.0.60 belongs to the guest 'b'", self.host.daemon.log())
         self.blue.must("ip address del 10.77.0.60/32 dev eth0")
         with self.subTest("until it lets go"):
-            self.blue.must("cd /sys/class/infiniband/vrdma0/ports/1/gids; while grep -q ffff:0a4d:003c *; do sleep 0.05; done")
+            gids = "/sys/class/infiniband/vrdma0/ports/1/gids"
+            self.blue.must(f"while grep -q ffff:0a4d:003c {gids}/*; do sleep 0.05; done")
             self.assert_meet(self.blue, self.bound, ("", "10.77.0.60"))
 
     def test_5_a_guest_has_only_the_gids_that_it_may(self) -> None:
@@ -138,7 +143,8 @@ class Refusals(HostTest):
     """vrdmad ends at its start with a sentence."""
 
     def refusal(self, toml: str = "", before: tuple[str, ...] = ()) -> str:
-        command = [*before, str(paths.daemon()), "--rnic", self.host.device, "--vm", "socket=/run/refused.sock", "--check"]
+        command = [*before, str(paths.daemon()), "--check"]
+        command += ["--rnic", self.host.device, "--vm", "socket=/run/refused.sock"]
         if toml:
             config = self.host.folder / "refused.toml"
             config.write_text(toml)
