@@ -30,7 +30,6 @@ class _Control:
         self._calls: dict[str, Callable[..., Any]] = {
             "serve": self.serve,
             "launch": self.launch,
-            "kill_guest": self.kill_guest,
             "kill_daemon": self.kill_daemon,
             "explain": self.explain,
         }
@@ -49,9 +48,6 @@ class _Control:
 
     def launch(self, number: int) -> None:
         self._host.launch(number)
-
-    def kill_guest(self, number: int) -> None:
-        next(guest for guest in self._host.guests if guest.number == number).kill()
 
     def kill_daemon(self) -> None:
         self._host.daemon.child.kill()

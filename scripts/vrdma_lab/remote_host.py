@@ -93,10 +93,6 @@ class RemoteHost:
         channel = self._channel(f"guest {name}", address, lambda: str(self._call("explain", number=number)))
         return _Machine(name, f"{NETWORK}.{number}", guest_underlay(number), DEVICE, channel, native=False)
 
-    def kill_guest(self, number: int) -> None:
-        """SIGKILL to its QEMU."""
-        self._call("kill_guest", number=number)
-
     def kill_daemon(self) -> None:
         """SIGKILL to vrdmad."""
         self._call("kill_daemon")

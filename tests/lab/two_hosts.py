@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from support import HostTest, main
+from support import PATIENCE, HostTest, main
 from vrdma_lab.host_network import UNDERLAY
 from vrdma_lab.rdma_host import BARE_METAL, Peer
 from vrdma_lab.remote_host import RemoteHost
 from vrdma_lab.side import Side
+from vrdma_lab.stream import Stream
 from vrdma_lab.traffic import Exchange
 
 HOSTS = 2
@@ -52,6 +53,15 @@ class TwoHosts(HostTest):
 
     def test_5_a_large_message(self) -> None:
         self.exchange(self.there, self.here, Exchange("ibv_rc_pingpong", 1 << 18, 10, ("-c", "-e")))
+
+    def test_6_the_other_hosts_daemon_is_killed(self) -> None:
+        stream = Stream(self.there, self.here)
+        stream.wait_flowing(PATIENCE)
+        self.other.kill_daemon()
+        # IBV_WC_RETRY_EXC_ERR
+        self.assertIn("completion status 12 ", stream.end(PATIENCE).output)
+        self.assertEqual(self.there.complaints(), "")
+        self.exchange(self.here, self.here)
 
 
 if __name__ == "__main__":
