@@ -205,7 +205,7 @@ Result<std::unique_ptr<rnic::SharedReceiveQueue>> UverbsContext::create_srq(
     }
     attributes.max_wr = kernel.max_wr;
     attributes.max_sge = kernel.max_sge;
-    return std::make_unique<Srq>(state_, kernel.srq_handle);
+    return std::make_unique<Srq>(state_, kernel.srq_handle, kernel.max_wr);
 }
 
 Result<std::unique_ptr<rnic::QueuePair>> UverbsContext::create_qp(uint32_t handle, QpInit& init,

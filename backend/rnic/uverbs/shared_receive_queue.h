@@ -8,7 +8,8 @@ namespace vrdma::uverbs {
 
 class Srq final : public rnic::SharedReceiveQueue {
   public:
-    Srq(const ContextState& context, uint32_t handle);
+    // `max_wr` is what it holds really.
+    Srq(const ContextState& context, uint32_t handle, uint32_t max_wr);
     uint32_t handle() const { return object_.handle(); }
 
     Result<void> modify(uint32_t attr_mask, const rnic::SrqAttributes& attributes,
@@ -17,6 +18,7 @@ class Srq final : public rnic::SharedReceiveQueue {
 
   private:
     KernelObject object_;
+    uint32_t max_wr_;  // at least; as large as it ever was
 };
 
 }  // namespace vrdma::uverbs

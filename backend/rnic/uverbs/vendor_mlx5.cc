@@ -169,6 +169,7 @@ const VendorEntry kMlx5Entry{
     .mmap = kMmap,
     // With none the kernel's element is larger than the sum above.
     .min_srq_sge = 1,
+    .srq_only_grows = false,
     .own_context = kOwnContext,
     .own_context_answer = sizeof(mlx5_ib_alloc_ucontext_resp),
 };

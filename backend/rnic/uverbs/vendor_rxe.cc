@@ -45,6 +45,9 @@ const VendorEntry kRxeEntry{
     .withheld = {},
     .mmap = {},
     .min_srq_sge = 0,
+    // One that holds more requests than the new size ends up without a queue, which the next
+    // message to it dereferences (rxe_srq_from_attr, err2).  A larger one holds them all.
+    .srq_only_grows = true,
     .own_context = {},
     .own_context_answer = 0,
 };

@@ -37,6 +37,7 @@ const VendorEntry kSiwEntry{
     .withheld = {},
     .mmap = {},
     .min_srq_sge = 0,
+    .srq_only_grows = false,
     .own_context = {},
     .own_context_answer = sizeof(siw_uresp_alloc_ctx),
 };

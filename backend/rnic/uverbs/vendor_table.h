@@ -67,6 +67,7 @@ struct VendorEntry {
     std::span<const WithheldBits> withheld;
     std::span<const MmapRule> mmap;  // the first that fits; none: cached
     uint32_t min_srq_sge = 0;
+    bool srq_only_grows = false;  // making one smaller is not safe for the host
     // GET_CONTEXT's private bytes for a context of the daemon's own.
     std::span<const std::byte> own_context;
     size_t own_context_answer = 0;  // bytes

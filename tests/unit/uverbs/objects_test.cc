@@ -243,6 +243,19 @@ TEST_F(UverbsObjects, ARateLimitTakesTheExtendedCommand) {
     EXPECT_EQ(request.rate_limit, 1000u);
 }
 
+TEST_F(UverbsObjects, AnSrqOfRxeGrowsButDoesNotShrink) {
+    auto pd = make_pd();
+    auto srq = make_srq(*pd);
+    rnic::Udata udata;
+    const auto resize = [&](uint32_t max_wr) {
+        return srq->modify(IBV_SRQ_MAX_WR, {.max_wr = max_wr, .max_sge = 0, .srq_limit = 0}, udata);
+    };
+    EXPECT_TRUE(resize(200));
+    EXPECT_EQ(resize(199).error(), Errno{EINVAL});
+    EXPECT_EQ(kernel.last(IB_USER_VERBS_CMD_MODIFY_SRQ).as<ib_uverbs_modify_srq>().max_wr, 200u);
+    EXPECT_TRUE(resize(200));
+}
+
 TEST_F(UverbsObjects, AnSrqIsModifiedAndQueried) {
     auto pd = make_pd();
     auto srq = make_srq(*pd, 12);
