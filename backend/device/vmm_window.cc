@@ -60,6 +60,10 @@ Result<uint64_t> VmmWindow::map(int fd, uint64_t fd_offset, uint64_t length) {
         pending->abandoned = true;
         return fail(ECANCELED);
     }
+    // The RNIC's driver judges offsets, when the VMM maps them: this one is none of the guest's.
+    if (!pending->result && pending->result.error() == Errno{EINVAL}) {
+        return fail(EINVAL);
+    }
     if (!pending->result) {
         log_.warn("{}: the VMM could not map {} bytes at window offset {:#x}: {}", guest_, length,
                   *offset, to_string(pending->result.error()));

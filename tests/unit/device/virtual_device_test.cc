@@ -173,9 +173,19 @@ TEST_P(VirtualDeviceTest, AVmmThatCannotMapIsEnomemToTheVerb) {
     start_queues();
     const uint32_t uctx = alloc_ucontext();
     const uint64_t answer = submit(bytes(mmap_request(uctx)), sizeof(vrdma_rsp_mmap));
-    channel_->reply(channel_->receive(), EINVAL);
+    channel_->reply(channel_->receive(), EMFILE);
     control().wait_used();
     EXPECT_EQ(le32toh(memory_.at<vrdma_rsp_mmap>(answer)->hdr.status), uint32_t{ENOMEM});
+    EXPECT_EQ(device_->status().window_used, 0U);
+}
+
+TEST_P(VirtualDeviceTest, WhatTheRnicsDriverRefusesToMapIsEinvalToTheVerb) {
+    start_queues();
+    const uint32_t uctx = alloc_ucontext();
+    const uint64_t answer = submit(bytes(mmap_request(uctx)), sizeof(vrdma_rsp_mmap));
+    channel_->reply(channel_->receive(), EINVAL);
+    control().wait_used();
+    EXPECT_EQ(le32toh(memory_.at<vrdma_rsp_mmap>(answer)->hdr.status), uint32_t{EINVAL});
     EXPECT_EQ(device_->status().window_used, 0U);
 }
 
