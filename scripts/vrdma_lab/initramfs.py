@@ -12,7 +12,7 @@ import subprocess
 from pathlib import Path
 
 from .errors import LabError
-from .paths import Kernel, measuring_programs, stream_program
+from .paths import Kernel, lab_programs, measuring_programs
 
 # In the order in which init loads them; their dependencies come before them.
 BASE_MODULES = ("virtio_pci", "virtio_console", "virtio_net")
@@ -199,7 +199,7 @@ def build_initramfs(path: Path, kernel: Kernel, driver: Path | None) -> None:
     archive.link("/bin/sh", "busybox")
     agent = compile_agent(path.parent)
     programs = [tool_file(tool) for tool in TOOLS] + measuring_programs()
-    programs += [path for path in (stream_program(),) if path.exists()]
+    programs += lab_programs()
     providers = [_provider(name) for name in PROVIDERS]
     for library in sorted(_libraries([agent, *programs, *providers])):
         archive.file(str(library), library.read_bytes(), 0o755)

@@ -11,6 +11,7 @@ from .errors import LabError
 
 SOURCE = Path(__file__).resolve().parents[2]
 KERNELS = ("6.1", "6.12")
+LAB_PROGRAMS = ("rdma_stream", "uverbs_edges")
 MEASURING_PROGRAMS = ("rdma_latency", "rdma_control", "vm_exit")
 
 
@@ -56,9 +57,14 @@ def measuring_programs() -> list[Path]:
     return [path for path in (folder / name for name in MEASURING_PROGRAMS) if path.exists()]
 
 
-def stream_program() -> Path:
-    """The program of tests/lab that writes until something goes wrong."""
-    return build_folder() / "tests" / "lab" / "rdma_stream"
+def lab_program(name: str) -> Path:
+    """A program of tests/lab, which hosts and guests run: rdma_stream or uverbs_edges."""
+    return build_folder() / "tests" / "lab" / name
+
+
+def lab_programs() -> list[Path]:
+    """Those of them that are built."""
+    return [path for path in map(lab_program, LAB_PROGRAMS) if path.exists()]
 
 
 def qemu() -> str:

@@ -51,6 +51,6 @@ class Stream:
 
 
 def _command(side: Side, peer: Side, port: int, events: bool) -> str:
-    program = str(paths.stream_program()) if side.native else "rdma_stream"
+    program = str(paths.lab_program("rdma_stream")) if side.native else "rdma_stream"
     index = side.gid_index(side.address_towards(peer))
     return f"exec {program} --device {side.device} --gid-index {index} --tcp-port {port}{' --events' if events else ''}"

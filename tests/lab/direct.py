@@ -7,6 +7,7 @@ import re
 
 from support import GuestsTest, main
 from vrdma_lab.initramfs import LINE_BUFFERED
+from vrdma_lab.paths import lab_program
 from vrdma_lab.side import Side
 from vrdma_lab.traffic import Exchange
 
@@ -45,6 +46,19 @@ class Direct(GuestsTest):
         maps = self.a.must("cat /proc/$(pidof ibv_rc_pingpong)/maps")
         program.kill()
         self.assertRegex(maps, r"/libibverbs/librxe-rdmav\d+\.so")
+
+    def test_a_guest_meets_the_same_limits_of_its_uverbs_file_as_a_program_of_the_host(self) -> None:
+        native = self.host.native.must(f"{lab_program('uverbs_edges')} {self.host.device}").splitlines()
+        guest = self.a.must("uverbs_edges vrdma0").splitlines()
+        beyond = "room for more private bytes than rxe has: "
+        self.assertIn(beyond + "Invalid argument", guest)
+        self.assertEqual(
+            [line for line in guest if not line.startswith(beyond)],
+            [line for line in native if not line.startswith(beyond)],
+        )
+
+    def test_a_guest_cannot_do_to_rxe_what_a_program_of_the_host_could(self) -> None:
+        self.a.must("uverbs_edges vrdma0 fatal")
 
     # Two pollers on one processor take turns by time slices: hence events, and few iterations where there are none.
     def pingpongs(self, server: Side, client: Side, polling: bool = False) -> None:
