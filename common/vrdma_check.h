@@ -11,6 +11,7 @@
 #include "vrdma_protocol.h"
 #include "vrdma_commands.h"
 #include "vrdma_doorbell.h"
+#include "vrdma_iw.h"
 #include "vrdma_udata.h"
 
 #ifdef __KERNEL__
@@ -66,6 +67,13 @@ VRDMA_ASSERT_SIZE(vrdma_cmd_query_qp, 24);
 VRDMA_ASSERT_SIZE(vrdma_rsp_query_qp, 128);
 VRDMA_ASSERT_SIZE(vrdma_cmd_create_ah, 60);
 VRDMA_ASSERT_SIZE(vrdma_rsp_query_ah, 52);
+VRDMA_ASSERT_SIZE(vrdma_iw_address, 24);
+VRDMA_ASSERT_SIZE(vrdma_iw_param, 264);
+VRDMA_ASSERT_SIZE(vrdma_cmd_iw_connect, 336);
+VRDMA_ASSERT_SIZE(vrdma_cmd_iw_listen, 56);
+VRDMA_ASSERT_SIZE(vrdma_cmd_iw_accept, 296);
+VRDMA_ASSERT_SIZE(vrdma_cmd_iw_reject, 288);
+VRDMA_ASSERT_SIZE(vrdma_rsp_iw_event, 344);
 VRDMA_ASSERT_SIZE(vrdma_udata_term, 16);
 VRDMA_ASSERT_SIZE(vrdma_udata_pointer, 48);
 VRDMA_ASSERT_SIZE(vrdma_cmd_query_udata_pointer, 24);
@@ -153,8 +161,8 @@ static inline int vrdma_cmd_query_port_valid(const struct vrdma_cmd_query_port *
 static inline int vrdma_cmd_gid_valid(const struct vrdma_cmd_gid *cmd)
 {
 	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd)) && VRDMA_LE32(cmd->port) != 0 &&
-	       (VRDMA_LE32(cmd->type) == VRDMA_GID_TYPE_ROCE_V1 ||
-		VRDMA_LE32(cmd->type) == VRDMA_GID_TYPE_ROCE_V2);
+	       VRDMA_LE32(cmd->type) >= VRDMA_GID_TYPE_ROCE_V1 &&
+	       VRDMA_LE32(cmd->type) <= VRDMA_GID_TYPE_IWARP;
 }
 
 static inline int vrdma_cmd_mmap_valid(const struct vrdma_cmd_mmap *cmd)
@@ -215,6 +223,39 @@ static inline int vrdma_cmd_query_qp_valid(const struct vrdma_cmd_query_qp *cmd)
 static inline int vrdma_cmd_create_ah_valid(const struct vrdma_cmd_create_ah *cmd)
 {
 	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd)) && cmd->attr.port != 0;
+}
+
+static inline int vrdma_iw_param_valid(const struct vrdma_iw_param *param)
+{
+	return VRDMA_LE16(param->private_data_len) <= VRDMA_IW_MAX_PRIVATE_DATA;
+}
+
+static inline int vrdma_cmd_iw_connect_valid(const struct vrdma_cmd_iw_connect *cmd)
+{
+	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd)) && vrdma_iw_param_valid(&cmd->param);
+}
+
+static inline int vrdma_cmd_iw_listen_valid(const struct vrdma_cmd_iw_listen *cmd)
+{
+	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd)) &&
+	       (VRDMA_LE32(cmd->flags) & ~(__u32)VRDMA_IW_LISTEN_IPV6_ONLY) == 0;
+}
+
+static inline int vrdma_cmd_iw_accept_valid(const struct vrdma_cmd_iw_accept *cmd)
+{
+	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd)) && vrdma_iw_param_valid(&cmd->param);
+}
+
+static inline int vrdma_cmd_iw_reject_valid(const struct vrdma_cmd_iw_reject *cmd)
+{
+	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd)) && vrdma_iw_param_valid(&cmd->param);
+}
+
+/* What a driver may take for an event. */
+static inline int vrdma_rsp_iw_event_valid(const struct vrdma_rsp_iw_event *rsp)
+{
+	return VRDMA_LE32(rsp->type) <= VRDMA_IW_EVENT_CLOSED &&
+	       VRDMA_LE32(rsp->status) < 4096 && vrdma_iw_param_valid(&rsp->param);
 }
 
 /* A response of the fixed size that the request demands, with a sane status. */

@@ -34,6 +34,7 @@
 #define VRDMA_F_RESIZE_CQ		4	/* VRDMA_CMD_RESIZE_CQ */
 #define VRDMA_F_MCAST			5	/* multicast attach and detach */
 #define VRDMA_F_IWARP			6	/* the RNIC speaks iWARP, not RoCE */
+#define VRDMA_F_IW_CM			7	/* connections of an iWARP RNIC */
 
 /* Device configuration space. */
 struct vrdma_config {
@@ -115,6 +116,13 @@ enum vrdma_opcode {
 	/* multicast */
 	VRDMA_CMD_ATTACH_MCAST		= 0x0080,
 	VRDMA_CMD_DETACH_MCAST		= 0x0081,
+	/* connections of an iWARP RNIC */
+	VRDMA_CMD_IW_CONNECT		= 0x0090,
+	VRDMA_CMD_IW_LISTEN		= 0x0091,
+	VRDMA_CMD_IW_ACCEPT		= 0x0092,
+	VRDMA_CMD_IW_REJECT		= 0x0093,
+	VRDMA_CMD_IW_CLOSE		= 0x0094,
+	VRDMA_CMD_IW_GET_EVENT		= 0x0095,
 };
 
 /* A buffer of the event queue, filled by the device. */
@@ -137,6 +145,7 @@ enum vrdma_event_type {
 	VRDMA_EVENT_PORT_ACTIVE		= 16,	/* handle: port number */
 	VRDMA_EVENT_PORT_ERR		= 17,
 	VRDMA_EVENT_GID_CHANGE		= 18,
+	VRDMA_EVENT_IW_CM		= 19,	/* IW_GET_EVENT has something */
 	VRDMA_EVENT_DEVICE_FATAL	= 32,
 };
 

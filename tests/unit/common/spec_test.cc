@@ -27,7 +27,8 @@ const std::string& document() {
 
 std::string headers() {
     return read_file("common/vrdma_protocol.h") + read_file("common/vrdma_commands.h") +
-           read_file("common/vrdma_doorbell.h") + read_file("common/vrdma_udata.h");
+           read_file("common/vrdma_doorbell.h") + read_file("common/vrdma_udata.h") +
+           read_file("common/vrdma_iw.h");
 }
 
 // What `pattern` finds, by the group `key`, with the number in the group `value`.

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * vrdma wire protocol: connections of an iWARP RNIC (VRDMA_F_IW_CM), which its
+ * queue pairs can be given by a connection manager only.
+ */
+#ifndef VRDMA_IW_H
+#define VRDMA_IW_H
+
+#include <linux/types.h>
+
+#include "vrdma_protocol.h"
+
+/* What the connection manager of Linux hands to user programs (struct rdma_ucm_conn_param). */
+#define VRDMA_IW_PRIVATE_DATA		256
+#define VRDMA_IW_MAX_PRIVATE_DATA	255
+
+/* An IPv6 address, or an IPv4 one as ::ffff:a.b.c.d, and a TCP port. */
+struct vrdma_iw_address {
+	__u8   ip[16];
+	__be16 port;
+	__u8   reserved[6];
+};
+
+struct vrdma_iw_param {
+	__le16 ird;			/* inbound and outbound RDMA READs at a time */
+	__le16 ord;
+	__le16 private_data_len;	/* at most VRDMA_IW_MAX_PRIVATE_DATA */
+	__le16 reserved;
+	__u8   private_data[VRDMA_IW_PRIVATE_DATA];
+};
+
+/* Ids of connections and listeners are the driver's choice, those of requests the device's. */
+struct vrdma_cmd_iw_connect {
+	struct vrdma_cmd_hdr hdr;	/* uctx: the queue pair's */
+	__le32 id;
+	__le32 qp;
+	struct vrdma_iw_address local;	/* its port is informative */
+	struct vrdma_iw_address remote;
+	struct vrdma_iw_param param;
+};
+
+#define VRDMA_IW_LISTEN_IPV6_ONLY	1
+
+struct vrdma_cmd_iw_listen {
+	struct vrdma_cmd_hdr hdr;
+	__le32 id;
+	__le32 backlog;
+	__le32 flags;			/* VRDMA_IW_LISTEN_* */
+	__le32 reserved;
+	struct vrdma_iw_address local;	/* unspecified: all of the guest's addresses */
+};
+
+struct vrdma_cmd_iw_accept {
+	struct vrdma_cmd_hdr hdr;	/* uctx: the queue pair's */
+	__le32 request;
+	__le32 id;			/* of the new connection */
+	__le32 qp;
+	__le32 reserved;
+	struct vrdma_iw_param param;
+};
+
+struct vrdma_cmd_iw_reject {
+	struct vrdma_cmd_hdr hdr;
+	__le32 request;
+	__le32 reserved;
+	struct vrdma_iw_param param;	/* the private data only */
+};
+
+/* IW_CLOSE: vrdma_cmd_handle with an id. */
+
+enum vrdma_iw_event_type {
+	VRDMA_IW_EVENT_NONE		= 0,
+	VRDMA_IW_EVENT_CONNECT_REQUEST	= 1,	/* id: the listener */
+	VRDMA_IW_EVENT_CONNECT_REPLY	= 2,	/* to IW_CONNECT; the last one if status is set */
+	VRDMA_IW_EVENT_ESTABLISHED	= 3,	/* after IW_ACCEPT */
+	VRDMA_IW_EVENT_CLOSED		= 4,	/* the last one of a connection */
+};
+
+/* IW_GET_EVENT: vrdma_cmd_empty */
+struct vrdma_rsp_iw_event {
+	struct vrdma_rsp_hdr hdr;
+	__le32 type;			/* enum vrdma_iw_event_type */
+	__le32 id;
+	__le32 request;
+	__le32 status;			/* 0 or a positive errno */
+	struct vrdma_iw_address local;
+	struct vrdma_iw_address remote;
+	struct vrdma_iw_param param;
+};
+
+#endif /* VRDMA_IW_H */
