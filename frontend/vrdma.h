@@ -4,8 +4,10 @@
 #define VRDMA_H
 
 #include <linux/completion.h>
+#include <linux/in6.h>
 #include <linux/mutex.h>
 #include <linux/netdevice.h>
+#include <linux/notifier.h>
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
 #include <linux/virtio.h>
@@ -57,6 +59,22 @@ struct vrdma_pins {
 	u32 count;
 };
 
+#define VRDMA_IW_MAX_IPS	64
+
+/* Connections (vrdma_iwcm.c) and addresses (vrdma_iw_addr.c) of an iWARP RNIC. */
+struct vrdma_iw {
+	struct mutex lock;	/* of conns, what is in it, and the QPs' iw_conn */
+	struct xarray conns;
+	u32 next_id;
+	struct work_struct event_work;
+
+	struct mutex ips_lock;	/* of ips */
+	struct in6_addr ips[VRDMA_IW_MAX_IPS];	/* what the device knows, by index */
+	struct work_struct ips_work;
+	struct notifier_block ipv4_nb;
+	struct notifier_block ipv6_nb;
+};
+
 struct vrdma_dev {
 	struct ib_device ibdev;
 	struct virtio_device *vdev;
@@ -91,6 +109,8 @@ struct vrdma_dev {
 	struct net_device __rcu *netdev;
 	struct notifier_block netdev_nb;
 	bool link_up;		/* under rtnl */
+
+	struct vrdma_iw iw;
 };
 
 struct vrdma_ucontext {
@@ -134,6 +154,7 @@ struct vrdma_qp {
 	struct vrdma_pins pins;
 	struct ib_qp_cap cap;
 	enum ib_sig_type sig_type;
+	struct vrdma_iw_conn *iw_conn;
 	u32 handle;
 	u32 uctx;
 };
@@ -206,6 +227,8 @@ void vrdma_ring_cq(struct vrdma_dev *dev, u32 handle);
 /* vrdma_event.c */
 int vrdma_track(struct vrdma_dev *dev, struct xarray *table, struct vrdma_tracked *tracked,
 		u32 uctx, u32 handle, u16 destroy);
+void vrdma_tracked_put(struct vrdma_tracked *tracked);
+void vrdma_hide(struct xarray *table, u32 handle);
 void vrdma_untrack(struct xarray *table, u32 handle, struct vrdma_tracked *tracked);
 int vrdma_inq_init(struct vrdma_inq *inq, struct virtqueue *vq, u32 size);
 void vrdma_inq_free(struct vrdma_inq *inq);
@@ -237,6 +260,30 @@ int vrdma_dealloc_pd(struct ib_pd *ibpd, struct ib_udata *udata);
 /* vrdma_iwarp.c */
 bool vrdma_iwarp(const struct vrdma_dev *dev);
 extern const struct ib_device_ops vrdma_iwarp_ops;
+extern const struct ib_device_ops vrdma_iw_cm_ops;
+
+/* vrdma_iwcm.c */
+struct iw_cm_id;
+struct iw_cm_conn_param;
+bool vrdma_iw_cm(const struct vrdma_dev *dev);
+void vrdma_iw_cm_init(struct vrdma_dev *dev);
+void vrdma_iw_cm_stop(struct vrdma_dev *dev);
+void vrdma_iw_cm_event(struct vrdma_dev *dev);
+void vrdma_iw_close_qp(struct vrdma_dev *dev, struct vrdma_qp *qp);
+int vrdma_iw_connect(struct iw_cm_id *cm_id, struct iw_cm_conn_param *param);
+int vrdma_iw_accept(struct iw_cm_id *cm_id, struct iw_cm_conn_param *param);
+int vrdma_iw_reject(struct iw_cm_id *cm_id, const void *data, u8 length);
+int vrdma_iw_create_listen(struct iw_cm_id *cm_id, int backlog);
+int vrdma_iw_destroy_listen(struct iw_cm_id *cm_id);
+struct ib_qp *vrdma_iw_get_qp(struct ib_device *ibdev, int qpn);
+void vrdma_iw_add_ref(struct ib_qp *ibqp);
+void vrdma_iw_rem_ref(struct ib_qp *ibqp);
+
+/* vrdma_iw_addr.c */
+void vrdma_iw_addresses_init(struct vrdma_dev *dev);
+int vrdma_iw_addresses_start(struct vrdma_dev *dev);
+void vrdma_iw_addresses_stop(struct vrdma_dev *dev);
+void vrdma_iw_sync_addresses(struct vrdma_dev *dev);
 
 /* vrdma_gid.c */
 int vrdma_add_gid(const struct ib_gid_attr *attr, void **context);

@@ -40,10 +40,16 @@ static struct vrdma_tracked *vrdma_tracked_get(struct xarray *table, u32 handle)
 	return tracked;
 }
 
-static void vrdma_tracked_put(struct vrdma_tracked *tracked)
+void vrdma_tracked_put(struct vrdma_tracked *tracked)
 {
 	if (refcount_dec_and_test(&tracked->refs))
 		complete(&tracked->idle);
+}
+
+/* From here on, nobody finds the object. */
+void vrdma_hide(struct xarray *table, u32 handle)
+{
+	xa_erase_irq(table, handle);
 }
 
 /*
@@ -52,7 +58,7 @@ static void vrdma_tracked_put(struct vrdma_tracked *tracked)
  */
 void vrdma_untrack(struct xarray *table, u32 handle, struct vrdma_tracked *tracked)
 {
-	xa_erase_irq(table, handle);
+	vrdma_hide(table, handle);
 	vrdma_tracked_put(tracked);
 	wait_for_completion(&tracked->idle);
 }
@@ -207,6 +213,12 @@ static void vrdma_fatal_event(struct vrdma_dev *dev, u32 handle, enum ib_event_t
 	queue_work(system_long_wq, &dev->config_work);
 }
 
+static void vrdma_connection_event(struct vrdma_dev *dev, u32 handle, enum ib_event_type type)
+{
+	if (vrdma_iw_cm(dev))
+		vrdma_iw_cm_event(dev);
+}
+
 static const struct {
 	void (*handle)(struct vrdma_dev *dev, u32 handle, enum ib_event_type type);
 	enum ib_event_type type;
@@ -223,6 +235,7 @@ static const struct {
 	[VRDMA_EVENT_PORT_ACTIVE] = { vrdma_device_event, IB_EVENT_PORT_ACTIVE },
 	[VRDMA_EVENT_PORT_ERR] = { vrdma_device_event, IB_EVENT_PORT_ERR },
 	[VRDMA_EVENT_GID_CHANGE] = { vrdma_device_event, IB_EVENT_GID_CHANGE },
+	[VRDMA_EVENT_IW_CM] = { vrdma_connection_event, 0 },
 	[VRDMA_EVENT_DEVICE_FATAL] = { vrdma_fatal_event, IB_EVENT_DEVICE_FATAL },
 };
 

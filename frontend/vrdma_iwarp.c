@@ -2,10 +2,11 @@
 /*
  * vrdma guest driver: what is different with an iWARP RNIC (VRDMA_F_IWARP).
  *
- * Connections are the host's to make.  The core's connection manager does not
- * attach to a device without verbs for the kernel, but it calls these methods
- * unchecked: so they are there, and refuse.
+ * Its connections are those of vrdma_iwcm.c.  Where the device cannot make any,
+ * the core's connection manager stays away, because there are no verbs for the
+ * kernel; uverbs does not need these methods.
  */
+#include <linux/inetdevice.h>
 #include <rdma/iw_cm.h>
 
 #include "vrdma.h"
@@ -15,65 +16,63 @@ bool vrdma_iwarp(const struct vrdma_dev *dev)
 	return virtio_has_feature(dev->vdev, VRDMA_F_IWARP);
 }
 
-/* An iWARP port has one GID, the MAC address, which serves as a name only. */
+/*
+ * An iWARP port has one GID, the MAC address of its netdev: the connection
+ * manager finds the device by it.
+ */
 static int vrdma_iw_query_gid(struct ib_device *ibdev, u32 port, int index, union ib_gid *gid)
 {
-	struct vrdma_dev *dev = to_vrdma_dev(ibdev);
+	struct net_device *ndev;
 
 	if (index)
 		return -EINVAL;
 
 	memset(gid, 0, sizeof(*gid));
-	if (is_zero_ether_addr(dev->mac))
+	ndev = vrdma_get_netdev(ibdev, port);
+	if (!ndev) {
 		memcpy(gid->raw, &ibdev->node_guid, sizeof(ibdev->node_guid));
-	else
-		memcpy(gid->raw, dev->mac, sizeof(dev->mac));
+		return 0;
+	}
+	memcpy(gid->raw, ndev->dev_addr, ETH_ALEN);
+	dev_put(ndev);
 	return 0;
 }
 
-static int vrdma_iw_connect(struct iw_cm_id *cm_id, struct iw_cm_conn_param *param)
-{
-	return -EOPNOTSUPP;
-}
-
-static int vrdma_iw_accept(struct iw_cm_id *cm_id, struct iw_cm_conn_param *param)
-{
-	return -EOPNOTSUPP;
-}
-
-static int vrdma_iw_reject(struct iw_cm_id *cm_id, const void *data, u8 length)
-{
-	return -EOPNOTSUPP;
-}
-
-static int vrdma_iw_create_listen(struct iw_cm_id *cm_id, int backlog)
-{
-	return -EOPNOTSUPP;
-}
-
-static int vrdma_iw_destroy_listen(struct iw_cm_id *cm_id)
-{
-	return -EOPNOTSUPP;
-}
-
-/* References are taken on the QPs of connections, of which there are none. */
-static void vrdma_iw_no_ref(struct ib_qp *ibqp)
-{
-}
-
-static struct ib_qp *vrdma_iw_get_qp(struct ib_device *ibdev, int qpn)
-{
-	return NULL;
-}
-
 const struct ib_device_ops vrdma_iwarp_ops = {
+	.query_gid = vrdma_iw_query_gid,
+};
+
+/*
+ * The connection manager attaches only to a device that seems to have all verbs
+ * for the kernel.  A client that tries them fails at its first domain.
+ */
+static struct ib_mr *vrdma_iw_no_dma_mr(struct ib_pd *ibpd, int access)
+{
+	return ERR_PTR(-EOPNOTSUPP);
+}
+
+static int vrdma_iw_no_poll_cq(struct ib_cq *ibcq, int count, struct ib_wc *wc)
+{
+	return -EOPNOTSUPP;
+}
+
+static int vrdma_iw_no_post_recv(struct ib_qp *ibqp, const struct ib_recv_wr *wr,
+				 const struct ib_recv_wr **bad_wr)
+{
+	*bad_wr = wr;
+	return -EOPNOTSUPP;
+}
+
+const struct ib_device_ops vrdma_iw_cm_ops = {
+	.get_dma_mr = vrdma_iw_no_dma_mr,
 	.iw_accept = vrdma_iw_accept,
-	.iw_add_ref = vrdma_iw_no_ref,
+	.iw_add_ref = vrdma_iw_add_ref,
 	.iw_connect = vrdma_iw_connect,
 	.iw_create_listen = vrdma_iw_create_listen,
 	.iw_destroy_listen = vrdma_iw_destroy_listen,
 	.iw_get_qp = vrdma_iw_get_qp,
 	.iw_reject = vrdma_iw_reject,
-	.iw_rem_ref = vrdma_iw_no_ref,
-	.query_gid = vrdma_iw_query_gid,
+	.iw_rem_ref = vrdma_iw_rem_ref,
+	.poll_cq = vrdma_iw_no_poll_cq,
+	.post_recv = vrdma_iw_no_post_recv,
 };

@@ -2,6 +2,7 @@
 /* vrdma guest driver: the virtio device, and the ib_device made of it. */
 #include <linux/module.h>
 #include <linux/slab.h>
+#include <rdma/iw_cm.h>
 
 #include "vrdma_cmd.h"
 
@@ -9,7 +10,7 @@
 #define VRDMA_MIN_CONTROL_SIZE	4
 
 /*
- * No get_dma_mr, post_recv or poll_cq: without them the core keeps kernel
+ * No get_dma_mr, post_recv or poll_cq (but for vrdma_iw_cm_ops): without them the core keeps kernel
  * clients (ib_mad, rdma_cm, ipoib ...) away from the device, and uverbs answers
  * -EOPNOTSUPP to the methods.
  */
@@ -80,6 +81,8 @@ void vrdma_fatal(struct vrdma_dev *dev)
 	dev_err(&dev->vdev->dev, "%s: all verbs fail now; reload the driver to start again\n",
 		READ_ONCE(dev->rnic_gone) ? "the host's RNIC is gone" :
 					    "the device failed (is the host's vrdmad alive?)");
+	if (vrdma_iw_cm(dev))
+		vrdma_iw_cm_event(dev);
 	vrdma_dispatch(dev, IB_EVENT_DEVICE_FATAL);
 }
 
@@ -292,6 +295,7 @@ static void vrdma_stop_queues(struct vrdma_dev *dev)
 {
 	vrdma_cmdq_stop(dev);
 	cancel_work_sync(&dev->config_work);
+	vrdma_iw_cm_stop(dev);
 }
 
 static struct vrdma_dev *vrdma_alloc_dev(struct virtio_device *vdev)
@@ -304,6 +308,8 @@ static struct vrdma_dev *vrdma_alloc_dev(struct virtio_device *vdev)
 	dev->vdev = vdev;
 	vdev->priv = dev;
 	vrdma_cmdq_init(dev);
+	vrdma_iw_cm_init(dev);
+	vrdma_iw_addresses_init(dev);
 	INIT_WORK(&dev->config_work, vrdma_config_work);
 	xa_init_flags(&dev->cqs, XA_FLAGS_LOCK_IRQ);
 	xa_init_flags(&dev->qps, XA_FLAGS_LOCK_IRQ);
@@ -320,6 +326,10 @@ static struct vrdma_dev *vrdma_alloc_dev(struct virtio_device *vdev)
 		ib_set_device_ops(&dev->ibdev, &vrdma_srq_ops);
 	if (vrdma_iwarp(dev))
 		ib_set_device_ops(&dev->ibdev, &vrdma_iwarp_ops);
+	if (vrdma_iw_cm(dev))
+		ib_set_device_ops(&dev->ibdev, &vrdma_iw_cm_ops);
+	/* TCP ports are the guest's own choice. */
+	dev->ibdev.iw_driver_flags = IW_F_NO_PORT_MAP;
 	return dev;
 }
 
@@ -379,12 +389,20 @@ static int vrdma_probe(struct virtio_device *vdev)
 	err = vrdma_doorbells_map(dev);
 	if (err)
 		goto err_stop;
+	if (vrdma_iw_cm(dev)) {
+		err = vrdma_iw_addresses_start(dev);
+		if (err)
+			goto err_doorbells;
+	}
 	err = vrdma_register(dev);
 	if (err)
-		goto err_doorbells;
+		goto err_addresses;
 
 	return 0;
 
+err_addresses:
+	if (vrdma_iw_cm(dev))
+		vrdma_iw_addresses_stop(dev);
 err_doorbells:
 	vrdma_doorbells_unmap(dev);
 err_stop:
@@ -413,10 +431,15 @@ static void vrdma_remove(struct virtio_device *vdev)
 	WRITE_ONCE(dev->registered, false);
 	virtio_synchronize_cbs(vdev);
 	cancel_work_sync(&dev->config_work);
-	if (vrdma_lost(dev))
+	if (vrdma_lost(dev)) {
 		vrdma_cmdq_stop(dev);
+		if (vrdma_iw_cm(dev))
+			vrdma_iw_cm_event(dev);
+	}
 
 	ib_unregister_device(&dev->ibdev);
+	if (vrdma_iw_cm(dev))
+		vrdma_iw_addresses_stop(dev);
 	vrdma_netdev_unpair(dev);
 	vrdma_stop_queues(dev);
 	vrdma_doorbells_unmap(dev);
@@ -455,6 +478,7 @@ static const unsigned int vrdma_features[] = {
 	VRDMA_F_SRQ,
 	VRDMA_F_CQ_DOORBELL,
 	VRDMA_F_IWARP,
+	VRDMA_F_IW_CM,
 };
 
 static const struct virtio_device_id vrdma_ids[] = {

@@ -258,6 +258,10 @@ int vrdma_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata)
 	struct vrdma_dev *dev = to_vrdma_dev(ibqp->device);
 	struct vrdma_qp *qp = to_vrdma_qp(ibqp);
 
+	/* A connection holds the QP too: it ends before that is waited for. */
+	vrdma_hide(&dev->qps, qp->handle);
+	if (vrdma_iw_cm(dev))
+		vrdma_iw_close_qp(dev, qp);
 	vrdma_untrack(&dev->qps, qp->handle, &qp->tracked);
 	/* What the device may still use stays pinned. */
 	if (!vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_QP, qp->uctx, qp->handle))
