@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "memory/stitched_mapping.h"
 #include "rnic/uverbs/attributes_of_kernel.h"
 #include "rnic/uverbs/completion_queue.h"
 #include "rnic/uverbs/objects.h"
@@ -111,6 +110,30 @@ Result<std::unique_ptr<rnic::ProtectionDomain>> UverbsContext::alloc_pd(rnic::Ud
     return std::make_unique<Pd>(state_, kernel.pd_handle);
 }
 
+Result<UverbsContext::RegionMemory> UverbsContext::lay_out(const rnic::MrAttributes& attributes,
+                                                           std::string& reason) {
+    RegionMemory memory;
+    memory::MappingBudget& budget = state_.port.rnic->mappings;
+    if (state_.port.rnic->vendor.regions_by_start) {
+        memory.start = attributes.start.value;
+        auto placed = placed_pages_.place(memory.start, attributes.pieces, budget, reason);
+        if (!placed) {
+            return fail(placed.error());
+        }
+        memory.placed = std::move(*placed);
+        return memory;
+    }
+    // The kernel pins the pages during the command.
+    auto stitched = memory::StitchedMapping::make(
+        attributes.pieces, attributes.iova.value & kPageMask, budget, reason);
+    if (!stitched) {
+        return fail(stitched.error());
+    }
+    memory.start = reinterpret_cast<uintptr_t>(stitched->data());
+    memory.stitched = std::move(*stitched);
+    return memory;
+}
+
 Result<std::unique_ptr<rnic::MemoryRegion>> UverbsContext::reg_mr(rnic::ProtectionDomain& pd,
                                                                   rnic::MrAttributes attributes,
                                                                   rnic::Udata& udata) {
@@ -119,9 +142,7 @@ Result<std::unique_ptr<rnic::MemoryRegion>> UverbsContext::reg_mr(rnic::Protecti
         return fail(EOPNOTSUPP);
     }
     std::string reason;
-    // For as long as the command: the kernel pins the pages.
-    auto mapping = memory::StitchedMapping::make(
-        attributes.pieces, attributes.iova.value & kPageMask, state_.port.rnic->mappings, reason);
+    auto mapping = lay_out(attributes, reason);
     if (!mapping) {
         state_.port.log.warn("{}: a memory region of {} bytes in {} pieces: {}; the verb gets {}",
                              state_.port.guest, attributes.length, attributes.pieces.size(), reason,
@@ -129,7 +150,7 @@ Result<std::unique_ptr<rnic::MemoryRegion>> UverbsContext::reg_mr(rnic::Protecti
         return fail(mapping.error());
     }
     ib_uverbs_reg_mr request{};
-    request.start = reinterpret_cast<uintptr_t>(mapping->data());
+    request.start = mapping->start;
     request.length = attributes.length;
     request.hca_va = attributes.iova.value;
     request.pd_handle = static_cast<const Pd&>(pd).handle();
@@ -146,7 +167,7 @@ Result<std::unique_ptr<rnic::MemoryRegion>> UverbsContext::reg_mr(rnic::Protecti
         }
         return fail(registered.error());
     }
-    return std::make_unique<Mr>(state_, kernel);
+    return std::make_unique<Mr>(state_, kernel, std::move(mapping->placed));
 }
 
 Result<std::unique_ptr<rnic::CompletionQueue>> UverbsContext::create_cq(

@@ -3,6 +3,8 @@
 
 #include <memory>
 
+#include "memory/placed_pages.h"
+#include "memory/stitched_mapping.h"
 #include "rnic/rnic.h"
 #include "rnic/uverbs/context_state.h"
 
@@ -36,7 +38,16 @@ class UverbsContext final : public rnic::Context {
     UverbsContext(PortState& port, std::unique_ptr<UverbsFile> file);
     Result<void> open(rnic::Udata& udata);
 
+    // Where the kernel finds the memory of a region while it registers it.
+    struct RegionMemory {
+        uint64_t start = 0;
+        memory::StitchedMapping stitched;   // for as long as the command, or
+        memory::PlacedPages::Lease placed;  // as long as the region
+    };
+    Result<RegionMemory> lay_out(const rnic::MrAttributes& attributes, std::string& reason);
+
     ContextState state_;
+    memory::PlacedPages placed_pages_;
     const LiveCount count_;
     std::shared_ptr<EventFile> async_events_;
     std::shared_ptr<EventFile> completion_channel_;

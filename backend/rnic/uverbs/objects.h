@@ -4,6 +4,7 @@
 
 #include <rdma/ib_user_verbs.h>
 
+#include "memory/placed_pages.h"
 #include "rnic/rnic.h"
 #include "rnic/uverbs/context_state.h"
 
@@ -36,8 +37,11 @@ class Pd final : public rnic::ProtectionDomain {
 
 class Mr final : public rnic::MemoryRegion {
   public:
-    Mr(const ContextState& context, const ib_uverbs_reg_mr_resp& kernel)
-        : object_(context, kernel.mr_handle, "memory region",
+    // `placed` is kept for as long as the region.
+    Mr(const ContextState& context, const ib_uverbs_reg_mr_resp& kernel,
+       memory::PlacedPages::Lease placed)
+        : placed_(std::move(placed)),
+          object_(context, kernel.mr_handle, "memory region",
                   destroy_by_handle<ib_uverbs_dereg_mr, IB_USER_VERBS_CMD_DEREG_MR>,
                   context.port.rnic->live.memory_regions),
           lkey_(kernel.lkey),
@@ -46,6 +50,7 @@ class Mr final : public rnic::MemoryRegion {
     uint32_t rkey() const override { return rkey_; }
 
   private:
+    const memory::PlacedPages::Lease placed_;  // gone after the kernel's object
     KernelObject object_;
     const uint32_t lkey_;
     const uint32_t rkey_;

@@ -68,6 +68,10 @@ struct VendorEntry {
     std::span<const MmapRule> mmap;  // the first that fits; none: cached
     uint32_t min_srq_sge = 0;
     bool srq_only_grows = false;  // making one smaller is not safe for the host
+    // The driver takes REG_MR's `start` for the address of the region, whatever hca_va says, and
+    // may read memory of the process that makes its POST_SEND: so the guest's memory is placed
+    // at the guest's own addresses.
+    bool regions_by_start = false;
     // GET_CONTEXT's private bytes for a context of the daemon's own.
     std::span<const std::byte> own_context;
     size_t own_context_answer = 0;  // bytes
