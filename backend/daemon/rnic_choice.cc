@@ -59,10 +59,10 @@ std::unique_ptr<rnic::Rnic> open_host_rnic(const Config& config,
     host.spin = std::chrono::microseconds(config.spin_us);
     host.addresses = address_rules(config);
     auto rnic = uverbs::make_uverbs_rnic(host, uverbs::find_host_rnic(config.rnic), logger);
-    if (rnic->attributes().iwarp) {
+    if (rnic->attributes().iwarp && !rnic->attributes().connections) {
         check_no_address_rules(
             config,
-            fmt::format("connections of '{}', an iWARP RNIC, do not go by GIDs", config.rnic));
+            fmt::format("guests of '{}', an iWARP RNIC, cannot make connections", config.rnic));
     }
     if (const auto limit = raise_locked_memory_limit()) {
         logger->warn(

@@ -13,8 +13,8 @@ namespace vrdma::device {
 namespace {
 
 // Room for any fixed request and response of the protocol.
-constexpr size_t kMaxRequest = 256;
-constexpr size_t kMaxResponse = 256;
+constexpr size_t kMaxRequest = 512;
+constexpr size_t kMaxResponse = 512;
 
 struct Command {
     uint16_t opcode;
@@ -81,6 +81,12 @@ constexpr Command kCommands[] = {
     VRDMA_COMMAND(CREATE_AH, create_ah, vrdma_cmd_create_ah_valid),
     VRDMA_COMMAND(QUERY_AH, query_ah, vrdma_cmd_handle_valid),
     VRDMA_COMMAND(DESTROY_AH, destroy_ah, vrdma_cmd_handle_valid),
+    VRDMA_COMMAND(IW_CONNECT, iw_connect, vrdma_cmd_iw_connect_valid),
+    VRDMA_COMMAND(IW_LISTEN, iw_listen, vrdma_cmd_iw_listen_valid),
+    VRDMA_COMMAND(IW_ACCEPT, iw_accept, vrdma_cmd_iw_accept_valid),
+    VRDMA_COMMAND(IW_REJECT, iw_reject, vrdma_cmd_iw_reject_valid),
+    VRDMA_COMMAND(IW_CLOSE, iw_close, vrdma_cmd_handle_valid),
+    VRDMA_COMMAND(IW_GET_EVENT, iw_get_event, vrdma_cmd_empty_valid),
 };
 
 #undef VRDMA_COMMAND
@@ -102,6 +108,7 @@ bool releases(uint16_t opcode) {
         case VRDMA_CMD_DESTROY_SRQ:
         case VRDMA_CMD_DESTROY_QP:
         case VRDMA_CMD_DESTROY_AH:
+        case VRDMA_CMD_IW_CLOSE:
             return true;
         default:
             return false;

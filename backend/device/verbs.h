@@ -123,6 +123,17 @@ class Verbs {
     Result<void> query_ah(Call& call, const vrdma_cmd_handle& request,
                           vrdma_rsp_query_ah& response);
     Result<void> destroy_ah(Call& call, const vrdma_cmd_handle& request, vrdma_rsp_empty& response);
+    Result<void> iw_connect(Call& call, const vrdma_cmd_iw_connect& request,
+                            vrdma_rsp_empty& response);
+    Result<void> iw_listen(Call& call, const vrdma_cmd_iw_listen& request,
+                           vrdma_rsp_empty& response);
+    Result<void> iw_accept(Call& call, const vrdma_cmd_iw_accept& request,
+                           vrdma_rsp_empty& response);
+    Result<void> iw_reject(Call& call, const vrdma_cmd_iw_reject& request,
+                           vrdma_rsp_empty& response);
+    Result<void> iw_close(Call& call, const vrdma_cmd_handle& request, vrdma_rsp_empty& response);
+    Result<void> iw_get_event(Call& call, const vrdma_cmd_empty& request,
+                              vrdma_rsp_iw_event& response);
 
   private:
     // A free handle of a kind, or EDQUOT and a log line that names the limit.
@@ -134,6 +145,7 @@ class Verbs {
     Result<Object*> owned(HandleTable<Object>& table, const Call& call, uint32_t handle);
 
     Result<rnic::Context*> context(const Call& call);
+    Result<rnic::ConnectionManager*> connections();
     Result<void> check_room(const MemoryUse& memory);
     void hold(const MemoryUse& memory);
     void let_go(const MemoryUse& memory);

@@ -89,6 +89,9 @@ uint64_t VirtualDevice::features() const {
     if (attributes_.iwarp) {
         features |= uint64_t{1} << VRDMA_F_IWARP;
     }
+    if (attributes_.connections) {
+        features |= uint64_t{1} << VRDMA_F_IW_CM;
+    }
     return features;
 }
 

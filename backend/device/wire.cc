@@ -4,7 +4,9 @@
 #include <endian.h>
 
 #include <algorithm>
+#include <cstring>
 #include <iterator>
+#include <span>
 
 namespace vrdma::device {
 
@@ -159,6 +161,65 @@ void to_wire(const rnic::PortAttributes& attributes, vrdma_rsp_query_port& wire)
     wire.active_width = attributes.active_width;
     wire.phys_state = attributes.phys_state;
     wire.active_speed = htole16(attributes.active_speed);
+}
+
+rnic::Endpoint from_wire(const vrdma_iw_address& wire) {
+    rnic::Endpoint endpoint{.ip = {}, .port = be16toh(wire.port)};
+    std::ranges::copy(wire.ip, endpoint.ip.begin());
+    return endpoint;
+}
+
+vrdma_iw_address to_wire(const rnic::Endpoint& endpoint) {
+    vrdma_iw_address wire{};
+    std::ranges::copy(endpoint.ip, std::begin(wire.ip));
+    wire.port = htobe16(endpoint.port);
+    return wire;
+}
+
+rnic::ConnectionParameters from_wire(const vrdma_iw_param& wire) {
+    const auto data = std::as_bytes(std::span(wire.private_data));
+    return {.ird = le16toh(wire.ird),
+            .ord = le16toh(wire.ord),
+            .private_data = {data.begin(), data.begin() + le16toh(wire.private_data_len)}};
+}
+
+vrdma_iw_param to_wire(const rnic::ConnectionParameters& parameters) {
+    const auto& data = parameters.private_data;
+    const size_t length = std::min<size_t>(data.size(), VRDMA_IW_MAX_PRIVATE_DATA);
+    vrdma_iw_param wire{};
+    wire.ird = htole16(parameters.ird);
+    wire.ord = htole16(parameters.ord);
+    wire.private_data_len = htole16(static_cast<uint16_t>(length));
+    std::memcpy(wire.private_data, data.data(), length);
+    return wire;
+}
+
+namespace {
+
+uint32_t type_of(const rnic::ConnectionEvent& event) {
+    switch (event.type) {
+        case rnic::ConnectionEvent::Type::kRequest:
+            return VRDMA_IW_EVENT_CONNECT_REQUEST;
+        case rnic::ConnectionEvent::Type::kReply:
+            return VRDMA_IW_EVENT_CONNECT_REPLY;
+        case rnic::ConnectionEvent::Type::kEstablished:
+            return VRDMA_IW_EVENT_ESTABLISHED;
+        case rnic::ConnectionEvent::Type::kClosed:
+            return VRDMA_IW_EVENT_CLOSED;
+    }
+    return VRDMA_IW_EVENT_NONE;
+}
+
+}  // namespace
+
+void to_wire(const rnic::ConnectionEvent& event, vrdma_rsp_iw_event& wire) {
+    wire.type = htole32(type_of(event));
+    wire.id = htole32(event.id);
+    wire.request = htole32(event.request);
+    wire.status = htole32(static_cast<uint32_t>(to_int(event.status)));
+    wire.local = to_wire(event.local);
+    wire.remote = to_wire(event.remote);
+    wire.param = to_wire(event.parameters);
 }
 
 }  // namespace vrdma::device

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <vrdma_commands.h>
+#include <vrdma_iw.h>
 
 #include "rnic/attributes.h"
+#include "rnic/connection_manager.h"
 
 namespace vrdma::device {
 
@@ -17,7 +19,15 @@ vrdma_ah_attr to_wire(const rnic::AhAttributes& attributes);
 rnic::QpAttributes from_wire(const vrdma_qp_attr& wire);
 vrdma_qp_attr to_wire(const rnic::QpAttributes& attributes);
 
+rnic::Endpoint from_wire(const vrdma_iw_address& wire);
+vrdma_iw_address to_wire(const rnic::Endpoint& endpoint);
+
+// `private_data_len` has been checked.
+rnic::ConnectionParameters from_wire(const vrdma_iw_param& wire);
+vrdma_iw_param to_wire(const rnic::ConnectionParameters& parameters);
+
 // All of the response but its header.
+void to_wire(const rnic::ConnectionEvent& event, vrdma_rsp_iw_event& wire);
 void to_wire(const rnic::DeviceAttributes& attributes, vrdma_rsp_query_device& wire);
 void to_wire(const rnic::PortAttributes& attributes, vrdma_rsp_query_port& wire);
 

@@ -54,6 +54,7 @@ struct DeviceAttributes {
     uint32_t uverbs_abi_version = 0;  // of that driver's user ABI
     bool has_srq = false;
     bool iwarp = false;        // else RoCE
+    bool connections = false;  // iWARP: ports have a connection manager
     bool cq_doorbell = false;  // arming a CQ must be made known to the RNIC
 };
 

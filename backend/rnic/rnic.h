@@ -39,8 +39,8 @@ struct UdataRegion {
 // The vendor's private bytes of one verb.
 struct Udata {
     std::span<const std::byte> in;
-    std::span<std::byte> out;            // room for the answer
-    size_t out_written = 0;              // set by the verb
+    std::span<std::byte> out;             // room for the answer
+    size_t out_written = 0;               // set by the verb
     std::span<UdataRegion> regions = {};  // the verb may take the pieces away
 };
 
@@ -57,6 +57,7 @@ enum class AsyncEventType {
     kPortActive,
     kPortError,
     kGidChange,
+    kConnection,   // ConnectionManager::next_event() has something
     kDeviceFatal,  // the RNIC is gone: let go of all that it gave, soon
 };
 
@@ -156,6 +157,8 @@ class Context {
                                                              Udata& udata) = 0;
 };
 
+class ConnectionManager;  // rnic/connection_manager.h
+
 // One virtual device's access to the RNIC.  Contexts must be gone before it.
 class Port {
   public:
@@ -165,6 +168,9 @@ class Port {
     virtual Result<void> add_gid(uint32_t index, const Gid& gid, uint32_t type) = 0;
     virtual Result<void> del_gid(uint32_t index) = 0;
     virtual Result<std::unique_ptr<Context>> alloc_context(Udata& udata) = 0;
+
+    // For an RNIC whose attributes say `connections`; null otherwise.
+    virtual ConnectionManager* connection_manager() { return nullptr; }
 
     // The device's doorbell area, `area` in this process, and an eventfd (borrowed,
     // or -1 for none) that becomes readable when the guest notifies.  The RNIC keeps

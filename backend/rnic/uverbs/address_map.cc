@@ -228,4 +228,25 @@ tl::expected<UnderlayPath, AddressError> AddressMap::path(const std::string& gue
     return look_up(*host_->gids(), guest, source, destination);
 }
 
+std::optional<rnic::Gid> AddressMap::carrier(const std::string& guest, const rnic::Gid& gid) {
+    // The host may have got the address a moment ago; a guest asks when it begins to listen.
+    bool refresh = false;
+    {
+        const std::lock_guard lock(mutex_);
+        const auto now = clock_();
+        refresh = now >= next_refresh_;
+        if (refresh) next_refresh_ = now + kRefreshPause;
+    }
+    if (refresh) host_->refresh();
+    const std::lock_guard lock(mutex_);
+    const std::string& network = rules(guest).network;
+    const Claim* owner = first_claim(gid, network);
+    if (owner == nullptr || (owner->guest != guest && scope_of(gid) != GidScope::kIpv6LinkLocal)) {
+        return std::nullopt;
+    }
+    const auto host = host_->gids();
+    const HostGid* found = carrier(*host, network, gid);
+    return found == nullptr ? std::nullopt : std::optional(found->gid);
+}
+
 }  // namespace vrdma::uverbs

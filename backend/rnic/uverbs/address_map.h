@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,10 @@ class AddressMap {
     // The path from a GID that `guest` claimed to `destination`.
     tl::expected<UnderlayPath, AddressError> path(const std::string& guest, const rnic::Gid& source,
                                                   const rnic::Gid& destination);
+
+    // The GID of the host RNIC by which others reach a GID that `guest` claimed; none when
+    // another guest has it first, or the host RNIC has no GID at all.
+    std::optional<rnic::Gid> carrier(const std::string& guest, const rnic::Gid& gid);
 
     uint32_t host_port() const { return host_->port(); }
 

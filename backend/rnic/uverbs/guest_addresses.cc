@@ -70,17 +70,47 @@ Result<void> GuestAddresses::del_gid(uint32_t index) {
     return {};
 }
 
+std::vector<rnic::Gid> GuestAddresses::all() const {
+    std::vector<rnic::Gid> gids;
+    for (const auto& [index, gid] : gids_) {
+        gids.push_back(gid);
+    }
+    return gids;
+}
+
+std::optional<rnic::Gid> GuestAddresses::carrier(const rnic::Gid& gid) {
+    const auto is_this = [&](const auto& entry) { return entry.second == gid; };
+    return std::ranges::any_of(gids_, is_this) ? map_->carrier(guest_, gid) : std::nullopt;
+}
+
+Result<UnderlayPath> GuestAddresses::path(const rnic::Gid& source, const rnic::Gid& destination) {
+    const auto is_source = [&](const auto& entry) { return entry.second == source; };
+    if (std::ranges::none_of(gids_, is_source)) {
+        return fail(EADDRNOTAVAIL);
+    }
+    return find_path(source, destination);
+}
+
+Result<UnderlayPath> GuestAddresses::find_path(const rnic::Gid& source,
+                                               const rnic::Gid& destination) {
+    auto path = map_->path(guest_, source, destination);
+    if (!path) {
+        path_log_.warn("{}: no path from {} to {}: {}; the verb gets '{}'", guest_,
+                       to_string(source), to_string(destination), path.error().reason,
+                       vrdma::to_string(path.error().error));
+        return fail(path.error().error);
+    }
+    return *path;
+}
+
 Result<rnic::AhAttributes> GuestAddresses::underlay(const rnic::AhAttributes& guest) {
     const auto source = gids_.find(guest.sgid_index);
     if (source == gids_.end()) {
         return fail(EINVAL);
     }
-    const auto path = map_->path(guest_, source->second, guest.dgid);
+    const auto path = find_path(source->second, guest.dgid);
     if (!path) {
-        path_log_.warn("{}: no path from {} to {}: {}; the verb gets '{}'", guest_,
-                       to_string(source->second), to_string(guest.dgid), path.error().reason,
-                       vrdma::to_string(path.error().error));
-        return fail(path.error().error);
+        return fail(path.error());
     }
     if (path->bare_metal && path->sgid != source->second) {
         source_log_.info(

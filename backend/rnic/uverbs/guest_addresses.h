@@ -6,7 +6,9 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "rate_limited_log.h"
 #include "result.h"
@@ -34,6 +36,17 @@ class GuestAddresses {
     // EINVAL for an index out of range; an entry may be empty already.
     Result<void> del_gid(uint32_t index);
 
+    // Every address that the guest has.
+    std::vector<rnic::Gid> all() const;
+
+    // The way from an address of the guest, for RNICs that connect by IP addresses; errors as
+    // of underlay(), and EADDRNOTAVAIL when the guest does not have the source.
+    Result<UnderlayPath> path(const rnic::Gid& source, const rnic::Gid& destination);
+
+    // The address of the host RNIC under which others reach this one of the guest; none when
+    // the guest does not have it, or another guest has it first.
+    std::optional<rnic::Gid> carrier(const rnic::Gid& gid);
+
     // The attributes for the host RNIC: source index, destination GID and port replaced.
     // EINVAL when sgid_index is empty, EADDRINUSE when another guest has that GID,
     // ENETUNREACH when the destination is unknown, EAFNOSUPPORT when the host RNIC has no
@@ -41,6 +54,8 @@ class GuestAddresses {
     Result<rnic::AhAttributes> underlay(const rnic::AhAttributes& guest);
 
   private:
+    Result<UnderlayPath> find_path(const rnic::Gid& source, const rnic::Gid& destination);
+
     const std::string guest_;
     const std::shared_ptr<AddressMap> map_;
     // One for each kind of line: a guest that provokes one kind must not hide the others.

@@ -11,6 +11,22 @@ namespace {
 // sgid_index has 8 bits (struct ib_uverbs_global_route): what is behind cannot be named.
 constexpr uint32_t kNameableGids = 256;
 
+HostGids read_sysfs(const std::filesystem::path& folder) {
+    std::vector<HostGid> gids;
+    for (uint32_t index = 0; index < kNameableGids; ++index) {
+        const std::string name = std::to_string(index);
+        const std::string text = first_line(folder / "gids" / name);
+        if (text.empty()) break;  // the end of the table
+        const auto gid = parse_gid(text);
+        if (!gid || is_zero(*gid)) continue;
+        // RoCE v1 has no IP addresses, and native InfiniBand no netdev.
+        if (first_line(folder / "gid_attrs/types" / name) != "RoCE v2") continue;
+        gids.push_back(
+            {static_cast<uint8_t>(index), *gid, first_line(folder / "gid_attrs/ndevs" / name)});
+    }
+    return HostGids(std::move(gids));
+}
+
 }  // namespace
 
 const HostGid* HostGids::find(const rnic::Gid& gid) const {
@@ -29,15 +45,21 @@ const HostGid* HostGids::first(GidScope scope) const {
     return it == gids_.end() ? nullptr : &*it;
 }
 
-HostGidTable::HostGidTable(std::string name, uint32_t port, const std::filesystem::path& sysfs)
+HostGidTable::HostGidTable(std::string name, uint32_t port, Read read)
     : name_(std::move(name)),
       port_(port),
-      folder_(sysfs / "class/infiniband" / name_ / "ports" / std::to_string(port)),
-      gids_(std::make_shared<const HostGids>(read())) {}
+      read_(std::move(read)),
+      gids_(std::make_shared<const HostGids>(read_())) {}
+
+HostGidTable::HostGidTable(std::string name, uint32_t port, const std::filesystem::path& sysfs)
+    : HostGidTable(name, port,
+                   [folder = sysfs / "class/infiniband" / name / "ports" / std::to_string(port)] {
+                       return read_sysfs(folder);
+                   }) {}
 
 void HostGidTable::refresh() {
     const std::lock_guard refreshing(refreshing_);
-    auto gids = std::make_shared<const HostGids>(read());
+    auto gids = std::make_shared<const HostGids>(read_());
     const std::lock_guard lock(mutex_);
     gids_ = std::move(gids);
 }
@@ -45,22 +67,6 @@ void HostGidTable::refresh() {
 std::shared_ptr<const HostGids> HostGidTable::gids() const {
     const std::lock_guard lock(mutex_);
     return gids_;
-}
-
-HostGids HostGidTable::read() const {
-    std::vector<HostGid> gids;
-    for (uint32_t index = 0; index < kNameableGids; ++index) {
-        const std::string name = std::to_string(index);
-        const std::string text = first_line(folder_ / "gids" / name);
-        if (text.empty()) break;  // the end of the table
-        const auto gid = parse_gid(text);
-        if (!gid || is_zero(*gid)) continue;
-        // RoCE v1 has no IP addresses, and native InfiniBand no netdev.
-        if (first_line(folder_ / "gid_attrs/types" / name) != "RoCE v2") continue;
-        gids.push_back(
-            {static_cast<uint8_t>(index), *gid, first_line(folder_ / "gid_attrs/ndevs" / name)});
-    }
-    return HostGids(std::move(gids));
 }
 
 }  // namespace vrdma::uverbs

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -38,10 +39,14 @@ class HostGids {
     std::vector<HostGid> gids_;
 };
 
-// The GID table of one port in sysfs, /sys/class/infiniband/<name>/ports/<port>.  Any thread.
+// The GID table of one port.  Any thread.
 class HostGidTable {
   public:
+    using Read = std::function<HostGids()>;
+
     // Reads the table; a port that is not there has no GIDs.
+    HostGidTable(std::string name, uint32_t port, Read read);
+    // From sysfs, /sys/class/infiniband/<name>/ports/<port>.
     HostGidTable(std::string name, uint32_t port, const std::filesystem::path& sysfs = "/sys");
 
     // Reads the table again: on IB_EVENT_GID_CHANGE.
@@ -52,11 +57,9 @@ class HostGidTable {
     uint32_t port() const { return port_; }
 
   private:
-    HostGids read() const;
-
     const std::string name_;
     const uint32_t port_;
-    const std::filesystem::path folder_;
+    const Read read_;
     std::mutex refreshing_;     // one reads at a time, so that no older table replaces a newer one
     mutable std::mutex mutex_;  // gids_
     std::shared_ptr<const HostGids> gids_;

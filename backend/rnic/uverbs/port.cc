@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "rnic/uverbs/port.h"
 
+#include <vrdma_commands.h>
+
+#include <system_error>
+
 #include "rnic/uverbs/context.h"
 
 namespace vrdma::uverbs {
@@ -10,11 +14,28 @@ UverbsPort::UverbsPort(std::shared_ptr<RnicState> rnic, const std::string& guest
     : query_(std::move(query)),
       state_(std::move(rnic), guest, sink),
       count_(state_.rnic->live.ports),
-      sink_(state_.rnic->sinks, sink) {}
+      sink_(state_.rnic->sinks, sink) {
+    if (state_.rnic->open_rdma_cm == nullptr) {
+        return;
+    }
+    auto file = state_.rnic->open_rdma_cm();
+    if (!file) {
+        throw std::system_error(to_int(file.error()), std::generic_category(),
+                                "the kernel's connection manager, /dev/infiniband/rdma_cm");
+    }
+    connections_ = std::make_unique<CmPort>(guest, *state_.addresses, sink, std::move(*file),
+                                            state_.rnic->logger);
+}
 
 Result<void> UverbsPort::add_gid(uint32_t index, const rnic::Gid& gid, uint32_t type) {
     if (state_.addresses == nullptr) {
         return fail(EOPNOTSUPP);
+    }
+    if (state_.rnic->vendor.transport == Transport::kIwarp) {
+        // Addresses are addresses: what is said of RoCE's holds for them too.
+        return type == VRDMA_GID_TYPE_IWARP
+                   ? state_.addresses->add_gid(index, gid, VRDMA_GID_TYPE_ROCE_V2)
+                   : fail(EOPNOTSUPP);
     }
     return state_.addresses->add_gid(index, gid, type);
 }

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "rnic/rnic.h"
+#include "rnic/uverbs/cm/cm_port.h"
 #include "rnic/uverbs/port_state.h"
 
 namespace vrdma::uverbs {
@@ -21,11 +22,13 @@ class UverbsPort final : public rnic::Port {
     Result<void> add_gid(uint32_t index, const rnic::Gid& gid, uint32_t type) override;
     Result<void> del_gid(uint32_t index) override;
     Result<std::unique_ptr<rnic::Context>> alloc_context(rnic::Udata& udata) override;
+    rnic::ConnectionManager* connection_manager() override { return connections_.get(); }
     void set_doorbells(vrdma_doorbell_area* area, int notify_fd) override;
 
   private:
     const std::function<rnic::PortAttributes()> query_;
     PortState state_;
+    std::unique_ptr<CmPort> connections_;  // null without
     const LiveCount count_;
     const SinkList::Entry sink_;
 };

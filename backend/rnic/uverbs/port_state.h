@@ -12,6 +12,7 @@
 #include "memory/mapping_budget.h"
 #include "rate_limited_log.h"
 #include "rnic/rnic.h"
+#include "rnic/uverbs/cm/rdma_cm_file.h"
 #include "rnic/uverbs/guest_addresses.h"
 #include "rnic/uverbs/live_objects.h"
 #include "rnic/uverbs/port_events.h"
@@ -28,7 +29,8 @@ struct RnicState {
     const uint8_t host_port;
     const std::chrono::microseconds spin;
     const std::unique_ptr<UverbsDevice> device;
-    const std::shared_ptr<AddressMap> addresses;  // null with iWARP
+    const std::shared_ptr<AddressMap> addresses;  // null with iWARP without connections
+    const OpenRdmaCm open_rdma_cm;                // none: no connections
     const std::shared_ptr<spdlog::logger> logger;
     memory::MappingBudget mappings{};
     LiveObjects live{};
@@ -53,7 +55,7 @@ struct PortState {
     const std::shared_ptr<RnicState> rnic;
     const std::string guest;  // named in logs
     RateLimitedLog log;
-    std::unique_ptr<GuestAddresses> addresses;  // null with iWARP
+    std::unique_ptr<GuestAddresses> addresses;  // as rnic->addresses
     vrdma_doorbell_area* area = nullptr;        // guest-controlled
     PortEvents events;
     Worker worker;

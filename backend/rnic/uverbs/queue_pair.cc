@@ -65,7 +65,9 @@ Qp::~Qp() {
 Result<void> Qp::modify(uint32_t attr_mask, const rnic::QpAttributes& attributes,
                         rnic::Udata& udata) {
     const ContextState& context = object_.context();
-    GuestAddresses* addresses = context.port.addresses.get();
+    // Those of iWARP are for the connection manager.
+    const bool roce = context.port.rnic->vendor.transport == Transport::kRoce;
+    GuestAddresses* addresses = roce ? context.port.addresses.get() : nullptr;
     if (auto allowed = check(attr_mask, attributes, addresses != nullptr); !allowed) {
         return allowed;
     }

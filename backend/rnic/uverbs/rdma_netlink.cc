@@ -79,6 +79,7 @@ struct Attributes {
     std::optional<std::string> name;
     std::optional<uint32_t> index;
     std::optional<uint32_t> driver_id;
+    std::optional<std::string> netdev;
 };
 
 int read_attribute(const nlattr* attribute, void* data) {
@@ -93,6 +94,8 @@ int read_attribute(const nlattr* attribute, void* data) {
         attributes.index = ::mnl_attr_get_u32(attribute);
     } else if (is(RDMA_NLDEV_ATTR_UVERBS_DRIVER_ID, MNL_TYPE_U32)) {
         attributes.driver_id = ::mnl_attr_get_u32(attribute);
+    } else if (is(RDMA_NLDEV_ATTR_NDEV_NAME, MNL_TYPE_NUL_STRING)) {
+        attributes.netdev = ::mnl_attr_get_str(attribute);
     }
     return MNL_CB_OK;
 }
@@ -104,7 +107,7 @@ Attributes attributes_of(const nlmsghdr& message) {
     return attributes;
 }
 
-std::optional<uint32_t> device_index(const std::string& name) {
+uint32_t device_index(const std::string& name) {
     std::optional<uint32_t> index;
     Request request(RDMA_NLDEV_CMD_GET, NLM_F_DUMP);
     request.exchange([&](const nlmsghdr& message) {
@@ -113,20 +116,31 @@ std::optional<uint32_t> device_index(const std::string& name) {
             index = attributes.index;
         }
     });
-    return index;
-}
-
-}  // namespace
-
-uint32_t query_driver_id(const std::string& name) {
-    const auto index = device_index(name);
     if (!index) {
         throw HostRnicError(fmt::format(
             "the kernel's RDMA core does not know the RNIC '{}' in this network namespace", name));
     }
+    return *index;
+}
+
+}  // namespace
+
+std::string query_netdev(const std::string& name, uint32_t port) {
+    std::string netdev;
+    const uint32_t index = device_index(name);
+    Request request(RDMA_NLDEV_CMD_PORT_GET, 0);
+    ::mnl_attr_put_u32(request.header(), RDMA_NLDEV_ATTR_DEV_INDEX, index);
+    ::mnl_attr_put_u32(request.header(), RDMA_NLDEV_ATTR_PORT_INDEX, port);
+    request.exchange(
+        [&](const nlmsghdr& message) { netdev = attributes_of(message).netdev.value_or(""); });
+    return netdev;
+}
+
+uint32_t query_driver_id(const std::string& name) {
+    const uint32_t index = device_index(name);
     std::optional<uint32_t> driver_id;
     Request request(RDMA_NLDEV_CMD_GET_CHARDEV, 0);
-    ::mnl_attr_put_u32(request.header(), RDMA_NLDEV_ATTR_DEV_INDEX, *index);
+    ::mnl_attr_put_u32(request.header(), RDMA_NLDEV_ATTR_DEV_INDEX, index);
     ::mnl_attr_put_strz(request.header(), RDMA_NLDEV_ATTR_CHARDEV_TYPE, "uverbs");
     request.exchange(
         [&](const nlmsghdr& message) { driver_id = attributes_of(message).driver_id; });

@@ -12,7 +12,9 @@
 #include "rnic/uverbs/attributes_of_kernel.h"
 #include "rnic/uverbs/command.h"
 #include "rnic/uverbs/kernel_uverbs_device.h"
+#include "rnic/uverbs/netdev_addresses.h"
 #include "rnic/uverbs/port.h"
+#include "rnic/uverbs/rdma_netlink.h"
 #include "rnic/uverbs/removal_watch.h"
 
 namespace vrdma::uverbs {
@@ -217,6 +219,24 @@ void UverbsRnic::removed() {
     state_->sinks.report(rnic::AsyncEventType::kDeviceFatal, 0);
 }
 
+// An iWARP RNIC is of little use without; but its queues and regions work.
+void find_connections(const UverbsConfig& config, const HostRnic& host, HostAccess& access,
+                      spdlog::logger& logger) {
+    const std::string netdev = query_netdev(host.name, config.port);
+    if (const auto file = open_kernel_rdma_cm(); !file) {
+        logger.warn(
+            "{}: guests cannot make connections: /dev/infiniband/rdma_cm cannot be opened: {}; "
+            "load the module rdma_ucm, and give vrdmad access",
+            host.name, to_string(file.error()));
+    } else if (netdev.empty()) {
+        logger.warn("{}: guests cannot make connections: its port {} has no netdev", host.name,
+                    config.port);
+    } else {
+        access.open_rdma_cm = open_kernel_rdma_cm;
+        access.addresses = [netdev] { return addresses_of_netdev(netdev); };
+    }
+}
+
 }  // namespace
 
 std::unique_ptr<rnic::Rnic> make_uverbs_rnic(const UverbsConfig& config, const HostRnic& host,
@@ -225,9 +245,12 @@ std::unique_ptr<rnic::Rnic> make_uverbs_rnic(const UverbsConfig& config, const H
     const VendorEntry& vendor = vendor_of(host);
     OwnContext own = open_own_context(host, *access.device, vendor);
     check_port(host, config.port, *own.file);
-    const rnic::DeviceAttributes attributes = query_attributes(host, *own.file, vendor);
-    auto gids = std::make_shared<HostGidTable>(host.name, config.port, access.sysfs);
-    auto addresses = vendor.transport == Transport::kIwarp
+    rnic::DeviceAttributes attributes = query_attributes(host, *own.file, vendor);
+    attributes.connections = attributes.iwarp && access.open_rdma_cm != nullptr;
+    auto gids = attributes.connections
+                    ? std::make_shared<HostGidTable>(host.name, config.port, access.addresses)
+                    : std::make_shared<HostGidTable>(host.name, config.port, access.sysfs);
+    auto addresses = attributes.iwarp && !attributes.connections
                          ? nullptr
                          : std::make_shared<AddressMap>(config.addresses, gids);
     if (!vendor.tested) {
@@ -240,6 +263,7 @@ std::unique_ptr<rnic::Rnic> make_uverbs_rnic(const UverbsConfig& config, const H
         .spin = config.spin,
         .device = std::move(access.device),
         .addresses = std::move(addresses),
+        .open_rdma_cm = std::move(access.open_rdma_cm),
         .logger = std::move(logger),
     });
     return std::make_unique<UverbsRnic>(host.name, std::move(state), std::move(gids), attributes,
@@ -248,12 +272,14 @@ std::unique_ptr<rnic::Rnic> make_uverbs_rnic(const UverbsConfig& config, const H
 
 std::unique_ptr<rnic::Rnic> make_uverbs_rnic(const UverbsConfig& config, const HostRnic& host,
                                              std::shared_ptr<spdlog::logger> logger) {
-    return make_uverbs_rnic(config, host,
-                            {
-                                .device = std::make_unique<KernelUverbsDevice>(host.uverbs_path),
-                                .removal = std::make_unique<KernelRemoval>(host.uverbs_name),
-                            },
-                            std::move(logger));
+    HostAccess access{
+        .device = std::make_unique<KernelUverbsDevice>(host.uverbs_path),
+        .removal = std::make_unique<KernelRemoval>(host.uverbs_name),
+    };
+    if (vendor_of(host).transport == Transport::kIwarp) {
+        find_connections(config, host, access, *logger);
+    }
+    return make_uverbs_rnic(config, host, std::move(access), std::move(logger));
 }
 
 }  // namespace vrdma::uverbs

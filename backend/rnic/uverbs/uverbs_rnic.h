@@ -13,6 +13,8 @@
 
 #include "rnic/rnic.h"
 #include "rnic/uverbs/address_rules.h"
+#include "rnic/uverbs/cm/rdma_cm_file.h"
+#include "rnic/uverbs/host_gid_table.h"
 #include "rnic/uverbs/host_rnic.h"
 #include "rnic/uverbs/rnic_monitor.h"
 #include "rnic/uverbs/uverbs_file.h"
@@ -36,6 +38,10 @@ struct HostAccess {
     std::unique_ptr<UverbsDevice> device;
     std::unique_ptr<RemovalSource> removal;
     std::filesystem::path sysfs = "/sys";
+    // For iWARP: how to open the connection manager, if there is one, and which addresses its
+    // connections can have.
+    OpenRdmaCm open_rdma_cm = nullptr;
+    HostGidTable::Read addresses = nullptr;
 };
 
 // The same with other means: for tests.

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+namespace vrdma::uverbs {
+
+// What the kernel's connection manager reports, as far as it concerns iWARP.
+enum class CmEventType {
+    kAddressResolved,
+    kAddressError,
+    kRouteResolved,
+    kRouteError,
+    kConnectRequest,
+    kConnectError,
+    kUnreachable,
+    kRejected,
+    kEstablished,
+    kDisconnected,
+    kDeviceRemoval,
+    kOther,
+};
+
+// Of the `event` in struct rdma_ucm_event_resp.
+CmEventType cm_event_type(uint32_t event);
+
+}  // namespace vrdma::uverbs

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <list>
+#include <mutex>
+#include <thread>
+
+namespace vrdma::uverbs {
+
+// Threads for calls that block in the kernel until a peer answers.  A call that lasts longer
+// than the limit, or that nobody waits for any more, is interrupted by a signal (EINTR).
+class ConnectThreads {
+  public:
+    using Job = std::function<void()>;
+
+    explicit ConnectThreads(std::chrono::milliseconds limit = std::chrono::seconds(10));
+    // Interrupts what runs and forgets what waits.
+    ~ConnectThreads();
+    ConnectThreads(const ConnectThreads&) = delete;
+    ConnectThreads& operator=(const ConnectThreads&) = delete;
+
+    // Runs the job soon, at most kMaxThreads at a time.  `name` is for interrupt().  Throws
+    // std::system_error when the kernel has no thread for the first one.
+    void start(uint64_t name, Job job);
+    // Ends the job's system call if it runs; one that waits is forgotten.
+    void interrupt(uint64_t name);
+
+    static constexpr size_t kMaxThreads = 8;
+
+  private:
+    class Interrupter;
+    struct Waiting {
+        uint64_t name = 0;
+        Job job;
+    };
+    struct Running {
+        uint64_t name = 0;
+        Interrupter* interrupter = nullptr;
+    };
+
+    void run();
+    void run_jobs(std::unique_lock<std::mutex>& lock, Interrupter& interrupter);
+
+    const std::chrono::milliseconds limit_;
+    std::mutex mutex_;  // what follows
+    std::condition_variable changed_;
+    std::deque<Waiting> waiting_;
+    std::list<Running> running_;
+    std::list<std::thread> threads_;
+    size_t idle_ = 0;
+    bool stop_ = false;
+};
+
+}  // namespace vrdma::uverbs

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// What needs librdmacm's header, which does not go with <rdma/rdma_user_cm.h>.
+#pragma once
+
+#include <cstdint>
+
+namespace vrdma::uverbs {
+
+extern const uint32_t kAddressResolvedEvent;
+extern const uint32_t kAddressErrorEvent;
+extern const uint32_t kRouteResolvedEvent;
+extern const uint32_t kConnectRequestEvent;
+extern const uint32_t kRejectedEvent;
+extern const uint32_t kEstablishedEvent;
+extern const uint32_t kDisconnectedEvent;
+
+}  // namespace vrdma::uverbs
