@@ -7,12 +7,12 @@
 _vrdma_packages_build=(
     cmake ninja-build gcc g++ gcc-12 make pkg-config dpkg-dev python3 xz-utils zstd kmod libelf1
     libspdlog-dev libfmt-dev libcli11-dev nlohmann-json3-dev libtomlplusplus-dev libexpected-dev
-    libibverbs-dev libmnl-dev libgtest-dev libgmock-dev libbenchmark-dev libglib2.0-dev)
+    libibverbs-dev librdmacm-dev libmnl-dev libgtest-dev libgmock-dev libbenchmark-dev libglib2.0-dev)
 _vrdma_packages_run=(
-    qemu-system-x86 busybox-static ibverbs-utils ibverbs-providers perftest util-linux)
+    qemu-system-x86 busybox-static ibverbs-utils ibverbs-providers rdmacm-utils perftest util-linux)
 _vrdma_packages_test=(shellcheck strace)
 _vrdma_packages_bench=(valgrind)
-_vrdma_packages_lab=(iproute2 kmod rdmacm-utils)
+_vrdma_packages_lab=(iproute2 kmod)
 _vrdma_packages_libvirt=(libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients)
 
 _vrdma_as_root() {

@@ -16,10 +16,10 @@ from .paths import Kernel, lab_programs, measuring_programs
 
 # In the order in which init loads them; their dependencies come before them.
 BASE_MODULES = ("virtio_pci", "virtio_console", "virtio_net")
-RDMA_MODULES = ("ib_uverbs",)
+RDMA_MODULES = ("ib_uverbs", "rdma_ucm")
 
 TOOLS = (
-    ["ibv_devices", "ibv_devinfo", "ibv_asyncwatch"]
+    ["ibv_devices", "ibv_devinfo", "ibv_asyncwatch", "rping"]
     + [f"ibv_{kind}_pingpong" for kind in ("rc", "uc", "ud", "srq")]
     + [f"ib_{verb}_{what}" for verb in ("send", "write", "read", "atomic") for what in ("lat", "bw")]
 )
@@ -28,6 +28,8 @@ PROVIDERS = ("rxe", "siw")
 
 # Has a program write its output line by line although it goes into a pipe (stdbuf of coreutils).
 LINE_BUFFER_LIBRARY = Path("/usr/libexec/coreutils/libstdbuf.so")
+# Loaded by the C library itself, when a thread ends.
+UNWINDER = Path("/lib/x86_64-linux-gnu/libgcc_s.so.1")
 LINE_BUFFERED = f"_STDBUF_O=L LD_PRELOAD={LINE_BUFFER_LIBRARY}"
 
 AGENT_PORT = "vrdma.agent"
@@ -207,7 +209,8 @@ def build_initramfs(path: Path, kernel: Kernel, driver: Path | None) -> None:
         archive.file(f"/usr/bin/{program.name}", program.read_bytes(), 0o755)
     for provider in providers:
         archive.file(str(provider), provider.read_bytes(), 0o755)
-    archive.file(str(LINE_BUFFER_LIBRARY), LINE_BUFFER_LIBRARY.read_bytes(), 0o755)
+    for loaded in (LINE_BUFFER_LIBRARY, UNWINDER):
+        archive.file(str(loaded), loaded.read_bytes(), 0o755)
     for name in PROVIDERS:
         config = PROVIDER_CONFIG / f"{name}.driver"
         archive.file(str(config), config.read_bytes())

@@ -1,26 +1,54 @@
 # SPDX-License-Identifier: Apache-2.0
-"""siw, the kernel's iWARP in software: another RNIC under the same drivers."""
+"""siw, the kernel's iWARP in software: another RNIC under the same drivers, and its connections for guests."""
 
 from __future__ import annotations
 
 from support import PATIENCE, GuestsTest, main
+from vrdma_lab.channel import Outcome
 from vrdma_lab.initramfs import LINE_BUFFERED
+from vrdma_lab.side import Side
 from vrdma_lab.traffic import wait_listening
 
 RNIC = "siw"
 PORT = 21000
 
+# All that siw does natively: it has no atomic operations.
+PERFTEST = tuple(f"ib_{verb}_{what}" for verb in ("send", "write", "read") for what in ("lat", "bw"))
+
 
 class Siw(GuestsTest):
-    def test_the_host_itself_writes_by_it(self) -> None:
-        # iWARP's connections are made by the connection manager alone.
-        native = self.host.native
-        command = f"ib_write_bw -R -d {self.host.device} -p {PORT} -n 100"
-        server = native.start(command)
-        wait_listening(native, PORT, server)
-        client = native.start(f"{command} {native.underlay}")
-        self.assertTrue(client.wait(PATIENCE).ok, client.output)
-        self.assertTrue(server.wait(PATIENCE).ok, server.output)
+    ports = iter(range(PORT, PORT + 1000))
+
+    def connect(self, server: Side, server_command: str, client: Side, client_command: str, port: int) -> Outcome:
+        """Runs a server and its client to their ends.  The host's kernel is where the servers' sockets are."""
+        serving = server.start(server_command)
+        wait_listening(self.host.native, port, serving)
+        outcome = client.run(client_command, PATIENCE)
+        self.assertTrue(outcome.ok, f"{client_command}:\n{outcome.output}\n{server_command}:\n{serving.output}")
+        served = serving.wait(PATIENCE)
+        self.assertTrue(served.ok, f"{server_command}:\n{served.output}")
+        return outcome
+
+    def rping(self, server: Side, client: Side) -> None:
+        """Sends, RDMA READs and RDMA WRITEs, with the data verified."""
+        port = next(self.ports)
+        address = server.address_towards(client)
+        options = f"-a {address} -p {port} -C 10 -S 4000 -v -V"
+        outcome = self.connect(server, f"rping -s {options}", client, f"rping -c {options}", port)
+        self.assertIn("rdma-ping-9:", outcome.output)
+
+    def perftest(self, server: Side, client: Side) -> None:
+        for program in PERFTEST:
+            with self.subTest(program, server=server.name, client=client.name):
+                port = next(self.ports)
+                command = f"{program} -R -p {port} -n 100 -s 4096 -d"
+                self.connect(
+                    server,
+                    f"{command} {server.device}",
+                    client,
+                    f"{command} {client.device} {server.address_towards(client)}",
+                    port,
+                )
 
     def test_the_guest_sees_an_iwarp_device(self) -> None:
         output = self.a.must("ibv_devinfo -v -d vrdma0")
@@ -42,11 +70,43 @@ class Siw(GuestsTest):
     def test_a_queue_pair_without_a_connection_is_refused_as_on_the_host(self) -> None:
         for side in (self.host.native, self.a):
             with self.subTest(side=side.name):
-                command = f"ibv_rc_pingpong -e -d {side.device} -p {PORT + 1}"
+                command = f"ibv_rc_pingpong -e -d {side.device} -p {PORT - 1}"
                 server = side.start(command)
-                wait_listening(side, PORT + 1, server)
+                wait_listening(side, PORT - 1, server)
                 outcome = side.run(f"{command} {side.ip}", PATIENCE)
                 self.assertRegex(outcome.output + server.wait(PATIENCE).output, "Failed to modify QP to RT[RS]")
+
+    def test_rping_of_the_host_with_itself(self) -> None:
+        self.rping(self.host.native, self.host.native)
+
+    def test_rping_from_a_guest_to_the_host(self) -> None:
+        self.rping(self.host.native, self.a)
+
+    def test_rping_from_the_host_to_a_guest(self) -> None:
+        self.rping(self.a, self.host.native)
+
+    def test_rping_from_guest_to_guest(self) -> None:
+        self.rping(self.b, self.a)
+
+    def test_rping_of_a_guest_with_itself(self) -> None:
+        self.rping(self.a, self.a)
+
+    def test_perftest_of_the_host_with_itself(self) -> None:
+        self.perftest(self.host.native, self.host.native)
+
+    def test_perftest_from_a_guest_to_the_host(self) -> None:
+        self.perftest(self.host.native, self.a)
+
+    def test_perftest_from_the_host_to_a_guest(self) -> None:
+        self.perftest(self.a, self.host.native)
+
+    def test_perftest_from_guest_to_guest(self) -> None:
+        self.perftest(self.b, self.a)
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        for side in cls.host.guests:
+            assert side.complaints() == "", side.complaints()
 
 
 if __name__ == "__main__":
