@@ -14,7 +14,7 @@ from .guest import Guest
 
 _KVM = Path("/sys/kernel/debug/kvm")
 # What programs create; an RNIC's driver has objects of its own, so only differences say something.
-KINDS = ("pd", "cq", "qp", "mr", "ctx", "srq")
+KINDS = ("pd", "cq", "qp", "mr", "ctx", "srq", "cm_id")
 
 Counts = dict[str, int]
 

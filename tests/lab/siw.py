@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from support import PATIENCE, GuestsTest, main
 from vrdma_lab.channel import Outcome
+from vrdma_lab.counters import rdma_resources, wait_resources
 from vrdma_lab.initramfs import LINE_BUFFERED
 from vrdma_lab.side import Side
 from vrdma_lab.traffic import wait_listening
@@ -41,7 +42,7 @@ class Siw(GuestsTest):
         for program in PERFTEST:
             with self.subTest(program, server=server.name, client=client.name):
                 port = next(self.ports)
-                command = f"{program} -R -p {port} -n 100 -s 4096 -d"
+                command = f"{program} -F -R -p {port} -n 100 -s 4096 -d"
                 self.connect(
                     server,
                     f"{command} {server.device}",
@@ -102,6 +103,38 @@ class Siw(GuestsTest):
 
     def test_perftest_from_guest_to_guest(self) -> None:
         self.perftest(self.b, self.a)
+
+    def test_nobody_listening_is_a_rejection(self) -> None:
+        for server in (self.host.native, self.b, self.a):
+            with self.subTest(server=server.name):
+                address = server.address_towards(self.a)
+                outcome = self.a.run(f"rping -c -a {address} -p {next(self.ports)} -C 1", PATIENCE)
+                self.assertIn("RDMA_CM_EVENT_REJECTED, error -111", outcome.output)
+
+    def test_a_port_is_one_guests_where_addresses_are_shared(self) -> None:
+        port = next(self.ports)
+        server = self.b.start(f"rping -s -a {self.b.ip} -p {port} -C 1")
+        wait_listening(self.host.native, port, server)
+        outcome = self.a.run(f"rping -s -a {self.a.ip} -p {port} -C 1", PATIENCE)
+        self.assertIn("Address already in use", outcome.output)
+        server.kill()
+
+    def test_programs_that_are_killed_leave_nothing(self) -> None:
+        a, b, native = self.a, self.b, self.host.native
+        for server, client, victim in ((b, a, a), (native, a, a), (b, a, b)):
+            with self.subTest(server=server.name, client=client.name, victim=victim.name):
+                idle = rdma_resources(self.host.device)
+                port = next(self.ports)
+                options = f"-a {server.address_towards(client)} -p {port} -v"
+                # Without a count it goes on for ever.
+                serving = server.start(f"exec env {LINE_BUFFERED} rping -s {options}")
+                wait_listening(self.host.native, port, serving)
+                asking = client.start(f"exec env {LINE_BUFFERED} rping -c {options}")
+                serving.wait_for("server ping data: rdma-ping-3", PATIENCE)
+                killed, survivor = (asking, serving) if victim is client else (serving, asking)
+                killed.kill()
+                self.assertIn("DISCONNECT EVENT", survivor.wait(PATIENCE).output)
+                wait_resources(self.host.device, lambda now: now == idle, f"the RNIC has {idle}", PATIENCE)
 
     @classmethod
     def tearDownClass(cls) -> None:
