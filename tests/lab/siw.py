@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from support import PATIENCE, GuestsTest, main
-from vrdma_lab.channel import Outcome
+from vrdma_lab.channel import Job, Outcome
 from vrdma_lab.counters import rdma_resources, wait_resources
 from vrdma_lab.initramfs import LINE_BUFFERED
 from vrdma_lab.side import Side
@@ -20,11 +20,26 @@ PERFTEST = tuple(f"ib_{verb}_{what}" for verb in ("send", "write", "read") for w
 class Siw(GuestsTest):
     ports = iter(range(PORT, PORT + 1000))
 
+    def wait_listening(self, server: Side, client: Side, port: int, serving: Job) -> None:
+        """The host's kernel is where the sockets are; a guest at any address has one for each that carries it."""
+        native = self.host.native
+        if server.native:
+            wait_listening(native, port, serving)
+            return
+        carrier = server.underlay if client.native else native.underlay
+        address = "".join(f"{int(byte):02X}" for byte in reversed(carrier.split(".")))
+        listening = f"{address}:{port:04X} 00000000:0000 0A "
+        waiting = native.start(f"until grep -q '{listening}' /proc/net/tcp; do sleep 0.01; done")
+        if not waiting.wait_or(serving, PATIENCE):
+            waiting.kill()
+
     def connect(self, server: Side, server_command: str, client: Side, client_command: str, port: int) -> Outcome:
-        """Runs a server and its client to their ends.  The host's kernel is where the servers' sockets are."""
+        """Runs a server and its client to their ends."""
         serving = server.start(server_command)
-        wait_listening(self.host.native, port, serving)
+        self.wait_listening(server, client, port, serving)
         outcome = client.run(client_command, PATIENCE)
+        if not outcome.ok:
+            serving.kill()
         self.assertTrue(outcome.ok, f"{client_command}:\n{outcome.output}\n{server_command}:\n{serving.output}")
         served = serving.wait(PATIENCE)
         self.assertTrue(served.ok, f"{server_command}:\n{served.output}")
@@ -114,7 +129,7 @@ class Siw(GuestsTest):
     def test_a_port_is_one_guests_where_addresses_are_shared(self) -> None:
         port = next(self.ports)
         server = self.b.start(f"rping -s -a {self.b.ip} -p {port} -C 1")
-        wait_listening(self.host.native, port, server)
+        self.wait_listening(self.b, self.a, port, server)
         outcome = self.a.run(f"rping -s -a {self.a.ip} -p {port} -C 1", PATIENCE)
         self.assertIn("Address already in use", outcome.output)
         server.kill()
@@ -128,7 +143,7 @@ class Siw(GuestsTest):
                 options = f"-a {server.address_towards(client)} -p {port} -v"
                 # Without a count it goes on for ever.
                 serving = server.start(f"exec env {LINE_BUFFERED} rping -s {options}")
-                wait_listening(self.host.native, port, serving)
+                self.wait_listening(server, client, port, serving)
                 asking = client.start(f"exec env {LINE_BUFFERED} rping -c {options}")
                 serving.wait_for("server ping data: rdma-ping-3", PATIENCE)
                 killed, survivor = (asking, serving) if victim is client else (serving, asking)
