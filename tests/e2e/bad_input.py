@@ -139,7 +139,7 @@ class NoRdmaCore(LabTest):
 
     def test_the_driver_does_not_load_and_the_guest_lives(self) -> None:
         guest = self.lab.guests[0]
-        guest.must("rmmod vrdma ib_uverbs ib_core")
+        guest.must("rmmod vrdma rdma_ucm rdma_cm iw_cm ib_cm ib_uverbs ib_core")
         outcome = guest.run("insmod /lib/modules/vrdma.ko")
         self.assertFalse(outcome.ok)
         self.assertIn("Unknown symbol ib_", guest.must("dmesg"))
