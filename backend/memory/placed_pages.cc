@@ -3,18 +3,14 @@
 
 #include <fmt/format.h>
 #include <sys/mman.h>
-#include <unistd.h>
+
+#include "memory/page_size.h"
 
 namespace vrdma::memory {
 namespace {
 
 // No process has anything below, but one with CAP_SYS_RAWIO could (vm.mmap_min_addr).
 constexpr uint64_t kLowestAddress = 65536;
-
-uint64_t page_size() {
-    static const auto size = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
-    return size;
-}
 
 uint64_t file_offset(const PinnedRange& piece) {
     return piece.region->backing().offset +
@@ -25,15 +21,16 @@ uint64_t file_offset(const PinnedRange& piece) {
 Result<uint64_t> check(uint64_t address, std::span<const PinnedRange> pieces, std::string& reason) {
     uint64_t position = address;
     for (const PinnedRange& piece : pieces) {
-        if (!piece.region->backing().file || piece.region->backing().page_size != page_size()) {
+        if (!piece.region->backing().file ||
+            piece.region->backing().page_size != system_page_size()) {
             reason =
                 "guest RAM is in no file, or in one of huge pages, and cannot be mapped by "
                 "single pages";
             return fail(EOPNOTSUPP);
         }
-        const bool meets = position == address || position % page_size() == 0;
+        const bool meets = position == address || position % system_page_size() == 0;
         if (piece.range.size == 0 || !meets ||
-            position % page_size() != file_offset(piece) % page_size() ||
+            position % system_page_size() != file_offset(piece) % system_page_size() ||
             __builtin_add_overflow(position, piece.range.size, &position)) {
             reason = "its pieces do not meet at page boundaries";
             return fail(EINVAL);
@@ -59,7 +56,7 @@ Result<void> PlacedPages::add(uint64_t address, const Page& wanted, std::string&
         return {};
     }
     void* const place = reinterpret_cast<void*>(address);
-    void* const mapped = ::mmap(place, page_size(), PROT_READ | PROT_WRITE,
+    void* const mapped = ::mmap(place, system_page_size(), PROT_READ | PROT_WRITE,
                                 MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_NORESERVE, wanted.file,
                                 static_cast<off_t>(wanted.offset));
     if (mapped != MAP_FAILED) {
@@ -85,7 +82,7 @@ Result<PlacedPages::Lease> PlacedPages::place(uint64_t address, std::span<const 
     if (!share) {
         return fail(share.error());
     }
-    const uint64_t mask = page_size() - 1;
+    const uint64_t mask = system_page_size() - 1;
     Lease lease;
     lease.pages_ = this;
     lease.begin_ = lease.end_ = address & ~mask;
@@ -94,7 +91,7 @@ Result<PlacedPages::Lease> PlacedPages::place(uint64_t address, std::span<const 
     for (const PinnedRange& piece : pieces) {
         const uint64_t piece_end = position + piece.range.size;
         const uint64_t offset = file_offset(piece) - (position & mask);
-        for (uint64_t page = position & ~mask; page < piece_end; page += page_size()) {
+        for (uint64_t page = position & ~mask; page < piece_end; page += system_page_size()) {
             auto added = add(page,
                              {.file = piece.region->backing().file.get(),
                               .offset = offset + (page - (position & ~mask)),
@@ -104,7 +101,7 @@ Result<PlacedPages::Lease> PlacedPages::place(uint64_t address, std::span<const 
             if (!added) {
                 return fail(added.error());
             }
-            lease.end_ = page + page_size();
+            lease.end_ = page + system_page_size();
         }
         position = piece_end;
     }
@@ -118,13 +115,13 @@ void PlacedPages::release(uint64_t begin, uint64_t end) {
             ::munmap(reinterpret_cast<void*>(unused), address - unused);
         }
     };
-    for (uint64_t address = begin; address < end; address += page_size()) {
+    for (uint64_t address = begin; address < end; address += system_page_size()) {
         const auto page = pages_.find(address);
         if (--page->second.users == 0) {
             pages_.erase(page);
         } else {
             unmap_until(address);
-            unused = address + page_size();
+            unused = address + system_page_size();
         }
     }
     unmap_until(end);

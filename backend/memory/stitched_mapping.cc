@@ -3,10 +3,11 @@
 
 #include <fmt/format.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <utility>
+
+#include "memory/page_size.h"
 
 namespace vrdma::memory {
 
@@ -18,10 +19,6 @@ struct FileRun {
 };
 
 namespace {
-
-uint64_t system_page_size() {
-    return static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
-}
 
 uint64_t round_down(uint64_t value, uint64_t granule) {
     return value - value % granule;

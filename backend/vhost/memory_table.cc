@@ -6,7 +6,8 @@
 #include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
-#include <unistd.h>
+
+#include "memory/page_size.h"
 
 namespace vrdma::vhost {
 namespace {
@@ -18,7 +19,7 @@ uint64_t mapping_granule(const FileDescriptor& file) {
     if (::fstatfs(file.get(), &information) == 0 && information.f_type == HUGETLBFS_MAGIC) {
         return static_cast<uint64_t>(information.f_bsize);
     }
-    return static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+    return memory::system_page_size();
 }
 
 }  // namespace

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <unistd.h>
+
+#include <cstdint>
+
+namespace vrdma::memory {
+
+// Of ordinary memory, in bytes.
+inline uint64_t system_page_size() {
+    static const auto kSize = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+    return kSize;
+}
+
+}  // namespace vrdma::memory
