@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "rnic/uverbs/cm/connect_threads.h"
 
-#include <signal.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
+#include <ctime>
 #include <system_error>
 
 namespace vrdma::uverbs {

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <unistd.h>
+
+#include <cstddef>
+#include <span>
+#include <utility>
+
+#include "file_descriptor.h"
+#include "result.h"
+
+namespace vrdma::uverbs {
+
+// A UverbsFile or RdmaCmFile of this host's kernel.
+template <typename Interface>
+class KernelFile final : public Interface {
+  public:
+    explicit KernelFile(FileDescriptor fd) : fd_(std::move(fd)) {}
+
+    Result<void> execute(std::span<const std::byte> command) override {
+        // The kernel takes a command as a whole or not at all.
+        if (::write(fd_.get(), command.data(), command.size()) < 0) {
+            return fail(errno);
+        }
+        return {};
+    }
+
+    int fd() const override { return fd_.get(); }
+
+  private:
+    FileDescriptor fd_;
+};
+
+}  // namespace vrdma::uverbs
