@@ -5,8 +5,8 @@
 #include <memory>
 #include <vector>
 
-#include "device/rate_limited_log.h"
 #include "device/verbs.h"
+#include "rate_limited_log.h"
 #include "vhost/descriptor_chain.h"
 
 namespace vrdma::device {

@@ -10,7 +10,7 @@
 #include <string>
 #include <unordered_set>
 
-#include "device/rate_limited_log.h"
+#include "rate_limited_log.h"
 #include "rnic/rnic.h"
 #include "vhost/virtqueue.h"
 

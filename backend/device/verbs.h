@@ -12,9 +12,9 @@
 #include "device/handle_table.h"
 #include "device/limits.h"
 #include "device/objects.h"
-#include "device/rate_limited_log.h"
 #include "device/window_mapper.h"
 #include "memory/guest_memory.h"
+#include "rate_limited_log.h"
 #include "rnic/rnic.h"
 
 namespace vrdma::device {

@@ -13,9 +13,9 @@
 #include "device/control_thread.h"
 #include "device/event_delivery.h"
 #include "device/limits.h"
-#include "device/rate_limited_log.h"
 #include "device/session.h"
 #include "device/vmm_window.h"
+#include "rate_limited_log.h"
 #include "rnic/rnic.h"
 #include "vhost/device.h"
 

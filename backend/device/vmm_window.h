@@ -8,9 +8,9 @@
 #include <mutex>
 #include <string>
 
-#include "device/rate_limited_log.h"
 #include "device/window.h"
 #include "device/window_mapper.h"
+#include "rate_limited_log.h"
 #include "vhost/back_channel.h"
 
 namespace vrdma::device {
