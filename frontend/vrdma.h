@@ -286,6 +286,8 @@ void vrdma_iw_addresses_stop(struct vrdma_dev *dev);
 void vrdma_iw_sync_addresses(struct vrdma_dev *dev);
 
 /* vrdma_gid.c */
+int vrdma_gid_cmd(struct vrdma_dev *dev, u16 opcode, u32 index, const void *gid, u32 type,
+		  u16 vlan, const u8 *mac);
 int vrdma_add_gid(const struct ib_gid_attr *attr, void **context);
 int vrdma_del_gid(const struct ib_gid_attr *attr, void **context);
 

@@ -4,9 +4,9 @@
 
 #include "vrdma_cmd.h"
 
-static int vrdma_gid_cmd(const struct ib_gid_attr *attr, u16 opcode, u16 vlan, const u8 *mac)
+int vrdma_gid_cmd(struct vrdma_dev *dev, u16 opcode, u32 index, const void *gid, u32 type,
+		  u16 vlan, const u8 *mac)
 {
-	struct vrdma_dev *dev = to_vrdma_dev(attr->device);
 	struct vrdma_cmd_gid *req;
 	struct vrdma_cmd *cmd;
 	int err;
@@ -17,10 +17,10 @@ static int vrdma_gid_cmd(const struct ib_gid_attr *attr, u16 opcode, u16 vlan, c
 		return PTR_ERR(cmd);
 
 	req = cmd->req;
-	req->port = cpu_to_le32(attr->port_num);
-	req->index = cpu_to_le32(attr->index);
-	memcpy(req->gid, attr->gid.raw, sizeof(req->gid));
-	req->type = cpu_to_le32(VRDMA_GID_TYPE_ROCE_V2);
+	req->port = cpu_to_le32(VRDMA_PORT);
+	req->index = cpu_to_le32(index);
+	memcpy(req->gid, gid, sizeof(req->gid));
+	req->type = cpu_to_le32(type);
 	req->vlan = cpu_to_le16(vlan);
 	memcpy(req->mac, mac, sizeof(req->mac));
 
@@ -41,12 +41,14 @@ int vrdma_add_gid(const struct ib_gid_attr *attr, void **context)
 	err = rdma_read_gid_l2_fields(attr, &vlan, mac);
 	if (err)
 		return err;
-	return vrdma_gid_cmd(attr, VRDMA_CMD_ADD_GID, vlan, mac);
+	return vrdma_gid_cmd(to_vrdma_dev(attr->device), VRDMA_CMD_ADD_GID, attr->index,
+			     attr->gid.raw, VRDMA_GID_TYPE_ROCE_V2, vlan, mac);
 }
 
 int vrdma_del_gid(const struct ib_gid_attr *attr, void **context)
 {
 	static const u8 no_mac[ETH_ALEN];
 
-	return vrdma_gid_cmd(attr, VRDMA_CMD_DEL_GID, 0xffff, no_mac);
+	return vrdma_gid_cmd(to_vrdma_dev(attr->device), VRDMA_CMD_DEL_GID, attr->index,
+			     attr->gid.raw, VRDMA_GID_TYPE_ROCE_V2, 0xffff, no_mac);
 }

@@ -58,26 +58,7 @@ static bool vrdma_iw_has_ip(const struct vrdma_iw_ips *ips, const struct in6_add
 
 static int vrdma_iw_ip_cmd(struct vrdma_dev *dev, u16 opcode, u32 index, const struct in6_addr *ip)
 {
-	struct vrdma_cmd_gid *req;
-	struct vrdma_cmd *cmd;
-	int err;
-
-	cmd = vrdma_cmd_alloc(dev, opcode, sizeof(*req), sizeof(struct vrdma_rsp_empty),
-			      VRDMA_NO_HANDLE, NULL);
-	if (IS_ERR(cmd))
-		return PTR_ERR(cmd);
-
-	req = cmd->req;
-	req->port = cpu_to_le32(VRDMA_PORT);
-	req->index = cpu_to_le32(index);
-	memcpy(req->gid, ip, sizeof(req->gid));
-	req->type = cpu_to_le32(VRDMA_GID_TYPE_IWARP);
-	req->vlan = cpu_to_le16(0xffff);
-	memcpy(req->mac, dev->mac, sizeof(req->mac));
-
-	err = vrdma_cmd_exec(dev, cmd);
-	vrdma_cmd_put(cmd);
-	return err;
+	return vrdma_gid_cmd(dev, opcode, index, ip, VRDMA_GID_TYPE_IWARP, 0xffff, dev->mac);
 }
 
 static void vrdma_iw_forget_gone(struct vrdma_dev *dev, const struct vrdma_iw_ips *ips)
