@@ -194,14 +194,18 @@ static void vrdma_cmdq_finish(struct vrdma_cmdq *cmdq, struct vrdma_cmd *cmd, u3
 	vrdma_cmd_put(cmd);
 }
 
-/* With cmdq->lock. */
-static void vrdma_cmdq_reap(struct vrdma_cmdq *cmdq)
+/* With cmdq->lock; true when there was an answer. */
+static bool vrdma_cmdq_reap(struct vrdma_cmdq *cmdq)
 {
 	struct vrdma_cmd *cmd;
+	bool any = false;
 	u32 used;
 
-	while ((cmd = virtqueue_get_buf(cmdq->vq, &used)))
+	while ((cmd = virtqueue_get_buf(cmdq->vq, &used))) {
 		vrdma_cmdq_finish(cmdq, cmd, used, 0);
+		any = true;
+	}
+	return any;
 }
 
 /* With cmdq->lock: takes the answers there are, and has the device call for the next. */
@@ -245,20 +249,16 @@ static bool vrdma_cmd_poll(struct vrdma_dev *dev, struct vrdma_cmd *cmd)
 {
 	struct vrdma_cmdq *cmdq = &dev->cmdq;
 	ktime_t end = ktime_add_us(ktime_get(), VRDMA_CMD_POLL_US);
-	unsigned int before;
-	bool late;
+	bool late, any;
 
 	do {
 		late = ktime_after(ktime_get(), end);
 
 		spin_lock_irq(&cmdq->lock);
-		before = cmdq->completed;
-		if (dev->state == VRDMA_ALIVE)
-			vrdma_cmdq_reap(cmdq);
-		before -= cmdq->completed;
+		any = dev->state == VRDMA_ALIVE && vrdma_cmdq_reap(cmdq);
 		spin_unlock_irq(&cmdq->lock);
 
-		if (before)
+		if (any)
 			wake_up_all(&cmdq->wait);
 		if (try_wait_for_completion(&cmd->done))
 			return true;
