@@ -12,6 +12,7 @@
 #include "vrdma_commands.h"
 #include "vrdma_doorbell.h"
 #include "vrdma_iw.h"
+#include "vrdma_rdma_cm.h"
 #include "vrdma_udata.h"
 
 #ifdef __KERNEL__
@@ -74,6 +75,9 @@ VRDMA_ASSERT_SIZE(vrdma_cmd_iw_listen, 56);
 VRDMA_ASSERT_SIZE(vrdma_cmd_iw_accept, 296);
 VRDMA_ASSERT_SIZE(vrdma_cmd_iw_reject, 288);
 VRDMA_ASSERT_SIZE(vrdma_rsp_iw_event, 344);
+VRDMA_ASSERT_SIZE(vrdma_cmd_cm_open, 24);
+VRDMA_ASSERT_SIZE(vrdma_cmd_cm_command, 32);
+VRDMA_ASSERT_SIZE(vrdma_rsp_cm_command, 24);
 VRDMA_ASSERT_SIZE(vrdma_udata_term, 16);
 VRDMA_ASSERT_SIZE(vrdma_udata_pointer, 48);
 VRDMA_ASSERT_SIZE(vrdma_cmd_query_udata_pointer, 24);
@@ -256,6 +260,16 @@ static inline int vrdma_rsp_iw_event_valid(const struct vrdma_rsp_iw_event *rsp)
 {
 	return VRDMA_LE32(rsp->type) <= VRDMA_IW_EVENT_CLOSED &&
 	       VRDMA_LE32(rsp->status) < 4096 && vrdma_iw_param_valid(&rsp->param);
+}
+
+static inline int vrdma_cmd_cm_open_valid(const struct vrdma_cmd_cm_open *cmd)
+{
+	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd));
+}
+
+static inline int vrdma_cmd_cm_command_valid(const struct vrdma_cmd_cm_command *cmd)
+{
+	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd));
 }
 
 /* A response of the fixed size that the request demands, with a sane status. */

@@ -35,6 +35,7 @@
 #define VRDMA_F_MCAST			5	/* multicast attach and detach */
 #define VRDMA_F_IWARP			6	/* the RNIC speaks iWARP, not RoCE */
 #define VRDMA_F_IW_CM			7	/* connections of an iWARP RNIC */
+#define VRDMA_F_RDMA_CM			9	/* the RDMA connection manager's user interface */
 
 /* Device configuration space. */
 struct vrdma_config {
@@ -123,6 +124,10 @@ enum vrdma_opcode {
 	VRDMA_CMD_IW_REJECT		= 0x0093,
 	VRDMA_CMD_IW_CLOSE		= 0x0094,
 	VRDMA_CMD_IW_GET_EVENT		= 0x0095,
+	/* the RDMA connection manager's user interface */
+	VRDMA_CMD_CM_OPEN		= 0x00a0,
+	VRDMA_CMD_CM_CLOSE		= 0x00a1,
+	VRDMA_CMD_CM_COMMAND		= 0x00a2,
 };
 
 /* A buffer of the event queue, filled by the device. */
@@ -146,6 +151,7 @@ enum vrdma_event_type {
 	VRDMA_EVENT_PORT_ERR		= 17,
 	VRDMA_EVENT_GID_CHANGE		= 18,
 	VRDMA_EVENT_IW_CM		= 19,	/* IW_GET_EVENT has something */
+	VRDMA_EVENT_RDMA_CM		= 20,	/* handle: file; its GET_EVENT has something */
 	VRDMA_EVENT_DEVICE_FATAL	= 32,
 };
 
