@@ -79,10 +79,10 @@ done
 
 
 class CpioWriter:
-    """A cpio archive in the kernel's "newc" format."""
+    """A cpio archive in the kernel's "newc" format; the kernel unpacks one after the other what follows in one file."""
 
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("wb")
+    def __init__(self, path: Path, append: bool = False) -> None:
+        self._file = path.open("ab" if append else "wb")
         self._inode = 0
         self._known: set[str] = set()
 

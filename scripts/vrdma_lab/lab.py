@@ -15,19 +15,24 @@ from .daemon import Daemon, guest_name
 from .errors import LabError
 from .guest import Guest, GuestNetwork, GuestOptions
 from .initramfs import build_initramfs
+from .module_tree import with_module_tree
 from .switch import Switch
 
 MAX_GUESTS = 8
 
 
 class Lab:
-    """Boots guests on demand; everything ends with the `with` block."""
+    """Boots guests on demand; everything ends with the `with` block.
 
-    def __init__(self, kernel: str = "6.1", with_driver: bool = True) -> None:
+    Guests get what modprobe needs for `modules`, in addition to what they load as they boot.
+    """
+
+    def __init__(self, kernel: str = "6.1", with_driver: bool = True, modules: tuple[str, ...] = ()) -> None:
         self.kernel = paths.Kernel.find(kernel)
         self.guests: list[Guest] = []
         self._daemon: Daemon | None = None
         self._with_driver = with_driver
+        self._modules = modules
         self._work = WorkFolder()
         self.folder: Path = self._work.path
         self._switch: Switch | None = None
@@ -80,10 +85,17 @@ class Lab:
     def initramfs(self, kernel: paths.Kernel) -> Path:
         """The guests' file system for a kernel, made when it is first asked for."""
         if kernel.series not in self._initramfs:
-            path = self.folder / f"initramfs-{kernel.series}"
-            build_initramfs(path, kernel, paths.driver(kernel) if self._with_driver else None)
+            path = self.base_initramfs(kernel)
+            if self._modules:
+                path = with_module_tree(path, self.folder / f"initramfs-{kernel.series}-modules", kernel, self._modules)
             self._initramfs[kernel.series] = path
         return self._initramfs[kernel.series]
+
+    def base_initramfs(self, kernel: paths.Kernel) -> Path:
+        """The file system that all labs' guests have."""
+        path = self.folder / f"initramfs-{kernel.series}"
+        build_initramfs(path, kernel, paths.driver(kernel) if self._with_driver else None)
+        return path
 
     def launch(
         self, number: int, options: GuestOptions = GuestOptions(), kernel: str | None = None, log_suffix: str = ""

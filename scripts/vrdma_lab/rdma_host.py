@@ -68,9 +68,11 @@ class RdmaHost(Lab):
     In a host VM the networks and the RNIC are there; on a machine of its own they are made, and removed in the end.
     """
 
-    def __init__(self, kernel: str = "6.1", rnic: str | None = None, remote: bool = False) -> None:
+    def __init__(
+        self, kernel: str = "6.1", rnic: str | None = None, remote: bool = False, modules: tuple[str, ...] = ()
+    ) -> None:
         """With `remote`, the guests take commands from another host."""
-        super().__init__(kernel)
+        super().__init__(kernel, modules=modules)
         self._remote = remote
         self.rnic = rnic if rnic is not None else os.environ.get("VRDMA_LAB_RNIC", "rxe")
         number = int(os.environ.get("VRDMA_LAB_HOST", "1"))
@@ -126,10 +128,10 @@ class RdmaHost(Lab):
     def add_rnic(self) -> None:
         self.shell(self.network.add_rnic(self.rnic))
 
-    def initramfs(self, kernel: paths.Kernel) -> Path:
+    def base_initramfs(self, kernel: paths.Kernel) -> Path:
         # To make it anew inside a host VM takes long.
         prebuilt = SHARE / f"initramfs-{kernel.series}"
-        return prebuilt if in_host_vm() and prebuilt.exists() else super().initramfs(kernel)
+        return prebuilt if in_host_vm() and prebuilt.exists() else super().base_initramfs(kernel)
 
     def guest_network(self, number: int) -> GuestNetwork:
         if number not in self._numbers:

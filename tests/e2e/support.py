@@ -21,11 +21,12 @@ class LabTest(ExchangeTest):
 
     kernel = KERNEL
     guest_count = 2
+    modules: tuple[str, ...] = ()  # what guests can modprobe
     lab: Lab
 
     @classmethod
     def setUpClass(cls) -> None:
-        cls.lab = cls.enterClassContext(Lab(cls.kernel))
+        cls.lab = cls.enterClassContext(Lab(cls.kernel, modules=cls.modules))
         cls.lab.start_daemon(cls.guest_count)
         cls.boot()
 

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 from support import PATIENCE, GuestsTest, main
+from vrdma_lab import consumers_test
 from vrdma_lab.channel import Job, Outcome
 from vrdma_lab.counters import rdma_resources, wait_resources
 from vrdma_lab.exchange_test import say
+from vrdma_lab.guest import Guest
 from vrdma_lab.initramfs import LINE_BUFFERED
 from vrdma_lab.side import Side
 from vrdma_lab.traffic import wait_listening
@@ -20,8 +22,20 @@ BETWEEN_LISTENERS = "Failed to connect RDMA CM events.\nERRNO: Connection refuse
 PERFTEST = tuple(f"ib_{verb}_{what}" for verb in ("send", "write", "read") for what in ("lat", "bw"))
 
 
-class Siw(GuestsTest):
+class Siw(GuestsTest, consumers_test.ConsumersTest):
+    modules = consumers_test.CONSUMERS
     ports = iter(range(PORT, PORT + 1000))
+
+    # One, because rds_rdma listens at a port of its own, and guests that share an address share its ports.
+    def consumers_guests(self) -> list[Guest]:
+        return [self.a]
+
+    def traffic(self) -> None:
+        self.rping(self.b, self.a)
+
+    def wait_device(self, guest: Guest) -> None:
+        # GIDs of iWARP are no addresses.
+        guest.must("until ibv_devinfo -d vrdma0 2> /dev/null | grep -q PORT_ACTIVE; do usleep 50000; done", PATIENCE)
 
     def wait_listening(self, server: Side, client: Side, port: int, serving: Job) -> None:
         """The host's kernel is where the sockets are; a guest at any address has one for each that carries it."""

@@ -37,11 +37,12 @@ class HostTest(ExchangeTest):
     """Tests on one RDMA host."""
 
     rnic = os.environ.get("VRDMA_LAB_RNIC", "rxe")
+    modules: tuple[str, ...] = ()  # what guests can modprobe
     host: RdmaHost
 
     @classmethod
     def setUpClass(cls) -> None:
-        cls.host = cls.enterClassContext(RdmaHost(KERNEL, cls.rnic))
+        cls.host = cls.enterClassContext(RdmaHost(KERNEL, cls.rnic, modules=cls.modules))
         cls.prepare()
 
     @classmethod
