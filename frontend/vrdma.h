@@ -75,6 +75,8 @@ struct vrdma_iw {
 	struct notifier_block ipv6_nb;
 };
 
+struct vrdma_ucm;
+
 struct vrdma_dev {
 	struct ib_device ibdev;
 	struct virtio_device *vdev;
@@ -111,6 +113,7 @@ struct vrdma_dev {
 	bool link_up;		/* under rtnl */
 
 	struct vrdma_iw iw;
+	struct vrdma_ucm *ucm;	/* with VRDMA_F_RDMA_CM */
 };
 
 struct vrdma_ucontext {
@@ -284,6 +287,18 @@ void vrdma_iw_addresses_init(struct vrdma_dev *dev);
 int vrdma_iw_addresses_start(struct vrdma_dev *dev);
 void vrdma_iw_addresses_stop(struct vrdma_dev *dev);
 void vrdma_iw_sync_addresses(struct vrdma_dev *dev);
+
+/* vrdma_ucm.c */
+void vrdma_ucm_event(struct vrdma_dev *dev, u32 handle);
+void vrdma_ucm_fail(struct vrdma_dev *dev);
+
+/* vrdma_ucm_node.c */
+int vrdma_ucm_init(struct vrdma_dev *dev);
+void vrdma_ucm_free(struct vrdma_dev *dev);
+void vrdma_ucm_start(struct vrdma_dev *dev);
+void vrdma_ucm_stop(struct vrdma_dev *dev);
+int vrdma_ucm_module_init(void);
+void vrdma_ucm_module_exit(void);
 
 /* vrdma_gid.c */
 int vrdma_gid_cmd(struct vrdma_dev *dev, u16 opcode, u32 index, const void *gid, u32 type,

@@ -100,6 +100,18 @@ struct vrdma_cmd *vrdma_cmd_alloc(struct vrdma_dev *dev, u16 opcode, u32 req_len
 	return cmd;
 }
 
+/* With room for udata that the caller puts behind the request. */
+struct vrdma_cmd *vrdma_cmd_alloc_room(struct vrdma_dev *dev, u16 opcode, u32 req_len, u32 rsp_len,
+				       u16 udata_in, u16 udata_out)
+{
+	struct vrdma_cmd *cmd = vrdma_cmd_alloc_gfp(req_len, udata_in, rsp_len, udata_out,
+						    GFP_KERNEL);
+
+	if (cmd)
+		vrdma_cmd_fill_header(cmd, opcode, VRDMA_NO_HANDLE);
+	return cmd;
+}
+
 /*
  * Room for @length more device-readable bytes.  A chain must not be longer than
  * the queue, indirect or not (virtio 1.2, 2.7.5.3.1), so a large payload takes

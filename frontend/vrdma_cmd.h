@@ -35,6 +35,8 @@ struct vrdma_cmd {
 
 struct vrdma_cmd *vrdma_cmd_alloc(struct vrdma_dev *dev, u16 opcode, u32 req_len, u32 rsp_len,
 				  u32 uctx, struct ib_udata *udata);
+struct vrdma_cmd *vrdma_cmd_alloc_room(struct vrdma_dev *dev, u16 opcode, u32 req_len, u32 rsp_len,
+				       u16 udata_in, u16 udata_out);
 int vrdma_cmd_add_payload(struct vrdma_dev *dev, struct vrdma_cmd *cmd, size_t length);
 void *vrdma_cmd_payload(struct vrdma_cmd *cmd, size_t offset);
 void vrdma_cmd_put(struct vrdma_cmd *cmd);

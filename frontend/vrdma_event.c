@@ -219,6 +219,11 @@ static void vrdma_connection_event(struct vrdma_dev *dev, u32 handle, enum ib_ev
 		vrdma_iw_cm_event(dev);
 }
 
+static void vrdma_ucm_file_event(struct vrdma_dev *dev, u32 handle, enum ib_event_type type)
+{
+	vrdma_ucm_event(dev, handle);
+}
+
 static const struct {
 	void (*handle)(struct vrdma_dev *dev, u32 handle, enum ib_event_type type);
 	enum ib_event_type type;
@@ -236,6 +241,7 @@ static const struct {
 	[VRDMA_EVENT_PORT_ERR] = { vrdma_device_event, IB_EVENT_PORT_ERR },
 	[VRDMA_EVENT_GID_CHANGE] = { vrdma_device_event, IB_EVENT_GID_CHANGE },
 	[VRDMA_EVENT_IW_CM] = { vrdma_connection_event, 0 },
+	[VRDMA_EVENT_RDMA_CM] = { vrdma_ucm_file_event, 0 },
 	[VRDMA_EVENT_DEVICE_FATAL] = { vrdma_fatal_event, IB_EVENT_DEVICE_FATAL },
 };
 

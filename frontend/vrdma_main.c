@@ -83,6 +83,7 @@ void vrdma_fatal(struct vrdma_dev *dev)
 					    "the device failed (is the host's vrdmad alive?)");
 	if (vrdma_iw_cm(dev))
 		vrdma_iw_cm_event(dev);
+	vrdma_ucm_fail(dev);
 	vrdma_dispatch(dev, IB_EVENT_DEVICE_FATAL);
 }
 
@@ -374,6 +375,9 @@ static int vrdma_probe(struct virtio_device *vdev)
 	err = vrdma_read_config(dev);
 	if (err)
 		goto err_dealloc;
+	err = vrdma_ucm_init(dev);
+	if (err)
+		goto err_dealloc;
 	err = vrdma_netdev_pair(dev);
 	if (err)
 		goto err_dealloc;
@@ -397,6 +401,7 @@ static int vrdma_probe(struct virtio_device *vdev)
 	err = vrdma_register(dev);
 	if (err)
 		goto err_addresses;
+	vrdma_ucm_start(dev);
 
 	return 0;
 
@@ -415,6 +420,7 @@ err_dealloc:
 	virtio_reset_device(vdev);
 	virtio_add_status(vdev, VIRTIO_CONFIG_S_ACKNOWLEDGE);
 	cancel_work_sync(&dev->config_work);
+	vrdma_ucm_free(dev);
 	vdev->priv = NULL;
 	ib_dealloc_device(&dev->ibdev);
 	return err;
@@ -437,6 +443,7 @@ static void vrdma_remove(struct virtio_device *vdev)
 			vrdma_iw_cm_event(dev);
 	}
 
+	vrdma_ucm_stop(dev);
 	ib_unregister_device(&dev->ibdev);
 	if (vrdma_iw_cm(dev))
 		vrdma_iw_addresses_stop(dev);
@@ -444,6 +451,7 @@ static void vrdma_remove(struct virtio_device *vdev)
 	vrdma_stop_queues(dev);
 	vrdma_doorbells_unmap(dev);
 	vrdma_free_queues(dev);
+	vrdma_ucm_free(dev);
 	vdev->priv = NULL;
 	ib_dealloc_device(&dev->ibdev);
 }
@@ -479,6 +487,7 @@ static const unsigned int vrdma_features[] = {
 	VRDMA_F_CQ_DOORBELL,
 	VRDMA_F_IWARP,
 	VRDMA_F_IW_CM,
+	VRDMA_F_RDMA_CM,
 };
 
 static const struct virtio_device_id vrdma_ids[] = {
@@ -502,7 +511,29 @@ static struct virtio_driver vrdma_driver = {
 	.restore = vrdma_restore,
 #endif
 };
-module_virtio_driver(vrdma_driver);
+
+static int __init vrdma_init(void)
+{
+	int err;
+
+	err = vrdma_ucm_module_init();
+	if (err)
+		return err;
+
+	err = register_virtio_driver(&vrdma_driver);
+	if (err)
+		vrdma_ucm_module_exit();
+	return err;
+}
+
+static void __exit vrdma_exit(void)
+{
+	unregister_virtio_driver(&vrdma_driver);
+	vrdma_ucm_module_exit();
+}
+
+module_init(vrdma_init);
+module_exit(vrdma_exit);
 
 MODULE_DESCRIPTION("RDMA for virtual machines over a virtio device (vrdma)");
 MODULE_LICENSE("GPL");
