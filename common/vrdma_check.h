@@ -12,6 +12,7 @@
 #include "vrdma_commands.h"
 #include "vrdma_doorbell.h"
 #include "vrdma_iw.h"
+#include "vrdma_kernel.h"
 #include "vrdma_rdma_cm.h"
 #include "vrdma_udata.h"
 
@@ -52,6 +53,10 @@ VRDMA_ASSERT_SIZE(vrdma_cmd_munmap, 32);
 VRDMA_ASSERT_SIZE(vrdma_run, 16);
 VRDMA_ASSERT_SIZE(vrdma_cmd_reg_mr, 56);
 VRDMA_ASSERT_SIZE(vrdma_rsp_reg_mr, 32);
+VRDMA_ASSERT_SIZE(vrdma_cmd_get_dma_mr, 32);
+VRDMA_ASSERT_SIZE(vrdma_cmd_alloc_mr, 32);
+VRDMA_ASSERT_SIZE(vrdma_fast_reg, 24);
+VRDMA_ASSERT_SIZE(vrdma_wr_reg, 16);
 VRDMA_ASSERT_SIZE(vrdma_cmd_create_cq, 32);
 VRDMA_ASSERT_SIZE(vrdma_rsp_create_cq, 24);
 VRDMA_ASSERT_SIZE(vrdma_cmd_create_srq, 32);
@@ -192,6 +197,17 @@ static inline int vrdma_cmd_reg_mr_valid(const struct vrdma_cmd_reg_mr *cmd)
 	       vrdma_range_valid(VRDMA_LE64(cmd->start), VRDMA_LE64(cmd->length)) &&
 	       vrdma_range_valid(VRDMA_LE64(cmd->iova), VRDMA_LE64(cmd->length)) &&
 	       VRDMA_LE32(cmd->run_count) != 0;
+}
+
+static inline int vrdma_cmd_get_dma_mr_valid(const struct vrdma_cmd_get_dma_mr *cmd)
+{
+	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd));
+}
+
+static inline int vrdma_cmd_alloc_mr_valid(const struct vrdma_cmd_alloc_mr *cmd)
+{
+	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd)) &&
+	       VRDMA_LE32(cmd->max_pages) != 0 && VRDMA_LE32(cmd->run_count) != 0;
 }
 
 static inline int vrdma_cmd_create_cq_valid(const struct vrdma_cmd_create_cq *cmd)

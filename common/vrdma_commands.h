@@ -69,7 +69,7 @@ struct vrdma_rsp_query_device {
 	__u8   local_ca_ack_delay;
 	__u8   reserved;
 	__le32 max_inline_data;
-	__le32 reserved2;
+	__le32 max_fast_reg_pages;	/* of one region that is made by ALLOC_MR */
 };
 
 struct vrdma_cmd_query_port {

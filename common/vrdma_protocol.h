@@ -35,6 +35,7 @@
 #define VRDMA_F_MCAST			5	/* multicast attach and detach */
 #define VRDMA_F_IWARP			6	/* the RNIC speaks iWARP, not RoCE */
 #define VRDMA_F_IW_CM			7	/* connections of an iWARP RNIC */
+#define VRDMA_F_KERNEL_VERBS		8	/* the guest's kernel may use the RNIC */
 #define VRDMA_F_RDMA_CM			9	/* the RDMA connection manager's user interface */
 
 /* Device configuration space. */
@@ -93,6 +94,8 @@ enum vrdma_opcode {
 	VRDMA_CMD_REG_MR		= 0x0030,
 	VRDMA_CMD_REREG_MR		= 0x0031,
 	VRDMA_CMD_DEREG_MR		= 0x0032,
+	VRDMA_CMD_GET_DMA_MR		= 0x0033,
+	VRDMA_CMD_ALLOC_MR		= 0x0034,
 	VRDMA_CMD_ALLOC_MW		= 0x0038,
 	VRDMA_CMD_DEALLOC_MW		= 0x0039,
 	/* completion queues */

@@ -68,6 +68,8 @@ constexpr Command kCommands[] = {
     VRDMA_COMMAND(DEALLOC_PD, dealloc_pd, vrdma_cmd_handle_valid),
     VRDMA_COMMAND(REG_MR, reg_mr, vrdma_cmd_reg_mr_valid),
     VRDMA_COMMAND(DEREG_MR, dereg_mr, vrdma_cmd_handle_valid),
+    VRDMA_COMMAND(GET_DMA_MR, get_dma_mr, vrdma_cmd_get_dma_mr_valid),
+    VRDMA_COMMAND(ALLOC_MR, alloc_mr, vrdma_cmd_alloc_mr_valid),
     VRDMA_COMMAND(CREATE_CQ, create_cq, vrdma_cmd_create_cq_valid),
     VRDMA_COMMAND(DESTROY_CQ, destroy_cq, vrdma_cmd_handle_valid),
     VRDMA_COMMAND(CREATE_SRQ, create_srq, vrdma_cmd_create_srq_valid),
@@ -115,14 +117,24 @@ bool releases(uint16_t opcode) {
     }
 }
 
-// The runs of the memory region itself, where the request is to register one.
+template <typename Request>
+uint32_t run_count_of(std::span<const std::byte> bytes) {
+    Request request;
+    std::memcpy(&request, bytes.data(), sizeof(request));
+    return le32toh(request.run_count);
+}
+
+// The runs of the memory region itself, where the request is to register one, or of its
+// description.
 uint32_t run_count(uint16_t opcode, std::span<const std::byte> request) {
-    if (opcode != VRDMA_CMD_REG_MR) {
-        return 0;
+    switch (opcode) {
+        case VRDMA_CMD_REG_MR:
+            return run_count_of<vrdma_cmd_reg_mr>(request);
+        case VRDMA_CMD_ALLOC_MR:
+            return run_count_of<vrdma_cmd_alloc_mr>(request);
+        default:
+            return 0;
     }
-    vrdma_cmd_reg_mr reg_mr;
-    std::memcpy(&reg_mr, request.data(), sizeof(reg_mr));
-    return le32toh(reg_mr.run_count);
 }
 
 template <typename T>

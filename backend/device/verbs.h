@@ -42,7 +42,7 @@ struct DoorbellMemory {
 struct Call {
     uint32_t uctx = VRDMA_NO_HANDLE;
     rnic::Udata udata;
-    std::span<const vrdma_run> runs{};  // REG_MR only; a private copy
+    std::span<const vrdma_run> runs{};  // REG_MR and ALLOC_MR only; a private copy
     MemoryUse lasting{};                // of udata.regions, what the new object keeps
     bool cancelled = false;             // set by a verb that waits for the window in vain
 };
@@ -100,6 +100,10 @@ class Verbs {
     Result<void> dealloc_pd(Call& call, const vrdma_cmd_handle& request, vrdma_rsp_empty& response);
     Result<void> reg_mr(Call& call, const vrdma_cmd_reg_mr& request, vrdma_rsp_reg_mr& response);
     Result<void> dereg_mr(Call& call, const vrdma_cmd_handle& request, vrdma_rsp_empty& response);
+    Result<void> get_dma_mr(Call& call, const vrdma_cmd_get_dma_mr& request,
+                            vrdma_rsp_reg_mr& response);
+    Result<void> alloc_mr(Call& call, const vrdma_cmd_alloc_mr& request,
+                          vrdma_rsp_reg_mr& response);
     Result<void> create_cq(Call& call, const vrdma_cmd_create_cq& request,
                            vrdma_rsp_create_cq& response);
     Result<void> destroy_cq(Call& call, const vrdma_cmd_handle& request, vrdma_rsp_empty& response);
@@ -150,6 +154,7 @@ class Verbs {
     void hold(const MemoryUse& memory);
     void let_go(const MemoryUse& memory);
     Result<uint64_t> map_window(Call& call, int fd, uint64_t offset, uint64_t length);
+    void insert_mr(uint32_t handle, MrObject mr, vrdma_rsp_reg_mr& response);
     void release_mr(MrObject& mr);
     void release_srq(SrqObject& srq);
     void release_qp(QpObject& qp);

@@ -134,14 +134,19 @@ Result<void> Verbs::reg_mr(Call& call, const vrdma_cmd_reg_mr& request,
     if (!mr) {
         return fail(mr.error());
     }
-    response.handle = htole32(*handle);
-    response.lkey = htole32((*mr)->lkey());
-    response.rkey = htole32((*mr)->rkey());
-    ++(*pd)->users;
-    hold(memory);
-    mrs_.insert(*handle,
-                MrObject{.uctx = call.uctx, .pd = *pd, .mr = std::move(*mr), .memory = memory});
+    insert_mr(*handle,
+              MrObject{.uctx = call.uctx, .pd = *pd, .mr = std::move(*mr), .memory = memory},
+              response);
     return {};
+}
+
+void Verbs::insert_mr(uint32_t handle, MrObject mr, vrdma_rsp_reg_mr& response) {
+    response.handle = htole32(handle);
+    response.lkey = htole32(mr.mr->lkey());
+    response.rkey = htole32(mr.mr->rkey());
+    ++mr.pd->users;
+    hold(mr.memory);
+    mrs_.insert(handle, std::move(mr));
 }
 
 void Verbs::release_mr(MrObject& mr) {

@@ -92,6 +92,9 @@ uint64_t VirtualDevice::features() const {
     if (attributes_.connections) {
         features |= uint64_t{1} << VRDMA_F_IW_CM;
     }
+    if (attributes_.kernel_verbs) {
+        features |= uint64_t{1} << VRDMA_F_KERNEL_VERBS;
+    }
     return features;
 }
 
@@ -168,6 +171,7 @@ void VirtualDevice::open_session() {
         session->port = std::move(*port);
         session->port->set_doorbells(session->doorbells.area(),
                                      doorbell_queue_ == nullptr ? -1 : doorbell_queue_->kick_fd());
+        session->port->set_memory(memory());
         session->verbs = std::make_unique<Verbs>(
             Verbs::Options{.guest = options_.guest,
                            .limits = options_.limits,
@@ -210,9 +214,38 @@ void VirtualDevice::features_negotiated(uint64_t features) {
     logger_->debug("{}: features {:#x}", options_.guest, features);
 }
 
+// `change` under the lock of the session.  On the connection's thread.
+template <typename Change>
+void VirtualDevice::change_session(Change change) {
+    vhost::Virtqueue* control = queues_[VRDMA_VQ_CONTROL];
+    // A command may be waiting for a reply that this thread is to bring: it gives up, and
+    // starts over afterwards.
+    if (control != nullptr) {
+        window_.cancel();
+    }
+    {
+        const std::lock_guard lock(session_mutex_);
+        change();
+    }
+    if (control != nullptr) {
+        window_.resume();
+        ::eventfd_write(control->kick_fd(), 1);
+    }
+}
+
 void VirtualDevice::memory_changed(std::shared_ptr<const memory::GuestMemory> memory) {
-    const std::lock_guard lock(memory_mutex_);
-    memory_ = std::move(memory);
+    {
+        const std::lock_guard lock(memory_mutex_);
+        memory_ = memory;
+    }
+    if (!attributes_.kernel_verbs) {
+        return;
+    }
+    change_session([this, &memory] {
+        if (session_ != nullptr && session_->port != nullptr) {
+            session_->port->set_memory(std::move(memory));
+        }
+    });
 }
 
 std::shared_ptr<const memory::GuestMemory> VirtualDevice::memory() {
@@ -273,24 +306,13 @@ void VirtualDevice::stop_queue(uint16_t index) {
 }
 
 void VirtualDevice::set_doorbell_queue(vhost::Virtqueue* queue) {
-    vhost::Virtqueue* control = queues_[VRDMA_VQ_CONTROL];
-    // A command may be waiting for a reply that this thread is to bring: it gives up, and
-    // starts over afterwards.
-    if (control != nullptr) {
-        window_.cancel();
-    }
-    {
-        const std::lock_guard lock(session_mutex_);
+    change_session([this, queue] {
         doorbell_queue_ = queue;
         if (session_ != nullptr && session_->port != nullptr) {
             session_->port->set_doorbells(session_->doorbells.area(),
                                           queue == nullptr ? -1 : queue->kick_fd());
         }
-    }
-    if (control != nullptr) {
-        window_.resume();
-        ::eventfd_write(control->kick_fd(), 1);
-    }
+    });
 }
 
 void VirtualDevice::serve_control_queue(vhost::Virtqueue& queue) {

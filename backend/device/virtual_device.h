@@ -63,6 +63,8 @@ class VirtualDevice : public vhost::Device {
     void open_session();
     void close_session();
     void handle_lost_rnic();
+    template <typename Change>
+    void change_session(Change change);
     void set_doorbell_queue(vhost::Virtqueue* queue);
     void serve_control_queue(vhost::Virtqueue& queue);
     void publish_counts();

@@ -148,6 +148,7 @@ void to_wire(const rnic::DeviceAttributes& attributes, vrdma_rsp_query_device& w
     wire.max_pkeys = htole16(attributes.max_pkeys);
     wire.local_ca_ack_delay = attributes.local_ca_ack_delay;
     wire.max_inline_data = htole32(attributes.max_inline_data);
+    wire.max_fast_reg_pages = htole32(attributes.max_fast_reg_pages);
 }
 
 void to_wire(const rnic::PortAttributes& attributes, vrdma_rsp_query_port& wire) {

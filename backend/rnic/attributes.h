@@ -49,13 +49,15 @@ struct DeviceAttributes {
     uint16_t max_pkeys = 0;
     uint8_t local_ca_ack_delay = 0;
     uint32_t max_inline_data = 0;
+    uint32_t max_fast_reg_pages = 0;  // of one alloc_mr()
 
     uint32_t driver_id = 0;           // enum rdma_driver_id: whose user library fits
     uint32_t uverbs_abi_version = 0;  // of that driver's user ABI
     bool has_srq = false;
-    bool iwarp = false;        // else RoCE
-    bool connections = false;  // iWARP: ports have a connection manager
-    bool cq_doorbell = false;  // arming a CQ must be made known to the RNIC
+    bool iwarp = false;         // else RoCE
+    bool connections = false;   // iWARP: ports have a connection manager
+    bool kernel_verbs = false;  // the guest's kernel may use the RNIC (VRDMA_F_KERNEL_VERBS)
+    bool cq_doorbell = false;   // arming a CQ must be made known to the RNIC
 };
 
 struct PortAttributes {
@@ -77,6 +79,18 @@ struct MrAttributes {
     uint64_t length = 0;                // bytes; the sum of the pieces
     uint32_t access = 0;
     std::vector<memory::PinnedRange> pieces;
+};
+
+// All of the guest's memory, as Port::set_memory() tells it.
+struct DmaMrAttributes {
+    uint64_t base = 0;  // on the wire, the address of guest-physical 0
+    uint32_t access = 0;
+};
+
+// A region that work requests REG_MR give its memory.
+struct FastMrAttributes {
+    uint32_t max_pages = 0;
+    std::vector<memory::PinnedRange> description;  // vrdma_fast_reg and max_pages addresses
 };
 
 struct CqAttributes {

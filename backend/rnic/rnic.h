@@ -131,6 +131,14 @@ class Context {
     virtual Result<std::unique_ptr<ProtectionDomain>> alloc_pd(Udata& udata) = 0;
     virtual Result<std::unique_ptr<MemoryRegion>> reg_mr(ProtectionDomain& pd,
                                                          MrAttributes attributes, Udata& udata) = 0;
+    // For the guest's kernel; EOPNOTSUPP unless the attributes say `kernel_verbs`.
+    virtual Result<std::unique_ptr<MemoryRegion>> get_dma_mr(ProtectionDomain&,
+                                                             const DmaMrAttributes&) {
+        return fail(EOPNOTSUPP);
+    }
+    virtual Result<std::unique_ptr<MemoryRegion>> alloc_mr(ProtectionDomain&, FastMrAttributes) {
+        return fail(EOPNOTSUPP);
+    }
     // `handle` is the guest's name of the object: the one in the doorbell area and in
     // events.  The attributes come back as they really are.
     virtual Result<std::unique_ptr<CompletionQueue>> create_cq(uint32_t handle,
@@ -171,6 +179,10 @@ class Port {
 
     // For an RNIC whose attributes say `connections`; null otherwise.
     virtual ConnectionManager* connection_manager() { return nullptr; }
+
+    // The guest's memory, for the regions of its kernel; told anew when it changes, null
+    // when there is none.
+    virtual void set_memory(std::shared_ptr<const memory::GuestMemory>) {}
 
     // The device's doorbell area, `area` in this process, and an eventfd (borrowed,
     // or -1 for none) that becomes readable when the guest notifies.  The RNIC keeps

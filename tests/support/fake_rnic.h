@@ -30,6 +30,9 @@ struct FakeRnicState {
     int ahs = 0;
     std::vector<std::string> destroyed;  // in order
     rnic::MrAttributes mr;
+    rnic::DmaMrAttributes dma_mr;
+    rnic::FastMrAttributes fast_mr;
+    std::shared_ptr<const memory::GuestMemory> memory;
     rnic::QpAttributes qp_attributes;
     uint32_t qp_attr_mask = 0;
     std::map<uint32_t, rnic::Gid> gids;
@@ -130,6 +133,16 @@ class FakeContext : public Counted<rnic::Context> {
         state_.mr = std::move(attributes);
         return make<FakeMr, rnic::MemoryRegion>(&FakeRnicState::mrs, "mr");
     }
+    Result<std::unique_ptr<rnic::MemoryRegion>> get_dma_mr(
+        rnic::ProtectionDomain&, const rnic::DmaMrAttributes& attributes) override {
+        state_.dma_mr = attributes;
+        return make<FakeMr, rnic::MemoryRegion>(&FakeRnicState::mrs, "mr");
+    }
+    Result<std::unique_ptr<rnic::MemoryRegion>> alloc_mr(
+        rnic::ProtectionDomain&, rnic::FastMrAttributes attributes) override {
+        state_.fast_mr = std::move(attributes);
+        return make<FakeMr, rnic::MemoryRegion>(&FakeRnicState::mrs, "mr");
+    }
     Result<std::unique_ptr<rnic::CompletionQueue>> create_cq(uint32_t,
                                                              rnic::CqAttributes& attributes,
                                                              rnic::Udata& udata) override {
@@ -191,6 +204,10 @@ class FakePort : public Counted<rnic::Port> {
     Result<std::unique_ptr<rnic::Context>> alloc_context(rnic::Udata&) override {
         return std::make_unique<FakeContext>(state_, &FakeRnicState::contexts, "context");
     }
+    void set_memory(std::shared_ptr<const memory::GuestMemory> memory) override {
+        const std::lock_guard lock(state_.mutex);
+        state_.memory = std::move(memory);
+    }
     void set_doorbells(vrdma_doorbell_area* area, int notify_fd) override {
         const std::lock_guard lock(state_.mutex);
         state_.doorbells = area;
@@ -207,6 +224,8 @@ class FakeRnic : public rnic::Rnic {
         attributes.max_qp = attributes.max_cq = attributes.max_mr = attributes.max_pd = 1000;
         attributes.max_srq = attributes.max_ah = 1000;
         attributes.has_srq = true;
+        attributes.kernel_verbs = true;
+        attributes.max_fast_reg_pages = 16;
         attributes.driver_id = 14;
         return attributes;
     }

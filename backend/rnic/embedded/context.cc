@@ -68,6 +68,11 @@ Result<std::unique_ptr<rnic::MemoryRegion>> EmbeddedContext::reg_mr(rnic::Protec
     return Mr::create(engine_, port_, static_cast<const Pd&>(pd), std::move(attributes));
 }
 
+Result<std::unique_ptr<rnic::MemoryRegion>> EmbeddedContext::get_dma_mr(
+    rnic::ProtectionDomain& pd, const rnic::DmaMrAttributes& attributes) {
+    return Mr::create_dma(engine_, port_, static_cast<const Pd&>(pd), attributes);
+}
+
 Result<std::unique_ptr<rnic::CompletionQueue>> EmbeddedContext::create_cq(
     uint32_t handle, rnic::CqAttributes& attributes, rnic::Udata& udata) {
     if (attributes.flags != 0) return fail(EOPNOTSUPP);

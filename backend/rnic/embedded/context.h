@@ -18,6 +18,8 @@ class EmbeddedContext final : public rnic::Context {
     Result<std::unique_ptr<rnic::MemoryRegion>> reg_mr(rnic::ProtectionDomain& pd,
                                                        rnic::MrAttributes attributes,
                                                        rnic::Udata& udata) override;
+    Result<std::unique_ptr<rnic::MemoryRegion>> get_dma_mr(
+        rnic::ProtectionDomain& pd, const rnic::DmaMrAttributes& attributes) override;
     Result<std::unique_ptr<rnic::CompletionQueue>> create_cq(uint32_t handle,
                                                              rnic::CqAttributes& attributes,
                                                              rnic::Udata& udata) override;

@@ -15,11 +15,7 @@ constexpr uint32_t kRemoteModify = kAccessRemoteWrite | kAccessRemoteAtomic;
 constexpr uint32_t kNoEffect = 0x80 | 0x3ff00000;
 constexpr uint32_t kSupported = kAccessLocalWrite | kRemoteModify | kAccessRemoteRead | kNoEffect;
 
-Result<void> check(const rnic::MrAttributes& attributes) {
-    if ((attributes.access & ~kSupported) != 0) return fail(EOPNOTSUPP);
-    if ((attributes.access & kRemoteModify) != 0 && (attributes.access & kAccessLocalWrite) == 0) {
-        return fail(EINVAL);
-    }
+Result<void> check_range(const rnic::MrAttributes& attributes) {
     if (attributes.length == 0 || attributes.length - 1 > ~attributes.iova.value) {
         return fail(EINVAL);
     }
@@ -36,9 +32,16 @@ Result<void> check(const rnic::MrAttributes& attributes) {
 
 }  // namespace
 
+Result<void> Mr::check_access(uint32_t access) {
+    if ((access & ~kSupported) != 0) return fail(EOPNOTSUPP);
+    if ((access & kRemoteModify) != 0 && (access & kAccessLocalWrite) == 0) return fail(EINVAL);
+    return {};
+}
+
 Result<std::unique_ptr<Mr>> Mr::create(Engine& engine, PortState& port, const Pd& pd,
                                        rnic::MrAttributes attributes) {
-    if (auto checked = check(attributes); !checked) return fail(checked.error());
+    if (auto checked = check_access(attributes.access); !checked) return fail(checked.error());
+    if (auto checked = check_range(attributes); !checked) return fail(checked.error());
     auto count =
         LiveCount::take(engine.live.memory_regions, port.live.memory_regions, engine.limits.max_mr);
     if (!count) return fail(ENOMEM);
@@ -74,6 +77,7 @@ Mr::~Mr() {
     if (key_ == 0) return;
     Gate::Pause pause(engine_.gate);
     port_.mrs.erase(*this);
+    if (is_dma_) std::erase(port_.dma_regions, this);
 }
 
 size_t Mr::piece_at(uint64_t offset) const {

@@ -31,7 +31,7 @@ class Mr final : public rnic::MemoryRegion {
   public:
     struct Piece {
         uint64_t offset;  // of its first byte in the region
-        std::byte* data;
+        std::byte* data;  // null: a hole
     };
 
     // EINVAL for a region that is empty, wraps or does not match its pieces, and for
@@ -39,6 +39,10 @@ class Mr final : public rnic::MemoryRegion {
     // rights that are not offered; ENOMEM.
     static Result<std::unique_ptr<Mr>> create(Engine& engine, PortState& port, const Pd& pd,
                                               rnic::MrAttributes attributes);
+    // All memory of the port's guest, as it is at any time (IBTA 1.4, 11.2.7.2: the
+    // reserved L_Key's region, but with a base).  Errors as above.
+    static Result<std::unique_ptr<Mr>> create_dma(Engine& engine, PortState& port, const Pd& pd,
+                                                  const rnic::DmaMrAttributes& attributes);
     ~Mr() override;
 
     uint32_t lkey() const override { return key_; }
@@ -57,6 +61,20 @@ class Mr final : public rnic::MemoryRegion {
     // The region's memory when it is all in one piece, else null.
     std::byte* contiguous() const { return contiguous_; }
 
+    // Whether there is memory everywhere in the `length` (> 0) bytes at `offset`, which
+    // the region covers.
+    bool backed(uint64_t offset, uint64_t length) const {
+        return !is_dma_ || avoids_holes(offset, length);
+    }
+    // Where these bytes are when they are all in one place, else null.
+    std::byte* place(uint64_t offset, uint64_t length) const {
+        const auto rest = rest_of_piece(piece_at(offset), offset);
+        return rest.size() >= length ? rest.data() : nullptr;
+    }
+
+    // In a Pause: the guest's memory has changed.  Of a region that create_dma() made.
+    void use_guest_memory(const memory::GuestMemory* memory);
+
     // Index of the piece that has the byte at `offset` (< length).
     size_t piece_at(uint64_t offset) const;
     // From `offset`, which is in piece `index`, to that piece's end.
@@ -64,6 +82,8 @@ class Mr final : public rnic::MemoryRegion {
 
   private:
     friend class MrTable;
+    static Result<void> check_access(uint32_t access);
+    bool avoids_holes(uint64_t offset, uint64_t length) const;
     Mr(Engine& engine, PortState& port, const Pd& pd, rnic::MrAttributes attributes,
        LiveCount count);
 
@@ -73,6 +93,7 @@ class Mr final : public rnic::MemoryRegion {
     uint64_t iova_;
     uint64_t length_;
     std::byte* contiguous_ = nullptr;
+    bool is_dma_ = false;
     std::vector<Piece> pieces_;
     std::vector<std::shared_ptr<const memory::GuestRegion>> keep_mapped_;
     Engine& engine_;

@@ -68,6 +68,12 @@ Result<std::unique_ptr<rnic::Context>> EmbeddedPort::alloc_context(rnic::Udata&)
     return EmbeddedContext::create(*engine_, *state_);
 }
 
+void EmbeddedPort::set_memory(std::shared_ptr<const memory::GuestMemory> memory) {
+    Gate::Pause pause(engine_->gate);
+    state_->memory = std::move(memory);
+    for (Mr* region : state_->dma_regions) region->use_guest_memory(state_->memory.get());
+}
+
 void EmbeddedPort::set_doorbells(vrdma_doorbell_area* area, int notify_fd) {
     Gate::Pause pause(engine_->gate);
     state_->worker.watch(*state_, area, notify_fd);

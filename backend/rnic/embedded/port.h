@@ -19,6 +19,7 @@ class EmbeddedPort final : public rnic::Port {
     Result<void> add_gid(uint32_t index, const rnic::Gid& gid, uint32_t type) override;
     Result<void> del_gid(uint32_t index) override;
     Result<std::unique_ptr<rnic::Context>> alloc_context(rnic::Udata& udata) override;
+    void set_memory(std::shared_ptr<const memory::GuestMemory> memory) override;
     void set_doorbells(vrdma_doorbell_area* area, int notify_fd) override;
 
   private:

@@ -7,6 +7,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -38,9 +39,12 @@ struct PortState {
     vrdma_doorbell_area* area = nullptr;  // guest-controlled
     int notify_fd = -1;
 
+    std::shared_ptr<const memory::GuestMemory> memory;  // or none
     MrTable mrs;
+    std::vector<Mr*> dma_regions;
     AhTable ahs;
     std::vector<Qp*> qps;  // by handle
+    Qp* gsi = nullptr;     // QP 1
     std::unordered_map<uint32_t, Cq*> cqs;
     std::array<std::optional<rnic::Gid>, kGidTableLength> gids;
 

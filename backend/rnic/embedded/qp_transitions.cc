@@ -23,6 +23,8 @@ constexpr uint32_t kPath = kAttrAddressVector | kAttrPathMtu | kAttrDestQpn | kA
 constexpr uint32_t kMigration = kAttrAlternatePath | kAttrPathMigration;
 constexpr uint32_t kConnected = kAttrPkeyIndex | kAttrPort | kAttrAccessFlags;
 constexpr uint32_t kDatagram = kAttrPkeyIndex | kAttrPort | kAttrQkey;
+// QP 1 is made for its port.
+constexpr Masks kGsiToInit{kAttrPkeyIndex | kAttrQkey, kAttrPort};
 constexpr uint32_t kResume = kAttrCurrentState | kAttrAccessFlags | kMigration;
 
 constexpr std::array kTransitions{
@@ -77,6 +79,9 @@ const Masks& masks(const Transition& transition, QpType type) {
             return transition.rc;
         case QpType::kUc:
             return transition.uc;
+        case QpType::kGsi:
+            if (transition.from == QpState::kReset) return kGsiToInit;
+            break;
         case QpType::kUd:
             break;
     }

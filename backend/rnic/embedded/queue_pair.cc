@@ -20,7 +20,7 @@ uint32_t send_payload(const rnic::QpCapabilities& cap) {
 
 Result<std::unique_ptr<Qp>> Qp::create(Engine& engine, PortState& port, RingMemory& memory,
                                        uint32_t handle, rnic::Context::QpInit& init) {
-    if (init.qp_type < static_cast<uint8_t>(QpType::kRc) ||
+    if (init.qp_type < static_cast<uint8_t>(QpType::kGsi) ||
         init.qp_type > static_cast<uint8_t>(QpType::kUd) || init.create_flags != 0) {
         return fail(EOPNOTSUPP);
     }
@@ -76,10 +76,22 @@ Result<std::unique_ptr<Qp>> Qp::create(Engine& engine, PortState& port, RingMemo
     Gate::Pause pause(engine.gate);
     if (port.qps.size() <= handle) port.qps.resize(handle + 1);
     if (port.qps[handle] != nullptr) return fail(EINVAL);
-    qp->number = engine.qps.insert(*qp);
-    if (qp->number == 0) return fail(ENOMEM);
+    if (auto numbered = qp->take_number(); !numbered) return fail(numbered.error());
     port.qps[handle] = qp.get();
     return qp;
+}
+
+// QP 1 of each port is its own; all others are numbered across ports.
+Result<void> Qp::take_number() {
+    if (type == QpType::kGsi) {
+        if (port.gsi != nullptr) return fail(EBUSY);
+        port.gsi = this;
+        number = kGsiQpNumber;
+        return {};
+    }
+    number = engine.qps.insert(*this);
+    if (number == 0) return fail(ENOMEM);
+    return {};
 }
 
 Qp::Qp(Engine& engine_in, PortState& port_in, uint32_t handle_in, const rnic::Context::QpInit& init,
@@ -104,7 +116,11 @@ Qp::~Qp() {
     Gate::Pause pause(engine.gate);
     port.worker.forget(*this);
     port.qps[handle] = nullptr;
-    engine.qps.erase(number);
+    if (type == QpType::kGsi) {
+        port.gsi = nullptr;
+    } else {
+        engine.qps.erase(number);
+    }
     engine.forget_paths();
 }
 

@@ -76,6 +76,9 @@ class Qp final : public rnic::QueuePair {
         return now >= QpState::kReadyToReceive && now <= QpState::kSendQueueError;
     }
 
+    // Of datagrams that it takes (IBTA 1.4, 10.2.5).
+    uint32_t qkey() const { return type == QpType::kGsi ? kGsiQkey : attributes.qkey; }
+
     // To the error state; the home worker then flushes both queues.  From any worker.
     void enter_error();
 
@@ -100,6 +103,7 @@ class Qp final : public rnic::QueuePair {
   private:
     Qp(Engine& engine, PortState& port, uint32_t handle, const rnic::Context::QpInit& init,
        LiveCount count, LiveCount bytes);
+    Result<void> take_number();
     Result<void> check(uint32_t attr_mask, const rnic::QpAttributes& wanted) const;
     void apply(uint32_t attr_mask, const rnic::QpAttributes& wanted);
     void enter(QpState from, QpState to);

@@ -231,14 +231,34 @@ uint64_t Requester::execute_atomic(const SendRequest& request, const ScatterList
     return original;
 }
 
+// Where a datagram goes, or null when the guest names no address that it may use.
+const rnic::AhAttributes* Requester::address_of(const Qp& qp) {
+    const SendRequest& request = qp.send.request;
+    if (request.ud.ah_number == 0) {
+        const rnic::AhAttributes& address = request.address;
+        return address.port == 1 && qp.port.has_gid(address.sgid_index) ? &address : nullptr;
+    }
+    const Ah* ah = qp.port.ahs.find(request.ud.ah_number);
+    return ah != nullptr && ah->pd() == &qp.pd ? &ah->attributes() : nullptr;
+}
+
+// The queue pair of that number at the port that has the GID, if it takes datagrams.
+Qp* Requester::datagram_peer(const rnic::AhAttributes& address, uint32_t number) const {
+    const PortState* port = engine_.addresses.find(address.dgid);
+    if (port == nullptr) return nullptr;
+    if (number == kGsiQpNumber) return port->gsi;
+    Qp* peer = engine_.qps.find(number);
+    return peer != nullptr && &peer->port == port && peer->type == QpType::kUd ? peer : nullptr;
+}
+
 // A datagram that the receiver cannot take is lost, which is no error (9.8.3).
 Requester::Step Requester::datagram(Qp& qp) {
     const SendRequest& request = qp.send.request;
     if (request.opcode != WrOpcode::kSend && request.opcode != WrOpcode::kSendWithImmediate) {
         return complete(WcStatus::kLocalQpOperationError);
     }
-    const Ah* ah = qp.port.ahs.find(request.ud.ah_number);
-    if (ah == nullptr || ah->pd() != &qp.pd) return complete(WcStatus::kLocalQpOperationError);
+    const rnic::AhAttributes* address = address_of(qp);
+    if (address == nullptr) return complete(WcStatus::kLocalQpOperationError);
     std::array<std::byte, kGrhSize> header;
     ScatterList from;
     from.add(header.data(), header.size());
@@ -248,19 +268,16 @@ Requester::Step Requester::datagram(Qp& qp) {
     // C10-93.1.1: one that exceeds the port's MTU is not sent, and that is no error.
     if (request.length > kPortMtu) return complete(WcStatus::kSuccess);
 
-    const rnic::AhAttributes& to_address = ah->attributes();
-    const PortState* port = engine_.addresses.find(to_address.dgid);
-    Qp* peer = engine_.qps.find(request.ud.remote_qpn);
-    if (port == nullptr || peer == nullptr || &peer->port != port || peer->type != QpType::kUd ||
-        !peer->receives() || !qp.port.has_gid(to_address.sgid_index)) {
+    Qp* peer = datagram_peer(*address, request.ud.remote_qpn);
+    if (peer == nullptr || !peer->receives() || !qp.port.has_gid(address->sgid_index)) {
         return complete(WcStatus::kSuccess);
     }
     // IBTA 1.4, 10.2.5: a Q_Key with its top bit set stands for the sender's own.
-    const uint32_t qkey = (request.ud.remote_qkey & kPrivilegedQkey) != 0 ? qp.attributes.qkey
-                                                                          : request.ud.remote_qkey;
-    if (qkey != peer->attributes.qkey) return complete(WcStatus::kSuccess);
+    const uint32_t qkey =
+        (request.ud.remote_qkey & kPrivilegedQkey) != 0 ? qp.qkey() : request.ud.remote_qkey;
+    if (qkey != peer->qkey()) return complete(WcStatus::kSuccess);
 
-    write_network_header(header, *qp.port.gids[to_address.sgid_index], to_address, request.length);
+    write_network_header(header, *qp.port.gids[address->sgid_index], *address, request.length);
     const uint64_t length = request.length + kGrhSize;
     std::lock_guard lock(peer->receive.lock);
     ScatterList to;
@@ -327,7 +344,7 @@ Requester::Step Requester::refused(Qp& qp, Qp& peer, Verdict verdict) {
 
 Requester::Step Requester::execute(Qp& qp, uint64_t& budget) {
     if (qp.send.defect != WcStatus::kSuccess) return complete(qp.send.defect);
-    if (qp.type == QpType::kUd) return datagram(qp);
+    if (is_datagram(qp.type)) return datagram(qp);
     switch (qp.send.request.opcode) {
         case WrOpcode::kRdmaWrite:
         case WrOpcode::kRdmaWriteWithImmediate:

@@ -75,6 +75,7 @@ rnic::DeviceAttributes Rnic::attributes() const {
     a.driver_id = RDMA_DRIVER_RXE;
     a.uverbs_abi_version = kRxeUverbsAbi;
     a.has_srq = true;
+    a.kernel_verbs = true;
     return a;
 }
 

@@ -39,7 +39,11 @@ class ScatterList {
         }
         const uint64_t offset = mr->offset_of(address) + skip;
         std::byte* whole = mr->contiguous();
-        parts_[count_++] = {whole != nullptr ? whole + offset : nullptr, mr, offset, length};
+        if (whole == nullptr && !mr->backed(offset - skip, size)) [[unlikely]] {
+            return false;
+        }
+        std::byte* direct = whole != nullptr ? whole + offset : mr->place(offset, length);
+        parts_[count_++] = {direct, mr, offset, length};
         return true;
     }
 

@@ -50,7 +50,15 @@ enum class QpState : uint8_t {
     kError = 6,
 };
 
-enum class QpType : uint8_t { kRc = 2, kUc = 3, kUd = 4 };
+// kGsi: the general services' queue pair, QP 1 (IBTA 1.4, 13.5.1).
+enum class QpType : uint8_t { kGsi = 1, kRc = 2, kUc = 3, kUd = 4 };
+
+inline constexpr bool is_datagram(QpType type) {
+    return type == QpType::kUd || type == QpType::kGsi;
+}
+
+inline constexpr uint32_t kGsiQpNumber = 1;
+inline constexpr uint32_t kGsiQkey = 0x80010000;  // IBTA 1.4, 10.2.5
 
 inline constexpr uint32_t kSendFence = 1 << 0;
 inline constexpr uint32_t kSendSignaled = 1 << 1;

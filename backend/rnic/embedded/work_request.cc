@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "rnic/embedded/work_request.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "memory/guest_access.h"
@@ -69,6 +70,19 @@ uint64_t copy_sges(const std::byte* from, uint32_t count, std::array<Sge, kMaxSg
     return length;
 }
 
+// The address vector that a work request of the guest's kernel has.
+rnic::AhAttributes parse_address(std::span<const std::byte> element) {
+    const auto av =
+        memory::copy_from_guest<rxe_av>(element.data() + offsetof(rxe_send_wr, wr.ud.av));
+    rnic::AhAttributes address{.flow_label = av.grh.flow_label,
+                               .sgid_index = av.grh.sgid_index,
+                               .hop_limit = av.grh.hop_limit,
+                               .traffic_class = av.grh.traffic_class,
+                               .port = av.port_num};
+    std::ranges::copy(av.grh.dgid.raw, address.dgid.begin());
+    return address;
+}
+
 bool may_be_inline(WrOpcode opcode) {
     return opcode <= WrOpcode::kSendWithImmediate;
 }
@@ -90,8 +104,9 @@ WcStatus parse_send_request(std::span<const std::byte> element, const SendLimits
         return WcStatus::kLocalQpOperationError;
     }
 
-    if (type == QpType::kUd) {
+    if (is_datagram(type)) {
         request.ud = {head.ud.remote_qpn, head.ud.remote_qkey, head.ud.ah_num};
+        if (head.ud.ah_num == 0) request.address = parse_address(element);
     } else if (request.opcode >= WrOpcode::kCompareAndSwap) {
         request.atomic = {head.atomic.remote_address, head.atomic.compare_add, head.atomic.swap,
                           head.atomic.rkey};

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <span>
 
+#include "rnic/attributes.h"
 #include "rnic/embedded/rxe_abi.h"
 #include "rnic/embedded/verbs.h"
 
@@ -45,9 +46,10 @@ struct SendRequest {
         struct {
             uint32_t remote_qpn;
             uint32_t remote_qkey;
-            uint32_t ah_number;
+            uint32_t ah_number;  // 0: the request has the address vector itself
         } ud;
     };
+    rnic::AhAttributes address;  // of a datagram whose ah_number is 0
     bool is_inline;
     uint32_t sge_count;
     uint64_t length;  // of the message

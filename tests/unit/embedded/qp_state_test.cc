@@ -23,10 +23,11 @@ constexpr std::array kStates{QpState::kReset,
 // What each transition needs at least, by type; nullopt: there is no such transition.
 std::optional<uint32_t> required(QpType type, QpState from, QpState to) {
     const bool rc = type == QpType::kRc;
-    const bool ud = type == QpType::kUd;
+    const bool ud = is_datagram(type);
     if (to == QpState::kReset || to == QpState::kError) return 0;
     if (from == QpState::kReset && to == QpState::kInit) {
-        return kAttrPkeyIndex | kAttrPort | (ud ? kAttrQkey : kAttrAccessFlags);
+        const uint32_t port = type == QpType::kGsi ? 0 : kAttrPort;
+        return kAttrPkeyIndex | port | (ud ? kAttrQkey : kAttrAccessFlags);
     }
     if (from == QpState::kInit && to == QpState::kReadyToReceive) {
         if (ud) return 0;
@@ -51,7 +52,7 @@ std::optional<uint32_t> required(QpType type, QpState from, QpState to) {
 
 class Transitions : public ::testing::TestWithParam<QpType> {};
 INSTANTIATE_TEST_SUITE_P(Types, Transitions,
-                         ::testing::Values(QpType::kRc, QpType::kUc, QpType::kUd));
+                         ::testing::Values(QpType::kGsi, QpType::kRc, QpType::kUc, QpType::kUd));
 
 TEST_P(Transitions, ExistExactlyWhereTheSpecificationHasThem) {
     for (QpState from : kStates) {

@@ -132,6 +132,15 @@ void write_send_wqe(std::byte* element, const SendWr& wr, bool datagram) {
         head.wr.ud.remote_qpn = wr.remote_qpn;
         head.wr.ud.remote_qkey = wr.remote_qkey;
         head.wr.ud.ah_num = wr.ah_number;
+        if (wr.address) {
+            rxe_av& av = head.wr.ud.av;
+            av.port_num = wr.address->port;
+            std::memcpy(av.grh.dgid.raw, wr.address->dgid.data(), wr.address->dgid.size());
+            av.grh.flow_label = wr.address->flow_label;
+            av.grh.sgid_index = wr.address->sgid_index;
+            av.grh.hop_limit = wr.address->hop_limit;
+            av.grh.traffic_class = wr.address->traffic_class;
+        }
     } else if (wr.opcode >= WrOpcode::kCompareAndSwap) {
         head.wr.atomic.remote_addr = wr.remote_address;
         head.wr.atomic.compare_add = wr.compare_or_add;
@@ -187,7 +196,7 @@ bool ClientSrq::post(uint64_t wr_id, std::span<const Sge> sges) {
 
 bool ClientQp::enqueue_send(const SendWr& wr) {
     if (send_ring.full()) return false;
-    write_send_wqe(send_ring.back(), wr, type == QpType::kUd);
+    write_send_wqe(send_ring.back(), wr, is_datagram(type));
     send_ring.push();
     return true;
 }
@@ -261,6 +270,13 @@ ClientMr Guest::reg_mr(const std::vector<std::span<std::byte>>& pieces, uint32_t
     return mr;
 }
 
+ClientMr Guest::get_dma_mr(uint32_t access, uint64_t base) {
+    ClientMr mr;
+    mr.object = must(context->get_dma_mr(*pd_, {.base = base, .access = access}), "get_dma_mr");
+    mr.iova = base;
+    return mr;
+}
+
 ClientCq Guest::make_cq(uint32_t cqe, uint32_t comp_vector) {
     Response<rxe_create_cq_resp> response;
     rnic::CqAttributes attributes{.cqe = cqe, .comp_vector = comp_vector, .flags = 0};
@@ -330,8 +346,9 @@ void to_init(ClientQp& qp, const ConnectOptions& options) {
     a.port = 1;
     a.qp_access_flags = options.access;
     a.qkey = options.qkey;
-    const uint32_t specific = qp.type == QpType::kUd ? kAttrQkey : kAttrAccessFlags;
-    must(qp.modify(kAttrState | kAttrPkeyIndex | kAttrPort | specific, a), "to INIT");
+    const uint32_t port = qp.type == QpType::kGsi ? 0 : kAttrPort;
+    const uint32_t specific = is_datagram(qp.type) ? kAttrQkey : kAttrAccessFlags;
+    must(qp.modify(kAttrState | kAttrPkeyIndex | port | specific, a), "to INIT");
 }
 
 void to_rtr(ClientQp& qp, const rnic::Gid& gid, uint32_t qpn, const ConnectOptions& options) {
@@ -343,7 +360,7 @@ void to_rtr(ClientQp& qp, const rnic::Gid& gid, uint32_t qpn, const ConnectOptio
     a.max_dest_rd_atomic = options.max_dest_rd_atomic;
     a.min_rnr_timer = options.min_rnr_timer;
     uint32_t mask = kAttrState;
-    if (qp.type != QpType::kUd) {
+    if (!is_datagram(qp.type)) {
         mask |= kAttrAddressVector | kAttrPathMtu | kAttrDestQpn | kAttrRqPsn;
     }
     if (qp.type == QpType::kRc) mask |= kAttrMaxDestRdAtomic | kAttrMinRnrTimer;

@@ -86,6 +86,7 @@ struct SendWr {
     uint32_t remote_qpn = 0;
     uint32_t remote_qkey = 0;
     uint32_t ah_number = 0;
+    std::optional<rnic::AhAttributes> address = {};  // in the request itself, for ah_number 0
     std::vector<Sge> sges = {};
     std::span<const std::byte> inline_data = {};
 };
@@ -197,6 +198,8 @@ class Guest {
                     rnic::ProtectionDomain* pd = nullptr);
     ClientMr reg_mr(const std::vector<std::span<std::byte>>& pieces, uint32_t access,
                     uint64_t iova = kIova, rnic::ProtectionDomain* pd = nullptr);
+    // All that port->set_memory() was told.
+    ClientMr get_dma_mr(uint32_t access, uint64_t base);
     ClientCq make_cq(uint32_t cqe, uint32_t comp_vector = 0);
     ClientSrq make_srq(uint32_t max_wr, uint32_t max_sge, rnic::ProtectionDomain* pd = nullptr);
     ClientQp make_qp(ClientCq& send_cq, ClientCq& recv_cq, const QpOptions& options = {},
