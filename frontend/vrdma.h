@@ -110,7 +110,9 @@ struct vrdma_dev {
 
 	struct net_device __rcu *netdev;
 	struct notifier_block netdev_nb;
-	bool link_up;		/* under rtnl */
+	bool link_up;		/* under rtnl, as the next */
+	char netdev_link[IFNAMSIZ];	/* to the netdev, in netdev_dir; empty for none */
+	struct kobject *netdev_dir;
 
 	struct vrdma_iw iw;
 	struct vrdma_ucm *ucm;	/* with VRDMA_F_RDMA_CM */

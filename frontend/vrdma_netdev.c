@@ -27,6 +27,25 @@ static bool vrdma_netdev_matches(struct vrdma_dev *dev, struct net_device *ndev)
 	       ether_addr_equal(ndev->perm_addr, dev->mac);
 }
 
+/*
+ * The directory "net" in the virtio device, which an adapter's own device has:
+ * programs look there for the netdev of an RDMA device.
+ */
+static void vrdma_netdev_unlink(struct vrdma_dev *dev)
+{
+	if (dev->netdev_link[0])
+		sysfs_remove_link(dev->netdev_dir, dev->netdev_link);
+	dev->netdev_link[0] = '\0';
+}
+
+static void vrdma_netdev_link(struct vrdma_dev *dev, struct net_device *ndev)
+{
+	ASSERT_RTNL();
+	vrdma_netdev_unlink(dev);
+	if (dev->netdev_dir && !sysfs_create_link(dev->netdev_dir, &ndev->dev.kobj, ndev->name))
+		strscpy(dev->netdev_link, ndev->name, sizeof(dev->netdev_link));
+}
+
 static void vrdma_netdev_update(struct vrdma_dev *dev, struct net_device *ndev)
 {
 	bool link_up = ndev && netif_running(ndev) && netif_carrier_ok(ndev);
@@ -47,6 +66,7 @@ static int vrdma_netdev_event(struct notifier_block *nb, unsigned long event, vo
 
 	if (event == NETDEV_REGISTER && !paired && vrdma_netdev_matches(dev, ndev)) {
 		rcu_assign_pointer(dev->netdev, ndev);
+		vrdma_netdev_link(dev, ndev);
 		dev_info(&dev->vdev->dev, "paired with %s\n", netdev_name(ndev));
 		return NOTIFY_DONE;
 	}
@@ -54,7 +74,11 @@ static int vrdma_netdev_event(struct notifier_block *nb, unsigned long event, vo
 		return NOTIFY_DONE;
 
 	switch (event) {
+	case NETDEV_CHANGENAME:
+		vrdma_netdev_link(dev, ndev);
+		break;
 	case NETDEV_UNREGISTER:
+		vrdma_netdev_unlink(dev);
 		RCU_INIT_POINTER(dev->netdev, NULL);
 		vrdma_netdev_update(dev, NULL);
 		break;
@@ -73,11 +97,14 @@ int vrdma_netdev_pair(struct vrdma_dev *dev)
 	struct device *parent = &dev->vdev->dev;
 	int err;
 
+	/* Nothing but that directory depends on it. */
+	dev->netdev_dir = kobject_create_and_add("net", &parent->kobj);
+
 	/* This replays NETDEV_REGISTER for all netdevs that there are. */
 	dev->netdev_nb.notifier_call = vrdma_netdev_event;
 	err = register_netdevice_notifier(&dev->netdev_nb);
 	if (err)
-		return err;
+		goto err_dir;
 
 	if (rcu_access_pointer(dev->netdev))
 		return 0;
@@ -86,12 +113,17 @@ int vrdma_netdev_pair(struct vrdma_dev *dev)
 	dev_notice_once(parent,
 			"no Ethernet netdev with MAC %pM yet (zero: any); waiting for its driver\n",
 			dev->mac);
-	return dev_err_probe(parent, -EPROBE_DEFER, "no netdev with MAC %pM\n", dev->mac);
+	err = dev_err_probe(parent, -EPROBE_DEFER, "no netdev with MAC %pM\n", dev->mac);
+err_dir:
+	kobject_put(dev->netdev_dir);
+	return err;
 }
 
 void vrdma_netdev_unpair(struct vrdma_dev *dev)
 {
+	/* This replays NETDEV_UNREGISTER. */
 	unregister_netdevice_notifier(&dev->netdev_nb);
+	kobject_put(dev->netdev_dir);
 }
 
 /* Catches up with what happened before events could be dispatched. */

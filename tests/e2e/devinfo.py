@@ -54,6 +54,15 @@ class Devinfo(LabTest):
         self.guest.must("ip addr del 10.78.0.1/24 dev eth0")
         self.wait_for("ibv_devinfo -v -d vrdma0", "::ffff:10.78.0.1", present=False)
 
+    def test_its_netdev_is_found_by_it_whatever_its_name(self) -> None:
+        netdev = "ls /sys/class/infiniband/vrdma0/device/net"
+        self.assertEqual(self.guest.must(netdev), "eth0\n")
+        self.guest.must("ip link set eth0 down && ip link set eth0 name lan0")
+        self.assertEqual(self.guest.must(netdev), "lan0\n")
+        self.guest.must("ip link set lan0 name eth0 && ip link set eth0 up")
+        self.assertEqual(self.guest.must(netdev), "eth0\n")
+        self.wait_for("ibv_devinfo -d vrdma0", "PORT_ACTIVE")
+
     def test_the_port_follows_the_link(self) -> None:
         self.guest.must("ip link set eth0 down")
         self.wait_for("ibv_devinfo -d vrdma0", "PORT_DOWN")
