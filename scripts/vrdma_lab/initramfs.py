@@ -16,10 +16,14 @@ from .paths import Kernel, lab_programs, measuring_programs
 
 # In the order in which init loads them; their dependencies come before them.
 BASE_MODULES = ("virtio_pci", "virtio_console", "virtio_net")
-RDMA_MODULES = ("ib_uverbs", "rdma_ucm")
+RDMA_MODULES = ("ib_uverbs", "rdma_cm")
+# After vrdma, as where udev loads modules: it does not load where vrdma is in its place.
+LATE_MODULES = ("rdma_ucm",)
 
 TOOLS = (
-    ["ibv_devices", "ibv_devinfo", "ibv_asyncwatch", "rping"]
+    ["ibv_devices", "ibv_devinfo", "ibv_asyncwatch"]
+    + ["rping", "ucmatose", "udaddy", "mckey", "udpong", "cmtime", "rstream", "riostream", "rcopy"]
+    + [f"rdma_{kind}{role}" for kind in ("", "x") for role in ("server", "client")]
     + [f"ibv_{kind}_pingpong" for kind in ("rc", "uc", "ud", "srq")]
     + [f"ib_{verb}_{what}" for verb in ("send", "write", "read", "atomic") for what in ("lat", "bw")]
 )
@@ -55,7 +59,10 @@ for word in $(cat /proc/cmdline); do
     esac
 done
 hostname "$name"
-while read -r module; do insmod "/lib/modules/$module" || echo "init: $module does not load"; done < /lib/modules/order
+load() {{
+    while read -r module; do insmod "/lib/modules/$module" || echo "init: $module does not load"; done < "$1"
+}}
+load /lib/modules/order
 ip link set lo up
 if [ -n "$address" ] && [ -e /sys/class/net/eth0 ]; then
     ip addr add "$address" dev eth0
@@ -66,6 +73,7 @@ fi
 if [ "$driver" = load ] && [ -e /lib/modules/vrdma.ko ]; then
     insmod /lib/modules/vrdma.ko || echo "init: vrdma.ko does not load"
 fi
+[ -e /sys/class/misc/rdma_cm ] || load /lib/modules/late
 tries=0
 while :; do
     for port in /sys/class/virtio-ports/*; do
@@ -215,12 +223,15 @@ def build_initramfs(path: Path, kernel: Kernel, driver: Path | None) -> None:
         config = PROVIDER_CONFIG / f"{name}.driver"
         archive.file(str(config), config.read_bytes())
     archive.file("/bin/agent", agent.read_bytes(), 0o755)
-    order = ""
-    for module in modules(kernel, BASE_MODULES + RDMA_MODULES):
-        name, data = module_bytes(module)
-        archive.file(f"/lib/modules/{name}", data)
-        order += name + "\n"
-    archive.file("/lib/modules/order", order.encode())
+    early = modules(kernel, BASE_MODULES + RDMA_MODULES)
+    late = [module for module in modules(kernel, LATE_MODULES) if module not in early]
+    for order, files in (("order", early), ("late", late)):
+        names = ""
+        for module in files:
+            name, data = module_bytes(module)
+            archive.file(f"/lib/modules/{name}", data)
+            names += name + "\n"
+        archive.file(f"/lib/modules/{order}", names.encode())
     if driver is not None:
         if not driver.exists():
             raise LabError(f"the guest driver {driver} is not built")
