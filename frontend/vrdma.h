@@ -16,6 +16,7 @@
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 #include <rdma/ib_verbs.h>
+#include <rdma/rdma_user_rxe.h>
 
 #include "vrdma_check.h"
 #include "vrdma_compat.h"
@@ -57,6 +58,13 @@ struct vrdma_tracked {
 struct vrdma_pins {
 	struct ib_umem *umem[VRDMA_MAX_UDATA_REGIONS];
 	u32 count;
+};
+
+/* What the device has mapped in the window for a user context. */
+struct vrdma_mapping {
+	u64 window_offset;
+	u64 length;
+	u32 uctx;
 };
 
 #define VRDMA_IW_MAX_IPS	64
@@ -108,6 +116,10 @@ struct vrdma_dev {
 	struct xarray qps;
 	struct xarray srqs;
 
+	u32 kernel_uctx;	/* of the kernel's own objects, or VRDMA_NO_HANDLE */
+	struct xarray kernel_qps;	/* by number */
+	struct work_struct flush_work;
+
 	struct net_device __rcu *netdev;
 	struct notifier_block netdev_nb;
 	bool link_up;		/* under rtnl, as the next */
@@ -132,6 +144,9 @@ struct vrdma_pd {
 struct vrdma_mr {
 	struct ib_mr ibmr;
 	struct ib_umem *umem;
+	struct vrdma_fast_reg *fast_reg;	/* of the kernel's, read by the device */
+	u32 max_pages;		/* that it has room for, */
+	u32 page_count;		/* and that were mapped last */
 	u32 handle;
 	u32 uctx;
 };
@@ -140,6 +155,7 @@ struct vrdma_cq {
 	struct ib_cq ibcq;
 	struct vrdma_tracked tracked;
 	struct vrdma_pins pins;
+	struct vrdma_kcq *kcq;	/* the kernel's own, as in the next two */
 	spinlock_t arm_lock;	/* of the CQ's entry in cq_arm */
 	u32 handle;
 	u32 uctx;
@@ -149,6 +165,7 @@ struct vrdma_srq {
 	struct ib_srq ibsrq;
 	struct vrdma_tracked tracked;
 	struct vrdma_pins pins;
+	struct vrdma_ksrq *ksrq;
 	u32 handle;
 	u32 uctx;
 };
@@ -157,6 +174,7 @@ struct vrdma_qp {
 	struct ib_qp ibqp;
 	struct vrdma_tracked tracked;
 	struct vrdma_pins pins;
+	struct vrdma_kqp *kqp;
 	struct ib_qp_cap cap;
 	enum ib_sig_type sig_type;
 	struct vrdma_iw_conn *iw_conn;
@@ -166,6 +184,8 @@ struct vrdma_qp {
 
 struct vrdma_ah {
 	struct ib_ah ibah;
+	struct rxe_av av;	/* of the kernel's, which the device knows nothing of */
+	bool kernel;
 	u32 handle;
 	u32 uctx;
 };
@@ -232,6 +252,8 @@ void vrdma_ring_cq(struct vrdma_dev *dev, u32 handle);
 /* vrdma_event.c */
 int vrdma_track(struct vrdma_dev *dev, struct xarray *table, struct vrdma_tracked *tracked,
 		u32 uctx, u32 handle, u16 destroy);
+struct vrdma_tracked *vrdma_tracked_get(struct xarray *table, u32 handle);
+struct vrdma_tracked *vrdma_tracked_next(struct xarray *table, unsigned long *handle);
 void vrdma_tracked_put(struct vrdma_tracked *tracked);
 void vrdma_hide(struct xarray *table, u32 handle);
 void vrdma_untrack(struct xarray *table, u32 handle, struct vrdma_tracked *tracked);
@@ -308,7 +330,15 @@ int vrdma_gid_cmd(struct vrdma_dev *dev, u16 opcode, u32 index, const void *gid,
 int vrdma_add_gid(const struct ib_gid_attr *attr, void **context);
 int vrdma_del_gid(const struct ib_gid_attr *attr, void **context);
 
+/* vrdma_kqueue.c */
+void vrdma_kernel_init(struct vrdma_dev *dev);
+int vrdma_kernel_start(struct vrdma_dev *dev);
+void vrdma_kernel_flush(struct vrdma_dev *dev);
+void vrdma_kernel_stop(struct vrdma_dev *dev);
+
 /* vrdma_mmap.c */
+int vrdma_map(struct vrdma_dev *dev, struct vrdma_mapping *mapping, u64 offset, u32 *caching);
+void vrdma_unmap(struct vrdma_dev *dev, const struct vrdma_mapping *mapping);
 int vrdma_mmap(struct ib_ucontext *ibuctx, struct vm_area_struct *vma);
 void vrdma_mmap_free(struct rdma_user_mmap_entry *rdma_entry);
 
@@ -348,6 +378,8 @@ void vrdma_unpack_ah_attr(struct vrdma_dev *dev, struct rdma_ah_attr *to,
 			  const struct vrdma_ah_attr *from);
 int vrdma_create_ah(struct ib_ah *ibah, struct rdma_ah_init_attr *init_attr,
 		    struct ib_udata *udata);
+int vrdma_create_kernel_ah(struct ib_ah *ibah, struct rdma_ah_init_attr *init_attr,
+			   struct ib_udata *udata);
 int vrdma_query_ah(struct ib_ah *ibah, struct rdma_ah_attr *attr);
 int vrdma_destroy_ah(struct ib_ah *ibah, u32 flags);
 

@@ -88,6 +88,7 @@ struct vrdma_cmd *vrdma_cmd_alloc(struct vrdma_dev *dev, u16 opcode, u32 req_len
 	if (!cmd)
 		return ERR_PTR(-ENOMEM);
 
+	cmd->kernel = !udata;
 	vrdma_cmd_fill_header(cmd, opcode, uctx);
 	if (udata_in) {
 		err = ib_copy_from_udata(cmd->req + req_len, udata, udata_in);
@@ -109,6 +110,28 @@ struct vrdma_cmd *vrdma_cmd_alloc_room(struct vrdma_dev *dev, u16 opcode, u32 re
 
 	if (cmd)
 		vrdma_cmd_fill_header(cmd, opcode, VRDMA_NO_HANDLE);
+	return cmd;
+}
+
+/*
+ * The kernel's own command, when there is no @udata: it asks for @answer_len bytes of
+ * what the device answers to the user's library.
+ */
+struct vrdma_cmd *vrdma_cmd_alloc_verb(struct vrdma_dev *dev, u16 opcode, u32 req_len, u32 rsp_len,
+				       u32 uctx, struct ib_udata *udata, u32 answer_len)
+{
+	struct vrdma_cmd *cmd;
+
+	if (udata)
+		return vrdma_cmd_alloc(dev, opcode, req_len, rsp_len, uctx, udata);
+	if (answer_len > dev->max_udata)
+		return ERR_PTR(-EOPNOTSUPP);
+
+	cmd = vrdma_cmd_alloc_gfp(req_len, 0, rsp_len, answer_len, GFP_KERNEL);
+	if (!cmd)
+		return ERR_PTR(-ENOMEM);
+	cmd->kernel = true;
+	vrdma_cmd_fill_header(cmd, opcode, uctx);
 	return cmd;
 }
 
@@ -432,6 +455,17 @@ int vrdma_cmd_copy_udata(struct vrdma_cmd *cmd, struct ib_udata *udata)
 	return length ? ib_copy_to_udata(udata, cmd->rsp + cmd->rsp_len, length) : 0;
 }
 
+/* What the device answered to the kernel's own command. */
+int vrdma_cmd_copy_answer(const struct vrdma_cmd *cmd, void *answer, u32 length)
+{
+	const struct vrdma_rsp_hdr *rsp = cmd->rsp;
+
+	if (le32_to_cpu(rsp->udata_len) < length)
+		return -EIO;
+	memcpy(answer, cmd->rsp + cmd->rsp_len, length);
+	return 0;
+}
+
 /* @undo is the opcode that releases what @opcode acquired. */
 int vrdma_cmd_acquire(struct vrdma_dev *dev, u16 opcode, u16 undo, u32 uctx,
 		      struct ib_udata *udata, u32 *handle)
@@ -543,7 +577,8 @@ bool vrdma_cmdq_stop(struct vrdma_dev *dev)
 	spin_lock_irq(&cmdq->lock);
 	while (cmdq->vq && (cmd = virtqueue_detach_unused_buf(cmdq->vq)))
 		vrdma_cmdq_finish(cmdq, cmd, 0, -EIO);
-	WRITE_ONCE(dev->state, VRDMA_DEAD);
+	/* Pairs with vrdma_dead(): the device has written for the last time. */
+	smp_store_release(&dev->state, VRDMA_DEAD);
 	spin_unlock_irq(&cmdq->lock);
 
 	wake_up_all(&cmdq->wait);

@@ -20,6 +20,7 @@ struct vrdma_cmd {
 	u32 used;			/* bytes that the device says it wrote */
 	u32 req_len;
 	u32 rsp_len;
+	bool kernel;			/* without udata; its caller cannot be killed */
 	u16 udata_in;
 	u16 udata_out;
 	void *req;			/* read by the device */
@@ -37,6 +38,8 @@ struct vrdma_cmd *vrdma_cmd_alloc(struct vrdma_dev *dev, u16 opcode, u32 req_len
 				  u32 uctx, struct ib_udata *udata);
 struct vrdma_cmd *vrdma_cmd_alloc_room(struct vrdma_dev *dev, u16 opcode, u32 req_len, u32 rsp_len,
 				       u16 udata_in, u16 udata_out);
+struct vrdma_cmd *vrdma_cmd_alloc_verb(struct vrdma_dev *dev, u16 opcode, u32 req_len, u32 rsp_len,
+				       u32 uctx, struct ib_udata *udata, u32 answer_len);
 int vrdma_cmd_add_payload(struct vrdma_dev *dev, struct vrdma_cmd *cmd, size_t length);
 void *vrdma_cmd_payload(struct vrdma_cmd *cmd, size_t offset);
 void vrdma_cmd_put(struct vrdma_cmd *cmd);
@@ -46,6 +49,7 @@ int vrdma_cmd_exec_killable(struct vrdma_dev *dev, struct vrdma_cmd *cmd);
 int vrdma_cmd_exec_user(struct vrdma_dev *dev, struct vrdma_cmd *cmd,
 			const struct vrdma_udata_counts *counts, struct vrdma_pins *lasting);
 int vrdma_cmd_copy_udata(struct vrdma_cmd *cmd, struct ib_udata *udata);
+int vrdma_cmd_copy_answer(const struct vrdma_cmd *cmd, void *answer, u32 length);
 
 /* Commands that carry nothing but a handle, one way or the other. */
 int vrdma_cmd_acquire(struct vrdma_dev *dev, u16 opcode, u16 undo, u32 uctx,

@@ -2,7 +2,7 @@
 /* vrdma guest driver: completion queues. */
 #include <rdma/uverbs_ioctl.h>
 
-#include "vrdma_cmd.h"
+#include "vrdma_kernel_verbs.h"
 #include "vrdma_udata_memory.h"
 
 static int vrdma_cq_create_cmd(struct vrdma_dev *dev, struct vrdma_cq *cq,
@@ -15,8 +15,8 @@ static int vrdma_cq_create_cmd(struct vrdma_dev *dev, struct vrdma_cq *cq,
 	u32 cqe;
 	int err;
 
-	cmd = vrdma_cmd_alloc(dev, VRDMA_CMD_CREATE_CQ, sizeof(*req), sizeof(*rsp), cq->uctx,
-			      udata);
+	cmd = vrdma_cmd_alloc_verb(dev, VRDMA_CMD_CREATE_CQ, sizeof(*req), sizeof(*rsp), cq->uctx,
+				   udata, sizeof(struct rxe_create_cq_resp));
 	if (IS_ERR(cmd))
 		return PTR_ERR(cmd);
 
@@ -35,7 +35,7 @@ static int vrdma_cq_create_cmd(struct vrdma_dev *dev, struct vrdma_cq *cq,
 	if (cq->handle >= dev->max_cq || cqe < attr->cqe || cqe > INT_MAX)
 		err = -EIO;
 	else
-		err = vrdma_cmd_copy_udata(cmd, udata);
+		err = udata ? vrdma_cmd_copy_udata(cmd, udata) : vrdma_kcq_create(dev, cq, cmd);
 	if (err)
 		vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_CQ, cq->uctx, cq->handle);
 	cq->ibcq.cqe = cqe;
@@ -53,13 +53,16 @@ int vrdma_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
 	struct vrdma_ucontext *uctx;
 	int err;
 
-	if (!udata)
+	if (!udata && dev->kernel_uctx == VRDMA_NO_HANDLE)
 		return -EOPNOTSUPP;
 	if (!attr->cqe)
 		return -EINVAL;
 
-	uctx = rdma_udata_to_drv_context(udata, struct vrdma_ucontext, ibuctx);
-	cq->uctx = uctx->handle;
+	cq->uctx = dev->kernel_uctx;
+	if (udata) {
+		uctx = rdma_udata_to_drv_context(udata, struct vrdma_ucontext, ibuctx);
+		cq->uctx = uctx->handle;
+	}
 	spin_lock_init(&cq->arm_lock);
 
 	err = vrdma_cq_create_cmd(dev, cq, attr, udata);
@@ -74,6 +77,7 @@ int vrdma_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
 	return 0;
 
 err_pins:
+	vrdma_kcq_free(dev, cq);
 	vrdma_pins_release(&cq->pins);
 	return err;
 }
@@ -87,5 +91,6 @@ int vrdma_destroy_cq(struct ib_cq *ibcq, struct ib_udata *udata)
 	/* What the device may still use stays pinned. */
 	if (!vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_CQ, cq->uctx, cq->handle))
 		vrdma_pins_release(&cq->pins);
+	vrdma_kcq_free(dev, cq);
 	return 0;
 }

@@ -4,7 +4,7 @@
 #include <rdma/ib_mad.h>
 #include <rdma/uverbs_ioctl.h>
 
-#include "vrdma_cmd.h"
+#include "vrdma_kernel_verbs.h"
 
 /* The capabilities that this driver has the verbs for, whatever the RNIC has. */
 #define VRDMA_DEVICE_CAPS	(IB_DEVICE_BAD_PKEY_CNTR | IB_DEVICE_BAD_QKEY_CNTR | \
@@ -50,6 +50,12 @@ static void vrdma_unpack_device(struct vrdma_dev *dev, struct ib_device_attr *at
 		attr->max_srq_sge = le32_to_cpu(rsp->max_srq_sge);
 	} else {
 		attr->device_cap_flags &= ~(u64)IB_DEVICE_SRQ_RESIZE;
+	}
+	if (vrdma_kernel_verbs(dev)) {
+		attr->device_cap_flags |= le64_to_cpu(rsp->device_cap_flags) &
+					  IB_DEVICE_MEM_MGT_EXTENSIONS;
+		attr->max_fast_reg_page_list_len = min_t(u32, le32_to_cpu(rsp->max_fast_reg_pages),
+							 VRDMA_MAX_FAST_REG_PAGES);
 	}
 }
 
@@ -157,18 +163,27 @@ int vrdma_query_pkey(struct ib_device *ibdev, u32 port, u16 index, u16 *pkey)
 }
 
 /*
- * RoCE without IB_MAD and IB_CM: both attach through QPs of the kernel, and a port
- * whose queues only the user's library knows cannot have any.
+ * IB_MAD and IB_CM attach through QPs of the kernel; a port whose queues only the
+ * user's library knows cannot have any.
  */
+static u32 vrdma_core_cap_flags(const struct vrdma_dev *dev)
+{
+	if (vrdma_iwarp(dev))
+		return RDMA_CORE_PORT_IWARP;
+	if (vrdma_kernel_verbs(dev))
+		return RDMA_CORE_PORT_IBA_ROCE_UDP_ENCAP;
+	return RDMA_CORE_CAP_PROT_ROCE_UDP_ENCAP | RDMA_CORE_CAP_ETH_AH;
+}
+
 int vrdma_get_port_immutable(struct ib_device *ibdev, u32 port,
 			     struct ib_port_immutable *immutable)
 {
 	struct ib_port_attr attr;
 	int err;
 
-	immutable->core_cap_flags = vrdma_iwarp(to_vrdma_dev(ibdev)) ?
-				    RDMA_CORE_PORT_IWARP :
-				    RDMA_CORE_CAP_PROT_ROCE_UDP_ENCAP | RDMA_CORE_CAP_ETH_AH;
+	immutable->core_cap_flags = vrdma_core_cap_flags(to_vrdma_dev(ibdev));
+	if (immutable->core_cap_flags & RDMA_CORE_CAP_IB_MAD)
+		immutable->max_mad_size = IB_MGMT_MAD_SIZE;
 
 	err = ib_query_port(ibdev, port, &attr);
 	if (err)
@@ -217,11 +232,14 @@ int vrdma_alloc_pd(struct ib_pd *ibpd, struct ib_udata *udata)
 	struct vrdma_pd *pd = to_vrdma_pd(ibpd);
 	struct vrdma_ucontext *uctx;
 
-	if (!udata)
-		return -EOPNOTSUPP;
-
-	uctx = rdma_udata_to_drv_context(udata, struct vrdma_ucontext, ibuctx);
-	pd->uctx = uctx->handle;
+	if (udata) {
+		uctx = rdma_udata_to_drv_context(udata, struct vrdma_ucontext, ibuctx);
+		pd->uctx = uctx->handle;
+	} else {
+		pd->uctx = to_vrdma_dev(ibpd->device)->kernel_uctx;
+		if (pd->uctx == VRDMA_NO_HANDLE)
+			return -EOPNOTSUPP;
+	}
 	return vrdma_cmd_acquire(to_vrdma_dev(ibpd->device), VRDMA_CMD_ALLOC_PD,
 				 VRDMA_CMD_DEALLOC_PD, pd->uctx, udata, &pd->handle);
 }

@@ -2,7 +2,7 @@
 /* vrdma guest driver: asynchronous and completion events. */
 #include <linux/slab.h>
 
-#include "vrdma_cmd.h"
+#include "vrdma_kernel_verbs.h"
 
 /*
  * For an object that the device has just made.  One whose handle belongs to
@@ -26,13 +26,28 @@ int vrdma_track(struct vrdma_dev *dev, struct xarray *table, struct vrdma_tracke
 	return err;
 }
 
-static struct vrdma_tracked *vrdma_tracked_get(struct xarray *table, u32 handle)
+struct vrdma_tracked *vrdma_tracked_get(struct xarray *table, u32 handle)
 {
 	struct vrdma_tracked *tracked;
 	unsigned long flags;
 
 	xa_lock_irqsave(table, flags);
 	tracked = xa_load(table, handle);
+	if (tracked)
+		refcount_inc(&tracked->refs);
+	xa_unlock_irqrestore(table, flags);
+
+	return tracked;
+}
+
+/* The first object from *@handle on. */
+struct vrdma_tracked *vrdma_tracked_next(struct xarray *table, unsigned long *handle)
+{
+	struct vrdma_tracked *tracked;
+	unsigned long flags;
+
+	xa_lock_irqsave(table, flags);
+	tracked = xa_find(table, handle, ULONG_MAX, XA_PRESENT);
 	if (tracked)
 		refcount_inc(&tracked->refs);
 	xa_unlock_irqrestore(table, flags);
@@ -272,14 +287,16 @@ static void vrdma_handle_completion(struct vrdma_dev *dev,
 				    const struct vrdma_completion_event *event)
 {
 	struct vrdma_tracked *tracked = vrdma_tracked_get(&dev->cqs, le32_to_cpu(event->cq));
-	struct ib_cq *ibcq;
+	struct vrdma_cq *cq;
 
 	if (!tracked)
 		return;
 
-	ibcq = &container_of(tracked, struct vrdma_cq, tracked)->ibcq;
-	if (ibcq->comp_handler)
-		ibcq->comp_handler(ibcq, ibcq->cq_context);
+	cq = container_of(tracked, struct vrdma_cq, tracked);
+	if (cq->kcq)
+		vrdma_kcq_notify(cq);
+	else if (cq->ibcq.comp_handler)
+		cq->ibcq.comp_handler(&cq->ibcq, cq->ibcq.cq_context);
 	vrdma_tracked_put(tracked);
 }
 

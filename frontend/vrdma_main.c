@@ -4,15 +4,15 @@
 #include <linux/slab.h>
 #include <rdma/iw_cm.h>
 
-#include "vrdma_cmd.h"
+#include "vrdma_kernel_verbs.h"
 
 /* A chain of a request, one chunk and a response must fit. */
 #define VRDMA_MIN_CONTROL_SIZE	4
 
 /*
- * No get_dma_mr, post_recv or poll_cq (but for vrdma_iw_cm_ops): without them the core keeps kernel
- * clients (ib_mad, rdma_cm, ipoib ...) away from the device, and uverbs answers
- * -EOPNOTSUPP to the methods.
+ * No get_dma_mr, post_recv or poll_cq (but for vrdma_kernel_ops and vrdma_iw_cm_ops): without
+ * them the core keeps kernel clients (ib_mad, rdma_cm, ipoib ...) away from the device, and
+ * uverbs answers -EOPNOTSUPP to the methods.
  */
 static const struct ib_device_ops vrdma_ops = {
 	.owner = THIS_MODULE,
@@ -63,6 +63,16 @@ static const struct ib_device_ops vrdma_srq_ops = {
 	INIT_RDMA_OBJ_SIZE(ib_srq, vrdma_srq, ibsrq),
 };
 
+static const struct ib_device_ops vrdma_kernel_ops = {
+	.alloc_mr = vrdma_alloc_mr,
+	.create_ah = vrdma_create_kernel_ah,
+	.get_dma_mr = vrdma_get_dma_mr,
+	.map_mr_sg = vrdma_map_mr_sg,
+	.poll_cq = vrdma_poll_cq,
+	.post_recv = vrdma_post_recv,
+	.post_srq_recv = vrdma_post_srq_recv,
+};
+
 /* True when the device is of no use any more: unplugged, or in need of a reset. */
 bool vrdma_lost(struct vrdma_dev *dev)
 {
@@ -84,6 +94,7 @@ void vrdma_fatal(struct vrdma_dev *dev)
 	if (vrdma_iw_cm(dev))
 		vrdma_iw_cm_event(dev);
 	vrdma_ucm_fail(dev);
+	vrdma_kernel_flush(dev);
 	vrdma_dispatch(dev, IB_EVENT_DEVICE_FATAL);
 }
 
@@ -310,6 +321,7 @@ static struct vrdma_dev *vrdma_alloc_dev(struct virtio_device *vdev)
 	vdev->priv = dev;
 	vrdma_cmdq_init(dev);
 	vrdma_iw_cm_init(dev);
+	vrdma_kernel_init(dev);
 	vrdma_iw_addresses_init(dev);
 	INIT_WORK(&dev->config_work, vrdma_config_work);
 	xa_init_flags(&dev->cqs, XA_FLAGS_LOCK_IRQ);
@@ -325,6 +337,8 @@ static struct vrdma_dev *vrdma_alloc_dev(struct virtio_device *vdev)
 	ib_set_device_ops(&dev->ibdev, &vrdma_ops);
 	if (virtio_has_feature(vdev, VRDMA_F_SRQ))
 		ib_set_device_ops(&dev->ibdev, &vrdma_srq_ops);
+	if (vrdma_kernel_verbs(dev))
+		ib_set_device_ops(&dev->ibdev, &vrdma_kernel_ops);
 	if (vrdma_iwarp(dev))
 		ib_set_device_ops(&dev->ibdev, &vrdma_iwarp_ops);
 	if (vrdma_iw_cm(dev))
@@ -398,13 +412,18 @@ static int vrdma_probe(struct virtio_device *vdev)
 		if (err)
 			goto err_doorbells;
 	}
-	err = vrdma_register(dev);
+	err = vrdma_kernel_start(dev);
 	if (err)
 		goto err_addresses;
+	err = vrdma_register(dev);
+	if (err)
+		goto err_kernel;
 	vrdma_ucm_start(dev);
 
 	return 0;
 
+err_kernel:
+	vrdma_kernel_stop(dev);
 err_addresses:
 	if (vrdma_iw_cm(dev))
 		vrdma_iw_addresses_stop(dev);
@@ -441,10 +460,12 @@ static void vrdma_remove(struct virtio_device *vdev)
 		vrdma_cmdq_stop(dev);
 		if (vrdma_iw_cm(dev))
 			vrdma_iw_cm_event(dev);
+		vrdma_kernel_flush(dev);
 	}
 
 	vrdma_ucm_stop(dev);
 	ib_unregister_device(&dev->ibdev);
+	vrdma_kernel_stop(dev);
 	if (vrdma_iw_cm(dev))
 		vrdma_iw_addresses_stop(dev);
 	vrdma_netdev_unpair(dev);
@@ -466,6 +487,7 @@ static void vrdma_shutdown(struct device *device)
 
 	WRITE_ONCE(dev->registered, false);
 	vrdma_cmdq_stop(dev);
+	vrdma_kernel_flush(dev);
 }
 
 #ifdef CONFIG_PM
@@ -488,6 +510,7 @@ static const unsigned int vrdma_features[] = {
 	VRDMA_F_IWARP,
 	VRDMA_F_IW_CM,
 	VRDMA_F_RDMA_CM,
+	VRDMA_F_KERNEL_VERBS,
 };
 
 static const struct virtio_device_id vrdma_ids[] = {

@@ -14,12 +14,10 @@
 
 struct vrdma_mmap_entry {
 	struct rdma_user_mmap_entry rdma_entry;
-	u64 window_offset;
-	u64 length;
-	u32 uctx;
+	struct vrdma_mapping mapping;
 };
 
-static int vrdma_mmap_cmd(struct vrdma_dev *dev, struct vrdma_mmap_entry *entry, u64 offset,
+static int vrdma_mmap_cmd(struct vrdma_dev *dev, struct vrdma_mapping *mapping, u64 offset,
 			  u32 *caching)
 {
 	struct vrdma_rsp_mmap *rsp;
@@ -27,18 +25,22 @@ static int vrdma_mmap_cmd(struct vrdma_dev *dev, struct vrdma_mmap_entry *entry,
 	struct vrdma_cmd *cmd;
 	int err;
 
-	cmd = vrdma_cmd_alloc(dev, VRDMA_CMD_MMAP, sizeof(*req), sizeof(*rsp), entry->uctx, NULL);
+	cmd = vrdma_cmd_alloc(dev, VRDMA_CMD_MMAP, sizeof(*req), sizeof(*rsp), mapping->uctx, NULL);
 	if (IS_ERR(cmd))
 		return PTR_ERR(cmd);
 
 	req = cmd->req;
 	req->offset = cpu_to_le64(offset);
-	req->length = cpu_to_le64(entry->length);
+	req->length = cpu_to_le64(mapping->length);
 
-	err = vrdma_cmd_exec_killable(dev, cmd);
+	/* The kernel's own user context is there as long as the device is. */
+	if (mapping->uctx == dev->kernel_uctx)
+		err = vrdma_cmd_exec(dev, cmd);
+	else
+		err = vrdma_cmd_exec_killable(dev, cmd);
 	if (!err) {
 		rsp = cmd->rsp;
-		entry->window_offset = le64_to_cpu(rsp->window_offset);
+		mapping->window_offset = le64_to_cpu(rsp->window_offset);
 		*caching = le32_to_cpu(rsp->caching);
 	}
 
@@ -46,36 +48,52 @@ static int vrdma_mmap_cmd(struct vrdma_dev *dev, struct vrdma_mmap_entry *entry,
 	return err;
 }
 
-static void vrdma_munmap_cmd(struct vrdma_dev *dev, const struct vrdma_mmap_entry *entry)
+void vrdma_unmap(struct vrdma_dev *dev, const struct vrdma_mapping *mapping)
 {
 	struct vrdma_cmd_munmap *req;
 	struct vrdma_cmd *cmd;
 	int err;
 
 	cmd = vrdma_cmd_alloc(dev, VRDMA_CMD_MUNMAP, sizeof(*req), sizeof(struct vrdma_rsp_empty),
-			      entry->uctx, NULL);
+			      mapping->uctx, NULL);
 	if (IS_ERR(cmd))
 		return;		/* goes with the user context then */
 
 	req = cmd->req;
-	req->window_offset = cpu_to_le64(entry->window_offset);
-	req->length = cpu_to_le64(entry->length);
+	req->window_offset = cpu_to_le64(mapping->window_offset);
+	req->length = cpu_to_le64(mapping->length);
 
 	err = vrdma_cmd_exec(dev, cmd);
 	if (err && vrdma_alive(dev))
 		dev_warn_ratelimited(&dev->vdev->dev, "MUNMAP of %#llx + %#llx failed: %d\n",
-				     entry->window_offset, entry->length, err);
+				     mapping->window_offset, mapping->length, err);
 	vrdma_cmd_put(cmd);
 }
 
-static bool vrdma_mmap_in_window(struct vrdma_dev *dev, const struct vrdma_mmap_entry *entry)
+static bool vrdma_mmap_in_window(struct vrdma_dev *dev, const struct vrdma_mapping *mapping)
 {
-	u64 first = entry->window_offset;
-	u64 last = first + entry->length - 1;
+	u64 first = mapping->window_offset;
+	u64 last = first + mapping->length - 1;
 
-	return vrdma_window_range_valid(first, entry->length) && last < dev->window.len &&
+	return vrdma_window_range_valid(first, mapping->length) && last < dev->window.len &&
 	       (first >= dev->doorbells_offset + dev->doorbells_length ||
 		last < dev->doorbells_offset);
+}
+
+/* Has @mapping->length bytes from @offset of its user context's file mapped in the window. */
+int vrdma_map(struct vrdma_dev *dev, struct vrdma_mapping *mapping, u64 offset, u32 *caching)
+{
+	int err;
+
+	err = vrdma_mmap_cmd(dev, mapping, offset, caching);
+	if (err)
+		return err;
+
+	/* The device's granularity may be finer than this kernel's pages. */
+	if (vrdma_mmap_in_window(dev, mapping) && PAGE_ALIGNED(mapping->window_offset))
+		return 0;
+	vrdma_unmap(dev, mapping);
+	return -EIO;
 }
 
 static int vrdma_mmap_prot(struct vm_area_struct *vma, u32 caching, pgprot_t *prot)
@@ -109,33 +127,30 @@ int vrdma_mmap(struct ib_ucontext *ibuctx, struct vm_area_struct *vma)
 	entry = kzalloc(sizeof(*entry), GFP_KERNEL);
 	if (!entry)
 		return -ENOMEM;
-	entry->uctx = to_vrdma_ucontext(ibuctx)->handle;
-	entry->length = vma->vm_end - vma->vm_start;
+	entry->mapping.uctx = to_vrdma_ucontext(ibuctx)->handle;
+	entry->mapping.length = vma->vm_end - vma->vm_start;
 
-	err = vrdma_mmap_cmd(dev, entry, (u64)vma->vm_pgoff << PAGE_SHIFT, &caching);
+	err = vrdma_map(dev, &entry->mapping, (u64)vma->vm_pgoff << PAGE_SHIFT, &caching);
 	if (err)
 		goto err_free;
 
-	/* The device's granularity may be finer than this kernel's pages. */
-	err = -EIO;
-	if (!vrdma_mmap_in_window(dev, entry) || !PAGE_ALIGNED(entry->window_offset))
-		goto err_munmap;
 	err = vrdma_mmap_prot(vma, caching, &prot);
 	if (err)
 		goto err_munmap;
 
-	err = rdma_user_mmap_entry_insert(ibuctx, &entry->rdma_entry, entry->length);
+	err = rdma_user_mmap_entry_insert(ibuctx, &entry->rdma_entry, entry->mapping.length);
 	if (err)
 		goto err_munmap;
-	err = rdma_user_mmap_io(ibuctx, vma, PHYS_PFN(dev->window.addr + entry->window_offset),
-				entry->length, prot, &entry->rdma_entry);
+	err = rdma_user_mmap_io(ibuctx, vma,
+				PHYS_PFN(dev->window.addr + entry->mapping.window_offset),
+				entry->mapping.length, prot, &entry->rdma_entry);
 
 	/* The VMA has its own reference; without one, this was the last. */
 	rdma_user_mmap_entry_remove(&entry->rdma_entry);
 	return err;
 
 err_munmap:
-	vrdma_munmap_cmd(dev, entry);
+	vrdma_unmap(dev, &entry->mapping);
 err_free:
 	kfree(entry);
 	return err;
@@ -147,6 +162,6 @@ void vrdma_mmap_free(struct rdma_user_mmap_entry *rdma_entry)
 	struct vrdma_mmap_entry *entry =
 		container_of(rdma_entry, struct vrdma_mmap_entry, rdma_entry);
 
-	vrdma_munmap_cmd(to_vrdma_dev(rdma_entry->ucontext->device), entry);
+	vrdma_unmap(to_vrdma_dev(rdma_entry->ucontext->device), &entry->mapping);
 	kfree(entry);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* vrdma guest driver: queue pairs. */
-#include "vrdma_cmd.h"
+#include "vrdma_kernel_verbs.h"
 
 #define VRDMA_QP_ATTR_MASK	(IB_QP_STATE | IB_QP_CUR_STATE | IB_QP_EN_SQD_ASYNC_NOTIFY | \
 				 IB_QP_ACCESS_FLAGS | IB_QP_PKEY_INDEX | IB_QP_PORT | \
@@ -83,9 +83,13 @@ static void vrdma_unpack_qp_attr(struct vrdma_dev *dev, struct ib_qp_attr *to,
 	vrdma_unpack_qp_cap(&to->cap, &from->cap);
 }
 
-static int vrdma_qp_check_init_attr(const struct ib_qp_init_attr *init_attr)
+static int vrdma_qp_check_init_attr(const struct ib_qp_init_attr *init_attr, bool kernel)
 {
 	switch (init_attr->qp_type) {
+	case IB_QPT_GSI:
+		if (!kernel)
+			return -EOPNOTSUPP;
+		break;
 	case IB_QPT_RC:
 	case IB_QPT_UC:
 	case IB_QPT_UD:
@@ -123,8 +127,8 @@ static int vrdma_qp_create_cmd(struct vrdma_dev *dev, struct vrdma_qp *qp,
 	struct vrdma_cmd *cmd;
 	int err;
 
-	cmd = vrdma_cmd_alloc(dev, VRDMA_CMD_CREATE_QP, sizeof(*req), sizeof(*rsp), qp->uctx,
-			      udata);
+	cmd = vrdma_cmd_alloc_verb(dev, VRDMA_CMD_CREATE_QP, sizeof(*req), sizeof(*rsp), qp->uctx,
+				   udata, sizeof(struct rxe_create_qp_resp));
 	if (IS_ERR(cmd))
 		return PTR_ERR(cmd);
 
@@ -142,7 +146,7 @@ static int vrdma_qp_create_cmd(struct vrdma_dev *dev, struct vrdma_qp *qp,
 	if (qp->handle >= dev->max_qp || qp->ibqp.qp_num >> 24)
 		err = -EIO;
 	else
-		err = vrdma_cmd_copy_udata(cmd, udata);
+		err = udata ? vrdma_cmd_copy_udata(cmd, udata) : vrdma_kqp_create(dev, qp, cmd);
 	if (err)
 		vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_QP, qp->uctx, qp->handle);
 out:
@@ -156,9 +160,7 @@ int vrdma_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init_attr, struc
 	struct vrdma_qp *qp = to_vrdma_qp(ibqp);
 	int err;
 
-	if (!udata)
-		return -EOPNOTSUPP;
-	err = vrdma_qp_check_init_attr(init_attr);
+	err = vrdma_qp_check_init_attr(init_attr, !udata);
 	if (err)
 		return err;
 
@@ -173,10 +175,22 @@ int vrdma_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init_attr, struc
 	if (err)
 		goto err_pins;
 
+	if (qp->kqp) {
+		err = vrdma_kqp_show(dev, qp);
+		if (err)
+			goto err_destroy;
+	}
+
+	/* What the core asked for besides is its own. */
+	qp->cap.max_rdma_ctxs = init_attr->cap.max_rdma_ctxs;
 	init_attr->cap = qp->cap;
 	return 0;
 
+err_destroy:
+	vrdma_untrack(&dev->qps, qp->handle, &qp->tracked);
+	vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_QP, qp->uctx, qp->handle);
 err_pins:
+	vrdma_kqp_free(dev, qp);
 	vrdma_pins_release(&qp->pins);
 	return err;
 }
@@ -207,6 +221,14 @@ int vrdma_modify_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask, struc
 		err = vrdma_cmd_copy_udata(cmd, udata);
 
 	vrdma_cmd_put(cmd);
+	if (!qp->kqp || !(mask & IB_QP_STATE))
+		return err;
+
+	/* With a dead device, this is the state: ib_drain_qp() counts on it. */
+	if (err && attr->qp_state == IB_QPS_ERR && vrdma_dead(dev))
+		err = 0;
+	if (!err)
+		vrdma_kqp_modified(qp, attr->qp_state);
 	return err;
 }
 
@@ -258,6 +280,8 @@ int vrdma_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata)
 	struct vrdma_dev *dev = to_vrdma_dev(ibqp->device);
 	struct vrdma_qp *qp = to_vrdma_qp(ibqp);
 
+	if (qp->kqp)
+		vrdma_kqp_hide(dev, qp);
 	/* A connection holds the QP too: it ends before that is waited for. */
 	vrdma_hide(&dev->qps, qp->handle);
 	if (vrdma_iw_cm(dev))
@@ -266,6 +290,7 @@ int vrdma_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata)
 	/* What the device may still use stays pinned. */
 	if (!vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_QP, qp->uctx, qp->handle))
 		vrdma_pins_release(&qp->pins);
+	vrdma_kqp_free(dev, qp);
 	return 0;
 }
 
@@ -277,6 +302,9 @@ int vrdma_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,
 		    const struct ib_send_wr **bad_wr)
 {
 	struct vrdma_dev *dev = to_vrdma_dev(ibqp->device);
+
+	if (to_vrdma_qp(ibqp)->kqp)
+		return vrdma_kpost_send(dev, to_vrdma_qp(ibqp), wr, bad_wr);
 
 	*bad_wr = wr;
 	if (wr)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* vrdma guest driver: shared receive queues. */
-#include "vrdma_cmd.h"
+#include "vrdma_kernel_verbs.h"
 #include "vrdma_udata_memory.h"
 
 static int vrdma_srq_create_cmd(struct vrdma_dev *dev, struct vrdma_srq *srq, u32 pd,
@@ -15,8 +15,8 @@ static int vrdma_srq_create_cmd(struct vrdma_dev *dev, struct vrdma_srq *srq, u3
 	struct vrdma_cmd *cmd;
 	int err;
 
-	cmd = vrdma_cmd_alloc(dev, VRDMA_CMD_CREATE_SRQ, sizeof(*req), sizeof(*rsp), srq->uctx,
-			      udata);
+	cmd = vrdma_cmd_alloc_verb(dev, VRDMA_CMD_CREATE_SRQ, sizeof(*req), sizeof(*rsp), srq->uctx,
+				   udata, sizeof(struct rxe_create_srq_resp));
 	if (IS_ERR(cmd))
 		return PTR_ERR(cmd);
 
@@ -34,7 +34,10 @@ static int vrdma_srq_create_cmd(struct vrdma_dev *dev, struct vrdma_srq *srq, u3
 	srq->handle = le32_to_cpu(rsp->handle);
 	attr->max_wr = le32_to_cpu(rsp->max_wr);
 	attr->max_sge = le32_to_cpu(rsp->max_sge);
-	err = vrdma_cmd_copy_udata(cmd, udata);
+	if (udata)
+		err = vrdma_cmd_copy_udata(cmd, udata);
+	else
+		err = vrdma_ksrq_create(dev, srq, cmd, attr->max_sge);
 	if (err)
 		vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_SRQ, srq->uctx, srq->handle);
 out:
@@ -50,7 +53,7 @@ int vrdma_create_srq(struct ib_srq *ibsrq, struct ib_srq_init_attr *init_attr,
 	struct vrdma_pd *pd = to_vrdma_pd(ibsrq->pd);
 	int err;
 
-	if (!udata || init_attr->srq_type != IB_SRQT_BASIC)
+	if (init_attr->srq_type != IB_SRQT_BASIC)
 		return -EOPNOTSUPP;
 	if (!init_attr->attr.max_wr)
 		return -EINVAL;
@@ -67,6 +70,7 @@ int vrdma_create_srq(struct ib_srq *ibsrq, struct ib_srq_init_attr *init_attr,
 	return 0;
 
 err_pins:
+	vrdma_ksrq_free(dev, srq);
 	vrdma_pins_release(&srq->pins);
 	return err;
 }
@@ -138,5 +142,6 @@ int vrdma_destroy_srq(struct ib_srq *ibsrq, struct ib_udata *udata)
 	/* What the device may still use stays pinned. */
 	if (!vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_SRQ, srq->uctx, srq->handle))
 		vrdma_pins_release(&srq->pins);
+	vrdma_ksrq_free(dev, srq);
 	return 0;
 }

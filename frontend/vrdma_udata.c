@@ -213,6 +213,9 @@ int vrdma_cmd_exec_user(struct vrdma_dev *dev, struct vrdma_cmd *cmd,
 	u32 i;
 	int err;
 
+	if (cmd->kernel)
+		return vrdma_cmd_exec(dev, cmd);
+
 	err = vrdma_udata_pin(dev, cmd, counts ? counts : &no_counts, &pins);
 	if (err)
 		goto out;

@@ -20,6 +20,19 @@ def held_by(status: dict[str, Any], name: str) -> dict[str, int]:
 
 
 class Reload(LabTest):
+    idle: dict[str, int]  # what guest a's kernel holds itself
+
+    @classmethod
+    def boot(cls) -> None:
+        super().boot()
+        cls.lab.guests[0].wait_device()
+        cls.idle = held_by(cls.lab.daemon.status(), "a")
+
+    def wait_idle(self, after: str) -> dict[str, Any]:
+        return self.lab.daemon.wait_status(
+            lambda status: held_by(status, "a") == self.idle, f"guest a holds what its kernel needs after {after}"
+        )
+
     def test_traffic_goes_on_after_the_driver_was_reloaded(self) -> None:
         a, b = self.lab.guests
         self.exchange(b, a)
@@ -35,16 +48,14 @@ class Reload(LabTest):
 
     def test_many_reloads_leave_nothing_behind(self) -> None:
         a, b = self.lab.guests
-        status = self.lab.daemon.wait_status(
-            lambda status: not any(held_by(status, "a").values()), "guest a holds nothing"
-        )
+        status = self.wait_idle("its last program")
         before = status["vms"][0]["window"]["used"]
         for _ in range(5):
             a.must("rmmod vrdma && insmod /lib/modules/vrdma.ko")
         a.wait_device()
         self.exchange(b, a)
         self.lab.daemon.wait_status(
-            lambda status: status["vms"][0]["window"]["used"] == before and not any(held_by(status, "a").values()),
+            lambda status: status["vms"][0]["window"]["used"] == before and held_by(status, "a") == self.idle,
             "the window and the objects of guest a are as before",
         )
 
@@ -68,11 +79,9 @@ class Reload(LabTest):
         a = self.lab.guests[0]
         user = a.start(f"{LINE_BUFFERED} ibv_srq_pingpong -d vrdma0 -g {a.gid_index()}")
         user.wait_for("local address")
-        self.assertGreater(held_by(self.lab.daemon.status(), "a")["queue_pairs"], 0)
+        self.assertGreater(held_by(self.lab.daemon.status(), "a")["queue_pairs"], self.idle["queue_pairs"])
         user.kill()
-        self.lab.daemon.wait_status(
-            lambda status: not any(held_by(status, "a").values()), "guest a holds nothing after its program was killed"
-        )
+        self.wait_idle("its program was killed")
 
 
 if __name__ == "__main__":
