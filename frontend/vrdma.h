@@ -177,6 +177,7 @@ struct vrdma_qp {
 	struct vrdma_kqp *kqp;
 	struct ib_qp_cap cap;
 	enum ib_sig_type sig_type;
+	enum ib_qp_state state;		/* as it was last modified to */
 	struct vrdma_iw_conn *iw_conn;
 	u32 handle;
 	u32 uctx;

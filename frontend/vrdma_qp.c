@@ -217,8 +217,11 @@ int vrdma_modify_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask, struc
 	vrdma_pack_qp_attr(&req->attr, attr, mask);
 
 	err = vrdma_cmd_exec_user(dev, cmd, NULL, NULL);
-	if (!err)
+	if (!err) {
+		if (mask & IB_QP_STATE)
+			WRITE_ONCE(qp->state, attr->qp_state);
 		err = vrdma_cmd_copy_udata(cmd, udata);
+	}
 
 	vrdma_cmd_put(cmd);
 	if (!qp->kqp || !(mask & IB_QP_STATE))
@@ -232,7 +235,8 @@ int vrdma_modify_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask, struc
 	return err;
 }
 
-static void vrdma_qp_fill_init_attr(const struct vrdma_qp *qp, struct ib_qp_init_attr *init_attr)
+static void vrdma_qp_fill_init_attr(const struct vrdma_qp *qp, const struct ib_qp_cap *cap,
+				    struct ib_qp_init_attr *init_attr)
 {
 	const struct ib_qp *ibqp = &qp->ibqp;
 
@@ -243,7 +247,7 @@ static void vrdma_qp_fill_init_attr(const struct vrdma_qp *qp, struct ib_qp_init
 	init_attr->srq = ibqp->srq;
 	init_attr->qp_type = ibqp->qp_type;
 	init_attr->sq_sig_type = qp->sig_type;
-	init_attr->cap = qp->cap;
+	init_attr->cap = *cap;
 }
 
 int vrdma_query_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
@@ -268,7 +272,8 @@ int vrdma_query_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
 	if (!err) {
 		rsp = cmd->rsp;
 		vrdma_unpack_qp_attr(dev, attr, &rsp->attr);
-		vrdma_qp_fill_init_attr(qp, init_attr);
+		/* The RNIC may have made the queues longer than it said when it made them. */
+		vrdma_qp_fill_init_attr(qp, &attr->cap, init_attr);
 	}
 
 	vrdma_cmd_put(cmd);
@@ -302,16 +307,20 @@ int vrdma_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,
 		    const struct ib_send_wr **bad_wr)
 {
 	struct vrdma_dev *dev = to_vrdma_dev(ibqp->device);
+	struct vrdma_qp *qp = to_vrdma_qp(ibqp);
 
-	if (to_vrdma_qp(ibqp)->kqp)
-		return vrdma_kpost_send(dev, to_vrdma_qp(ibqp), wr, bad_wr);
+	if (qp->kqp)
+		return vrdma_kpost_send(dev, qp, wr, bad_wr);
 
 	*bad_wr = wr;
 	if (wr)
 		return -EOPNOTSUPP;
 	if (!vrdma_alive(dev))
 		return -EIO;
+	/* Nothing is sent before RTS (IBTA 1.4, 10.3.1), and nobody answers a doorbell. */
+	if (!vrdma_iwarp(dev) && READ_ONCE(qp->state) < IB_QPS_RTS)
+		return -EINVAL;
 
-	vrdma_ring_qp(dev, to_vrdma_qp(ibqp)->handle);
+	vrdma_ring_qp(dev, qp->handle);
 	return 0;
 }
