@@ -65,6 +65,7 @@ std::string Server::status() const {
               {"shared_receive_queues", status.objects.shared_receive_queues},
               {"queue_pairs", status.objects.queue_pairs},
               {"address_handles", status.objects.address_handles},
+              {"connection_files", status.objects.connection_files},
               {"mappings", status.objects.mappings},
               {"registered_bytes", status.objects.registered_bytes}}},
         });

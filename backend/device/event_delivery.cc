@@ -36,6 +36,8 @@ uint32_t to_wire(rnic::AsyncEventType type) {
             return VRDMA_EVENT_GID_CHANGE;
         case rnic::AsyncEventType::kConnection:
             return VRDMA_EVENT_IW_CM;
+        case rnic::AsyncEventType::kRdmaCm:
+            return VRDMA_EVENT_RDMA_CM;
         case rnic::AsyncEventType::kDeviceFatal:
             return VRDMA_EVENT_DEVICE_FATAL;
     }

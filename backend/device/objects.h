@@ -66,6 +66,11 @@ struct AhObject {
     rnic::AhAttributes attributes;
 };
 
+// The device's, not a user context's.
+struct CmFileObject {
+    std::unique_ptr<rnic::CmFile> file;
+};
+
 // RNIC memory that is mapped into the window.
 struct MappingObject {
     uint32_t uctx = 0;

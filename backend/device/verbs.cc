@@ -29,10 +29,12 @@ Verbs::Verbs(Options options, rnic::Port& port, WindowMapper& window, DoorbellMe
       cqs_(doorbell_handle_limit(options_.limits.completion_queues, options_.attributes.max_cq)),
       srqs_(handle_limit(options_.limits.shared_receive_queues, options_.attributes.max_srq)),
       qps_(doorbell_handle_limit(options_.limits.queue_pairs, options_.attributes.max_qp)),
-      ahs_(handle_limit(options_.limits.address_handles, options_.attributes.max_ah)) {}
+      ahs_(handle_limit(options_.limits.address_handles, options_.attributes.max_ah)),
+      cm_files_(options_.limits.connection_files) {}
 
 Verbs::~Verbs() {
     // In the order of dependence; the VMM tears the window down by itself.
+    cm_files_.erase_if([](CmFileObject&) { return true; });
     qps_.erase_if([](QpObject&) { return true; });
     srqs_.erase_if([](SrqObject&) { return true; });
     cqs_.erase_if([](CqObject&) { return true; });
@@ -50,6 +52,7 @@ ObjectCounts Verbs::counts() const {
         .shared_receive_queues = srqs_.size(),
         .queue_pairs = qps_.size(),
         .address_handles = ahs_.size(),
+        .connection_files = cm_files_.size(),
         .mappings = static_cast<uint32_t>(mappings_.size()),
         .registered_bytes = registered_bytes_,
     };
@@ -156,6 +159,7 @@ Result<void> Verbs::dealloc_ucontext(Call&, const vrdma_cmd_handle& request, vrd
 }
 
 void Verbs::release_all() {
+    cm_files_.erase_if([](CmFileObject&) { return true; });
     for (const uint32_t handle : contexts_.handles()) {
         release_context(handle);
     }

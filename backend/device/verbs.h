@@ -28,6 +28,7 @@ struct ObjectCounts {
     uint32_t shared_receive_queues = 0;
     uint32_t queue_pairs = 0;
     uint32_t address_handles = 0;
+    uint32_t connection_files = 0;
     uint32_t mappings = 0;
     uint64_t registered_bytes = 0;
 };
@@ -138,6 +139,10 @@ class Verbs {
     Result<void> iw_close(Call& call, const vrdma_cmd_handle& request, vrdma_rsp_empty& response);
     Result<void> iw_get_event(Call& call, const vrdma_cmd_empty& request,
                               vrdma_rsp_iw_event& response);
+    Result<void> cm_open(Call& call, const vrdma_cmd_cm_open& request, vrdma_rsp_handle& response);
+    Result<void> cm_close(Call& call, const vrdma_cmd_handle& request, vrdma_rsp_empty& response);
+    Result<void> cm_command(Call& call, const vrdma_cmd_cm_command& request,
+                            vrdma_rsp_cm_command& response);
 
   private:
     // A free handle of a kind, or EDQUOT and a log line that names the limit.
@@ -174,6 +179,7 @@ class Verbs {
     HandleTable<SrqObject> srqs_;
     HandleTable<QpObject> qps_;
     HandleTable<AhObject> ahs_;
+    HandleTable<CmFileObject> cm_files_;
     std::map<uint64_t, MappingObject> mappings_;  // by window offset
     uint64_t registered_bytes_ = 0;
     uint64_t registered_runs_ = 0;

@@ -95,6 +95,9 @@ uint64_t VirtualDevice::features() const {
     if (attributes_.kernel_verbs) {
         features |= uint64_t{1} << VRDMA_F_KERNEL_VERBS;
     }
+    if (attributes_.rdma_cm) {
+        features |= uint64_t{1} << VRDMA_F_RDMA_CM;
+    }
     return features;
 }
 

@@ -56,6 +56,7 @@ struct DeviceAttributes {
     bool has_srq = false;
     bool iwarp = false;         // else RoCE
     bool connections = false;   // iWARP: ports have a connection manager
+    bool rdma_cm = false;       // RoCE: ports forward the connection manager's user interface
     bool kernel_verbs = false;  // the guest's kernel may use the RNIC (VRDMA_F_KERNEL_VERBS)
     bool cq_doorbell = false;   // arming a CQ must be made known to the RNIC
 };

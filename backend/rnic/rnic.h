@@ -23,6 +23,7 @@
 
 #include "result.h"
 #include "rnic/attributes.h"
+#include "rnic/rdma_cm.h"
 
 struct vrdma_doorbell_area;  // common/vrdma_doorbell.h
 struct vrdma_udata_pointer;  // common/vrdma_udata.h
@@ -58,6 +59,7 @@ enum class AsyncEventType {
     kPortError,
     kGidChange,
     kConnection,   // ConnectionManager::next_event() has something
+    kRdmaCm,       // CmFile: GET_EVENT has something
     kDeviceFatal,  // the RNIC is gone: let go of all that it gave, soon
 };
 
@@ -68,7 +70,7 @@ class EventSink {
     virtual ~EventSink() = default;
     // The armed CQ with this handle has a completion; one event per arming.
     virtual void completion(uint32_t comp_vector, uint32_t cq_handle) = 0;
-    // `handle` is that of the CQ, QP or SRQ concerned, or the port number.
+    // `handle` is that of the CQ, QP, SRQ or CmFile concerned, or the port number.
     virtual void async_event(AsyncEventType type, uint32_t handle) = 0;
 };
 
@@ -183,6 +185,11 @@ class Port {
     // The guest's memory, for the regions of its kernel; told anew when it changes, null
     // when there is none.
     virtual void set_memory(std::shared_ptr<const memory::GuestMemory>) {}
+
+    // For an RNIC whose attributes say `rdma_cm`.
+    virtual Result<std::unique_ptr<CmFile>> open_cm_file(const CmFileInit&) {
+        return fail(EOPNOTSUPP);
+    }
 
     // The device's doorbell area, `area` in this process, and an eventfd (borrowed,
     // or -1 for none) that becomes readable when the guest notifies.  The RNIC keeps

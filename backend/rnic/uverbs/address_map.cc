@@ -94,6 +94,13 @@ const Peer* AddressMap::find_peer(const std::string& network, const rnic::Gid& g
     return best;
 }
 
+// Whether peers of the network are behind this GID.  Who may name them may name it.
+bool AddressMap::carries_peers(const std::string& network, const rnic::Gid& underlay) const {
+    return std::ranges::any_of(rules_.peers, [&](const Peer& peer) {
+        return peer.network == network && peer.via == underlay;
+    });
+}
+
 const HostGid* AddressMap::default_gid(const HostGids& host) const {
     if (rules_.gid_index) return host.at(*rules_.gid_index);
     for (const auto scope : {GidScope::kIpv4, GidScope::kIpv6, GidScope::kIpv6LinkLocal}) {
@@ -202,6 +209,9 @@ tl::expected<UnderlayPath, AddressError> AddressMap::look_up(const HostGids& hos
         if (path) path->bare_metal = true;
         return path;
     }
+    if (carries_peers(network, destination)) {
+        return to_underlay(host, network, source, destination);
+    }
     return no_path(
         ENETUNREACH,
         fmt::format("nobody is known to have it{}: no guest of this daemon, no [[peer]], and it "
@@ -226,6 +236,37 @@ tl::expected<UnderlayPath, AddressError> AddressMap::path(const std::string& gue
     host_->refresh();
     const std::lock_guard lock(mutex_);
     return look_up(*host_->gids(), guest, source, destination);
+}
+
+tl::expected<rnic::Gid, AddressError> AddressMap::name_of(const std::string& guest,
+                                                          const rnic::Gid& source,
+                                                          const rnic::Gid& underlay) {
+    // A peer's own name where there is just one behind the GID.
+    const Peer* only = nullptr;
+    size_t behind = 0;
+    for (const Peer& peer : rules_.peers) {
+        if (peer.network == rules(guest).network && peer.via == underlay) {
+            only = &peer;
+            ++behind;
+        }
+    }
+    if (behind == 1 && only->gid.is_one_gid()) {
+        const auto there = path(guest, source, only->gid.gid);
+        if (there && there->dgid == underlay) return only->gid.gid;
+    }
+    auto itself = path(guest, source, underlay);
+    if (!itself) return tl::unexpected(std::move(itself.error()));
+    if (itself->dgid != underlay) {
+        return no_path(ENETUNREACH,
+                       fmt::format("for this guest {} is another's address", to_string(underlay)));
+    }
+    return underlay;
+}
+
+std::string AddressMap::netdev_of(const rnic::Gid& gid) const {
+    const auto gids = host_->gids();
+    const HostGid* found = gids->find(gid);
+    return found == nullptr ? "" : found->netdev;
 }
 
 std::optional<rnic::Gid> AddressMap::carrier(const std::string& guest, const rnic::Gid& gid) {

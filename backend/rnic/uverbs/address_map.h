@@ -56,6 +56,15 @@ class AddressMap {
     // another guest has it first, or the host RNIC has no GID at all.
     std::optional<rnic::Gid> carrier(const std::string& guest, const rnic::Gid& gid);
 
+    // The inverse of path(): what `guest` calls the peer at this GID of the underlay, so that
+    // the path from `source` to that name leads there again.  Errors as of path(): the guest may
+    // not talk to that peer.
+    tl::expected<rnic::Gid, AddressError> name_of(const std::string& guest, const rnic::Gid& source,
+                                                  const rnic::Gid& underlay);
+
+    // The netdev of a GID of the host RNIC; empty when it has none such.
+    std::string netdev_of(const rnic::Gid& gid) const;
+
     uint32_t host_port() const { return host_->port(); }
 
   private:
@@ -66,6 +75,7 @@ class AddressMap {
     using Claims = std::vector<Claim>;  // the oldest first; a guest may have several
 
     const Peer* find_peer(const std::string& network, const rnic::Gid& gid) const;
+    bool carries_peers(const std::string& network, const rnic::Gid& underlay) const;
     const HostGid* default_gid(const HostGids& host) const;
     const HostGid* carrier(const HostGids& host, const std::string& network,
                            const rnic::Gid& gid) const;

@@ -266,7 +266,7 @@ Result<std::unique_ptr<rnic::QueuePair>> UverbsContext::create_qp(uint32_t handl
         .max_recv_sge = kernel.max_recv_sge,
         .max_inline_data = kernel.max_inline_data,
     };
-    return std::make_unique<Qp>(state_, kernel, handle);
+    return std::make_unique<Qp>(state_, kernel, handle, init.qp_type);
 }
 
 Result<std::unique_ptr<rnic::AddressHandle>> UverbsContext::create_ah(

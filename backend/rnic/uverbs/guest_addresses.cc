@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "rnic/uverbs/guest_addresses.h"
 
+#include <net/if.h>
+
 #include <algorithm>
+#include <bit>
 
 #include "vrdma_commands.h"
 
@@ -12,6 +15,16 @@ namespace {
 constexpr uint8_t kDefaultHopLimit = 64;
 
 constexpr uint32_t kFlowLabelMask = 0xfffff;  // 20 bits, IBTA 1.4, 8.3
+
+int common_bits(const rnic::Gid& a, const rnic::Gid& b) {
+    for (size_t i = 0; i < a.size(); ++i) {
+        if (a[i] != b[i]) {
+            const auto differing = static_cast<uint8_t>(a[i] ^ b[i]);
+            return static_cast<int>(i) * 8 + std::countl_zero(differing);
+        }
+    }
+    return static_cast<int>(a.size()) * 8;
+}
 
 }  // namespace
 
@@ -81,6 +94,41 @@ std::vector<rnic::Gid> GuestAddresses::all() const {
 std::optional<rnic::Gid> GuestAddresses::carrier(const rnic::Gid& gid) {
     const auto is_this = [&](const auto& entry) { return entry.second == gid; };
     return std::ranges::any_of(gids_, is_this) ? map_->carrier(guest_, gid) : std::nullopt;
+}
+
+Result<rnic::Gid> GuestAddresses::source_for(const rnic::Gid& destination) const {
+    const rnic::Gid* best = nullptr;
+    for (const auto& [index, gid] : gids_) {
+        if (scope_of(gid) == scope_of(destination) &&
+            (best == nullptr || common_bits(gid, destination) > common_bits(*best, destination))) {
+            best = &gid;
+        }
+    }
+    if (best == nullptr) {
+        return fail(EADDRNOTAVAIL);
+    }
+    return *best;
+}
+
+Result<rnic::Gid> GuestAddresses::name_of(const rnic::Gid& source, const rnic::Gid& underlay) {
+    auto name = map_->name_of(guest_, source, underlay);
+    if (!name) {
+        path_log_.warn("{}: it is not connected with {}: {}", guest_, to_string(underlay),
+                       name.error().reason);
+        return fail(name.error().error);
+    }
+    return *name;
+}
+
+std::optional<uint8_t> GuestAddresses::index_of(const rnic::Gid& gid) const {
+    const auto found =
+        std::ranges::find_if(gids_, [&](const auto& entry) { return entry.second == gid; });
+    static_assert(kTableLength - 1 <= UINT8_MAX);
+    return found == gids_.end() ? std::nullopt : std::optional(static_cast<uint8_t>(found->first));
+}
+
+uint32_t GuestAddresses::netdev_index(const rnic::Gid& underlay) const {
+    return ::if_nametoindex(map_->netdev_of(underlay).c_str());
 }
 
 Result<UnderlayPath> GuestAddresses::path(const rnic::Gid& source, const rnic::Gid& destination) {

@@ -47,6 +47,20 @@ class GuestAddresses {
     // the guest does not have it, or another guest has it first.
     std::optional<rnic::Gid> carrier(const rnic::Gid& gid);
 
+    // The address of the guest from which it would talk to `destination`, when it leaves that
+    // open: one of the same scope, that with most leading bits in common.  EADDRNOTAVAIL when
+    // there is none.
+    Result<rnic::Gid> source_for(const rnic::Gid& destination) const;
+
+    // What the guest calls the peer at this address of the underlay (AddressMap::name_of()).
+    Result<rnic::Gid> name_of(const rnic::Gid& source, const rnic::Gid& underlay);
+
+    // Where the guest has this GID in its table.
+    std::optional<uint8_t> index_of(const rnic::Gid& gid) const;
+
+    // The index of the netdev that has this GID of the host RNIC, 0 when there is none.
+    uint32_t netdev_index(const rnic::Gid& underlay) const;
+
     // The attributes for the host RNIC: source index, destination GID and port replaced.
     // EINVAL when sgid_index is empty, EADDRINUSE when another guest has that GID,
     // ENETUNREACH when the destination is unknown, EAFNOSUPPORT when the host RNIC has no

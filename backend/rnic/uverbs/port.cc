@@ -18,6 +18,11 @@ UverbsPort::UverbsPort(std::shared_ptr<RnicState> rnic, const std::string& guest
     if (state_.rnic->open_rdma_cm == nullptr) {
         return;
     }
+    if (state_.rnic->vendor.transport == Transport::kRoce) {
+        rdma_cm_ = std::make_unique<UcmaPort>(guest, *state_.addresses, state_.qps, sink,
+                                              state_.rnic->open_rdma_cm, state_.rnic->logger);
+        return;
+    }
     auto file = state_.rnic->open_rdma_cm();
     if (!file) {
         throw std::system_error(to_int(file.error()), std::generic_category(),
@@ -45,6 +50,16 @@ Result<void> UverbsPort::del_gid(uint32_t index) {
         return fail(EOPNOTSUPP);
     }
     return state_.addresses->del_gid(index);
+}
+
+Result<std::unique_ptr<rnic::CmFile>> UverbsPort::open_cm_file(const rnic::CmFileInit& init) {
+    if (rdma_cm_ == nullptr) {
+        return fail(EOPNOTSUPP);
+    }
+    if (state_.rnic->removed.load(std::memory_order_relaxed)) {
+        return fail(ENODEV);
+    }
+    return rdma_cm_->open(init);
 }
 
 Result<std::unique_ptr<rnic::Context>> UverbsPort::alloc_context(rnic::Udata& udata) {

@@ -7,6 +7,7 @@
 
 #include "rnic/rnic.h"
 #include "rnic/uverbs/cm/cm_port.h"
+#include "rnic/uverbs/cm/ucma_port.h"
 #include "rnic/uverbs/port_state.h"
 
 namespace vrdma::uverbs {
@@ -23,12 +24,14 @@ class UverbsPort final : public rnic::Port {
     Result<void> del_gid(uint32_t index) override;
     Result<std::unique_ptr<rnic::Context>> alloc_context(rnic::Udata& udata) override;
     rnic::ConnectionManager* connection_manager() override { return connections_.get(); }
+    Result<std::unique_ptr<rnic::CmFile>> open_cm_file(const rnic::CmFileInit& init) override;
     void set_doorbells(vrdma_doorbell_area* area, int notify_fd) override;
 
   private:
     const std::function<rnic::PortAttributes()> query_;
     PortState state_;
-    std::unique_ptr<CmPort> connections_;  // null without
+    std::unique_ptr<CmPort> connections_;  // iWARP with connections
+    std::unique_ptr<UcmaPort> rdma_cm_;    // RoCE with connections
     const LiveCount count_;
     const SinkList::Entry sink_;
 };

@@ -14,6 +14,7 @@
 #include "rnic/rnic.h"
 #include "rnic/uverbs/cm/rdma_cm_file.h"
 #include "rnic/uverbs/guest_addresses.h"
+#include "rnic/uverbs/guest_qps.h"
 #include "rnic/uverbs/live_objects.h"
 #include "rnic/uverbs/port_events.h"
 #include "rnic/uverbs/sink_list.h"
@@ -56,7 +57,8 @@ struct PortState {
     const std::string guest;  // named in logs
     RateLimitedLog log;
     std::unique_ptr<GuestAddresses> addresses;  // as rnic->addresses
-    vrdma_doorbell_area* area = nullptr;        // guest-controlled
+    GuestQps qps;
+    vrdma_doorbell_area* area = nullptr;  // guest-controlled
     PortEvents events;
     Worker worker;
 };

@@ -42,7 +42,8 @@ Result<void> check(uint32_t attr_mask, const rnic::QpAttributes& attributes, boo
 
 }  // namespace
 
-Qp::Qp(const ContextState& context, const ib_uverbs_create_qp_resp& kernel, uint32_t guest_handle)
+Qp::Qp(const ContextState& context, const ib_uverbs_create_qp_resp& kernel, uint32_t guest_handle,
+       uint8_t qp_type)
     : object_(context, kernel.qp_handle, "queue pair",
               destroy_with_events<ib_uverbs_destroy_qp, ib_uverbs_destroy_qp_resp,
                                   IB_USER_VERBS_CMD_DESTROY_QP>,
@@ -50,12 +51,14 @@ Qp::Qp(const ContextState& context, const ib_uverbs_create_qp_resp& kernel, uint
       qp_num_(kernel.qpn),
       guest_handle_(guest_handle),
       bell_(bell_for(context, kernel.qp_handle)) {
+    context.port.qps.insert(qp_num_, qp_type);
     if (bell_ != nullptr) {
         context.port.events.send_queues().insert(guest_handle_, bell_);
     }
 }
 
 Qp::~Qp() {
+    object_.context().port.qps.erase(qp_num_);
     if (bell_ != nullptr) {
         object_.context().port.events.send_queues().erase(guest_handle_);
         bell_->silence();

@@ -13,7 +13,8 @@ namespace vrdma::uverbs {
 class Qp final : public rnic::QueuePair {
   public:
     // `guest_handle` is below VRDMA_DB_MAX_HANDLES.
-    Qp(const ContextState& context, const ib_uverbs_create_qp_resp& kernel, uint32_t guest_handle);
+    Qp(const ContextState& context, const ib_uverbs_create_qp_resp& kernel, uint32_t guest_handle,
+       uint8_t qp_type);
     ~Qp() override;
 
     uint32_t qp_num() const override { return qp_num_; }

@@ -219,16 +219,23 @@ void UverbsRnic::removed() {
     state_->sinks.report(rnic::AsyncEventType::kDeviceFatal, 0);
 }
 
-// An iWARP RNIC is of little use without; but its queues and regions work.
+// Without, applications can connect the queue pairs of a RoCE RNIC by themselves; an iWARP RNIC
+// is of little use, but its queues and regions work.
 void find_connections(const UverbsConfig& config, const HostRnic& host, HostAccess& access,
                       spdlog::logger& logger) {
-    const std::string netdev = query_netdev(host.name, config.port);
     if (const auto file = open_kernel_rdma_cm(); !file) {
         logger.warn(
-            "{}: guests cannot make connections: /dev/infiniband/rdma_cm cannot be opened: {}; "
-            "load the module rdma_ucm, and give vrdmad access",
+            "{}: guests cannot make connections with librdmacm: /dev/infiniband/rdma_cm cannot be "
+            "opened: {}; load the module rdma_ucm, and give vrdmad access",
             host.name, to_string(file.error()));
-    } else if (netdev.empty()) {
+        return;
+    }
+    if (vendor_of(host).transport == Transport::kRoce) {
+        access.open_rdma_cm = open_kernel_rdma_cm;
+        return;
+    }
+    const std::string netdev = query_netdev(host.name, config.port);
+    if (netdev.empty()) {
         logger.warn("{}: guests cannot make connections: its port {} has no netdev", host.name,
                     config.port);
     } else {
@@ -247,6 +254,7 @@ std::unique_ptr<rnic::Rnic> make_uverbs_rnic(const UverbsConfig& config, const H
     check_port(host, config.port, *own.file);
     rnic::DeviceAttributes attributes = query_attributes(host, *own.file, vendor);
     attributes.connections = attributes.iwarp && access.open_rdma_cm != nullptr;
+    attributes.rdma_cm = !attributes.iwarp && access.open_rdma_cm != nullptr;
     auto gids = attributes.connections
                     ? std::make_shared<HostGidTable>(host.name, config.port, access.addresses)
                     : std::make_shared<HostGidTable>(host.name, config.port, access.sysfs);
@@ -276,9 +284,7 @@ std::unique_ptr<rnic::Rnic> make_uverbs_rnic(const UverbsConfig& config, const H
         .device = std::make_unique<KernelUverbsDevice>(host.uverbs_path),
         .removal = std::make_unique<KernelRemoval>(host.uverbs_name),
     };
-    if (vendor_of(host).transport == Transport::kIwarp) {
-        find_connections(config, host, access, *logger);
-    }
+    find_connections(config, host, access, *logger);
     return make_uverbs_rnic(config, host, std::move(access), std::move(logger));
 }
 

@@ -38,9 +38,9 @@ struct HostAccess {
     std::unique_ptr<UverbsDevice> device;
     std::unique_ptr<RemovalSource> removal;
     std::filesystem::path sysfs = "/sys";
-    // For iWARP: how to open the connection manager, if there is one, and which addresses its
-    // connections can have.
+    // How to open the connection manager, if there is one.
     OpenRdmaCm open_rdma_cm = nullptr;
+    // For iWARP: which addresses its connections can have.
     HostGidTable::Read addresses = nullptr;
 };
 

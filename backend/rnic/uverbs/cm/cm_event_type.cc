@@ -31,6 +31,10 @@ CmEventType cm_event_type(uint32_t event) {
             return CmEventType::kDisconnected;
         case RDMA_CM_EVENT_DEVICE_REMOVAL:
             return CmEventType::kDeviceRemoval;
+        case RDMA_CM_EVENT_MULTICAST_JOIN:
+            return CmEventType::kMulticastJoin;
+        case RDMA_CM_EVENT_MULTICAST_ERROR:
+            return CmEventType::kMulticastError;
         default:
             return CmEventType::kOther;
     }

@@ -5,7 +5,7 @@
 
 namespace vrdma::uverbs {
 
-// What the kernel's connection manager reports, as far as it concerns iWARP.
+// What the kernel's connection manager reports, as far as the daemon looks at it.
 enum class CmEventType {
     kAddressResolved,
     kAddressError,
@@ -18,6 +18,8 @@ enum class CmEventType {
     kEstablished,
     kDisconnected,
     kDeviceRemoval,
+    kMulticastJoin,
+    kMulticastError,
     kOther,
 };
 

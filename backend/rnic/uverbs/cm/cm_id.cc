@@ -1,72 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "rnic/uverbs/cm/cm_id.h"
 
-#include <netinet/in.h>
-
 #include <algorithm>
-#include <array>
 #include <cstring>
 
-#include "rnic/uverbs/gid.h"
+#include "rnic/uverbs/cm/rdma_cm_command.h"
+#include "rnic/uverbs/cm/socket_address.h"
 
 namespace vrdma::uverbs {
 namespace {
 
 constexpr uint32_t kResolveTimeoutMs = 4000;
-constexpr size_t kIpv4Offset = 12;  // of ::ffff:a.b.c.d, RFC 4291, 2.5.5.2
-
-// `response` is 0 bytes for commands without one.
-template <typename Request>
-Result<void> execute(RdmaCmFile& file, uint32_t command, const Request& request,
-                     size_t response = 0) {
-    std::array<std::byte, sizeof(rdma_ucm_cmd_hdr) + sizeof(Request)> bytes;
-    const rdma_ucm_cmd_hdr header{
-        .cmd = command, .in = sizeof(Request), .out = static_cast<uint16_t>(response)};
-    std::memcpy(bytes.data(), &header, sizeof(header));
-    std::memcpy(bytes.data() + sizeof(header), &request, sizeof(request));
-    return file.execute(bytes);
-}
-
-template <typename Response>
-uint64_t address_of(Response& response) {
-    return reinterpret_cast<uintptr_t>(&response);
-}
-
-// The size of the address, as the kernel wants to have it beside it.
 uint16_t put(const rnic::Endpoint& endpoint, __kernel_sockaddr_storage& storage) {
-    if (scope_of(endpoint.ip) == GidScope::kIpv4) {
-        sockaddr_in address{};
-        address.sin_family = AF_INET;
-        address.sin_port = htons(endpoint.port);
-        std::memcpy(&address.sin_addr, endpoint.ip.data() + kIpv4Offset, sizeof(in_addr));
-        std::memcpy(&storage, &address, sizeof(address));
-        return sizeof(address);
-    }
-    sockaddr_in6 address{};
-    address.sin6_family = AF_INET6;
-    address.sin6_port = htons(endpoint.port);
-    std::memcpy(&address.sin6_addr, endpoint.ip.data(), sizeof(in6_addr));
-    std::memcpy(&storage, &address, sizeof(address));
-    return sizeof(address);
+    return put(socket_address(endpoint.ip, endpoint.port), storage);
 }
 
-rnic::Endpoint get(const __kernel_sockaddr_storage& storage) {
-    rnic::Endpoint endpoint;
-    sockaddr family;
-    std::memcpy(&family, &storage, sizeof(family));
-    if (family.sa_family == AF_INET) {
-        sockaddr_in address;
-        std::memcpy(&address, &storage, sizeof(address));
-        endpoint.ip[10] = endpoint.ip[11] = 0xff;
-        std::memcpy(endpoint.ip.data() + kIpv4Offset, &address.sin_addr, sizeof(in_addr));
-        endpoint.port = ntohs(address.sin_port);
-    } else {
-        sockaddr_in6 address;
-        std::memcpy(&address, &storage, sizeof(address));
-        std::memcpy(endpoint.ip.data(), &address.sin6_addr, sizeof(in6_addr));
-        endpoint.port = ntohs(address.sin6_port);
+Result<rnic::Endpoint> endpoint_in(const __kernel_sockaddr_storage& storage) {
+    const auto address = get(storage);
+    if (!address) {
+        return fail(EAFNOSUPPORT);
     }
-    return endpoint;
+    return rnic::Endpoint{address->ip, address->port};
 }
 
 // Also drivers that can more take no more than 8 bits through this interface.
@@ -95,24 +49,21 @@ rdma_ucm_conn_param conn_param(uint32_t qp_num, const rnic::ConnectionParameters
 
 Result<std::unique_ptr<CmId>> CmId::create(std::shared_ptr<RdmaCmFile> file, uint64_t uid) {
     rdma_ucm_create_id request{};
-    rdma_ucm_create_id_resp response{};
     request.uid = uid;
-    request.response = address_of(response);
     request.ps = RDMA_PS_TCP;
-    if (auto made = execute(*file, RDMA_USER_CM_CMD_CREATE_ID, request, sizeof(response)); !made) {
+    const auto made = ask<rdma_ucm_create_id_resp>(*file, RDMA_USER_CM_CMD_CREATE_ID, request);
+    if (!made) {
         return fail(made.error());
     }
-    return std::make_unique<CmId>(std::move(file), response.id);
+    return std::make_unique<CmId>(std::move(file), made->id);
 }
 
 CmId::~CmId() {
     rdma_ucm_destroy_id request{};
-    rdma_ucm_destroy_id_resp response{};
-    request.response = address_of(response);
     request.id = id_;
     // It cannot fail but for an id that is gone: the kernel destroys those of an RNIC that is
     // removed.
-    (void)execute(*file_, RDMA_USER_CM_CMD_DESTROY_ID, request, sizeof(response));
+    (void)ask<rdma_ucm_destroy_id_resp>(*file_, RDMA_USER_CM_CMD_DESTROY_ID, request);
 }
 
 Result<void> CmId::bind(const rnic::Endpoint& local) {
@@ -167,24 +118,22 @@ Result<void> CmId::reject(const std::vector<std::byte>& private_data) {
 
 Result<CmId::Endpoints> CmId::endpoints() {
     rdma_ucm_query request{};
-    rdma_ucm_query_addr_resp response{};
-    request.response = address_of(response);
     request.id = id_;
     request.option = RDMA_USER_CM_QUERY_ADDR;
-    if (auto asked = execute(*file_, RDMA_USER_CM_CMD_QUERY, request, sizeof(response)); !asked) {
+    const auto asked = ask<rdma_ucm_query_addr_resp>(*file_, RDMA_USER_CM_CMD_QUERY, request);
+    if (!asked) {
         return fail(asked.error());
     }
-    return Endpoints{get(response.src_addr), get(response.dst_addr)};
+    const auto local = endpoint_in(asked->src_addr);
+    const auto remote = endpoint_in(asked->dst_addr);
+    if (!local || !remote) {
+        return fail(EAFNOSUPPORT);
+    }
+    return Endpoints{*local, *remote};
 }
 
 Result<rdma_ucm_event_resp> get_event(RdmaCmFile& file) {
-    rdma_ucm_get_event request{};
-    rdma_ucm_event_resp event{};
-    request.response = address_of(event);
-    if (auto got = execute(file, RDMA_USER_CM_CMD_GET_EVENT, request, sizeof(event)); !got) {
-        return fail(got.error());
-    }
-    return event;
+    return ask<rdma_ucm_event_resp>(file, RDMA_USER_CM_CMD_GET_EVENT, rdma_ucm_get_event{});
 }
 
 }  // namespace vrdma::uverbs

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// The RDMA connection manager's user interface, <rdma/rdma_user_cm.h>, as guests see it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "result.h"
+
+namespace vrdma::rnic {
+
+struct CmAnswer {
+    size_t written = 0;        // bytes of the response
+    bool more_events = false;  // GET_EVENT: there is another one
+};
+
+// One open file of the interface.  Destroying it ends all that was made through it.  Calls as
+// the verbs of its port.
+class CmFile {
+  public:
+    virtual ~CmFile() = default;
+
+    // Executes a command, RDMA_USER_CM_CMD_*, whose structure is `in`; pointers in it mean
+    // nothing, and SET_OPTION's value is behind it.  The response goes to `out`.  MIGRATE_ID:
+    // `other`, a file of the same port, is where the id is now.  Does not wait: EAGAIN when
+    // there is no event to get.
+    virtual Result<CmAnswer> execute(uint32_t command, std::span<const std::byte> in,
+                                     std::span<std::byte> out, CmFile* other) = 0;
+};
+
+struct CmFileInit {
+    // The guest's name of the file: AsyncEventType::kRdmaCm carries it when there is an event to
+    // get, and again only after GET_EVENT has left none.
+    uint32_t handle = 0;
+    // Of the guest's RDMA device, for answers.
+    uint32_t ibdev_index = 0;
+    uint64_t node_guid = 0;  // host byte order
+};
+
+}  // namespace vrdma::rnic
