@@ -53,7 +53,14 @@ struct vrdma_wr_reg {
 	__le32 access;
 };
 
-/* The opcode of REG_MR; the others are those of <rdma/ib_user_verbs.h>. */
+/* The opcodes of REG_MR; the others are those of <rdma/ib_user_verbs.h>. */
 #define VRDMA_WR_REG_MR			32
+#define VRDMA_WC_REG_MR			32	/* in its completion */
+
+/*
+ * wc_flags of a receive that a SEND_WITH_INV completed: ex.invalidate_rkey is valid.
+ * The value that user programs know, which is not the kernel's.
+ */
+#define VRDMA_WC_WITH_INV		8
 
 #endif /* VRDMA_KERNEL_H */

@@ -107,11 +107,13 @@ static void vrdma_fill_wc(struct ib_wc *wc, struct vrdma_qp *qp, const struct vr
 	wc->src_qp = from->src_qp;
 	wc->slid = from->slid;
 	wc->sl = from->sl;
-	wc->wc_flags = from->wc_flags & (IB_WC_GRH | IB_WC_WITH_IMM | IB_WC_WITH_INVALIDATE);
-	if (wc->wc_flags & IB_WC_WITH_INVALIDATE)
+	wc->wc_flags = from->wc_flags & (IB_WC_GRH | IB_WC_WITH_IMM);
+	if (from->wc_flags & VRDMA_WC_WITH_INV) {
+		wc->wc_flags |= IB_WC_WITH_INVALIDATE;
 		wc->ex.invalidate_rkey = from->ex.invalidate_rkey;
-	else
+	} else {
 		wc->ex.imm_data = (__force __be32)from->ex.imm_data;
+	}
 }
 
 /* False when the entry is of nothing that is posted, as after the end of its queue pair. */

@@ -73,6 +73,11 @@ Result<std::unique_ptr<rnic::MemoryRegion>> EmbeddedContext::get_dma_mr(
     return Mr::create_dma(engine_, port_, static_cast<const Pd&>(pd), attributes);
 }
 
+Result<std::unique_ptr<rnic::MemoryRegion>> EmbeddedContext::alloc_mr(
+    rnic::ProtectionDomain& pd, rnic::FastMrAttributes attributes) {
+    return Mr::create_fast(engine_, port_, static_cast<const Pd&>(pd), std::move(attributes));
+}
+
 Result<std::unique_ptr<rnic::CompletionQueue>> EmbeddedContext::create_cq(
     uint32_t handle, rnic::CqAttributes& attributes, rnic::Udata& udata) {
     if (attributes.flags != 0) return fail(EOPNOTSUPP);

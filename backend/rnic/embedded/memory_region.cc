@@ -74,7 +74,7 @@ Mr::Mr(Engine& engine, PortState& port, const Pd& pd, rnic::MrAttributes attribu
 }
 
 Mr::~Mr() {
-    if (key_ == 0) return;
+    if (first_key_ == 0) return;
     Gate::Pause pause(engine_.gate);
     port_.mrs.erase(*this);
     if (is_dma_) std::erase(port_.dma_regions, this);
@@ -104,11 +104,12 @@ void MrTable::insert(Mr& mr) {
         free_.pop_front();
     }
     regions_[index] = &mr;
-    mr.key_ = index << 8 | variants_[index];
+    mr.first_key_ = index << 8 | variants_[index];
+    mr.key_.store(mr.first_key_, std::memory_order_relaxed);
 }
 
 void MrTable::erase(Mr& mr) {
-    const uint32_t index = mr.key_ >> 8;
+    const uint32_t index = mr.first_key_ >> 8;
     regions_[index] = nullptr;
     ++variants_[index];
     free_.push_back(index);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "memory/guest_memory.h"
+#include "rnic/embedded/fast_registration.h"
 #include "rnic/embedded/live_count.h"
 #include "rnic/rnic.h"
 
@@ -16,6 +18,7 @@ namespace vrdma::embedded {
 
 struct PortState;
 class Engine;
+class Worker;
 
 class Pd final : public rnic::ProtectionDomain {
   public:
@@ -43,10 +46,13 @@ class Mr final : public rnic::MemoryRegion {
     // reserved L_Key's region, but with a base).  Errors as above.
     static Result<std::unique_ptr<Mr>> create_dma(Engine& engine, PortState& port, const Pd& pd,
                                                   const rnic::DmaMrAttributes& attributes);
+    // Without memory, until register_pages().  EINVAL, ENOMEM.
+    static Result<std::unique_ptr<Mr>> create_fast(Engine& engine, PortState& port, const Pd& pd,
+                                                   rnic::FastMrAttributes attributes);
     ~Mr() override;
 
-    uint32_t lkey() const override { return key_; }
-    uint32_t rkey() const override { return key_; }
+    uint32_t lkey() const override { return first_key_; }
+    uint32_t rkey() const override { return first_key_; }
 
     const Pd* pd() const { return pd_; }
     bool allows(uint32_t access) const { return (access_ & access) == access; }
@@ -75,6 +81,17 @@ class Mr final : public rnic::MemoryRegion {
     // In a Pause: the guest's memory has changed.  Of a region that create_dma() made.
     void use_guest_memory(const memory::GuestMemory* memory);
 
+    // Of a region that create_fast() made; 0 of others.
+    uint32_t max_pages() const { return fast_ != nullptr ? fast_->max_pages : 0; }
+
+    // Registers what the description says now, under `key`, one of the region's.  On the
+    // port's worker.  kPending: while the key is being invalidated.
+    enum class Registration { kDone, kPending, kRefused };
+    Registration register_pages(uint32_t key, uint32_t access);
+
+    // Takes the region's memory away if this is its key.  On the worker `self`.
+    Invalidation invalidate(uint32_t key, bool remote, const Worker& self);
+
     // Index of the piece that has the byte at `offset` (< length).
     size_t piece_at(uint64_t offset) const;
     // From `offset`, which is in piece `index`, to that piece's end.
@@ -84,16 +101,20 @@ class Mr final : public rnic::MemoryRegion {
     friend class MrTable;
     static Result<void> check_access(uint32_t access);
     bool avoids_holes(uint64_t offset, uint64_t length) const;
+    bool is_free();
+    bool place_pages(uint64_t page_size);
     Mr(Engine& engine, PortState& port, const Pd& pd, rnic::MrAttributes attributes,
        LiveCount count);
 
     const Pd* pd_;
-    uint32_t key_ = 0;
+    std::atomic<uint32_t> key_{0};  // 0: not valid
+    uint32_t first_key_ = 0;        // 0: not in the table
     uint32_t access_;
     uint64_t iova_;
     uint64_t length_;
     std::byte* contiguous_ = nullptr;
     bool is_dma_ = false;
+    std::unique_ptr<FastRegistration> fast_;  // or none
     std::vector<Piece> pieces_;
     std::vector<std::shared_ptr<const memory::GuestRegion>> keep_mapped_;
     Engine& engine_;
@@ -102,7 +123,8 @@ class Mr final : public rnic::MemoryRegion {
 };
 
 // The memory regions of one port by key: an index and 8 bits that change whenever an
-// index is used again, so that a stale key hits nothing.  Changed in a Pause only.
+// index is used again, so that a stale key hits nothing.  Changed in a Pause only, but for
+// the keys of fast registrations.
 class MrTable {
   public:
     // There are fewer regions than a key has room for: EmbeddedLimits::max_mr.
@@ -113,7 +135,14 @@ class MrTable {
         const uint32_t index = key >> 8;
         if (index >= regions_.size()) return nullptr;
         const Mr* mr = regions_[index];
-        return mr != nullptr && mr->key_ == key ? mr : nullptr;
+        // Sequentially consistent: see GracePeriod.
+        return mr != nullptr && mr->key_.load(std::memory_order_seq_cst) == key ? mr : nullptr;
+    }
+
+    // The region that `key`, but for its low 8 bits, belongs to, valid or not.
+    Mr* at(uint32_t key) const {
+        const uint32_t index = key >> 8;
+        return index < regions_.size() ? regions_[index] : nullptr;
     }
 
   private:

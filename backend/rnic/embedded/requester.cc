@@ -13,11 +13,10 @@ constexpr uint64_t kBytesPerSlice = 256 * 1024;
 
 Completion completion_of(const Qp& qp, WcStatus status) {
     const SendRequest& request = qp.send.request;
-    const bool atomic = request.opcode >= WrOpcode::kCompareAndSwap;
     return {.wr_id = request.wr_id,
             .status = status,
             .opcode = completion_opcode(request.opcode),
-            .byte_length = atomic ? 8 : static_cast<uint32_t>(request.length),
+            .byte_length = is_atomic(request.opcode) ? 8 : static_cast<uint32_t>(request.length),
             .qp_number = qp.number};
 }
 

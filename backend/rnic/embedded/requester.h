@@ -62,6 +62,8 @@ class Requester {
     Step read(Qp& qp, uint64_t& budget);
     Step atomic(Qp& qp);
     Step datagram(Qp& qp);
+    Step register_memory(Qp& qp, uint64_t& budget);
+    Step invalidate(Qp& qp);
     static const rnic::AhAttributes* address_of(const Qp& qp);
     Qp* datagram_peer(const rnic::AhAttributes& address, uint32_t number) const;
     uint64_t execute_atomic(const SendRequest& request, const ScatterList& target);

@@ -145,8 +145,21 @@ Requester::Step Requester::send(Qp& qp, uint64_t& budget) {
     const Verdict verdict = scatter_receive(*peer, send.done, rest, to);
     if (verdict != Verdict::kAccepted) return refused(qp, *peer, verdict);
     if (!copy_chunk(send, to, from, rest, budget)) return partial();
-    close_receive(
-        *peer, arrival_of(qp, WcOpcode::kReceive, request.opcode == WrOpcode::kSendWithImmediate));
+    Arrival arrival =
+        arrival_of(qp, WcOpcode::kReceive, request.opcode == WrOpcode::kSendWithImmediate);
+    if (request.opcode == WrOpcode::kSendWithInvalidate) [[unlikely]] {
+        switch (invalidate_for_receive(*peer, request.immediate, qp.port.worker)) {
+            case Invalidation::kDone:
+                break;
+            case Invalidation::kPending:
+                return partial();
+            case Invalidation::kRefused:
+                return refused(qp, *peer, Verdict::kOperationError);
+        }
+        arrival.flags |= kWcWithInvalidate;
+        arrival.immediate = request.immediate;
+    }
+    close_receive(*peer, arrival);
     return complete(WcStatus::kSuccess);
 }
 
@@ -355,6 +368,13 @@ Requester::Step Requester::execute(Qp& qp, uint64_t& budget) {
         case WrOpcode::kRdmaRead:
             if (qp.type == QpType::kRc) return read(qp, budget);
             break;
+        case WrOpcode::kSendWithInvalidate:
+            if (qp.type == QpType::kRc) return send(qp, budget);
+            break;
+        case WrOpcode::kRegisterMr:
+            return register_memory(qp, budget);
+        case WrOpcode::kLocalInvalidate:
+            return invalidate(qp);
         case WrOpcode::kCompareAndSwap:
         case WrOpcode::kFetchAndAdd:
             if (qp.type == QpType::kRc) return atomic(qp);

@@ -81,6 +81,18 @@ void close_receive(Qp& peer, const Arrival& arrival) {
                      .solicited = arrival.solicited});
 }
 
+Invalidation invalidate_key(Qp& qp, uint32_t key, bool remote, const Worker& self) {
+    Mr* mr = qp.port.mrs.at(key);
+    if (mr == nullptr || mr->pd() != &qp.pd) return Invalidation::kRefused;
+    return mr->invalidate(key, remote, self);
+}
+
+Invalidation invalidate_for_receive(Qp& peer, uint32_t key, const Worker& self) {
+    const Invalidation outcome = invalidate_key(peer, key, true, self);
+    if (outcome == Invalidation::kRefused) fail_receive(peer, WcStatus::kRemoteInvalidRequest);
+    return outcome;
+}
+
 Verdict refuse(Qp& peer, Verdict verdict) {
     if (peer.type == QpType::kRc) {
         peer.enter_error();

@@ -4,12 +4,14 @@
 
 #include <cstdint>
 
+#include "rnic/embedded/fast_registration.h"
 #include "rnic/embedded/scatter_list.h"
 #include "rnic/embedded/verbs.h"
 
 namespace vrdma::embedded {
 
 class Qp;
+class Worker;
 
 // How the responder takes a request: accepted, or with which NAK (IBTA 1.4, 9.7.5.2).
 enum class Verdict {
@@ -37,6 +39,13 @@ struct Arrival {
 };
 // The message is there: completes the receive request.
 void close_receive(Qp& peer, const Arrival& arrival);
+
+// Before close_receive(), of a message that invalidates `key`, by the worker `self`.
+// kRefused: the receive request has failed (IBTA 1.4, 9.9.3, class J).
+Invalidation invalidate_for_receive(Qp& peer, uint32_t key, const Worker& self);
+
+// Invalidates a key for `qp`, whose own or whose peer's request asks for it.
+Invalidation invalidate_key(Qp& qp, uint32_t key, bool remote, const Worker& self);
 
 // A request that takes no receive request is refused: a responder of a reliable
 // connection goes to the error state and says why (IBTA 1.4, 9.9.3, class C).

@@ -41,7 +41,7 @@ class Rnic final : public EmbeddedRnic {
 };
 
 // As the kernel's rxe reports itself, but for what is not offered here: memory
-// windows, multicast, resizing, fast registration.
+// windows, multicast, resizing.
 rnic::DeviceAttributes Rnic::attributes() const {
     const EmbeddedLimits& limits = engine_->limits;
     rnic::DeviceAttributes a;
@@ -50,7 +50,7 @@ rnic::DeviceAttributes Rnic::attributes() const {
     a.max_mr_size = ~uint64_t{0};
     a.page_size_cap = 0xfffff000;
     a.device_cap_flags = IB_UVERBS_DEVICE_CURR_QP_STATE_MOD | IB_UVERBS_DEVICE_SYS_IMAGE_GUID |
-                         IB_UVERBS_DEVICE_RC_RNR_NAK_GEN;
+                         IB_UVERBS_DEVICE_RC_RNR_NAK_GEN | IB_UVERBS_DEVICE_MEM_MGT_EXTENSIONS;
     a.vendor_id = 0xffffff;
     a.max_qp = limits.max_qp;
     a.max_qp_wr = limits.max_qp_wr;
@@ -72,6 +72,7 @@ rnic::DeviceAttributes Rnic::attributes() const {
     a.max_pkeys = 1;
     a.local_ca_ack_delay = 15;
     a.max_inline_data = kMaxInline;
+    a.max_fast_reg_pages = kMaxFastRegPages;
     a.driver_id = RDMA_DRIVER_RXE;
     a.uverbs_abi_version = kRxeUverbsAbi;
     a.has_srq = true;

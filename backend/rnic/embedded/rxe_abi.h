@@ -29,6 +29,7 @@ inline constexpr uint32_t kMaxSge = 32;
 // With it a send element takes 1024 bytes, and no power of two holds more in less.
 inline constexpr uint32_t kMaxInline = 1024 - kSendWqeHeadSize;
 inline constexpr uint64_t kMaxMessage = uint64_t{1} << 30;
+inline constexpr uint32_t kMaxFastRegPages = 512;
 inline constexpr uint32_t kPortMtu = 4096;
 inline constexpr uint32_t kMaxRdAtomic = 128;
 inline constexpr uint32_t kGrhSize = 40;

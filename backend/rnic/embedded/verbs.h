@@ -3,6 +3,8 @@
 // the values of the kernel's enums of the same names.
 #pragma once
 
+#include <vrdma_kernel.h>
+
 #include <cstdint>
 
 namespace vrdma::embedded {
@@ -13,6 +15,7 @@ enum class WcStatus : uint32_t {
     kLocalQpOperationError = 2,
     kLocalProtectionError = 4,
     kFlushed = 5,
+    kMemoryManagementError = 6,  // IB_WC_MW_BIND_ERR
     kRemoteInvalidRequest = 9,
     kRemoteAccessError = 10,
     kRemoteOperationError = 11,
@@ -28,6 +31,9 @@ enum class WrOpcode : uint32_t {
     kRdmaRead = 4,
     kCompareAndSwap = 5,
     kFetchAndAdd = 6,
+    kLocalInvalidate = 7,
+    kSendWithInvalidate = 9,
+    kRegisterMr = VRDMA_WR_REG_MR,
 };
 
 enum class WcOpcode : uint32_t {
@@ -36,6 +42,8 @@ enum class WcOpcode : uint32_t {
     kRdmaRead = 2,
     kCompareAndSwap = 3,
     kFetchAndAdd = 4,
+    kLocalInvalidate = 6,
+    kRegisterMr = VRDMA_WC_REG_MR,
     kReceive = 128,
     kReceiveRdmaWithImmediate = 129,
 };
@@ -67,6 +75,7 @@ inline constexpr uint32_t kSendInline = 1 << 3;
 
 inline constexpr uint32_t kWcGrh = 1 << 0;
 inline constexpr uint32_t kWcWithImmediate = 1 << 1;
+inline constexpr uint32_t kWcWithInvalidate = VRDMA_WC_WITH_INV;
 
 inline constexpr uint32_t kAttrState = 1 << 0;
 inline constexpr uint32_t kAttrCurrentState = 1 << 1;

@@ -34,6 +34,7 @@ struct SendHead {
             uint16_t reserved;
             uint32_t ah_num;
         } ud;
+        vrdma_wr_reg reg;
     };
 };
 static_assert(offsetof(SendHead, opcode) == offsetof(rxe_send_wr, opcode));
@@ -41,6 +42,7 @@ static_assert(offsetof(SendHead, send_flags) == offsetof(rxe_send_wr, send_flags
 static_assert(offsetof(SendHead, immediate) == offsetof(rxe_send_wr, ex));
 static_assert(offsetof(SendHead, rdma.rkey) == offsetof(rxe_send_wr, wr.rdma.rkey));
 static_assert(offsetof(SendHead, atomic.rkey) == offsetof(rxe_send_wr, wr.atomic.rkey));
+static_assert(offsetof(SendHead, reg) == offsetof(rxe_send_wr, wr));
 static_assert(offsetof(SendHead, ud.ah_num) == offsetof(rxe_send_wr, wr.ud.ah_num));
 
 struct DmaHead {
@@ -83,8 +85,13 @@ rnic::AhAttributes parse_address(std::span<const std::byte> element) {
     return address;
 }
 
+bool is_known(WrOpcode opcode) {
+    return opcode <= WrOpcode::kLocalInvalidate || opcode == WrOpcode::kSendWithInvalidate ||
+           opcode == WrOpcode::kRegisterMr;
+}
+
 bool may_be_inline(WrOpcode opcode) {
-    return opcode <= WrOpcode::kSendWithImmediate;
+    return opcode <= WrOpcode::kSendWithImmediate || opcode == WrOpcode::kSendWithInvalidate;
 }
 
 }  // namespace
@@ -100,14 +107,14 @@ WcStatus parse_send_request(std::span<const std::byte> element, const SendLimits
     request.is_inline = false;
     request.sge_count = 0;
     request.length = 0;
-    if (head.opcode > static_cast<uint32_t>(WrOpcode::kFetchAndAdd)) {
-        return WcStatus::kLocalQpOperationError;
-    }
+    if (!is_known(request.opcode)) return WcStatus::kLocalQpOperationError;
 
     if (is_datagram(type)) {
         request.ud = {head.ud.remote_qpn, head.ud.remote_qkey, head.ud.ah_num};
         if (head.ud.ah_num == 0) request.address = parse_address(element);
-    } else if (request.opcode >= WrOpcode::kCompareAndSwap) {
+    } else if (request.opcode == WrOpcode::kRegisterMr) {
+        request.reg = {le32toh(head.reg.key), le32toh(head.reg.access)};
+    } else if (is_atomic(request.opcode)) {
         request.atomic = {head.atomic.remote_address, head.atomic.compare_add, head.atomic.swap,
                           head.atomic.rkey};
     } else {

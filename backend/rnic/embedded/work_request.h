@@ -31,7 +31,7 @@ struct SendRequest {
     uint64_t wr_id;
     WrOpcode opcode;
     uint32_t flags;
-    uint32_t immediate;  // as it travels: never swapped
+    uint32_t immediate;  // as it travels: never swapped; or the key to invalidate
     union {
         struct {
             uint64_t remote_address;
@@ -48,6 +48,10 @@ struct SendRequest {
             uint32_t remote_qkey;
             uint32_t ah_number;  // 0: the request has the address vector itself
         } ud;
+        struct {
+            uint32_t key;
+            uint32_t access;
+        } reg;
     };
     rnic::AhAttributes address;  // of a datagram whose ah_number is 0
     bool is_inline;
@@ -90,13 +94,19 @@ struct FlushedRequest {
 FlushedRequest parse_flushed_send(std::span<const std::byte> element);
 uint64_t parse_flushed_receive(std::span<const std::byte> element);
 
+inline bool is_atomic(WrOpcode opcode) {
+    return opcode == WrOpcode::kCompareAndSwap || opcode == WrOpcode::kFetchAndAdd;
+}
+
 // Of any value that a guest may have written.
 inline WcOpcode completion_opcode(WrOpcode opcode) {
-    constexpr std::array kOpcodes{
-        WcOpcode::kRdmaWrite, WcOpcode::kRdmaWrite,      WcOpcode::kSend,       WcOpcode::kSend,
-        WcOpcode::kRdmaRead,  WcOpcode::kCompareAndSwap, WcOpcode::kFetchAndAdd};
+    constexpr std::array kOpcodes{WcOpcode::kRdmaWrite,   WcOpcode::kRdmaWrite,
+                                  WcOpcode::kSend,        WcOpcode::kSend,
+                                  WcOpcode::kRdmaRead,    WcOpcode::kCompareAndSwap,
+                                  WcOpcode::kFetchAndAdd, WcOpcode::kLocalInvalidate};
     const auto index = static_cast<uint32_t>(opcode);
-    return index < kOpcodes.size() ? kOpcodes[index] : WcOpcode::kSend;
+    if (index < kOpcodes.size()) return kOpcodes[index];
+    return opcode == WrOpcode::kRegisterMr ? WcOpcode::kRegisterMr : WcOpcode::kSend;
 }
 
 }  // namespace vrdma::embedded

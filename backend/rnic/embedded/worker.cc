@@ -263,7 +263,12 @@ void Worker::run_slice() {
     Qp& qp = *first_;
     first_ = qp.next_active;
     qp.active = false;
-    const Requester::Outcome outcome = requester_.run(qp);
+    const Requester::Outcome outcome = [&] {
+        // Nobody else looks when there is nobody else.
+        if (engine_.workers.size() == 1) return requester_.run(qp);
+        const Slice slice(*this);
+        return requester_.run(qp);
+    }();
     switch (outcome.progress) {
         case Requester::Progress::kIdle:
             break;

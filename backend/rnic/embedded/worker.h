@@ -34,6 +34,26 @@ class Worker {
     // One round: doorbells, timers, one slice.  False when there was nothing to do.
     bool poll_once();
 
+    // A slice of work, of which GracePeriod must know.
+    class Slice {
+      public:
+        // Sequentially consistent, before the keys are looked up.
+        explicit Slice(Worker& worker) : number_(worker.slice_) {
+            number_.fetch_add(1, std::memory_order_seq_cst);
+        }
+        // The release is after the last access.
+        ~Slice() {
+            number_.store(number_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+        }
+        Slice(const Slice&) = delete;
+        Slice& operator=(const Slice&) = delete;
+
+      private:
+        std::atomic<uint64_t>& number_;
+    };
+    // Odd during a slice, and another number for each.
+    uint64_t slice() const { return slice_.load(std::memory_order_seq_cst); }
+
     // Makes this worker look at `qp`, one of its own, soon.  From any thread.
     void call(Qp& qp);
     // Makes it look at `port`'s failed CQs soon.  From any thread.
@@ -74,6 +94,7 @@ class Worker {
     Qp* first_ = nullptr;
     Qp* last_ = nullptr;
 
+    std::atomic<uint64_t> slice_{0};
     std::vector<Timer> timers_;  // a heap, the earliest first
 
     std::mutex calls_mutex_;

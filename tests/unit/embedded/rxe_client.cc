@@ -141,7 +141,11 @@ void write_send_wqe(std::byte* element, const SendWr& wr, bool datagram) {
             av.grh.hop_limit = wr.address->hop_limit;
             av.grh.traffic_class = wr.address->traffic_class;
         }
-    } else if (wr.opcode >= WrOpcode::kCompareAndSwap) {
+    } else if (wr.opcode == WrOpcode::kRegisterMr) {
+        const vrdma_wr_reg reg{
+            .reserved = 0, .key = htole32(wr.rkey), .access = htole32(wr.reg_access)};
+        std::memcpy(&head.wr, &reg, sizeof(reg));
+    } else if (is_atomic(wr.opcode)) {
         head.wr.atomic.remote_addr = wr.remote_address;
         head.wr.atomic.compare_add = wr.compare_or_add;
         head.wr.atomic.swap = wr.swap;

@@ -78,7 +78,7 @@ struct SendWr {
     uint64_t wr_id = 0;
     WrOpcode opcode = WrOpcode::kSend;
     uint32_t flags = kSendSignaled;
-    uint32_t immediate = 0;
+    uint32_t immediate = 0;  // or the key to invalidate
     uint64_t remote_address = 0;
     uint32_t rkey = 0;
     uint64_t compare_or_add = 0;
@@ -87,6 +87,7 @@ struct SendWr {
     uint32_t remote_qkey = 0;
     uint32_t ah_number = 0;
     std::optional<rnic::AhAttributes> address = {};  // in the request itself, for ah_number 0
+    uint32_t reg_access = 0;                         // REG_MR, of rkey
     std::vector<Sge> sges = {};
     std::span<const std::byte> inline_data = {};
 };

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Work requests that register memory and invalidate keys (IBTA 1.4, 10.6.5, 11.4.1.1).
+#include <algorithm>
+
+#include "rnic/embedded/engine.h"
+#include "rnic/embedded/queue_pair.h"
+#include "rnic/embedded/requester.h"
+
+namespace vrdma::embedded {
+namespace {
+
+// What finding a page costs, in the bytes that could be copied meanwhile.
+constexpr uint64_t kBytesPerPage = 512;
+
+}  // namespace
+
+Requester::Step Requester::register_memory(Qp& qp, uint64_t& budget) {
+    const SendRequest& request = qp.send.request;
+    Mr* mr = qp.port.mrs.at(request.reg.key);
+    if (mr == nullptr || mr->max_pages() == 0 || mr->pd() != &qp.pd) {
+        return complete(WcStatus::kMemoryManagementError);
+    }
+    budget -= std::min(budget, mr->max_pages() * kBytesPerPage);
+    switch (mr->register_pages(request.reg.key, request.reg.access)) {
+        case Mr::Registration::kDone:
+            return complete(WcStatus::kSuccess);
+        case Mr::Registration::kPending:
+            return partial();
+        case Mr::Registration::kRefused:
+            break;
+    }
+    return complete(WcStatus::kMemoryManagementError);
+}
+
+Requester::Step Requester::invalidate(Qp& qp) {
+    switch (invalidate_key(qp, qp.send.request.immediate, false, qp.port.worker)) {
+        case Invalidation::kDone:
+            return complete(WcStatus::kSuccess);
+        case Invalidation::kPending:
+            return partial();
+        case Invalidation::kRefused:
+            break;
+    }
+    return complete(WcStatus::kMemoryManagementError);
+}
+
+}  // namespace vrdma::embedded
