@@ -19,6 +19,8 @@ PATH=$PATH:/usr/sbin:/sbin
 . "$VRDMA_SOURCE/scripts/lib/siw.sh"
 # shellcheck source=build.sh
 . "$VRDMA_SOURCE/scripts/lib/build.sh"
+# shellcheck source=conformance.sh
+. "$VRDMA_SOURCE/scripts/lib/conformance.sh"
 
 export VRDMA_CACHE
 

@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from . import bench_lab_cases as cases
-from .errors import LabError
+from . import document
 
 Row = dict[str, Any]
 
-# Around the tables in a document.
-_BEGIN = "<!-- Made by scripts/bench lab: do not edit from here -->"
-_END = "<!-- to here -->"
+_COMMAND = "scripts/bench lab"
 
 
 def shown(value: object) -> str:
@@ -89,19 +87,9 @@ def text(rows: list[Row]) -> str:
 
 def check_document(path: Path) -> None:
     """Raises if put_into() could not put tables into this file."""
-    if not path.exists():
-        return
-    content = path.read_text()
-    if content.count(_BEGIN) != 1 or content.count(_END) != 1 or content.index(_BEGIN) > content.index(_END):
-        raise LabError(f"{path} is there, but has no lines '{_BEGIN}' and '{_END}' to put tables between")
+    document.check(path, _COMMAND)
 
 
 def put_into(path: Path, rows: list[Row]) -> None:
     """Replaces the tables in a document, or makes a document of them."""
-    check_document(path)
-    before, after = (f"{_BEGIN}\n\n", f"\n{_END}\n")
-    if path.exists():
-        content = path.read_text()
-        before = content[: content.index(_BEGIN)] + before
-        after = f"\n{content[content.index(_END):]}"
-    path.write_text(before + _tables(rows, _markdown_table) + after)
+    document.put(path, _COMMAND, _tables(rows, _markdown_table))

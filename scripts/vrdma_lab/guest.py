@@ -28,6 +28,7 @@ class GuestOptions:
     shared_memory: bool = True
     load_driver: bool = True
     socket: Path | None = None  # of another daemon than the lab's
+    archive: Path | None = None  # cpio, unpacked after the initramfs
     extra: list[str] = field(default_factory=list)
 
 

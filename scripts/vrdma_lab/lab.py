@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
@@ -97,6 +98,17 @@ class Lab:
         build_initramfs(path, kernel, paths.driver(kernel) if self._with_driver else None)
         return path
 
+    def _with_archive(self, initramfs: Path, archive: Path | None) -> Path:
+        """The initramfs with an archive behind it, which the kernel unpacks as well."""
+        if archive is None:
+            return initramfs
+        joined = self.folder / f"{initramfs.name}-with-{archive.stem}"
+        with joined.open("wb") as output:
+            for part in (initramfs, archive):
+                with part.open("rb") as source:
+                    shutil.copyfileobj(source, output)
+        return joined
+
     def launch(
         self, number: int, options: GuestOptions = GuestOptions(), kernel: str | None = None, log_suffix: str = ""
     ) -> Guest:
@@ -112,7 +124,7 @@ class Lab:
             number,
             self.folder / f"{name}{log_suffix}",
             chosen,
-            self.initramfs(chosen),
+            self._with_archive(self.initramfs(chosen), options.archive),
             self.guest_network(number),
             socket,
             self.accelerator,

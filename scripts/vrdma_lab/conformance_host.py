@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs rdma-core's tests on the RDMA host that this runs on: natively, and in a guest on its RNIC.
+
+    conformance_host VERSION TARGETS REPORT PATTERN
+
+The report is a JSON object: the runner's lines for each target.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from .children import raise_on_signals
+from .conformance_run import GUEST_MEMORY_MIB, VERSIONS, Line, Version, run
+from .guest import GuestOptions
+from .rdma_host import RdmaHost
+
+
+def _native(host: RdmaHost, version: Version, pattern: str) -> list[Line]:
+    return run(host.native, version, host.native.underlay, pattern)
+
+
+def _direct(host: RdmaHost, version: Version, pattern: str) -> list[Line]:
+    host.serve((1,))
+    (guest,) = host.boot((1,), GuestOptions(memory_mib=GUEST_MEMORY_MIB, archive=version.archive))
+    guest.wait_device()
+    return run(guest, version, guest.ip, pattern)
+
+
+TARGETS = {"native": _native, "direct": _direct}
+
+
+def main() -> None:
+    version_name, targets, report, pattern = sys.argv[1:]
+    raise_on_signals()
+    version = VERSIONS[version_name]
+    with RdmaHost(version.kernel) as host:
+        found = {target: TARGETS[target](host, version, pattern) for target in targets.split(",")}
+    Path(report).write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

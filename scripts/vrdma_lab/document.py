@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A document of which a command writes a part, between two lines that say so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .errors import LabError
+
+_END = "<!-- to here -->"
+
+
+def _begin(command: str) -> str:
+    return f"<!-- Made by {command}: do not edit from here -->"
+
+
+def check(path: Path, command: str) -> None:
+    """Raises if put() could not put the command's part into this file."""
+    if not path.exists():
+        return
+    begin, content = _begin(command), path.read_text()
+    if content.count(begin) != 1 or content.count(_END) != 1 or content.index(begin) > content.index(_END):
+        raise LabError(f"{path} is there, but has no lines '{begin}' and '{_END}' to put tables between")
+
+
+def put(path: Path, command: str, part: str) -> None:
+    """Replaces the command's part of a document, or makes a document of it."""
+    check(path, command)
+    before, after = (f"{_begin(command)}\n\n", f"\n{_END}\n")
+    if path.exists():
+        content = path.read_text()
+        before = content[: content.index(before.strip())] + before
+        after = f"\n{content[content.index(_END):]}"
+    path.write_text(before + part + after)

@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs rdma-core's tests in a root tree of a Debian suite and says how each of them ended.
+
+    runner.py --tests FOLDER [--filter-file FILE] [--patience SECONDS] -- OPTIONS OF THE TESTS
+
+It writes one JSON object a line: {"module", "test", "outcome", "reason", "seconds"}, the outcome being passed, skipped or
+failed.  Each module runs in a process of its own.  A test that ends its process, or that says nothing for too long, has
+failed by that, and those after it run in another process.  A module that leaves objects of the device behind gets a line
+{"module", "leaks"}.
+
+It has to do with the suite's own Python and nothing else: no package is imported but the standard library.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+import unittest
+
+
+def flattened(tests):
+    """The test cases of a suite, in its order."""
+    for test in tests:
+        if isinstance(test, unittest.TestSuite):
+            yield from flattened(test)
+        else:
+            yield test
+
+
+class Reporter(unittest.TestResult):
+    """Writes what happens to a pipe as it happens, so that it is known when the process ends before its time."""
+
+    def __init__(self, pipe):
+        super().__init__()
+        self._pipe = pipe
+        self._outcome = self._reason = ""
+
+    def _say(self, **fields):
+        os.write(self._pipe, json.dumps(fields).encode() + b"\n")
+
+    def startTest(self, test):
+        super().startTest(test)
+        self._outcome, self._reason = "passed", ""
+        sys.stdout.flush()
+        self._say(started=test.id(), printed=os.fstat(1).st_size)
+
+    def stopTest(self, test):
+        super().stopTest(test)
+        sys.stdout.flush()
+        self._say(test=test.id(), outcome=self._outcome, reason=self._reason)
+
+    def _ended(self, test, outcome, reason):
+        # What is no test case stands for a class that could not be set up: none of its tests starts.
+        if not isinstance(test, unittest.TestCase):
+            self._say(holder=str(test), outcome=outcome, reason=reason)
+        elif self._outcome != "failed":
+            self._outcome, self._reason = outcome, reason
+
+    def _failed(self, test, error):
+        self._ended(test, "failed", "".join(traceback.format_exception(*error)).strip())
+
+    def addError(self, test, err):
+        super().addError(test, err)
+        self._failed(test, err)
+
+    def addFailure(self, test, err):
+        super().addFailure(test, err)
+        self._failed(test, err)
+
+    def addSubTest(self, test, subtest, err):
+        super().addSubTest(test, subtest, err)
+        if err is not None:
+            self._failed(test, err)
+
+    def addSkip(self, test, reason):
+        super().addSkip(test, reason)
+        self._ended(test, "skipped", reason)
+
+    def addUnexpectedSuccess(self, test):
+        super().addUnexpectedSuccess(test)
+        self._ended(test, "failed", "passed unexpectedly")
+
+
+def in_child(tests, output):
+    """Starts a process that runs the tests, printing into a file; its id, and the pipe that it reports by."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child:
+        os.close(writing)
+        return child, reading
+    status = 1
+    try:
+        os.close(reading)
+        # What the tests start ends with them.
+        os.setpgid(0, 0)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        unittest.TestSuite(tests).run(Reporter(writing))
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def lines_of(pipe, patience):
+    """The lines that come out of a pipe, until its end; None when none came for too long."""
+    data = b""
+    while True:
+        if not select.select([pipe], [], [], patience)[0]:
+            yield None
+            return
+        more = os.read(pipe, 65536)
+        if not more:
+            return
+        *lines, data = (data + more).split(b"\n")
+        yield from map(json.loads, lines)
+
+
+def printed_since(output, position):
+    """What came into a file after a position, or the end of that."""
+    size = os.fstat(output.fileno()).st_size
+    return os.pread(output.fileno(), 4000, max(position, size - 4000)).decode(errors="replace")
+
+
+class Attempt:
+    """What one process did with the tests of a module."""
+
+    def __init__(self, tests, patience):
+        self.ended = {}
+        self.holders = []
+        self.running = None
+        self.hung = False
+        with tempfile.TemporaryFile() as output:
+            self._run(tests, patience, output)
+
+    def _run(self, tests, patience, output):
+        child, pipe = in_child(tests, output.fileno())
+        started, printed = time.monotonic(), 0
+        for line in lines_of(pipe, patience):
+            if line is None:
+                self.hung = True
+                break
+            if "started" in line:
+                self.running, started = line["started"], time.monotonic()
+                printed = line["printed"]
+            elif "holder" in line:
+                self.holders.append(line)
+            else:
+                line["seconds"] = round(time.monotonic() - started, 2)
+                if line["outcome"] == "failed":
+                    line["printed"] = printed_since(output, printed)
+                self.ended[line["test"]] = line
+                self.running = None
+        os.close(pipe)
+        status = None if self.hung else self._wait(child, patience)
+        if status is None:
+            self.hung = True
+        try:
+            os.killpg(child, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        if status is None:
+            status = os.waitpid(child, 0)[1]
+        code = os.waitstatus_to_exitcode(status)
+        if self.hung:
+            self.end = f"said nothing for {patience} s"
+        else:
+            self.end = f"ended its process by {signal.Signals(-code).name}" if code < 0 else f"ended its process ({code})"
+        self.printed = printed_since(output, printed)
+
+    @staticmethod
+    def _wait(child, patience):
+        """The status of a process that has closed its pipe and so is about to end."""
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            ended, status = os.waitpid(child, os.WNOHANG)
+            if ended:
+                return status
+            time.sleep(0.01)
+        return None
+
+    def why_not_started(self, test):
+        for line in self.holders:
+            if f"({test.__class__.__module__}.{test.__class__.__qualname__})" in line["holder"]:
+                return line["outcome"], line["reason"]
+        return None
+
+
+def run_module(tests, patience):
+    """Yields how each test ended."""
+    left = list(tests)
+    while left:
+        attempt = Attempt(left, patience)
+        yield from attempt.ended.values()
+        left = [test for test in left if test.id() not in attempt.ended]
+        stopped = [test for test in left if test.id() == attempt.running]
+        if stopped:
+            yield {"test": attempt.running, "outcome": "failed", "reason": attempt.end, "printed": attempt.printed, "seconds": 0}
+            left.remove(stopped[0])
+        explained = [(test, attempt.why_not_started(test)) for test in left]
+        for test, why in explained:
+            if why is not None:
+                yield {"test": test.id(), "outcome": why[0], "reason": why[1], "seconds": 0}
+        remaining = [test for test, why in explained if why is None]
+        if not stopped and len(remaining) == len(left) and not attempt.ended:
+            for test in remaining:
+                yield {"test": test.id(), "outcome": "failed", "reason": f"never started: {attempt.end}", "seconds": 0}
+            return
+        left = remaining
+
+
+def objects():
+    """How many objects of each kind RDMA devices have, as rdma says it."""
+    shown = subprocess.run(["rdma", "-j", "resource", "show"], capture_output=True, text=True)
+    try:
+        return {device.pop("ifname"): device for device in json.loads(shown.stdout)}
+    except ValueError:
+        return {}
+
+
+def leaks(before, after, device):
+    """What there is more of than before."""
+    old, new = before.get(device, {}), after.get(device, {})
+    kinds = [kind for kind, count in new.items() if isinstance(count, int) and kind in old]
+    return ", ".join(f"{new[kind] - old[kind]} {kind}" for kind in kinds if new[kind] > old[kind])
+
+
+def first_line(path):
+    with open(path) as file:
+        return file.readline().rstrip("\n")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--tests", required=True)
+    parser.add_argument("--filter-file")
+    parser.add_argument("--patience", type=int, default=60)
+    parser.add_argument("options", nargs="*")
+    arguments = parser.parse_args()
+    # As the suite's own run_tests.py does it: the folder of the tests is in the path, and the package is called "tests".
+    sys.path[:1] = [arguments.tests, os.path.dirname(arguments.tests)]
+    sys.argv[1:] = arguments.options
+    importlib.import_module("args_parser").parser.parse_args()
+    tests = importlib.import_module("tests")
+    wanted = re.compile(first_line(arguments.filter_file) if arguments.filter_file else "")
+    device = dict(zip(arguments.options, arguments.options[1:])).get("--dev", "")
+    for module in tests.__test_modules__:
+        name = module.__name__.removeprefix("tests.")
+        chosen = [test for test in flattened(unittest.defaultTestLoader.loadTestsFromModule(module)) if wanted.search(test.id())]
+        before = objects()
+        for line in run_module(chosen, arguments.patience):
+            print(json.dumps({"module": name, **line}), flush=True)
+        left = leaks(before, objects(), device)
+        if left:
+            print(json.dumps({"module": name, "leaks": left}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
