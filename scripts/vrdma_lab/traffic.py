@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from .channel import Job
 from .errors import LabError
@@ -15,6 +16,12 @@ from .initramfs import LINE_BUFFERED
 from .side import Side
 
 _ports = itertools.count(20000)
+
+
+class Pair(Protocol):
+    """A program and its options, for two sides."""
+
+    def command(self, side: Side, peer: Side, port: int, serves: bool) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -129,7 +136,7 @@ def wait_listening(side: Side, port: int, server: Job, timeout: float = 30) -> N
         waiting.kill()
 
 
-def start_exchange(server: Side, client: Side, exchange: Exchange) -> tuple[Job, Job]:
+def start_exchange(server: Side, client: Side, exchange: Pair) -> tuple[Job, Job]:
     """Starts both sides of an exchange, the client once the server listens."""
     port = next(_ports)
     server_job = server.start(exchange.command(server, client, port, serves=True))
