@@ -325,22 +325,21 @@ Result<uint32_t> UcmaFile::listen_at(const UcmaId& id, const UcmaPlace& place, u
     if (!made) {
         return fail(made.error());
     }
-    Result<void> done;
-    for (const auto& [name, value] : id.options) {
-        if (done) {
-            done = set_kernel_option(made->id, RDMA_OPTION_ID, name, value);
+    const auto done = [&]() -> Result<void> {
+        for (const auto& [name, value] : id.options) {
+            if (auto set = set_kernel_option(made->id, RDMA_OPTION_ID, name, value); !set) {
+                return set;
+            }
         }
-    }
-    rdma_ucm_bind bind{};
-    bind.id = made->id;
-    bind.addr_size = put(port_.in_underlay(place.underlay, port), bind.addr);
-    if (done) {
-        done = uverbs::execute(*host_, RDMA_USER_CM_CMD_BIND, bind);
-    }
-    if (done) {
-        done = uverbs::execute(*host_, RDMA_USER_CM_CMD_LISTEN,
+        rdma_ucm_bind bind{};
+        bind.id = made->id;
+        bind.addr_size = put(port_.in_underlay(place.underlay, port), bind.addr);
+        if (auto bound = uverbs::execute(*host_, RDMA_USER_CM_CMD_BIND, bind); !bound) {
+            return bound;
+        }
+        return uverbs::execute(*host_, RDMA_USER_CM_CMD_LISTEN,
                                rdma_ucm_listen{.id = made->id, .backlog = backlog});
-    }
+    }();
     if (!done) {
         (void)destroy(made->id);
         return fail(done.error());
