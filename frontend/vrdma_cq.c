@@ -88,6 +88,7 @@ int vrdma_destroy_cq(struct ib_cq *ibcq, struct ib_udata *udata)
 	struct vrdma_cq *cq = to_vrdma_cq(ibcq);
 
 	vrdma_untrack(&dev->cqs, cq->handle, &cq->tracked);
+	vrdma_kcq_quiesce(cq);
 	/* What the device may still use stays pinned. */
 	if (!vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_CQ, cq->uctx, cq->handle))
 		vrdma_pins_release(&cq->pins);

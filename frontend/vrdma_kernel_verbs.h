@@ -36,7 +36,7 @@ struct vrdma_wr {
 
 /* A send queue or a receive queue: its work requests complete in order. */
 struct vrdma_wq {
-	spinlock_t lock;
+	spinlock_t lock;	/* of all that follows */
 	struct vrdma_ring ring;
 	struct vrdma_wr *wrs;	/* by their number, of which the ring's mask is used */
 	u32 head;		/* number of the next that is posted, */
@@ -56,7 +56,7 @@ struct vrdma_kqp {
 
 /* Work requests of an SRQ complete in any order. */
 struct vrdma_ksrq {
-	spinlock_t lock;
+	spinlock_t lock;	/* of all that follows */
 	struct vrdma_ring ring;
 	struct vrdma_wr *wrs;
 	unsigned long *posted;
@@ -144,6 +144,7 @@ void vrdma_ring_unmap(struct vrdma_dev *dev, struct vrdma_ring *ring);
 /* vrdma_kqueue.c */
 void vrdma_kcq_notify(struct vrdma_cq *cq);
 int vrdma_kcq_create(struct vrdma_dev *dev, struct vrdma_cq *cq, struct vrdma_cmd *cmd);
+void vrdma_kcq_quiesce(struct vrdma_cq *cq);
 void vrdma_kcq_free(struct vrdma_dev *dev, struct vrdma_cq *cq);
 int vrdma_ksrq_create(struct vrdma_dev *dev, struct vrdma_srq *srq, struct vrdma_cmd *cmd,
 		      u32 max_sge);

@@ -43,6 +43,17 @@ int vrdma_kcq_create(struct vrdma_dev *dev, struct vrdma_cq *cq, struct vrdma_cm
 	return 0;
 }
 
+/*
+ * After the last event: one that was under way may have queued the work again that
+ * ib_free_cq() cancels.
+ */
+void vrdma_kcq_quiesce(struct vrdma_cq *cq)
+{
+	if (cq->kcq && (cq->ibcq.poll_ctx == IB_POLL_WORKQUEUE ||
+			cq->ibcq.poll_ctx == IB_POLL_UNBOUND_WORKQUEUE))
+		cancel_work_sync(&cq->ibcq.work);
+}
+
 void vrdma_kcq_free(struct vrdma_dev *dev, struct vrdma_cq *cq)
 {
 	if (!cq->kcq)

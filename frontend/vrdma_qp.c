@@ -227,8 +227,8 @@ int vrdma_modify_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask, struc
 	if (!qp->kqp || !(mask & IB_QP_STATE))
 		return err;
 
-	/* With a dead device, this is the state: ib_drain_qp() counts on it. */
-	if (err && attr->qp_state == IB_QPS_ERR && vrdma_dead(dev))
+	/* With a device that is given up, this is the state: ib_drain_qp() counts on it. */
+	if (err && attr->qp_state == IB_QPS_ERR && !vrdma_alive(dev))
 		err = 0;
 	if (!err)
 		vrdma_kqp_modified(qp, attr->qp_state);
