@@ -178,19 +178,29 @@ tl::expected<UnderlayPath, AddressError> AddressMap::to_underlay(const HostGids&
     return no_path(EAFNOSUPPORT, missing_source(scope));
 }
 
+// Why the guest may not send from a GID that it claimed.
+std::optional<AddressError> AddressMap::why_not_from(const std::string& guest,
+                                                     const rnic::Gid& source) const {
+    const Claim* owner = first_claim(source, rules(guest).network);
+    if (owner == nullptr || owner->guest == guest || scope_of(source) == GidScope::kIpv6LinkLocal) {
+        return std::nullopt;
+    }
+    return AddressError{
+        Errno{EADDRINUSE},
+        fmt::format("the guest '{}' has {} already; give each guest its own address", owner->guest,
+                    to_string(source))};
+}
+
 tl::expected<UnderlayPath, AddressError> AddressMap::look_up(const HostGids& host,
                                                              const std::string& guest,
                                                              const rnic::Gid& source,
                                                              const rnic::Gid& destination) const {
     const std::string& network = rules(guest).network;
-    const Claim* owner = first_claim(source, network);
-    if (owner != nullptr && owner->guest != guest && scope_of(source) != GidScope::kIpv6LinkLocal) {
-        return no_path(EADDRINUSE, fmt::format("the guest '{}' has {} already; give each guest "
-                                               "its own address",
-                                               owner->guest, to_string(source)));
+    if (auto refused = why_not_from(guest, source)) {
+        return tl::unexpected(std::move(*refused));
     }
     if (is_zero(destination) || is_multicast(destination)) {
-        return no_path(ENETUNREACH, "only unicast is forwarded to the RNIC");
+        return no_path(ENETUNREACH, "the other end of a connection has an address of its own");
     }
 
     const Peer* peer = find_peer(network, destination);
@@ -267,6 +277,30 @@ std::string AddressMap::netdev_of(const rnic::Gid& gid) const {
     const auto gids = host_->gids();
     const HostGid* found = gids->find(gid);
     return found == nullptr ? "" : found->netdev;
+}
+
+tl::expected<UnderlayPath, AddressError> AddressMap::group_path(const std::string& guest,
+                                                                const rnic::Gid& source,
+                                                                const rnic::Gid& group) {
+    const std::lock_guard lock(mutex_);
+    if (auto refused = why_not_from(guest, source)) {
+        return tl::unexpected(std::move(*refused));
+    }
+    const auto host = host_->gids();
+    const bool ipv4 = scope_of(group) == GidScope::kIpv4;
+    for (const HostGid* from : {carrier(*host, rules(guest).network, source), default_gid(*host),
+                                host->first(ipv4 ? GidScope::kIpv4 : GidScope::kIpv6),
+                                host->first(ipv4 ? GidScope::kIpv4 : GidScope::kIpv6LinkLocal)}) {
+        if (from != nullptr && (scope_of(from->gid) == GidScope::kIpv4) == ipv4) {
+            return UnderlayPath{from->index, from->gid, group, false};
+        }
+    }
+    return no_path(EAFNOSUPPORT, missing_source(scope_of(group)));
+}
+
+Result<MulticastGroups::Lease> AddressMap::use_group(const std::string& guest,
+                                                     const rnic::Gid& group) {
+    return groups_.use(rules(guest).network, group);
 }
 
 std::optional<rnic::Gid> AddressMap::carrier(const std::string& guest, const rnic::Gid& gid) {

@@ -14,6 +14,7 @@
 #include "result.h"
 #include "rnic/uverbs/address_rules.h"
 #include "rnic/uverbs/host_gid_table.h"
+#include "rnic/uverbs/multicast_groups.h"
 
 namespace vrdma::uverbs {
 
@@ -52,6 +53,15 @@ class AddressMap {
     tl::expected<UnderlayPath, AddressError> path(const std::string& guest, const rnic::Gid& source,
                                                   const rnic::Gid& destination);
 
+    // The path from a GID that `guest` claimed to a multicast group, which keeps its name.
+    tl::expected<UnderlayPath, AddressError> group_path(const std::string& guest,
+                                                        const rnic::Gid& source,
+                                                        const rnic::Gid& group);
+
+    // Counts a user of a multicast group in the guest's network.  EADDRINUSE while guests of
+    // another network use it.
+    Result<MulticastGroups::Lease> use_group(const std::string& guest, const rnic::Gid& group);
+
     // The GID of the host RNIC by which others reach a GID that `guest` claimed; none when
     // another guest has it first, or the host RNIC has no GID at all.
     std::optional<rnic::Gid> carrier(const std::string& guest, const rnic::Gid& gid);
@@ -81,6 +91,8 @@ class AddressMap {
                            const rnic::Gid& gid) const;
     const Claim* first_claim(const rnic::Gid& gid) const;
     const Claim* first_claim(const rnic::Gid& gid, const std::string& network) const;
+    std::optional<AddressError> why_not_from(const std::string& guest,
+                                             const rnic::Gid& source) const;
     bool may_reach_host(const HostGids& host, const std::string& network,
                         const rnic::Gid& gid) const;
     std::string missing_source(GidScope scope) const;
@@ -99,6 +111,7 @@ class AddressMap {
     const AddressRules rules_;
     const std::shared_ptr<HostGidTable> host_;
     const Clock clock_;
+    MulticastGroups groups_;
     std::mutex mutex_;  // what follows
     std::map<rnic::Gid, Claims> claims_;
     std::chrono::steady_clock::time_point next_refresh_{};

@@ -278,7 +278,15 @@ Result<std::unique_ptr<rnic::AddressHandle>> UverbsContext::create_ah(
     if (attributes.port != kGuestPort) {
         return fail(EINVAL);
     }
-    auto path = addresses->underlay(attributes);
+    std::optional<MulticastGroups::Lease> group;
+    if (is_multicast(attributes.dgid)) {
+        auto used = addresses->use_group(attributes.dgid);
+        if (!used) {
+            return fail(used.error());
+        }
+        group.emplace(std::move(*used));
+    }
+    auto path = group ? addresses->underlay_of_group(attributes) : addresses->underlay(attributes);
     if (!path) {
         return fail(path.error());
     }
@@ -291,7 +299,7 @@ Result<std::unique_ptr<rnic::AddressHandle>> UverbsContext::create_ah(
     if (!created) {
         return fail(created.error());
     }
-    return std::make_unique<Ah>(state_, kernel.ah_handle);
+    return std::make_unique<Ah>(state_, kernel.ah_handle, std::move(group));
 }
 
 }  // namespace vrdma::uverbs

@@ -136,12 +136,25 @@ Result<UnderlayPath> GuestAddresses::path(const rnic::Gid& source, const rnic::G
     if (std::ranges::none_of(gids_, is_source)) {
         return fail(EADDRNOTAVAIL);
     }
-    return find_path(source, destination);
+    return find_path(&AddressMap::path, source, destination);
 }
 
-Result<UnderlayPath> GuestAddresses::find_path(const rnic::Gid& source,
+Result<MulticastGroups::Lease> GuestAddresses::use_group(const rnic::Gid& group) {
+    if (!is_multicast(group)) {
+        return fail(EINVAL);
+    }
+    auto lease = map_->use_group(guest_, group);
+    if (!lease) {
+        path_log_.warn(
+            "{}: guests of another network use the multicast group {}; the verb gets '{}'", guest_,
+            to_string(group), vrdma::to_string(lease.error()));
+    }
+    return lease;
+}
+
+Result<UnderlayPath> GuestAddresses::find_path(FindPath find, const rnic::Gid& source,
                                                const rnic::Gid& destination) {
-    auto path = map_->path(guest_, source, destination);
+    auto path = ((*map_).*find)(guest_, source, destination);
     if (!path) {
         path_log_.warn("{}: no path from {} to {}: {}; the verb gets '{}'", guest_,
                        to_string(source), to_string(destination), path.error().reason,
@@ -156,7 +169,7 @@ Result<rnic::AhAttributes> GuestAddresses::underlay(const rnic::AhAttributes& gu
     if (source == gids_.end()) {
         return fail(EINVAL);
     }
-    const auto path = find_path(source->second, guest.dgid);
+    const auto path = find_path(&AddressMap::path, source->second, guest.dgid);
     if (!path) {
         return fail(path.error());
     }
@@ -167,9 +180,26 @@ Result<rnic::AhAttributes> GuestAddresses::underlay(const rnic::AhAttributes& gu
             guest_, to_string(path->dgid), to_string(path->sgid), to_string(source->second),
             to_string(source->second));
     }
+    return replaced(guest, *path);
+}
+
+Result<rnic::AhAttributes> GuestAddresses::underlay_of_group(const rnic::AhAttributes& guest) {
+    const auto source = gids_.find(guest.sgid_index);
+    if (source == gids_.end()) {
+        return fail(EINVAL);
+    }
+    const auto path = find_path(&AddressMap::group_path, source->second, guest.dgid);
+    if (!path) {
+        return fail(path.error());
+    }
+    return replaced(guest, *path);
+}
+
+rnic::AhAttributes GuestAddresses::replaced(const rnic::AhAttributes& guest,
+                                            const UnderlayPath& path) const {
     rnic::AhAttributes underlay = guest;
-    underlay.dgid = path->dgid;
-    underlay.sgid_index = path->sgid_index;
+    underlay.dgid = path.dgid;
+    underlay.sgid_index = path.sgid_index;
     underlay.port = static_cast<uint8_t>(map_->host_port());
     underlay.hop_limit = guest.hop_limit == 0 ? kDefaultHopLimit : guest.hop_limit;
     underlay.flow_label = guest.flow_label & kFlowLabelMask;

@@ -61,14 +61,25 @@ class GuestAddresses {
     // The index of the netdev that has this GID of the host RNIC, 0 when there is none.
     uint32_t netdev_index(const rnic::Gid& underlay) const;
 
+    // Counts a user of a multicast group.  EINVAL for a GID that is none, EADDRINUSE while guests
+    // of another network use the group.
+    Result<MulticastGroups::Lease> use_group(const rnic::Gid& group);
+
     // The attributes for the host RNIC: source index, destination GID and port replaced.
     // EINVAL when sgid_index is empty, EADDRINUSE when another guest has that GID,
     // ENETUNREACH when the destination is unknown, EAFNOSUPPORT when the host RNIC has no
     // source address for it.  Says why in the log.
     Result<rnic::AhAttributes> underlay(const rnic::AhAttributes& guest);
 
+    // The same with a multicast group as destination, which keeps its name.
+    Result<rnic::AhAttributes> underlay_of_group(const rnic::AhAttributes& guest);
+
   private:
-    Result<UnderlayPath> find_path(const rnic::Gid& source, const rnic::Gid& destination);
+    using FindPath = tl::expected<UnderlayPath, AddressError> (AddressMap::*)(
+        const std::string& guest, const rnic::Gid& source, const rnic::Gid& destination);
+    Result<UnderlayPath> find_path(FindPath find, const rnic::Gid& source,
+                                   const rnic::Gid& destination);
+    rnic::AhAttributes replaced(const rnic::AhAttributes& guest, const UnderlayPath& path) const;
 
     const std::string guest_;
     const std::shared_ptr<AddressMap> map_;

@@ -4,9 +4,12 @@
 
 #include <rdma/ib_user_verbs.h>
 
+#include <optional>
+
 #include "memory/placed_pages.h"
 #include "rnic/rnic.h"
 #include "rnic/uverbs/context_state.h"
+#include "rnic/uverbs/multicast_groups.h"
 
 namespace vrdma::uverbs {
 
@@ -58,12 +61,15 @@ class Mr final : public rnic::MemoryRegion {
 
 class Ah final : public rnic::AddressHandle {
   public:
-    Ah(const ContextState& context, uint32_t handle)
-        : object_(context, handle, "address handle",
+    // `group` when it leads to a multicast group.
+    Ah(const ContextState& context, uint32_t handle, std::optional<MulticastGroups::Lease> group)
+        : group_(std::move(group)),
+          object_(context, handle, "address handle",
                   destroy_by_handle<ib_uverbs_destroy_ah, IB_USER_VERBS_CMD_DESTROY_AH>,
                   context.port.rnic->live.address_handles) {}
 
   private:
+    const std::optional<MulticastGroups::Lease> group_;
     KernelObject object_;
 };
 

@@ -51,7 +51,13 @@ class AddressMapTest : public testing::Test {
     // "SOURCE -> DESTINATION", or the name of the error.
     std::string path(const std::string& guest, const std::string& source,
                      const std::string& destination) {
-        const auto found = map().path(guest, gid(source), gid(destination));
+        return text_of(map().path(guest, gid(source), gid(destination)));
+    }
+    std::string group_path(const std::string& guest, const std::string& source,
+                           const std::string& group) {
+        return text_of(map().group_path(guest, gid(source), gid(group)));
+    }
+    std::string text_of(const tl::expected<UnderlayPath, AddressError>& found) {
         if (!found) {
             reason_ = found.error().reason;
             return ::strerrorname_np(to_int(found.error().error));
@@ -223,7 +229,31 @@ TEST_F(AddressMapTest, MulticastAndTheZeroGidAreNoDestinations) {
     EXPECT_EQ(path("a", "10.77.0.1", "ff0e::1"), "ENETUNREACH");
     EXPECT_EQ(path("a", "10.77.0.1", "239.0.0.1"), "ENETUNREACH");
     EXPECT_EQ(path("a", "10.77.0.1", "::"), "ENETUNREACH");
-    EXPECT_THAT(reason_, HasSubstr("only unicast"));
+    EXPECT_THAT(reason_, HasSubstr("an address of its own"));
+}
+
+TEST_F(AddressMapTest, AMulticastGroupKeepsItsNameAndHasASourceOfItsFamily) {
+    sysfs_.set_gid("rxe0", 4, "fd00::a");
+    claim("a", "10.77.0.1");
+    EXPECT_EQ(group_path("a", "10.77.0.1", "239.0.0.1"), "10.9.0.1 -> 239.0.0.1");
+    EXPECT_EQ(group_path("a", "10.77.0.1", "ff0e::1"), "fd00::a -> ff0e::1");
+}
+
+TEST_F(AddressMapTest, AnAnnouncedAddressSendsToMulticastGroupsItself) {
+    claim("a", "10.9.0.11");
+    EXPECT_EQ(group_path("a", "10.9.0.11", "239.0.0.1"), "10.9.0.11 -> 239.0.0.1");
+}
+
+TEST_F(AddressMapTest, AMulticastGroupOfIpv6IsReachedFromALinkLocalAddressAtLeast) {
+    claim("a", "10.77.0.1");
+    EXPECT_EQ(group_path("a", "10.77.0.1", "ff0e::1"), "fe80::a -> ff0e::1");
+}
+
+TEST_F(AddressMapTest, AGuestSendsToMulticastGroupsFromItsOwnAddressesOnly) {
+    claim("a", "10.77.0.1");
+    claim("b", "10.77.0.1");
+    EXPECT_EQ(group_path("b", "10.77.0.1", "239.0.0.1"), "EADDRINUSE");
+    EXPECT_THAT(reason_, HasSubstr("'a' has 10.77.0.1"));
 }
 
 TEST_F(AddressMapTest, TheSourceIsOfTheDestinationsFamily) {

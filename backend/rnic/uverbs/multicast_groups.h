@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include "result.h"
+#include "rnic/attributes.h"
+
+namespace vrdma::uverbs {
+
+// Which network has which multicast group of one RNIC.  Groups go into the underlay by their own
+// names, so guests of two networks that used the same one would hear each other: the network
+// that used it first has it until its last user is gone.  Any thread.
+class MulticastGroups {
+  public:
+    // One user of a group, a queue pair or an address handle.
+    class Lease {
+      public:
+        Lease(Lease&& other) noexcept
+            : groups_(std::exchange(other.groups_, nullptr)), group_(other.group_) {}
+        Lease& operator=(Lease&&) = delete;
+        Lease(const Lease&) = delete;
+        Lease& operator=(const Lease&) = delete;
+        ~Lease();
+
+      private:
+        friend class MulticastGroups;
+        Lease(MulticastGroups& groups, const rnic::Gid& group) : groups_(&groups), group_(group) {}
+
+        MulticastGroups* groups_;  // outlives the lease
+        const rnic::Gid group_;
+    };
+
+    // EADDRINUSE while guests of another network use the group.
+    Result<Lease> use(const std::string& network, const rnic::Gid& group);
+
+  private:
+    struct Group {
+        std::string network;
+        uint64_t users = 0;
+    };
+
+    std::mutex mutex_;
+    std::map<rnic::Gid, Group> groups_;
+};
+
+}  // namespace vrdma::uverbs
