@@ -57,8 +57,13 @@ VRDMA_ASSERT_SIZE(vrdma_cmd_get_dma_mr, 32);
 VRDMA_ASSERT_SIZE(vrdma_cmd_alloc_mr, 32);
 VRDMA_ASSERT_SIZE(vrdma_fast_reg, 24);
 VRDMA_ASSERT_SIZE(vrdma_wr_reg, 16);
+VRDMA_ASSERT_SIZE(vrdma_cmd_rereg_mr, 64);
+VRDMA_ASSERT_SIZE(vrdma_cmd_alloc_mw, 24);
+VRDMA_ASSERT_SIZE(vrdma_rsp_alloc_mw, 24);
 VRDMA_ASSERT_SIZE(vrdma_cmd_create_cq, 32);
 VRDMA_ASSERT_SIZE(vrdma_rsp_create_cq, 24);
+VRDMA_ASSERT_SIZE(vrdma_cmd_resize_cq, 24);
+VRDMA_ASSERT_SIZE(vrdma_rsp_resize_cq, 24);
 VRDMA_ASSERT_SIZE(vrdma_cmd_create_srq, 32);
 VRDMA_ASSERT_SIZE(vrdma_rsp_create_srq, 32);
 VRDMA_ASSERT_SIZE(vrdma_cmd_modify_srq, 32);
@@ -73,6 +78,7 @@ VRDMA_ASSERT_SIZE(vrdma_cmd_query_qp, 24);
 VRDMA_ASSERT_SIZE(vrdma_rsp_query_qp, 128);
 VRDMA_ASSERT_SIZE(vrdma_cmd_create_ah, 60);
 VRDMA_ASSERT_SIZE(vrdma_rsp_query_ah, 52);
+VRDMA_ASSERT_SIZE(vrdma_cmd_mcast, 40);
 VRDMA_ASSERT_SIZE(vrdma_iw_address, 24);
 VRDMA_ASSERT_SIZE(vrdma_iw_param, 264);
 VRDMA_ASSERT_SIZE(vrdma_cmd_iw_connect, 336);
@@ -210,7 +216,32 @@ static inline int vrdma_cmd_alloc_mr_valid(const struct vrdma_cmd_alloc_mr *cmd)
 	       VRDMA_LE32(cmd->max_pages) != 0 && VRDMA_LE32(cmd->run_count) != 0;
 }
 
+/* Runs come with a new translation, and with nothing else. */
+static inline int vrdma_cmd_rereg_mr_valid(const struct vrdma_cmd_rereg_mr *cmd)
+{
+	const __u32 known = VRDMA_REREG_TRANS | VRDMA_REREG_PD | VRDMA_REREG_ACCESS;
+	__u32 flags = VRDMA_LE32(cmd->flags);
+
+	if (!vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd)) || !flags || (flags & ~known))
+		return 0;
+	if (!(flags & VRDMA_REREG_TRANS))
+		return VRDMA_LE32(cmd->run_count) == 0;
+	return vrdma_range_valid(VRDMA_LE64(cmd->start), VRDMA_LE64(cmd->length)) &&
+	       vrdma_range_valid(VRDMA_LE64(cmd->iova), VRDMA_LE64(cmd->length)) &&
+	       VRDMA_LE32(cmd->run_count) != 0;
+}
+
+static inline int vrdma_cmd_alloc_mw_valid(const struct vrdma_cmd_alloc_mw *cmd)
+{
+	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd));
+}
+
 static inline int vrdma_cmd_create_cq_valid(const struct vrdma_cmd_create_cq *cmd)
+{
+	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd)) && VRDMA_LE32(cmd->cqe) != 0;
+}
+
+static inline int vrdma_cmd_resize_cq_valid(const struct vrdma_cmd_resize_cq *cmd)
 {
 	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd)) && VRDMA_LE32(cmd->cqe) != 0;
 }
@@ -243,6 +274,12 @@ static inline int vrdma_cmd_query_qp_valid(const struct vrdma_cmd_query_qp *cmd)
 static inline int vrdma_cmd_create_ah_valid(const struct vrdma_cmd_create_ah *cmd)
 {
 	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd)) && cmd->attr.port != 0;
+}
+
+/* A multicast GID begins with eight ones (IBTA 1.4, 4.1.1). */
+static inline int vrdma_cmd_mcast_valid(const struct vrdma_cmd_mcast *cmd)
+{
+	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd)) && cmd->gid[0] == 0xff;
 }
 
 static inline int vrdma_iw_param_valid(const struct vrdma_iw_param *param)

@@ -4,7 +4,7 @@
  *
  * Device-readable bytes of a chain: the request structure, then udata_in_len
  * bytes of the vendor's, then region_count structures vrdma_udata_region, then the
- * runs of these, then (REG_MR) those of the memory region.  Device-writable bytes:
+ * runs of these, then (REG_MR, REREG_MR) those of the memory region.  Device-writable bytes:
  * the response structure, then udata_out_len bytes for the vendor's.  Attribute
  * values, masks and flags are those of the kernel's <rdma/ib_user_verbs.h>.
  */
@@ -173,6 +173,39 @@ struct vrdma_rsp_reg_mr {
 	__le32 reserved;
 };
 
+/* What REREG_MR changes; the values of enum ib_mr_rereg_flags. */
+#define VRDMA_REREG_TRANS		1	/* start, iova, length and runs */
+#define VRDMA_REREG_PD			2
+#define VRDMA_REREG_ACCESS		4
+
+/* REREG_MR: followed (after udata) by run_count runs, none without VRDMA_REREG_TRANS. */
+struct vrdma_cmd_rereg_mr {
+	struct vrdma_cmd_hdr hdr;
+	__le32 handle;
+	__le32 flags;			/* VRDMA_REREG_* */
+	__le32 pd;
+	__le32 access;
+	__le64 start;
+	__le64 iova;
+	__le64 length;
+	__le32 run_count;
+	__le32 reserved;
+};
+
+/* ALLOC_MW; DEALLOC_MW: vrdma_cmd_handle. */
+struct vrdma_cmd_alloc_mw {
+	struct vrdma_cmd_hdr hdr;
+	__le32 pd;
+	__u8   type;			/* enum ib_mw_type */
+	__u8   reserved[3];
+};
+
+struct vrdma_rsp_alloc_mw {
+	struct vrdma_rsp_hdr hdr;
+	__le32 handle;
+	__le32 rkey;
+};
+
 struct vrdma_cmd_create_cq {
 	struct vrdma_cmd_hdr hdr;
 	__le32 cqe;
@@ -185,6 +218,18 @@ struct vrdma_rsp_create_cq {
 	struct vrdma_rsp_hdr hdr;
 	__le32 handle;
 	__le32 cqe;			/* entries that it really has */
+};
+
+struct vrdma_cmd_resize_cq {
+	struct vrdma_cmd_hdr hdr;
+	__le32 handle;
+	__le32 cqe;
+};
+
+struct vrdma_rsp_resize_cq {
+	struct vrdma_rsp_hdr hdr;
+	__le32 cqe;			/* entries that it has now */
+	__le32 reserved;
 };
 
 struct vrdma_cmd_create_srq {
@@ -320,6 +365,15 @@ struct vrdma_cmd_create_ah {
 struct vrdma_rsp_query_ah {
 	struct vrdma_rsp_hdr hdr;
 	struct vrdma_ah_attr attr;
+};
+
+/* ATTACH_MCAST and DETACH_MCAST */
+struct vrdma_cmd_mcast {
+	struct vrdma_cmd_hdr hdr;
+	__le32 qp;
+	__le16 lid;			/* of no meaning to RoCE */
+	__le16 reserved;
+	__u8   gid[16];			/* of the multicast group */
 };
 
 #endif /* VRDMA_COMMANDS_H */

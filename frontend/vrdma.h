@@ -147,6 +147,13 @@ struct vrdma_mr {
 	struct vrdma_fast_reg *fast_reg;	/* of the kernel's, read by the device */
 	u32 max_pages;		/* that it has room for, */
 	u32 page_count;		/* and that were mapped last */
+	int access;
+	u32 handle;
+	u32 uctx;
+};
+
+struct vrdma_mw {
+	struct ib_mw ibmw;
 	u32 handle;
 	u32 uctx;
 };
@@ -209,6 +216,11 @@ static inline struct vrdma_pd *to_vrdma_pd(struct ib_pd *ibpd)
 static inline struct vrdma_mr *to_vrdma_mr(struct ib_mr *ibmr)
 {
 	return container_of(ibmr, struct vrdma_mr, ibmr);
+}
+
+static inline struct vrdma_mw *to_vrdma_mw(struct ib_mw *ibmw)
+{
+	return container_of(ibmw, struct vrdma_mw, ibmw);
 }
 
 static inline struct vrdma_cq *to_vrdma_cq(struct ib_cq *ibcq)
@@ -347,10 +359,22 @@ void vrdma_mmap_free(struct rdma_user_mmap_entry *rdma_entry);
 struct ib_mr *vrdma_reg_user_mr(struct ib_pd *ibpd, u64 start, u64 length, u64 virt_addr,
 				int access, struct ib_udata *udata);
 int vrdma_dereg_mr(struct ib_mr *ibmr, struct ib_udata *udata);
+struct ib_mr *vrdma_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start, u64 length,
+				  u64 virt_addr, int access, struct ib_pd *ibpd,
+				  struct ib_udata *udata);
+
+/* vrdma_mw.c */
+int vrdma_alloc_mw(struct ib_mw *ibmw, struct ib_udata *udata);
+int vrdma_dealloc_mw(struct ib_mw *ibmw);
+
+/* vrdma_mcast.c */
+int vrdma_attach_mcast(struct ib_qp *ibqp, union ib_gid *gid, u16 lid);
+int vrdma_detach_mcast(struct ib_qp *ibqp, union ib_gid *gid, u16 lid);
 
 /* vrdma_cq.c */
 int vrdma_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
 		    struct vrdma_cq_attrs *attrs);
+int vrdma_resize_cq(struct ib_cq *ibcq, int cqe, struct ib_udata *udata);
 int vrdma_destroy_cq(struct ib_cq *ibcq, struct ib_udata *udata);
 
 /* vrdma_arm.c */

@@ -82,6 +82,47 @@ err_pins:
 	return err;
 }
 
+int vrdma_resize_cq(struct ib_cq *ibcq, int cqe, struct ib_udata *udata)
+{
+	struct vrdma_dev *dev = to_vrdma_dev(ibcq->device);
+	struct vrdma_cq *cq = to_vrdma_cq(ibcq);
+	struct vrdma_cmd_resize_cq *req;
+	struct vrdma_rsp_resize_cq *rsp;
+	struct vrdma_cmd *cmd;
+	u32 now;
+	int err;
+
+	if (!udata)
+		return -EOPNOTSUPP;
+	if (cqe < 1)
+		return -EINVAL;
+
+	cmd = vrdma_cmd_alloc(dev, VRDMA_CMD_RESIZE_CQ, sizeof(*req), sizeof(*rsp), cq->uctx,
+			      udata);
+	if (IS_ERR(cmd))
+		return PTR_ERR(cmd);
+
+	req = cmd->req;
+	req->handle = cpu_to_le32(cq->handle);
+	req->cqe = cpu_to_le32(cqe);
+
+	err = vrdma_cmd_exec(dev, cmd);
+	if (err)
+		goto out;
+
+	rsp = cmd->rsp;
+	now = le32_to_cpu(rsp->cqe);
+	if (now < cqe || now > INT_MAX) {
+		err = -EIO;
+		goto out;
+	}
+	ibcq->cqe = now;
+	err = vrdma_cmd_copy_udata(cmd, udata);
+out:
+	vrdma_cmd_put(cmd);
+	return err;
+}
+
 int vrdma_destroy_cq(struct ib_cq *ibcq, struct ib_udata *udata)
 {
 	struct vrdma_dev *dev = to_vrdma_dev(ibcq->device);

@@ -11,7 +11,10 @@
 				 IB_DEVICE_CHANGE_PHY_PORT | IB_DEVICE_UD_AV_PORT_ENFORCE | \
 				 IB_DEVICE_CURR_QP_STATE_MOD | IB_DEVICE_PORT_ACTIVE_EVENT | \
 				 IB_DEVICE_SYS_IMAGE_GUID | IB_DEVICE_RC_RNR_NAK_GEN | \
-				 IB_DEVICE_SRQ_RESIZE | IB_DEVICE_N_NOTIFY_CQ)
+				 IB_DEVICE_SRQ_RESIZE | IB_DEVICE_N_NOTIFY_CQ | \
+				 VRDMA_DEVICE_MW_CAPS)
+#define VRDMA_DEVICE_MW_CAPS	(IB_DEVICE_MEM_WINDOW | IB_DEVICE_MEM_WINDOW_TYPE_2A | \
+				 IB_DEVICE_MEM_WINDOW_TYPE_2B)
 
 /* GID indexes have eight bits in an address vector. */
 #define VRDMA_MAX_GIDS		256
@@ -56,6 +59,18 @@ static void vrdma_unpack_device(struct vrdma_dev *dev, struct ib_device_attr *at
 					  IB_DEVICE_MEM_MGT_EXTENSIONS;
 		attr->max_fast_reg_page_list_len = min_t(u32, le32_to_cpu(rsp->max_fast_reg_pages),
 							 VRDMA_MAX_FAST_REG_PAGES);
+	}
+
+	if (virtio_has_feature(dev->vdev, VRDMA_F_MW))
+		attr->max_mw = le32_to_cpu(rsp->max_mw);
+	else
+		attr->device_cap_flags &= ~(u64)VRDMA_DEVICE_MW_CAPS;
+
+	if (virtio_has_feature(dev->vdev, VRDMA_F_MCAST)) {
+		attr->max_mcast_grp = le32_to_cpu(rsp->max_mcast_grp);
+		attr->max_mcast_qp_attach = le32_to_cpu(rsp->max_mcast_qp_attach);
+		attr->max_total_mcast_qp_attach =
+			min_t(u64, (u64)attr->max_mcast_grp * attr->max_mcast_qp_attach, INT_MAX);
 	}
 }
 

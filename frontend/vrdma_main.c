@@ -73,6 +73,38 @@ static const struct ib_device_ops vrdma_kernel_ops = {
 	.post_srq_recv = vrdma_post_srq_recv,
 };
 
+static const struct ib_device_ops vrdma_mw_ops = {
+	.alloc_mw = vrdma_alloc_mw,
+	.dealloc_mw = vrdma_dealloc_mw,
+
+	INIT_RDMA_OBJ_SIZE(ib_mw, vrdma_mw, ibmw),
+};
+
+static const struct ib_device_ops vrdma_rereg_mr_ops = {
+	.rereg_user_mr = vrdma_rereg_user_mr,
+};
+
+static const struct ib_device_ops vrdma_resize_cq_ops = {
+	.resize_cq = vrdma_resize_cq,
+};
+
+static const struct ib_device_ops vrdma_mcast_ops = {
+	.attach_mcast = vrdma_attach_mcast,
+	.detach_mcast = vrdma_detach_mcast,
+};
+
+/* The verbs that not every RNIC has. */
+static const struct {
+	unsigned int feature;
+	const struct ib_device_ops *ops;
+} vrdma_optional_ops[] = {
+	{ VRDMA_F_SRQ, &vrdma_srq_ops },
+	{ VRDMA_F_MW, &vrdma_mw_ops },
+	{ VRDMA_F_REREG_MR, &vrdma_rereg_mr_ops },
+	{ VRDMA_F_RESIZE_CQ, &vrdma_resize_cq_ops },
+	{ VRDMA_F_MCAST, &vrdma_mcast_ops },
+};
+
 /* True when the device is of no use any more: unplugged, or in need of a reset. */
 bool vrdma_lost(struct vrdma_dev *dev)
 {
@@ -313,6 +345,7 @@ static void vrdma_stop_queues(struct vrdma_dev *dev)
 static struct vrdma_dev *vrdma_alloc_dev(struct virtio_device *vdev)
 {
 	struct vrdma_dev *dev = ib_alloc_device(vrdma_dev, ibdev);
+	unsigned int i;
 
 	if (!dev)
 		return NULL;
@@ -335,8 +368,9 @@ static struct vrdma_dev *vrdma_alloc_dev(struct virtio_device *vdev)
 	dev->ibdev.uverbs_cmd_mask |= BIT_ULL(IB_USER_VERBS_CMD_POST_SEND) |
 				      BIT_ULL(IB_USER_VERBS_CMD_REQ_NOTIFY_CQ);
 	ib_set_device_ops(&dev->ibdev, &vrdma_ops);
-	if (virtio_has_feature(vdev, VRDMA_F_SRQ))
-		ib_set_device_ops(&dev->ibdev, &vrdma_srq_ops);
+	for (i = 0; i < ARRAY_SIZE(vrdma_optional_ops); i++)
+		if (virtio_has_feature(vdev, vrdma_optional_ops[i].feature))
+			ib_set_device_ops(&dev->ibdev, vrdma_optional_ops[i].ops);
 	if (vrdma_kernel_verbs(dev))
 		ib_set_device_ops(&dev->ibdev, &vrdma_kernel_ops);
 	if (vrdma_iwarp(dev))
@@ -507,6 +541,10 @@ static int vrdma_restore(struct virtio_device *vdev)
 static const unsigned int vrdma_features[] = {
 	VRDMA_F_SRQ,
 	VRDMA_F_CQ_DOORBELL,
+	VRDMA_F_MW,
+	VRDMA_F_REREG_MR,
+	VRDMA_F_RESIZE_CQ,
+	VRDMA_F_MCAST,
 	VRDMA_F_IWARP,
 	VRDMA_F_IW_CM,
 	VRDMA_F_RDMA_CM,

@@ -67,10 +67,14 @@ constexpr Command kCommands[] = {
     VRDMA_COMMAND(ALLOC_PD, alloc_pd, vrdma_cmd_empty_valid),
     VRDMA_COMMAND(DEALLOC_PD, dealloc_pd, vrdma_cmd_handle_valid),
     VRDMA_COMMAND(REG_MR, reg_mr, vrdma_cmd_reg_mr_valid),
+    VRDMA_COMMAND(REREG_MR, rereg_mr, vrdma_cmd_rereg_mr_valid),
     VRDMA_COMMAND(DEREG_MR, dereg_mr, vrdma_cmd_handle_valid),
     VRDMA_COMMAND(GET_DMA_MR, get_dma_mr, vrdma_cmd_get_dma_mr_valid),
     VRDMA_COMMAND(ALLOC_MR, alloc_mr, vrdma_cmd_alloc_mr_valid),
+    VRDMA_COMMAND(ALLOC_MW, alloc_mw, vrdma_cmd_alloc_mw_valid),
+    VRDMA_COMMAND(DEALLOC_MW, dealloc_mw, vrdma_cmd_handle_valid),
     VRDMA_COMMAND(CREATE_CQ, create_cq, vrdma_cmd_create_cq_valid),
+    VRDMA_COMMAND(RESIZE_CQ, resize_cq, vrdma_cmd_resize_cq_valid),
     VRDMA_COMMAND(DESTROY_CQ, destroy_cq, vrdma_cmd_handle_valid),
     VRDMA_COMMAND(CREATE_SRQ, create_srq, vrdma_cmd_create_srq_valid),
     VRDMA_COMMAND(MODIFY_SRQ, modify_srq, vrdma_cmd_modify_srq_valid),
@@ -83,6 +87,8 @@ constexpr Command kCommands[] = {
     VRDMA_COMMAND(CREATE_AH, create_ah, vrdma_cmd_create_ah_valid),
     VRDMA_COMMAND(QUERY_AH, query_ah, vrdma_cmd_handle_valid),
     VRDMA_COMMAND(DESTROY_AH, destroy_ah, vrdma_cmd_handle_valid),
+    VRDMA_COMMAND(ATTACH_MCAST, attach_mcast, vrdma_cmd_mcast_valid),
+    VRDMA_COMMAND(DETACH_MCAST, detach_mcast, vrdma_cmd_mcast_valid),
     VRDMA_COMMAND(IW_CONNECT, iw_connect, vrdma_cmd_iw_connect_valid),
     VRDMA_COMMAND(IW_LISTEN, iw_listen, vrdma_cmd_iw_listen_valid),
     VRDMA_COMMAND(IW_ACCEPT, iw_accept, vrdma_cmd_iw_accept_valid),
@@ -109,10 +115,12 @@ bool releases(uint16_t opcode) {
         case VRDMA_CMD_MUNMAP:
         case VRDMA_CMD_DEALLOC_PD:
         case VRDMA_CMD_DEREG_MR:
+        case VRDMA_CMD_DEALLOC_MW:
         case VRDMA_CMD_DESTROY_CQ:
         case VRDMA_CMD_DESTROY_SRQ:
         case VRDMA_CMD_DESTROY_QP:
         case VRDMA_CMD_DESTROY_AH:
+        case VRDMA_CMD_DETACH_MCAST:
         case VRDMA_CMD_IW_CLOSE:
         case VRDMA_CMD_CM_CLOSE:
             return true;
@@ -136,6 +144,8 @@ uint32_t run_count(uint16_t opcode, std::span<const std::byte> request) {
             return run_count_of<vrdma_cmd_reg_mr>(request);
         case VRDMA_CMD_ALLOC_MR:
             return run_count_of<vrdma_cmd_alloc_mr>(request);
+        case VRDMA_CMD_REREG_MR:
+            return run_count_of<vrdma_cmd_rereg_mr>(request);
         default:
             return 0;
     }

@@ -14,10 +14,12 @@ struct Limits {
     uint32_t contexts = 1024;
     uint32_t protection_domains = 4096;
     uint32_t memory_regions = 65536;
+    uint32_t memory_windows = 65536;
     uint32_t completion_queues = 8192;
     uint32_t shared_receive_queues = 4096;
     uint32_t queue_pairs = 8192;
     uint32_t address_handles = 65536;
+    uint32_t multicast_attachments = 4096;   // of queue pairs to groups
     uint32_t connection_files = 1024;        // of the connection manager's user interface
     uint32_t mappings = 32768;               // of RNIC memory in the window
     uint64_t registered_bytes = 1ULL << 40;  // over all memory regions

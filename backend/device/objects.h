@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
 
 #include "rnic/rnic.h"
 
@@ -33,6 +34,12 @@ struct MrObject {
     MemoryUse memory;
 };
 
+struct MwObject {
+    uint32_t uctx = 0;
+    PdObject* pd = nullptr;
+    std::unique_ptr<rnic::MemoryWindow> mw;
+};
+
 struct CqObject {
     uint32_t uctx = 0;
     std::unique_ptr<rnic::CompletionQueue> cq;
@@ -55,6 +62,7 @@ struct QpObject {
     CqObject* recv_cq = nullptr;
     SrqObject* srq = nullptr;  // or none
     std::unique_ptr<rnic::QueuePair> qp;
+    std::set<rnic::Gid> groups{};  // multicast groups that it is attached to
     bool sq_sig_all = false;
     MemoryUse memory;
 };

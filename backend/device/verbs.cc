@@ -26,6 +26,7 @@ Verbs::Verbs(Options options, rnic::Port& port, WindowMapper& window, DoorbellMe
       contexts_(options_.limits.contexts),
       pds_(handle_limit(options_.limits.protection_domains, options_.attributes.max_pd)),
       mrs_(handle_limit(options_.limits.memory_regions, options_.attributes.max_mr)),
+      mws_(handle_limit(options_.limits.memory_windows, options_.attributes.max_mw)),
       cqs_(doorbell_handle_limit(options_.limits.completion_queues, options_.attributes.max_cq)),
       srqs_(handle_limit(options_.limits.shared_receive_queues, options_.attributes.max_srq)),
       qps_(doorbell_handle_limit(options_.limits.queue_pairs, options_.attributes.max_qp)),
@@ -39,6 +40,7 @@ Verbs::~Verbs() {
     srqs_.erase_if([](SrqObject&) { return true; });
     cqs_.erase_if([](CqObject&) { return true; });
     ahs_.erase_if([](AhObject&) { return true; });
+    mws_.erase_if([](MwObject&) { return true; });
     mrs_.erase_if([](MrObject&) { return true; });
     pds_.erase_if([](PdObject&) { return true; });
 }
@@ -48,10 +50,12 @@ ObjectCounts Verbs::counts() const {
         .contexts = contexts_.size(),
         .protection_domains = pds_.size(),
         .memory_regions = mrs_.size(),
+        .memory_windows = mws_.size(),
         .completion_queues = cqs_.size(),
         .shared_receive_queues = srqs_.size(),
         .queue_pairs = qps_.size(),
         .address_handles = ahs_.size(),
+        .multicast_attachments = multicast_attachments_,
         .connection_files = cm_files_.size(),
         .mappings = static_cast<uint32_t>(mappings_.size()),
         .registered_bytes = registered_bytes_,
@@ -70,10 +74,14 @@ Result<void> Verbs::query_device(Call&, const vrdma_cmd_empty&, vrdma_rsp_query_
     rnic::DeviceAttributes attributes = options_.attributes;
     attributes.max_pd = pds_.limit();
     attributes.max_mr = mrs_.limit();
+    attributes.max_mw = attributes.has_mw ? mws_.limit() : 0;
     attributes.max_cq = cqs_.limit();
     attributes.max_srq = attributes.has_srq ? srqs_.limit() : 0;
     attributes.max_qp = qps_.limit();
     attributes.max_ah = ahs_.limit();
+    if (!attributes.has_mcast) {
+        attributes.max_mcast_grp = attributes.max_mcast_qp_attach = 0;
+    }
     to_wire(attributes, response);
     return {};
 }
@@ -193,6 +201,13 @@ void Verbs::release_context(uint32_t handle) {
             return false;
         }
         --ah.pd->users;
+        return true;
+    });
+    mws_.erase_if([&](MwObject& mw) {
+        if (!mine(mw)) {
+            return false;
+        }
+        --mw.pd->users;
         return true;
     });
     mrs_.erase_if([&](MrObject& mr) {

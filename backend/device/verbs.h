@@ -24,10 +24,12 @@ struct ObjectCounts {
     uint32_t contexts = 0;
     uint32_t protection_domains = 0;
     uint32_t memory_regions = 0;
+    uint32_t memory_windows = 0;
     uint32_t completion_queues = 0;
     uint32_t shared_receive_queues = 0;
     uint32_t queue_pairs = 0;
     uint32_t address_handles = 0;
+    uint32_t multicast_attachments = 0;
     uint32_t connection_files = 0;
     uint32_t mappings = 0;
     uint64_t registered_bytes = 0;
@@ -43,7 +45,7 @@ struct DoorbellMemory {
 struct Call {
     uint32_t uctx = VRDMA_NO_HANDLE;
     rnic::Udata udata;
-    std::span<const vrdma_run> runs{};  // REG_MR and ALLOC_MR only; a private copy
+    std::span<const vrdma_run> runs{};  // of a memory region; a private copy
     MemoryUse lasting{};                // of udata.regions, what the new object keeps
     bool cancelled = false;             // set by a verb that waits for the window in vain
 };
@@ -100,13 +102,20 @@ class Verbs {
     Result<void> alloc_pd(Call& call, const vrdma_cmd_empty& request, vrdma_rsp_handle& response);
     Result<void> dealloc_pd(Call& call, const vrdma_cmd_handle& request, vrdma_rsp_empty& response);
     Result<void> reg_mr(Call& call, const vrdma_cmd_reg_mr& request, vrdma_rsp_reg_mr& response);
+    Result<void> rereg_mr(Call& call, const vrdma_cmd_rereg_mr& request,
+                          vrdma_rsp_reg_mr& response);
     Result<void> dereg_mr(Call& call, const vrdma_cmd_handle& request, vrdma_rsp_empty& response);
     Result<void> get_dma_mr(Call& call, const vrdma_cmd_get_dma_mr& request,
                             vrdma_rsp_reg_mr& response);
     Result<void> alloc_mr(Call& call, const vrdma_cmd_alloc_mr& request,
                           vrdma_rsp_reg_mr& response);
+    Result<void> alloc_mw(Call& call, const vrdma_cmd_alloc_mw& request,
+                          vrdma_rsp_alloc_mw& response);
+    Result<void> dealloc_mw(Call& call, const vrdma_cmd_handle& request, vrdma_rsp_empty& response);
     Result<void> create_cq(Call& call, const vrdma_cmd_create_cq& request,
                            vrdma_rsp_create_cq& response);
+    Result<void> resize_cq(Call& call, const vrdma_cmd_resize_cq& request,
+                           vrdma_rsp_resize_cq& response);
     Result<void> destroy_cq(Call& call, const vrdma_cmd_handle& request, vrdma_rsp_empty& response);
     Result<void> create_srq(Call& call, const vrdma_cmd_create_srq& request,
                             vrdma_rsp_create_srq& response);
@@ -128,6 +137,10 @@ class Verbs {
     Result<void> query_ah(Call& call, const vrdma_cmd_handle& request,
                           vrdma_rsp_query_ah& response);
     Result<void> destroy_ah(Call& call, const vrdma_cmd_handle& request, vrdma_rsp_empty& response);
+    Result<void> attach_mcast(Call& call, const vrdma_cmd_mcast& request,
+                              vrdma_rsp_empty& response);
+    Result<void> detach_mcast(Call& call, const vrdma_cmd_mcast& request,
+                              vrdma_rsp_empty& response);
     Result<void> iw_connect(Call& call, const vrdma_cmd_iw_connect& request,
                             vrdma_rsp_empty& response);
     Result<void> iw_listen(Call& call, const vrdma_cmd_iw_listen& request,
@@ -175,6 +188,7 @@ class Verbs {
     HandleTable<ContextObject> contexts_;
     HandleTable<PdObject> pds_;
     HandleTable<MrObject> mrs_;
+    HandleTable<MwObject> mws_;
     HandleTable<CqObject> cqs_;
     HandleTable<SrqObject> srqs_;
     HandleTable<QpObject> qps_;
@@ -183,6 +197,7 @@ class Verbs {
     std::map<uint64_t, MappingObject> mappings_;  // by window offset
     uint64_t registered_bytes_ = 0;
     uint64_t registered_runs_ = 0;
+    uint32_t multicast_attachments_ = 0;
     bool doorbells_mapped_ = false;
     uint64_t doorbells_offset_ = 0;
 };

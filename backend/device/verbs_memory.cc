@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Protection domains and memory regions.
+// Protection domains, memory regions and memory windows.
 #include "device/verbs.h"
 #include "device/verbs_internal.h"
 
@@ -159,8 +159,109 @@ Result<void> Verbs::dereg_mr(Call& call, const vrdma_cmd_handle& request, vrdma_
     if (!mr) {
         return fail(mr.error());
     }
+    if (auto free = (*mr)->mr->deregister(); !free) {
+        return free;
+    }
     release_mr(**mr);
     mrs_.erase(le32toh(request.handle));
+    return {};
+}
+
+Result<void> Verbs::rereg_mr(Call& call, const vrdma_cmd_rereg_mr& request,
+                             vrdma_rsp_reg_mr& response) {
+    if (!options_.attributes.has_rereg_mr) {
+        return fail(EOPNOTSUPP);
+    }
+    auto found = owned(mrs_, call, le32toh(request.handle));
+    if (!found) {
+        return fail(found.error());
+    }
+    MrObject& mr = **found;
+    const uint32_t flags = le32toh(request.flags);
+    const rnic::MrChanges changes{.translation = (flags & VRDMA_REREG_TRANS) != 0,
+                                  .pd = (flags & VRDMA_REREG_PD) != 0,
+                                  .access = (flags & VRDMA_REREG_ACCESS) != 0};
+    PdObject* pd = mr.pd;
+    if (changes.pd) {
+        auto new_pd = owned(pds_, call, le32toh(request.pd));
+        if (!new_pd) {
+            return fail(new_pd.error());
+        }
+        pd = *new_pd;
+    }
+    rnic::MrAttributes attributes{
+        .start = {}, .iova = {}, .length = 0, .access = le32toh(request.access), .pieces = {}};
+    MemoryUse memory = mr.memory;
+    if (changes.translation) {
+        attributes.start = {le64toh(request.start)};
+        attributes.iova = {le64toh(request.iova)};
+        attributes.length = le64toh(request.length);
+        if (attributes.length > options_.attributes.max_mr_size) {
+            return fail(EINVAL);
+        }
+        memory = {.bytes = attributes.length, .runs = call.runs.size()};
+        // The old memory counts as long as the new one may not take its place.
+        if (auto room = check_room(memory); !room) {
+            return room;
+        }
+        auto pieces = pin(call.runs, attributes.length);
+        if (!pieces) {
+            return fail(pieces.error());
+        }
+        attributes.pieces = std::move(*pieces);
+    }
+    auto result = mr.mr->reregister(changes, changes.pd ? pd->pd.get() : nullptr,
+                                    std::move(attributes), call.udata);
+    if (!result) {
+        return result;
+    }
+    --mr.pd->users;
+    ++pd->users;
+    mr.pd = pd;
+    let_go(mr.memory);
+    hold(memory);
+    mr.memory = memory;
+    response.handle = request.handle;
+    response.lkey = htole32(mr.mr->lkey());
+    response.rkey = htole32(mr.mr->rkey());
+    return {};
+}
+
+Result<void> Verbs::alloc_mw(Call& call, const vrdma_cmd_alloc_mw& request,
+                             vrdma_rsp_alloc_mw& response) {
+    if (!options_.attributes.has_mw) {
+        return fail(EOPNOTSUPP);
+    }
+    auto context = this->context(call);
+    if (!context) {
+        return fail(context.error());
+    }
+    auto pd = owned(pds_, call, le32toh(request.pd));
+    if (!pd) {
+        return fail(pd.error());
+    }
+    auto handle = reserve(mws_, "memory windows");
+    if (!handle) {
+        return fail(handle.error());
+    }
+    auto mw = (*context)->alloc_mw(*(*pd)->pd, request.type, call.udata);
+    if (!mw) {
+        return fail(mw.error());
+    }
+    ++(*pd)->users;
+    response.handle = htole32(*handle);
+    response.rkey = htole32((*mw)->rkey());
+    mws_.insert(*handle, MwObject{.uctx = call.uctx, .pd = *pd, .mw = std::move(*mw)});
+    return {};
+}
+
+Result<void> Verbs::dealloc_mw(Call& call, const vrdma_cmd_handle& request, vrdma_rsp_empty&) {
+    auto mw = owned(mws_, call, le32toh(request.handle));
+    if (!mw) {
+        return fail(mw.error());
+    }
+    --(*mw)->pd->users;
+    mws_.erase(le32toh(request.handle));
     return {};
 }
 

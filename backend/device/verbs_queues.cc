@@ -38,6 +38,23 @@ Result<void> Verbs::create_cq(Call& call, const vrdma_cmd_create_cq& request,
     return {};
 }
 
+Result<void> Verbs::resize_cq(Call& call, const vrdma_cmd_resize_cq& request,
+                              vrdma_rsp_resize_cq& response) {
+    if (!options_.attributes.has_resize_cq) {
+        return fail(EOPNOTSUPP);
+    }
+    auto cq = owned(cqs_, call, le32toh(request.handle));
+    if (!cq) {
+        return fail(cq.error());
+    }
+    uint32_t cqe = le32toh(request.cqe);
+    if (auto result = (*cq)->cq->resize(cqe, call.udata); !result) {
+        return result;
+    }
+    response.cqe = htole32(cqe);
+    return {};
+}
+
 Result<void> Verbs::destroy_cq(Call& call, const vrdma_cmd_handle& request, vrdma_rsp_empty&) {
     auto cq = owned(cqs_, call, le32toh(request.handle));
     if (!cq) {
@@ -206,6 +223,7 @@ void Verbs::release_qp(QpObject& qp) {
     if (qp.srq != nullptr) {
         --qp.srq->users;
     }
+    multicast_attachments_ -= static_cast<uint32_t>(qp.groups.size());
     let_go(qp.memory);
 }
 

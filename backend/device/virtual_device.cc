@@ -83,6 +83,18 @@ uint64_t VirtualDevice::features() const {
     if (attributes_.has_srq) {
         features |= uint64_t{1} << VRDMA_F_SRQ;
     }
+    if (attributes_.has_mw) {
+        features |= uint64_t{1} << VRDMA_F_MW;
+    }
+    if (attributes_.has_rereg_mr) {
+        features |= uint64_t{1} << VRDMA_F_REREG_MR;
+    }
+    if (attributes_.has_resize_cq) {
+        features |= uint64_t{1} << VRDMA_F_RESIZE_CQ;
+    }
+    if (attributes_.has_mcast) {
+        features |= uint64_t{1} << VRDMA_F_MCAST;
+    }
     if (attributes_.cq_doorbell) {
         features |= uint64_t{1} << VRDMA_F_CQ_DOORBELL;
     }

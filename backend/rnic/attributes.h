@@ -54,6 +54,10 @@ struct DeviceAttributes {
     uint32_t driver_id = 0;           // enum rdma_driver_id: whose user library fits
     uint32_t uverbs_abi_version = 0;  // of that driver's user ABI
     bool has_srq = false;
+    bool has_mw = false;
+    bool has_rereg_mr = false;
+    bool has_resize_cq = false;
+    bool has_mcast = false;
     bool iwarp = false;         // else RoCE
     bool connections = false;   // iWARP: ports have a connection manager
     bool rdma_cm = false;       // RoCE: ports forward the connection manager's user interface
@@ -92,6 +96,13 @@ struct DmaMrAttributes {
 struct FastMrAttributes {
     uint32_t max_pages = 0;
     std::vector<memory::PinnedRange> description;  // vrdma_fast_reg and max_pages addresses
+};
+
+// Which of a region's attributes REREG_MR changes.
+struct MrChanges {
+    bool translation = false;  // start, iova, length and pieces
+    bool pd = false;
+    bool access = false;
 };
 
 struct CqAttributes {

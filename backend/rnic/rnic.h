@@ -3,11 +3,14 @@
 // through.  The device layer owns the object tables, checks ownership and counts
 // references, so an implementation may take for granted that
 //  - objects passed to a verb belong to the context that the verb is called on,
-//  - an object is destroyed only when no other one refers to it any more (an MR,
+//  - an object is destroyed only when no other one refers to it any more (an MR, MW,
 //    AH, SRQ or QP before its PD, a QP before its CQs and SRQ, all before the context).
 // It may take nothing for granted about attribute values and udata.
 //
 // Destroying the C++ object destroys the RNIC's; that cannot fail.
+//
+// Verbs that an RNIC need not have answer EOPNOTSUPP here; DeviceAttributes says which
+// ones it has, and the others are not called.
 //
 // Threads: the verbs of one Port are called by one thread at a time; different
 // ports by different threads concurrently.  EventSink is called from any thread.
@@ -84,11 +87,31 @@ class MemoryRegion {
     virtual ~MemoryRegion() = default;
     virtual uint32_t lkey() const = 0;
     virtual uint32_t rkey() const = 0;
+
+    // Changes what `changes` says to what `attributes` and `pd` (null unless it changes)
+    // are; the keys may be others afterwards. After a failure all is as before.
+    virtual Result<void> reregister(const MrChanges& /*changes*/, ProtectionDomain* /*pd*/,
+                                    MrAttributes /*attributes*/, Udata& /*udata*/) {
+        return fail(EOPNOTSUPP);
+    }
+
+    // Asked before DEREG_MR destroys the region: an error, EBUSY for instance, when memory
+    // windows are bound to it. It is destroyed without being asked when its context ends.
+    virtual Result<void> deregister() { return {}; }
+};
+
+class MemoryWindow {
+  public:
+    virtual ~MemoryWindow() = default;
+    virtual uint32_t rkey() const = 0;  // as it was allocated
 };
 
 class CompletionQueue {
   public:
     virtual ~CompletionQueue() = default;
+    // `cqe`, in: wanted, out: there. No completion gets lost; EINVAL when those that wait
+    // would not fit.
+    virtual Result<void> resize(uint32_t& /*cqe*/, Udata& /*udata*/) { return fail(EOPNOTSUPP); }
 };
 
 class SharedReceiveQueue {
@@ -107,6 +130,15 @@ class QueuePair {
     virtual Result<void> modify(uint32_t attr_mask, const QpAttributes& attributes,
                                 Udata& udata) = 0;
     virtual Result<QpAttributes> query() = 0;
+
+    // `gid` is a multicast GID. The device layer attaches once and detaches what is attached;
+    // destroying the queue pair ends what there is.
+    virtual Result<void> attach_mcast(const Gid& /*gid*/, uint16_t /*lid*/) {
+        return fail(EOPNOTSUPP);
+    }
+    virtual Result<void> detach_mcast(const Gid& /*gid*/, uint16_t /*lid*/) {
+        return fail(EOPNOTSUPP);
+    }
 };
 
 class AddressHandle {
@@ -139,6 +171,11 @@ class Context {
         return fail(EOPNOTSUPP);
     }
     virtual Result<std::unique_ptr<MemoryRegion>> alloc_mr(ProtectionDomain&, FastMrAttributes) {
+        return fail(EOPNOTSUPP);
+    }
+    // `type`: 1 or 2 (IBTA 1.4, 10.6.7.2), EINVAL for others.
+    virtual Result<std::unique_ptr<MemoryWindow>> alloc_mw(ProtectionDomain& /*pd*/,
+                                                           uint8_t /*type*/, Udata& /*udata*/) {
         return fail(EOPNOTSUPP);
     }
     // `handle` is the guest's name of the object: the one in the doorbell area and in

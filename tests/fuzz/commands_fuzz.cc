@@ -86,6 +86,12 @@ constexpr std::array kShapes = {
     Shape{VRDMA_CMD_DEALLOC_PD, sizeof(vrdma_cmd_handle), sizeof(vrdma_rsp_empty)},
     Shape{VRDMA_CMD_REG_MR, sizeof(vrdma_cmd_reg_mr), sizeof(vrdma_rsp_reg_mr)},
     Shape{VRDMA_CMD_DEREG_MR, sizeof(vrdma_cmd_handle), sizeof(vrdma_rsp_empty)},
+    Shape{VRDMA_CMD_REREG_MR, sizeof(vrdma_cmd_rereg_mr), sizeof(vrdma_rsp_reg_mr)},
+    Shape{VRDMA_CMD_ALLOC_MW, sizeof(vrdma_cmd_alloc_mw), sizeof(vrdma_rsp_alloc_mw)},
+    Shape{VRDMA_CMD_DEALLOC_MW, sizeof(vrdma_cmd_handle), sizeof(vrdma_rsp_empty)},
+    Shape{VRDMA_CMD_RESIZE_CQ, sizeof(vrdma_cmd_resize_cq), sizeof(vrdma_rsp_resize_cq)},
+    Shape{VRDMA_CMD_ATTACH_MCAST, sizeof(vrdma_cmd_mcast), sizeof(vrdma_rsp_empty)},
+    Shape{VRDMA_CMD_DETACH_MCAST, sizeof(vrdma_cmd_mcast), sizeof(vrdma_rsp_empty)},
     Shape{VRDMA_CMD_CREATE_CQ, sizeof(vrdma_cmd_create_cq), sizeof(vrdma_rsp_create_cq)},
     Shape{VRDMA_CMD_DESTROY_CQ, sizeof(vrdma_cmd_handle), sizeof(vrdma_rsp_empty)},
     Shape{VRDMA_CMD_CREATE_SRQ, sizeof(vrdma_cmd_create_srq), sizeof(vrdma_rsp_create_srq)},
@@ -151,6 +157,15 @@ void add_regions(FuzzedDataProvider& input, std::vector<std::byte>& request) {
     }
 }
 
+template <typename Request>
+void set_runs(std::vector<std::byte>& request, uint32_t count, uint64_t length) {
+    Request typed;
+    std::memcpy(&typed, request.data(), sizeof(typed));
+    typed.run_count = htole32(count);
+    typed.length = htole64(length);
+    std::memcpy(request.data(), &typed, sizeof(typed));
+}
+
 std::vector<std::byte> make_request(FuzzedDataProvider& input, const Shape& shape) {
     std::vector<std::byte> request(shape.request);
     // Words, as nearly every field is one; raw bytes now and then.
@@ -175,7 +190,7 @@ std::vector<std::byte> make_request(FuzzedDataProvider& input, const Shape& shap
         std::memcpy(&request[shape.request], &pointer, sizeof(pointer));
         add_regions(input, request);
     }
-    if (shape.opcode == VRDMA_CMD_REG_MR) {
+    if (shape.opcode == VRDMA_CMD_REG_MR || shape.opcode == VRDMA_CMD_REREG_MR) {
         const auto count = input.ConsumeIntegralInRange<uint32_t>(0, 4);
         uint64_t length = 0;
         for (uint32_t i = 0; i < count; ++i) {
@@ -186,11 +201,14 @@ std::vector<std::byte> make_request(FuzzedDataProvider& input, const Shape& shap
             const auto bytes = std::as_bytes(std::span(&run, 1));
             request.insert(request.end(), bytes.begin(), bytes.end());
         }
-        vrdma_cmd_reg_mr reg_mr;
-        std::memcpy(&reg_mr, request.data(), sizeof(reg_mr));
-        reg_mr.run_count = htole32(count);
-        reg_mr.length = htole64(length);
-        std::memcpy(request.data(), &reg_mr, sizeof(reg_mr));
+        if (shape.opcode == VRDMA_CMD_REG_MR) {
+            set_runs<vrdma_cmd_reg_mr>(request, count, length);
+        } else {
+            set_runs<vrdma_cmd_rereg_mr>(request, count, length);
+        }
+    }
+    if (shape.opcode == VRDMA_CMD_ATTACH_MCAST || shape.opcode == VRDMA_CMD_DETACH_MCAST) {
+        request[offsetof(vrdma_cmd_mcast, gid)] = std::byte{0xff};
     }
     // And a mistake.
     if (input.ConsumeIntegralInRange(0, 7) == 0 && !request.empty()) {
@@ -270,6 +288,8 @@ void fuzz_commands(const uint8_t* data, size_t size) {
         limits.contexts = 4;
         limits.protection_domains = limits.memory_regions = limits.completion_queues = 5;
         limits.shared_receive_queues = limits.queue_pairs = limits.address_handles = 5;
+        limits.memory_windows = 5;
+        limits.multicast_attachments = 3;
         limits.mappings = 6;
         limits.registered_bytes = 0x20000;
         limits.total_mr_runs = 10;
@@ -305,6 +325,8 @@ void fuzz_commands(const uint8_t* data, size_t size) {
             require(static_cast<int>(counts.contexts) == state.contexts);
             require(static_cast<int>(counts.protection_domains) == state.pds);
             require(static_cast<int>(counts.memory_regions) == state.mrs);
+            require(static_cast<int>(counts.memory_windows) == state.mws);
+            require(counts.multicast_attachments <= limits.multicast_attachments);
             require(static_cast<int>(counts.completion_queues) == state.cqs);
             require(static_cast<int>(counts.shared_receive_queues) == state.srqs);
             require(static_cast<int>(counts.queue_pairs) == state.qps);
@@ -320,7 +342,8 @@ void fuzz_commands(const uint8_t* data, size_t size) {
         }
         const ObjectCounts counts = verbs.counts();
         require(counts.contexts == 0 && counts.protection_domains == 0 &&
-                counts.memory_regions == 0 && counts.completion_queues == 0 &&
+                counts.memory_regions == 0 && counts.memory_windows == 0 &&
+                counts.completion_queues == 0 && counts.multicast_attachments == 0 &&
                 counts.shared_receive_queues == 0 && counts.queue_pairs == 0 &&
                 counts.address_handles == 0 && counts.mappings == 0 &&
                 counts.registered_bytes == 0);
@@ -330,7 +353,8 @@ void fuzz_commands(const uint8_t* data, size_t size) {
     // The doorbell area is the device's own, and goes with the window.
     require(window.mapped() == (doorbells_at_end ? 1 : 0));
     require(state.ports == 0 && state.contexts == 0 && state.pds == 0 && state.mrs == 0 &&
-            state.cqs == 0 && state.srqs == 0 && state.qps == 0 && state.ahs == 0);
+            state.mws == 0 && state.cqs == 0 && state.srqs == 0 && state.qps == 0 &&
+            state.ahs == 0);
 }
 
 }  // namespace

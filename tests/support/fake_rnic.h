@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,7 @@ struct FakeRnicState {
     int contexts = 0;
     int pds = 0;
     int mrs = 0;
+    int mws = 0;
     int cqs = 0;
     int srqs = 0;
     int qps = 0;
@@ -33,6 +35,10 @@ struct FakeRnicState {
     rnic::DmaMrAttributes dma_mr;
     rnic::FastMrAttributes fast_mr;
     std::shared_ptr<const memory::GuestMemory> memory;
+    rnic::MrChanges mr_changes;
+    std::set<rnic::Gid> groups;  // that some queue pair is attached to
+    uint8_t mw_type = 0;
+    std::optional<int> refuse_dereg;  // errno of MemoryRegion::deregister()
     rnic::QpAttributes qp_attributes;
     uint32_t qp_attr_mask = 0;
     std::map<uint32_t, rnic::Gid> gids;
@@ -78,8 +84,47 @@ class Counted : public Base {
 class FakeMr : public Counted<rnic::MemoryRegion> {
   public:
     using Counted::Counted;
-    uint32_t lkey() const override { return 0x1100; }
+    uint32_t lkey() const override { return lkey_; }
     uint32_t rkey() const override { return 0x2200; }
+    Result<void> reregister(const rnic::MrChanges& changes, rnic::ProtectionDomain*,
+                            rnic::MrAttributes attributes, rnic::Udata& udata) override {
+        if (const auto refuse = std::exchange(state_.refuse, std::nullopt)) {
+            return fail(*refuse);
+        }
+        note_udata(state_, udata);
+        state_.mr_changes = changes;
+        state_.mr = std::move(attributes);
+        lkey_ = 0x1101;
+        return {};
+    }
+    Result<void> deregister() override {
+        if (state_.refuse_dereg) {
+            return fail(*state_.refuse_dereg);
+        }
+        return {};
+    }
+
+  private:
+    uint32_t lkey_ = 0x1100;
+};
+
+class FakeMw : public Counted<rnic::MemoryWindow> {
+  public:
+    using Counted::Counted;
+    uint32_t rkey() const override { return 0x3300; }
+};
+
+class FakeCq : public Counted<rnic::CompletionQueue> {
+  public:
+    using Counted::Counted;
+    Result<void> resize(uint32_t& cqe, rnic::Udata& udata) override {
+        if (const auto refuse = std::exchange(state_.refuse, std::nullopt)) {
+            return fail(*refuse);
+        }
+        note_udata(state_, udata);
+        cqe += 1;
+        return {};
+    }
 };
 
 class FakeSrq : public Counted<rnic::SharedReceiveQueue> {
@@ -109,6 +154,17 @@ class FakeQp : public Counted<rnic::QueuePair> {
         return {};
     }
     Result<rnic::QpAttributes> query() override { return state_.qp_attributes; }
+    Result<void> attach_mcast(const rnic::Gid& gid, uint16_t) override {
+        if (const auto refuse = std::exchange(state_.refuse, std::nullopt)) {
+            return fail(*refuse);
+        }
+        state_.groups.insert(gid);
+        return {};
+    }
+    Result<void> detach_mcast(const rnic::Gid& gid, uint16_t) override {
+        state_.groups.erase(gid);
+        return {};
+    }
 };
 
 class FakeContext : public Counted<rnic::Context> {
@@ -143,6 +199,12 @@ class FakeContext : public Counted<rnic::Context> {
         state_.fast_mr = std::move(attributes);
         return make<FakeMr, rnic::MemoryRegion>(&FakeRnicState::mrs, "mr");
     }
+    Result<std::unique_ptr<rnic::MemoryWindow>> alloc_mw(rnic::ProtectionDomain&, uint8_t type,
+                                                         rnic::Udata& udata) override {
+        note_udata(state_, udata);
+        state_.mw_type = type;
+        return make<FakeMw, rnic::MemoryWindow>(&FakeRnicState::mws, "mw");
+    }
     Result<std::unique_ptr<rnic::CompletionQueue>> create_cq(uint32_t,
                                                              rnic::CqAttributes& attributes,
                                                              rnic::Udata& udata) override {
@@ -152,8 +214,7 @@ class FakeContext : public Counted<rnic::Context> {
             udata.out[i] = std::byte(i);
         }
         udata.out_written = udata.out.size();
-        return make<Counted<rnic::CompletionQueue>, rnic::CompletionQueue>(&FakeRnicState::cqs,
-                                                                           "cq");
+        return make<FakeCq, rnic::CompletionQueue>(&FakeRnicState::cqs, "cq");
     }
     Result<std::unique_ptr<rnic::SharedReceiveQueue>> create_srq(uint32_t, rnic::ProtectionDomain&,
                                                                  rnic::SrqAttributes&,
@@ -222,10 +283,11 @@ class FakeRnic : public rnic::Rnic {
         rnic::DeviceAttributes attributes;
         attributes.max_mr_size = uint64_t{1} << 40;
         attributes.max_qp = attributes.max_cq = attributes.max_mr = attributes.max_pd = 1000;
-        attributes.max_srq = attributes.max_ah = 1000;
-        attributes.has_srq = true;
+        attributes.max_srq = attributes.max_ah = attributes.max_mw = 1000;
         attributes.kernel_verbs = true;
         attributes.max_fast_reg_pages = 16;
+        attributes.has_srq = attributes.has_mw = true;
+        attributes.has_rereg_mr = attributes.has_resize_cq = attributes.has_mcast = true;
         attributes.driver_id = 14;
         return attributes;
     }

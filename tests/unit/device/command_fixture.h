@@ -49,7 +49,7 @@ class CommandTest : public testing::Test {
         verbs_ = std::make_unique<Verbs>(
             Verbs::Options{.guest = "guest",
                            .limits = limits,
-                           .attributes = FakeRnic().attributes(),
+                           .attributes = attributes_,
                            .udata_pointers = pointers},
             port_, window_, DoorbellMemory{.fd = 3, .length = VRDMA_WINDOW_PAGE_SIZE},
             [this] { return memory_.as_guest_memory(); }, logger_);
@@ -117,6 +117,7 @@ class CommandTest : public testing::Test {
     FakeRnicState state_;
     FakePort port_{state_, &FakeRnicState::ports, "port"};
     NoWindow window_;
+    rnic::DeviceAttributes attributes_ = FakeRnic().attributes();
     std::unique_ptr<Verbs> verbs_;
     CommandDispatcher dispatcher_{"guest", UINT32_MAX, logger_};
 };
