@@ -59,7 +59,7 @@ Engine::Engine(const EmbeddedConfig& config, std::shared_ptr<spdlog::logger> log
       clock(config.clock ? config.clock : std::make_shared<SteadyClock>()),
       logger(std::move(log)) {
     for (unsigned i = 0; i < std::max(config.threads, 1u); ++i) {
-        workers.push_back(std::make_unique<Worker>(*this));
+        workers.push_back(std::make_unique<Worker>(*this, config.threads > 1));
     }
     for (unsigned i = 0; i < config.threads; ++i) workers[i]->start(config.spin);
 }

@@ -27,7 +27,7 @@ class Requester {
     };
     static constexpr uint64_t kForever = std::numeric_limits<uint64_t>::max();
     struct Outcome {
-        Progress progress;
+        Progress progress = Progress::kIdle;
         uint64_t delay_ns = 0;
     };
 

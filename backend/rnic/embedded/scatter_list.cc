@@ -22,6 +22,14 @@ bool ScatterList::resolve_many(const MrTable& mrs, const Pd& pd, std::span<const
     return true;
 }
 
+// Of a region that is not all in one place.
+bool ScatterList::add_pieces(const Mr& mr, uint64_t offset, uint64_t size, uint64_t skip,
+                             uint64_t length) {
+    if (!mr.backed(offset - skip, size)) return false;
+    parts_[count_++] = {mr.place(offset, length), &mr, offset, length};
+    return true;
+}
+
 std::span<std::byte> ScatterCursor::peek(uint64_t limit) {
     const ScatterList::Part* part = &list_.parts_[part_];
     while (used_ == part->length) {

@@ -39,11 +39,10 @@ class ScatterList {
         }
         const uint64_t offset = mr->offset_of(address) + skip;
         std::byte* whole = mr->contiguous();
-        if (whole == nullptr && !mr->backed(offset - skip, size)) [[unlikely]] {
-            return false;
+        if (whole == nullptr) [[unlikely]] {
+            return add_pieces(*mr, offset, size, skip, length);
         }
-        std::byte* direct = whole != nullptr ? whole + offset : mr->place(offset, length);
-        parts_[count_++] = {direct, mr, offset, length};
+        parts_[count_++] = {whole + offset, mr, offset, length};
         return true;
     }
 
@@ -61,6 +60,7 @@ class ScatterList {
         uint64_t offset;
         uint64_t length;
     };
+    bool add_pieces(const Mr& mr, uint64_t offset, uint64_t size, uint64_t skip, uint64_t length);
     bool resolve_many(const MrTable& mrs, const Pd& pd, std::span<const Sge> sges, uint32_t access,
                       uint64_t skip, uint64_t length);
 

@@ -34,9 +34,10 @@ void watch_fd(int epoll, int fd) {
 
 }  // namespace
 
-Worker::Worker(Engine& engine)
+Worker::Worker(Engine& engine, bool observed)
     : engine_(engine),
       requester_(engine),
+      observed_(observed),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     if (!epoll_ || !wake_) {
@@ -263,12 +264,11 @@ void Worker::run_slice() {
     Qp& qp = *first_;
     first_ = qp.next_active;
     qp.active = false;
-    const Requester::Outcome outcome = [&] {
-        // Nobody else looks when there is nobody else.
-        if (engine_.workers.size() == 1) return requester_.run(qp);
+    Requester::Outcome outcome;
+    {
         const Slice slice(*this);
-        return requester_.run(qp);
-    }();
+        outcome = requester_.run(qp);
+    }
     switch (outcome.progress) {
         case Requester::Progress::kIdle:
             break;

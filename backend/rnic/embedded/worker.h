@@ -24,7 +24,8 @@ struct PortState;
 // pairs, in turns of bounded slices.
 class Worker {
   public:
-    explicit Worker(Engine& engine);
+    // `observed`: there are other workers.
+    Worker(Engine& engine, bool observed);
     ~Worker();
 
     // Polls on a thread of its own, spinning for `spin` before it sleeps.
@@ -38,18 +39,19 @@ class Worker {
     class Slice {
       public:
         // Sequentially consistent, before the keys are looked up.
-        explicit Slice(Worker& worker) : number_(worker.slice_) {
-            number_.fetch_add(1, std::memory_order_seq_cst);
+        explicit Slice(Worker& worker) : number_(worker.observed_ ? &worker.slice_ : nullptr) {
+            if (number_ != nullptr) number_->fetch_add(1, std::memory_order_seq_cst);
         }
         // The release is after the last access.
         ~Slice() {
-            number_.store(number_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+            if (number_ == nullptr) return;
+            number_->store(number_->load(std::memory_order_relaxed) + 1, std::memory_order_release);
         }
         Slice(const Slice&) = delete;
         Slice& operator=(const Slice&) = delete;
 
       private:
-        std::atomic<uint64_t>& number_;
+        std::atomic<uint64_t>* number_;  // null: there is nobody who could look
     };
     // Odd during a slice, and another number for each.
     uint64_t slice() const { return slice_.load(std::memory_order_seq_cst); }
@@ -94,6 +96,7 @@ class Worker {
     Qp* first_ = nullptr;
     Qp* last_ = nullptr;
 
+    const bool observed_;
     std::atomic<uint64_t> slice_{0};
     std::vector<Timer> timers_;  // a heap, the earliest first
 
