@@ -13,9 +13,11 @@
 #include <utility>
 #include <vector>
 
+#include "memory/guest_memory.h"
 #include "rnic/embedded/embedded_rnic.h"
 #include "rnic/embedded/work_request.h"
 #include "rxe_client.h"
+#include "support/fake_memory.h"
 
 namespace {
 
@@ -26,7 +28,11 @@ void require(bool holds) {
     if (!holds) std::abort();
 }
 
-constexpr std::array kTypes{QpType::kRc, QpType::kUc, QpType::kUd};
+constexpr std::array kTypes{QpType::kRc, QpType::kUc, QpType::kUd, QpType::kGsi};
+constexpr uint32_t kFastPages = 4;
+constexpr uint64_t kRamStart = 0x10000;
+constexpr uint64_t kRamSize = 0x8000;
+constexpr uint64_t kDmaBase = 0xffff888000000000;
 
 void parse(QpType type, const std::byte* data, size_t size) {
     constexpr SendLimits kLimits{.max_sge = 4, .max_inline = 64};
@@ -55,6 +61,11 @@ class FuzzClock : public Clock {
 class Engine {
   public:
     Engine() : rnic_(make()), attacker_(*rnic_, "attacker", 1), victim_(*rnic_, "victim", 2) {
+        const auto memory = ram_.as_guest_memory();
+        attacker_.port->set_memory(memory);
+        description_ = memory->translate({kRamStart}, kDescription).value().data;
+        fast_.description.push_back(memory->pin({kRamStart}, kDescription).value());
+        dma_mr_ = attacker_.get_dma_mr(kAccess, kDmaBase);
         attacker_mr_ = attacker_.reg_mr(attacker_memory_, kAccess);
         victim_mr_ = victim_.reg_mr(victim_memory_, kAccess);
         attacker_cq_ = attacker_.make_cq(15);
@@ -67,16 +78,13 @@ class Engine {
 
     void run(size_t type, const std::byte* data, size_t size) {
         auto& [attacker, victim] = pairs_[type];
+        fast_mr_ = std::move(attacker_.context->alloc_mr(attacker_.pd(), fast_).value());
         test::connect(attacker, victim);
         victim.post_recv(1, std::array{victim_mr_.sge(0, 256)});
         for (uint32_t slot = 0; size != 0 && slot <= attacker.send_ring.mask(); ++slot) {
             const size_t chunk = std::min<size_t>(size, kSendWqeHeadSize + 4 * sizeof(Sge));
             std::memcpy(attacker.send_ring.element(slot), data, chunk);
-            // Valid keys are more than a fuzzer can guess.
-            if (chunk > kSendWqeHeadSize + sizeof(Sge)) {
-                const auto sge = attacker_mr_.sge(0, 64);
-                std::memcpy(attacker.send_ring.element(slot) + kSendWqeHeadSize, &sge, sizeof(sge));
-            }
+            give_keys(attacker.send_ring.element(slot), data, chunk);
             data += chunk;
             size -= chunk;
             attacker.send_ring.header()->producer_index = slot + 1;
@@ -91,6 +99,35 @@ class Engine {
     }
 
   private:
+    // Valid keys are more than a fuzzer can guess; what it does with them is its own.
+    void give_keys(std::byte* element, const std::byte* data, size_t size) {
+        if (size < kSendWqeHeadSize) return;
+        uint32_t opcode;
+        std::memcpy(&opcode, element + offsetof(rxe_send_wr, opcode), sizeof(opcode));
+        const uint32_t key = fast_mr_->rkey() | std::to_integer<uint32_t>(data[8]);
+        if (opcode == VRDMA_WR_REG_MR) {
+            std::memcpy(element + offsetof(rxe_send_wr, wr) + offsetof(vrdma_wr_reg, key), &key,
+                        sizeof(key));
+            std::memcpy(description_, data + 64, std::min<size_t>(kDescription, size - 64));
+        } else if (opcode == static_cast<uint32_t>(WrOpcode::kLocalInvalidate)) {
+            std::memcpy(element + offsetof(rxe_send_wr, ex), &key, sizeof(key));
+        }
+        if (size <= kSendWqeHeadSize + sizeof(Sge)) return;
+        auto sge = attacker_mr_.sge(0, 64);
+        switch (std::to_integer<unsigned>(data[9]) % 4) {
+            case 0:
+                sge = {std::to_integer<uint64_t>(data[10]) << 12, 64, key};
+                break;
+            case 1:
+                sge = {kDmaBase + (std::to_integer<uint64_t>(data[10]) << 12), 64, dma_mr_.lkey()};
+                break;
+            default:
+                break;
+        }
+        std::memcpy(element + kSendWqeHeadSize, &sge, sizeof(sge));
+    }
+
+    static constexpr size_t kDescription = sizeof(vrdma_fast_reg) + kFastPages * sizeof(uint64_t);
     static constexpr uint32_t kAccess =
         kAccessLocalWrite | kAccessRemoteWrite | kAccessRemoteRead | kAccessRemoteAtomic;
     static std::unique_ptr<EmbeddedRnic> make() {
@@ -105,10 +142,15 @@ class Engine {
     std::unique_ptr<EmbeddedRnic> rnic_;
     std::vector<std::byte> attacker_memory_ = std::vector<std::byte>(4096);
     std::vector<std::byte> victim_memory_ = std::vector<std::byte>(4096);
+    vrdma::test::FakeMemory ram_{kRamSize, kRamStart};
+    rnic::FastMrAttributes fast_{.max_pages = kFastPages, .description = {}};
+    std::byte* description_ = nullptr;
     test::Guest attacker_;
     test::Guest victim_;
     test::ClientMr attacker_mr_;
     test::ClientMr victim_mr_;
+    test::ClientMr dma_mr_;
+    std::unique_ptr<rnic::MemoryRegion> fast_mr_;
     test::ClientCq attacker_cq_;
     test::ClientCq victim_cq_;
     std::vector<std::pair<test::ClientQp, test::ClientQp>> pairs_;

@@ -71,6 +71,16 @@ TEST_P(VirtualDeviceTest, AChainWithoutRoomForHeadersComesBackEmpty) {
     EXPECT_EQ(status, 0U) << "the queue goes on";
 }
 
+TEST_P(VirtualDeviceTest, TheRnicIsToldOfTheGuestsMemoryAndItsChanges) {
+    const auto regions = [this] { return seen(&FakeRnicState::memory)->regions().size(); };
+    EXPECT_EQ(regions(), 1U);
+    constexpr uint64_t kPlugged = uint64_t{1} << 32;
+    ASSERT_TRUE(vmm_->add_region(memory_.add_region(kPlugged, kPage)));
+    EXPECT_EQ(regions(), 2U);
+    ASSERT_TRUE(vmm_->remove_region(*memory_.regions().back()));
+    EXPECT_EQ(regions(), 1U);
+}
+
 TEST_P(VirtualDeviceTest, UdataTravelBothWays) {
     start_queues();
     const uint32_t uctx = alloc_ucontext();
@@ -150,6 +160,22 @@ TEST_P(VirtualDeviceTest, StoppingTheQueueEndsAWaitForTheVmmAndTheCommandIsExecu
     const auto* response = memory_.at<vrdma_rsp_mmap>(answer);
     EXPECT_EQ(le32toh(response->hdr.status), 0U);
     EXPECT_EQ(device_->status().objects.mappings, 1U);
+}
+
+TEST_P(VirtualDeviceTest, MemoryChangesWhileACommandWaitsForTheVmm) {
+    start_queues();
+    const uint64_t answer = submit(bytes(mmap_request(alloc_ucontext())), sizeof(vrdma_rsp_mmap));
+    const auto first = channel_->receive();
+    ASSERT_TRUE(vmm_->add_region(memory_.add_region(uint64_t{1} << 32, kPage)));
+    EXPECT_EQ(seen(&FakeRnicState::memory)->regions().size(), 2U);
+    channel_->reply(first, 0);
+    // The command started over: one more map, and the late one undone, in either order.
+    for (int i = 0; i < 2; ++i) {
+        const auto request = channel_->receive();
+        channel_->reply(request, 0);
+    }
+    control().wait_used();
+    EXPECT_EQ(le32toh(memory_.at<vrdma_rsp_mmap>(answer)->hdr.status), 0U);
 }
 
 TEST_P(VirtualDeviceTest, StoppingTheDoorbellQueueDoesNotWaitForACommandThatWaitsForTheVmm) {
