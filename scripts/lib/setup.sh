@@ -9,10 +9,10 @@ _vrdma_packages_build=(
     libspdlog-dev libfmt-dev libcli11-dev nlohmann-json3-dev libtomlplusplus-dev libexpected-dev
     libibverbs-dev librdmacm-dev libmnl-dev libgtest-dev libgmock-dev libbenchmark-dev libglib2.0-dev)
 _vrdma_packages_run=(
-    qemu-system-x86 busybox-static ibverbs-utils ibverbs-providers rdmacm-utils perftest util-linux)
+    qemu-system-x86 busybox-static ibverbs-utils ibverbs-providers rdmacm-utils perftest util-linux iproute2)
 _vrdma_packages_test=(shellcheck strace)
 _vrdma_packages_bench=(valgrind)
-_vrdma_packages_lab=(iproute2 kmod)
+_vrdma_packages_lab=(kmod)
 _vrdma_packages_libvirt=(libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients)
 
 _vrdma_as_root() {

@@ -21,7 +21,7 @@ RDMA_MODULES = ("ib_uverbs", "rdma_cm")
 LATE_MODULES = ("rdma_ucm",)
 
 TOOLS = (
-    ["ibv_devices", "ibv_devinfo", "ibv_asyncwatch"]
+    ["ibv_devices", "ibv_devinfo", "ibv_asyncwatch", "rdma"]
     + ["rping", "ucmatose", "udaddy", "mckey", "udpong", "cmtime", "rstream", "riostream", "rcopy"]
     + [f"rdma_{kind}{role}" for kind in ("", "x") for role in ("server", "client")]
     + [f"ibv_{kind}_pingpong" for kind in ("rc", "uc", "ud", "srq")]

@@ -136,11 +136,13 @@ def wait_listening(side: Side, port: int, server: Job, timeout: float = 30) -> N
         waiting.kill()
 
 
-def start_exchange(server: Side, client: Side, exchange: Pair) -> tuple[Job, Job]:
+def start_exchange(
+    server: Side, client: Side, exchange: Pair, wait: Callable[[Side, int, Job], None] = wait_listening
+) -> tuple[Job, Job]:
     """Starts both sides of an exchange, the client once the server listens."""
     port = next(_ports)
     server_job = server.start(exchange.command(server, client, port, serves=True))
-    wait_listening(server, port, server_job)
+    wait(server, port, server_job)
     return server_job, client.start(exchange.command(client, server, port, serves=False))
 
 

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""librdmacm between guests of the embedded RNIC: their own kernels' connection managers, over queue pair 1."""
+
+from __future__ import annotations
+
+from support import LabTest, main
+from vrdma_lab import perftest_test, rdmacm_test
+from vrdma_lab.guest import GuestOptions
+from vrdma_lab.perftest import connected_ways
+
+
+class RdmaCm(LabTest, rdmacm_test.RdmaCmTest, perftest_test.PerftestTest):
+    @classmethod
+    def boot(cls) -> None:
+        # Each end of rcopy holds its file in memory.
+        for guest in cls.lab.boot((1, 2), GuestOptions(memory_mib=512)):
+            guest.wait_device()
+
+    def test_programs_from_guest_to_guest(self) -> None:
+        a, b = self.lab.guests
+        self.run_programs(b, a)
+
+    def test_programs_of_a_guest_with_itself(self) -> None:
+        a = self.lab.guests[0]
+        self.run_programs(a, a)
+
+    def test_a_large_file_is_copied(self) -> None:
+        a, b = self.lab.guests
+        self.copy(b, a)
+
+    def test_nobody_listening_is_a_rejection(self) -> None:
+        a, b = self.lab.guests
+        self.assert_rejected(b, a)
+        self.assert_rejected(a, a)
+
+    def test_perftest_by_the_connection_manager(self) -> None:
+        a, b = self.lab.guests
+        for run in connected_ways(iterations=5):
+            self.perftest(b, a, run)
+
+    def tearDown(self) -> None:
+        for guest in self.lab.guests:
+            self.assertEqual(guest.complaints(), "", guest.name)
+
+
+if __name__ == "__main__":
+    main()
