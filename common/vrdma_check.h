@@ -276,10 +276,26 @@ static inline int vrdma_cmd_create_ah_valid(const struct vrdma_cmd_create_ah *cm
 	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd)) && cmd->attr.port != 0;
 }
 
-/* A multicast GID begins with eight ones (IBTA 1.4, 4.1.1). */
+/*
+ * A multicast GID begins with eight ones (IBTA 1.4, 4.1.1), or holds an IPv4 address of
+ * that kind (annex A17).
+ */
+static inline int vrdma_gid_is_multicast(const __u8 *gid)
+{
+	int i;
+
+	if (gid[0] == 0xff)
+		return 1;
+	for (i = 0; i < 10; i++) {
+		if (gid[i])
+			return 0;
+	}
+	return gid[10] == 0xff && gid[11] == 0xff && (gid[12] & 0xf0) == 0xe0;
+}
+
 static inline int vrdma_cmd_mcast_valid(const struct vrdma_cmd_mcast *cmd)
 {
-	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd)) && cmd->gid[0] == 0xff;
+	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd)) && vrdma_gid_is_multicast(cmd->gid);
 }
 
 static inline int vrdma_iw_param_valid(const struct vrdma_iw_param *param)

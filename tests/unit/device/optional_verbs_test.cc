@@ -201,6 +201,20 @@ TEST_F(OptionalVerbsTest, AttachingIsForOnesOwnQueuePairsAndForMulticastGids) {
     EXPECT_EQ(ask(request).first, EINVAL);
 }
 
+TEST_F(OptionalVerbsTest, AnIpv4MulticastAddressIsAGroupToo) {
+    const uint32_t mine = uctx();
+    auto request = make<vrdma_cmd_mcast>(VRDMA_CMD_ATTACH_MCAST, mine);
+    request.qp = htole32(qp(mine, pd(mine), cq(mine)));
+    request.gid[10] = request.gid[11] = 0xff;
+    request.gid[12] = 239;
+    EXPECT_EQ(ask(request).first, 0);
+    request.gid[12] = 10;
+    EXPECT_EQ(ask(request).first, EINVAL);
+    request.gid[12] = 239;
+    request.gid[0] = 1;
+    EXPECT_EQ(ask(request).first, EINVAL);
+}
+
 TEST_F(OptionalVerbsTest, AttachmentsHaveALimitOverAllQueuePairs) {
     make_verbs({}, Limits{.multicast_attachments = 2});
     const uint32_t context = uctx();
