@@ -175,6 +175,14 @@ void Verbs::release_all() {
 
 void Verbs::release_context(uint32_t handle) {
     const auto mine = [handle](const auto& object) { return object.uctx == handle; };
+    // Windows first: they may be bound to queue pairs and regions.
+    mws_.erase_if([&](MwObject& mw) {
+        if (!mine(mw)) {
+            return false;
+        }
+        --mw.pd->users;
+        return true;
+    });
     qps_.erase_if([&](QpObject& qp) {
         if (!mine(qp)) {
             return false;
@@ -201,13 +209,6 @@ void Verbs::release_context(uint32_t handle) {
             return false;
         }
         --ah.pd->users;
-        return true;
-    });
-    mws_.erase_if([&](MwObject& mw) {
-        if (!mine(mw)) {
-            return false;
-        }
-        --mw.pd->users;
         return true;
     });
     mrs_.erase_if([&](MrObject& mr) {
