@@ -8,14 +8,19 @@
 namespace vrdma::uverbs {
 namespace {
 
-// What of the kernel's capabilities the guest's driver has verbs for.  Left out: memory
-// windows, XRC, alternate paths, raw packets, flow steering, checksums of IPoIB.
+// What of the kernel's capabilities the guest's driver has verbs for, or the guest's library
+// needs none.  Left out: XRC, alternate paths, raw packets, flow steering, checksums of IPoIB.
 constexpr uint64_t kForwardedCapabilities =
     IB_UVERBS_DEVICE_BAD_PKEY_CNTR | IB_UVERBS_DEVICE_BAD_QKEY_CNTR |
     IB_UVERBS_DEVICE_CHANGE_PHY_PORT | IB_UVERBS_DEVICE_UD_AV_PORT_ENFORCE |
     IB_UVERBS_DEVICE_CURR_QP_STATE_MOD | IB_UVERBS_DEVICE_PORT_ACTIVE_EVENT |
     IB_UVERBS_DEVICE_SYS_IMAGE_GUID | IB_UVERBS_DEVICE_RC_RNR_NAK_GEN |
-    IB_UVERBS_DEVICE_SRQ_RESIZE | IB_UVERBS_DEVICE_N_NOTIFY_CQ;
+    IB_UVERBS_DEVICE_SRQ_RESIZE | IB_UVERBS_DEVICE_N_NOTIFY_CQ |
+    IB_UVERBS_DEVICE_MEM_MGT_EXTENSIONS;
+
+constexpr uint64_t kMemoryWindowCapabilities = IB_UVERBS_DEVICE_MEM_WINDOW |
+                                               IB_UVERBS_DEVICE_MEM_WINDOW_TYPE_2A |
+                                               IB_UVERBS_DEVICE_MEM_WINDOW_TYPE_2B;
 
 ib_uverbs_qp_dest destination(const rnic::AhAttributes& ah) {
     ib_uverbs_qp_dest dest{};
@@ -33,14 +38,17 @@ ib_uverbs_qp_dest destination(const rnic::AhAttributes& ah) {
 
 }  // namespace
 
-rnic::DeviceAttributes device_attributes(const ib_uverbs_query_device_resp& kernel) {
+rnic::DeviceAttributes device_attributes(const ib_uverbs_query_device_resp& kernel,
+                                         const SupportedVerbs& verbs) {
+    const uint64_t forwarded =
+        kForwardedCapabilities | (verbs.alloc_mw ? kMemoryWindowCapabilities : 0);
     return {
         .fw_ver = kernel.fw_ver,
         .node_guid = be64toh(kernel.node_guid),
         .sys_image_guid = be64toh(kernel.sys_image_guid),
         .max_mr_size = kernel.max_mr_size,
         .page_size_cap = kernel.page_size_cap,
-        .device_cap_flags = kernel.device_cap_flags & kForwardedCapabilities,
+        .device_cap_flags = kernel.device_cap_flags & forwarded,
         .vendor_id = kernel.vendor_id,
         .vendor_part_id = kernel.vendor_part_id,
         .hw_ver = kernel.hw_ver,
@@ -57,6 +65,9 @@ rnic::DeviceAttributes device_attributes(const ib_uverbs_query_device_resp& kern
         .max_res_rd_atom = kernel.max_res_rd_atom,
         .max_qp_init_rd_atom = kernel.max_qp_init_rd_atom,
         .atomic_cap = kernel.atomic_cap,
+        .max_mw = verbs.alloc_mw ? kernel.max_mw : 0,
+        .max_mcast_grp = verbs.attach_mcast ? kernel.max_mcast_grp : 0,
+        .max_mcast_qp_attach = verbs.attach_mcast ? kernel.max_mcast_qp_attach : 0,
         .max_ah = kernel.max_ah,
         .max_srq = kernel.max_srq,
         .max_srq_wr = kernel.max_srq_wr,
@@ -64,6 +75,10 @@ rnic::DeviceAttributes device_attributes(const ib_uverbs_query_device_resp& kern
         .max_pkeys = kernel.max_pkeys,
         .local_ca_ack_delay = kernel.local_ca_ack_delay,
         .has_srq = kernel.max_srq != 0,
+        .has_mw = verbs.alloc_mw,
+        .has_rereg_mr = verbs.rereg_mr,
+        .has_resize_cq = verbs.resize_cq,
+        .has_mcast = verbs.attach_mcast,
     };
 }
 

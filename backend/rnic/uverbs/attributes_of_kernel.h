@@ -7,12 +7,14 @@
 #include <cstdint>
 
 #include "rnic/attributes.h"
+#include "rnic/uverbs/supported_verbs.h"
 
 namespace vrdma::uverbs {
 
 // Without driver_id, ABI version and transport, which the kernel does not tell here, and
-// without the capabilities that vrdma has no verbs for.
-rnic::DeviceAttributes device_attributes(const ib_uverbs_query_device_resp& kernel);
+// without the capabilities that vrdma or the driver has no verbs for.
+rnic::DeviceAttributes device_attributes(const ib_uverbs_query_device_resp& kernel,
+                                         const SupportedVerbs& verbs);
 
 // The GID table is the guest's own: gid_tbl_len is left to the caller.
 rnic::PortAttributes port_attributes(const ib_uverbs_query_port_resp& kernel);

@@ -21,6 +21,19 @@ Cq::Cq(const ContextState& context, uint32_t handle, uint32_t guest_handle, uint
     context.port.events.cqs().insert(guest_handle_, bell_);
 }
 
+Result<void> Cq::resize(uint32_t& cqe, rnic::Udata& udata) {
+    ib_uverbs_resize_cq request{};
+    request.cq_handle = handle();
+    request.cqe = cqe;
+    ib_uverbs_resize_cq_resp kernel{};
+    auto resized = object_.context().execute(VRDMA_CMD_RESIZE_CQ, IB_USER_VERBS_CMD_RESIZE_CQ,
+                                             request, kernel, udata);
+    if (resized) {
+        cqe = kernel.cqe;
+    }
+    return resized;
+}
+
 Cq::~Cq() {
     object_.context().port.events.cqs().erase(guest_handle_);
     bell_->silence();

@@ -15,6 +15,8 @@ class Cq final : public rnic::CompletionQueue {
     ~Cq() override;
     uint32_t handle() const { return object_.handle(); }
 
+    Result<void> resize(uint32_t& cqe, rnic::Udata& udata) override;
+
   private:
     KernelObject object_;
     const uint32_t guest_handle_;

@@ -5,6 +5,7 @@
 
 #include "rnic/uverbs/attributes_of_kernel.h"
 #include "rnic/uverbs/completion_queue.h"
+#include "rnic/uverbs/memory_region.h"
 #include "rnic/uverbs/objects.h"
 #include "rnic/uverbs/queue_pair.h"
 #include "rnic/uverbs/shared_receive_queue.h"
@@ -32,7 +33,9 @@ bool forwarded(uint8_t qp_type, Transport transport) {
 }  // namespace
 
 UverbsContext::UverbsContext(PortState& port, std::unique_ptr<UverbsFile> file)
-    : state_{.port = port, .file = std::move(file)}, count_(port.rnic->live.contexts) {}
+    : state_{.port = port, .file = std::move(file)},
+      layout_(port),
+      count_(port.rnic->live.contexts) {}
 
 UverbsContext::~UverbsContext() {
     // Before the file goes, whose events they are.
@@ -110,64 +113,25 @@ Result<std::unique_ptr<rnic::ProtectionDomain>> UverbsContext::alloc_pd(rnic::Ud
     return std::make_unique<Pd>(state_, kernel.pd_handle);
 }
 
-Result<UverbsContext::RegionMemory> UverbsContext::lay_out(const rnic::MrAttributes& attributes,
-                                                           std::string& reason) {
-    RegionMemory memory;
-    memory::MappingBudget& budget = state_.port.rnic->mappings;
-    if (state_.port.rnic->vendor.regions_by_start) {
-        memory.start = attributes.start.value;
-        auto placed = placed_pages_.place(memory.start, attributes.pieces, budget, reason);
-        if (!placed) {
-            return fail(placed.error());
-        }
-        memory.placed = std::move(*placed);
-        return memory;
-    }
-    // The kernel pins the pages during the command.
-    auto stitched = memory::StitchedMapping::make(
-        attributes.pieces, attributes.iova.value & kPageMask, budget, reason);
-    if (!stitched) {
-        return fail(stitched.error());
-    }
-    memory.start = reinterpret_cast<uintptr_t>(stitched->data());
-    memory.stitched = std::move(*stitched);
-    return memory;
-}
-
 Result<std::unique_ptr<rnic::MemoryRegion>> UverbsContext::reg_mr(rnic::ProtectionDomain& pd,
                                                                   rnic::MrAttributes attributes,
                                                                   rnic::Udata& udata) {
-    // The kernel would come back for pages to a mapping that is gone by then.
-    if ((attributes.access & IB_UVERBS_ACCESS_ON_DEMAND) != 0) {
-        return fail(EOPNOTSUPP);
-    }
-    std::string reason;
-    auto mapping = lay_out(attributes, reason);
-    if (!mapping) {
-        state_.port.log.warn("{}: a memory region of {} bytes in {} pieces: {}; the verb gets {}",
-                             state_.port.guest, attributes.length, attributes.pieces.size(), reason,
-                             to_string(mapping.error()));
-        return fail(mapping.error());
-    }
-    ib_uverbs_reg_mr request{};
-    request.start = mapping->start;
-    request.length = attributes.length;
-    request.hca_va = attributes.iova.value;
+    return Mr::create(state_, layout_, pd, attributes, udata);
+}
+
+Result<std::unique_ptr<rnic::MemoryWindow>> UverbsContext::alloc_mw(rnic::ProtectionDomain& pd,
+                                                                    uint8_t type,
+                                                                    rnic::Udata& udata) {
+    ib_uverbs_alloc_mw request{};
     request.pd_handle = static_cast<const Pd&>(pd).handle();
-    request.access_flags = attributes.access;
-    ib_uverbs_reg_mr_resp kernel{};
-    auto registered =
-        state_.execute(VRDMA_CMD_REG_MR, IB_USER_VERBS_CMD_REG_MR, request, kernel, udata);
-    if (!registered) {
-        if (registered.error() == Errno{ENOMEM}) {
-            state_.port.log.warn(
-                "{}: the kernel does not pin a memory region of {} bytes: too little memory, or "
-                "more than RLIMIT_MEMLOCK (give vrdmad CAP_IPC_LOCK)",
-                state_.port.guest, attributes.length);
-        }
-        return fail(registered.error());
+    request.mw_type = type;
+    ib_uverbs_alloc_mw_resp kernel{};
+    auto allocated =
+        state_.execute(VRDMA_CMD_ALLOC_MW, IB_USER_VERBS_CMD_ALLOC_MW, request, kernel, udata);
+    if (!allocated) {
+        return fail(allocated.error());
     }
-    return std::make_unique<Mr>(state_, kernel, std::move(mapping->placed));
+    return std::make_unique<Mw>(state_, kernel);
 }
 
 Result<std::unique_ptr<rnic::CompletionQueue>> UverbsContext::create_cq(

@@ -3,10 +3,9 @@
 
 #include <memory>
 
-#include "memory/placed_pages.h"
-#include "memory/stitched_mapping.h"
 #include "rnic/rnic.h"
 #include "rnic/uverbs/context_state.h"
+#include "rnic/uverbs/region_memory.h"
 
 namespace vrdma::uverbs {
 
@@ -21,6 +20,8 @@ class UverbsContext final : public rnic::Context {
     Result<std::unique_ptr<rnic::MemoryRegion>> reg_mr(rnic::ProtectionDomain& pd,
                                                        rnic::MrAttributes attributes,
                                                        rnic::Udata& udata) override;
+    Result<std::unique_ptr<rnic::MemoryWindow>> alloc_mw(rnic::ProtectionDomain& pd, uint8_t type,
+                                                         rnic::Udata& udata) override;
     Result<std::unique_ptr<rnic::CompletionQueue>> create_cq(uint32_t handle,
                                                              rnic::CqAttributes& attributes,
                                                              rnic::Udata& udata) override;
@@ -38,16 +39,8 @@ class UverbsContext final : public rnic::Context {
     UverbsContext(PortState& port, std::unique_ptr<UverbsFile> file);
     Result<void> open(rnic::Udata& udata);
 
-    // Where the kernel finds the memory of a region while it registers it.
-    struct RegionMemory {
-        uint64_t start = 0;
-        memory::StitchedMapping stitched;   // for as long as the command, or
-        memory::PlacedPages::Lease placed;  // as long as the region
-    };
-    Result<RegionMemory> lay_out(const rnic::MrAttributes& attributes, std::string& reason);
-
     ContextState state_;
-    memory::PlacedPages placed_pages_;
+    RegionLayout layout_;
     const LiveCount count_;
     std::shared_ptr<EventFile> async_events_;
     std::shared_ptr<EventFile> completion_channel_;

@@ -21,7 +21,16 @@ Result<UdataTranslation> ContextState::translate(uint16_t opcode, rnic::Udata& u
     return translation;
 }
 
+Result<void> KernelObject::destroy() {
+    auto result = destroy_(*context_.file, handle_);
+    destroyed_ = result.has_value();
+    return result;
+}
+
 KernelObject::~KernelObject() {
+    if (destroyed_) {
+        return;
+    }
     auto destroyed = destroy_(*context_.file, handle_);
     // A driver that lets go of its users at once has destroyed everything already (EIO).
     if (!destroyed && !context_.port.rnic->removed.load(std::memory_order_relaxed)) {

@@ -76,11 +76,15 @@ class KernelObject {
     const ContextState& context() const { return context_; }
     uint32_t handle() const { return handle_; }  // the kernel's
 
+    // Destroys it now, for a verb that may fail.
+    Result<void> destroy();
+
   private:
     const ContextState& context_;
     const uint32_t handle_;
     const std::string_view kind_;
     const Destroy destroy_;
+    bool destroyed_ = false;
     const LiveCount count_;
 };
 

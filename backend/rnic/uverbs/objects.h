@@ -6,7 +6,6 @@
 
 #include <optional>
 
-#include "memory/placed_pages.h"
 #include "rnic/rnic.h"
 #include "rnic/uverbs/context_state.h"
 #include "rnic/uverbs/multicast_groups.h"
@@ -38,24 +37,17 @@ class Pd final : public rnic::ProtectionDomain {
     KernelObject object_;
 };
 
-class Mr final : public rnic::MemoryRegion {
+class Mw final : public rnic::MemoryWindow {
   public:
-    // `placed` is kept for as long as the region.
-    Mr(const ContextState& context, const ib_uverbs_reg_mr_resp& kernel,
-       memory::PlacedPages::Lease placed)
-        : placed_(std::move(placed)),
-          object_(context, kernel.mr_handle, "memory region",
-                  destroy_by_handle<ib_uverbs_dereg_mr, IB_USER_VERBS_CMD_DEREG_MR>,
-                  context.port.rnic->live.memory_regions),
-          lkey_(kernel.lkey),
+    Mw(const ContextState& context, const ib_uverbs_alloc_mw_resp& kernel)
+        : object_(context, kernel.mw_handle, "memory window",
+                  destroy_by_handle<ib_uverbs_dealloc_mw, IB_USER_VERBS_CMD_DEALLOC_MW>,
+                  context.port.rnic->live.memory_windows),
           rkey_(kernel.rkey) {}
-    uint32_t lkey() const override { return lkey_; }
     uint32_t rkey() const override { return rkey_; }
 
   private:
-    const memory::PlacedPages::Lease placed_;  // gone after the kernel's object
     KernelObject object_;
-    const uint32_t lkey_;
     const uint32_t rkey_;
 };
 

@@ -3,6 +3,8 @@
 
 #include <infiniband/verbs.h>
 
+#include <algorithm>
+
 #include "rnic/uverbs/attributes_of_kernel.h"
 #include "rnic/uverbs/objects.h"
 
@@ -63,6 +65,10 @@ Qp::~Qp() {
         object_.context().port.events.send_queues().erase(guest_handle_);
         bell_->silence();
     }
+    // The kernel does not destroy a queue pair that is attached (uverbs_free_qp).
+    for (const auto& [gid, attachment] : attachments_) {
+        (void)detach(gid, attachment.lid);
+    }
 }
 
 Result<void> Qp::modify(uint32_t attr_mask, const rnic::QpAttributes& attributes,
@@ -120,6 +126,54 @@ Result<rnic::QpAttributes> Qp::query() {
     attributes.port = kGuestPort;
     attributes.ah = guest_ah_;
     return attributes;
+}
+
+Result<void> Qp::attach_mcast(const rnic::Gid& gid, uint16_t lid) {
+    const ContextState& context = object_.context();
+    if (auto there = context.usable(); !there) {
+        return there;
+    }
+    GuestAddresses* addresses = context.port.addresses.get();
+    if (addresses == nullptr) {
+        return fail(EOPNOTSUPP);
+    }
+    auto group = addresses->use_group(gid);
+    if (!group) {
+        return fail(group.error());
+    }
+    ib_uverbs_attach_mcast request{};
+    std::ranges::copy(gid, request.gid);
+    request.qp_handle = object_.handle();
+    request.mlid = lid;
+    auto attached = execute(*context.file, IB_USER_VERBS_CMD_ATTACH_MCAST, request);
+    if (attached) {
+        attachments_.emplace(gid, Attachment{.lid = lid, .group = std::move(*group)});
+    }
+    return attached;
+}
+
+Result<void> Qp::detach(const rnic::Gid& gid, uint16_t lid) {
+    ib_uverbs_detach_mcast request{};
+    std::ranges::copy(gid, request.gid);
+    request.qp_handle = object_.handle();
+    request.mlid = lid;
+    return execute(*object_.context().file, IB_USER_VERBS_CMD_DETACH_MCAST, request);
+}
+
+// RoCE has no LIDs, but the kernel wants the one again that it got.
+Result<void> Qp::detach_mcast(const rnic::Gid& gid, uint16_t) {
+    const auto attachment = attachments_.find(gid);
+    if (attachment == attachments_.end()) {
+        return fail(EINVAL);
+    }
+    if (auto there = object_.context().usable(); !there) {
+        return there;
+    }
+    auto detached = detach(gid, attachment->second.lid);
+    if (detached) {
+        attachments_.erase(attachment);
+    }
+    return detached;
 }
 
 }  // namespace vrdma::uverbs

@@ -3,10 +3,12 @@
 
 #include <rdma/ib_user_verbs.h>
 
+#include <map>
 #include <memory>
 
 #include "rnic/rnic.h"
 #include "rnic/uverbs/context_state.h"
+#include "rnic/uverbs/multicast_groups.h"
 
 namespace vrdma::uverbs {
 
@@ -21,13 +23,23 @@ class Qp final : public rnic::QueuePair {
     Result<void> modify(uint32_t attr_mask, const rnic::QpAttributes& attributes,
                         rnic::Udata& udata) override;
     Result<rnic::QpAttributes> query() override;
+    Result<void> attach_mcast(const rnic::Gid& gid, uint16_t lid) override;
+    Result<void> detach_mcast(const rnic::Gid& gid, uint16_t lid) override;
 
   private:
+    struct Attachment {
+        uint16_t lid;
+        MulticastGroups::Lease group;
+    };
+
+    Result<void> detach(const rnic::Gid& gid, uint16_t lid);
+
     KernelObject object_;
     const uint32_t qp_num_;
     const uint32_t guest_handle_;
     const std::shared_ptr<SendQueueBell> bell_;  // null when the library rings by itself
     rnic::AhAttributes guest_ah_;                // the address vector as the guest gave it
+    std::map<rnic::Gid, Attachment> attachments_;
 };
 
 }  // namespace vrdma::uverbs

@@ -89,6 +89,12 @@ Result<ib_uverbs_query_port_resp> query_kernel_port(UverbsFile& file, uint32_t p
     return kernel;
 }
 
+SupportedVerbs verbs_of(UverbsFile& file, const VendorEntry& vendor) {
+    SupportedVerbs verbs = find_supported_verbs(file);
+    verbs.resize_cq = verbs.resize_cq && vendor.resizes_cqs;
+    return verbs;
+}
+
 rnic::DeviceAttributes query_attributes(const HostRnic& host, UverbsFile& file,
                                         const VendorEntry& vendor) {
     ib_uverbs_query_device_resp kernel{};
@@ -97,7 +103,7 @@ rnic::DeviceAttributes query_attributes(const HostRnic& host, UverbsFile& file,
         throw HostRnicError(fmt::format("{}: the driver {} does not tell its attributes: {}",
                                         host.name, vendor.name, to_string(queried.error())));
     }
-    rnic::DeviceAttributes attributes = device_attributes(kernel);
+    rnic::DeviceAttributes attributes = device_attributes(kernel, verbs_of(file, vendor));
     attributes.driver_id = host.driver_id;
     attributes.uverbs_abi_version = host.uverbs_abi_version;
     attributes.iwarp = vendor.transport == Transport::kIwarp;
@@ -171,6 +177,7 @@ std::vector<rnic::LiveObjectCount> UverbsRnic::live_objects() const {
         {"contexts", live.contexts},
         {"protection_domains", live.protection_domains},
         {"memory_regions", live.memory_regions},
+        {"memory_windows", live.memory_windows},
         {"completion_queues", live.completion_queues},
         {"shared_receive_queues", live.shared_receive_queues},
         {"queue_pairs", live.queue_pairs},

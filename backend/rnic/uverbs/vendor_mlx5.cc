@@ -20,6 +20,7 @@ constexpr std::array kUdata{
                  .in_max = sizeof(mlx5_ib_alloc_ucontext_req_v2),
                  .out_max = sizeof(mlx5_ib_alloc_ucontext_resp)},
     UdataLengths{.opcode = VRDMA_CMD_ALLOC_PD, .out_max = sizeof(mlx5_ib_alloc_pd_resp)},
+    UdataLengths{.opcode = VRDMA_CMD_ALLOC_MW, .in_min = 0, .in_max = sizeof(mlx5_ib_alloc_mw)},
     UdataLengths{.opcode = VRDMA_CMD_CREATE_CQ,
                  .in_min = offsetof(mlx5_ib_create_cq, uar_page_index),
                  .in_max = sizeof(mlx5_ib_create_cq),
@@ -170,6 +171,8 @@ const VendorEntry kMlx5Entry{
     // With none the kernel's element is larger than the sum above.
     .min_srq_sge = 1,
     .srq_only_grows = false,
+    // The new buffer is the user's, and takes the place of one that guests have pinned.
+    .resizes_cqs = false,
     .own_context = kOwnContext,
     .own_context_answer = sizeof(mlx5_ib_alloc_ucontext_resp),
 };

@@ -13,6 +13,7 @@ constexpr std::array<uint32_t, 1> kAbiVersions{2};  // RXE_UVERBS_ABI_VERSION
 
 constexpr std::array kUdata{
     UdataLengths{.opcode = VRDMA_CMD_CREATE_CQ, .out_max = sizeof(rxe_create_cq_resp)},
+    UdataLengths{.opcode = VRDMA_CMD_RESIZE_CQ, .out_max = sizeof(rxe_resize_cq_resp)},
     UdataLengths{.opcode = VRDMA_CMD_CREATE_QP, .out_max = sizeof(rxe_create_qp_resp)},
     UdataLengths{.opcode = VRDMA_CMD_CREATE_SRQ, .out_max = sizeof(rxe_create_srq_resp)},
     UdataLengths{.opcode = VRDMA_CMD_MODIFY_SRQ, .in_max = sizeof(rxe_modify_srq_cmd)},
@@ -48,6 +49,7 @@ const VendorEntry kRxeEntry{
     // One that holds more requests than the new size ends up without a queue, which the next
     // message to it dereferences (rxe_srq_from_attr, err2).  A larger one holds them all.
     .srq_only_grows = true,
+    .resizes_cqs = true,
     .own_context = {},
     .own_context_answer = 0,
 };

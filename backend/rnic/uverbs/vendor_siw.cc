@@ -38,6 +38,7 @@ const VendorEntry kSiwEntry{
     .mmap = {},
     .min_srq_sge = 0,
     .srq_only_grows = false,
+    .resizes_cqs = false,
     .regions_by_start = true,  // siw_reg_user_mr(); siw_try_1seg()
     .own_context = {},
     .own_context_answer = sizeof(siw_uresp_alloc_ctx),

@@ -68,6 +68,7 @@ struct VendorEntry {
     std::span<const MmapRule> mmap;  // the first that fits; none: cached
     uint32_t min_srq_sge = 0;
     bool srq_only_grows = false;  // making one smaller is not safe for the host
+    bool resizes_cqs = false;     // by what is in `udata` alone: without user memory
     // The driver takes REG_MR's `start` for the address of the region, whatever hca_va says, and
     // may read memory of the process that makes its POST_SEND: so the guest's memory is placed
     // at the guest's own addresses.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "fake_kernel.h"
+#include "fake_kernel_bundle.h"
 
 #include <fcntl.h>
 #include <infiniband/verbs.h>
@@ -33,12 +33,19 @@ const std::map<uint32_t, Method>& methods() {
         {IB_USER_VERBS_CMD_DEALLOC_PD, {sizeof(ib_uverbs_dealloc_pd)}},
         {IB_USER_VERBS_CMD_REG_MR, {sizeof(ib_uverbs_reg_mr), sizeof(ib_uverbs_reg_mr_resp), true}},
         {IB_USER_VERBS_CMD_DEREG_MR, {sizeof(ib_uverbs_dereg_mr)}},
+        {IB_USER_VERBS_CMD_REREG_MR,
+         {sizeof(ib_uverbs_rereg_mr), sizeof(ib_uverbs_rereg_mr_resp), true}},
+        {IB_USER_VERBS_CMD_ALLOC_MW,
+         {sizeof(ib_uverbs_alloc_mw), sizeof(ib_uverbs_alloc_mw_resp), true}},
+        {IB_USER_VERBS_CMD_DEALLOC_MW, {sizeof(ib_uverbs_dealloc_mw)}},
         {IB_USER_VERBS_CMD_CREATE_COMP_CHANNEL,
          {sizeof(ib_uverbs_create_comp_channel), sizeof(ib_uverbs_create_comp_channel_resp)}},
         {IB_USER_VERBS_CMD_CREATE_CQ,
          {sizeof(ib_uverbs_create_cq), sizeof(ib_uverbs_create_cq_resp), true}},
         {FakeKernel::extended(IB_USER_VERBS_EX_CMD_CREATE_CQ),
          {sizeof(ib_uverbs_ex_create_cq), sizeof(ib_uverbs_ex_create_cq_resp), true}},
+        {IB_USER_VERBS_CMD_RESIZE_CQ,
+         {sizeof(ib_uverbs_resize_cq), sizeof(ib_uverbs_resize_cq_resp), true}},
         {IB_USER_VERBS_CMD_DESTROY_CQ,
          {sizeof(ib_uverbs_destroy_cq), sizeof(ib_uverbs_destroy_cq_resp)}},
         {IB_USER_VERBS_CMD_REQ_NOTIFY_CQ, {sizeof(ib_uverbs_req_notify_cq)}},
@@ -50,6 +57,8 @@ const std::map<uint32_t, Method>& methods() {
          {sizeof(ib_uverbs_ex_modify_qp), sizeof(ib_uverbs_ex_modify_qp_resp), true}},
         {IB_USER_VERBS_CMD_DESTROY_QP,
          {sizeof(ib_uverbs_destroy_qp), sizeof(ib_uverbs_destroy_qp_resp)}},
+        {IB_USER_VERBS_CMD_ATTACH_MCAST, {sizeof(ib_uverbs_attach_mcast)}},
+        {IB_USER_VERBS_CMD_DETACH_MCAST, {sizeof(ib_uverbs_detach_mcast)}},
         {IB_USER_VERBS_CMD_POST_SEND,
          {sizeof(ib_uverbs_post_send), sizeof(ib_uverbs_post_send_resp)}},
         {IB_USER_VERBS_CMD_CREATE_SRQ,
@@ -64,17 +73,6 @@ const std::map<uint32_t, Method>& methods() {
         {IB_USER_VERBS_CMD_DESTROY_AH, {sizeof(ib_uverbs_destroy_ah)}},
     };
     return kMethods;
-}
-
-template <typename T>
-T load(std::span<const std::byte> bytes, size_t offset = 0) {
-    T value;
-    std::memcpy(&value, bytes.data() + offset, sizeof(value));
-    return value;
-}
-
-std::vector<std::byte> copy_of(std::span<const std::byte> bytes) {
-    return {bytes.begin(), bytes.end()};
 }
 
 // The user's descriptor and the kernel's end of a file with whole events.
@@ -92,19 +90,6 @@ void send_event(const FileDescriptor& fd, const Event& event) {
 }
 
 }  // namespace
-
-// struct uverbs_attr_bundle: what a command's handler sees.
-struct FakeKernel::Bundle {
-    KernelCommand command;
-    std::byte* response = nullptr;
-    size_t response_size = 0;  // of the core's; the driver's follows
-
-    template <typename T>
-    Result<void> respond(const T& value) const {
-        std::memcpy(response, &value, std::min(sizeof(value), response_size));
-        return {};
-    }
-};
 
 class FakeUverbsFile final : public UverbsFile {
   public:
@@ -162,7 +147,7 @@ Result<void> FakeKernel::execute(std::unique_ptr<Context>& context,
     }
     const auto header = load<ib_uverbs_cmd_hdr>(bytes);
     const auto method = methods().find(header.command);
-    if (method == methods().end()) {
+    if (method == methods().end() || driver_lacks.contains(header.command)) {
         return fail(EOPNOTSUPP);
     }
     const Method& wanted = method->second;
@@ -243,6 +228,8 @@ Result<void> FakeKernel::handle(std::unique_ptr<Context>& context, uint32_t comm
             return destroy(*context, Kind::kPd, given.as<ib_uverbs_dealloc_pd>().pd_handle);
         case IB_USER_VERBS_CMD_DEREG_MR:
             return destroy(*context, Kind::kMr, given.as<ib_uverbs_dereg_mr>().mr_handle);
+        case IB_USER_VERBS_CMD_DEALLOC_MW:
+            return destroy(*context, Kind::kMw, given.as<ib_uverbs_dealloc_mw>().mw_handle);
         case IB_USER_VERBS_CMD_DESTROY_AH:
             return destroy(*context, Kind::kAh, given.as<ib_uverbs_destroy_ah>().ah_handle);
         case IB_USER_VERBS_CMD_DESTROY_CQ:
@@ -259,6 +246,10 @@ Result<void> FakeKernel::handle(std::unique_ptr<Context>& context, uint32_t comm
         case IB_USER_VERBS_CMD_QUERY_QP:
         case IB_USER_VERBS_CMD_MODIFY_SRQ:
         case IB_USER_VERBS_CMD_QUERY_SRQ:
+        case IB_USER_VERBS_CMD_REREG_MR:
+        case IB_USER_VERBS_CMD_RESIZE_CQ:
+        case IB_USER_VERBS_CMD_ATTACH_MCAST:
+        case IB_USER_VERBS_CMD_DETACH_MCAST:
             return modify_or_query(*context, command, bundle);
         default:
             return create(*context, command, bundle);
@@ -281,162 +272,6 @@ Result<void> FakeKernel::get_context(std::unique_ptr<Context>& context, Bundle& 
     response.async_fd = static_cast<uint32_t>(user);
     response.num_comp_vectors = 2;
     return bundle.respond(response);
-}
-
-FakeKernel::Object* FakeKernel::find(Context& context, Kind kind, uint32_t handle) {
-    const auto found = context.objects.find(handle);
-    return found == context.objects.end() || found->second.kind != kind ? nullptr : &found->second;
-}
-
-Result<uint32_t> FakeKernel::add(Context& context, Object object) {
-    for (const uint32_t used : object.uses) {
-        if (!context.objects.contains(used)) {
-            return fail(EINVAL);
-        }
-    }
-    for (const uint32_t used : object.uses) {
-        ++context.objects.at(used).users;
-    }
-    const uint32_t handle = next_handle_++;
-    context.objects.emplace(handle, std::move(object));
-    return handle;
-}
-
-Result<void> FakeKernel::create(Context& context, uint32_t command, Bundle& bundle) {
-    Object object{};
-    const KernelCommand& given = bundle.command;
-    switch (command) {
-        case IB_USER_VERBS_CMD_ALLOC_PD:
-            object.kind = Kind::kPd;
-            break;
-        case IB_USER_VERBS_CMD_REG_MR: {
-            const auto request = given.as<ib_uverbs_reg_mr>();
-            if (((request.start ^ request.hca_va) & 4095) != 0) {
-                return fail(EINVAL);
-            }
-            object.kind = Kind::kMr;
-            object.uses = {request.pd_handle};
-            pinned_ = copy_of({reinterpret_cast<const std::byte*>(request.start), request.length});
-            break;
-        }
-        case IB_USER_VERBS_CMD_CREATE_AH:
-            object.kind = Kind::kAh;
-            object.uses = {given.as<ib_uverbs_create_ah>().pd_handle};
-            break;
-        case IB_USER_VERBS_CMD_CREATE_CQ: {
-            const auto request = given.as<ib_uverbs_create_cq>();
-            object.kind = Kind::kCq;
-            object.user_handle = request.user_handle;
-            object.channel = request.comp_channel;
-            break;
-        }
-        case IB_USER_VERBS_EX_CMD_CREATE_CQ | IB_USER_VERBS_CMD_FLAG_EXTENDED: {
-            const auto request = given.as<ib_uverbs_ex_create_cq>();
-            object.kind = Kind::kCq;
-            object.user_handle = request.user_handle;
-            object.channel = request.comp_channel;
-            break;
-        }
-        case IB_USER_VERBS_CMD_CREATE_SRQ: {
-            const auto request = given.as<ib_uverbs_create_srq>();
-            object.kind = Kind::kSrq;
-            object.user_handle = request.user_handle;
-            object.uses = {request.pd_handle};
-            break;
-        }
-        default: {
-            const auto request = given.as<ib_uverbs_create_qp>();
-            object.kind = Kind::kQp;
-            object.user_handle = request.user_handle;
-            object.uses = {request.pd_handle, request.send_cq_handle, request.recv_cq_handle};
-            if (request.is_srq != 0) {
-                object.uses.push_back(request.srq_handle);
-            }
-        }
-    }
-    if (object.kind == Kind::kCq && !context.channels.contains(object.channel)) {
-        return fail(EINVAL);
-    }
-    const Kind kind = object.kind;
-    auto handle = add(context, std::move(object));
-    if (!handle) {
-        return fail(handle.error());
-    }
-    switch (kind) {
-        case Kind::kMr:
-            return bundle.respond(
-                std::array<uint32_t, 3>{*handle, *handle << 8 | 1, *handle << 8 | 2});
-        case Kind::kCq:
-            return bundle.respond(std::array<uint32_t, 2>{*handle, 127});
-        case Kind::kSrq:
-            return bundle.respond(std::array<uint32_t, 4>{*handle, 31, 3, *handle});
-        case Kind::kQp:
-            return bundle.respond(
-                std::array<uint32_t, 8>{*handle, *handle + 0x10000, 63, 62, 4, 5, 96, 0});
-        default:
-            return bundle.respond(*handle);
-    }
-}
-
-Result<void> FakeKernel::destroy(Context& context, Kind kind, uint32_t handle) {
-    Object* object = find(context, kind, handle);
-    if (object == nullptr) {
-        return fail(EINVAL);
-    }
-    if (object->locks != 0 || object->users != 0) {
-        ++busy_destructions_;
-        return fail(EBUSY);
-    }
-    for (const uint32_t used : object->uses) {
-        --context.objects.at(used).users;
-    }
-    context.objects.erase(handle);
-    return {};
-}
-
-Result<void> FakeKernel::modify_or_query(Context& context, uint32_t command, Bundle& bundle) {
-    const KernelCommand& given = bundle.command;
-    switch (command) {
-        case IB_USER_VERBS_CMD_MODIFY_SRQ: {
-            const auto request = given.as<ib_uverbs_modify_srq>();
-            if (find(context, Kind::kSrq, request.srq_handle) == nullptr) {
-                return fail(EINVAL);
-            }
-            // As rxe: the new queue's struct mminfo.
-            if (given.udata_in.size() >= sizeof(uint64_t)) {
-                std::memset(reinterpret_cast<void*>(load<uint64_t>(given.udata_in)), 0x5a, 16);
-            }
-            return {};
-        }
-        case IB_USER_VERBS_CMD_QUERY_SRQ: {
-            if (find(context, Kind::kSrq, given.as<ib_uverbs_query_srq>().srq_handle) == nullptr) {
-                return fail(EINVAL);
-            }
-            return bundle.respond(ib_uverbs_query_srq_resp{31, 3, 7, 0});
-        }
-        case IB_USER_VERBS_CMD_QUERY_QP: {
-            Object* qp = find(context, Kind::kQp, given.as<ib_uverbs_query_qp>().qp_handle);
-            if (qp == nullptr) {
-                return fail(EINVAL);
-            }
-            ib_uverbs_query_qp_resp response{};
-            response.dest = qp->modified.dest;
-            response.qp_state = qp->modified.qp_state;
-            response.dest_qp_num = qp->modified.dest_qp_num;
-            response.port_num = qp->modified.port_num;
-            response.max_send_wr = 63;
-            return bundle.respond(response);
-        }
-        default: {
-            const auto request = given.as<ib_uverbs_modify_qp>();
-            Object* qp = find(context, Kind::kQp, request.qp_handle);
-            if (qp == nullptr) {
-                return fail(EINVAL);
-            }
-            qp->modified = request;
-            return {};
-        }
-    }
 }
 
 Result<void> FakeKernel::use(Context& context, uint32_t command, Bundle& bundle,

@@ -6,6 +6,7 @@
 
 #include <rdma/ib_user_verbs.h>
 
+#include <array>
 #include <condition_variable>
 #include <cstdint>
 #include <cstring>
@@ -16,6 +17,7 @@
 #include <optional>
 #include <set>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "file_descriptor.h"
@@ -23,7 +25,7 @@
 
 namespace vrdma::uverbs {
 
-enum class Kind { kPd, kMr, kCq, kSrq, kQp, kAh };
+enum class Kind { kPd, kMr, kMw, kCq, kSrq, kQp, kAh };
 
 // A command as the kernel got it.
 struct KernelCommand {
@@ -81,6 +83,9 @@ class FakeKernel {
     // What the memory that REG_MR named last held then.
     std::vector<std::byte> pinned() const;
 
+    // Commands that the driver has no function for.
+    std::set<uint32_t> driver_lacks;
+
     // The driver's attributes.
     ib_uverbs_query_device_resp device_attributes{};
     ib_uverbs_query_port_resp port_attributes{};
@@ -90,6 +95,8 @@ class FakeKernel {
     friend class FakeUverbsFile;
     friend class FakeUverbsDevice;
 
+    using Group = std::pair<std::array<uint8_t, 16>, uint16_t>;  // GID and LID
+
     struct Object {
         Kind kind;
         uint64_t user_handle = 0;
@@ -98,6 +105,7 @@ class FakeKernel {
         uint32_t locks = 0;          // commands that use it now
         int channel = -1;            // CQ
         std::optional<bool> armed;   // CQ: for solicited completions only?
+        std::set<Group> groups;      // QP
         ib_uverbs_modify_qp modified{};
         size_t rings = 0;
     };
@@ -114,6 +122,9 @@ class FakeKernel {
     Result<void> get_context(std::unique_ptr<Context>& context, Bundle& bundle);
     Result<void> create(Context& context, uint32_t command, Bundle& bundle);
     Result<void> modify_or_query(Context& context, uint32_t command, Bundle& bundle);
+    Result<void> reregister(Context& context, Bundle& bundle);
+    Result<void> attach_or_detach(Context& context, uint32_t command,
+                                  const ib_uverbs_attach_mcast& request);
     Result<void> use(Context& context, uint32_t command, Bundle& bundle,
                      std::unique_lock<std::mutex>& lock);
     Result<void> destroy(Context& context, Kind kind, uint32_t handle);

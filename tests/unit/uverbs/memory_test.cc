@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Memory regions, and memory behind pointers, as the kernel gets them.
 #include <gmock/gmock.h>
+#include <infiniband/verbs.h>
 #include <rdma/rdma_user_rxe.h>
 
 #include "fixture.h"
@@ -44,6 +45,7 @@ class UverbsMemory : public GuestTest {
                                udata);
     }
 
+    static constexpr size_t kProbes = 1;  // by which the daemon finds out whether there is such
     test::FakeMemory ram{1 << 20, 0};
     std::unique_ptr<rnic::ProtectionDomain> pd;
 };
@@ -90,6 +92,81 @@ TEST_F(UverbsMemory, MemoryThatTheKernelDoesNotPinIsTheOperatorsToAllow) {
     ASSERT_FALSE(mr);
     EXPECT_EQ(mr.error(), Errno{ENOMEM});
     EXPECT_THAT(log.str(), HasSubstr("RLIMIT_MEMLOCK"));
+}
+
+TEST_F(UverbsMemory, ARegionIsRegisteredAgainOverOtherMemory) {
+    std::memset(ram.host(0x9000), 7, 0x1000);
+    std::memset(ram.host(0x2000), 8, 0x1000);
+    auto mr = reg_mr(0x7000'0000, {{0x5000, 0x1000}}).value();
+    rnic::Udata none;
+    ASSERT_TRUE(mr->reregister({.translation = true, .pd = false, .access = false}, nullptr,
+                               {.start = {0x8000'0000},
+                                .iova = {0x8000'0000},
+                                .length = 0x2000,
+                                .access = 0,
+                                .pieces = pin({{0x9000, 0x1000}, {0x2000, 0x1000}})},
+                               none));
+    const auto request = kernel.last(IB_USER_VERBS_CMD_REREG_MR).as<ib_uverbs_rereg_mr>();
+    EXPECT_EQ(request.flags, uint32_t{IBV_REREG_MR_CHANGE_TRANSLATION});
+    EXPECT_EQ(request.hca_va, 0x8000'0000u);
+    ASSERT_EQ(kernel.pinned().size(), 0x2000u);
+    EXPECT_EQ(kernel.pinned()[0x1000], std::byte{8});
+    EXPECT_EQ(mr->lkey() & 0xff, 5u) << "the keys that the kernel gave now";
+    EXPECT_EQ(mr->rkey() & 0xff, 6u);
+}
+
+TEST_F(UverbsMemory, ARegionMovesToAnotherDomain) {
+    auto mr = reg_mr(0x7000'0000, {{0x5000, 0x1000}}).value();
+    auto other = make_pd();
+    rnic::Udata none;
+    ASSERT_TRUE(mr->reregister({.translation = false, .pd = true, .access = true}, other.get(),
+                               {.start = {},
+                                .iova = {},
+                                .length = 0,
+                                .access = IB_UVERBS_ACCESS_REMOTE_READ,
+                                .pieces = {}},
+                               none));
+    const auto request = kernel.last(IB_USER_VERBS_CMD_REREG_MR).as<ib_uverbs_rereg_mr>();
+    EXPECT_EQ(request.access_flags, uint32_t{IB_UVERBS_ACCESS_REMOTE_READ});
+    pd.reset();
+    EXPECT_EQ(kernel.busy_destructions(), 0u) << "nothing is in the first domain any more";
+}
+
+TEST_F(UverbsMemory, OnDemandPagingIsNotForwardedByReregistrationEither) {
+    auto mr = reg_mr(0x7000'0000, {{0x5000, 0x1000}}).value();
+    rnic::Udata none;
+    EXPECT_EQ(mr->reregister({.translation = false, .pd = false, .access = true}, nullptr,
+                             {.start = {},
+                              .iova = {},
+                              .length = 0,
+                              .access = IB_UVERBS_ACCESS_ON_DEMAND,
+                              .pieces = {}},
+                             none)
+                  .error(),
+              Errno{EOPNOTSUPP});
+    EXPECT_EQ(kernel.count(IB_USER_VERBS_CMD_REREG_MR), kProbes);
+}
+
+TEST_F(UverbsMemory, ARegionThatWindowsAreBoundToStays) {
+    auto mr = reg_mr(0x7000'0000, {{0x5000, 0x1000}}).value();
+    kernel.refuse(IB_USER_VERBS_CMD_DEREG_MR, EINVAL);
+    EXPECT_EQ(mr->deregister().error(), Errno{EINVAL});
+    EXPECT_EQ(kernel.live(Kind::kMr), 1u);
+    EXPECT_TRUE(mr->deregister());
+    EXPECT_EQ(kernel.live(Kind::kMr), 0u);
+    mr.reset();
+    EXPECT_EQ(kernel.count(IB_USER_VERBS_CMD_DEREG_MR), 2u) << "not once more";
+}
+
+TEST_F(UverbsMemory, AMemoryWindowHasTheRnicsKey) {
+    rnic::Udata none;
+    auto mw = context->alloc_mw(*pd, IBV_MW_TYPE_2, none).value();
+    const auto request = kernel.last(IB_USER_VERBS_CMD_ALLOC_MW).as<ib_uverbs_alloc_mw>();
+    EXPECT_EQ(request.mw_type, IBV_MW_TYPE_2);
+    EXPECT_EQ(mw->rkey() & 0xff, 3u);
+    EXPECT_EQ(kernel.live(Kind::kMw), 1u);
+    mw.reset();
+    EXPECT_EQ(kernel.live(Kind::kMw), 0u);
 }
 
 TEST_F(UverbsMemory, TheKernelAnswersIntoTheGuestsMemory) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Address handles of multicast groups.
+// Queue pairs and address handles in multicast groups.
 #include <gmock/gmock.h>
 #include <infiniband/verbs.h>
 
@@ -51,6 +51,35 @@ class UverbsMulticast : public GuestTest {
     std::unique_ptr<rnic::CompletionQueue> cq;
 };
 
+TEST_F(UverbsMulticast, AGroupKeepsItsNameOnTheHost) {
+    auto qp = make_qp(2, *pd, *cq);
+    ASSERT_TRUE(qp->attach_mcast(group, 0xc001));
+    const auto request = kernel.last(IB_USER_VERBS_CMD_ATTACH_MCAST).as<ib_uverbs_attach_mcast>();
+    EXPECT_THAT(request.gid, testing::ElementsAreArray(group));
+    EXPECT_EQ(request.mlid, 0xc001);
+}
+
+TEST_F(UverbsMulticast, DetachingEndsWhatAttachingBegan) {
+    auto qp = make_qp(2, *pd, *cq);
+    ASSERT_TRUE(qp->attach_mcast(group, 0xc001));
+    EXPECT_TRUE(qp->detach_mcast(group, 0)) << "LIDs mean nothing, the kernel gets its own again";
+    EXPECT_EQ(qp->detach_mcast(group, 0).error(), Errno{EINVAL});
+}
+
+TEST_F(UverbsMulticast, AQueuePairThatIsAttachedCanGo) {
+    auto qp = make_qp(2, *pd, *cq);
+    ASSERT_TRUE(qp->attach_mcast(group, 0));
+    ASSERT_TRUE(qp->attach_mcast(gid("ff0e::7"), 3));
+    qp.reset();
+    EXPECT_EQ(kernel.busy_destructions(), 0u);
+    EXPECT_EQ(kernel.live(Kind::kQp), 0u);
+}
+
+TEST_F(UverbsMulticast, OnlyMulticastGroupsAreJoined) {
+    auto qp = make_qp(2, *pd, *cq);
+    EXPECT_EQ(qp->attach_mcast(gid("10.77.0.2"), 0).error(), Errno{EINVAL});
+}
+
 TEST_F(UverbsMulticast, AnAddressHandleOfAGroupNeedsNoPeer) {
     auto ah = make_ah(*context, *pd, "239.1.2.3");
     ASSERT_TRUE(ah) << log.str();
@@ -59,14 +88,24 @@ TEST_F(UverbsMulticast, AnAddressHandleOfAGroupNeedsNoPeer) {
     EXPECT_EQ(request.attr.grh.sgid_index, 3) << "the host's";
 }
 
+TEST_F(UverbsMulticast, GuestsOfTwoNetworksDoNotMeetInAGroup) {
+    auto carol = make_stranger();
+    auto qp = make_qp(2, *pd, *cq);
+    ASSERT_TRUE(qp->attach_mcast(group, 0));
+    EXPECT_EQ(make_ah(*carol.context, *carol.pd, "239.1.2.3").error(), Errno{EADDRINUSE});
+    EXPECT_THAT(log.str(), HasSubstr("another network"));
+    EXPECT_TRUE(make_ah(*carol.context, *carol.pd, "239.1.2.4")) << "a group of her own";
+    ASSERT_TRUE(qp->detach_mcast(group, 0));
+    EXPECT_TRUE(make_ah(*carol.context, *carol.pd, "239.1.2.3"));
+}
+
 TEST_F(UverbsMulticast, AnAddressHandleKeepsItsGroupForItsNetwork) {
     auto carol = make_stranger();
     auto hers = make_ah(*carol.context, *carol.pd, "239.1.2.3").value();
-    EXPECT_EQ(make_ah(*context, *pd, "239.1.2.3").error(), Errno{EADDRINUSE});
-    EXPECT_THAT(log.str(), HasSubstr("another network"));
-    EXPECT_TRUE(make_ah(*context, *pd, "239.1.2.4")) << "a group of her own";
+    auto qp = make_qp(2, *pd, *cq);
+    EXPECT_EQ(qp->attach_mcast(group, 0).error(), Errno{EADDRINUSE});
     hers.reset();
-    EXPECT_TRUE(make_ah(*context, *pd, "239.1.2.3"));
+    EXPECT_TRUE(qp->attach_mcast(group, 0));
 }
 
 TEST_F(UverbsMulticast, AConnectionHasNoGroupAtItsOtherEnd) {

@@ -91,6 +91,30 @@ TEST_F(UverbsObjects, ACqIsKnownToTheKernelByTheGuestsHandle) {
     EXPECT_EQ(bytes.out[1], std::byte{0xbb});
 }
 
+TEST_F(UverbsObjects, ACqIsResizedWithPrivateBytes) {
+    auto cq = make_cq(1);
+    kernel.answer(IB_USER_VERBS_CMD_RESIZE_CQ, {std::byte{0xcc}});
+    TestUdata bytes(0, 16);
+    auto udata = bytes.udata();
+    uint32_t cqe = 300;
+    ASSERT_TRUE(cq->resize(cqe, udata));
+    EXPECT_EQ(kernel.last(IB_USER_VERBS_CMD_RESIZE_CQ).as<ib_uverbs_resize_cq>().cqe, 300u);
+    EXPECT_EQ(cqe, 511u) << "what the kernel made";
+    EXPECT_EQ(udata.out_written, 16u);
+    EXPECT_EQ(bytes.out[0], std::byte{0xcc}) << "where the new queue is to be mapped";
+}
+
+TEST_F(UverbsObjects, ACqThatTheKernelDoesNotResizeIsAsItWas) {
+    auto cq = make_cq(1);
+    kernel.refuse(IB_USER_VERBS_CMD_RESIZE_CQ, EINVAL);
+    TestUdata bytes(0, 16);
+    auto udata = bytes.udata();
+    uint32_t cqe = 3;
+    EXPECT_EQ(cq->resize(cqe, udata).error(), Errno{EINVAL});
+    EXPECT_EQ(cqe, 3u);
+    EXPECT_EQ(udata.out_written, 0u);
+}
+
 TEST_F(UverbsObjects, ACompletionVectorIsOneThatTheRnicHas) {
     auto cq = make_cq(1, 5);
     EXPECT_EQ(kernel.last(IB_USER_VERBS_CMD_CREATE_CQ).as<ib_uverbs_create_cq>().comp_vector, 1u);

@@ -55,16 +55,53 @@ TEST_F(UverbsRnicTest, HasTheAttributesOfTheHosts) {
 }
 
 TEST_F(UverbsRnicTest, WithholdsWhatVrdmaHasNoVerbsFor) {
-    kernel.device_attributes.device_cap_flags = IB_UVERBS_DEVICE_MEM_WINDOW | IB_UVERBS_DEVICE_XRC |
-                                                IB_UVERBS_DEVICE_AUTO_PATH_MIG |
-                                                IB_UVERBS_DEVICE_RC_RNR_NAK_GEN;
+    kernel.device_attributes.device_cap_flags =
+        IB_UVERBS_DEVICE_XRC | IB_UVERBS_DEVICE_AUTO_PATH_MIG | IB_UVERBS_DEVICE_RC_RNR_NAK_GEN;
+    make_rnic();
+    EXPECT_EQ(rnic->attributes().device_cap_flags, uint64_t{IB_UVERBS_DEVICE_RC_RNR_NAK_GEN});
+}
+
+TEST_F(UverbsRnicTest, HasTheVerbsThatTheDriverHas) {
+    kernel.device_attributes.device_cap_flags =
+        IB_UVERBS_DEVICE_MEM_WINDOW | IB_UVERBS_DEVICE_MEM_WINDOW_TYPE_2B;
     kernel.device_attributes.max_mw = 5;
     kernel.device_attributes.max_mcast_grp = 6;
+    kernel.device_attributes.max_mcast_qp_attach = 7;
     make_rnic();
     const auto attributes = rnic->attributes();
-    EXPECT_EQ(attributes.device_cap_flags, uint64_t{IB_UVERBS_DEVICE_RC_RNR_NAK_GEN});
+    EXPECT_TRUE(attributes.has_mw);
+    EXPECT_TRUE(attributes.has_rereg_mr);
+    EXPECT_TRUE(attributes.has_resize_cq);
+    EXPECT_TRUE(attributes.has_mcast);
+    EXPECT_EQ(attributes.device_cap_flags,
+              uint64_t{IB_UVERBS_DEVICE_MEM_WINDOW} | IB_UVERBS_DEVICE_MEM_WINDOW_TYPE_2B);
+    EXPECT_EQ(attributes.max_mw, 5u);
+    EXPECT_EQ(attributes.max_mcast_grp, 6u);
+    EXPECT_EQ(attributes.max_mcast_qp_attach, 7u);
+}
+
+TEST_F(UverbsRnicTest, DoesNotClaimVerbsThatTheDriverLacks) {
+    kernel.device_attributes.device_cap_flags = IB_UVERBS_DEVICE_MEM_WINDOW;
+    kernel.device_attributes.max_mw = 5;
+    kernel.device_attributes.max_mcast_grp = 6;
+    kernel.driver_lacks = {IB_USER_VERBS_CMD_REREG_MR, IB_USER_VERBS_CMD_ALLOC_MW,
+                           IB_USER_VERBS_CMD_RESIZE_CQ, IB_USER_VERBS_CMD_ATTACH_MCAST};
+    make_rnic();
+    const auto attributes = rnic->attributes();
+    EXPECT_FALSE(attributes.has_mw);
+    EXPECT_FALSE(attributes.has_rereg_mr);
+    EXPECT_FALSE(attributes.has_resize_cq);
+    EXPECT_FALSE(attributes.has_mcast);
+    EXPECT_EQ(attributes.device_cap_flags, 0u);
     EXPECT_EQ(attributes.max_mw, 0u);
     EXPECT_EQ(attributes.max_mcast_grp, 0u);
+}
+
+TEST_F(UverbsRnicTest, DoesNotResizeCqsWhoseBufferIsTheUsers) {
+    host.driver_id = RDMA_DRIVER_MLX5;
+    host.uverbs_abi_version = 1;
+    make_rnic();
+    EXPECT_FALSE(rnic->attributes().has_resize_cq);
 }
 
 TEST_F(UverbsRnicTest, TellsTheDriverWhichPrivateBytesArePointers) {
