@@ -9,9 +9,6 @@
 namespace vrdma::embedded {
 namespace {
 
-constexpr uint32_t kQpAccess =
-    kAccessLocalWrite | kAccessRemoteWrite | kAccessRemoteRead | kAccessRemoteAtomic;
-
 uint32_t send_payload(const rnic::QpCapabilities& cap) {
     return std::max<uint32_t>(cap.max_send_sge * sizeof(Sge), cap.max_inline_data);
 }
@@ -153,9 +150,10 @@ Result<void> Qp::modify(uint32_t attr_mask, const rnic::QpAttributes& wanted, rn
 Result<void> Qp::check(uint32_t attr_mask, const rnic::QpAttributes& wanted) const {
     const auto has = [attr_mask](uint32_t attribute) { return (attr_mask & attribute) != 0; };
     if (has(kAttrAlternatePath)) return fail(EOPNOTSUPP);
+    // Access flags allow a peer operations; those for operations that do not exist here (FLUSH,
+    // which libraries give without asking) allow nothing, and rxe takes them as well.
     const bool bad = (has(kAttrPkeyIndex) && wanted.pkey_index != 0) ||
                      (has(kAttrPort) && wanted.port != 1) ||
-                     (has(kAttrAccessFlags) && (wanted.qp_access_flags & ~kQpAccess) != 0) ||
                      (has(kAttrPathMtu) && (wanted.path_mtu == 0 || wanted.path_mtu > kMtu4096)) ||
                      (has(kAttrTimeout) && wanted.timeout > 31) ||
                      (has(kAttrRetryCount) && wanted.retry_cnt > 7) ||
