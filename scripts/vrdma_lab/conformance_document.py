@@ -78,28 +78,27 @@ def _names(tests: list[str]) -> str:
 
 
 def _skips(results: Results) -> str:
-    """What is skipped, by module and reason."""
-    reasons: dict[str, dict[tuple[str, tuple[Run, ...]], list[str]]] = {}
-    sizes: dict[str, set[str]] = {}
+    """What is skipped, by module and reason; where, if not wherever the test is."""
+    reasons: dict[str, dict[tuple[str, str], list[str]]] = {}
+    sizes: dict[str, int] = {}
     for test in results.tests():
         module = test.split(".")[0]
-        sizes.setdefault(module, set()).add(test)
+        sizes[module] = sizes.get(module, 0) + 1
+        outcomes = {run: results.outcome(test, run) for run in results.runs}
         said: dict[str, list[Run]] = {}
         for run in results.runs:
-            if results.outcome(test, run) == "skipped":
+            if outcomes[run] == "skipped":
                 said.setdefault(results.reason(test, run), []).append(run)
         for reason, runs in said.items():
-            reasons.setdefault(module, {}).setdefault((reason, tuple(runs)), []).append(test)
+            everywhere = all(outcome == MISSING or run in runs for run, outcome in outcomes.items())
+            where = "" if everywhere else f" ({', '.join(map(str, runs))})"
+            reasons.setdefault(module, {}).setdefault((reason, where), []).append(test)
     text = ""
     for module in sorted(reasons):
         text += f"- **{module}**\n"
-        runs_of_module = {run for run in results.runs if any(each.module == module for each in results.of_run(run))}
-        for (reason, where_skipped), tests in reasons[module].items():
-            where = "" if set(where_skipped) == runs_of_module else f" ({', '.join(map(str, where_skipped))})"
-            which = f"all {len(tests)}" if set(tests) == sizes[module] else ", ".join(
-                f"`{test.removeprefix(module + '.')}`" for test in tests
-            )
-            text += f"  - {reason}{where}: {which}\n"
+        for (reason, where), tests in reasons[module].items():
+            names = ", ".join(f"`{test.removeprefix(module + '.')}`" for test in tests)
+            text += f"  - {reason}{where}: {f'all {len(tests)}' if len(tests) == sizes[module] else names}\n"
     return text or "Nothing.\n"
 
 
