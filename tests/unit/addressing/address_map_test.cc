@@ -412,5 +412,49 @@ TEST_F(AddressMapTest, GuestsComeAndGoWhileOthersAskForPaths) {
     } while (!over);
 }
 
+// What a guest calls the peer at an address of the underlay, or the name of the error.
+class AddressNameTest : public AddressMapTest {
+  protected:
+    std::string name(const std::string& underlay) {
+        if (!map_) claim("a", "10.77.0.1");
+        const auto found = map().name_of("a", gid("10.77.0.1"), gid(underlay));
+        if (!found) return ::strerrorname_np(to_int(found.error().error));
+        // The inverse of the path.
+        EXPECT_EQ(map().path("a", gid("10.77.0.1"), *found)->dgid, gid(underlay));
+        return to_string(*found);
+    }
+};
+
+TEST_F(AddressNameTest, AnAddressOfTheHostIsItself) {
+    EXPECT_EQ(name("10.9.0.1"), "10.9.0.1");
+}
+
+TEST_F(AddressNameTest, AnAnnouncedGuestIsItself) {
+    claim("b", "10.9.0.12");
+    EXPECT_EQ(name("10.9.0.12"), "10.9.0.12");
+}
+
+TEST_F(AddressNameTest, AnUnknownAddressHasNone) {
+    EXPECT_EQ(name("10.9.0.2"), "ENETUNREACH");
+}
+
+TEST_F(AddressNameTest, ThePeerAloneBehindAnAddressGivesItsName) {
+    rules_.peers = {peer("10.77.0.50", "10.9.0.2")};
+    EXPECT_EQ(name("10.9.0.2"), "10.77.0.50");
+}
+
+TEST_F(AddressNameTest, SeveralPeersBehindAnAddressAreTheAddress) {
+    rules_.peers = {peer("10.77.0.50", "10.9.0.2"), peer("10.77.0.51", "10.9.0.2")};
+    EXPECT_EQ(name("10.9.0.2"), "10.9.0.2");
+    rules_.peers = {peer("10.77.1.0/24", "10.9.0.3")};
+    map_.reset();
+    EXPECT_EQ(name("10.9.0.3"), "10.9.0.3");
+}
+
+TEST_F(AddressNameTest, PeersOfAnotherNetworkGiveNoName) {
+    rules_.peers = {peer("10.77.0.50", "10.9.0.2", "blue")};
+    EXPECT_EQ(name("10.9.0.2"), "ENETUNREACH");
+}
+
 }  // namespace
 }  // namespace vrdma::uverbs

@@ -12,5 +12,6 @@ const uint32_t kConnectRequestEvent = RDMA_CM_EVENT_CONNECT_REQUEST;
 const uint32_t kRejectedEvent = RDMA_CM_EVENT_REJECTED;
 const uint32_t kEstablishedEvent = RDMA_CM_EVENT_ESTABLISHED;
 const uint32_t kDisconnectedEvent = RDMA_CM_EVENT_DISCONNECTED;
+const uint32_t kMulticastJoinEvent = RDMA_CM_EVENT_MULTICAST_JOIN;
 
 }  // namespace vrdma::uverbs

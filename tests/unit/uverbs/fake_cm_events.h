@@ -13,5 +13,6 @@ extern const uint32_t kConnectRequestEvent;
 extern const uint32_t kRejectedEvent;
 extern const uint32_t kEstablishedEvent;
 extern const uint32_t kDisconnectedEvent;
+extern const uint32_t kMulticastJoinEvent;
 
 }  // namespace vrdma::uverbs

@@ -98,7 +98,8 @@ class UverbsTest : public testing::Test {
         rnic = make_uverbs_rnic(config, host,
                                 {.device = kernel.device(),
                                  .removal = std::make_unique<FakeRemoval>(removal),
-                                 .sysfs = sysfs.sysfs()},
+                                 .sysfs = sysfs.sysfs(),
+                                 .open_rdma_cm = open_rdma_cm},
                                 logger);
     }
 
@@ -111,6 +112,7 @@ class UverbsTest : public testing::Test {
     std::shared_ptr<spdlog::logger> logger = std::make_shared<spdlog::logger>(
         "test", std::make_shared<spdlog::sinks::ostream_sink_mt>(log));
     FakeSink sink;
+    OpenRdmaCm open_rdma_cm;
     std::unique_ptr<rnic::Rnic> rnic;
 };
 
