@@ -132,11 +132,14 @@ uint32_t GuestAddresses::netdev_index(const rnic::Gid& underlay) const {
 }
 
 Result<UnderlayPath> GuestAddresses::path(const rnic::Gid& source, const rnic::Gid& destination) {
-    const auto is_source = [&](const auto& entry) { return entry.second == source; };
-    if (std::ranges::none_of(gids_, is_source)) {
-        return fail(EADDRNOTAVAIL);
-    }
-    return find_path(&AddressMap::path, source, destination);
+    return index_of(source) ? find_path(&AddressMap::path, source, destination)
+                            : fail(EADDRNOTAVAIL);
+}
+
+Result<UnderlayPath> GuestAddresses::path_to_group(const rnic::Gid& source,
+                                                   const rnic::Gid& group) {
+    return index_of(source) ? find_path(&AddressMap::group_path, source, group)
+                            : fail(EADDRNOTAVAIL);
 }
 
 Result<MulticastGroups::Lease> GuestAddresses::use_group(const rnic::Gid& group) {

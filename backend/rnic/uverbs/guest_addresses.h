@@ -42,6 +42,8 @@ class GuestAddresses {
     // The way from an address of the guest, for RNICs that connect by IP addresses; errors as
     // of underlay(), and EADDRNOTAVAIL when the guest does not have the source.
     Result<UnderlayPath> path(const rnic::Gid& source, const rnic::Gid& destination);
+    // The same to a multicast group.
+    Result<UnderlayPath> path_to_group(const rnic::Gid& source, const rnic::Gid& group);
 
     // The address of the host RNIC under which others reach this one of the guest; none when
     // the guest does not have it, or another guest has it first.

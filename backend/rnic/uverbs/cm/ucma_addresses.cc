@@ -101,20 +101,10 @@ Result<void> UcmaFile::resolve_addr(const rdma_ucm_resolve_addr& request, Call&)
 }
 
 Result<UcmaFile::Path> UcmaFile::path(const rnic::Gid& source, const rnic::Gid& destination) {
-    if (!is_multicast(destination)) {
-        const auto found = port_.addresses().path(source, destination);
-        return found ? Result<Path>(Path{source, found->sgid, found->dgid}) : fail(found.error());
-    }
-    // A group is the same for everybody; only its packets' source is the underlay's.
-    const auto carrier = port_.addresses().carrier(source);
-    if (!carrier) {
-        return fail(EADDRNOTAVAIL);
-    }
-    const bool ipv4 = scope_of(destination) == GidScope::kIpv4;
-    if ((scope_of(*carrier) == GidScope::kIpv4) != ipv4) {
-        return fail(EAFNOSUPPORT);
-    }
-    return Path{source, *carrier, destination};
+    GuestAddresses& addresses = port_.addresses();
+    const auto found = is_multicast(destination) ? addresses.path_to_group(source, destination)
+                                                 : addresses.path(source, destination);
+    return found ? Result<Path>(Path{source, found->sgid, found->dgid}) : fail(found.error());
 }
 
 // From where the id is bound, or `source`, or the address of the guest that fits.
@@ -210,6 +200,10 @@ Result<void> UcmaFile::join(const rdma_ucm_join_mcast& request, const SocketAddr
     if (auto room = port_.check_room_for_group(); !room) {
         return room;
     }
+    auto lease = port_.addresses().use_group(group.ip);
+    if (!lease) {
+        return fail(lease.error());
+    }
     const uint64_t key = port_.new_key({.id = request.id, .multicast = request.uid});
     SocketAddress to = group;
     to.scope_id = port_.in_underlay(*(*id)->underlay_local, 0).scope_id;
@@ -223,7 +217,7 @@ Result<void> UcmaFile::join(const rdma_ucm_join_mcast& request, const SocketAddr
         port_.forget_key(key);
         return fail(joined.error());
     }
-    port_.insert_group(joined->id, {.id = request.id, .key = key});
+    port_.insert_group(joined->id, {.id = request.id, .key = key, .lease = std::move(*lease)});
     answer(call, *joined);
     return {};
 }

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "rate_limited_log.h"
@@ -18,6 +19,7 @@
 #include "rnic/uverbs/cm/ucma_id.h"
 #include "rnic/uverbs/guest_addresses.h"
 #include "rnic/uverbs/guest_qps.h"
+#include "rnic/uverbs/multicast_groups.h"
 
 namespace vrdma::uverbs {
 
@@ -67,9 +69,13 @@ class UcmaPort {
     struct Group {
         uint32_t id = 0;  // who joined
         uint64_t key = 0;
+        MulticastGroups::Lease lease;
     };
     Result<void> check_room_for_group() const;
-    void insert_group(uint32_t group, Group what) { groups_[group] = what; }
+    void insert_group(uint32_t group, Group what) {
+        groups_.erase(group);
+        groups_.emplace(group, std::move(what));
+    }
     const Group* find_group(uint32_t group) const;
     void erase_group(uint32_t group);
 
