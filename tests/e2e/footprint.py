@@ -3,20 +3,18 @@
 
 from __future__ import annotations
 
-import base64
 import re
 import subprocess
-import tempfile
 import time
 import unittest
 from pathlib import Path
 
+from guest_program import send_program
 from vrdma_lab.guest import Guest, GuestOptions
 from vrdma_lab.lab import Lab
 from vrdma_lab.monitor import Monitor, monitor_options
 from vrdma_lab.traffic import Exchange, start_exchange
 
-HERE = Path(__file__).resolve().parent
 QUEUE_PAIRS = 1000
 
 
@@ -40,20 +38,6 @@ def wake_ups(pid: int) -> dict[str, int]:
         assert match is not None
         counts[task.name] = int(match.group(1))
     return counts
-
-
-def send_program(guest: Guest, source: Path, name: str) -> None:
-    """Compiles a C program against libibverbs and puts it into the guest."""
-    with tempfile.TemporaryDirectory() as folder:
-        program = Path(folder) / name
-        subprocess.run(
-            ["gcc", "-O2", "-s", "-Wall", "-Wextra", "-Werror", "-o", str(program), str(source), "-libverbs"], check=True
-        )
-        text = base64.b64encode(program.read_bytes()).decode()
-    guest.must(f": > /tmp/{name}.b64")
-    for start in range(0, len(text), 2048):
-        guest.must(f"echo {text[start:start + 2048]} >> /tmp/{name}.b64")
-    guest.must(f"base64 -d /tmp/{name}.b64 > /tmp/{name} && chmod +x /tmp/{name}")
 
 
 class FootprintTest(unittest.TestCase):
@@ -98,7 +82,7 @@ class FootprintTest(unittest.TestCase):
         self.fail(f"threads woke up in each of the 3 s intervals of a minute: {quiet}")
 
     def test_queue_pairs_add_no_memory_region_and_no_slot(self) -> None:
-        send_program(self.guest, HERE / "guest" / "many_queue_pairs.c", "many_queue_pairs")
+        send_program(self.guest, "many_queue_pairs", ("ibverbs",))
         idle = self.lab.daemon.status()["vms"][0]["objects"]["queue_pairs"]  # the guest's kernel's
         before = self.monitor.human("info mtree -f")
         self.assertIn("vrdma", before, "the window is in QEMU's memory tree")

@@ -12,6 +12,8 @@ MIB = 24
 
 class Nvme(LabTest):
     modules = MODULES
+    # One for each guest: invalidations wait for the other's work.
+    daemon_options = ("--threads", "2")
     disk: NvmeDisk
 
     @classmethod

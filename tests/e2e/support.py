@@ -22,12 +22,13 @@ class LabTest(ExchangeTest):
     kernel = KERNEL
     guest_count = 2
     modules: tuple[str, ...] = ()  # what guests can modprobe
+    daemon_options: tuple[str, ...] = ()
     lab: Lab
 
     @classmethod
     def setUpClass(cls) -> None:
         cls.lab = cls.enterClassContext(Lab(cls.kernel, modules=cls.modules))
-        cls.lab.start_daemon(cls.guest_count)
+        cls.lab.start_daemon(cls.guest_count, list(cls.daemon_options))
         cls.boot()
 
     @classmethod

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// Messages over RDS, which the kernel carries by RDMA: a receiver that compares what comes
+// with what was to come, and a sender.
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define PORT 4000
+
+static unsigned char expected[1 << 20], received[1 << 20];
+
+static void die(const char *what)
+{
+	fprintf(stderr, "%s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static struct sockaddr_in address_of(const char *ip)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(PORT) };
+
+	if (inet_pton(AF_INET, ip, &address.sin_addr) != 1) {
+		errno = EINVAL;
+		die(ip);
+	}
+	return address;
+}
+
+// Each message has its own bytes, and so has each of its fragments.
+static void fill(unsigned char *message, size_t size, unsigned number)
+{
+	unsigned x = number * 2654435761u + 1;
+
+	for (size_t i = 0; i < size; i++) {
+		x = x * 1664525u + 1013904223u;
+		message[i] = x >> 24;
+	}
+}
+
+static void receive(int fd, unsigned count, size_t size)
+{
+	for (unsigned n = 0; n < count; n++) {
+		ssize_t got = recv(fd, received, sizeof(received), 0);
+
+		if (got < 0)
+			die("recv");
+		fill(expected, size, n);
+		if ((size_t)got != size || memcmp(received, expected, size) != 0) {
+			fprintf(stderr, "message %u is not what was sent\n", n);
+			exit(1);
+		}
+	}
+	printf("received %u\n", count);
+}
+
+static void send_all(int fd, const char *to, unsigned count, size_t size)
+{
+	struct sockaddr_in peer = address_of(to);
+
+	for (unsigned n = 0; n < count; n++) {
+		fill(expected, size, n);
+		if (sendto(fd, expected, size, 0, (struct sockaddr *)&peer, sizeof(peer)) < 0)
+			die("sendto");
+	}
+	printf("sent %u\n", count);
+}
+
+// rds_messages OWN-IP COUNT SIZE [TO-IP]
+int main(int argc, char **argv)
+{
+	if (argc < 4 || (size_t)atoi(argv[3]) > sizeof(received))
+		return 2;
+	struct sockaddr_in own = address_of(argv[1]);
+	int fd = socket(AF_RDS, SOCK_SEQPACKET, 0);
+
+	if (fd < 0)
+		die("socket");
+	// Succeeds only where RDS has a transport for the address.
+	if (bind(fd, (struct sockaddr *)&own, sizeof(own)) < 0)
+		die("bind");
+	if (argc > 4) {
+		send_all(fd, argv[4], atoi(argv[2]), atoi(argv[3]));
+	} else {
+		printf("ready\n");
+		fflush(stdout);
+		receive(fd, atoi(argv[2]), atoi(argv[3]));
+	}
+	close(fd);
+	return 0;
+}

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""RDS by the guests' kernels: sockets whose messages travel by RDMA, with two threads of the daemon between them."""
+
+from __future__ import annotations
+
+from guest_program import send_program
+from support import PATIENCE, LabTest, main
+from vrdma_lab.guest import Guest
+
+PROGRAM = "rds_messages"
+
+
+class Rds(LabTest):
+    modules = ("rds_rdma",)
+    daemon_options = ("--threads", "2")
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        for guest in cls.lab.guests:
+            guest.wait_device()
+            guest.must("modprobe rds_rdma")
+            send_program(guest, PROGRAM)
+
+    def send(self, sender: Guest, receiver: Guest, count: int, size: int) -> None:
+        job = receiver.start(f"/tmp/{PROGRAM} {receiver.ip} {count} {size}")
+        job.wait_for("ready")
+        sender.must(f"/tmp/{PROGRAM} {sender.ip} {count} {size} {receiver.ip}", PATIENCE)
+        outcome = job.wait(PATIENCE)
+        self.assertTrue(outcome.ok, outcome.output)
+        self.assertIn(f"received {count}", outcome.output)
+
+    def test_messages_of_one_fragment(self) -> None:
+        a, b = self.lab.guests
+        self.send(a, b, 200, 1000)
+        self.send(b, a, 200, 1000)
+
+    def test_messages_of_many_fragments(self) -> None:
+        a, b = self.lab.guests
+        self.send(a, b, 20, 100_000)
+
+    def tearDown(self) -> None:
+        for guest in self.lab.guests:
+            self.assertEqual(guest.complaints(), "", guest.name)
+
+
+if __name__ == "__main__":
+    main()
