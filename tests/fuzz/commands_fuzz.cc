@@ -87,6 +87,8 @@ constexpr std::array kShapes = {
     Shape{VRDMA_CMD_REG_MR, sizeof(vrdma_cmd_reg_mr), sizeof(vrdma_rsp_reg_mr)},
     Shape{VRDMA_CMD_DEREG_MR, sizeof(vrdma_cmd_handle), sizeof(vrdma_rsp_empty)},
     Shape{VRDMA_CMD_REREG_MR, sizeof(vrdma_cmd_rereg_mr), sizeof(vrdma_rsp_reg_mr)},
+    Shape{VRDMA_CMD_GET_DMA_MR, sizeof(vrdma_cmd_get_dma_mr), sizeof(vrdma_rsp_reg_mr)},
+    Shape{VRDMA_CMD_ALLOC_MR, sizeof(vrdma_cmd_alloc_mr), sizeof(vrdma_rsp_reg_mr)},
     Shape{VRDMA_CMD_ALLOC_MW, sizeof(vrdma_cmd_alloc_mw), sizeof(vrdma_rsp_alloc_mw)},
     Shape{VRDMA_CMD_DEALLOC_MW, sizeof(vrdma_cmd_handle), sizeof(vrdma_rsp_empty)},
     Shape{VRDMA_CMD_RESIZE_CQ, sizeof(vrdma_cmd_resize_cq), sizeof(vrdma_rsp_resize_cq)},
@@ -206,6 +208,21 @@ std::vector<std::byte> make_request(FuzzedDataProvider& input, const Shape& shap
         } else {
             set_runs<vrdma_cmd_rereg_mr>(request, count, length);
         }
+    }
+    if (shape.opcode == VRDMA_CMD_ALLOC_MR) {
+        // One page more than there may be, and a description that may be too short for it.
+        vrdma_cmd_alloc_mr alloc_mr;
+        std::memcpy(&alloc_mr, request.data(), sizeof(alloc_mr));
+        const uint32_t pages = input.ConsumeIntegralInRange<uint32_t>(0, 17);
+        alloc_mr.max_pages = htole32(pages);
+        alloc_mr.run_count = htole32(1);
+        std::memcpy(request.data(), &alloc_mr, sizeof(alloc_mr));
+        const vrdma_run run{
+            .gpa = htole64(kRamStart + input.ConsumeIntegralInRange<uint64_t>(0, kRamSize)),
+            .length = htole64(sizeof(vrdma_fast_reg) + pages * sizeof(uint64_t) -
+                              (input.ConsumeBool() ? 0 : 1))};
+        const auto bytes = std::as_bytes(std::span(&run, 1));
+        request.insert(request.end(), bytes.begin(), bytes.end());
     }
     if (shape.opcode == VRDMA_CMD_ATTACH_MCAST || shape.opcode == VRDMA_CMD_DETACH_MCAST) {
         request[offsetof(vrdma_cmd_mcast, gid)] = std::byte{0xff};

@@ -79,7 +79,7 @@ class Engine {
     void run(size_t type, const std::byte* data, size_t size) {
         auto& [attacker, victim] = pairs_[type];
         fast_mr_ = std::move(attacker_.context->alloc_mr(attacker_.pd(), fast_).value());
-        test::connect(attacker, victim);
+        vrdma::embedded::test::connect(attacker, victim);
         victim.post_recv(1, std::array{victim_mr_.sge(0, 256)});
         for (uint32_t slot = 0; size != 0 && slot <= attacker.send_ring.mask(); ++slot) {
             const size_t chunk = std::min<size_t>(size, kSendWqeHeadSize + 4 * sizeof(Sge));
@@ -145,15 +145,15 @@ class Engine {
     vrdma::test::FakeMemory ram_{kRamSize, kRamStart};
     rnic::FastMrAttributes fast_{.max_pages = kFastPages, .description = {}};
     std::byte* description_ = nullptr;
-    test::Guest attacker_;
-    test::Guest victim_;
-    test::ClientMr attacker_mr_;
-    test::ClientMr victim_mr_;
-    test::ClientMr dma_mr_;
+    vrdma::embedded::test::Guest attacker_;
+    vrdma::embedded::test::Guest victim_;
+    vrdma::embedded::test::ClientMr attacker_mr_;
+    vrdma::embedded::test::ClientMr victim_mr_;
+    vrdma::embedded::test::ClientMr dma_mr_;
     std::unique_ptr<rnic::MemoryRegion> fast_mr_;
-    test::ClientCq attacker_cq_;
-    test::ClientCq victim_cq_;
-    std::vector<std::pair<test::ClientQp, test::ClientQp>> pairs_;
+    vrdma::embedded::test::ClientCq attacker_cq_;
+    vrdma::embedded::test::ClientCq victim_cq_;
+    std::vector<std::pair<vrdma::embedded::test::ClientQp, vrdma::embedded::test::ClientQp>> pairs_;
 };
 
 }  // namespace
