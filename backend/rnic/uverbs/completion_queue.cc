@@ -21,7 +21,19 @@ Cq::Cq(const ContextState& context, uint32_t handle, uint32_t guest_handle, uint
     context.port.events.cqs().insert(guest_handle_, bell_);
 }
 
+void Cq::add(std::shared_ptr<SendQueueBell> send_queue) {
+    send_queues_.insert(std::move(send_queue));
+}
+
+void Cq::remove(const std::shared_ptr<SendQueueBell>& send_queue) {
+    send_queues_.erase(send_queue);
+}
+
 Result<void> Cq::resize(uint32_t& cqe, rnic::Udata& udata) {
+    // What was posted before may have completed by now natively, and then counts for the size.
+    for (const auto& send_queue : send_queues_) {
+        (void)send_queue->ring();
+    }
     ib_uverbs_resize_cq request{};
     request.cq_handle = handle();
     request.cqe = cqe;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 
 #include "rnic/rnic.h"
 #include "rnic/uverbs/context_state.h"
@@ -17,10 +18,15 @@ class Cq final : public rnic::CompletionQueue {
 
     Result<void> resize(uint32_t& cqe, rnic::Udata& udata) override;
 
+    // A send queue that completes here, for as long as it does.
+    void add(std::shared_ptr<SendQueueBell> send_queue);
+    void remove(const std::shared_ptr<SendQueueBell>& send_queue);
+
   private:
     KernelObject object_;
     const uint32_t guest_handle_;
     const std::shared_ptr<CqBell> bell_;
+    std::set<std::shared_ptr<SendQueueBell>> send_queues_;
 };
 
 }  // namespace vrdma::uverbs

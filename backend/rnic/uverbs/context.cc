@@ -230,7 +230,8 @@ Result<std::unique_ptr<rnic::QueuePair>> UverbsContext::create_qp(uint32_t handl
         .max_recv_sge = kernel.max_recv_sge,
         .max_inline_data = kernel.max_inline_data,
     };
-    return std::make_unique<Qp>(state_, kernel, handle, init.qp_type);
+    return std::make_unique<Qp>(state_, kernel, handle, init.qp_type,
+                                static_cast<Cq&>(*init.send_cq));
 }
 
 Result<std::unique_ptr<rnic::AddressHandle>> UverbsContext::create_ah(

@@ -42,19 +42,25 @@ Result<void> check(uint32_t attr_mask, const rnic::QpAttributes& attributes, boo
     return {};
 }
 
+bool ends_sending(uint8_t qp_state) {
+    return qp_state == IBV_QPS_RESET || qp_state == IBV_QPS_SQD || qp_state == IBV_QPS_ERR;
+}
+
 }  // namespace
 
 Qp::Qp(const ContextState& context, const ib_uverbs_create_qp_resp& kernel, uint32_t guest_handle,
-       uint8_t qp_type)
+       uint8_t qp_type, Cq& send_cq)
     : object_(context, kernel.qp_handle, "queue pair",
               destroy_with_events<ib_uverbs_destroy_qp, ib_uverbs_destroy_qp_resp,
                                   IB_USER_VERBS_CMD_DESTROY_QP>,
               context.port.rnic->live.queue_pairs),
       qp_num_(kernel.qpn),
       guest_handle_(guest_handle),
+      send_cq_(send_cq),
       bell_(bell_for(context, kernel.qp_handle)) {
     context.port.qps.insert(qp_num_, qp_type);
     if (bell_ != nullptr) {
+        send_cq_.add(bell_);
         context.port.events.send_queues().insert(guest_handle_, bell_);
     }
 }
@@ -62,12 +68,22 @@ Qp::Qp(const ContextState& context, const ib_uverbs_create_qp_resp& kernel, uint
 Qp::~Qp() {
     object_.context().port.qps.erase(qp_num_);
     if (bell_ != nullptr) {
+        take_doorbell();
         object_.context().port.events.send_queues().erase(guest_handle_);
         bell_->silence();
+        send_cq_.remove(bell_);
     }
     // The kernel does not destroy a queue pair that is attached (uverbs_free_qp).
     for (const auto& [gid, attachment] : attachments_) {
         (void)detach(gid, attachment.lid);
+    }
+}
+
+// The worker may not have come to what the library posted before the verb that follows.  Natively
+// its doorbell is a system call, and the requests are on their way when that returns.
+void Qp::take_doorbell() {
+    if (bell_ != nullptr) {
+        (void)bell_->ring();
     }
 }
 
@@ -87,6 +103,9 @@ Result<void> Qp::modify(uint32_t attr_mask, const rnic::QpAttributes& attributes
             return fail(path.error());
         }
         underlay = *path;
+    }
+    if ((attr_mask & IBV_QP_STATE) != 0 && ends_sending(attributes.qp_state)) {
+        take_doorbell();
     }
     const ib_uverbs_modify_qp base =
         modify_qp(object_.handle(), attr_mask, attributes, underlay, context.port.rnic->host_port);

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "rnic/rnic.h"
+#include "rnic/uverbs/completion_queue.h"
 #include "rnic/uverbs/context_state.h"
 #include "rnic/uverbs/multicast_groups.h"
 
@@ -16,7 +17,7 @@ class Qp final : public rnic::QueuePair {
   public:
     // `guest_handle` is below VRDMA_DB_MAX_HANDLES.
     Qp(const ContextState& context, const ib_uverbs_create_qp_resp& kernel, uint32_t guest_handle,
-       uint8_t qp_type);
+       uint8_t qp_type, Cq& send_cq);
     ~Qp() override;
 
     uint32_t qp_num() const override { return qp_num_; }
@@ -33,10 +34,12 @@ class Qp final : public rnic::QueuePair {
     };
 
     Result<void> detach(const rnic::Gid& gid, uint16_t lid);
+    void take_doorbell();
 
     KernelObject object_;
     const uint32_t qp_num_;
     const uint32_t guest_handle_;
+    Cq& send_cq_;
     const std::shared_ptr<SendQueueBell> bell_;  // null when the library rings by itself
     rnic::AhAttributes guest_ah_;                // the address vector as the guest gave it
     std::map<rnic::Gid, Attachment> attachments_;

@@ -60,6 +60,34 @@ TEST_F(UverbsWorker, ADoorbellReachesTheQueuePairInTheKernel) {
     EXPECT_EQ(kernel.rings(7), 1u);
 }
 
+TEST_F(UverbsWorker, WhatWasPostedBeforeIsSentBeforeAQueuePairStopsSending) {
+    rnic::Udata none;
+    rnic::QpAttributes attributes;
+    for (const uint8_t state : {IBV_QPS_INIT, IBV_QPS_RTR, IBV_QPS_RTS}) {
+        attributes.qp_state = state;
+        ASSERT_TRUE(qp->modify(IBV_QP_STATE, attributes, none));
+    }
+    EXPECT_EQ(kernel.rings(7), 0u) << "nothing can have been posted";
+    attributes.qp_state = IBV_QPS_ERR;
+    ASSERT_TRUE(qp->modify(IBV_QP_STATE, attributes, none));
+    EXPECT_EQ(kernel.rings(7), 1u);
+    qp.reset();
+    EXPECT_EQ(kernel.count(IB_USER_VERBS_CMD_POST_SEND), 2u);
+}
+
+TEST_F(UverbsWorker, WhatWasPostedBeforeCountsForTheNewSizeOfItsCq) {
+    auto other_cq = make_cq(6);
+    auto other = make_qp(8, *pd, *other_cq);
+    TestUdata bytes(0, 16);
+    auto udata = bytes.udata();
+    uint32_t cqe = 10;
+    ASSERT_TRUE(cq->resize(cqe, udata));
+    EXPECT_EQ(kernel.rings(7), 1u);
+    EXPECT_EQ(kernel.rings(8), 0u) << "its completions go elsewhere";
+    other.reset();
+    ASSERT_TRUE(other_cq->resize(cqe, udata));
+}
+
 TEST_F(UverbsWorker, ASleepingWorkerIsNotified) {
     ASSERT_TRUE(eventually([&] { return !doorbells.polling(); }));
     EXPECT_TRUE(doorbells.ring_qp(7));
