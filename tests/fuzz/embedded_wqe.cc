@@ -79,6 +79,9 @@ class Engine {
     void run(size_t type, const std::byte* data, size_t size) {
         auto& [attacker, victim] = pairs_[type];
         fast_mr_ = std::move(attacker_.context->alloc_mr(attacker_.pd(), fast_).value());
+        rnic::Udata none;
+        const uint8_t window_type = size % 2 == 0 ? 1 : 2;
+        mw_ = std::move(attacker_.context->alloc_mw(attacker_.pd(), window_type, none).value());
         vrdma::embedded::test::connect(attacker, victim);
         victim.post_recv(1, std::array{victim_mr_.sge(0, 256)});
         for (uint32_t slot = 0; size != 0 && slot <= attacker.send_ring.mask(); ++slot) {
@@ -105,12 +108,23 @@ class Engine {
         uint32_t opcode;
         std::memcpy(&opcode, element + offsetof(rxe_send_wr, opcode), sizeof(opcode));
         const uint32_t key = fast_mr_->rkey() | std::to_integer<uint32_t>(data[8]);
+        // As bound once or twice before.
+        const uint32_t window = mw_->rkey() + std::to_integer<uint32_t>(data[8]) % 4;
         if (opcode == VRDMA_WR_REG_MR) {
             std::memcpy(element + offsetof(rxe_send_wr, wr) + offsetof(vrdma_wr_reg, key), &key,
                         sizeof(key));
             std::memcpy(description_, data + 64, std::min<size_t>(kDescription, size - 64));
         } else if (opcode == static_cast<uint32_t>(WrOpcode::kLocalInvalidate)) {
-            std::memcpy(element + offsetof(rxe_send_wr, ex), &key, sizeof(key));
+            const uint32_t invalidated = std::to_integer<unsigned>(data[9]) % 2 == 0 ? key : window;
+            std::memcpy(element + offsetof(rxe_send_wr, ex), &invalidated, sizeof(invalidated));
+        } else if (opcode == static_cast<uint32_t>(WrOpcode::kBindWindow)) {
+            const uint32_t lkey = attacker_mr_.lkey();
+            std::memcpy(element + offsetof(rxe_send_wr, wr.mw.mr_lkey), &lkey, sizeof(lkey));
+            std::memcpy(element + offsetof(rxe_send_wr, wr.mw.mw_rkey), &window, sizeof(window));
+            if (std::to_integer<unsigned>(data[10]) % 2 == 0) {
+                std::memcpy(element + offsetof(rxe_send_wr, wr.mw.addr), &attacker_mr_.iova,
+                            sizeof(attacker_mr_.iova));
+            }
         }
         if (size <= kSendWqeHeadSize + sizeof(Sge)) return;
         auto sge = attacker_mr_.sge(0, 64);
@@ -128,8 +142,8 @@ class Engine {
     }
 
     static constexpr size_t kDescription = sizeof(vrdma_fast_reg) + kFastPages * sizeof(uint64_t);
-    static constexpr uint32_t kAccess =
-        kAccessLocalWrite | kAccessRemoteWrite | kAccessRemoteRead | kAccessRemoteAtomic;
+    static constexpr uint32_t kAccess = kAccessLocalWrite | kAccessRemoteWrite | kAccessRemoteRead |
+                                        kAccessRemoteAtomic | kAccessMwBind;
     static std::unique_ptr<EmbeddedRnic> make() {
         EmbeddedConfig config;
         config.threads = 0;
@@ -151,6 +165,7 @@ class Engine {
     vrdma::embedded::test::ClientMr victim_mr_;
     vrdma::embedded::test::ClientMr dma_mr_;
     std::unique_ptr<rnic::MemoryRegion> fast_mr_;
+    std::unique_ptr<rnic::MemoryWindow> mw_;
     vrdma::embedded::test::ClientCq attacker_cq_;
     vrdma::embedded::test::ClientCq victim_cq_;
     std::vector<std::pair<vrdma::embedded::test::ClientQp, vrdma::embedded::test::ClientQp>> pairs_;

@@ -4,6 +4,8 @@
 #include <linux/types.h>
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 
 #include "rnic/embedded/live_count.h"
 #include "rnic/embedded/ring.h"
@@ -31,9 +33,12 @@ struct Completion {
 // Completions come from any worker: the queue pairs' own and their peers'.
 class Cq final : public rnic::CompletionQueue {
   public:
-    Cq(Engine& engine, PortState& port, uint32_t handle, uint32_t comp_vector, Ring ring,
-       LiveCount count, LiveCount bytes);
+    // `memory`, of which `ring` is, is where it is resized.
+    Cq(Engine& engine, PortState& port, uint32_t handle, uint32_t comp_vector,
+       std::shared_ptr<RingMemory> memory, Ring ring, LiveCount count, LiveCount bytes);
     ~Cq() override;
+
+    Result<void> resize(uint32_t& cqe, rnic::Udata& udata) override;
 
     // False when the queue has overflowed, now or earlier (IBTA 1.4, 11.6.3.1): its
     // queue pairs are then to go to the error state.
@@ -97,7 +102,8 @@ class Cq final : public rnic::CompletionQueue {
     Engine& engine_;
     PortState& port_;
     LiveCount count_;
-    LiveCount bytes_;
+    std::shared_ptr<RingMemory> memory_;
+    std::optional<LiveCount> bytes_;
 };
 
 }  // namespace vrdma::embedded

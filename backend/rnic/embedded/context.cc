@@ -78,6 +78,11 @@ Result<std::unique_ptr<rnic::MemoryRegion>> EmbeddedContext::alloc_mr(
     return Mr::create_fast(engine_, port_, static_cast<const Pd&>(pd), std::move(attributes));
 }
 
+Result<std::unique_ptr<rnic::MemoryWindow>> EmbeddedContext::alloc_mw(rnic::ProtectionDomain& pd,
+                                                                      uint8_t type, rnic::Udata&) {
+    return Mw::create(engine_, port_, static_cast<const Pd&>(pd), type);
+}
+
 Result<std::unique_ptr<rnic::CompletionQueue>> EmbeddedContext::create_cq(
     uint32_t handle, rnic::CqAttributes& attributes, rnic::Udata& udata) {
     if (attributes.flags != 0) return fail(EOPNOTSUPP);
@@ -92,8 +97,8 @@ Result<std::unique_ptr<rnic::CompletionQueue>> EmbeddedContext::create_cq(
     auto ring = create_ring(RingGeometry::fit(attributes.cqe, kCqElementSize));
     if (!ring) return fail(ring.error());
     auto cq =
-        std::make_unique<Cq>(engine_, port_, handle, attributes.comp_vector, std::move(ring->ring),
-                             std::move(*count), std::move(ring->bytes));
+        std::make_unique<Cq>(engine_, port_, handle, attributes.comp_vector, memory_,
+                             std::move(ring->ring), std::move(*count), std::move(ring->bytes));
     attributes.cqe = cq->capacity();
     answer(udata, rxe_create_cq_resp{.mi = cq->info()});
     return cq;

@@ -22,6 +22,8 @@ class EmbeddedContext final : public rnic::Context {
         rnic::ProtectionDomain& pd, const rnic::DmaMrAttributes& attributes) override;
     Result<std::unique_ptr<rnic::MemoryRegion>> alloc_mr(
         rnic::ProtectionDomain& pd, rnic::FastMrAttributes attributes) override;
+    Result<std::unique_ptr<rnic::MemoryWindow>> alloc_mw(rnic::ProtectionDomain& pd, uint8_t type,
+                                                         rnic::Udata& udata) override;
     Result<std::unique_ptr<rnic::CompletionQueue>> create_cq(uint32_t handle,
                                                              rnic::CqAttributes& attributes,
                                                              rnic::Udata& udata) override;

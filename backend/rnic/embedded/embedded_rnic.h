@@ -21,6 +21,7 @@ struct EmbeddedLimits {
     uint32_t max_cq = 16384;
     uint32_t max_srq = 8192;
     uint32_t max_mr = 65536;
+    uint32_t max_mw = 65536;
     uint32_t max_pd = 32768;
     uint32_t max_ah = 32768;
     uint32_t max_qp_wr = 16384;
@@ -52,6 +53,7 @@ struct EmbeddedCounters {
     uint64_t contexts = 0;
     uint64_t protection_domains = 0;
     uint64_t memory_regions = 0;
+    uint64_t memory_windows = 0;
     uint64_t completion_queues = 0;
     uint64_t shared_receive_queues = 0;
     uint64_t queue_pairs = 0;

@@ -19,9 +19,10 @@ class SteadyClock final : public Clock {
 };
 
 const EmbeddedLimits& checked(const EmbeddedLimits& limits) {
-    // A key has 24 bits for the index; handles of queues are doorbell numbers.
-    if (limits.max_mr >= 1u << 24 || limits.max_qp > VRDMA_DB_MAX_HANDLES ||
-        limits.max_cq > VRDMA_DB_MAX_HANDLES) {
+    // A key has 24 bits for the index, one of which tells windows from regions; handles of
+    // queues are doorbell numbers.
+    if (limits.max_mr >= 1u << 23 || limits.max_mw >= 1u << 23 ||
+        limits.max_qp > VRDMA_DB_MAX_HANDLES || limits.max_cq > VRDMA_DB_MAX_HANDLES) {
         throw std::invalid_argument("embedded RNIC: limit out of range");
     }
     return limits;

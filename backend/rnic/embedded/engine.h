@@ -14,6 +14,7 @@
 #include "rnic/embedded/embedded_rnic.h"
 #include "rnic/embedded/gate.h"
 #include "rnic/embedded/live_count.h"
+#include "rnic/embedded/multicast_groups.h"
 #include "rnic/embedded/port_state.h"
 #include "rnic/embedded/worker.h"
 
@@ -69,6 +70,7 @@ class Engine {
     LiveObjects live;
     QpTable qps;
     AddressMap addresses;
+    MulticastGroups groups;
     uint64_t generation = 1;
     SpinLock unaligned_atomics;  // see Requester
 

@@ -15,6 +15,7 @@ struct LiveObjects {
     Counter contexts{0};
     Counter protection_domains{0};
     Counter memory_regions{0};
+    Counter memory_windows{0};
     Counter completion_queues{0};
     Counter shared_receive_queues{0};
     Counter queue_pairs{0};

@@ -13,7 +13,8 @@ constexpr uint32_t kRemoteModify = kAccessRemoteWrite | kAccessRemoteAtomic;
 // Rights that change nothing here: the pages are guest memory either way, and
 // everything is ordered strictly (IB_ACCESS_HUGETLB, IB_UVERBS_ACCESS_OPTIONAL_RANGE).
 constexpr uint32_t kNoEffect = 0x80 | 0x3ff00000;
-constexpr uint32_t kSupported = kAccessLocalWrite | kRemoteModify | kAccessRemoteRead | kNoEffect;
+constexpr uint32_t kSupported =
+    kAccessLocalWrite | kRemoteModify | kAccessRemoteRead | kAccessMwBind | kNoEffect;
 
 Result<void> check_range(const rnic::MrAttributes& attributes) {
     if (attributes.length == 0 || attributes.length - 1 > ~attributes.iova.value) {
@@ -60,9 +61,15 @@ Mr::Mr(Engine& engine, PortState& port, const Pd& pd, rnic::MrAttributes attribu
       engine_(engine),
       port_(port),
       count_(std::move(count)) {
+    place(std::move(attributes.pieces));
+}
+
+void Mr::place(std::vector<memory::PinnedRange> pieces) {
+    pieces_.clear();
+    keep_mapped_.clear();
     uint64_t offset = 0;
     const std::byte* end = nullptr;
-    for (auto& piece : attributes.pieces) {
+    for (auto& piece : pieces) {
         if (piece.range.data != end) pieces_.push_back({offset, piece.range.data});
         end = piece.range.data + piece.range.size;
         offset += piece.range.size;
@@ -70,12 +77,43 @@ Mr::Mr(Engine& engine, PortState& port, const Pd& pd, rnic::MrAttributes attribu
             keep_mapped_.push_back(std::move(piece.region));
         }
     }
-    if (pieces_.size() == 1) contiguous_ = pieces_.front().data;
+    contiguous_ = pieces_.size() == 1 ? pieces_.front().data : nullptr;
+}
+
+Result<void> Mr::reregister(const rnic::MrChanges& changes, rnic::ProtectionDomain* pd,
+                            rnic::MrAttributes attributes, rnic::Udata&) {
+    if (!is_lasting()) return fail(EINVAL);
+    if (changes.access) {
+        if (auto checked = check_access(attributes.access); !checked) return checked;
+    }
+    if (changes.translation) {
+        if (auto checked = check_range(attributes); !checked) return checked;
+    }
+    Gate::Pause pause(engine_.gate);
+    if (windows_.load(std::memory_order_relaxed) != 0) return fail(EBUSY);
+    if (changes.access) access_ = attributes.access;
+    if (changes.pd) pd_ = static_cast<const Pd*>(pd);
+    if (changes.translation) {
+        iova_ = attributes.iova.value;
+        length_ = attributes.length;
+        place(std::move(attributes.pieces));
+    }
+    // Keys that were given to others before reach nothing of what it is now.
+    port_.mrs.erase(*this);
+    port_.mrs.insert(*this);
+    return {};
+}
+
+Result<void> Mr::deregister() {
+    Gate::Pause pause(engine_.gate);
+    if (windows_.load(std::memory_order_relaxed) != 0) return fail(EBUSY);
+    return {};
 }
 
 Mr::~Mr() {
     if (first_key_ == 0) return;
     Gate::Pause pause(engine_.gate);
+    if (windows_.load(std::memory_order_relaxed) != 0) port_.mws.forget(*this);
     port_.mrs.erase(*this);
     if (is_dma_) std::erase(port_.dma_regions, this);
 }

@@ -54,7 +54,15 @@ class Mr final : public rnic::MemoryRegion {
     uint32_t lkey() const override { return first_key_; }
     uint32_t rkey() const override { return first_key_; }
 
+    Result<void> reregister(const rnic::MrChanges& changes, rnic::ProtectionDomain* pd,
+                            rnic::MrAttributes attributes, rnic::Udata& udata) override;
+    // EBUSY while memory windows are bound to it (IBTA 1.4, 10.6.7.2.6).
+    Result<void> deregister() override;
+
     const Pd* pd() const { return pd_; }
+    // Of a guest's process: what windows may be bound to.
+    bool is_lasting() const { return fast_ == nullptr && !is_dma_; }
+    void count_window(int change) { windows_.fetch_add(change, std::memory_order_relaxed); }
     bool allows(uint32_t access) const { return (access_ & access) == access; }
 
     // Whether [address, address + length) lies within; then offset_of(address) is valid.
@@ -100,6 +108,7 @@ class Mr final : public rnic::MemoryRegion {
   private:
     friend class MrTable;
     static Result<void> check_access(uint32_t access);
+    void place(std::vector<memory::PinnedRange> pieces);
     bool avoids_holes(uint64_t offset, uint64_t length) const;
     bool is_free();
     bool place_pages(uint64_t page_size);
@@ -115,6 +124,7 @@ class Mr final : public rnic::MemoryRegion {
     std::byte* contiguous_ = nullptr;
     bool is_dma_ = false;
     std::unique_ptr<FastRegistration> fast_;  // or none
+    std::atomic<int> windows_{0};             // that are bound to it
     std::vector<Piece> pieces_;
     std::vector<std::shared_ptr<const memory::GuestRegion>> keep_mapped_;
     Engine& engine_;

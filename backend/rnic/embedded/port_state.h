@@ -16,6 +16,7 @@
 #include "rnic/embedded/address_handle.h"
 #include "rnic/embedded/live_count.h"
 #include "rnic/embedded/memory_region.h"
+#include "rnic/embedded/memory_window.h"
 #include "rnic/embedded/rxe_abi.h"
 #include "rnic/rnic.h"
 
@@ -41,6 +42,7 @@ struct PortState {
 
     std::shared_ptr<const memory::GuestMemory> memory;  // or none
     MrTable mrs;
+    MwTable mws;
     std::vector<Mr*> dma_regions;
     AhTable ahs;
     std::vector<Qp*> qps;  // by handle

@@ -112,6 +112,8 @@ Qp::~Qp() {
     if (number == 0) return;
     Gate::Pause pause(engine.gate);
     port.worker.forget(*this);
+    engine.groups.forget(*this);
+    if (windows.load(std::memory_order_relaxed) != 0) port.mws.forget(*this);
     port.qps[handle] = nullptr;
     if (type == QpType::kGsi) {
         port.gsi = nullptr;
@@ -226,6 +228,17 @@ Result<rnic::QpAttributes> Qp::query() {
     answer.cur_qp_state = static_cast<uint8_t>(now);
     answer.sq_draining = now == QpState::kSendQueueDrained && send.in_progress;
     return answer;
+}
+
+Result<void> Qp::attach_mcast(const rnic::Gid& gid, uint16_t) {
+    if (type != QpType::kUd) return fail(EINVAL);
+    Gate::Pause pause(engine.gate);
+    return engine.groups.attach(gid, *this);
+}
+
+Result<void> Qp::detach_mcast(const rnic::Gid& gid, uint16_t) {
+    Gate::Pause pause(engine.gate);
+    return engine.groups.detach(gid, *this);
 }
 
 }  // namespace vrdma::embedded

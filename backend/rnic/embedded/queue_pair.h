@@ -66,6 +66,8 @@ class Qp final : public rnic::QueuePair {
     Result<void> modify(uint32_t attr_mask, const rnic::QpAttributes& wanted,
                         rnic::Udata& udata) override;
     Result<rnic::QpAttributes> query() override;
+    Result<void> attach_mcast(const rnic::Gid& gid, uint16_t lid) override;
+    Result<void> detach_mcast(const rnic::Gid& gid, uint16_t lid) override;
 
     mminfo send_ring_info() const { return send.ring.ring().info(); }
     mminfo receive_ring_info() const;
@@ -95,6 +97,9 @@ class Qp final : public rnic::QueuePair {
 
     SendSide send;
     ReceiveSide receive;
+
+    std::atomic<uint32_t> windows{0};  // that are bound to it
+    uint32_t groups = 0;               // multicast groups that it is attached to
 
     // The home worker's list of active queue pairs.
     bool active = false;

@@ -61,9 +61,12 @@ class Requester {
     Step write(Qp& qp, uint64_t& budget);
     Step read(Qp& qp, uint64_t& budget);
     Step atomic(Qp& qp);
-    Step datagram(Qp& qp);
+    Step datagram(Qp& qp, uint64_t& budget);
+    void multicast(Qp& qp, const rnic::Gid& group, const ScatterList& from, uint64_t& budget);
+    static void deliver(const Qp& qp, Qp& peer, const ScatterList& from);
     Step register_memory(Qp& qp, uint64_t& budget);
     Step invalidate(Qp& qp);
+    Step bind_window(Qp& qp);
     static const rnic::AhAttributes* address_of(const Qp& qp);
     Qp* datagram_peer(const rnic::AhAttributes& address, uint32_t number) const;
     uint64_t execute_atomic(const SendRequest& request, const ScatterList& target);

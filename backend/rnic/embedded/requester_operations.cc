@@ -46,6 +46,25 @@ Arrival arrival_of(const Qp& qp, WcOpcode opcode, bool immediate) {
             .solicited = (request.flags & kSendSolicited) != 0};
 }
 
+bool add_window(ScatterList& list, Qp& peer, uint32_t rkey, uint64_t address, uint64_t size,
+                uint32_t access, uint64_t skip, uint64_t length) {
+    Mw* mw = peer.port.mws.at(rkey);
+    if (mw == nullptr) return false;
+    const Mr* mr = mw->resolve(rkey, peer, address, size, access);
+    return mr != nullptr && list.add(*mr, address, size, skip, length);
+}
+
+// The bytes [skip, skip + length) of the `size` ones that the R_Key of a region or of a
+// window gives access to.
+[[gnu::always_inline]] inline bool add_remote(ScatterList& list, Qp& peer, uint32_t rkey,
+                                              uint64_t address, uint64_t size, uint32_t access,
+                                              uint64_t skip, uint64_t length) {
+    if ((rkey & MwTable::kWindowBit) != 0) [[unlikely]] {
+        return add_window(list, peer, rkey, address, size, access, skip, length);
+    }
+    return list.add(peer.port.mrs, peer.pd, rkey, address, size, access, skip, length);
+}
+
 }  // namespace
 
 // The next three are most of what a small message costs, hence inline.
@@ -101,9 +120,8 @@ Requester::Step Requester::write(Qp& qp, uint64_t& budget) {
     }
     ScatterList to;
     // IBTA 1.4, 9.7.4.1.6: the R_Key of an empty message is not checked.
-    if (rest != 0 &&
-        !to.add(peer->port.mrs, peer->pd, request.rdma.rkey, request.rdma.remote_address,
-                request.length, kAccessRemoteWrite, send.done, rest)) {
+    if (rest != 0 && !add_remote(to, *peer, request.rdma.rkey, request.rdma.remote_address,
+                                 request.length, kAccessRemoteWrite, send.done, rest)) {
         return refused(qp, *peer, refuse(*peer, Verdict::kAccessError));
     }
     if (request.opcode == WrOpcode::kRdmaWrite) [[likely]] {
@@ -179,9 +197,8 @@ Requester::Step Requester::read(Qp& qp, uint64_t& budget) {
         return refused(qp, *peer, refuse(*peer, Verdict::kInvalidRequest));
     }
     ScatterList from;
-    if (rest != 0 &&
-        !from.add(peer->port.mrs, peer->pd, request.rdma.rkey, request.rdma.remote_address,
-                  request.length, kAccessRemoteRead, send.done, rest)) {
+    if (rest != 0 && !add_remote(from, *peer, request.rdma.rkey, request.rdma.remote_address,
+                                 request.length, kAccessRemoteRead, send.done, rest)) {
         return refused(qp, *peer, refuse(*peer, Verdict::kAccessError));
     }
     return copy_chunk(send, to, from, rest, budget) ? complete(WcStatus::kSuccess) : partial();
@@ -204,7 +221,7 @@ Requester::Step Requester::atomic(Qp& qp) {
         return refused(qp, *peer, refuse(*peer, Verdict::kInvalidRequest));
     }
     ScatterList target;
-    if (!target.add(peer->port.mrs, peer->pd, request.atomic.rkey, request.atomic.remote_address,
+    if (!add_remote(target, *peer, request.atomic.rkey, request.atomic.remote_address,
                     sizeof(uint64_t), kAccessRemoteAtomic, 0, sizeof(uint64_t))) {
         return refused(qp, *peer, refuse(*peer, Verdict::kAccessError));
     }
@@ -265,7 +282,7 @@ Qp* Requester::datagram_peer(const rnic::AhAttributes& address, uint32_t number)
 }
 
 // A datagram that the receiver cannot take is lost, which is no error (9.8.3).
-Requester::Step Requester::datagram(Qp& qp) {
+Requester::Step Requester::datagram(Qp& qp, uint64_t& budget) {
     const SendRequest& request = qp.send.request;
     if (request.opcode != WrOpcode::kSend && request.opcode != WrOpcode::kSendWithImmediate) {
         return complete(WcStatus::kLocalQpOperationError);
@@ -280,23 +297,43 @@ Requester::Step Requester::datagram(Qp& qp) {
     }
     // C10-93.1.1: one that exceeds the port's MTU is not sent, and that is no error.
     if (request.length > kPortMtu) return complete(WcStatus::kSuccess);
+    if (!qp.port.has_gid(address->sgid_index)) return complete(WcStatus::kSuccess);
 
-    Qp* peer = datagram_peer(*address, request.ud.remote_qpn);
-    if (peer == nullptr || !peer->receives() || !qp.port.has_gid(address->sgid_index)) {
-        return complete(WcStatus::kSuccess);
+    const bool to_group = request.ud.remote_qpn == kMulticastQpNumber;
+    Qp* peer = to_group ? nullptr : datagram_peer(*address, request.ud.remote_qpn);
+    if (peer == nullptr && !to_group) return complete(WcStatus::kSuccess);
+    write_network_header(header, *qp.port.gids[address->sgid_index], *address, request.length);
+    if (to_group) {
+        multicast(qp, address->dgid, from, budget);
+    } else {
+        deliver(qp, *peer, from);
     }
+    return complete(WcStatus::kSuccess);
+}
+
+// To each queue pair of the group on its own, the sender's included (IBTA 1.4, 10.5.2).
+void Requester::multicast(Qp& qp, const rnic::Gid& group, const ScatterList& from,
+                          uint64_t& budget) {
+    for (Qp* member : engine_.groups.members(group)) {
+        deliver(qp, *member, from);
+        budget -= std::min(budget, qp.send.request.length + kGrhSize);
+    }
+}
+
+void Requester::deliver(const Qp& qp, Qp& peer, const ScatterList& from) {
+    const SendRequest& request = qp.send.request;
+    if (!peer.receives()) return;
     // IBTA 1.4, 10.2.5: a Q_Key with its top bit set stands for the sender's own.
     const uint32_t qkey =
         (request.ud.remote_qkey & kPrivilegedQkey) != 0 ? qp.qkey() : request.ud.remote_qkey;
-    if (qkey != peer->qkey()) return complete(WcStatus::kSuccess);
+    if (qkey != peer.qkey()) return;
 
-    write_network_header(header, *qp.port.gids[address->sgid_index], *address, request.length);
     const uint64_t length = request.length + kGrhSize;
-    std::lock_guard lock(peer->receive.lock);
+    std::lock_guard lock(peer.receive.lock);
     ScatterList to;
-    if (open_receive(*peer, length) != Verdict::kAccepted ||
-        scatter_receive(*peer, 0, length, to) != Verdict::kAccepted) {
-        return complete(WcStatus::kSuccess);
+    if (open_receive(peer, length) != Verdict::kAccepted ||
+        scatter_receive(peer, 0, length, to) != Verdict::kAccepted) {
+        return;
     }
     copy(to, from, length);
     Arrival arrival =
@@ -304,8 +341,7 @@ Requester::Step Requester::datagram(Qp& qp) {
     arrival.length = length;
     arrival.flags |= kWcGrh;
     arrival.source_qp = qp.number;
-    close_receive(*peer, arrival);
-    return complete(WcStatus::kSuccess);
+    close_receive(peer, arrival);
 }
 
 // The queue pair that this one names as its peer, if that names this one as well:
@@ -357,7 +393,7 @@ Requester::Step Requester::refused(Qp& qp, Qp& peer, Verdict verdict) {
 
 Requester::Step Requester::execute(Qp& qp, uint64_t& budget) {
     if (qp.send.defect != WcStatus::kSuccess) return complete(qp.send.defect);
-    if (is_datagram(qp.type)) return datagram(qp);
+    if (is_datagram(qp.type)) return datagram(qp, budget);
     switch (qp.send.request.opcode) {
         case WrOpcode::kRdmaWrite:
         case WrOpcode::kRdmaWriteWithImmediate:
@@ -375,6 +411,8 @@ Requester::Step Requester::execute(Qp& qp, uint64_t& budget) {
             return register_memory(qp, budget);
         case WrOpcode::kLocalInvalidate:
             return invalidate(qp);
+        case WrOpcode::kBindWindow:
+            return bind_window(qp);
         case WrOpcode::kCompareAndSwap:
         case WrOpcode::kFetchAndAdd:
             if (qp.type == QpType::kRc) return atomic(qp);

@@ -44,4 +44,26 @@ Requester::Step Requester::invalidate(Qp& qp) {
     return complete(WcStatus::kMemoryManagementError);
 }
 
+Requester::Step Requester::bind_window(Qp& qp) {
+    const auto& bind = qp.send.request.bind;
+    Mw* mw = qp.port.mws.at(bind.current_key);
+    if (mw == nullptr) return complete(WcStatus::kMemoryManagementError);
+    Mr* mr = bind.length != 0 ? qp.port.mrs.at(bind.lkey) : nullptr;
+    if (mr != nullptr && mr->lkey() != bind.lkey) mr = nullptr;
+    switch (mw->bind(qp, {.current_key = bind.current_key,
+                          .key = bind.key,
+                          .mr = mr,
+                          .address = bind.address,
+                          .length = bind.length,
+                          .access = bind.access})) {
+        case Invalidation::kDone:
+            return complete(WcStatus::kSuccess);
+        case Invalidation::kPending:
+            return partial();
+        case Invalidation::kRefused:
+            break;
+    }
+    return complete(WcStatus::kMemoryManagementError);
+}
+
 }  // namespace vrdma::embedded

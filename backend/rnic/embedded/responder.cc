@@ -82,6 +82,7 @@ void close_receive(Qp& peer, const Arrival& arrival) {
 }
 
 Invalidation invalidate_key(Qp& qp, uint32_t key, bool remote, const Worker& self) {
+    if (Mw* mw = qp.port.mws.at(key); mw != nullptr) return mw->invalidate(key, qp, self);
     Mr* mr = qp.port.mrs.at(key);
     if (mr == nullptr || mr->pd() != &qp.pd) return Invalidation::kRefused;
     return mr->invalidate(key, remote, self);

@@ -7,7 +7,9 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
+#include <utility>
 
 #include "memory/guest_access.h"
 #include "rnic/embedded/ring_memory.h"
@@ -127,6 +129,26 @@ class ProducerRing {
         // The release half pairs with librxe's acquire load in queue_empty().  The store
         // is sequentially consistent because of the look at the arming that follows it.
         memory::store(&ring_.header()->producer_index, tail_, std::memory_order_seq_cst);
+    }
+
+    // Takes the elements that wait along to `ring`, an empty one of such elements, and leaves
+    // the old one in its place.  False, with nothing changed, when there are too many.
+    bool move_to(Ring& ring) {
+        // guest-controlled: read once, and its distance from our index masked
+        const uint32_t consumer =
+            memory::load(&ring_.header()->consumer_index, std::memory_order_acquire);
+        const uint32_t waiting = (tail_ - consumer) & ring_.mask();
+        if (waiting > ring.mask()) return false;
+        for (uint32_t i = 0; i < waiting; ++i) {
+            std::memcpy(ring.element(i), ring_.element((consumer + i) & ring_.mask()),
+                        ring_.element_size());
+        }
+        memory::store(&ring.header()->producer_index, waiting, std::memory_order_release);
+        memory::store(&ring_.header()->consumer_index, tail_, std::memory_order_release);
+        std::swap(ring_, ring);
+        tail_ = waiting;
+        consumer_ = 0;
+        return true;
     }
 
     const Ring& ring() const { return ring_; }

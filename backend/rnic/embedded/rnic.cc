@@ -40,8 +40,8 @@ class Rnic final : public EmbeddedRnic {
     std::shared_ptr<Engine> engine_;
 };
 
-// As the kernel's rxe reports itself, but for what is not offered here: memory
-// windows, multicast, resizing.
+// As the kernel's rxe reports itself, but for what is not offered here: shared receive
+// queues are not resized.
 rnic::DeviceAttributes Rnic::attributes() const {
     const EmbeddedLimits& limits = engine_->limits;
     rnic::DeviceAttributes a;
@@ -50,7 +50,8 @@ rnic::DeviceAttributes Rnic::attributes() const {
     a.max_mr_size = ~uint64_t{0};
     a.page_size_cap = 0xfffff000;
     a.device_cap_flags = IB_UVERBS_DEVICE_CURR_QP_STATE_MOD | IB_UVERBS_DEVICE_SYS_IMAGE_GUID |
-                         IB_UVERBS_DEVICE_RC_RNR_NAK_GEN | IB_UVERBS_DEVICE_MEM_MGT_EXTENSIONS;
+                         IB_UVERBS_DEVICE_RC_RNR_NAK_GEN | IB_UVERBS_DEVICE_MEM_MGT_EXTENSIONS |
+                         IB_UVERBS_DEVICE_MEM_WINDOW | IB_UVERBS_DEVICE_MEM_WINDOW_TYPE_2B;
     a.vendor_id = 0xffffff;
     a.max_qp = limits.max_qp;
     a.max_qp_wr = limits.max_qp_wr;
@@ -60,6 +61,9 @@ rnic::DeviceAttributes Rnic::attributes() const {
     a.max_cq = limits.max_cq;
     a.max_cqe = limits.max_cqe;
     a.max_mr = limits.max_mr;
+    a.max_mw = limits.max_mw;
+    a.max_mcast_grp = kMaxGroups;
+    a.max_mcast_qp_attach = kMaxGroupMembers;
     a.max_pd = limits.max_pd;
     a.max_qp_rd_atom = kMaxRdAtomic;
     a.max_res_rd_atom = kMaxRdAtomic * limits.max_qp;
@@ -76,6 +80,10 @@ rnic::DeviceAttributes Rnic::attributes() const {
     a.driver_id = RDMA_DRIVER_RXE;
     a.uverbs_abi_version = kRxeUverbsAbi;
     a.has_srq = true;
+    a.has_mw = true;
+    a.has_rereg_mr = true;
+    a.has_resize_cq = true;
+    a.has_mcast = true;
     a.kernel_verbs = true;
     return a;
 }
@@ -87,6 +95,7 @@ std::vector<rnic::LiveObjectCount> Rnic::live_objects() const {
         {"contexts", now.contexts},
         {"protection_domains", now.protection_domains},
         {"memory_regions", now.memory_regions},
+        {"memory_windows", now.memory_windows},
         {"completion_queues", now.completion_queues},
         {"shared_receive_queues", now.shared_receive_queues},
         {"queue_pairs", now.queue_pairs},
@@ -101,6 +110,7 @@ EmbeddedCounters Rnic::counters() const {
             .contexts = live.contexts,
             .protection_domains = live.protection_domains,
             .memory_regions = live.memory_regions,
+            .memory_windows = live.memory_windows,
             .completion_queues = live.completion_queues,
             .shared_receive_queues = live.shared_receive_queues,
             .queue_pairs = live.queue_pairs,

@@ -32,6 +32,8 @@ inline constexpr uint64_t kMaxMessage = uint64_t{1} << 30;
 inline constexpr uint32_t kMaxFastRegPages = 512;
 inline constexpr uint32_t kPortMtu = 4096;
 inline constexpr uint32_t kMaxRdAtomic = 128;
+inline constexpr uint32_t kMaxGroups = 8192;
+inline constexpr uint32_t kMaxGroupMembers = 56;  // of one port
 inline constexpr uint32_t kGrhSize = 40;
 inline constexpr uint32_t kGidTableLength = 256;
 

@@ -37,12 +37,17 @@ class ScatterList {
             [[unlikely]] {
             return false;
         }
-        const uint64_t offset = mr->offset_of(address) + skip;
-        std::byte* whole = mr->contiguous();
+        return add(*mr, address, size, skip, length);
+    }
+
+    // The same of a region that has been found and covers the entry.
+    bool add(const Mr& mr, uint64_t address, uint64_t size, uint64_t skip, uint64_t length) {
+        const uint64_t offset = mr.offset_of(address) + skip;
+        std::byte* whole = mr.contiguous();
         if (whole == nullptr) [[unlikely]] {
-            return add_pieces(*mr, offset, size, skip, length);
+            return add_pieces(mr, offset, size, skip, length);
         }
-        parts_[count_++] = {whole + offset, mr, offset, length};
+        parts_[count_++] = {whole + offset, &mr, offset, length};
         return true;
     }
 

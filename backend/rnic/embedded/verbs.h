@@ -32,6 +32,7 @@ enum class WrOpcode : uint32_t {
     kCompareAndSwap = 5,
     kFetchAndAdd = 6,
     kLocalInvalidate = 7,
+    kBindWindow = 8,
     kSendWithInvalidate = 9,
     kRegisterMr = VRDMA_WR_REG_MR,
 };
@@ -42,6 +43,7 @@ enum class WcOpcode : uint32_t {
     kRdmaRead = 2,
     kCompareAndSwap = 3,
     kFetchAndAdd = 4,
+    kBindWindow = 5,
     kLocalInvalidate = 6,
     kRegisterMr = VRDMA_WC_REG_MR,
     kReceive = 128,
@@ -66,7 +68,8 @@ inline constexpr bool is_datagram(QpType type) {
 }
 
 inline constexpr uint32_t kGsiQpNumber = 1;
-inline constexpr uint32_t kGsiQkey = 0x80010000;  // IBTA 1.4, 10.2.5
+inline constexpr uint32_t kMulticastQpNumber = 0xffffff;  // IBTA 1.4, 10.5.2
+inline constexpr uint32_t kGsiQkey = 0x80010000;          // IBTA 1.4, 10.2.5
 
 inline constexpr uint32_t kSendFence = 1 << 0;
 inline constexpr uint32_t kSendSignaled = 1 << 1;
@@ -106,6 +109,8 @@ inline constexpr uint32_t kAccessLocalWrite = 1 << 0;
 inline constexpr uint32_t kAccessRemoteWrite = 1 << 1;
 inline constexpr uint32_t kAccessRemoteRead = 1 << 2;
 inline constexpr uint32_t kAccessRemoteAtomic = 1 << 3;
+inline constexpr uint32_t kAccessMwBind = 1 << 4;
+inline constexpr uint32_t kAccessZeroBased = 1 << 5;
 
 inline constexpr uint32_t kMtu4096 = 5;  // enum ib_mtu
 

@@ -35,6 +35,14 @@ struct SendHead {
             uint32_t ah_num;
         } ud;
         vrdma_wr_reg reg;
+        struct {
+            uint64_t address;
+            uint64_t length;
+            uint32_t mr_lkey;
+            uint32_t mw_rkey;
+            uint32_t rkey;
+            uint32_t access;
+        } mw;
     };
 };
 static_assert(offsetof(SendHead, opcode) == offsetof(rxe_send_wr, opcode));
@@ -43,6 +51,7 @@ static_assert(offsetof(SendHead, immediate) == offsetof(rxe_send_wr, ex));
 static_assert(offsetof(SendHead, rdma.rkey) == offsetof(rxe_send_wr, wr.rdma.rkey));
 static_assert(offsetof(SendHead, atomic.rkey) == offsetof(rxe_send_wr, wr.atomic.rkey));
 static_assert(offsetof(SendHead, reg) == offsetof(rxe_send_wr, wr));
+static_assert(offsetof(SendHead, mw.access) == offsetof(rxe_send_wr, wr.mw.access));
 static_assert(offsetof(SendHead, ud.ah_num) == offsetof(rxe_send_wr, wr.ud.ah_num));
 
 struct DmaHead {
@@ -86,8 +95,7 @@ rnic::AhAttributes parse_address(std::span<const std::byte> element) {
 }
 
 bool is_known(WrOpcode opcode) {
-    return opcode <= WrOpcode::kLocalInvalidate || opcode == WrOpcode::kSendWithInvalidate ||
-           opcode == WrOpcode::kRegisterMr;
+    return opcode <= WrOpcode::kSendWithInvalidate || opcode == WrOpcode::kRegisterMr;
 }
 
 bool may_be_inline(WrOpcode opcode) {
@@ -114,6 +122,9 @@ WcStatus parse_send_request(std::span<const std::byte> element, const SendLimits
         if (head.ud.ah_num == 0) request.address = parse_address(element);
     } else if (request.opcode == WrOpcode::kRegisterMr) {
         request.reg = {le32toh(head.reg.key), le32toh(head.reg.access)};
+    } else if (request.opcode == WrOpcode::kBindWindow) {
+        request.bind = {head.mw.address, head.mw.length, head.mw.mr_lkey,
+                        head.mw.mw_rkey, head.mw.rkey,   head.mw.access};
     } else if (is_atomic(request.opcode)) {
         request.atomic = {head.atomic.remote_address, head.atomic.compare_add, head.atomic.swap,
                           head.atomic.rkey};

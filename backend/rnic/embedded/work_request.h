@@ -52,6 +52,14 @@ struct SendRequest {
             uint32_t key;
             uint32_t access;
         } reg;
+        struct {
+            uint64_t address;
+            uint64_t length;
+            uint32_t lkey;         // of the region
+            uint32_t current_key;  // of the window
+            uint32_t key;          // whose low 8 bits the window's gets
+            uint32_t access;
+        } bind;
     };
     rnic::AhAttributes address;  // of a datagram whose ah_number is 0
     bool is_inline;
@@ -100,10 +108,10 @@ inline bool is_atomic(WrOpcode opcode) {
 
 // Of any value that a guest may have written.
 inline WcOpcode completion_opcode(WrOpcode opcode) {
-    constexpr std::array kOpcodes{WcOpcode::kRdmaWrite,   WcOpcode::kRdmaWrite,
-                                  WcOpcode::kSend,        WcOpcode::kSend,
-                                  WcOpcode::kRdmaRead,    WcOpcode::kCompareAndSwap,
-                                  WcOpcode::kFetchAndAdd, WcOpcode::kLocalInvalidate};
+    constexpr std::array kOpcodes{
+        WcOpcode::kRdmaWrite,   WcOpcode::kRdmaWrite,       WcOpcode::kSend,
+        WcOpcode::kSend,        WcOpcode::kRdmaRead,        WcOpcode::kCompareAndSwap,
+        WcOpcode::kFetchAndAdd, WcOpcode::kLocalInvalidate, WcOpcode::kBindWindow};
     const auto index = static_cast<uint32_t>(opcode);
     if (index < kOpcodes.size()) return kOpcodes[index];
     return opcode == WrOpcode::kRegisterMr ? WcOpcode::kRegisterMr : WcOpcode::kSend;

@@ -126,5 +126,75 @@ TEST_F(Overflow, ConsumedEntriesAreUsedAgain) {
     EXPECT_EQ(a.guest.sink.events(AsyncEventType::kCqError, cq.handle), 0u);
 }
 
+class Resizing : public Completions {
+  protected:
+    Result<uint32_t> resize(uint32_t cqe) {
+        rxe_resize_cq_resp response{};
+        rnic::Udata udata{.in = {}, .out = std::as_writable_bytes(std::span(&response, 1))};
+        if (auto result = b.recv_cq.object->resize(cqe, udata); !result) {
+            return fail(result.error());
+        }
+        b.recv_cq.ring = ClientRing(*b.guest.context, response.mi);
+        return cqe;
+    }
+    void send_some(unsigned count) {
+        for (unsigned i = 0; i < count; ++i) {
+            send(false);
+            (void)a.send_cq.poll();
+        }
+    }
+    unsigned received() {
+        unsigned count = 0;
+        while (b.recv_cq.poll()) ++count;
+        return count;
+    }
+};
+
+TEST_F(Resizing, KeepsWhatWaitsAndTakesMore) {
+    send_some(40);
+    for (int i = 0; i < 30; ++i) ASSERT_TRUE(b.recv_cq.poll());
+    send_some(50);
+    EXPECT_EQ(resize(200).value(), 255u);
+    EXPECT_EQ(rnic->counters().completion_queues, 4u);
+    send_some(100);
+    EXPECT_EQ(received(), 160u);
+}
+
+TEST_F(Resizing, MakesSmallerWhatHasRoom) {
+    send_some(7);
+    EXPECT_EQ(resize(7).value(), 7u);
+    EXPECT_EQ(received(), 7u);
+    send_some(7);
+    EXPECT_EQ(received(), 7u);
+}
+
+TEST_F(Resizing, RefusesWhatHasNoRoomForThoseThatWait) {
+    send_some(8);
+    EXPECT_EQ(resize(7).error(), Errno{EINVAL});
+    EXPECT_EQ(received(), 8u);
+}
+
+TEST_F(Resizing, RefusesSizesThatThereAreNot) {
+    EXPECT_EQ(resize(0).error(), Errno{EINVAL});
+    EXPECT_EQ(resize(1u << 30).error(), Errno{EINVAL});
+}
+
+TEST_F(Resizing, SurvivesAConsumersIndexOfAnyValue) {
+    send_some(3);
+    for (const uint32_t index : {3u, 4u, 63u, 64u, 0xffffffffu}) {
+        b.recv_cq.ring.header()->consumer_index = index;
+        const auto resized = resize(63);
+        ASSERT_TRUE(resized) << index;
+    }
+}
+
+TEST_F(Resizing, GivesTheOldRingsMemoryBack) {
+    const uint64_t before = rnic->counters().ring_bytes;
+    ASSERT_TRUE(resize(1000));
+    EXPECT_GT(rnic->counters().ring_bytes, before);
+    ASSERT_TRUE(resize(63));
+    EXPECT_EQ(rnic->counters().ring_bytes, before);
+}
+
 }  // namespace
 }  // namespace vrdma::embedded::test

@@ -137,7 +137,7 @@ TEST_F(MemoryRegions, RemoteWriteAndAtomicNeedLocalWrite) {
 }
 
 TEST_F(MemoryRegions, RightsThatAreNotOfferedAreRefused) {
-    for (uint32_t access : {1u << 4, 1u << 6, 1u << 31}) {  // MW_BIND, ON_DEMAND, unknown
+    for (uint32_t access : {1u << 5, 1u << 6, 1u << 31}) {  // ZERO_BASED, ON_DEMAND, unknown
         auto attributes = one_piece();
         attributes.access = kAccessLocalWrite | access;
         EXPECT_EQ(reg(attributes).error(), Errno{EOPNOTSUPP});
@@ -162,6 +162,73 @@ TEST_F(MemoryRegions, LengthThatDiffersFromThePiecesIsRefused) {
     EXPECT_EQ(reg(attributes).error(), Errno{EINVAL});
     attributes.length = 4095;
     EXPECT_EQ(reg(attributes).error(), Errno{EINVAL});
+}
+
+class Reregistering : public TwoGuests {
+  protected:
+    Reregistering() { connect(a.qp, b.qp); }
+    Result<void> reregister(const rnic::MrChanges& changes, rnic::MrAttributes attributes,
+                            rnic::ProtectionDomain* pd = nullptr) {
+        rnic::Udata none;
+        return b.mr.object->reregister(changes, pd, std::move(attributes), none);
+    }
+    WcStatus write(uint32_t rkey, uint64_t address) {
+        SendWr wr = write_wr(0, 0, 64);
+        wr.rkey = rkey;
+        wr.remote_address = address;
+        a.qp.post_send(wr);
+        settle();
+        return status_of(only_completion(a.send_cq));
+    }
+    static rnic::MrAttributes rights(uint32_t access) {
+        rnic::MrAttributes attributes{};
+        attributes.access = access;
+        return attributes;
+    }
+    static rnic::MrAttributes attributes_of(std::span<std::byte> memory, uint64_t iova) {
+        rnic::MrAttributes attributes{};
+        attributes.iova = {iova};
+        attributes.length = memory.size();
+        attributes.pieces.push_back({.range = {memory.data(), memory.size()}, .region = {}});
+        return attributes;
+    }
+};
+
+TEST_F(Reregistering, ChangesTheMemory) {
+    const auto data = pattern(64);
+    a.fill(0, data);
+    std::vector<std::byte> other(4096);
+    ASSERT_TRUE(reregister({.translation = true}, attributes_of(other, 0x5000)));
+    EXPECT_EQ(write(b.mr.rkey(), 0x5000), WcStatus::kSuccess);
+    EXPECT_EQ(std::memcmp(other.data(), data.data(), data.size()), 0);
+    EXPECT_EQ(write(b.mr.rkey(), 0x5000 + 4096), WcStatus::kRemoteAccessError);
+}
+
+TEST_F(Reregistering, MakesOldKeysInvalid) {
+    const uint32_t old = b.mr.rkey();
+    ASSERT_TRUE(reregister({.access = true}, rights(kAllAccess)));
+    EXPECT_NE(b.mr.rkey(), old);
+    EXPECT_EQ(write(old, b.mr.iova), WcStatus::kRemoteAccessError);
+}
+
+TEST_F(Reregistering, ChangesTheRights) {
+    ASSERT_TRUE(reregister({.access = true}, rights(kAccessLocalWrite)));
+    EXPECT_EQ(write(b.mr.rkey(), b.mr.iova), WcStatus::kRemoteAccessError);
+}
+
+TEST_F(Reregistering, ChangesTheDomain) {
+    const auto pd = b.guest.make_pd();
+    ASSERT_TRUE(reregister({.pd = true}, {}, pd.get()));
+    EXPECT_EQ(write(b.mr.rkey(), b.mr.iova), WcStatus::kRemoteAccessError);
+    ASSERT_TRUE(reregister({.pd = true}, {}, &b.guest.pd()));
+}
+
+TEST_F(Reregistering, ThatFailsChangesNothing) {
+    const uint32_t key = b.mr.rkey();
+    EXPECT_EQ(reregister({.access = true}, rights(kAccessRemoteWrite)).error(), Errno{EINVAL});
+    EXPECT_EQ(reregister({.translation = true}, {}).error(), Errno{EINVAL});
+    EXPECT_EQ(b.mr.rkey(), key);
+    EXPECT_EQ(write(key, b.mr.iova), WcStatus::kSuccess);
 }
 
 }  // namespace

@@ -154,7 +154,7 @@ TEST_F(ReliableConnectionErrors, UnknownOpcodeIsALocalQpOperationError) {
 
 TEST_F(ReliableConnectionErrors, OperationsThatAreNotOfferedAreLocalQpOperationErrors) {
     SendWr wr = write_wr(0, 0, 64);
-    wr.opcode = static_cast<WrOpcode>(8);  // IBV_WR_BIND_MW
+    wr.opcode = static_cast<WrOpcode>(11);  // IB_WR_RDMA_READ_WITH_INV
     expect_failure(wr, WcStatus::kLocalQpOperationError);
 }
 

@@ -145,6 +145,13 @@ void write_send_wqe(std::byte* element, const SendWr& wr, bool datagram) {
         const vrdma_wr_reg reg{
             .reserved = 0, .key = htole32(wr.rkey), .access = htole32(wr.reg_access)};
         std::memcpy(&head.wr, &reg, sizeof(reg));
+    } else if (wr.opcode == WrOpcode::kBindWindow) {
+        head.wr.mw.addr = wr.remote_address;
+        head.wr.mw.length = wr.bind.length;
+        head.wr.mw.mr_lkey = wr.bind.lkey;
+        head.wr.mw.mw_rkey = wr.bind.window;
+        head.wr.mw.rkey = wr.rkey;
+        head.wr.mw.access = wr.bind.access;
     } else if (is_atomic(wr.opcode)) {
         head.wr.atomic.remote_addr = wr.remote_address;
         head.wr.atomic.compare_add = wr.compare_or_add;
@@ -161,7 +168,7 @@ void write_send_wqe(std::byte* element, const SendWr& wr, bool datagram) {
     if ((wr.flags & kSendInline) != 0) {
         std::memcpy(payload, wr.inline_data.data(), wr.inline_data.size());
         length = static_cast<uint32_t>(wr.inline_data.size());
-    } else {
+    } else if (!wr.sges.empty()) {
         std::memcpy(payload, wr.sges.data(), wr.sges.size() * sizeof(Sge));
         for (const Sge& sge : wr.sges) length += sge.length;
     }

@@ -87,7 +87,13 @@ struct SendWr {
     uint32_t remote_qkey = 0;
     uint32_t ah_number = 0;
     std::optional<rnic::AhAttributes> address = {};  // in the request itself, for ah_number 0
-    uint32_t reg_access = 0;                         // REG_MR, of rkey
+    struct {
+        uint64_t length = 0;
+        uint32_t lkey = 0;
+        uint32_t window = 0;  // its key now; rkey is to be
+        uint32_t access = 0;
+    } bind = {};
+    uint32_t reg_access = 0;  // REG_MR, of rkey
     std::vector<Sge> sges = {};
     std::span<const std::byte> inline_data = {};
 };
