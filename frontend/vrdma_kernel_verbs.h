@@ -153,6 +153,7 @@ int vrdma_kqp_create(struct vrdma_dev *dev, struct vrdma_qp *qp, struct vrdma_cm
 void vrdma_kqp_free(struct vrdma_dev *dev, struct vrdma_qp *qp);
 int vrdma_kqp_show(struct vrdma_dev *dev, struct vrdma_qp *qp);
 void vrdma_kqp_hide(struct vrdma_dev *dev, struct vrdma_qp *qp);
+void vrdma_kqp_lost(struct vrdma_qp *qp);
 void vrdma_kqp_modified(struct vrdma_qp *qp, enum ib_qp_state state);
 
 /* vrdma_poll.c */

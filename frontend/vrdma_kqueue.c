@@ -237,6 +237,23 @@ static void vrdma_wq_reset(struct vrdma_wq *wq)
 	spin_unlock_irqrestore(&wq->lock, flags);
 }
 
+/*
+ * The device that would take the queue pair to the error state is given up.  Nobody
+ * else says to the users of an SRQ that its last one is done with it (IBTA 1.4,
+ * 11.6.3.1), and ib_drain_qp() waits for that.
+ */
+void vrdma_kqp_lost(struct vrdma_qp *qp)
+{
+	struct ib_event event = {
+		.device = qp->ibqp.device,
+		.element.qp = &qp->ibqp,
+		.event = IB_EVENT_QP_LAST_WQE_REACHED,
+	};
+
+	if (qp->ibqp.srq && qp->ibqp.event_handler)
+		qp->ibqp.event_handler(&event, qp->ibqp.qp_context);
+}
+
 /* The device has taken the queue pair to @state. */
 void vrdma_kqp_modified(struct vrdma_qp *qp, enum ib_qp_state state)
 {

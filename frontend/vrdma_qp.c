@@ -228,8 +228,10 @@ int vrdma_modify_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask, struc
 		return err;
 
 	/* With a device that is given up, this is the state: ib_drain_qp() counts on it. */
-	if (err && attr->qp_state == IB_QPS_ERR && !vrdma_alive(dev))
+	if (err && attr->qp_state == IB_QPS_ERR && !vrdma_alive(dev)) {
+		vrdma_kqp_lost(qp);
 		err = 0;
+	}
 	if (!err)
 		vrdma_kqp_modified(qp, attr->qp_state);
 	return err;

@@ -20,11 +20,11 @@ class NvmeDisk:
         self.target = target
         self.host = host
 
-    def serve(self, mib: int) -> None:
+    def serve(self, mib: int, module_options: str = "") -> None:
         """The target's configuration, as nvmetcli would write it."""
         subsystem = f"{CONFIG}/subsystems/{SUBSYSTEM}"
         self.target.must(
-            "modprobe nvmet_rdma && (mountpoint -q /sys/kernel/config || mount -t configfs config /sys/kernel/config) && "
+            f"modprobe nvmet_rdma {module_options} && (mountpoint -q /sys/kernel/config || mount -t configfs config /sys/kernel/config) && "
             f"dd if=/dev/zero of=/tmp/disk bs=1M count={mib} && "
             f"mkdir {subsystem} && echo 1 > {subsystem}/attr_allow_any_host && "
             f"mkdir {subsystem}/namespaces/1 && cd {subsystem}/namespaces/1 && "

@@ -14,6 +14,7 @@ class Nvme(LabTest):
     modules = MODULES
     # One for each guest: invalidations wait for the other's work.
     daemon_options = ("--threads", "2")
+    target_options = ""
     disk: NvmeDisk
 
     @classmethod
@@ -22,7 +23,7 @@ class Nvme(LabTest):
         for guest in cls.lab.guests:
             guest.wait_device()
         cls.disk = NvmeDisk(*cls.lab.guests)
-        cls.disk.serve(MIB)
+        cls.disk.serve(MIB, cls.target_options)
 
     def setUp(self) -> None:
         self.target, self.host = self.lab.guests
@@ -52,6 +53,13 @@ class Nvme(LabTest):
         for guest in cls.lab.guests:
             complaints = guest.complaints()
             assert complaints == "", f"{guest.name}: {complaints}"
+
+
+class NvmeBySharedReceiveQueues(Nvme):
+    target_options = "use_srq=1"
+
+    def test_the_target_has_such_a_queue(self) -> None:
+        self.assertGreater(self.lab.daemon.status()["vms"][0]["objects"]["shared_receive_queues"], 0)
 
 
 if __name__ == "__main__":
