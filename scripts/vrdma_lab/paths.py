@@ -11,7 +11,7 @@ from .errors import LabError
 
 SOURCE = Path(__file__).resolve().parents[2]
 KERNELS = ("6.1", "6.12")
-LAB_PROGRAMS = ("rdma_stream", "uverbs_edges")
+LAB_PROGRAMS = ("rdma_stream", "uverbs_edges", "verb_effects")
 MEASURING_PROGRAMS = ("rdma_latency", "rdma_control", "vm_exit")
 
 
@@ -58,7 +58,7 @@ def measuring_programs() -> list[Path]:
 
 
 def lab_program(name: str) -> Path:
-    """A program of tests/lab, which hosts and guests run: rdma_stream or uverbs_edges."""
+    """A program of tests/lab, which hosts and guests run: one of LAB_PROGRAMS."""
     return build_folder() / "tests" / "lab" / name
 
 

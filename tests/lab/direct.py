@@ -15,9 +15,31 @@ PINGPONGS = ("rc", "uc", "ud", "srq")
 VERBS = ("send", "write", "read", "atomic")
 
 # What a guest may have less of than the RNIC, but not more.
-LIMITS = ("max_mr_size", "max_qp", "max_qp_wr", "max_sge", "max_cq", "max_cqe", "max_mr", "max_pd", "max_srq", "max_ah")
+LIMITS = (
+    "max_mr_size",
+    "max_qp",
+    "max_qp_wr",
+    "max_sge",
+    "max_cq",
+    "max_cqe",
+    "max_mr",
+    "max_mw",
+    "max_pd",
+    "max_srq",
+    "max_ah",
+)
 # What it has to have as the RNIC does.
-SAME = ("transport", "vendor_id", "vendor_part_id", "max_mtu", "active_mtu", "atomic_cap", "link_layer")
+SAME = (
+    "transport",
+    "vendor_id",
+    "vendor_part_id",
+    "max_mtu",
+    "active_mtu",
+    "atomic_cap",
+    "link_layer",
+    "max_mcast_grp",
+    "max_mcast_qp_attach",
+)
 
 
 def attributes(devinfo: str) -> dict[str, str]:
@@ -56,6 +78,10 @@ class Direct(GuestsTest):
             [line for line in guest if not line.startswith(beyond)],
             [line for line in native if not line.startswith(beyond)],
         )
+
+    def test_verbs_have_the_same_effects_as_for_a_program_of_the_host(self) -> None:
+        native = self.host.native.must(f"{lab_program('verb_effects')} {self.host.device}")
+        self.assertEqual(self.a.must("verb_effects vrdma0"), native)
 
     def test_a_guest_cannot_do_to_rxe_what_a_program_of_the_host_could(self) -> None:
         self.a.must("uverbs_edges vrdma0 fatal")
