@@ -13,8 +13,7 @@ import sys
 from pathlib import Path
 
 from .children import raise_on_signals
-from .conformance_run import GUEST_MEMORY_MIB, VERSIONS, Line, Version, run
-from .guest import GuestOptions
+from .conformance_run import VERSIONS, Line, Version, boot, run
 from .rdma_host import RdmaHost
 
 
@@ -24,8 +23,7 @@ def _native(host: RdmaHost, version: Version, pattern: str) -> list[Line]:
 
 def _direct(host: RdmaHost, version: Version, pattern: str) -> list[Line]:
     host.serve((1,))
-    (guest,) = host.boot((1,), GuestOptions(memory_mib=GUEST_MEMORY_MIB, archive=version.archive))
-    guest.wait_device()
+    guest = boot(host, version)
     return run(guest, version, guest.ip, pattern)
 
 

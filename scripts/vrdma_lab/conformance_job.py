@@ -17,9 +17,8 @@ import sys
 from pathlib import Path
 
 from .children import raise_on_signals
-from .conformance_run import GUEST_MEMORY_MIB, VERSIONS, Version, run
+from .conformance_run import VERSIONS, Version, boot, run
 from .errors import Interrupted, LabError
-from .guest import GuestOptions
 from .host_lab import HostLab, seen_inside
 from .lab import Lab
 from .lab_command import machine_is_a_host
@@ -28,8 +27,7 @@ from .lab_command import machine_is_a_host
 def _embedded(version: Version, report: Path, pattern: str) -> None:
     with Lab(version.kernel) as lab:
         lab.start_daemon(1)
-        (guest,) = lab.boot((1,), GuestOptions(memory_mib=GUEST_MEMORY_MIB, archive=version.archive))
-        guest.wait_device()
+        guest = boot(lab, version)
         report.write_text(json.dumps({"embedded": run(guest, version, guest.ip, pattern)}))
 
 

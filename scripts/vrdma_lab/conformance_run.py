@@ -10,13 +10,16 @@ from typing import Any
 
 from . import paths
 from .errors import LabError
+from .guest import Guest, GuestOptions
+from .lab import Lab
 from .rdma_host import in_host_vm
 from .side import Side
 
 RUNNER = paths.SOURCE / "tests" / "conformance" / "runner.py"
 GUEST_ROOT = Path("/conformance-root")
-# A guest has the tree in its memory.
+# A guest has the tree in its memory, which takes a while on a busy machine.
 GUEST_MEMORY_MIB = 1024
+BOOT_LIMIT = 400.0
 # How long a test may say nothing, and how long all of them may take.
 PATIENCE = 60
 LIMIT = 1800.0
@@ -44,6 +47,14 @@ class Version:
 
 # The version of Debian 12 on Debian 12's kernel, that of Debian 13 on Debian 13's.
 VERSIONS = {version.name: version for version in (Version("44", "6.1"), Version("56", "6.12"))}
+
+
+def boot(lab: Lab, version: Version) -> Guest:
+    """Boots a guest with the tree in it and its device ready."""
+    guest = lab.launch(1, GuestOptions(memory_mib=GUEST_MEMORY_MIB, archive=version.archive))
+    guest.wait_booted(BOOT_LIMIT)
+    guest.wait_device(BOOT_LIMIT)
+    return guest
 
 
 def run(side: Side, version: Version, address: str, pattern: str = "") -> list[Line]:
