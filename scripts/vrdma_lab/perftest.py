@@ -130,8 +130,10 @@ def _measured(text: str) -> bool:
     return math.isfinite(value) and value >= 0
 
 
-def every_way(iterations: int) -> Iterator[Run]:
+def every_way(iterations: int, sweeps: tuple[str, ...] = ("lat", "bw")) -> Iterator[Run]:
     """Each program with each of its transports: all sizes, with events, in both directions, with many queue pairs.
+
+    Those that measure something else than `sweeps` have one size instead of all.
 
     What perftest 4.5 does not do anywhere, and so is not among them:
     - events with WRITE ("Events feature not available on WRITE verb");
@@ -141,8 +143,8 @@ def every_way(iterations: int) -> Iterator[Run]:
     for verb, transports in TRANSPORTS.items():
         for transport in transports:
             size = LARGEST_DATAGRAM if transport == "UD" else 65536
-            yield Run(verb, "lat", transport, iterations)
-            yield Run(verb, "bw", transport, iterations)
+            for what in ("lat", "bw"):
+                yield Run(verb, what, transport, iterations, ALL_SIZES if what in sweeps else size)
             yield Run(verb, "bw", transport, iterations, size, both_ways=True)
             yield Run(verb, "bw", transport, iterations, size, pairs=MANY)
             yield Run(verb, "bw", transport, iterations, size, both_ways=True, pairs=MANY)

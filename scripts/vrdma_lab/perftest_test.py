@@ -33,7 +33,9 @@ class PerftestTest(unittest.TestCase):
         wait_listener(self.listens(server), port, serving)
 
     def _problems(self, server: Side, client: Side, run: Run) -> tuple[list[str], str]:
-        wait: Callable[[Side, int, Job], None] = self._wait_listener if run.connects else wait_listening
+        wait: Callable[[Side, int, Job], None] = wait_listening
+        if run.connects:
+            wait = self._wait_listener
         serving, asking = start_exchange(server, client, run, wait)
         asked = asking.wait(PATIENCE)
         # The server ends by itself unless the client failed.

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""perftest's programs over rxe in all their ways of running: guests among them, and with the host."""
+
+from __future__ import annotations
+
+from support import GuestsTest, main
+from vrdma_lab import perftest_test
+from vrdma_lab.perftest import every_way
+from vrdma_lab.side import Side
+
+ITERATIONS = 5
+
+
+class Perftest(GuestsTest, perftest_test.PerftestTest):
+    # Two programs that poll on one processor take turns by time slices, and those of latency do at each message.
+    def programs(self, server: Side, client: Side, verb: str) -> None:
+        for run in every_way(ITERATIONS, sweeps=("bw",)):
+            if run.verb == verb:
+                self.perftest(server, client, run)
+
+    def some_of_each_program(self, server: Side, client: Side) -> None:
+        """What makes a difference with the host at one end, whose RNIC is the same."""
+        for run in every_way(ITERATIONS, sweeps=()):
+            if run.pairs == 1 and (run.events or run.verb == "write"):
+                self.perftest(server, client, run)
+
+    def test_send_from_guest_to_guest(self) -> None:
+        self.programs(self.b, self.a, "send")
+
+    def test_write_from_guest_to_guest(self) -> None:
+        self.programs(self.b, self.a, "write")
+
+    def test_read_from_guest_to_guest(self) -> None:
+        self.programs(self.b, self.a, "read")
+
+    def test_atomic_operations_from_guest_to_guest(self) -> None:
+        self.programs(self.b, self.a, "atomic")
+
+    def test_from_a_guest_to_the_host(self) -> None:
+        self.some_of_each_program(self.host.native, self.a)
+
+    def test_from_the_host_to_a_guest(self) -> None:
+        self.some_of_each_program(self.a, self.host.native)
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        for side in (*cls.host.guests, cls.host.native):
+            assert side.complaints() == "", side.complaints()
+
+
+if __name__ == "__main__":
+    main()
