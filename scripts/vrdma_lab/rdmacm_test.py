@@ -98,3 +98,12 @@ class RdmaCmTest(unittest.TestCase):
             outcome = client.run(command, PATIENCE)
             self.assertFalse(outcome.ok)
             self.assertIn("RDMA_CM_EVENT_REJECTED", outcome.output)
+
+    def assert_no_datagram_rsockets(self, side: Side) -> None:
+        """udpong fails wherever RoCE is: an rsocket's address handle has no GRH, and CREATE_AH gets EINVAL."""
+        address = side.address_towards(side)
+        serving = side.start(f"udpong -b {address}")
+        with self.subTest("udpong", side=side.name):
+            outcome = side.run(f"udpong -s {address} -T b -C 3", PATIENCE)
+            self.assertIn("rconnect: No such file or directory", outcome.output)
+        serving.kill()

@@ -28,6 +28,9 @@ class RdmaCm(LabTest, rdmacm_test.RdmaCmTest, perftest_test.PerftestTest):
         a, b = self.lab.guests
         self.copy(b, a)
 
+    def test_datagram_rsockets_fail_as_on_any_roce(self) -> None:
+        self.assert_no_datagram_rsockets(self.lab.guests[0])
+
     def test_nobody_listening_is_a_rejection(self) -> None:
         a, b = self.lab.guests
         self.assert_rejected(b, a)
