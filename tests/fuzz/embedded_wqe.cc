@@ -102,6 +102,23 @@ class Engine {
     }
 
   private:
+    // Bytes of the input, or a list of pages that is nearly right.  There are 100 at least.
+    void describe(const std::byte* data) {
+        std::memcpy(description_, data, kDescription);
+        if (std::to_integer<unsigned>(data[99]) % 2 != 0) return;
+        const auto number = [data](size_t at) { return std::to_integer<uint64_t>(data[at]); };
+        const vrdma_fast_reg header{
+            .iova = number(60) << 4,
+            .length = 1 + (number(61) << 6),
+            .page_size = 4096,
+            .page_count = static_cast<uint32_t>(number(62) % (kFastPages + 2))};
+        std::memcpy(description_, &header, sizeof(header));
+        for (size_t i = 0; i < kFastPages; ++i) {
+            const uint64_t page = kRamStart + (number(64 + i) % 10 << 12);
+            std::memcpy(description_ + sizeof(header) + i * sizeof(page), &page, sizeof(page));
+        }
+    }
+
     // Valid keys are more than a fuzzer can guess; what it does with them is its own.
     void give_keys(std::byte* element, const std::byte* data, size_t size) {
         if (size < kSendWqeHeadSize) return;
@@ -113,7 +130,7 @@ class Engine {
         if (opcode == VRDMA_WR_REG_MR) {
             std::memcpy(element + offsetof(rxe_send_wr, wr) + offsetof(vrdma_wr_reg, key), &key,
                         sizeof(key));
-            std::memcpy(description_, data + 64, std::min<size_t>(kDescription, size - 64));
+            describe(data + 64);
         } else if (opcode == static_cast<uint32_t>(WrOpcode::kLocalInvalidate)) {
             const uint32_t invalidated = std::to_integer<unsigned>(data[9]) % 2 == 0 ? key : window;
             std::memcpy(element + offsetof(rxe_send_wr, ex), &invalidated, sizeof(invalidated));
@@ -130,7 +147,7 @@ class Engine {
         auto sge = attacker_mr_.sge(0, 64);
         switch (std::to_integer<unsigned>(data[9]) % 4) {
             case 0:
-                sge = {std::to_integer<uint64_t>(data[10]) << 12, 64, key};
+                sge = {std::to_integer<uint64_t>(data[10]) << 4, 64, key};
                 break;
             case 1:
                 sge = {kDmaBase + (std::to_integer<uint64_t>(data[10]) << 12), 64, dma_mr_.lkey()};
