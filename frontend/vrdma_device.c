@@ -12,7 +12,7 @@
 				 IB_DEVICE_CURR_QP_STATE_MOD | IB_DEVICE_PORT_ACTIVE_EVENT | \
 				 IB_DEVICE_SYS_IMAGE_GUID | IB_DEVICE_RC_RNR_NAK_GEN | \
 				 IB_DEVICE_SRQ_RESIZE | IB_DEVICE_N_NOTIFY_CQ | \
-				 VRDMA_DEVICE_MW_CAPS)
+				 IB_DEVICE_MEM_MGT_EXTENSIONS | VRDMA_DEVICE_MW_CAPS)
 #define VRDMA_DEVICE_MW_CAPS	(IB_DEVICE_MEM_WINDOW | IB_DEVICE_MEM_WINDOW_TYPE_2A | \
 				 IB_DEVICE_MEM_WINDOW_TYPE_2B)
 
@@ -54,12 +54,15 @@ static void vrdma_unpack_device(struct vrdma_dev *dev, struct ib_device_attr *at
 	} else {
 		attr->device_cap_flags &= ~(u64)IB_DEVICE_SRQ_RESIZE;
 	}
-	if (vrdma_kernel_verbs(dev)) {
-		attr->device_cap_flags |= le64_to_cpu(rsp->device_cap_flags) &
-					  IB_DEVICE_MEM_MGT_EXTENSIONS;
+	if (vrdma_kernel_verbs(dev))
 		attr->max_fast_reg_page_list_len = min_t(u32, le32_to_cpu(rsp->max_fast_reg_pages),
 							 VRDMA_MAX_FAST_REG_PAGES);
-	}
+	/*
+	 * To programs it says that their work requests can invalidate.  The kernel's consumers,
+	 * which an iWARP device has without kernel verbs, would register memory by it.
+	 */
+	if (vrdma_iwarp(dev))
+		attr->device_cap_flags &= ~(u64)IB_DEVICE_MEM_MGT_EXTENSIONS;
 
 	if (virtio_has_feature(dev->vdev, VRDMA_F_MW))
 		attr->max_mw = le32_to_cpu(rsp->max_mw);

@@ -11,6 +11,8 @@ from vrdma_lab.paths import lab_program
 from vrdma_lab.side import Side
 from vrdma_lab.traffic import Exchange
 
+AUTO_PATH_MIG = 1 << 4  # enum ib_uverbs_device_cap_flags
+
 PINGPONGS = ("rc", "uc", "ud", "srq")
 VERBS = ("send", "write", "read", "atomic")
 
@@ -54,6 +56,9 @@ class Direct(GuestsTest):
         for name in SAME:
             with self.subTest("the same", attribute=name):
                 self.assertEqual(guest[name], native[name])
+        with self.subTest("the same, but for alternate paths"):
+            flags = int(native["device_cap_flags"], 0) & ~AUTO_PATH_MIG
+            self.assertEqual(int(guest["device_cap_flags"], 0), flags)
         for name in LIMITS:
             with self.subTest("no more than the RNIC has", attribute=name):
                 self.assertGreater(int(guest[name], 0), 0)
