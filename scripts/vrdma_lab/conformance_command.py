@@ -123,6 +123,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--target", choices=TARGETS, action="append")
     parser.add_argument("--filter", default="")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--no-document", dest="document", action="store_false")
     return parser.parse_args()
 
 
@@ -130,6 +131,7 @@ def _act(arguments: argparse.Namespace, work: Path) -> int:
     versions = [VERSIONS[name] for name in VERSIONS if name in (arguments.suite or VERSIONS)]
     targets = [target for target in TARGETS if target in (arguments.target or TARGETS)]
     known = read_known(KNOWN)
+    complete = not arguments.filter and len(versions) == len(VERSIONS) and len(targets) == len(TARGETS)
     document.check(DOCUMENT, COMMAND)
     jobs = _jobs(versions, targets, work)
     failed = _run(jobs, arguments.filter, max(1, os.cpu_count() or 1))
@@ -144,7 +146,7 @@ def _act(arguments: argparse.Namespace, work: Path) -> int:
     results = Results(found, known)
     if arguments.json is not None:
         arguments.json.write_text(json.dumps(results.counts(), indent=2) + "\n")
-    if not failed and not arguments.filter and len(versions) == len(VERSIONS) and len(targets) == len(TARGETS):
+    if arguments.document and complete and not failed:
         document.put(DOCUMENT, COMMAND, document_of(results, _versions_lines(versions)))
     problems = results.problems() + [f"{job.title} did not run" for job in failed] + leaks
     for remark in results.needless():
