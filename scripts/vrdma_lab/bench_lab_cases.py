@@ -26,6 +26,8 @@ GROUPS = {
     "bandwidth": "Bandwidth",
     "control": "Control verbs",
     "regions": "Large memory regions",
+    "connections": "Connections (cmtime), the guest on the direct path",
+    "connections_embedded": "Connections (cmtime), the guest on the embedded RNIC",
 }
 # Measured on a host whose second processor is the guest's, or that of a native program.
 ISOLATED_GROUPS = ("spinning",)
@@ -113,6 +115,9 @@ CONTROL = (
     *(ControlCase("mr", size) for size in (4096, MIB)),
     ControlCase("mr", 64 * MIB, 10),
 )
+
+# That cmtime makes at once.
+CONNECTIONS = 50
 
 # Kind of pages, and bytes.
 REGIONS = (("scattered", GIB), ("hugetlb", GIB))

@@ -53,10 +53,12 @@ def _give_processor(guest: Guest, processor: int) -> None:
 
 
 @contextmanager
-def _booted(arguments: argparse.Namespace, spin_us: int, processor: int | None) -> Iterator[Measurements]:
+def _booted(
+    arguments: argparse.Namespace, spin_us: int, processor: int | None, rnic: str | None = None
+) -> Iterator[Measurements]:
     """A daemon and a guest to measure."""
     with RdmaHost() as host:
-        host.serve([1], rnic=arguments.rnic, spin_us=spin_us)
+        host.serve([1], rnic=rnic or arguments.rnic, spin_us=spin_us)
         guest = host.launch(1, _GUEST)
         if processor is not None:
             _give_processor(guest, processor)
@@ -80,6 +82,8 @@ def _measure_asleep(arguments: argparse.Namespace) -> list[Figure]:
         if "regions" in arguments.groups:
             for pages, size in cases.REGIONS:
                 measurements.region("regions", pages, size)
+        if "connections" in arguments.groups:
+            measurements.connections("connections", measurements.host.native)
         return measurements.figures
 
 
@@ -88,6 +92,14 @@ def _measure_spinning(arguments: argparse.Namespace) -> list[Figure]:
         measurements.parts("spinning", ["cpuid"])
         for latency in cases.SPINNING:
             measurements.latency("spinning", latency)
+        return measurements.figures
+
+
+def _measure_embedded(arguments: argparse.Namespace) -> list[Figure]:
+    """A guest whose own kernel has the connection manager."""
+    with _booted(arguments, 0, None, "embedded") as measurements:
+        measurements.parts("connections_embedded", ["cpuid"])
+        measurements.connections("connections_embedded", None)
         return measurements.figures
 
 
@@ -110,8 +122,10 @@ def main() -> int:
     raise_on_signals()
     rows = []
     try:
-        if set(arguments.groups) - set(cases.ISOLATED_GROUPS):
+        if set(arguments.groups) - set(cases.ISOLATED_GROUPS) - {"connections_embedded"}:
             rows += _rows(_measure_asleep(arguments))
+        if "connections_embedded" in arguments.groups:
+            rows += _rows(_measure_embedded(arguments))
         if set(arguments.groups) & set(cases.ISOLATED_GROUPS):
             rows += _rows(_measure_spinning(arguments))
     except LabError as error:

@@ -28,7 +28,7 @@ class Measurements:
     """
 
     def __init__(self, host: RdmaHost, guest: Guest, rounds: int, say: Say, processor: int | None = None) -> None:
-        self._host = host
+        self.host = host
         self._guest = guest
         self._rounds = rounds
         self._say = say
@@ -90,10 +90,21 @@ class Measurements:
         for figure in figures.values():
             self._tell(figure)
 
+    def connections(self, group: str, listens: Side | None) -> None:
+        """The steps of connections; `listens` has the guest's listeners, if its own kernel does not."""
+        figures: dict[str, Figure] = {}
+        for side in self._by_turns():
+            where = side if side.native else listens or side
+            for step, value in programs.connection_times(side, where, cases.CONNECTIONS).items():
+                figures[step] = self._figure(group, step, 0, "us")
+                figures[step].add(side.native, value)
+        for figure in figures.values():
+            self._tell(figure)
+
     def region(self, group: str, pages: str, size: int) -> None:
         """One large region, and the mappings that it costs the daemon."""
         figure = self._figure(group, f"REG_MR, {pages} pages", size, "us")
-        for side in (self._host.native, self._guest):
+        for side in (self.host.native, self._guest):
             counts: list[int] = []
             result = programs.region(side, pages, size, lambda _: counts.append(self._daemon_mappings()))
             if result["errno"] == 0:
@@ -105,7 +116,7 @@ class Measurements:
 
     def _reason(self, side: Side) -> str:
         """What the daemon said last, if it was the one to refuse."""
-        lines = [] if side.native else self._host.daemon.log().splitlines()
+        lines = [] if side.native else self.host.daemon.log().splitlines()
         # Time and level come first.
         return f" ({lines[-1].split(maxsplit=2)[-1]})" if lines else ""
 
@@ -113,12 +124,12 @@ class Measurements:
         counts.append(exits(self._guest))
 
     def _daemon_mappings(self) -> int:
-        pid = self._host.daemon.child.process.pid
+        pid = self.host.daemon.child.process.pid
         return len(Path(f"/proc/{pid}/maps").read_text().splitlines())
 
     def _by_turns(self) -> Iterable[Side]:
         """Native and guest in each round, in the other order in every second one."""
-        sides: list[Side] = [self._host.native, self._guest]
+        sides: list[Side] = [self.host.native, self._guest]
         for number in range(self._rounds):
             yield from sides if number % 2 == 0 else reversed(sides)
 

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -12,11 +14,14 @@ from typing import Any
 from . import paths, traffic
 from .channel import Outcome
 from .errors import LabError
+from .initramfs import LINE_BUFFERED
+from .rdmacm import wait_listener
 from .side import Side
 from .traffic import Exchange
 
 _PATIENCE = 900.0
 _HUGE_PAGE = 2 << 20
+_ports = itertools.count(24000)
 
 Key = tuple[str, int]
 Observe = Callable[[str], object]
@@ -118,3 +123,18 @@ def bandwidth(side: Side, exchange: Exchange, say: Callable[[str], None]) -> flo
     if not result.ok or result.mbit_per_s is None:
         raise LabError(result.error or f"{exchange.title} measured nothing")
     return result.mbit_per_s / 8
+
+
+def connection_times(side: Side, listens: Side, connections: int) -> dict[str, float]:
+    """Microseconds of each step of a connection, by cmtime, from a side to itself, whose listener `listens` has."""
+    port = next(_ports)
+    address = side.address_towards(side)
+    server = side.start(f"exec env {LINE_BUFFERED} cmtime -b {address} -p {port}")
+    wait_listener(listens, port, server)
+    output = side.must(f"cmtime -s {address} -p {port} -c {connections}", _PATIENCE)
+    server.kill()
+    # Of "connect : total ms, max ms, min us, us / conn" the last; those before it may run together.
+    steps = re.findall(r"^([a-z][a-z ]*?) *: .*?([0-9.]+)$", output, re.MULTILINE)
+    if len(steps) != 7 or "RDMA_CM_EVENT" in output:
+        raise LabError(f"{side.name}: cmtime did not make its {connections} connections:\n{output}")
+    return {step: float(value) for step, value in steps}
