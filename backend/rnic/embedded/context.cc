@@ -120,9 +120,9 @@ Result<std::unique_ptr<rnic::SharedReceiveQueue>> EmbeddedContext::create_srq(
     auto ring = create_ring(geometry);
     if (!ring) return fail(ring.error());
     attributes.max_wr = geometry.capacity();
-    auto srq =
-        std::make_unique<Srq>(port_, handle, static_cast<const Pd&>(pd), attributes,
-                              std::move(ring->ring), std::move(*count), std::move(ring->bytes));
+    auto srq = std::make_unique<Srq>(engine_, port_, handle, static_cast<const Pd&>(pd), attributes,
+                                     memory_, std::move(ring->ring), std::move(*count),
+                                     std::move(ring->bytes));
     answer(udata, rxe_create_srq_resp{.mi = srq->info(), .srq_num = handle + 1, .reserved = 0});
     return srq;
 }

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
 
 #include "rnic/embedded/live_count.h"
 #include "rnic/embedded/ring.h"
@@ -13,6 +15,7 @@
 namespace vrdma::embedded {
 
 struct PortState;
+class Engine;
 class Pd;
 
 // A queue pair's own receive queue.  The caller holds the queue pair's lock.
@@ -41,7 +44,9 @@ class ReceiveQueue {
 // A receive queue that several queue pairs, and so several workers, take from.
 class Srq final : public rnic::SharedReceiveQueue {
   public:
-    Srq(PortState& port, uint32_t handle, const Pd& pd, rnic::SrqAttributes attributes, Ring ring,
+    // `memory`, of which `ring` is, is where it is resized.
+    Srq(Engine& engine, PortState& port, uint32_t handle, const Pd& pd,
+        rnic::SrqAttributes attributes, std::shared_ptr<RingMemory> memory, Ring ring,
         LiveCount count, LiveCount bytes);
 
     Result<void> modify(uint32_t attr_mask, const rnic::SrqAttributes& attributes,
@@ -57,14 +62,19 @@ class Srq final : public rnic::SharedReceiveQueue {
     uint32_t handle() const { return handle_; }
 
   private:
+    Result<void> resize(uint32_t max_wr, std::span<rnic::UdataRegion> regions);
+    Result<void> arm_limit(uint32_t limit);
+
     SpinLock lock_;
     ReceiveQueue queue_;
     rnic::SrqAttributes attributes_;  // srq_limit: 0 when it is not armed
     uint32_t handle_;
     const Pd& pd_;
     PortState& port_;
+    Engine& engine_;
+    std::shared_ptr<RingMemory> memory_;
     LiveCount count_;
-    LiveCount bytes_;
+    std::optional<LiveCount> bytes_;
 };
 
 }  // namespace vrdma::embedded

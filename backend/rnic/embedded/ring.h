@@ -99,6 +99,21 @@ class ConsumerRing {
         memory::store(&ring_.header()->consumer_index, 0, std::memory_order_release);
     }
 
+    // Takes the elements that wait along to `ring`, an empty one of such elements, and leaves
+    // the old one in its place.  False, with nothing changed, when there are too many.
+    bool move_to(Ring& ring) {
+        const uint32_t waiting = pending();
+        if (waiting > ring.mask()) return false;
+        for (uint32_t i = 0; i < waiting; ++i) {
+            std::memcpy(ring.element(i), ring_.element((head_ + i) & ring_.mask()),
+                        ring_.element_size());
+        }
+        memory::store(&ring.header()->producer_index, waiting, std::memory_order_release);
+        std::swap(ring_, ring);
+        head_ = 0;
+        return true;
+    }
+
     const Ring& ring() const { return ring_; }
 
   private:

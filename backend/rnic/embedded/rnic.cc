@@ -2,6 +2,8 @@
 #include <rdma/ib_user_ioctl_verbs.h>
 #include <vrdma_udata.h>
 
+#include <array>
+#include <cstddef>
 #include <cstdlib>
 
 #include "rnic/embedded/embedded_rnic.h"
@@ -15,6 +17,17 @@ namespace {
 constexpr uint32_t kRxeUverbsAbi = 2;
 constexpr uint64_t kSystemImageGuid = 0x0276726400000001;  // locally administered
 
+// MODIFY_SRQ: where librxe wants the struct mminfo of a resized queue.
+constexpr std::array kPointers{
+    vrdma_udata_pointer{
+        .opcode = VRDMA_CMD_MODIFY_SRQ,
+        .offset = offsetof(rxe_modify_srq_cmd, mmap_info_addr),
+        .flags = 0,
+        .length = sizeof(mminfo),
+        .terms = {},
+    },
+};
+
 class Rnic final : public EmbeddedRnic {
   public:
     Rnic(const EmbeddedConfig& config, std::shared_ptr<spdlog::logger> logger)
@@ -26,7 +39,7 @@ class Rnic final : public EmbeddedRnic {
                                                   rnic::EventSink& sink) override {
         return std::make_unique<EmbeddedPort>(engine_, guest, sink);
     }
-    std::span<const vrdma_udata_pointer> udata_pointers() const override { return {}; }
+    std::span<const vrdma_udata_pointer> udata_pointers() const override { return kPointers; }
     EmbeddedCounters counters() const override;
     std::vector<rnic::LiveObjectCount> live_objects() const override;
     bool poll_once() override {
@@ -40,8 +53,7 @@ class Rnic final : public EmbeddedRnic {
     std::shared_ptr<Engine> engine_;
 };
 
-// As the kernel's rxe reports itself, but for what is not offered here: shared receive
-// queues are not resized.
+// As the kernel's rxe reports itself.
 rnic::DeviceAttributes Rnic::attributes() const {
     const EmbeddedLimits& limits = engine_->limits;
     rnic::DeviceAttributes a;
@@ -51,7 +63,8 @@ rnic::DeviceAttributes Rnic::attributes() const {
     a.page_size_cap = 0xfffff000;
     a.device_cap_flags = IB_UVERBS_DEVICE_CURR_QP_STATE_MOD | IB_UVERBS_DEVICE_SYS_IMAGE_GUID |
                          IB_UVERBS_DEVICE_RC_RNR_NAK_GEN | IB_UVERBS_DEVICE_MEM_MGT_EXTENSIONS |
-                         IB_UVERBS_DEVICE_MEM_WINDOW | IB_UVERBS_DEVICE_MEM_WINDOW_TYPE_2B;
+                         IB_UVERBS_DEVICE_SRQ_RESIZE | IB_UVERBS_DEVICE_MEM_WINDOW |
+                         IB_UVERBS_DEVICE_MEM_WINDOW_TYPE_2B;
     a.vendor_id = 0xffffff;
     a.max_qp = limits.max_qp;
     a.max_qp_wr = limits.max_qp_wr;

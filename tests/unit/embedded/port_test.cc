@@ -49,8 +49,7 @@ TEST_F(Ports, DeviceIsOneThatLibrxeKnows) {
 TEST_F(Ports, WhatIsNotThereIsNotAdvertised) {
     const auto attributes = rnic->attributes();
     EXPECT_EQ(attributes.device_cap_flags &
-                  (IB_UVERBS_DEVICE_MEM_WINDOW_TYPE_2A | IB_UVERBS_DEVICE_SRQ_RESIZE |
-                   IB_UVERBS_DEVICE_AUTO_PATH_MIG),
+                  (IB_UVERBS_DEVICE_MEM_WINDOW_TYPE_2A | IB_UVERBS_DEVICE_AUTO_PATH_MIG),
               0u);
 }
 

@@ -85,10 +85,60 @@ TEST_F(SharedReceiveQueue, LimitAboveItsSizeIsRefused) {
     EXPECT_EQ(arm_limit(1000).error(), Errno{EINVAL});
 }
 
-TEST_F(SharedReceiveQueue, ResizingIsNotSupported) {
-    rnic::Udata udata;
-    const auto result = srq.object->modify(kSrqAttrMaxWr, {.max_wr = 31}, udata);
-    EXPECT_EQ(result.error(), Errno{EOPNOTSUPP});
+class ResizedReceiveQueue : public SharedReceiveQueue {
+  protected:
+    // librxe reads where the new ring is from memory that it names.
+    Result<uint32_t> resize(uint32_t max_wr, std::optional<uint32_t> limit = {}) {
+        mminfo info{};
+        std::vector<rnic::UdataRegion> regions(1);
+        regions[0].length = sizeof(info);
+        auto* bytes = reinterpret_cast<std::byte*>(&info);
+        regions[0].pieces.push_back({.range = {bytes, 5}, .region = {}});
+        regions[0].pieces.push_back({.range = {bytes + 5, sizeof(info) - 5}, .region = {}});
+        rnic::Udata udata{.in = {}, .out = {}, .regions = regions};
+        const uint32_t mask = limit ? kSrqAttrMaxWr | kSrqAttrLimit : kSrqAttrMaxWr;
+        auto result = srq.object->modify(
+            mask, {.max_wr = max_wr, .max_sge = 0, .srq_limit = limit.value_or(0)}, udata);
+        if (!result) return fail(result.error());
+        srq.ring = ClientRing(*b.guest.context, info);
+        return srq.object->query().value().max_wr;
+    }
+};
+
+TEST_F(ResizedReceiveQueue, KeepsItsRequestsAndTakesMore) {
+    for (uint64_t id = 1; id <= 15; ++id) post(id);
+    EXPECT_EQ(resize(40).value(), 63u);
+    for (uint64_t id = 16; id <= 40; ++id) post(id);
+    for (uint64_t id = 1; id <= 40; ++id) {
+        a.qp.post_send(send_wr(0, 8));
+        settle();
+        EXPECT_EQ(only_completion(b.recv_cq).wr_id, id);
+        (void)a.send_cq.poll();
+    }
+}
+
+TEST_F(ResizedReceiveQueue, ThatWouldBeTooSmallStaysAsItWas) {
+    for (uint64_t id = 1; id <= 8; ++id) post(id);
+    EXPECT_EQ(resize(7).error(), Errno{EINVAL});
+    EXPECT_EQ(resize(0).error(), Errno{EINVAL});
+    EXPECT_EQ(srq.object->query().value().max_wr, 15u);
+    a.qp.post_send(send_wr(0, 8));
+    settle();
+    EXPECT_EQ(only_completion(b.recv_cq).wr_id, 1u);
+}
+
+TEST_F(ResizedReceiveQueue, MayBeArmedForItsNewSize) {
+    for (uint64_t id = 1; id <= 15; ++id) post(id);
+    EXPECT_EQ(resize(31, 32).error(), Errno{EINVAL});
+    ASSERT_TRUE(resize(31, 20));
+    EXPECT_EQ(limit_events(), 1u);
+}
+
+TEST_F(SharedReceiveQueue, IsNotResizedWithoutAPlaceForTheAnswer) {
+    rnic::Udata none;
+    EXPECT_EQ(srq.object->modify(kSrqAttrMaxWr, {.max_wr = 31, .max_sge = 0, .srq_limit = 0}, none)
+                  .error(),
+              Errno{EINVAL});
 }
 
 TEST_F(SharedReceiveQueue, ErrorOfOneQueuePairLeavesTheRequestsToTheOthers) {
