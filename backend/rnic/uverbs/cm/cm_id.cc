@@ -2,7 +2,6 @@
 #include "rnic/uverbs/cm/cm_id.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "rnic/uverbs/cm/rdma_cm_command.h"
 #include "rnic/uverbs/cm/socket_address.h"
@@ -31,7 +30,8 @@ uint8_t depth(uint16_t value) {
 template <typename Request>
 uint8_t put_private_data(Request& to, const std::vector<std::byte>& data) {
     const size_t length = std::min<size_t>(data.size(), UINT8_MAX);
-    std::memcpy(to.private_data, data.data(), length);
+    std::ranges::copy_n(data.begin(), static_cast<ptrdiff_t>(length),
+                        reinterpret_cast<std::byte*>(to.private_data));
     return static_cast<uint8_t>(length);
 }
 
