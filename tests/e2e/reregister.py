@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+"""REREG_MR, which no library of rxe's asks for."""
+
+from __future__ import annotations
+
+from guest_program import send_program
+from support import LabTest, main
+
+
+class Reregister(LabTest):
+    guest_count = 1
+
+    def test_a_region_changes_its_rights_its_memory_and_its_domain(self) -> None:
+        guest = self.lab.guests[0]
+        send_program(guest, "reregister", ("ibverbs",))
+        self.assertEqual(guest.must(f"/tmp/reregister {guest.gid_index()}"), "ok\n")
+
+
+if __name__ == "__main__":
+    main()
