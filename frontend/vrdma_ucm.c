@@ -243,6 +243,10 @@ static int vrdma_ucm_get_event(struct vrdma_ucm_file *file, const struct vrdma_u
 	u32 flags = 0;
 	int err;
 
+	/* What came after the first version of the structure may be left out. */
+	if (call->hdr.out < offsetof(struct rdma_ucm_event_resp, reserved))
+		return -ENOSPC;
+
 	do {
 		err = vrdma_ucm_wait(file, call);
 		if (err)
