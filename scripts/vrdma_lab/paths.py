@@ -11,7 +11,7 @@ from .errors import LabError
 
 SOURCE = Path(__file__).resolve().parents[2]
 KERNELS = ("6.1", "6.12")
-LAB_PROGRAMS = ("rdma_stream", "uverbs_edges", "verb_effects")
+LAB_PROGRAMS = ("rdma_stream", "uverbs_edges", "verb_effects", "rdma_cm_edges")
 MEASURING_PROGRAMS = ("rdma_latency", "rdma_control", "vm_exit")
 
 

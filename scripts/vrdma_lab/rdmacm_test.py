@@ -82,9 +82,9 @@ class RdmaCmTest(unittest.TestCase):
         return outcome.output.strip().splitlines()[-1]
 
     def multicast(self, receiver: Side, sender: Side) -> None:
-        """A sender that joins waits for switches, of which there are none here; its receiver has joined by then."""
+        """Sends once the receiver has joined."""
         receiving = receiver.start(f"{LINE_BUFFERED} mckey -m {MULTICAST} -b {receiver.address_towards(sender)} -C 5")
-        receiving.wait_for("joining")
+        receiving.wait_for("receiving data transfers", PATIENCE)
         sent = sender.run(f"mckey -s -m {MULTICAST} -b {sender.address_towards(receiver)} -C 5", PATIENCE)
         received = receiving.wait(PATIENCE)
         for output in (sent.output, received.output):

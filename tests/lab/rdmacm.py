@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""librdmacm over rxe: programs in guests, whose connections the host's connection manager makes for them."""
+
+from __future__ import annotations
+
+from support import PATIENCE, GuestsTest, main, record
+from vrdma_lab.guest import GuestOptions
+from vrdma_lab.initramfs import LINE_BUFFERED
+from vrdma_lab.paths import lab_program
+from vrdma_lab.rdmacm import PROGRAMS, Program
+from vrdma_lab.rdmacm_test import RdmaCmTest
+from vrdma_lab.side import Side
+
+
+class RdmaCm(GuestsTest, RdmaCmTest):
+    # By RC; rxe has no XRC.
+    programs = (*PROGRAMS, Program("rdma_xserver -p {port}", "rdma_xclient -s {address} -p {port}", "rdma_xclient: end 0"))
+
+    @classmethod
+    def prepare(cls) -> None:
+        cls.host.serve((1, 2))
+        # Each end of rcopy holds its file in memory.
+        cls.host.boot((1, 2), GuestOptions(memory_mib=512))
+
+    def listens(self, server: Side) -> Side:
+        return self.host.native
+
+    def addresses(self, server: Side, client: Side, program: Program) -> tuple[str, str]:
+        if program.datagrams:
+            # The headers of datagrams are the underlay's, and only announced addresses are the same there.
+            return server.underlay, client.underlay
+        return super().addresses(server, client, program)
+
+    def test_programs_of_the_host_with_itself(self) -> None:
+        self.run_programs(self.host.native, self.host.native)
+
+    def test_programs_of_a_guest_with_itself(self) -> None:
+        self.run_programs(self.a, self.a)
+
+    def test_programs_from_guest_to_guest(self) -> None:
+        self.run_programs(self.b, self.a)
+
+    def test_programs_from_a_guest_to_the_host(self) -> None:
+        self.run_programs(self.host.native, self.a)
+
+    def test_programs_from_the_host_to_a_guest(self) -> None:
+        self.run_programs(self.a, self.host.native)
+
+    def test_multicast_of_the_host_with_itself(self) -> None:
+        self.multicast(self.host.native, self.host.native)
+
+    def test_multicast_from_guest_to_guest(self) -> None:
+        self.multicast(self.b, self.a)
+
+    def test_multicast_from_a_guest_to_the_host(self) -> None:
+        self.multicast(self.host.native, self.a)
+
+    def test_multicast_from_the_host_to_a_guest(self) -> None:
+        self.multicast(self.a, self.host.native)
+
+    def copied(self, server: Side, client: Side) -> None:
+        said = self.copy(server, client)
+        record(program="rcopy", server=server.name, client=client.name, result=said)
+
+    def test_a_large_file_is_copied_from_guest_to_guest(self) -> None:
+        self.copied(self.b, self.a)
+
+    def test_a_large_file_is_copied_from_a_guest_to_the_host(self) -> None:
+        self.copied(self.host.native, self.a)
+
+    def test_a_large_file_is_copied_from_the_host_to_a_guest(self) -> None:
+        self.copied(self.a, self.host.native)
+
+    def test_datagram_rsockets_fail_as_on_the_host(self) -> None:
+        self.assert_no_datagram_rsockets(self.host.native)
+        self.assert_no_datagram_rsockets(self.a)
+
+    def test_nobody_listening_is_a_rejection(self) -> None:
+        self.assert_rejected(self.host.native, self.host.native)
+        self.assert_rejected(self.b, self.a)
+        self.assert_rejected(self.host.native, self.a)
+
+    def test_a_guest_meets_the_same_limits_of_the_file_as_a_program_of_the_host(self) -> None:
+        native = self.host.native.must(f"{lab_program('rdma_cm_edges')} {self.host.native.underlay}")
+        guest = self.a.must(f"rdma_cm_edges {self.a.ip}")
+        self.assertEqual(guest.splitlines(), native.splitlines())
+
+    def test_the_guests_kernel_leaves_the_file_to_vrdma(self) -> None:
+        self.assertIn("rdma_cm", self.a.must("ls /dev/infiniband").split())
+        self.assertEqual(self.a.must("cat /sys/class/misc/rdma_cm/abi_version"), "4\n")
+        self.assertNotIn("rdma_ucm", self.a.must("cat /proc/modules"))
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        for side in (*cls.host.guests, cls.host.native):
+            assert side.complaints() == "", side.complaints()
+
+
+class KilledDaemon(GuestsTest):
+    @classmethod
+    def prepare(cls) -> None:
+        cls.host.serve((1,))
+        cls.host.boot((1,))
+
+    def test_whoever_waits_for_a_connection_is_told_and_can_end(self) -> None:
+        waiting = self.a.start(f"{LINE_BUFFERED} rping -s -p 20999 -d")
+        waiting.wait_for("rdma_listen")
+        self.host.daemon.child.kill()
+        self.assertFalse(waiting.wait(PATIENCE).ok)
+        self.assertFalse(self.a.run("rping -s -p 20998", PATIENCE).ok)
+        self.assertEqual(self.a.complaints(), "")
+
+
+if __name__ == "__main__":
+    main()
