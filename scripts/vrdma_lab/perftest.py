@@ -83,6 +83,11 @@ class Run:
             words.append(peer.address_towards(side) if self.connects else peer.ip)
         return " ".join(words)
 
+    @property
+    def answers_headers(self) -> bool:
+        """Whether the server makes its address handle from the header of a datagram, with ibv_init_ah_from_wc()."""
+        return self.connects and self.transport == "UD" and (self.what == "lat" or self.both_ways)
+
     def sizes(self) -> list[int]:
         """What the rows of the client's table are about."""
         if self.verb == "atomic":
@@ -115,11 +120,13 @@ class Run:
         return found
 
 
-def perftests_own(problems: list[str]) -> bool:
-    """Whether what is wrong is perftest's doing: it prints inf or nan under TCG now and then, or came between listeners."""
-    return any(_BETWEEN_LISTENERS in problem for problem in problems) or (
-        bool(problems) and all(problem.startswith(_MEASURED) for problem in problems)
-    )
+def between_listeners(problems: list[str]) -> bool:
+    return any(_BETWEEN_LISTENERS in problem for problem in problems)
+
+
+def only_measured(problems: list[str]) -> bool:
+    """Whether nothing is wrong but figures: perftest now and then prints inf or nan under TCG."""
+    return bool(problems) and all(problem.startswith(_MEASURED) for problem in problems)
 
 
 def _measured(text: str) -> bool:

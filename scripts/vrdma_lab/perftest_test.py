@@ -8,10 +8,14 @@ from collections.abc import Callable
 
 from .channel import Job
 from .exchange_test import PATIENCE, say
-from .perftest import Run, perftests_own
+from .perftest import Run, between_listeners, only_measured
 from .rdmacm import wait_listener
 from .side import Side
 from .traffic import start_exchange, wait_listening
+
+FIGURES_ATTEMPTS = 3
+# More, because which end is faster is a matter of the machine's load.
+BETWEEN_LISTENERS_ATTEMPTS = 8
 
 
 class PerftestTest(unittest.TestCase):
@@ -22,9 +26,9 @@ class PerftestTest(unittest.TestCase):
     def perftest(self, server: Side, client: Side, run: Run) -> None:
         """A run that must succeed.  One that failed by a fault of perftest's own is repeated, and said to be."""
         with self.subTest(run.title, client=client.name, server=server.name):
-            for attempt in (1, 2, 3):
+            for attempt in range(1, BETWEEN_LISTENERS_ATTEMPTS + 1):
                 problems, output = self._problems(server, client, run)
-                if attempt == 3 or not perftests_own(problems):
+                if not between_listeners(problems) and (attempt >= FIGURES_ATTEMPTS or not only_measured(problems)):
                     break
                 say(f"    repeated: {run.title}: {problems[0]}")
             self.assertEqual(problems, [], output)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from support import GuestsTest, main
 from vrdma_lab import perftest_test
-from vrdma_lab.perftest import every_way
+from vrdma_lab.perftest import connected_ways, every_way
 from vrdma_lab.side import Side
 
 ITERATIONS = 5
@@ -23,6 +23,22 @@ class Perftest(GuestsTest, perftest_test.PerftestTest):
         for run in every_way(ITERATIONS, sweeps=()):
             if run.pairs == 1 and (run.events or run.verb == "write"):
                 self.perftest(server, client, run)
+
+    # The host's kernel makes the guests' connections.
+    def listens(self, server: Side) -> Side:
+        return self.host.native
+
+    def test_by_the_connection_manager_from_guest_to_guest(self) -> None:
+        for run in connected_ways(ITERATIONS):
+            # Headers name the underlay, where these guests' addresses are not known (docs/architecture.md, Addressing).
+            if not run.answers_headers:
+                self.perftest(self.b, self.a, run)
+
+    # Not from the host to a guest: its client does not wait for the server's second listener, and is always the faster.
+    def test_by_the_connection_manager_from_a_guest_to_the_host(self) -> None:
+        for run in connected_ways(ITERATIONS):
+            if run.what == "bw" and run.pairs == 1 and not run.both_ways:
+                self.perftest(self.host.native, self.a, run)
 
     def test_send_from_guest_to_guest(self) -> None:
         self.programs(self.b, self.a, "send")
