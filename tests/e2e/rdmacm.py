@@ -28,6 +28,10 @@ class RdmaCm(LabTest, rdmacm_test.RdmaCmTest, perftest_test.PerftestTest):
         a, b = self.lab.guests
         self.copy(b, a)
 
+    def test_multicast_from_guest_to_guest(self) -> None:
+        a, b = self.lab.guests
+        self.multicast(b, a)
+
     def test_datagram_rsockets_fail_as_on_any_roce(self) -> None:
         self.assert_no_datagram_rsockets(self.lab.guests[0])
 
