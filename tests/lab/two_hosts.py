@@ -20,6 +20,7 @@ class TwoHosts(HostTest):
     other: RemoteHost
     here: Side
     there: Side
+    ports = iter(range(24000, 24100))
 
     @classmethod
     def prepare(cls) -> None:
@@ -54,7 +55,28 @@ class TwoHosts(HostTest):
     def test_5_a_large_message(self) -> None:
         self.exchange(self.there, self.here, Exchange("ibv_rc_pingpong", 1 << 18, 10, ("-c", "-e")))
 
-    def test_6_the_other_hosts_daemon_is_killed(self) -> None:
+    def test_6_connections_are_made_across_the_hosts(self) -> None:
+        """By librdmacm: the connection manager of each host has its guests' listeners."""
+        hosts = {self.here: self.host.native, self.there: self.other.native}
+        for server, client in (
+            (self.there, self.here),
+            (self.here, self.there),
+            (self.there, self.host.native),
+            (self.other.native, self.here),
+        ):
+            with self.subTest(server=server.name, client=client.name):
+                port = next(self.ports)
+                serving = server.start(f"exec rping -s -C 3 -V -p {port}")
+                listening = hosts.get(server, server).start(
+                    f"until rdma resource show cm_id | grep -q 'LISTEN .*:{port} '; do sleep 0.02; done"
+                )
+                self.assertTrue(listening.wait_or(serving, PATIENCE), serving.output)
+                address = server.address_towards(client)
+                outcome = client.run(f"rping -c -C 3 -V -p {port} -a {address}", PATIENCE)
+                self.assertTrue(outcome.ok, outcome.output + serving.output)
+                self.assertTrue(serving.wait(PATIENCE).ok, serving.output)
+
+    def test_7_the_other_hosts_daemon_is_killed(self) -> None:
         stream = Stream(self.there, self.here)
         stream.wait_flowing(PATIENCE)
         self.other.kill_daemon()
