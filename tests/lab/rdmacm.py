@@ -89,6 +89,14 @@ class RdmaCm(GuestsTest, RdmaCmTest):
         self.assertIn("rdma_cm", self.a.must("ls /dev/infiniband").split())
         self.assertEqual(self.a.must("cat /sys/class/misc/rdma_cm/abi_version"), "4\n")
         self.assertNotIn("rdma_ucm", self.a.must("cat /proc/modules"))
+        self.assertIn("File exists", self.a.run("insmod /lib/modules/rdma_ucm.ko").output)
+
+    def test_vrdma_takes_the_file_over_from_rdma_ucm(self) -> None:
+        self.a.must("rmmod vrdma && insmod /lib/modules/rdma_ucm.ko && insmod /lib/modules/vrdma.ko")
+        self.a.wait_device()
+        self.assertIn("rmmod rdma_ucm, and vrdma takes its place", self.a.must("dmesg"))
+        self.a.must("rmmod rdma_ucm")
+        self.run_program(PROGRAMS[0], self.a, self.a)
 
     @classmethod
     def tearDownClass(cls) -> None:
