@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "rnic/embedded/engine.h"
+#include "rnic/embedded/queue_pair.h"
 
 namespace vrdma::embedded {
 
@@ -34,6 +35,12 @@ Cq::~Cq() {
 Result<void> Cq::resize(uint32_t& cqe, rnic::Udata& udata) {
     if (cqe == 0 || cqe > engine_.limits.max_cqe || udata.out.size() < sizeof(rxe_resize_cq_resp)) {
         return fail(EINVAL);
+    }
+    for (Qp* qp : port_.qps) {
+        if (qp == nullptr || &qp->send_cq != this) continue;
+        // One Pause for each, so that other guests' work goes on between them.
+        Gate::Pause pause(engine_.gate);
+        port_.worker.run_posted(*qp);
     }
     auto ring = Ring::create(*memory_, RingGeometry::fit(cqe, kCqElementSize));
     if (!ring) return fail(ring.error());

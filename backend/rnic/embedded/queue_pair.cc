@@ -111,6 +111,7 @@ Qp::Qp(Engine& engine_in, PortState& port_in, uint32_t handle_in, const rnic::Co
 Qp::~Qp() {
     if (number == 0) return;
     Gate::Pause pause(engine.gate);
+    port.worker.run_posted(*this);
     port.worker.forget(*this);
     engine.groups.forget(*this);
     if (windows.load(std::memory_order_relaxed) != 0) port.mws.forget(*this);
@@ -144,6 +145,7 @@ Result<void> Qp::modify(uint32_t attr_mask, const rnic::QpAttributes& wanted, rn
     }
     if (!transition_allowed(type, from, to, attr_mask)) return fail(EINVAL);
     if (auto checked = check(attr_mask, wanted); !checked) return checked;
+    if (from != to) port.worker.run_posted(*this);
     apply(attr_mask, wanted);
     enter(from, to);
     return {};

@@ -264,6 +264,26 @@ void Worker::run_slice() {
     Qp& qp = *first_;
     first_ = qp.next_active;
     qp.active = false;
+    run_slice(qp);
+}
+
+void Worker::run_posted(Qp& qp) {
+    if (qp.send.waiting || qp.state.load(std::memory_order_relaxed) != QpState::kReadyToSend)
+        return;
+    if (!qp.active && !rung(qp)) return;
+    run_slice(qp);
+}
+
+// Leaves the bit where it is: who collects it finds nothing left to do.
+bool Worker::rung(const Qp& qp) const {
+    if (qp.port.area == nullptr) return false;
+    const auto& word = qp.port.area->qp.bits[qp.handle / VRDMA_DB_BITS_PER_WORD];
+    // Acquire: pairs with the driver's read-modify-write, as in collect().
+    return (memory::load(&word, std::memory_order_acquire) >> (qp.handle % VRDMA_DB_BITS_PER_WORD) &
+            1) != 0;
+}
+
+void Worker::run_slice(Qp& qp) {
     Requester::Outcome outcome;
     {
         const Slice slice(*this);

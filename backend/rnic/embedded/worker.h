@@ -66,6 +66,9 @@ class Worker {
     void remove(PortState& port);
     void watch(PortState& port, vrdma_doorbell_area* area, int notify_fd);
     void forget(Qp& qp);
+    // Gives `qp`, one of its own, the slice that it has rung for: before a verb that ends it, or
+    // that counts its completions.  Where posting is a system call, it has sent by then.
+    void run_posted(Qp& qp);
     size_t ports() const { return ports_.size(); }
 
   private:
@@ -87,6 +90,8 @@ class Worker {
     void expire_timers();
     void activate(Qp& qp);
     void run_slice();
+    void run_slice(Qp& qp);
+    bool rung(const Qp& qp) const;
 
     Engine& engine_;
     Requester requester_;

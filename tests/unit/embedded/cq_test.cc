@@ -174,6 +174,19 @@ TEST_F(Resizing, RefusesWhatHasNoRoomForThoseThatWait) {
     EXPECT_EQ(received(), 8u);
 }
 
+TEST_F(Resizing, CountsWhatWasPostedBefore) {
+    for (unsigned i = 0; i < 8; ++i) {
+        a.post_recv(i, 0, 16);
+        SendWr wr = send_wr(0, 16);
+        wr.sges = {b.mr.sge(0, 16)};
+        b.qp.post_send(wr);
+    }
+    rxe_resize_cq_resp response{};
+    rnic::Udata udata{.in = {}, .out = std::as_writable_bytes(std::span(&response, 1))};
+    uint32_t cqe = 7;
+    EXPECT_EQ(b.send_cq.object->resize(cqe, udata).error(), Errno{EINVAL});
+}
+
 TEST_F(Resizing, RefusesSizesThatThereAreNot) {
     EXPECT_EQ(resize(0).error(), Errno{EINVAL});
     EXPECT_EQ(resize(1u << 30).error(), Errno{EINVAL});

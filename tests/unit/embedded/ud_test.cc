@@ -109,6 +109,22 @@ TEST_F(Datagram, ImmediateAndInlineDataArrive) {
     EXPECT_EQ(wc.ex.imm_data, 0x11223344u);
 }
 
+TEST_F(Datagram, PostedBeforeItsQueuePairIsDestroyedArrives) {
+    b.post_recv(4, 0, 64);
+    a.qp.post_send(datagram(0, 8));
+    a.qp.object.reset();
+    EXPECT_EQ(status_of(only_completion(b.recv_cq)), WcStatus::kSuccess);
+}
+
+TEST_F(Datagram, PostedBeforeItsQueuePairIsInErrorArrives) {
+    b.post_recv(4, 0, 64);
+    a.qp.post_send(datagram(0, 8));
+    rnic::QpAttributes error;
+    error.qp_state = static_cast<uint8_t>(QpState::kError);
+    ASSERT_TRUE(a.qp.modify(kAttrState, error));
+    EXPECT_EQ(status_of(only_completion(b.recv_cq)), WcStatus::kSuccess);
+}
+
 TEST_F(Datagram, OfTheSizeOfTheMtuArrives) {
     const auto data = pattern(4096);
     a.fill(0, data);
