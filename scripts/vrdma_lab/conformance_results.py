@@ -53,22 +53,21 @@ class Known:
     suites: frozenset[str]
     targets: frozenset[str]
     cause: str
-    sometimes: bool = False  # they may pass as well
 
     def covers(self, test: str, run: Run) -> bool:
         return test in self.tests and run.suite in self.suites and run.target in self.targets
 
 
 def read_known(path: Path) -> list[Known]:
-    """The [[known]] tables of a file, each with tests, suites, targets, a cause, and perhaps sometimes = true."""
+    """The [[known]] tables of a file, each with tests, suites, targets and a cause."""
     with path.open("rb") as file:
         tables = tomllib.load(file).get("known", [])
     known = []
     for table in tables:
-        if set(table) - {"sometimes"} != {"tests", "suites", "targets", "cause"} or not all(table.values()):
+        if set(table) != {"tests", "suites", "targets", "cause"} or not all(table.values()):
             raise LabError(f"{path}: a [[known]] has tests, suites, targets and a cause, not {sorted(table)}")
         tests, suites, targets = (frozenset(table[key]) for key in ("tests", "suites", "targets"))
-        known.append(Known(tests, suites, targets, " ".join(table["cause"].split()), table.get("sometimes", False)))
+        known.append(Known(tests, suites, targets, " ".join(table["cause"].split())))
     return known
 
 
@@ -157,5 +156,5 @@ class Results:
             for test in self.tests()
             for run in self.runs
             if self.outcome(test, run) == "passed"
-            and any(known.covers(test, run) and not known.sometimes for known in self._known)
+            and any(known.covers(test, run) for known in self._known)
         ]

@@ -79,10 +79,6 @@ class Problems(unittest.TestCase):
         self.assertEqual(results.needless(), [f"44 direct: {TEST} passes, and is known not to"])
 
 
-    def test_what_is_known_to_pass_only_sometimes_is_not_said(self) -> None:
-        known = Known(frozenset({TEST}), frozenset({"44"}), frozenset({"direct"}), "a cause", sometimes=True)
-        self.assertEqual(Results([a_result(DIRECT, "passed")], [known]).needless(), [])
-
 
 class Counts(unittest.TestCase):
     def test_they_have_the_keys_that_users_of_the_json_know(self) -> None:
