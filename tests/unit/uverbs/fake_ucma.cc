@@ -8,21 +8,10 @@
 #include <cerrno>
 
 #include "fake_cm_events.h"
+#include "fake_command.h"
 
 namespace vrdma::uverbs {
 namespace {
-
-template <typename Request>
-Request as(std::span<const std::byte> bytes) {
-    Request request{};
-    std::memcpy(&request, bytes.data(), std::min(sizeof(request), bytes.size()));
-    return request;
-}
-
-template <typename Response>
-void answer(uint64_t address, const Response& response) {
-    std::memcpy(reinterpret_cast<void*>(address), &response, sizeof(response));
-}
 
 constexpr uint8_t kHostGidIndex = 3;
 constexpr uint8_t kHostPort = 1;
