@@ -166,6 +166,17 @@ class Verbs {
     template <typename Object>
     Result<Object*> owned(HandleTable<Object>& table, const Call& call, uint32_t handle);
 
+    // Where an object is to be made that belongs to a protection domain.
+    struct Place {
+        rnic::Context* context = nullptr;
+        PdObject* pd = nullptr;
+        uint32_t handle = 0;
+    };
+    // Errors as of context(), owned() and reserve().
+    template <typename Object>
+    Result<Place> place_in_pd(const Call& call, uint32_t wire_pd, HandleTable<Object>& table,
+                              const char* kind);
+
     Result<rnic::Context*> context(const Call& call);
     Result<rnic::ConnectionManager*> connections();
     Result<void> check_room(const MemoryUse& memory);

@@ -25,4 +25,22 @@ Result<Object*> Verbs::owned(HandleTable<Object>& table, const Call& call, uint3
     return object;
 }
 
+template <typename Object>
+Result<Verbs::Place> Verbs::place_in_pd(const Call& call, uint32_t wire_pd,
+                                        HandleTable<Object>& table, const char* kind) {
+    auto found = context(call);
+    if (!found) {
+        return fail(found.error());
+    }
+    auto pd = owned(pds_, call, le32toh(wire_pd));
+    if (!pd) {
+        return fail(pd.error());
+    }
+    auto handle = reserve(table, kind);
+    if (!handle) {
+        return fail(handle.error());
+    }
+    return Place{*found, *pd, *handle};
+}
+
 }  // namespace vrdma::device

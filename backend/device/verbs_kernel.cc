@@ -8,25 +8,18 @@ namespace vrdma::device {
 // It keeps nothing in use: the RNIC follows what the guest has.
 Result<void> Verbs::get_dma_mr(Call& call, const vrdma_cmd_get_dma_mr& request,
                                vrdma_rsp_reg_mr& response) {
-    auto context = this->context(call);
-    if (!context) {
-        return fail(context.error());
+    auto place = place_in_pd(call, request.pd, mrs_, "memory regions");
+    if (!place) {
+        return fail(place.error());
     }
-    auto pd = owned(pds_, call, le32toh(request.pd));
-    if (!pd) {
-        return fail(pd.error());
-    }
-    auto handle = reserve(mrs_, "memory regions");
-    if (!handle) {
-        return fail(handle.error());
-    }
-    auto mr = (*context)->get_dma_mr(
-        *(*pd)->pd,
+    auto mr = place->context->get_dma_mr(
+        *place->pd->pd,
         rnic::DmaMrAttributes{.base = le64toh(request.base), .access = le32toh(request.access)});
     if (!mr) {
         return fail(mr.error());
     }
-    insert_mr(*handle, MrObject{.uctx = call.uctx, .pd = *pd, .mr = std::move(*mr), .memory = {}},
+    insert_mr(place->handle,
+              MrObject{.uctx = call.uctx, .pd = place->pd, .mr = std::move(*mr), .memory = {}},
               response);
     return {};
 }
@@ -37,20 +30,12 @@ Result<void> Verbs::alloc_mr(Call& call, const vrdma_cmd_alloc_mr& request,
     if (!options_.attributes.kernel_verbs || options_.attributes.max_fast_reg_pages == 0) {
         return fail(EOPNOTSUPP);
     }
-    auto context = this->context(call);
-    if (!context) {
-        return fail(context.error());
-    }
-    auto pd = owned(pds_, call, le32toh(request.pd));
-    if (!pd) {
-        return fail(pd.error());
-    }
     if (max_pages > options_.attributes.max_fast_reg_pages) {
         return fail(EINVAL);
     }
-    auto handle = reserve(mrs_, "memory regions");
-    if (!handle) {
-        return fail(handle.error());
+    auto place = place_in_pd(call, request.pd, mrs_, "memory regions");
+    if (!place) {
+        return fail(place.error());
     }
     const uint64_t length = sizeof(vrdma_fast_reg) + uint64_t{max_pages} * sizeof(uint64_t);
     const MemoryUse memory{.bytes = length, .runs = call.runs.size()};
@@ -61,14 +46,14 @@ Result<void> Verbs::alloc_mr(Call& call, const vrdma_cmd_alloc_mr& request,
     if (!description) {
         return fail(description.error());
     }
-    auto mr = (*context)->alloc_mr(
-        *(*pd)->pd,
+    auto mr = place->context->alloc_mr(
+        *place->pd->pd,
         rnic::FastMrAttributes{.max_pages = max_pages, .description = std::move(*description)});
     if (!mr) {
         return fail(mr.error());
     }
-    insert_mr(*handle,
-              MrObject{.uctx = call.uctx, .pd = *pd, .mr = std::move(*mr), .memory = memory},
+    insert_mr(place->handle,
+              MrObject{.uctx = call.uctx, .pd = place->pd, .mr = std::move(*mr), .memory = memory},
               response);
     return {};
 }

@@ -98,17 +98,9 @@ void Verbs::let_go(const MemoryUse& memory) {
 
 Result<void> Verbs::reg_mr(Call& call, const vrdma_cmd_reg_mr& request,
                            vrdma_rsp_reg_mr& response) {
-    auto context = this->context(call);
-    if (!context) {
-        return fail(context.error());
-    }
-    auto pd = owned(pds_, call, le32toh(request.pd));
-    if (!pd) {
-        return fail(pd.error());
-    }
-    auto handle = reserve(mrs_, "memory regions");
-    if (!handle) {
-        return fail(handle.error());
+    auto place = place_in_pd(call, request.pd, mrs_, "memory regions");
+    if (!place) {
+        return fail(place.error());
     }
     const uint64_t length = le64toh(request.length);
     if (length > options_.attributes.max_mr_size) {
@@ -122,20 +114,20 @@ Result<void> Verbs::reg_mr(Call& call, const vrdma_cmd_reg_mr& request,
     if (!pieces) {
         return fail(pieces.error());
     }
-    auto mr = (*context)->reg_mr(*(*pd)->pd,
-                                 rnic::MrAttributes{
-                                     .start = {le64toh(request.start)},
-                                     .iova = {le64toh(request.iova)},
-                                     .length = length,
-                                     .access = le32toh(request.access),
-                                     .pieces = std::move(*pieces),
-                                 },
-                                 call.udata);
+    auto mr = place->context->reg_mr(*place->pd->pd,
+                                     rnic::MrAttributes{
+                                         .start = {le64toh(request.start)},
+                                         .iova = {le64toh(request.iova)},
+                                         .length = length,
+                                         .access = le32toh(request.access),
+                                         .pieces = std::move(*pieces),
+                                     },
+                                     call.udata);
     if (!mr) {
         return fail(mr.error());
     }
-    insert_mr(*handle,
-              MrObject{.uctx = call.uctx, .pd = *pd, .mr = std::move(*mr), .memory = memory},
+    insert_mr(place->handle,
+              MrObject{.uctx = call.uctx, .pd = place->pd, .mr = std::move(*mr), .memory = memory},
               response);
     return {};
 }
@@ -232,26 +224,18 @@ Result<void> Verbs::alloc_mw(Call& call, const vrdma_cmd_alloc_mw& request,
     if (!options_.attributes.has_mw) {
         return fail(EOPNOTSUPP);
     }
-    auto context = this->context(call);
-    if (!context) {
-        return fail(context.error());
+    auto place = place_in_pd(call, request.pd, mws_, "memory windows");
+    if (!place) {
+        return fail(place.error());
     }
-    auto pd = owned(pds_, call, le32toh(request.pd));
-    if (!pd) {
-        return fail(pd.error());
-    }
-    auto handle = reserve(mws_, "memory windows");
-    if (!handle) {
-        return fail(handle.error());
-    }
-    auto mw = (*context)->alloc_mw(*(*pd)->pd, request.type, call.udata);
+    auto mw = place->context->alloc_mw(*place->pd->pd, request.type, call.udata);
     if (!mw) {
         return fail(mw.error());
     }
-    ++(*pd)->users;
-    response.handle = htole32(*handle);
+    ++place->pd->users;
+    response.handle = htole32(place->handle);
     response.rkey = htole32((*mw)->rkey());
-    mws_.insert(*handle, MwObject{.uctx = call.uctx, .pd = *pd, .mw = std::move(*mw)});
+    mws_.insert(place->handle, MwObject{.uctx = call.uctx, .pd = place->pd, .mw = std::move(*mw)});
     return {};
 }
 

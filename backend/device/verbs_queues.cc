@@ -73,17 +73,9 @@ Result<void> Verbs::create_srq(Call& call, const vrdma_cmd_create_srq& request,
     if (!options_.attributes.has_srq) {
         return fail(EOPNOTSUPP);
     }
-    auto context = this->context(call);
-    if (!context) {
-        return fail(context.error());
-    }
-    auto pd = owned(pds_, call, le32toh(request.pd));
-    if (!pd) {
-        return fail(pd.error());
-    }
-    auto handle = reserve(srqs_, "shared receive queues");
-    if (!handle) {
-        return fail(handle.error());
+    auto place = place_in_pd(call, request.pd, srqs_, "shared receive queues");
+    if (!place) {
+        return fail(place.error());
     }
     if (auto room = check_room(call.lasting); !room) {
         return room;
@@ -93,16 +85,17 @@ Result<void> Verbs::create_srq(Call& call, const vrdma_cmd_create_srq& request,
         .max_sge = le32toh(request.max_sge),
         .srq_limit = le32toh(request.srq_limit),
     };
-    auto srq = (*context)->create_srq(*handle, *(*pd)->pd, attributes, call.udata);
+    auto srq = place->context->create_srq(place->handle, *place->pd->pd, attributes, call.udata);
     if (!srq) {
         return fail(srq.error());
     }
-    ++(*pd)->users;
+    ++place->pd->users;
     hold(call.lasting);
     srqs_.insert(
-        *handle,
-        SrqObject{.uctx = call.uctx, .pd = *pd, .srq = std::move(*srq), .memory = call.lasting});
-    response.handle = htole32(*handle);
+        place->handle,
+        SrqObject{
+            .uctx = call.uctx, .pd = place->pd, .srq = std::move(*srq), .memory = call.lasting});
+    response.handle = htole32(place->handle);
     response.max_wr = htole32(attributes.max_wr);
     response.max_sge = htole32(attributes.max_sge);
     return {};
@@ -262,28 +255,21 @@ Result<void> Verbs::destroy_qp(Call& call, const vrdma_cmd_handle& request, vrdm
 
 Result<void> Verbs::create_ah(Call& call, const vrdma_cmd_create_ah& request,
                               vrdma_rsp_handle& response) {
-    auto context = this->context(call);
-    if (!context) {
-        return fail(context.error());
-    }
-    auto pd = owned(pds_, call, le32toh(request.pd));
-    if (!pd) {
-        return fail(pd.error());
-    }
-    auto handle = reserve(ahs_, "address handles");
-    if (!handle) {
-        return fail(handle.error());
+    auto place = place_in_pd(call, request.pd, ahs_, "address handles");
+    if (!place) {
+        return fail(place.error());
     }
     const rnic::AhAttributes attributes = from_wire(request.attr);
-    auto ah = (*context)->create_ah(*(*pd)->pd, attributes, call.udata);
+    auto ah = place->context->create_ah(*place->pd->pd, attributes, call.udata);
     if (!ah) {
         return fail(ah.error());
     }
-    ++(*pd)->users;
+    ++place->pd->users;
     ahs_.insert(
-        *handle,
-        AhObject{.uctx = call.uctx, .pd = *pd, .ah = std::move(*ah), .attributes = attributes});
-    response.handle = htole32(*handle);
+        place->handle,
+        AhObject{
+            .uctx = call.uctx, .pd = place->pd, .ah = std::move(*ah), .attributes = attributes});
+    response.handle = htole32(place->handle);
     return {};
 }
 
