@@ -119,7 +119,8 @@ class Limits(unittest.TestCase):
 
     def test_the_verb_fails_and_the_log_names_guest_and_limit(self) -> None:
         with Lab(KERNEL) as lab:
-            lab.start_daemon(1, toml="[limits]\nqueue_pairs = 2\n")
+            # One is QP 1, of the guest's kernel.
+            lab.start_daemon(1, toml="[limits]\nqueue_pairs = 3\n")
             (guest,) = lab.boot([1])
             index = guest.gid_index()
             outcome = guest.run(f"ibv_srq_pingpong -d vrdma0 -g {index} -q 3 -r 10")
