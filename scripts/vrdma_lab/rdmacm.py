@@ -56,8 +56,10 @@ PROGRAMS = (
 )
 
 
-def wait_listener(where: Side, port: int, serving: Job) -> None:
-    """Waits until the kernel there has a listener at the port (or the program has ended, which it should not have)."""
+def wait_listener(where: Side, port: int, serving: Job) -> bool:
+    """Waits until the kernel there has a listener at the port, or the program has ended; whether there is one."""
     waiting = where.start(f"until rdma resource show cm_id | grep -q 'LISTEN .*:{port} '; do sleep 0.02; done")
-    if not waiting.wait_or(serving, PATIENCE):
-        waiting.kill()
+    if waiting.wait_or(serving, PATIENCE):
+        return True
+    waiting.kill()
+    return False
