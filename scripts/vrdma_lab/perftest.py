@@ -56,6 +56,7 @@ class Run:
     both_ways: bool = False
     pairs: int = 1
     connects: bool = False  # by the connection manager
+    announced: bool = False  # with the addresses of both that the host's RNIC has too
     options: tuple[str, ...] = ()
 
     @property
@@ -91,8 +92,13 @@ class Run:
         if not self.connects:
             words += ["-x", str(side.gid_index(side.address_towards(peer)))]
         if not serves:
-            words.append(peer.address_towards(side) if self.connects else peer.ip)
+            words.append(self._target(side, peer))
         return " ".join(words)
+
+    def _target(self, side: Side, peer: Side) -> str:
+        if self.announced:
+            return peer.underlay
+        return peer.address_towards(side) if self.connects else peer.ip
 
     @property
     def answers_headers(self) -> bool:
