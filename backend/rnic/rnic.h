@@ -90,8 +90,10 @@ class MemoryRegion {
 
     // Changes what `changes` says to what `attributes` and `pd` (null unless it changes)
     // are; the keys may be others afterwards. After a failure all is as before.
-    virtual Result<void> reregister(const MrChanges& /*changes*/, ProtectionDomain* /*pd*/,
-                                    MrAttributes /*attributes*/, Udata& /*udata*/) {
+    virtual Result<void> reregister(
+        const MrChanges& /*changes*/, ProtectionDomain* /*pd*/,
+        // NOLINTNEXTLINE(performance-unnecessary-value-param): RNICs keep it
+        MrAttributes /*attributes*/, Udata& /*udata*/) {
         return fail(EOPNOTSUPP);
     }
 
@@ -170,6 +172,7 @@ class Context {
                                                              const DmaMrAttributes&) {
         return fail(EOPNOTSUPP);
     }
+    // NOLINTNEXTLINE(performance-unnecessary-value-param): RNICs keep it
     virtual Result<std::unique_ptr<MemoryRegion>> alloc_mr(ProtectionDomain&, FastMrAttributes) {
         return fail(EOPNOTSUPP);
     }
@@ -221,6 +224,7 @@ class Port {
 
     // The guest's memory, for the regions of its kernel; told anew when it changes, null
     // when there is none.
+    // NOLINTNEXTLINE(performance-unnecessary-value-param): RNICs keep it
     virtual void set_memory(std::shared_ptr<const memory::GuestMemory>) {}
 
     // For an RNIC whose attributes say `rdma_cm`.
