@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "rnic/uverbs/cm/ucma_port.h"
+#include "unit/uverbs/fake_cm_events.h"
 #include "unit/uverbs/fake_ucma.h"
 
 namespace {
@@ -117,7 +118,7 @@ class Machine {
             auto peer = gid("10.9.0.5");
             peer[13] = input.byte();  // another network, mostly
             cm_.request(what.source.ip, what.source.port, peer);
-        } else if (what.uid != 0) {
+        } else if (what.uid != 0 && event != kConnectRequestEvent) {  // that has an id of its own
             cm_.report(event, id);
         }
     }
