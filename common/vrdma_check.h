@@ -11,9 +11,9 @@
 #include "vrdma_protocol.h"
 #include "vrdma_commands.h"
 #include "vrdma_doorbell.h"
-#include "vrdma_iw.h"
+#include "vrdma_iw_cm.h"
 #include "vrdma_kernel.h"
-#include "vrdma_rdma_cm.h"
+#include "vrdma_ucma.h"
 #include "vrdma_udata.h"
 
 #ifdef __KERNEL__

@@ -95,7 +95,7 @@ struct vrdma_rsp_query_port {
 
 #define VRDMA_GID_TYPE_ROCE_V1		1
 #define VRDMA_GID_TYPE_ROCE_V2		2
-#define VRDMA_GID_TYPE_IWARP		3	/* an IP address of the guest's, as in vrdma_iw.h */
+#define VRDMA_GID_TYPE_IWARP		3	/* an IP address of the guest's, as in vrdma_iw_cm.h */
 
 /* ADD_GID; DEL_GID takes the same and looks at port and index only. */
 struct vrdma_cmd_gid {

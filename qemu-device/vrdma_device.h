@@ -10,9 +10,9 @@
 #include "hw/virtio/vhost-user.h"
 #include "hw/virtio/vhost.h"
 #include "hw/virtio/virtio.h"
-#include "vrdma_backchannel.h"
+#include "vrdma_backend_requests.h"
 #include "vrdma_protocol.h"
-#include "vrdma_window.h"
+#include "vrdma_shm.h"
 
 #define TYPE_VRDMA "vrdma-device"
 OBJECT_DECLARE_SIMPLE_TYPE(VRdma, VRDMA)

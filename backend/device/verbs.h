@@ -12,7 +12,7 @@
 #include "device/handle_table.h"
 #include "device/limits.h"
 #include "device/objects.h"
-#include "device/window_mapper.h"
+#include "device/shm_mapper.h"
 #include "memory/guest_memory.h"
 #include "rate_limited_log.h"
 #include "rnic/rnic.h"

@@ -3,10 +3,10 @@
 #pragma once
 
 #include <vrdma_commands.h>
-#include <vrdma_iw.h>
+#include <vrdma_iw_cm.h>
 
 #include "rnic/attributes.h"
-#include "rnic/connection_manager.h"
+#include "rnic/iw_cm.h"
 
 namespace vrdma::device {
 

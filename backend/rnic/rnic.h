@@ -26,7 +26,7 @@
 
 #include "result.h"
 #include "rnic/attributes.h"
-#include "rnic/rdma_cm.h"
+#include "rnic/ucma.h"
 
 struct vrdma_doorbell_area;  // common/vrdma_doorbell.h
 struct vrdma_udata_pointer;  // common/vrdma_udata.h
@@ -207,7 +207,7 @@ class Context {
                                                              Udata& udata) = 0;
 };
 
-class ConnectionManager;  // rnic/connection_manager.h
+class ConnectionManager;  // rnic/iw_cm.h
 
 // One virtual device's access to the RNIC.  Contexts must be gone before it.
 class Port {

@@ -9,7 +9,7 @@
 
 #include "file_descriptor.h"
 #include "memory/guest_memory.h"
-#include "vhost/back_channel.h"
+#include "vhost/backend_requests.h"
 #include "vhost/device.h"
 #include "vhost/event_loop.h"
 #include "vhost/message.h"

@@ -9,7 +9,7 @@
 
 #include "memory/guest_memory.h"
 #include "result.h"
-#include "vhost/back_channel.h"
+#include "vhost/backend_requests.h"
 #include "vhost/virtqueue.h"
 
 namespace vrdma::vhost {

@@ -11,7 +11,7 @@
 
 #include "file_descriptor.h"
 #include "support/driver_queue.h"
-#include "support/fake_back_channel.h"
+#include "support/fake_backend_requests.h"
 #include "support/fake_memory.h"
 #include "vhost/protocol.h"
 

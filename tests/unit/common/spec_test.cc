@@ -28,8 +28,8 @@ const std::string& document() {
 std::string headers() {
     return read_file("common/vrdma_protocol.h") + read_file("common/vrdma_commands.h") +
            read_file("common/vrdma_doorbell.h") + read_file("common/vrdma_udata.h") +
-           read_file("common/vrdma_iw.h") + read_file("common/vrdma_kernel.h") +
-           read_file("common/vrdma_rdma_cm.h");
+           read_file("common/vrdma_iw_cm.h") + read_file("common/vrdma_kernel.h") +
+           read_file("common/vrdma_ucma.h");
 }
 
 // What `pattern` finds, by the group `key`, with the number in the group `value`.

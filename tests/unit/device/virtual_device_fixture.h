@@ -17,7 +17,7 @@
 
 #include "device/virtual_device.h"
 #include "support/driver_queue.h"
-#include "support/fake_back_channel.h"
+#include "support/fake_backend_requests.h"
 #include "support/fake_memory.h"
 #include "support/fake_rnic.h"
 #include "support/fake_vmm.h"

@@ -11,7 +11,7 @@
 
 #include "fake_ucma.h"
 #include "fixture.h"
-#include "rnic/rdma_cm.h"
+#include "rnic/ucma.h"
 
 namespace vrdma::uverbs {
 

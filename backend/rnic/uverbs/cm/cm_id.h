@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "result.h"
-#include "rnic/connection_manager.h"
+#include "rnic/iw_cm.h"
 #include "rnic/uverbs/cm/rdma_cm_file.h"
 
 namespace vrdma::uverbs {

@@ -16,7 +16,7 @@
 
 #include "file_descriptor.h"
 #include "rate_limited_log.h"
-#include "rnic/connection_manager.h"
+#include "rnic/iw_cm.h"
 #include "rnic/uverbs/cm/cm_id.h"
 #include "rnic/uverbs/cm/connect_threads.h"
 #include "rnic/uverbs/guest_addresses.h"

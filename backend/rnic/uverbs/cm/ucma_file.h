@@ -11,7 +11,7 @@
 #include <optional>
 #include <span>
 
-#include "rnic/rdma_cm.h"
+#include "rnic/ucma.h"
 #include "rnic/uverbs/cm/rdma_cm_file.h"
 #include "rnic/uverbs/cm/ucma_id.h"
 

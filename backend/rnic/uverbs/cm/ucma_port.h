@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "rate_limited_log.h"
-#include "rnic/rdma_cm.h"
+#include "rnic/ucma.h"
 #include "rnic/rnic.h"
 #include "rnic/uverbs/cm/rdma_cm_file.h"
 #include "rnic/uverbs/cm/ready_watch.h"

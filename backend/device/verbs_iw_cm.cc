@@ -5,7 +5,7 @@
 
 #include "device/verbs_internal.h"
 #include "device/wire.h"
-#include "rnic/connection_manager.h"
+#include "rnic/iw_cm.h"
 
 namespace vrdma::device {
 

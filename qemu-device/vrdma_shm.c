@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "vrdma_window.h"
+#include "vrdma_shm.h"
 
 #include <errno.h>
 #include <glib.h>

@@ -13,7 +13,7 @@
 #define VRDMA_BACKCHANNEL_H
 
 #include "qemu/osdep.h"
-#include "vrdma_window.h"
+#include "vrdma_shm.h"
 
 typedef struct VRdmaBackChannel VRdmaBackChannel;
 

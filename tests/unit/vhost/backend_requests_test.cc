@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "ring_kind.h"
-#include "support/fake_back_channel.h"
+#include "support/fake_backend_requests.h"
 #include "support/socket_io.h"
 #include "test_server.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "vrdma_backchannel.h"
+#include "vrdma_backend_requests.h"
 
 #include "qapi/error.h"
 #include "qemu/error-report.h"

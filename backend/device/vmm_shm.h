@@ -8,10 +8,10 @@
 #include <mutex>
 #include <string>
 
-#include "device/window.h"
-#include "device/window_mapper.h"
+#include "device/shm_allocator.h"
+#include "device/shm_mapper.h"
 #include "rate_limited_log.h"
-#include "vhost/back_channel.h"
+#include "vhost/backend_requests.h"
 
 namespace vrdma::device {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "device/vmm_window.h"
+#include "device/vmm_shm.h"
 
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -12,7 +12,7 @@
 #include <functional>
 #include <thread>
 
-#include "support/fake_back_channel.h"
+#include "support/fake_backend_requests.h"
 
 namespace vrdma::device {
 namespace {

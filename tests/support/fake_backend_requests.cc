@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "support/fake_back_channel.h"
+#include "support/fake_backend_requests.h"
 
 #include <sys/mman.h>
 #include <sys/socket.h>

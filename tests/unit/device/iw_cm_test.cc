@@ -3,7 +3,7 @@
 #include <optional>
 
 #include "command_fixture.h"
-#include "rnic/connection_manager.h"
+#include "rnic/iw_cm.h"
 
 namespace vrdma::device {
 namespace {

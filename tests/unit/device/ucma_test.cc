@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "command_fixture.h"
-#include "rnic/rdma_cm.h"
+#include "rnic/ucma.h"
 
 namespace vrdma::device {
 namespace {

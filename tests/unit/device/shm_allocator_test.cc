@@ -4,7 +4,7 @@
 #include <set>
 
 #include "device/handle_table.h"
-#include "device/window.h"
+#include "device/shm_allocator.h"
 
 namespace vrdma::device {
 namespace {
