@@ -86,9 +86,9 @@ VRDMA_ASSERT_SIZE(vrdma_cmd_iw_listen, 56);
 VRDMA_ASSERT_SIZE(vrdma_cmd_iw_accept, 296);
 VRDMA_ASSERT_SIZE(vrdma_cmd_iw_reject, 288);
 VRDMA_ASSERT_SIZE(vrdma_rsp_iw_event, 344);
-VRDMA_ASSERT_SIZE(vrdma_cmd_cm_open, 24);
-VRDMA_ASSERT_SIZE(vrdma_cmd_cm_command, 32);
-VRDMA_ASSERT_SIZE(vrdma_rsp_cm_command, 24);
+VRDMA_ASSERT_SIZE(vrdma_cmd_ucma_open, 24);
+VRDMA_ASSERT_SIZE(vrdma_cmd_ucma_command, 32);
+VRDMA_ASSERT_SIZE(vrdma_rsp_ucma_command, 24);
 VRDMA_ASSERT_SIZE(vrdma_udata_term, 16);
 VRDMA_ASSERT_SIZE(vrdma_udata_pointer, 48);
 VRDMA_ASSERT_SIZE(vrdma_cmd_query_udata_pointer, 24);
@@ -121,10 +121,10 @@ static inline int vrdma_range_valid(__u64 start, __u64 length)
 	return length != 0 && length - 1 <= ~(__u64)0 - start;
 }
 
-static inline int vrdma_window_range_valid(__u64 offset, __u64 length)
+static inline int vrdma_shm_range_valid(__u64 offset, __u64 length)
 {
 	return vrdma_range_valid(offset, length) &&
-	       ((offset | length) & (VRDMA_WINDOW_PAGE_SIZE - 1)) == 0;
+	       ((offset | length) & (VRDMA_SHM_PAGE_SIZE - 1)) == 0;
 }
 
 static inline int
@@ -183,13 +183,13 @@ static inline int vrdma_cmd_gid_valid(const struct vrdma_cmd_gid *cmd)
 static inline int vrdma_cmd_mmap_valid(const struct vrdma_cmd_mmap *cmd)
 {
 	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd)) &&
-	       vrdma_window_range_valid(VRDMA_LE64(cmd->offset), VRDMA_LE64(cmd->length));
+	       vrdma_shm_range_valid(VRDMA_LE64(cmd->offset), VRDMA_LE64(cmd->length));
 }
 
 static inline int vrdma_cmd_munmap_valid(const struct vrdma_cmd_munmap *cmd)
 {
 	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd)) &&
-	       vrdma_window_range_valid(VRDMA_LE64(cmd->window_offset), VRDMA_LE64(cmd->length));
+	       vrdma_shm_range_valid(VRDMA_LE64(cmd->shm_offset), VRDMA_LE64(cmd->length));
 }
 
 static inline int vrdma_run_valid(const struct vrdma_run *run)
@@ -331,12 +331,12 @@ static inline int vrdma_rsp_iw_event_valid(const struct vrdma_rsp_iw_event *rsp)
 	       VRDMA_LE32(rsp->status) < 4096 && vrdma_iw_param_valid(&rsp->param);
 }
 
-static inline int vrdma_cmd_cm_open_valid(const struct vrdma_cmd_cm_open *cmd)
+static inline int vrdma_cmd_ucma_open_valid(const struct vrdma_cmd_ucma_open *cmd)
 {
 	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd));
 }
 
-static inline int vrdma_cmd_cm_command_valid(const struct vrdma_cmd_cm_command *cmd)
+static inline int vrdma_cmd_ucma_command_valid(const struct vrdma_cmd_ucma_command *cmd)
 {
 	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd));
 }

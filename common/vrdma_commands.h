@@ -112,7 +112,7 @@ struct vrdma_cmd_gid {
 /* MAP_DOORBELLS: vrdma_cmd_empty.  See vrdma_doorbell.h. */
 struct vrdma_rsp_map_doorbells {
 	struct vrdma_rsp_hdr hdr;
-	__le64 window_offset;
+	__le64 shm_offset;
 	__le64 length;
 };
 
@@ -125,7 +125,7 @@ struct vrdma_rsp_map_doorbells {
 struct vrdma_cmd_mmap {
 	struct vrdma_cmd_hdr hdr;	/* uctx: whose file */
 	__le64 offset;
-	__le64 length;			/* multiple of VRDMA_WINDOW_PAGE_SIZE */
+	__le64 length;			/* multiple of VRDMA_SHM_PAGE_SIZE */
 };
 
 #define VRDMA_MMAP_CACHED		0
@@ -134,14 +134,14 @@ struct vrdma_cmd_mmap {
 
 struct vrdma_rsp_mmap {
 	struct vrdma_rsp_hdr hdr;
-	__le64 window_offset;
+	__le64 shm_offset;
 	__le32 caching;			/* VRDMA_MMAP_* */
 	__le32 reserved;
 };
 
 struct vrdma_cmd_munmap {
 	struct vrdma_cmd_hdr hdr;
-	__le64 window_offset;		/* as MMAP returned it */
+	__le64 shm_offset;		/* as MMAP returned it */
 	__le64 length;
 };
 

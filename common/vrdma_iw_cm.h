@@ -3,8 +3,8 @@
  * vrdma wire protocol: connections of an iWARP RNIC (VRDMA_F_IW_CM), which its
  * queue pairs can be given by a connection manager only.
  */
-#ifndef VRDMA_IW_H
-#define VRDMA_IW_H
+#ifndef VRDMA_IW_CM_H
+#define VRDMA_IW_CM_H
 
 #include <linux/types.h>
 
@@ -88,4 +88,4 @@ struct vrdma_rsp_iw_event {
 	struct vrdma_iw_param param;
 };
 
-#endif /* VRDMA_IW_H */
+#endif /* VRDMA_IW_CM_H */

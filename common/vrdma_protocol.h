@@ -15,9 +15,9 @@
 #define VRDMA_PROTOCOL_VERSION		1
 
 /* The shared-memory region (virtio 1.2, 2.10) that is the window. */
-#define VRDMA_SHM_ID_WINDOW		1
+#define VRDMA_SHM_ID		1
 /* Granularity of everything that is mapped through the window. */
-#define VRDMA_WINDOW_PAGE_SIZE		4096
+#define VRDMA_SHM_PAGE_SIZE		4096
 
 /* Virtqueues.  Completion vector n is served by VRDMA_VQ_COMPLETION + n. */
 #define VRDMA_VQ_CONTROL		0
@@ -36,7 +36,7 @@
 #define VRDMA_F_IWARP			6	/* the RNIC speaks iWARP, not RoCE */
 #define VRDMA_F_IW_CM			7	/* connections of an iWARP RNIC */
 #define VRDMA_F_KERNEL_VERBS		8	/* the guest's kernel may use the RNIC */
-#define VRDMA_F_RDMA_CM			9	/* the RDMA connection manager's user interface */
+#define VRDMA_F_UCMA			9	/* the RDMA connection manager's user interface */
 
 /* Device configuration space. */
 struct vrdma_config {
@@ -47,7 +47,7 @@ struct vrdma_config {
 	__be64 node_guid;
 	__u8   mac[6];			/* of the guest netdev to pair with */
 	__le16 num_comp_vectors;	/* completion queues that exist */
-	__le64 window_size;		/* bytes; written by the VMM before DRIVER_OK */
+	__le64 shm_size;		/* bytes; written by the VMM before DRIVER_OK */
 	__le32 max_qp;			/* QP handles are below this */
 	__le32 max_cq;			/* CQ handles are below this */
 	__le32 max_mr_runs;		/* runs in one VRDMA_CMD_REG_MR */
@@ -128,9 +128,9 @@ enum vrdma_opcode {
 	VRDMA_CMD_IW_CLOSE		= 0x0094,
 	VRDMA_CMD_IW_GET_EVENT		= 0x0095,
 	/* the RDMA connection manager's user interface */
-	VRDMA_CMD_CM_OPEN		= 0x00a0,
-	VRDMA_CMD_CM_CLOSE		= 0x00a1,
-	VRDMA_CMD_CM_COMMAND		= 0x00a2,
+	VRDMA_CMD_UCMA_OPEN		= 0x00a0,
+	VRDMA_CMD_UCMA_CLOSE		= 0x00a1,
+	VRDMA_CMD_UCMA_COMMAND		= 0x00a2,
 };
 
 /* A buffer of the event queue, filled by the device. */
@@ -154,7 +154,7 @@ enum vrdma_event_type {
 	VRDMA_EVENT_PORT_ERR		= 17,
 	VRDMA_EVENT_GID_CHANGE		= 18,
 	VRDMA_EVENT_IW_CM		= 19,	/* IW_GET_EVENT has something */
-	VRDMA_EVENT_RDMA_CM		= 20,	/* handle: file; its GET_EVENT has something */
+	VRDMA_EVENT_UCMA		= 20,	/* handle: file; its GET_EVENT has something */
 	VRDMA_EVENT_DEVICE_FATAL	= 32,
 };
 

@@ -1,29 +1,29 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * vrdma wire protocol: the user interface of the RDMA connection manager,
- * <rdma/rdma_user_cm.h>, forwarded to the device's side (VRDMA_F_RDMA_CM).
+ * <rdma/rdma_user_cm.h>, forwarded to the device's side (VRDMA_F_UCMA).
  */
-#ifndef VRDMA_RDMA_CM_H
-#define VRDMA_RDMA_CM_H
+#ifndef VRDMA_UCMA_H
+#define VRDMA_UCMA_H
 
 #include <linux/types.h>
 
 #include "vrdma_protocol.h"
 
-/* CM_OPEN -> vrdma_rsp_handle; CM_CLOSE: vrdma_cmd_handle. */
-struct vrdma_cmd_cm_open {
+/* UCMA_OPEN -> vrdma_rsp_handle; UCMA_CLOSE: vrdma_cmd_handle. */
+struct vrdma_cmd_ucma_open {
 	struct vrdma_cmd_hdr hdr;
 	__le32 ibdev_index;		/* of the guest's RDMA device, for answers */
 	__le32 reserved;
 };
 
 /*
- * CM_COMMAND: udata of the request is the command's structure as the user wrote
+ * UCMA_COMMAND: udata of the request is the command's structure as the user wrote
  * it, without struct rdma_ucm_cmd_hdr; pointers in it mean nothing.  SET_OPTION has
  * the option's value, optlen bytes, behind its structure.  udata of the response
  * is what the user finds at its response pointer.
  */
-struct vrdma_cmd_cm_command {
+struct vrdma_cmd_ucma_command {
 	struct vrdma_cmd_hdr hdr;
 	__le32 file;
 	__le32 command;			/* RDMA_USER_CM_CMD_* */
@@ -31,12 +31,12 @@ struct vrdma_cmd_cm_command {
 	__le32 reserved;
 };
 
-#define VRDMA_CM_MORE_EVENTS		1	/* GET_EVENT: there is another one */
+#define VRDMA_UCMA_MORE_EVENTS		1	/* GET_EVENT: there is another one */
 
-struct vrdma_rsp_cm_command {
+struct vrdma_rsp_ucma_command {
 	struct vrdma_rsp_hdr hdr;
-	__le32 flags;			/* VRDMA_CM_* */
+	__le32 flags;			/* VRDMA_UCMA_* */
 	__le32 reserved;
 };
 
-#endif /* VRDMA_RDMA_CM_H */
+#endif /* VRDMA_UCMA_H */

@@ -48,7 +48,7 @@ struct vrdma_udata_term {
  * or QP), not only as long as the verb takes.
  */
 #define VRDMA_UDATA_POINTER_LASTING	1
-/* The whole pages (VRDMA_WINDOW_PAGE_SIZE) around it are meant. */
+/* The whole pages (VRDMA_SHM_PAGE_SIZE) around it are meant. */
 #define VRDMA_UDATA_POINTER_PAGES	2
 
 /* The u64 at `offset` of the udata of `opcode` is a pointer, or 0. */

@@ -124,7 +124,7 @@ static inline int vrdma_udata_memory(const struct vrdma_udata_pointer *pointer,
 				     const struct vrdma_udata_counts *counts, __u64 *start,
 				     __u64 *length)
 {
-	const __u64 page = VRDMA_WINDOW_PAGE_SIZE;
+	const __u64 page = VRDMA_SHM_PAGE_SIZE;
 	__u32 offset = VRDMA_LE16(pointer->offset);
 	__u64 low, high, end;
 

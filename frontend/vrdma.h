@@ -62,7 +62,7 @@ struct vrdma_pins {
 
 /* What the device has mapped in the window for a user context. */
 struct vrdma_mapping {
-	u64 window_offset;
+	u64 shm_offset;
 	u64 length;
 	u32 uctx;
 };
@@ -127,7 +127,7 @@ struct vrdma_dev {
 	struct kobject *netdev_dir;
 
 	struct vrdma_iw iw;
-	struct vrdma_ucm *ucm;	/* with VRDMA_F_RDMA_CM */
+	struct vrdma_ucm *ucm;	/* with VRDMA_F_UCMA */
 };
 
 struct vrdma_ucontext {

@@ -30,7 +30,7 @@ static int vrdma_doorbells_query(struct vrdma_dev *dev)
 	err = vrdma_cmd_exec_killable(dev, cmd);
 	if (!err) {
 		rsp = cmd->rsp;
-		dev->doorbells_offset = le64_to_cpu(rsp->window_offset);
+		dev->doorbells_offset = le64_to_cpu(rsp->shm_offset);
 		dev->doorbells_length = le64_to_cpu(rsp->length);
 	}
 
@@ -51,7 +51,7 @@ int vrdma_doorbells_map(struct vrdma_dev *dev)
 
 	offset = dev->doorbells_offset;
 	length = dev->doorbells_length;
-	if (!vrdma_window_range_valid(offset, length) ||
+	if (!vrdma_shm_range_valid(offset, length) ||
 	    length < sizeof(*dev->doorbells) || offset + length - 1 >= dev->window.len) {
 		dev_err(&dev->vdev->dev,
 			"doorbells at %#llx + %#llx are not in the window of %#llx bytes\n",

@@ -256,7 +256,7 @@ static const struct {
 	[VRDMA_EVENT_PORT_ERR] = { vrdma_device_event, IB_EVENT_PORT_ERR },
 	[VRDMA_EVENT_GID_CHANGE] = { vrdma_device_event, IB_EVENT_GID_CHANGE },
 	[VRDMA_EVENT_IW_CM] = { vrdma_connection_event, 0 },
-	[VRDMA_EVENT_RDMA_CM] = { vrdma_ucm_file_event, 0 },
+	[VRDMA_EVENT_UCMA] = { vrdma_ucm_file_event, 0 },
 	[VRDMA_EVENT_DEVICE_FATAL] = { vrdma_fatal_event, IB_EVENT_DEVICE_FATAL },
 };
 

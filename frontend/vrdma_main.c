@@ -164,10 +164,10 @@ static int vrdma_read_config(struct vrdma_dev *dev)
 			le32_to_cpu(config.max_qp), le32_to_cpu(config.max_cq));
 		return -EPROTO;
 	}
-	if (dev->window.len < le64_to_cpu(config.window_size)) {
+	if (dev->window.len < le64_to_cpu(config.shm_size)) {
 		dev_err(&vdev->dev,
 			"the window has %llu bytes, its configuration says %llu: restart the virtual machine with a larger shm-size\n",
-			dev->window.len, le64_to_cpu(config.window_size));
+			dev->window.len, le64_to_cpu(config.shm_size));
 		return -ENODEV;
 	}
 
@@ -188,10 +188,10 @@ static int vrdma_find_window(struct vrdma_dev *dev)
 {
 	struct virtio_device *vdev = dev->vdev;
 
-	if (!virtio_get_shm_region(vdev, &dev->window, VRDMA_SHM_ID_WINDOW)) {
+	if (!virtio_get_shm_region(vdev, &dev->window, VRDMA_SHM_ID)) {
 		dev_err(&vdev->dev,
 			"the device has no shared memory region %d for the window: give vrdma-pci a shm-size\n",
-			VRDMA_SHM_ID_WINDOW);
+			VRDMA_SHM_ID);
 		return -ENODEV;
 	}
 	if (dev->window.len < sizeof(struct vrdma_doorbell_area)) {
@@ -547,7 +547,7 @@ static const unsigned int vrdma_features[] = {
 	VRDMA_F_MCAST,
 	VRDMA_F_IWARP,
 	VRDMA_F_IW_CM,
-	VRDMA_F_RDMA_CM,
+	VRDMA_F_UCMA,
 	VRDMA_F_KERNEL_VERBS,
 };
 

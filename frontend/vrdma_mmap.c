@@ -40,7 +40,7 @@ static int vrdma_mmap_cmd(struct vrdma_dev *dev, struct vrdma_mapping *mapping, 
 		err = vrdma_cmd_exec_killable(dev, cmd);
 	if (!err) {
 		rsp = cmd->rsp;
-		mapping->window_offset = le64_to_cpu(rsp->window_offset);
+		mapping->shm_offset = le64_to_cpu(rsp->shm_offset);
 		*caching = le32_to_cpu(rsp->caching);
 	}
 
@@ -60,22 +60,22 @@ void vrdma_unmap(struct vrdma_dev *dev, const struct vrdma_mapping *mapping)
 		return;		/* goes with the user context then */
 
 	req = cmd->req;
-	req->window_offset = cpu_to_le64(mapping->window_offset);
+	req->shm_offset = cpu_to_le64(mapping->shm_offset);
 	req->length = cpu_to_le64(mapping->length);
 
 	err = vrdma_cmd_exec(dev, cmd);
 	if (err && vrdma_alive(dev))
 		dev_warn_ratelimited(&dev->vdev->dev, "MUNMAP of %#llx + %#llx failed: %d\n",
-				     mapping->window_offset, mapping->length, err);
+				     mapping->shm_offset, mapping->length, err);
 	vrdma_cmd_put(cmd);
 }
 
 static bool vrdma_mmap_in_window(struct vrdma_dev *dev, const struct vrdma_mapping *mapping)
 {
-	u64 first = mapping->window_offset;
+	u64 first = mapping->shm_offset;
 	u64 last = first + mapping->length - 1;
 
-	return vrdma_window_range_valid(first, mapping->length) && last < dev->window.len &&
+	return vrdma_shm_range_valid(first, mapping->length) && last < dev->window.len &&
 	       (first >= dev->doorbells_offset + dev->doorbells_length ||
 		last < dev->doorbells_offset);
 }
@@ -90,7 +90,7 @@ int vrdma_map(struct vrdma_dev *dev, struct vrdma_mapping *mapping, u64 offset, 
 		return err;
 
 	/* The device's granularity may be finer than this kernel's pages. */
-	if (vrdma_mmap_in_window(dev, mapping) && PAGE_ALIGNED(mapping->window_offset))
+	if (vrdma_mmap_in_window(dev, mapping) && PAGE_ALIGNED(mapping->shm_offset))
 		return 0;
 	vrdma_unmap(dev, mapping);
 	return -EIO;
@@ -142,7 +142,7 @@ int vrdma_mmap(struct ib_ucontext *ibuctx, struct vm_area_struct *vma)
 	if (err)
 		goto err_munmap;
 	err = rdma_user_mmap_io(ibuctx, vma,
-				PHYS_PFN(dev->window.addr + entry->mapping.window_offset),
+				PHYS_PFN(dev->window.addr + entry->mapping.shm_offset),
 				entry->mapping.length, prot, &entry->rdma_entry);
 
 	/* The VMA has its own reference; without one, this was the last. */

@@ -92,12 +92,12 @@ static struct vrdma_ucm *vrdma_ucm_of(const struct vrdma_ucm_file *file)
 static int vrdma_ucm_open_half(struct vrdma_ucm *ucm, struct vrdma_ucm_file *file)
 {
 	struct vrdma_dev *dev = ucm->dev;
-	struct vrdma_cmd_cm_open *req;
+	struct vrdma_cmd_ucma_open *req;
 	struct vrdma_rsp_handle *rsp;
 	struct vrdma_cmd *cmd;
 	int err;
 
-	cmd = vrdma_cmd_alloc(dev, VRDMA_CMD_CM_OPEN, sizeof(*req), sizeof(*rsp),
+	cmd = vrdma_cmd_alloc(dev, VRDMA_CMD_UCMA_OPEN, sizeof(*req), sizeof(*rsp),
 			      VRDMA_NO_HANDLE, NULL);
 	if (IS_ERR(cmd))
 		return PTR_ERR(cmd);
@@ -122,7 +122,7 @@ static int vrdma_ucm_open_half(struct vrdma_ucm *ucm, struct vrdma_ucm_file *fil
 		return -EIO;
 	}
 	if (err)
-		vrdma_cmd_release(dev, VRDMA_CMD_CM_CLOSE, VRDMA_NO_HANDLE, file->handle);
+		vrdma_cmd_release(dev, VRDMA_CMD_UCMA_CLOSE, VRDMA_NO_HANDLE, file->handle);
 	return err;
 }
 
@@ -131,7 +131,7 @@ static struct vrdma_cmd *vrdma_ucm_new_cmd(struct vrdma_dev *dev, struct vrdma_u
 {
 	const struct rdma_ucm_set_option *option = call->data;
 	u32 limit = min_t(u32, dev->max_udata, U16_MAX), value = 0;
-	struct vrdma_cmd_cm_command *req;
+	struct vrdma_cmd_ucma_command *req;
 	struct vrdma_cmd *cmd;
 
 	if (call->hdr.cmd == RDMA_USER_CM_CMD_SET_OPTION)
@@ -139,8 +139,8 @@ static struct vrdma_cmd *vrdma_ucm_new_cmd(struct vrdma_dev *dev, struct vrdma_u
 	if (call->hdr.in > limit || value > limit - call->hdr.in)
 		return ERR_PTR(-EINVAL);
 
-	cmd = vrdma_cmd_alloc_room(dev, VRDMA_CMD_CM_COMMAND, sizeof(*req),
-				   sizeof(struct vrdma_rsp_cm_command), call->hdr.in + value,
+	cmd = vrdma_cmd_alloc_room(dev, VRDMA_CMD_UCMA_COMMAND, sizeof(*req),
+				   sizeof(struct vrdma_rsp_ucma_command), call->hdr.in + value,
 				   call->response ? min_t(u32, call->hdr.out, limit) : 0);
 	if (!cmd)
 		return ERR_PTR(-ENOMEM);
@@ -162,7 +162,7 @@ static struct vrdma_cmd *vrdma_ucm_new_cmd(struct vrdma_dev *dev, struct vrdma_u
 static int vrdma_ucm_exec(struct vrdma_dev *dev, struct vrdma_ucm_file *file,
 			  const struct vrdma_ucm_call *call, u32 *flags)
 {
-	struct vrdma_rsp_cm_command *rsp;
+	struct vrdma_rsp_ucma_command *rsp;
 	struct vrdma_cmd *cmd;
 	int err;
 
@@ -259,7 +259,7 @@ static int vrdma_ucm_get_event(struct vrdma_ucm_file *file, const struct vrdma_u
 	} while (err == -EAGAIN);
 
 	/* One that could not be got is still there. */
-	if (err || flags & VRDMA_CM_MORE_EVENTS)
+	if (err || flags & VRDMA_UCMA_MORE_EVENTS)
 		vrdma_ucm_set_readable(file);
 	return err;
 }
@@ -418,7 +418,7 @@ static int vrdma_ucm_release(struct inode *inode, struct file *filp)
 		xa_erase_irq(&ucm->files, file->handle);
 		down_read(&ucm->lock);
 		if (ucm->dev)
-			vrdma_cmd_release(ucm->dev, VRDMA_CMD_CM_CLOSE, VRDMA_NO_HANDLE,
+			vrdma_cmd_release(ucm->dev, VRDMA_CMD_UCMA_CLOSE, VRDMA_NO_HANDLE,
 					  file->handle);
 		up_read(&ucm->lock);
 		vrdma_ucm_put(ucm);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The user interface of the RDMA connection manager, /dev/infiniband/rdma_cm,
- * forwarded to the device (VRDMA_F_RDMA_CM).
+ * forwarded to the device (VRDMA_F_UCMA).
  */
 #ifndef VRDMA_UCM_H
 #define VRDMA_UCM_H

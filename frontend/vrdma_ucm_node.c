@@ -139,7 +139,7 @@ int vrdma_ucm_init(struct vrdma_dev *dev)
 {
 	struct vrdma_ucm *ucm;
 
-	if (!vrdma_ucm_enabled || !virtio_has_feature(dev->vdev, VRDMA_F_RDMA_CM))
+	if (!vrdma_ucm_enabled || !virtio_has_feature(dev->vdev, VRDMA_F_UCMA))
 		return 0;
 
 	ucm = kzalloc(sizeof(*ucm), GFP_KERNEL);

@@ -117,7 +117,7 @@ bool vrdma_backend_refresh_config(VRdma *s, Error **errp)
         return false;
     }
     config.num_comp_vectors = cpu_to_le16(s->completion_queues);
-    config.window_size = cpu_to_le64(s->window_size);
+    config.shm_size = cpu_to_le64(s->shm_size);
     if (!vrdma_config_valid(&config)) {
         error_setg(errp, "the backend's configuration space is not valid");
         return false;
@@ -126,16 +126,16 @@ bool vrdma_backend_refresh_config(VRdma *s, Error **errp)
     return true;
 }
 
-static bool send_window_size(VRdma *s, Error **errp)
+static bool send_shm_size(VRdma *s, Error **errp)
 {
-    uint64_t size = cpu_to_le64(s->window_size);
+    uint64_t size = cpu_to_le64(s->shm_size);
     int ret = vhost_dev_set_config(&s->vhost_dev, (uint8_t *)&size,
-                                   offsetof(struct vrdma_config, window_size), sizeof(size),
+                                   offsetof(struct vrdma_config, shm_size), sizeof(size),
                                    VRDMA_SET_CONFIG_FRONTEND);
 
     if (ret < 0) {
-        error_setg(errp, "the backend refuses a window of %" PRIu64 " bytes; see its log, "
-                   "or try another shm-size", s->window_size);
+        error_setg(errp, "the backend refuses a shared memory region of %" PRIu64 " bytes; see its log, "
+                   "or try another shm-size", s->shm_size);
         return false;
     }
     return true;
@@ -146,7 +146,7 @@ static bool send_window_size(VRdma *s, Error **errp)
  * its own channel, and has no way to send another.  Main thread only, like all
  * of QEMU's own messages, so the answer that comes is ours.
  */
-static bool send_backchannel(VRdma *s, int fd, Error **errp)
+static bool send_backend_requests(VRdma *s, int fd, Error **errp)
 {
     VRdmaVuHeader message = {
         .request = VRDMA_VU_SET_BACKEND_REQ_FD,
@@ -167,7 +167,7 @@ static bool send_backchannel(VRdma *s, int fd, Error **errp)
     }
     if (answer.header.request != message.request ||
         answer.header.size != sizeof(answer.value) || answer.value != 0) {
-        error_setg(errp, "the backend refuses the back channel for its window");
+        error_setg(errp, "the backend refuses the channel of back-end requests for its shared memory region");
         return false;
     }
     return true;
@@ -180,20 +180,20 @@ static void config_changed(void *opaque)
     qemu_bh_schedule(s->config_bh);
 }
 
-static bool open_backchannel(VRdma *s, Error **errp)
+static bool open_backend_requests(VRdma *s, Error **errp)
 {
     int peer;
     bool sent;
 
-    s->backchannel = vrdma_backchannel_new(s->window, config_changed, s, &peer, errp);
-    if (!s->backchannel) {
+    s->backend_requests = vrdma_backend_requests_new(s->shm, config_changed, s, &peer, errp);
+    if (!s->backend_requests) {
         return false;
     }
-    sent = send_backchannel(s, peer, errp);
+    sent = send_backend_requests(s, peer, errp);
     close(peer);
     if (!sent) {
-        vrdma_backchannel_free(s->backchannel);
-        s->backchannel = NULL;
+        vrdma_backend_requests_free(s->backend_requests);
+        s->backend_requests = NULL;
     }
     return sent;
 }
@@ -230,7 +230,7 @@ bool vrdma_backend_connect(VRdma *s, Error **errp)
     }
     if (!check_protocol_features(s, errp) || !check_queue_count(s, errp) ||
         !check_features(s, errp) || !vrdma_backend_refresh_config(s, errp) ||
-        !send_window_size(s, errp) || !open_backchannel(s, errp)) {
+        !send_shm_size(s, errp) || !open_backend_requests(s, errp)) {
         vhost_dev_cleanup(hdev);
         return false;
     }
@@ -245,10 +245,10 @@ void vrdma_backend_disconnect(VRdma *s)
     }
     s->connected = false;
     vrdma_backend_stop(s);
-    vrdma_backchannel_free(s->backchannel);
-    s->backchannel = NULL;
+    vrdma_backend_requests_free(s->backend_requests);
+    s->backend_requests = NULL;
     vhost_dev_cleanup(&s->vhost_dev);
-    vrdma_window_reset(s->window);
+    vrdma_shm_reset(s->shm);
 }
 
 void vrdma_backend_reset(VRdma *s, bool told)
@@ -262,13 +262,13 @@ void vrdma_backend_reset(VRdma *s, bool told)
         /*
          * RESET_DEVICE has no answer, but messages are served in order: the
          * answer to this one says that the reset is over.  (The backend may
-         * unmap meanwhile: the back channel has a thread of its own.)
+         * unmap meanwhile: the channel of back-end requests has a thread of its own.)
          */
         if (!vrdma_backend_refresh_config(s, &error)) {
             warn_reportf_err(error, "vrdma: at reset: ");
         }
     }
-    vrdma_window_reset(s->window);
+    vrdma_shm_reset(s->shm);
 }
 
 bool vrdma_backend_start(VRdma *s)

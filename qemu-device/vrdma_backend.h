@@ -10,16 +10,16 @@
 
 /*
  * Waits for the socket, negotiates, checks that the backend is one for this
- * device, tells it the window's size and gives it the back channel.  Afterwards
+ * device, tells it the shared memory region's size and gives it the channel of back-end requests.  Afterwards
  * s->config and s->vhost_dev.features are the backend's.
  */
 bool vrdma_backend_connect(VRdma *s, Error **errp);
 
-/* Stops the rings, ends the back channel, forgets the backend, empties the window. */
+/* Stops the rings, ends the channel of back-end requests, forgets the backend, empties the shared memory region. */
 void vrdma_backend_disconnect(VRdma *s);
 
 /*
- * Has the backend free all that the guest created, and empties the window.
+ * Has the backend free all that the guest created, and empties the shared memory region.
  * When it returns the backend is done: no request of its old life can come.
  * told: RESET_DEVICE has been sent already, wait for its effect only.
  */

@@ -13,8 +13,8 @@
 /* Unknown requests up to this size are skipped and refused. */
 #define MAX_PAYLOAD     4096
 
-struct VRdmaBackChannel {
-    VRdmaWindow *window;
+struct VRdmaBackendRequests {
+    VRdmaShm *shm;
     void (*config_changed)(void *opaque);
     void *opaque;
     int socket;
@@ -109,26 +109,26 @@ static bool read_request(int socket, Request *request)
     return read_exactly(socket, &request->payload, header->size);
 }
 
-static int serve_map(VRdmaBackChannel *channel, const Request *request)
+static int serve_map(VRdmaBackendRequests *channel, const Request *request)
 {
     const VRdmaVuMap *map = &request->payload.map;
 
-    if (request->header.size != sizeof(*map) || map->shmid != VRDMA_SHM_ID_WINDOW ||
+    if (request->header.size != sizeof(*map) || map->shmid != VRDMA_SHM_ID ||
         (map->flags & ~VRDMA_VU_MAP_WRITABLE) != 0) {
         return EINVAL;
     }
     if (request->header.request == VRDMA_VU_BACKEND_SHMEM_UNMAP) {
-        return vrdma_window_unmap(channel->window, map->shm_offset, map->len);
+        return vrdma_shm_unmap(channel->shm, map->shm_offset, map->len);
     }
     if (request->fd_count != 1) {
         return EBADF;
     }
-    return vrdma_window_map(channel->window, map->shm_offset, map->len, request->fds[0],
+    return vrdma_shm_map(channel->shm, map->shm_offset, map->len, request->fds[0],
                             map->fd_offset, map->flags & VRDMA_VU_MAP_WRITABLE);
 }
 
 /* Returns 0 or a positive errno, which is also what the backend gets. */
-static int serve(VRdmaBackChannel *channel, const Request *request)
+static int serve(VRdmaBackendRequests *channel, const Request *request)
 {
     switch (request->header.request) {
     case VRDMA_VU_BACKEND_CONFIG_CHANGE:
@@ -161,7 +161,7 @@ static bool reply(int socket, const Request *request, uint64_t value)
 
 static void *channel_thread(void *opaque)
 {
-    VRdmaBackChannel *channel = opaque;
+    VRdmaBackendRequests *channel = opaque;
     g_autofree Request *request = g_new0(Request, 1);
     bool alive = true;
 
@@ -182,18 +182,18 @@ static void *channel_thread(void *opaque)
     return NULL;
 }
 
-VRdmaBackChannel *vrdma_backchannel_new(VRdmaWindow *window, void (*config_changed)(void *),
+VRdmaBackendRequests *vrdma_backend_requests_new(VRdmaShm *shm, void (*config_changed)(void *),
                                         void *opaque, int *peer, Error **errp)
 {
-    VRdmaBackChannel *channel;
+    VRdmaBackendRequests *channel;
     int ends[2];
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
-        error_setg_errno(errp, errno, "vrdma: cannot make the back channel");
+        error_setg_errno(errp, errno, "vrdma: cannot make the channel of back-end requests");
         return NULL;
     }
-    channel = g_new0(VRdmaBackChannel, 1);
-    channel->window = window;
+    channel = g_new0(VRdmaBackendRequests, 1);
+    channel->shm = shm;
     channel->config_changed = config_changed;
     channel->opaque = opaque;
     channel->socket = ends[0];
@@ -203,7 +203,7 @@ VRdmaBackChannel *vrdma_backchannel_new(VRdmaWindow *window, void (*config_chang
     return channel;
 }
 
-void vrdma_backchannel_free(VRdmaBackChannel *channel)
+void vrdma_backend_requests_free(VRdmaBackendRequests *channel)
 {
     if (channel) {
         shutdown(channel->socket, SHUT_RDWR);

@@ -14,7 +14,7 @@
 #include "vrdma_guest_memory.h"
 
 #define QUEUE_SIZE          256
-#define MIN_WINDOW_SIZE     MiB
+#define MIN_SHM_SIZE     MiB
 
 /*
  * virtio_init() and the monitor's "info virtio-status" assert that they know the
@@ -90,7 +90,7 @@ static bool check_properties(VRdma *s, Error **errp)
                    "-device vrdma-pci,chardev=rdma0");
         return false;
     }
-    if (!is_power_of_2(s->window_size) || s->window_size < MIN_WINDOW_SIZE) {
+    if (!is_power_of_2(s->shm_size) || s->shm_size < MIN_SHM_SIZE) {
         error_setg(errp, "shm-size must be a power of two and at least 1M");
         return false;
     }
@@ -101,20 +101,20 @@ static bool check_properties(VRdma *s, Error **errp)
     return vrdma_guest_memory_is_shared(errp);
 }
 
-static bool create_window(VRdma *s, Error **errp)
+static bool create_shm(VRdma *s, Error **errp)
 {
-    s->window = vrdma_window_new(s->window_size);
-    if (!s->window) {
+    s->shm = vrdma_shm_new(s->shm_size);
+    if (!s->shm) {
         error_setg_errno(errp, errno, "cannot reserve %" PRIu64 " bytes of addresses for the "
-                         "window", s->window_size);
+                         "shared memory region", s->shm_size);
         return false;
     }
     /*
      * A RAM device: plain memory for vCPUs and KVM, but none for the tables of
      * vhost devices, for dumps and for migration.
      */
-    memory_region_init_ram_device_ptr(&s->window_region, OBJECT(s), "vrdma-window",
-                                      s->window_size, vrdma_window_base(s->window));
+    memory_region_init_ram_device_ptr(&s->shm_region, OBJECT(s), "vrdma-shm",
+                                      s->shm_size, vrdma_shm_base(s->shm));
     return true;
 }
 
@@ -153,7 +153,7 @@ static void vrdma_realize(DeviceState *dev, Error **errp)
 {
     VRdma *s = VRDMA(dev);
 
-    if (!check_properties(s, errp) || !create_window(s, errp)) {
+    if (!check_properties(s, errp) || !create_shm(s, errp)) {
         return;
     }
     if (!vhost_user_init(&s->vhost_user, &s->chardev, errp)) {
@@ -195,10 +195,10 @@ static void vrdma_unrealize(DeviceState *dev)
     vhost_user_cleanup(&s->vhost_user);
 }
 
-/* The last reference to the window's region, a vCPU's maybe, is gone by now. */
+/* The last reference to the shared memory region's region, a vCPU's maybe, is gone by now. */
 static void vrdma_finalize(Object *obj)
 {
-    vrdma_window_free(VRDMA(obj)->window);
+    vrdma_shm_free(VRDMA(obj)->shm);
 }
 
 static uint64_t vrdma_get_features(VirtIODevice *vdev, uint64_t features, Error **errp)
@@ -261,7 +261,7 @@ static struct vhost_dev *vrdma_get_vhost(VirtIODevice *vdev)
 
 static VRDMA_PROPERTY_TABLE vrdma_properties[] = {
     DEFINE_PROP_CHR("chardev", VRdma, chardev),
-    DEFINE_PROP_SIZE("shm-size", VRdma, window_size, 1 * GiB),
+    DEFINE_PROP_SIZE("shm-size", VRdma, shm_size, 1 * GiB),
     DEFINE_PROP_UINT16("completion-queues", VRdma, completion_queues, 2),
     VRDMA_PROPERTY_TABLE_END
 };
@@ -282,7 +282,7 @@ static void vrdma_class_init(ObjectClass *class, void *data)
     object_class_property_set_description(class, "chardev",
                                           "ID of the chardev of the backend's vhost-user socket");
     object_class_property_set_description(class, "shm-size",
-                                          "Size of the window into the RNIC, a power of two");
+                                          "Size of the shared memory region into the RNIC, a power of two");
     object_class_property_set_description(class, "completion-queues",
                                           "Number of completion vectors");
     device_class->vmsd = &vrdma_vmstate;

@@ -22,17 +22,17 @@ struct VRdma {
 
     /* properties */
     CharBackend chardev;
-    uint64_t window_size;
+    uint64_t shm_size;
     uint16_t completion_queues;
 
-    VRdmaWindow *window;
-    MemoryRegion window_region;
+    VRdmaShm *shm;
+    MemoryRegion shm_region;
 
     /* the connection to the backend; see vrdma_backend.h */
     VhostUserState vhost_user;
     struct vhost_dev vhost_dev;
     struct vhost_virtqueue *vhost_queues;
-    VRdmaBackChannel *backchannel;
+    VRdmaBackendRequests *backend_requests;
     struct vrdma_config config;     /* as the guest sees it */
     uint64_t offered_features;      /* to the guest, once and for all */
     bool connected;
@@ -54,9 +54,9 @@ static inline unsigned vrdma_queue_count(const VRdma *s)
 }
 
 /* The offer of a shared region to the transport; valid once realized. */
-static inline MemoryRegion *vrdma_window_region(VRdma *s)
+static inline MemoryRegion *vrdma_shm_region(VRdma *s)
 {
-    return &s->window_region;
+    return &s->shm_region;
 }
 
 /* The transport has shown the device's id to the guest. */

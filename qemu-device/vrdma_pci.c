@@ -10,7 +10,7 @@
 #include "vrdma_device.h"
 
 /* virtio-pci uses BAR 1 for MSI-X and BAR 4 (and 5) for its registers. */
-#define WINDOW_BAR                  2
+#define SHM_BAR                  2
 #define CLASS_NETWORK_INFINIBAND    0x0207
 
 #define TYPE_VRDMA_PCI "vrdma-pci-base"
@@ -22,13 +22,13 @@ struct VRdmaPCI {
 };
 
 /* virtio 1.2, 4.1.4.7: where the driver finds the shared memory region. */
-static bool add_window_capability(PCIDevice *pci, uint64_t size, Error **errp)
+static bool add_shm_capability(PCIDevice *pci, uint64_t size, Error **errp)
 {
     struct virtio_pci_cap64 cap = {
         .cap.cap_len = sizeof(cap),
         .cap.cfg_type = VIRTIO_PCI_CAP_SHARED_MEMORY_CFG,
-        .cap.bar = WINDOW_BAR,
-        .cap.id = VRDMA_SHM_ID_WINDOW,
+        .cap.bar = SHM_BAR,
+        .cap.id = VRDMA_SHM_ID,
         .cap.length = cpu_to_le32((uint32_t)size),
         .length_hi = cpu_to_le32(size >> 32),
     };
@@ -53,7 +53,7 @@ static void vrdma_pci_realize(VirtIOPCIProxy *proxy, Error **errp)
         proxy->nvectors = vrdma_queue_count(s) + 1;
     }
     if (proxy->flags & VIRTIO_PCI_FLAG_MODERN_PIO_NOTIFY) {
-        /* It takes the window's BAR, and PCI Express leaves no room for its capability. */
+        /* It takes the shared memory region's BAR, and PCI Express leaves no room for its capability. */
         error_setg(errp, "modern-pio-notify is not supported by the device");
         return;
     }
@@ -62,14 +62,14 @@ static void vrdma_pci_realize(VirtIOPCIProxy *proxy, Error **errp)
         return;
     }
     vrdma_device_plugged(s);
-    if (!add_window_capability(pci, s->window_size, errp)) {
+    if (!add_shm_capability(pci, s->shm_size, errp)) {
         qdev_unrealize(DEVICE(s));
         return;
     }
-    pci_register_bar(pci, WINDOW_BAR,
+    pci_register_bar(pci, SHM_BAR,
                      PCI_BASE_ADDRESS_SPACE_MEMORY | PCI_BASE_ADDRESS_MEM_PREFETCH |
                      PCI_BASE_ADDRESS_MEM_TYPE_64,
-                     vrdma_window_region(s));
+                     vrdma_shm_region(s));
 }
 
 static VRDMA_PROPERTY_TABLE vrdma_pci_properties[] = {

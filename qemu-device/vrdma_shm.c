@@ -11,7 +11,7 @@ typedef struct {
     uint64_t offset, length;
 } Mapping;
 
-struct VRdmaWindow {
+struct VRdmaShm {
     uint8_t *base;
     uint64_t size;
     GMutex lock;
@@ -38,53 +38,53 @@ static void *map_anonymous(void *address, uint64_t length, int flags)
                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
 }
 
-VRdmaWindow *vrdma_window_new(uint64_t size)
+VRdmaShm *vrdma_shm_new(uint64_t size)
 {
-    VRdmaWindow *window;
+    VRdmaShm *shm;
     void *base = map_anonymous(NULL, size, 0);
 
     if (base == MAP_FAILED) {
         return NULL;
     }
-    window = g_new0(VRdmaWindow, 1);
-    window->base = base;
-    window->size = size;
-    window->mappings = new_tree();
-    g_mutex_init(&window->lock);
-    return window;
+    shm = g_new0(VRdmaShm, 1);
+    shm->base = base;
+    shm->size = size;
+    shm->mappings = new_tree();
+    g_mutex_init(&shm->lock);
+    return shm;
 }
 
-void vrdma_window_free(VRdmaWindow *window)
+void vrdma_shm_free(VRdmaShm *shm)
 {
-    if (window) {
-        munmap(window->base, window->size);
-        g_tree_destroy(window->mappings);
-        g_mutex_clear(&window->lock);
-        g_free(window);
+    if (shm) {
+        munmap(shm->base, shm->size);
+        g_tree_destroy(shm->mappings);
+        g_mutex_clear(&shm->lock);
+        g_free(shm);
     }
 }
 
-void *vrdma_window_base(const VRdmaWindow *window)
+void *vrdma_shm_base(const VRdmaShm *shm)
 {
-    return window->base;
+    return shm->base;
 }
 
-static bool range_valid(const VRdmaWindow *window, uint64_t offset, uint64_t length)
+static bool range_valid(const VRdmaShm *shm, uint64_t offset, uint64_t length)
 {
     uint64_t page_mask = (uint64_t)sysconf(_SC_PAGESIZE) - 1;
 
     return length != 0 && ((offset | length) & page_mask) == 0 &&
-           length <= window->size && offset <= window->size - length;
+           length <= shm->size && offset <= shm->size - length;
 }
 
-static bool overlaps(VRdmaWindow *window, uint64_t offset, uint64_t length)
+static bool overlaps(VRdmaShm *shm, uint64_t offset, uint64_t length)
 {
     Mapping end = { .offset = offset + length };
-    GTreeNode *node = g_tree_lower_bound(window->mappings, &end);
+    GTreeNode *node = g_tree_lower_bound(shm->mappings, &end);
     const Mapping *before;
 
     /* The last mapping that starts below the end is the only candidate. */
-    node = node ? g_tree_node_previous(node) : g_tree_node_last(window->mappings);
+    node = node ? g_tree_node_previous(node) : g_tree_node_last(shm->mappings);
     if (!node) {
         return false;
     }
@@ -115,10 +115,10 @@ static bool file_covers(int fd, uint64_t offset, uint64_t length)
  * other mmap can fall into.  So the driver is asked at an address of the
  * kernel's choice, and the result is moved over the range in one step.
  */
-static int move_into_place(VRdmaWindow *window, uint64_t offset, uint64_t length, int fd,
+static int move_into_place(VRdmaShm *shm, uint64_t offset, uint64_t length, int fd,
                            uint64_t fd_offset, bool writable)
 {
-    void *target = window->base + offset;
+    void *target = shm->base + offset;
     void *scratch = mmap(NULL, length, PROT_READ | (writable ? PROT_WRITE : 0), MAP_SHARED, fd,
                          (off_t)fd_offset);
     int error;
@@ -136,60 +136,60 @@ static int move_into_place(VRdmaWindow *window, uint64_t offset, uint64_t length
     return error;
 }
 
-int vrdma_window_map(VRdmaWindow *window, uint64_t offset, uint64_t length, int fd,
+int vrdma_shm_map(VRdmaShm *shm, uint64_t offset, uint64_t length, int fd,
                      uint64_t fd_offset, bool writable)
 {
     uint64_t page_mask = (uint64_t)sysconf(_SC_PAGESIZE) - 1;
     Mapping *mapping;
     int error;
 
-    if (!range_valid(window, offset, length) || (fd_offset & page_mask) != 0 ||
+    if (!range_valid(shm, offset, length) || (fd_offset & page_mask) != 0 ||
         fd_offset > INT64_MAX || !file_covers(fd, fd_offset, length)) {
         return EINVAL;
     }
 
-    g_mutex_lock(&window->lock);
-    if (overlaps(window, offset, length)) {
+    g_mutex_lock(&shm->lock);
+    if (overlaps(shm, offset, length)) {
         error = EEXIST;
     } else {
-        error = move_into_place(window, offset, length, fd, fd_offset, writable);
+        error = move_into_place(shm, offset, length, fd, fd_offset, writable);
     }
     if (error == 0) {
         mapping = g_new(Mapping, 1);
         *mapping = (Mapping){ .offset = offset, .length = length };
-        g_tree_insert(window->mappings, mapping, mapping);
+        g_tree_insert(shm->mappings, mapping, mapping);
     }
-    g_mutex_unlock(&window->lock);
+    g_mutex_unlock(&shm->lock);
     return error;
 }
 
-int vrdma_window_unmap(VRdmaWindow *window, uint64_t offset, uint64_t length)
+int vrdma_shm_unmap(VRdmaShm *shm, uint64_t offset, uint64_t length)
 {
     Mapping key = { .offset = offset };
     const Mapping *mapping;
     int error = 0;
 
-    g_mutex_lock(&window->lock);
-    mapping = g_tree_lookup(window->mappings, &key);
+    g_mutex_lock(&shm->lock);
+    mapping = g_tree_lookup(shm->mappings, &key);
     if (!mapping || mapping->length != length) {
         error = ENOENT;
-    } else if (map_anonymous(window->base + offset, length, MAP_FIXED) == MAP_FAILED) {
+    } else if (map_anonymous(shm->base + offset, length, MAP_FIXED) == MAP_FAILED) {
         error = errno;
     } else {
-        g_tree_remove(window->mappings, &key);
+        g_tree_remove(shm->mappings, &key);
     }
-    g_mutex_unlock(&window->lock);
+    g_mutex_unlock(&shm->lock);
     return error;
 }
 
-void vrdma_window_reset(VRdmaWindow *window)
+void vrdma_shm_reset(VRdmaShm *shm)
 {
-    g_mutex_lock(&window->lock);
-    if (map_anonymous(window->base, window->size, MAP_FIXED) == MAP_FAILED) {
+    g_mutex_lock(&shm->lock);
+    if (map_anonymous(shm->base, shm->size, MAP_FIXED) == MAP_FAILED) {
         /* The guest would keep memory that belongs to others now. */
-        g_error("vrdma: cannot clear the window: %s", g_strerror(errno));
+        g_error("vrdma: cannot clear the shared memory region: %s", g_strerror(errno));
     }
-    g_tree_destroy(window->mappings);
-    window->mappings = new_tree();
-    g_mutex_unlock(&window->lock);
+    g_tree_destroy(shm->mappings);
+    shm->mappings = new_tree();
+    g_mutex_unlock(&shm->lock);
 }

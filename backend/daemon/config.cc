@@ -191,7 +191,7 @@ void read_limits(const Parser& parser, const toml::table& table, device::Limits&
             {"queue_pairs", parser.number(limits.queue_pairs, 1, 65536)},
             {"address_handles", parser.number(limits.address_handles, 1, kMax32)},
             {"multicast_attachments", parser.number(limits.multicast_attachments, 1, kMax32)},
-            {"connection_files", parser.number(limits.connection_files, 1, kMax32)},
+            {"connection_files", parser.number(limits.ucma_files, 1, kMax32)},
             {"mappings", parser.number(limits.mappings, 1, kMax32)},
             {"registered_bytes", parser.number(limits.registered_bytes, 1, kMax63)},
             {"mr_runs", parser.number(limits.mr_runs, 1, 16777216)},

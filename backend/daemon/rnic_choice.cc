@@ -59,7 +59,7 @@ std::unique_ptr<rnic::Rnic> open_host_rnic(const Config& config,
     host.spin = std::chrono::microseconds(config.spin_us);
     host.addresses = address_rules(config);
     auto rnic = uverbs::make_uverbs_rnic(host, uverbs::find_host_rnic(config.rnic), logger);
-    if (rnic->attributes().iwarp && !rnic->attributes().connections) {
+    if (rnic->attributes().iwarp && !rnic->attributes().iw_cm) {
         check_no_address_rules(
             config,
             fmt::format("guests of '{}', an iWARP RNIC, cannot make connections", config.rnic));

@@ -56,7 +56,7 @@ std::string Server::status() const {
             {"socket", vm->socket()},
             {"connected", status.connected},
             {"commands", status.commands},
-            {"window", {{"size", status.window_size}, {"used", status.window_used}}},
+            {"window", {{"size", status.shm_size}, {"used", status.shm_used}}},
             {"objects",
              {{"contexts", status.objects.contexts},
               {"protection_domains", status.objects.protection_domains},
@@ -67,7 +67,7 @@ std::string Server::status() const {
               {"queue_pairs", status.objects.queue_pairs},
               {"address_handles", status.objects.address_handles},
               {"multicast_attachments", status.objects.multicast_attachments},
-              {"connection_files", status.objects.connection_files},
+              {"connection_files", status.objects.ucma_files},
               {"mappings", status.objects.mappings},
               {"registered_bytes", status.objects.registered_bytes}}},
         });

@@ -95,9 +95,9 @@ constexpr Command kCommands[] = {
     VRDMA_COMMAND(IW_REJECT, iw_reject, vrdma_cmd_iw_reject_valid),
     VRDMA_COMMAND(IW_CLOSE, iw_close, vrdma_cmd_handle_valid),
     VRDMA_COMMAND(IW_GET_EVENT, iw_get_event, vrdma_cmd_empty_valid),
-    VRDMA_COMMAND(CM_OPEN, cm_open, vrdma_cmd_cm_open_valid),
-    VRDMA_COMMAND(CM_CLOSE, cm_close, vrdma_cmd_handle_valid),
-    VRDMA_COMMAND(CM_COMMAND, cm_command, vrdma_cmd_cm_command_valid),
+    VRDMA_COMMAND(UCMA_OPEN, ucma_open, vrdma_cmd_ucma_open_valid),
+    VRDMA_COMMAND(UCMA_CLOSE, ucma_close, vrdma_cmd_handle_valid),
+    VRDMA_COMMAND(UCMA_COMMAND, ucma_command, vrdma_cmd_ucma_command_valid),
 };
 
 #undef VRDMA_COMMAND
@@ -122,7 +122,7 @@ bool releases(uint16_t opcode) {
         case VRDMA_CMD_DESTROY_AH:
         case VRDMA_CMD_DETACH_MCAST:
         case VRDMA_CMD_IW_CLOSE:
-        case VRDMA_CMD_CM_CLOSE:
+        case VRDMA_CMD_UCMA_CLOSE:
             return true;
         default:
             return false;

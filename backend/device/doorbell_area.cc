@@ -11,7 +11,7 @@ namespace vrdma::device {
 
 DoorbellArea::DoorbellArea()
     : fd_(::memfd_create("vrdma-doorbells", MFD_CLOEXEC | MFD_ALLOW_SEALING)) {
-    constexpr size_t kPage = VRDMA_WINDOW_PAGE_SIZE;
+    constexpr size_t kPage = VRDMA_SHM_PAGE_SIZE;
     constexpr size_t kLength = (sizeof(vrdma_doorbell_area) + kPage - 1) / kPage * kPage;
     // The VMM gets the file: it must not be able to shrink it under us.
     if (!fd_ || ::ftruncate(fd_.get(), kLength) != 0 ||

@@ -8,7 +8,7 @@
 
 namespace vrdma::device {
 
-// A device's doorbell area, in a file of its own that the window maps as well.
+// A device's doorbell area, in a file of its own that the shared memory region maps as well.
 class DoorbellArea {
   public:
     // Throws std::system_error when the kernel gives no memory file.

@@ -34,10 +34,10 @@ uint32_t to_wire(rnic::AsyncEventType type) {
             return VRDMA_EVENT_PORT_ERR;
         case rnic::AsyncEventType::kGidChange:
             return VRDMA_EVENT_GID_CHANGE;
-        case rnic::AsyncEventType::kConnection:
+        case rnic::AsyncEventType::kIwCm:
             return VRDMA_EVENT_IW_CM;
-        case rnic::AsyncEventType::kRdmaCm:
-            return VRDMA_EVENT_RDMA_CM;
+        case rnic::AsyncEventType::kUcma:
+            return VRDMA_EVENT_UCMA;
         case rnic::AsyncEventType::kDeviceFatal:
             return VRDMA_EVENT_DEVICE_FATAL;
     }

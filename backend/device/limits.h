@@ -20,8 +20,8 @@ struct Limits {
     uint32_t queue_pairs = 8192;
     uint32_t address_handles = 65536;
     uint32_t multicast_attachments = 4096;   // of queue pairs to groups
-    uint32_t connection_files = 1024;        // of the connection manager's user interface
-    uint32_t mappings = 32768;               // of RNIC memory in the window
+    uint32_t ucma_files = 1024;              // of the connection manager's user interface
+    uint32_t mappings = 32768;               // of RNIC memory in the shared memory region
     uint64_t registered_bytes = 1ULL << 40;  // over all memory regions
     uint32_t mr_runs = 262144;               // guest-physical runs of one memory region
     uint64_t total_mr_runs = 4194304;        // over all memory regions

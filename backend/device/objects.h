@@ -75,11 +75,11 @@ struct AhObject {
 };
 
 // The device's, not a user context's.
-struct CmFileObject {
-    std::unique_ptr<rnic::CmFile> file;
+struct UcmaFileObject {
+    std::unique_ptr<rnic::UcmaFile> file;
 };
 
-// RNIC memory that is mapped into the window.
+// RNIC memory that is mapped into the shared memory region.
 struct MappingObject {
     uint32_t uctx = 0;
     uint64_t length = 0;  // bytes

@@ -3,13 +3,13 @@
 
 namespace vrdma::device {
 
-WindowAllocator::WindowAllocator(uint64_t size) : size_(size) {
+ShmAllocator::ShmAllocator(uint64_t size) : size_(size) {
     if (size != 0) {
         free_.emplace(0, size);
     }
 }
 
-Result<uint64_t> WindowAllocator::allocate(uint64_t length) {
+Result<uint64_t> ShmAllocator::allocate(uint64_t length) {
     for (auto it = free_.begin(); it != free_.end(); ++it) {
         if (it->second < length) {
             continue;
@@ -25,7 +25,7 @@ Result<uint64_t> WindowAllocator::allocate(uint64_t length) {
     return fail(ENOMEM);
 }
 
-void WindowAllocator::free(uint64_t offset, uint64_t length) {
+void ShmAllocator::free(uint64_t offset, uint64_t length) {
     used_ -= length;
     auto next = free_.lower_bound(offset);
     if (next != free_.end() && offset + length == next->first) {

@@ -8,12 +8,12 @@
 
 namespace vrdma::device {
 
-// Which parts of the window are in use.  First fit over the free ranges; offsets and
-// lengths are in bytes, multiples of VRDMA_WINDOW_PAGE_SIZE.
-class WindowAllocator {
+// Which parts of the shared memory region are in use.  First fit over the free ranges; offsets and
+// lengths are in bytes, multiples of VRDMA_SHM_PAGE_SIZE.
+class ShmAllocator {
   public:
-    WindowAllocator() = default;
-    explicit WindowAllocator(uint64_t size);
+    ShmAllocator() = default;
+    explicit ShmAllocator(uint64_t size);
 
     uint64_t size() const { return size_; }
     uint64_t used() const { return used_; }

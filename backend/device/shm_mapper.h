@@ -7,20 +7,20 @@
 
 namespace vrdma::device {
 
-// Maps host memory into the guest's window.  Lengths and offsets are in bytes,
-// multiples of VRDMA_WINDOW_PAGE_SIZE.
-class WindowMapper {
+// Maps host memory into the guest's shared memory region.  Lengths and offsets are in bytes,
+// multiples of VRDMA_SHM_PAGE_SIZE.
+class ShmMapper {
   public:
-    virtual ~WindowMapper() = default;
+    virtual ~ShmMapper() = default;
 
     // Has the VMM map `length` bytes of `fd` from `fd_offset`; the answer is where in
-    // the window.  Waits for the VMM.  ENOMEM when the window is full, ENOTCONN when
-    // the VMM cannot map, ECANCELED when the control queue is being stopped: then
+    // the shared memory region.  Waits for the VMM.  ENOMEM when the shared memory region is full,
+    // ENOTCONN when the VMM cannot map, ECANCELED when the control queue is being stopped: then
     // nothing is mapped and the command is to be executed again later.
     virtual Result<uint64_t> map(int fd, uint64_t fd_offset, uint64_t length) = 0;
 
     // Takes a mapping out again.  Does not wait.
-    virtual void unmap(uint64_t window_offset, uint64_t length) = 0;
+    virtual void unmap(uint64_t shm_offset, uint64_t length) = 0;
 };
 
 }  // namespace vrdma::device

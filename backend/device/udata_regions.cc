@@ -21,7 +21,7 @@ Request as(std::span<const std::byte> request) {
 // together by pages.
 bool begins_at(const RequestedRegion& region, uint64_t start) {
     return !region.runs.empty() &&
-           ((le64toh(region.runs.front().gpa) ^ start) & (VRDMA_WINDOW_PAGE_SIZE - 1)) == 0;
+           ((le64toh(region.runs.front().gpa) ^ start) & (VRDMA_SHM_PAGE_SIZE - 1)) == 0;
 }
 
 }  // namespace

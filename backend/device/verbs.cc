@@ -14,12 +14,12 @@ constexpr uint32_t kPort = 1;
 
 }  // namespace
 
-Verbs::Verbs(Options options, rnic::Port& port, WindowMapper& window, DoorbellMemory doorbells,
+Verbs::Verbs(Options options, rnic::Port& port, ShmMapper& shm, DoorbellMemory doorbells,
              std::function<std::shared_ptr<const memory::GuestMemory>()> memory,
              std::shared_ptr<spdlog::logger> logger)
     : options_(std::move(options)),
       port_(port),
-      window_(window),
+      shm_(shm),
       doorbells_(doorbells),
       memory_(std::move(memory)),
       log_(std::move(logger)),
@@ -31,11 +31,11 @@ Verbs::Verbs(Options options, rnic::Port& port, WindowMapper& window, DoorbellMe
       srqs_(handle_limit(options_.limits.shared_receive_queues, options_.attributes.max_srq)),
       qps_(doorbell_handle_limit(options_.limits.queue_pairs, options_.attributes.max_qp)),
       ahs_(handle_limit(options_.limits.address_handles, options_.attributes.max_ah)),
-      cm_files_(options_.limits.connection_files) {}
+      ucma_files_(options_.limits.ucma_files) {}
 
 Verbs::~Verbs() {
-    // In the order of dependence; the VMM tears the window down by itself.
-    cm_files_.erase_if([](CmFileObject&) { return true; });
+    // In the order of dependence; the VMM tears the shared memory region down by itself.
+    ucma_files_.erase_if([](UcmaFileObject&) { return true; });
     qps_.erase_if([](QpObject&) { return true; });
     srqs_.erase_if([](SrqObject&) { return true; });
     cqs_.erase_if([](CqObject&) { return true; });
@@ -56,7 +56,7 @@ ObjectCounts Verbs::counts() const {
         .queue_pairs = qps_.size(),
         .address_handles = ahs_.size(),
         .multicast_attachments = multicast_attachments_,
-        .connection_files = cm_files_.size(),
+        .ucma_files = ucma_files_.size(),
         .mappings = static_cast<uint32_t>(mappings_.size()),
         .registered_bytes = registered_bytes_,
     };
@@ -111,8 +111,8 @@ Result<void> Verbs::del_gid(Call&, const vrdma_cmd_gid& request, vrdma_rsp_empty
     return port_.del_gid(le32toh(request.index));
 }
 
-Result<uint64_t> Verbs::map_window(Call& call, int fd, uint64_t offset, uint64_t length) {
-    auto mapped = window_.map(fd, offset, length);
+Result<uint64_t> Verbs::map_shm(Call& call, int fd, uint64_t offset, uint64_t length) {
+    auto mapped = shm_.map(fd, offset, length);
     call.cancelled = !mapped && mapped.error() == Errno{ECANCELED};
     return mapped;
 }
@@ -120,14 +120,14 @@ Result<uint64_t> Verbs::map_window(Call& call, int fd, uint64_t offset, uint64_t
 Result<void> Verbs::map_doorbells(Call& call, const vrdma_cmd_empty&,
                                   vrdma_rsp_map_doorbells& response) {
     if (!doorbells_mapped_) {
-        auto offset = map_window(call, doorbells_.fd, 0, doorbells_.length);
+        auto offset = map_shm(call, doorbells_.fd, 0, doorbells_.length);
         if (!offset) {
             return fail(offset.error());
         }
         doorbells_offset_ = *offset;
         doorbells_mapped_ = true;
     }
-    response.window_offset = htole64(doorbells_offset_);
+    response.shm_offset = htole64(doorbells_offset_);
     response.length = htole64(doorbells_.length);
     return {};
 }
@@ -167,7 +167,7 @@ Result<void> Verbs::dealloc_ucontext(Call&, const vrdma_cmd_handle& request, vrd
 }
 
 void Verbs::release_all() {
-    cm_files_.erase_if([](CmFileObject&) { return true; });
+    ucma_files_.erase_if([](UcmaFileObject&) { return true; });
     for (const uint32_t handle : contexts_.handles()) {
         release_context(handle);
     }
@@ -223,7 +223,7 @@ void Verbs::release_context(uint32_t handle) {
         if (!mine(entry.second)) {
             return false;
         }
-        window_.unmap(entry.first, entry.second.length);
+        shm_.unmap(entry.first, entry.second.length);
         return true;
     });
     contexts_.erase(handle);
@@ -244,23 +244,23 @@ Result<void> Verbs::mmap(Call& call, const vrdma_cmd_mmap& request, vrdma_rsp_mm
     if (!source) {
         return fail(source.error());
     }
-    auto offset = map_window(call, source->fd, source->offset, length);
+    auto offset = map_shm(call, source->fd, source->offset, length);
     if (!offset) {
         return fail(offset.error());
     }
     mappings_.emplace(*offset, MappingObject{call.uctx, length});
-    response.window_offset = htole64(*offset);
+    response.shm_offset = htole64(*offset);
     response.caching = htole32(source->caching);
     return {};
 }
 
 Result<void> Verbs::munmap(Call& call, const vrdma_cmd_munmap& request, vrdma_rsp_empty&) {
-    auto found = mappings_.find(le64toh(request.window_offset));
+    auto found = mappings_.find(le64toh(request.shm_offset));
     if (found == mappings_.end() || found->second.uctx != call.uctx ||
         found->second.length != le64toh(request.length)) {
         return fail(EINVAL);
     }
-    window_.unmap(found->first, found->second.length);
+    shm_.unmap(found->first, found->second.length);
     mappings_.erase(found);
     return {};
 }

@@ -30,12 +30,12 @@ struct ObjectCounts {
     uint32_t queue_pairs = 0;
     uint32_t address_handles = 0;
     uint32_t multicast_attachments = 0;
-    uint32_t connection_files = 0;
+    uint32_t ucma_files = 0;
     uint32_t mappings = 0;
     uint64_t registered_bytes = 0;
 };
 
-// The doorbell area of the device, as the window maps it.
+// The doorbell area of the device, as the shared memory region maps it.
 struct DoorbellMemory {
     int fd = -1;
     uint64_t length = 0;  // bytes
@@ -47,7 +47,7 @@ struct Call {
     rnic::Udata udata;
     std::span<const vrdma_run> runs{};  // of a memory region; a private copy
     MemoryUse lasting{};                // of udata.regions, what the new object keeps
-    bool cancelled = false;             // set by a verb that waits for the window in vain
+    bool cancelled = false;  // set by a verb that waits for the shared memory region in vain
 };
 
 // The control verbs of one virtual device: objects by handle, their owners, their
@@ -64,7 +64,7 @@ class Verbs {
 
     // Everything referred to outlives the object.  `memory` gives guest memory as it
     // is at the moment of the call.
-    Verbs(Options options, rnic::Port& port, WindowMapper& window, DoorbellMemory doorbells,
+    Verbs(Options options, rnic::Port& port, ShmMapper& shm, DoorbellMemory doorbells,
           std::function<std::shared_ptr<const memory::GuestMemory>()> memory,
           std::shared_ptr<spdlog::logger> logger);
     ~Verbs();
@@ -73,8 +73,8 @@ class Verbs {
 
     ObjectCounts counts() const;
 
-    // Destroys everything and takes it out of the window, which otherwise goes as a whole.
-    // The doorbell area stays mapped.
+    // Destroys everything and takes it out of the shared memory region, which otherwise goes as a
+    // whole. The doorbell area stays mapped.
     void release_all();
 
     std::span<const vrdma_udata_pointer> udata_pointers() const { return options_.udata_pointers; }
@@ -152,10 +152,11 @@ class Verbs {
     Result<void> iw_close(Call& call, const vrdma_cmd_handle& request, vrdma_rsp_empty& response);
     Result<void> iw_get_event(Call& call, const vrdma_cmd_empty& request,
                               vrdma_rsp_iw_event& response);
-    Result<void> cm_open(Call& call, const vrdma_cmd_cm_open& request, vrdma_rsp_handle& response);
-    Result<void> cm_close(Call& call, const vrdma_cmd_handle& request, vrdma_rsp_empty& response);
-    Result<void> cm_command(Call& call, const vrdma_cmd_cm_command& request,
-                            vrdma_rsp_cm_command& response);
+    Result<void> ucma_open(Call& call, const vrdma_cmd_ucma_open& request,
+                           vrdma_rsp_handle& response);
+    Result<void> ucma_close(Call& call, const vrdma_cmd_handle& request, vrdma_rsp_empty& response);
+    Result<void> ucma_command(Call& call, const vrdma_cmd_ucma_command& request,
+                              vrdma_rsp_ucma_command& response);
 
   private:
     // A free handle of a kind, or EDQUOT and a log line that names the limit.
@@ -178,11 +179,11 @@ class Verbs {
                               const char* kind);
 
     Result<rnic::Context*> context(const Call& call);
-    Result<rnic::ConnectionManager*> connections();
+    Result<rnic::IwCm*> connections();
     Result<void> check_room(const MemoryUse& memory);
     void hold(const MemoryUse& memory);
     void let_go(const MemoryUse& memory);
-    Result<uint64_t> map_window(Call& call, int fd, uint64_t offset, uint64_t length);
+    Result<uint64_t> map_shm(Call& call, int fd, uint64_t offset, uint64_t length);
     void insert_mr(uint32_t handle, MrObject mr, vrdma_rsp_reg_mr& response);
     void release_mr(MrObject& mr);
     void release_srq(SrqObject& srq);
@@ -191,7 +192,7 @@ class Verbs {
 
     const Options options_;
     rnic::Port& port_;
-    WindowMapper& window_;
+    ShmMapper& shm_;
     const DoorbellMemory doorbells_;
     std::function<std::shared_ptr<const memory::GuestMemory>()> memory_;
     RateLimitedLog log_;
@@ -204,8 +205,8 @@ class Verbs {
     HandleTable<SrqObject> srqs_;
     HandleTable<QpObject> qps_;
     HandleTable<AhObject> ahs_;
-    HandleTable<CmFileObject> cm_files_;
-    std::map<uint64_t, MappingObject> mappings_;  // by window offset
+    HandleTable<UcmaFileObject> ucma_files_;
+    std::map<uint64_t, MappingObject> mappings_;  // by shared memory offset
     uint64_t registered_bytes_ = 0;
     uint64_t registered_runs_ = 0;
     uint32_t multicast_attachments_ = 0;

@@ -9,8 +9,8 @@
 
 namespace vrdma::device {
 
-Result<rnic::ConnectionManager*> Verbs::connections() {
-    rnic::ConnectionManager* manager = port_.connection_manager();
+Result<rnic::IwCm*> Verbs::connections() {
+    rnic::IwCm* manager = port_.iw_cm();
     if (manager == nullptr) {
         return fail(EOPNOTSUPP);
     }

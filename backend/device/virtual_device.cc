@@ -45,7 +45,7 @@ VirtualDevice::VirtualDevice(Options options, rnic::Rnic& rnic,
       logger_(logger),
       resets_log_(logger),
       events_(options_.guest, logger),
-      window_(options_.guest, logger),
+      shm_(options_.guest, logger),
       dispatcher_(options_.guest, options_.limits.mr_runs, logger),
       lost_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     if (!lost_fd_) {
@@ -61,8 +61,8 @@ VirtualDevice::~VirtualDevice() {
 VirtualDevice::Status VirtualDevice::status() {
     Status status{.connected = connected_.load(std::memory_order_relaxed),
                   .objects = {},
-                  .window_size = window_.size(),
-                  .window_used = window_.used(),
+                  .shm_size = shm_.size(),
+                  .shm_used = shm_.used(),
                   .commands = commands_.load(std::memory_order_relaxed)};
     const std::lock_guard lock(counts_mutex_);
     status.objects = counts_;
@@ -101,14 +101,14 @@ uint64_t VirtualDevice::features() const {
     if (attributes_.iwarp) {
         features |= uint64_t{1} << VRDMA_F_IWARP;
     }
-    if (attributes_.connections) {
+    if (attributes_.iw_cm) {
         features |= uint64_t{1} << VRDMA_F_IW_CM;
     }
     if (attributes_.kernel_verbs) {
         features |= uint64_t{1} << VRDMA_F_KERNEL_VERBS;
     }
-    if (attributes_.rdma_cm) {
-        features |= uint64_t{1} << VRDMA_F_RDMA_CM;
+    if (attributes_.ucma) {
+        features |= uint64_t{1} << VRDMA_F_UCMA;
     }
     return features;
 }
@@ -126,7 +126,7 @@ Result<void> VirtualDevice::read_config(uint32_t offset, std::span<std::byte> ou
     config.node_guid = htobe64(attributes_.node_guid);
     std::ranges::copy(options_.mac, std::begin(config.mac));
     config.num_comp_vectors = htole16(VRDMA_MAX_COMP_VECTORS);
-    config.window_size = htole64(window_.size());
+    config.shm_size = htole64(shm_.size());
     config.max_qp = htole32(doorbell_handle_limit(options_.limits.queue_pairs, attributes_.max_qp));
     config.max_cq =
         htole32(doorbell_handle_limit(options_.limits.completion_queues, attributes_.max_cq));
@@ -141,12 +141,12 @@ Result<void> VirtualDevice::read_config(uint32_t offset, std::span<std::byte> ou
 
 Result<void> VirtualDevice::write_config(uint32_t offset, std::span<const std::byte> in) {
     // The one field that is the VMM's to set.
-    uint64_t window_size;
-    if (offset != offsetof(vrdma_config, window_size) || in.size() != sizeof(window_size)) {
+    uint64_t shm_size;
+    if (offset != offsetof(vrdma_config, shm_size) || in.size() != sizeof(shm_size)) {
         return fail(EINVAL);
     }
-    std::memcpy(&window_size, in.data(), sizeof(window_size));
-    return window_.set_size(le64toh(window_size));
+    std::memcpy(&shm_size, in.data(), sizeof(shm_size));
+    return shm_.set_size(le64toh(shm_size));
 }
 
 void VirtualDevice::connected() {
@@ -158,8 +158,8 @@ void VirtualDevice::connected() {
 void VirtualDevice::disconnected() {
     close_session();
     events_.clear();
-    window_.set_channel(nullptr);
-    window_.clear();
+    shm_.set_channel(nullptr);
+    shm_.clear();
     memory_changed(nullptr);
     connected_.store(false, std::memory_order_relaxed);
     logger_->info("{}: the VMM has disconnected, all that the guest held is free", options_.guest);
@@ -168,7 +168,7 @@ void VirtualDevice::disconnected() {
 void VirtualDevice::reset() {
     close_session();
     events_.clear();
-    window_.clear();
+    shm_.clear();
     open_session();
     resets_log_.info("{}: the guest has reset the device", options_.guest);
 }
@@ -192,7 +192,7 @@ void VirtualDevice::open_session() {
                            .limits = options_.limits,
                            .attributes = attributes_,
                            .udata_pointers = rnic_.udata_pointers()},
-            *session->port, window_,
+            *session->port, shm_,
             DoorbellMemory{session->doorbells.fd(), session->doorbells.length()},
             [this] { return memory(); }, logger_);
         session_ = std::move(session);
@@ -210,7 +210,8 @@ void VirtualDevice::close_session() {
 }
 
 // On the control thread, so that no command runs, and the RNIC's thread, which reported it,
-// goes on.  What is mapped in the window holds the RNIC's files as our descriptors do.
+// goes on.  What is mapped in the shared memory region holds the RNIC's files as our descriptors
+// do.
 void VirtualDevice::handle_lost_rnic() {
     eventfd_t ignored;
     ::eventfd_read(lost_fd_.get(), &ignored);
@@ -236,14 +237,14 @@ void VirtualDevice::change_session(Change change) {
     // A command may be waiting for a reply that this thread is to bring: it gives up, and
     // starts over afterwards.
     if (control != nullptr) {
-        window_.cancel();
+        shm_.cancel();
     }
     {
         const std::lock_guard lock(session_mutex_);
         change();
     }
     if (control != nullptr) {
-        window_.resume();
+        shm_.resume();
         ::eventfd_write(control->kick_fd(), 1);
     }
 }
@@ -268,8 +269,8 @@ std::shared_ptr<const memory::GuestMemory> VirtualDevice::memory() {
     return memory_;
 }
 
-void VirtualDevice::back_channel_ready(std::shared_ptr<vhost::BackChannel> channel) {
-    window_.set_channel(std::move(channel));
+void VirtualDevice::backend_requests_ready(std::shared_ptr<vhost::BackendRequests> channel) {
+    shm_.set_channel(std::move(channel));
 }
 
 void VirtualDevice::start_queue(uint16_t index, vhost::Virtqueue& queue) {
@@ -277,7 +278,7 @@ void VirtualDevice::start_queue(uint16_t index, vhost::Virtqueue& queue) {
     switch (index) {
         case VRDMA_VQ_CONTROL:
             control_stopping_.store(false, std::memory_order_relaxed);
-            window_.resume();
+            shm_.resume();
             control_.watch(queue.kick_fd(), [this, &queue] { serve_control_queue(queue); });
             return;
         case VRDMA_VQ_EVENT:
@@ -303,7 +304,7 @@ void VirtualDevice::stop_queue(uint16_t index) {
             // In this order: the command that runs must stop waiting for the VMM, which
             // waits for us.
             control_stopping_.store(true, std::memory_order_relaxed);
-            window_.cancel();
+            shm_.cancel();
             control_.unwatch(queue.kick_fd());
             break;
         case VRDMA_VQ_EVENT:

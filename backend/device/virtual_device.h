@@ -33,9 +33,9 @@ class VirtualDevice : public vhost::Device {
     struct Status {
         bool connected = false;
         ObjectCounts objects;
-        uint64_t window_size = 0;  // bytes
-        uint64_t window_used = 0;  // bytes
-        uint64_t commands = 0;     // executed since the daemon started
+        uint64_t shm_size = 0;  // bytes
+        uint64_t shm_used = 0;  // bytes
+        uint64_t commands = 0;  // executed since the daemon started
     };
 
     // `rnic` outlives the device.  Throws std::system_error when the kernel has no
@@ -57,7 +57,7 @@ class VirtualDevice : public vhost::Device {
     void start_queue(uint16_t index, vhost::Virtqueue& queue) override;
     void stop_queue(uint16_t index) override;
     void reset() override;
-    void back_channel_ready(std::shared_ptr<vhost::BackChannel> channel) override;
+    void backend_requests_ready(std::shared_ptr<vhost::BackendRequests> channel) override;
 
   private:
     void open_session();
@@ -76,7 +76,7 @@ class VirtualDevice : public vhost::Device {
     const std::shared_ptr<spdlog::logger> logger_;
     RateLimitedLog resets_log_;  // the connection's thread only
     EventDelivery events_;
-    VmmWindow window_;
+    VmmShm shm_;
     CommandDispatcher dispatcher_;  // the control thread only
     std::atomic<bool> connected_ = false;
     std::atomic<bool> control_stopping_ = false;

@@ -7,10 +7,10 @@
 
 namespace vrdma::device {
 
-VmmWindow::VmmWindow(std::string guest, std::shared_ptr<spdlog::logger> logger)
+VmmShm::VmmShm(std::string guest, std::shared_ptr<spdlog::logger> logger)
     : guest_(std::move(guest)), log_(std::move(logger)) {}
 
-Result<uint64_t> VmmWindow::map(int fd, uint64_t fd_offset, uint64_t length) {
+Result<uint64_t> VmmShm::map(int fd, uint64_t fd_offset, uint64_t length) {
     auto pending = std::make_shared<Pending>();
     std::unique_lock lock(mutex_);
     if (cancelled_) {
@@ -32,14 +32,15 @@ Result<uint64_t> VmmWindow::map(int fd, uint64_t fd_offset, uint64_t length) {
     }
     if (!offset) {
         log_.warn(
-            "{}: limit reached: the window of {} bytes has no room for {} more, {} are in "
+            "{}: limit reached: the shared memory region of {} bytes has no room for {} more, {} "
+            "are in "
             "use; raise shm-size of the guest's vrdma-pci device; the verb gets {}",
             guest_, allocator_.size(), length, allocator_.used(), to_string(offset.error()));
         return fail(offset.error());
     }
     const uint64_t generation = generation_;
 
-    const vhost::MapRequest request{.region = VRDMA_SHM_ID_WINDOW,
+    const vhost::MapRequest request{.region = VRDMA_SHM_ID,
                                     .fd = fd,
                                     .fd_offset = fd_offset,
                                     .region_offset = *offset,
@@ -65,21 +66,21 @@ Result<uint64_t> VmmWindow::map(int fd, uint64_t fd_offset, uint64_t length) {
         return fail(EINVAL);
     }
     if (!pending->result) {
-        log_.warn("{}: the VMM could not map {} bytes at window offset {:#x}: {}", guest_, length,
-                  *offset, to_string(pending->result.error()));
+        log_.warn("{}: the VMM could not map {} bytes at shared memory offset {:#x}: {}", guest_,
+                  length, *offset, to_string(pending->result.error()));
         // A VMM that cannot map is, to the guest, a device without memory.
         return fail(ENOMEM);
     }
     return *offset;
 }
 
-void VmmWindow::finish(const std::shared_ptr<Pending>& pending, uint64_t generation,
-                       uint64_t offset, uint64_t length, Result<void> result) {
+void VmmShm::finish(const std::shared_ptr<Pending>& pending, uint64_t generation, uint64_t offset,
+                    uint64_t length, Result<void> result) {
     const std::lock_guard lock(mutex_);
     pending->done = true;
     pending->result = result;
     if (generation != generation_) {
-        // The window that it was for has been emptied.
+        // The shared memory region that it was for has been emptied.
         pending->result = fail(ECONNRESET);
     } else if (!pending->result) {
         allocator_.free(offset, length);
@@ -90,23 +91,23 @@ void VmmWindow::finish(const std::shared_ptr<Pending>& pending, uint64_t generat
     changed_.notify_all();
 }
 
-void VmmWindow::unmap(uint64_t window_offset, uint64_t length) {
+void VmmShm::unmap(uint64_t shm_offset, uint64_t length) {
     const std::lock_guard lock(mutex_);
-    unmaps_.push_back({window_offset, length});
+    unmaps_.push_back({shm_offset, length});
     send_unmaps_locked();
 }
 
 // A guest that gives up thousands of mappings at once must neither lose one nor fill the
 // channel, so that no map() would find room in it.  The channel neither waits nor answers
 // from within.
-void VmmWindow::send_unmaps_locked() {
+void VmmShm::send_unmaps_locked() {
     while (!unmaps_.empty() && outstanding_unmaps_ < kMaxOutstandingUnmaps) {
         const Range range = unmaps_.front();
         unmaps_.pop_front();
         Result<void> sent = fail(ENOTCONN);
         if (channel_ != nullptr) {
             sent = channel_->unmap(
-                VRDMA_SHM_ID_WINDOW, range.offset, range.length,
+                VRDMA_SHM_ID, range.offset, range.length,
                 [this, range](const Result<void>& result) { finish_unmap(range, result); });
         }
         if (sent) {
@@ -122,7 +123,7 @@ void VmmWindow::send_unmaps_locked() {
     changed_.notify_all();
 }
 
-void VmmWindow::finish_unmap(const Range& range, const Result<void>& result) {
+void VmmShm::finish_unmap(const Range& range, const Result<void>& result) {
     const std::lock_guard lock(mutex_);
     --outstanding_unmaps_;
     if (!result) {
@@ -131,59 +132,59 @@ void VmmWindow::finish_unmap(const Range& range, const Result<void>& result) {
     send_unmaps_locked();
 }
 
-void VmmWindow::log_unmap_failure_locked(const Range& range, Errno error) {
-    // A VMM that goes takes the window with it.
+void VmmShm::log_unmap_failure_locked(const Range& range, Errno error) {
+    // A VMM that goes takes the shared memory region with it.
     if (error != Errno{ECONNRESET} && error != Errno{ENOTCONN}) {
-        log_.warn("{}: the VMM could not unmap {} bytes at window offset {:#x}: {}", guest_,
+        log_.warn("{}: the VMM could not unmap {} bytes at shared memory offset {:#x}: {}", guest_,
                   range.length, range.offset, to_string(error));
     }
 }
 
-void VmmWindow::set_channel(std::shared_ptr<vhost::BackChannel> channel) {
+void VmmShm::set_channel(std::shared_ptr<vhost::BackendRequests> channel) {
     const std::lock_guard lock(mutex_);
     channel_ = std::move(channel);
 }
 
-Result<void> VmmWindow::set_size(uint64_t size) {
-    constexpr uint64_t kPage = VRDMA_WINDOW_PAGE_SIZE;
+Result<void> VmmShm::set_size(uint64_t size) {
+    constexpr uint64_t kPage = VRDMA_SHM_PAGE_SIZE;
     size = size / kPage * kPage;
     const std::lock_guard lock(mutex_);
     if (size == allocator_.size()) {
         return {};
     }
-    // Who holds a range would give it back to a window that never gave it out.
+    // Who holds a range would give it back to a shared memory region that never gave it out.
     if (allocator_.used() != 0) {
         return fail(EBUSY);
     }
-    allocator_ = WindowAllocator(size);
+    allocator_ = ShmAllocator(size);
     return {};
 }
 
-void VmmWindow::cancel() {
+void VmmShm::cancel() {
     const std::lock_guard lock(mutex_);
     cancelled_ = true;
     changed_.notify_all();
 }
 
-void VmmWindow::resume() {
+void VmmShm::resume() {
     const std::lock_guard lock(mutex_);
     cancelled_ = false;
 }
 
-void VmmWindow::clear() {
+void VmmShm::clear() {
     const std::lock_guard lock(mutex_);
-    allocator_ = WindowAllocator(allocator_.size());
+    allocator_ = ShmAllocator(allocator_.size());
     unmaps_.clear();
     ++generation_;
     changed_.notify_all();
 }
 
-uint64_t VmmWindow::size() const {
+uint64_t VmmShm::size() const {
     const std::lock_guard lock(mutex_);
     return allocator_.size();
 }
 
-uint64_t VmmWindow::used() const {
+uint64_t VmmShm::used() const {
     const std::lock_guard lock(mutex_);
     return allocator_.used();
 }

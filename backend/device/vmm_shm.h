@@ -15,27 +15,28 @@
 
 namespace vrdma::device {
 
-// The guest's window, mapped by the VMM on request over the back channel.
+// The guest's shared memory region, mapped by the VMM on request over the channel of back-end
+// requests.
 //
 // map() is called by the control thread and waits there for the VMM; the connection's
 // thread, which brings the reply, never waits.  A VMM that stops the control queue may
 // itself be waiting for that to be done before it answers: cancel() ends the wait, and
 // what the VMM maps too late is unmapped again.
-class VmmWindow : public WindowMapper {
+class VmmShm : public ShmMapper {
   public:
-    VmmWindow(std::string guest, std::shared_ptr<spdlog::logger> logger);
+    VmmShm(std::string guest, std::shared_ptr<spdlog::logger> logger);
 
-    // WindowMapper; the control thread.
+    // ShmMapper; the control thread.
     Result<uint64_t> map(int fd, uint64_t fd_offset, uint64_t length) override;
-    void unmap(uint64_t window_offset, uint64_t length) override;
+    void unmap(uint64_t shm_offset, uint64_t length) override;
 
     // The connection's thread.
-    void set_channel(std::shared_ptr<vhost::BackChannel> channel);
+    void set_channel(std::shared_ptr<vhost::BackendRequests> channel);
     Result<void> set_size(uint64_t size);  // bytes; EBUSY for another size while in use
     void cancel();                         // ends waits with ECANCELED until resume()
     void resume();
 
-    // The VMM has emptied the window: it was reset or is gone.
+    // The VMM has emptied the shared memory region: it was reset or is gone.
     void clear();
 
     uint64_t size() const;
@@ -43,7 +44,7 @@ class VmmWindow : public WindowMapper {
 
     // Unmap requests that the VMM may owe an answer at one time; the others wait for
     // their turn here.
-    static constexpr size_t kMaxOutstandingUnmaps = vhost::BackChannel::kMaxOutstanding / 2;
+    static constexpr size_t kMaxOutstandingUnmaps = vhost::BackendRequests::kMaxOutstanding / 2;
 
   private:
     struct Range {
@@ -67,9 +68,10 @@ class VmmWindow : public WindowMapper {
     const std::string guest_;
     mutable std::mutex mutex_;  // guards what follows
     std::condition_variable changed_;
-    std::shared_ptr<vhost::BackChannel> channel_;
-    WindowAllocator allocator_;
-    uint64_t generation_ = 0;  // of the window's content; replies for an older one are void
+    std::shared_ptr<vhost::BackendRequests> channel_;
+    ShmAllocator allocator_;
+    uint64_t generation_ =
+        0;  // of the shared memory region's content; replies for an older one are void
     bool cancelled_ = false;
     std::deque<Range> unmaps_;  // yet to be sent
     size_t outstanding_unmaps_ = 0;

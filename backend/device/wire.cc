@@ -177,14 +177,14 @@ vrdma_iw_address to_wire(const rnic::Endpoint& endpoint) {
     return wire;
 }
 
-rnic::ConnectionParameters from_wire(const vrdma_iw_param& wire) {
+rnic::IwCmParameters from_wire(const vrdma_iw_param& wire) {
     const auto data = std::as_bytes(std::span(wire.private_data));
     return {.ird = le16toh(wire.ird),
             .ord = le16toh(wire.ord),
             .private_data = {data.begin(), data.begin() + le16toh(wire.private_data_len)}};
 }
 
-vrdma_iw_param to_wire(const rnic::ConnectionParameters& parameters) {
+vrdma_iw_param to_wire(const rnic::IwCmParameters& parameters) {
     const auto& data = parameters.private_data;
     const size_t length = std::min<size_t>(data.size(), VRDMA_IW_MAX_PRIVATE_DATA);
     vrdma_iw_param wire{};
@@ -197,15 +197,15 @@ vrdma_iw_param to_wire(const rnic::ConnectionParameters& parameters) {
 
 namespace {
 
-uint32_t type_of(const rnic::ConnectionEvent& event) {
+uint32_t type_of(const rnic::IwCmEvent& event) {
     switch (event.type) {
-        case rnic::ConnectionEvent::Type::kRequest:
+        case rnic::IwCmEvent::Type::kRequest:
             return VRDMA_IW_EVENT_CONNECT_REQUEST;
-        case rnic::ConnectionEvent::Type::kReply:
+        case rnic::IwCmEvent::Type::kReply:
             return VRDMA_IW_EVENT_CONNECT_REPLY;
-        case rnic::ConnectionEvent::Type::kEstablished:
+        case rnic::IwCmEvent::Type::kEstablished:
             return VRDMA_IW_EVENT_ESTABLISHED;
-        case rnic::ConnectionEvent::Type::kClosed:
+        case rnic::IwCmEvent::Type::kClosed:
             return VRDMA_IW_EVENT_CLOSED;
     }
     return VRDMA_IW_EVENT_NONE;
@@ -213,7 +213,7 @@ uint32_t type_of(const rnic::ConnectionEvent& event) {
 
 }  // namespace
 
-void to_wire(const rnic::ConnectionEvent& event, vrdma_rsp_iw_event& wire) {
+void to_wire(const rnic::IwCmEvent& event, vrdma_rsp_iw_event& wire) {
     wire.type = htole32(type_of(event));
     wire.id = htole32(event.id);
     wire.request = htole32(event.request);

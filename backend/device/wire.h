@@ -23,11 +23,11 @@ rnic::Endpoint from_wire(const vrdma_iw_address& wire);
 vrdma_iw_address to_wire(const rnic::Endpoint& endpoint);
 
 // `private_data_len` has been checked.
-rnic::ConnectionParameters from_wire(const vrdma_iw_param& wire);
-vrdma_iw_param to_wire(const rnic::ConnectionParameters& parameters);
+rnic::IwCmParameters from_wire(const vrdma_iw_param& wire);
+vrdma_iw_param to_wire(const rnic::IwCmParameters& parameters);
 
 // All of the response but its header.
-void to_wire(const rnic::ConnectionEvent& event, vrdma_rsp_iw_event& wire);
+void to_wire(const rnic::IwCmEvent& event, vrdma_rsp_iw_event& wire);
 void to_wire(const rnic::DeviceAttributes& attributes, vrdma_rsp_query_device& wire);
 void to_wire(const rnic::PortAttributes& attributes, vrdma_rsp_query_port& wire);
 

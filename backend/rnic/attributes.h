@@ -59,8 +59,8 @@ struct DeviceAttributes {
     bool has_resize_cq = false;
     bool has_mcast = false;
     bool iwarp = false;         // else RoCE
-    bool connections = false;   // iWARP: ports have a connection manager
-    bool rdma_cm = false;       // RoCE: ports forward the connection manager's user interface
+    bool iw_cm = false;         // iWARP: ports have a connection manager
+    bool ucma = false;          // RoCE: ports forward the connection manager's user interface
     bool kernel_verbs = false;  // the guest's kernel may use the RNIC (VRDMA_F_KERNEL_VERBS)
     bool cq_doorbell = false;   // arming a CQ must be made known to the RNIC
 };

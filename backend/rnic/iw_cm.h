@@ -18,13 +18,13 @@ struct Endpoint {
     auto operator<=>(const Endpoint&) const = default;
 };
 
-struct ConnectionParameters {
+struct IwCmParameters {
     uint16_t ird = 0;  // RDMA READs that may be inbound,
     uint16_t ord = 0;  // and outbound, at a time
     std::vector<std::byte> private_data;
 };
 
-struct ConnectionEvent {
+struct IwCmEvent {
     enum class Type {
         kRequest,      // somebody wants to connect to the listener `id`
         kReply,        // to connect(); with a status the last event
@@ -37,19 +37,19 @@ struct ConnectionEvent {
     Errno status{};        // kReply
     Endpoint local;        // kRequest
     Endpoint remote;       // kRequest
-    ConnectionParameters parameters;
+    IwCmParameters parameters;
 };
 
 // The connections of one port.  Ids are the caller's: they name a connection or a listener
 // until its last event has been taken, or close().  Calls as the verbs of the port; events are
-// announced by AsyncEventType::kConnection, once for as many as there are when they are taken.
-class ConnectionManager {
+// announced by AsyncEventType::kIwCm, once for as many as there are when they are taken.
+class IwCm {
   public:
-    virtual ~ConnectionManager() = default;
+    virtual ~IwCm() = default;
 
     // Begins to connect; kReply says what came of it.
     virtual Result<void> connect(uint32_t id, const QueuePair& qp, const Endpoint& local,
-                                 const Endpoint& remote, ConnectionParameters parameters) = 0;
+                                 const Endpoint& remote, IwCmParameters parameters) = 0;
 
     // Listens at an address of the guest, or (unspecified) at all that it has.
     virtual Result<void> listen(uint32_t id, const Endpoint& local, uint32_t backlog,
@@ -57,13 +57,13 @@ class ConnectionManager {
 
     // Takes the request out, whether or not that succeeds.
     virtual Result<void> accept(uint32_t request, uint32_t id, const QueuePair& qp,
-                                const ConnectionParameters& parameters) = 0;
+                                const IwCmParameters& parameters) = 0;
     virtual Result<void> reject(uint32_t request, const std::vector<std::byte>& private_data) = 0;
 
     // Drops a connection, or ends a listener.  No event of it is left.
     virtual void close(uint32_t id) = 0;
 
-    virtual std::optional<ConnectionEvent> next_event() = 0;
+    virtual std::optional<IwCmEvent> next_event() = 0;
 };
 
 }  // namespace vrdma::rnic

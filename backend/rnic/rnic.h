@@ -61,8 +61,8 @@ enum class AsyncEventType {
     kPortActive,
     kPortError,
     kGidChange,
-    kConnection,   // ConnectionManager::next_event() has something
-    kRdmaCm,       // CmFile: GET_EVENT has something
+    kIwCm,         // IwCm::next_event() has something
+    kUcma,         // UcmaFile: GET_EVENT has something
     kDeviceFatal,  // the RNIC is gone: let go of all that it gave, soon
 };
 
@@ -73,7 +73,7 @@ class EventSink {
     virtual ~EventSink() = default;
     // The armed CQ with this handle has a completion; one event per arming.
     virtual void completion(uint32_t comp_vector, uint32_t cq_handle) = 0;
-    // `handle` is that of the CQ, QP, SRQ or CmFile concerned, or the port number.
+    // `handle` is that of the CQ, QP, SRQ or UcmaFile concerned, or the port number.
     virtual void async_event(AsyncEventType type, uint32_t handle) = 0;
 };
 
@@ -207,7 +207,7 @@ class Context {
                                                              Udata& udata) = 0;
 };
 
-class ConnectionManager;  // rnic/iw_cm.h
+class IwCm;  // rnic/iw_cm.h
 
 // One virtual device's access to the RNIC.  Contexts must be gone before it.
 class Port {
@@ -219,16 +219,16 @@ class Port {
     virtual Result<void> del_gid(uint32_t index) = 0;
     virtual Result<std::unique_ptr<Context>> alloc_context(Udata& udata) = 0;
 
-    // For an RNIC whose attributes say `connections`; null otherwise.
-    virtual ConnectionManager* connection_manager() { return nullptr; }
+    // For an RNIC whose attributes say `iw_cm`; null otherwise.
+    virtual IwCm* iw_cm() { return nullptr; }
 
     // The guest's memory, for the regions of its kernel; told anew when it changes, null
     // when there is none.
     // NOLINTNEXTLINE(performance-unnecessary-value-param): RNICs keep it
     virtual void set_memory(std::shared_ptr<const memory::GuestMemory>) {}
 
-    // For an RNIC whose attributes say `rdma_cm`.
-    virtual Result<std::unique_ptr<CmFile>> open_cm_file(const CmFileInit&) {
+    // For an RNIC whose attributes say `ucma`.
+    virtual Result<std::unique_ptr<UcmaFile>> open_ucma_file(const UcmaFileInit&) {
         return fail(EOPNOTSUPP);
     }
 

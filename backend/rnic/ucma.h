@@ -10,27 +10,27 @@
 
 namespace vrdma::rnic {
 
-struct CmAnswer {
+struct UcmaAnswer {
     size_t written = 0;        // bytes of the response
     bool more_events = false;  // GET_EVENT: there is another one
 };
 
 // One open file of the interface.  Destroying it ends all that was made through it.  Calls as
 // the verbs of its port.
-class CmFile {
+class UcmaFile {
   public:
-    virtual ~CmFile() = default;
+    virtual ~UcmaFile() = default;
 
     // Executes a command, RDMA_USER_CM_CMD_*, whose structure is `in`; pointers in it mean
     // nothing, and SET_OPTION's value is behind it.  The response goes to `out`.  MIGRATE_ID:
     // `other`, a file of the same port, is where the id is now.  Does not wait: EAGAIN when
     // there is no event to get.
-    virtual Result<CmAnswer> execute(uint32_t command, std::span<const std::byte> in,
-                                     std::span<std::byte> out, CmFile* other) = 0;
+    virtual Result<UcmaAnswer> execute(uint32_t command, std::span<const std::byte> in,
+                                       std::span<std::byte> out, UcmaFile* other) = 0;
 };
 
-struct CmFileInit {
-    // The guest's name of the file: AsyncEventType::kRdmaCm carries it when there is an event to
+struct UcmaFileInit {
+    // The guest's name of the file: AsyncEventType::kUcma carries it when there is an event to
     // get, and again only after GET_EVENT has left none.
     uint32_t handle = 0;
     // Of the guest's RDMA device, for answers.

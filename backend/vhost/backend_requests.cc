@@ -23,11 +23,11 @@ Result<void> to_result(uint64_t value) {
 
 }  // namespace
 
-BackChannel::BackChannel(FileDescriptor socket, bool reply_ack,
-                         std::shared_ptr<spdlog::logger> logger)
+BackendRequests::BackendRequests(FileDescriptor socket, bool reply_ack,
+                                 std::shared_ptr<spdlog::logger> logger)
     : socket_(std::move(socket)), reply_ack_(reply_ack), logger_(std::move(logger)) {}
 
-Result<void> BackChannel::map(const MapRequest& request, Completion done) {
+Result<void> BackendRequests::map(const MapRequest& request, Completion done) {
     FileDescriptor fd(::fcntl(request.fd, F_DUPFD_CLOEXEC, 0));
     if (!fd.valid()) {
         return fail(errno);
@@ -44,8 +44,8 @@ Result<void> BackChannel::map(const MapRequest& request, Completion done) {
     return submit(std::move(outgoing), std::move(done));
 }
 
-Result<void> BackChannel::unmap(uint8_t region, uint64_t region_offset, uint64_t length,
-                                Completion done) {
+Result<void> BackendRequests::unmap(uint8_t region, uint64_t region_offset, uint64_t length,
+                                    Completion done) {
     Outgoing outgoing;
     outgoing.request = BackendRequest::kShmemUnmap;
     outgoing.payload.region = region;
@@ -55,14 +55,14 @@ Result<void> BackChannel::unmap(uint8_t region, uint64_t region_offset, uint64_t
     return submit(std::move(outgoing), std::move(done));
 }
 
-Result<void> BackChannel::config_changed() {
+Result<void> BackendRequests::config_changed() {
     Outgoing outgoing;
     outgoing.request = BackendRequest::kConfigChange;
     return submit(std::move(outgoing), nullptr);
 }
 
 // A request with a completion asks for a reply.
-Result<void> BackChannel::submit(Outgoing outgoing, Completion done) {
+Result<void> BackendRequests::submit(Outgoing outgoing, Completion done) {
     if (done && !reply_ack_) {
         return fail(EOPNOTSUPP);
     }
@@ -86,7 +86,7 @@ Result<void> BackChannel::submit(Outgoing outgoing, Completion done) {
 }
 
 // Sends until the socket is full; false when it is broken.
-bool BackChannel::flush_locked() {
+bool BackendRequests::flush_locked() {
     while (!outgoing_.empty()) {
         Outgoing& outgoing = outgoing_.front();
         std::byte bytes[sizeof(VuHeader) + sizeof(ShmemMapping)];
@@ -129,7 +129,7 @@ bool BackChannel::flush_locked() {
     return true;
 }
 
-bool BackChannel::process() {
+bool BackendRequests::process() {
     if (!receive_replies()) {
         return false;
     }
@@ -137,7 +137,7 @@ bool BackChannel::process() {
     return flush_locked();
 }
 
-bool BackChannel::receive_replies() {
+bool BackendRequests::receive_replies() {
     while (true) {
         auto* bytes = reinterpret_cast<std::byte*>(&reply_);
         const ssize_t got = ::recv(socket_.get(), bytes + reply_received_,
@@ -162,7 +162,7 @@ bool BackChannel::receive_replies() {
     }
 }
 
-bool BackChannel::handle_reply() {
+bool BackendRequests::handle_reply() {
     Completion done;
     {
         std::lock_guard lock(mutex_);
@@ -181,7 +181,7 @@ bool BackChannel::handle_reply() {
     return true;
 }
 
-void BackChannel::retire() {
+void BackendRequests::retire() {
     std::deque<Pending> pending;
     {
         std::lock_guard lock(mutex_);
@@ -194,7 +194,7 @@ void BackChannel::retire() {
     }
 }
 
-void BackChannel::close() {
+void BackendRequests::close() {
     retire();
     ::shutdown(socket_.get(), SHUT_RDWR);
 }

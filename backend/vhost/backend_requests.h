@@ -28,7 +28,7 @@ struct MapRequest {
 
 // The VMM's socket for back-end requests.  The device side may be called from any
 // thread and never blocks; replies are read by the connection's thread.
-class BackChannel {
+class BackendRequests {
   public:
     // How a request ended: success, the VMM's error, or ECONNRESET when the channel went
     // away first.  Called exactly once, on the connection's thread, with no lock held.
@@ -39,9 +39,9 @@ class BackChannel {
 
     // Takes the socket of SET_BACKEND_REQ_FD.  Without `reply_ack` (the protocol feature
     // REPLY_ACK) no request can be confirmed, so that map() and unmap() answer EOPNOTSUPP.
-    BackChannel(FileDescriptor socket, bool reply_ack, std::shared_ptr<spdlog::logger> logger);
-    BackChannel(const BackChannel&) = delete;
-    BackChannel& operator=(const BackChannel&) = delete;
+    BackendRequests(FileDescriptor socket, bool reply_ack, std::shared_ptr<spdlog::logger> logger);
+    BackendRequests(const BackendRequests&) = delete;
+    BackendRequests& operator=(const BackendRequests&) = delete;
 
     // Asks the VMM to map (SHMEM_MAP) or to unmap (SHMEM_UNMAP).  On an error return
     // nothing was sent and `done` is never called: EAGAIN too many outstanding,

@@ -36,7 +36,7 @@ Connection::Connection(FileDescriptor socket, Device& device, EventLoop& loop,
 Connection::~Connection() {
     loop_.remove(socket_.get());
     queues_.clear();
-    drop_back_channel();
+    drop_backend_requests();
     device_.disconnected();
 }
 
@@ -135,7 +135,7 @@ void Connection::set_memory(memory::GuestMemory memory) {
     }
 }
 
-Result<void> Connection::set_back_channel(FileDescriptor socket) {
+Result<void> Connection::set_backend_requests(FileDescriptor socket) {
     int type = 0;
     socklen_t length = sizeof(type);
     if (::getsockopt(socket.get(), SOL_SOCKET, SO_TYPE, &type, &length) != 0) {
@@ -144,27 +144,27 @@ Result<void> Connection::set_back_channel(FileDescriptor socket) {
     if (type != SOCK_STREAM) {
         return fail(EPROTOTYPE);
     }
-    if (back_channel_ != nullptr) {
-        loop_.remove(back_channel_->fd());
-        back_channel_->retire();
-        retired_channel_ = std::exchange(back_channel_, nullptr);
+    if (backend_requests_ != nullptr) {
+        loop_.remove(backend_requests_->fd());
+        backend_requests_->retire();
+        retired_channel_ = std::exchange(backend_requests_, nullptr);
     }
     const bool reply_ack = (protocol_features_ & bit(ProtocolFeature::kReplyAck)) != 0;
-    back_channel_ = std::make_shared<BackChannel>(std::move(socket), reply_ack, logger_);
+    backend_requests_ = std::make_shared<BackendRequests>(std::move(socket), reply_ack, logger_);
     // Edge-triggered: the channel sends until the socket is full, from whatever thread, and
     // is told here when there is room again.
-    loop_.add(back_channel_->fd(), EPOLLIN | EPOLLOUT | EPOLLET, [this](uint32_t) {
-        if (!back_channel_->process()) {
-            drop_back_channel();
+    loop_.add(backend_requests_->fd(), EPOLLIN | EPOLLOUT | EPOLLET, [this](uint32_t) {
+        if (!backend_requests_->process()) {
+            drop_backend_requests();
         }
     });
-    device_.back_channel_ready(back_channel_);
+    device_.backend_requests_ready(backend_requests_);
     return {};
 }
 
-void Connection::drop_back_channel() {
-    if (back_channel_ != nullptr) {
-        const auto channel = std::exchange(back_channel_, nullptr);
+void Connection::drop_backend_requests() {
+    if (backend_requests_ != nullptr) {
+        const auto channel = std::exchange(backend_requests_, nullptr);
         loop_.remove(channel->fd());
         channel->close();
     }

@@ -26,8 +26,8 @@ class Connection {
     Connection(FileDescriptor socket, Device& device, EventLoop& loop,
                std::shared_ptr<spdlog::logger> logger, std::function<void()> closed);
 
-    // Stops the queues, fails what the back channel has outstanding, and tells the device
-    // that it is disconnected.
+    // Stops the queues, fails what the channel of back-end requests has outstanding, and tells the
+    // device that it is disconnected.
     ~Connection();
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
@@ -40,8 +40,8 @@ class Connection {
     bool handle(Message& message);
     bool reply(const Message& message, std::span<const std::byte> payload);
     void set_memory(memory::GuestMemory memory);
-    Result<void> set_back_channel(FileDescriptor socket);
-    void drop_back_channel();
+    Result<void> set_backend_requests(FileDescriptor socket);
+    void drop_backend_requests();
 
     FileDescriptor socket_;
     Device& device_;
@@ -54,10 +54,10 @@ class Connection {
     uint64_t protocol_features_ = 0;
     std::shared_ptr<const memory::GuestMemory> memory_;
     std::vector<std::unique_ptr<QueueState>> queues_;
-    std::shared_ptr<BackChannel> back_channel_;
+    std::shared_ptr<BackendRequests> backend_requests_;
     // The one before.  QEMU has a channel of its own, which is superseded by that of the
     // device model and would be complained about if it were closed.
-    std::shared_ptr<BackChannel> retired_channel_;
+    std::shared_ptr<BackendRequests> retired_channel_;
 };
 
 }  // namespace vrdma::vhost

@@ -36,7 +36,8 @@ class Device {
     virtual void connected() = 0;
 
     // The VMM is gone.  Before this, every running queue was stopped and every request
-    // of the back channel failed; memory that nobody holds on to is unmapped after it.
+    // of the channel of back-end requests failed; memory that nobody holds on to is unmapped after
+    // it.
     virtual void disconnected() = 0;
 
     // What the driver accepted of features() and the transport's bits.
@@ -51,7 +52,7 @@ class Device {
     virtual void start_queue(uint16_t index, Virtqueue& queue) = 0;
 
     // Returns when the device no longer touches the queue and has given back every
-    // chain of it, by push() or unpop().  Must not wait for the back channel: its
+    // chain of it, by push() or unpop().  Must not wait for the channel of back-end requests: its
     // replies arrive on this very thread.
     virtual void stop_queue(uint16_t index) = 0;
 
@@ -60,7 +61,7 @@ class Device {
 
     // Requests to the VMM can be made; replaces an earlier channel, whose outstanding
     // requests have failed with ECONNRESET.
-    virtual void back_channel_ready(std::shared_ptr<BackChannel> channel) = 0;
+    virtual void backend_requests_ready(std::shared_ptr<BackendRequests> channel) = 0;
 };
 
 }  // namespace vrdma::vhost

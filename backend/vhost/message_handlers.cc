@@ -334,7 +334,7 @@ struct MessageHandlers {
     }
 
     static Outcome set_backend_req_fd(Connection& connection, Message& message) {
-        return from(connection.set_back_channel(std::move(message.fds[0])));
+        return from(connection.set_backend_requests(std::move(message.fds[0])));
     }
 
     // The header of GET_CONFIG or SET_CONFIG, whose size has to be that of the message.

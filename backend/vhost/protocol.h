@@ -37,7 +37,7 @@ enum class Request : uint32_t {
     kRemMemReg = 38,
 };
 
-// Messages to the VMM, on the back channel.
+// Messages to the VMM, on the channel of back-end requests.
 enum class BackendRequest : uint32_t {
     kConfigChange = 2,
     kShmemMap = 9,

@@ -2,7 +2,7 @@
 """A vhost-user backend that does nothing but remember what it was told.
 
 It stands in for vrdmad where the QEMU device is tested: it answers the
-handshake, keeps the rings' descriptors and maps into the window on demand.
+handshake, keeps the rings' descriptors and maps into the shared memory region on demand.
 """
 import collections
 import os
@@ -23,7 +23,7 @@ BACKEND_CONFIG_CHANGE, BACKEND_SHMEM_MAP, BACKEND_SHMEM_UNMAP = 2, 9, 10
 VERSION, REPLY, NEED_REPLY = 1, 4, 8
 PROTOCOL_FEATURES_BIT = 30
 MQ, REPLY_ACK, BACKEND_REQ, CONFIG, BACKEND_SEND_FD, RESET_DEVICE = 0, 3, 5, 9, 10, 13
-WINDOW_SIZE_OFFSET, CONFIG_SIZE = 32, 56
+SHM_SIZE_OFFSET, CONFIG_SIZE = 32, 56
 
 # VRDMA_F_SRQ, INDIRECT_DESC, EVENT_IDX, VERSION_1, RING_PACKED
 DEFAULT_FEATURES = (1 << 0) | (1 << 28) | (1 << 29) | (1 << 32) | (1 << 34)
@@ -47,7 +47,7 @@ def make_config(protocol_version=1, max_qp=100):
                        100, 4096, 256)
 
 
-class BackChannel:
+class BackendRequests:
     """The requests that go from the backend to QEMU."""
 
     def __init__(self, fd):
@@ -98,7 +98,7 @@ class FakeBackend:
     def _forget_connection(self):
         self.connection = None
         self.channels = []
-        self.window_size = None
+        self.shm_size = None
         self.acked_features = None
         self.kicks, self.calls, self.addresses = {}, {}, {}
         self.enabled = set()
@@ -165,12 +165,12 @@ class FakeBackend:
             return payload
         if name == "SET_CONFIG":
             offset, size, _ = struct.unpack("<III", payload[:12])
-            if (offset, size) == (WINDOW_SIZE_OFFSET, 8):
-                self.window_size = struct.unpack("<Q", payload[12:20])[0]
+            if (offset, size) == (SHM_SIZE_OFFSET, 8):
+                self.shm_size = struct.unpack("<Q", payload[12:20])[0]
         elif name == "SET_FEATURES":
             self.acked_features = struct.unpack("<Q", payload)[0]
         elif name == "SET_BACKEND_REQ_FD":
-            self.channels.append(BackChannel(fds.pop()))
+            self.channels.append(BackendRequests(fds.pop()))
         elif name == "SET_VRING_ADDR":
             self.addresses[payload[0]] = payload
         elif name == "SET_VRING_ENABLE":

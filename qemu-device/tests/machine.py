@@ -199,7 +199,7 @@ class Device:
         self.common = self._address(CAP_COMMON)
         self.isr = self._address(CAP_ISR)
         self.config = self._address(CAP_DEVICE)
-        self.window = self._address(CAP_SHARED_MEMORY)
+        self.shm = self._address(CAP_SHARED_MEMORY)
 
     def _bar(self, bar):
         return self.machine.pci_read(self.slot, 0x10 + 4 * bar) & ~0xF
@@ -219,7 +219,7 @@ class Device:
         return self._bar(words[1] & 0xFF) + words[2]
 
     @property
-    def window_id_and_size(self):
+    def shm_id_and_size(self):
         words = self.capabilities[CAP_SHARED_MEMORY][1]
         return words[1] >> 8 & 0xFF, words[3] | words[5] << 32
 

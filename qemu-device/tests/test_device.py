@@ -13,9 +13,9 @@ from machine import ISR_CONFIG, ISR_QUEUE, STATUS_NEEDS_RESET, Machine, QemuFail
 
 EINVAL, ENOENT, EEXIST, ENODEV, EBADF, EOPNOTSUPP = 22, 2, 17, 19, 9, 95
 PAGE = 0x1000
-WINDOW = 64 << 20
+SHM = 64 << 20
 VIRTIO_F_VERSION_1, VIRTIO_F_RING_PACKED = 1 << 32, 1 << 34
-CONFIG_NUM_COMP_VECTORS, CONFIG_WINDOW_SIZE, CONFIG_MAX_QP = 30, 32, 40
+CONFIG_NUM_COMP_VECTORS, CONFIG_SHM_SIZE, CONFIG_MAX_QP = 30, 32, 40
 
 
 class DeviceCase(unittest.TestCase):
@@ -58,14 +58,14 @@ class DeviceCase(unittest.TestCase):
         self.backend.wait_for(lambda: self.backend.enabled == queues, "its queues")
 
     def guest_reads(self, offset):
-        return self.machine.read(self.device.window + offset)
+        return self.machine.read(self.device.shm + offset)
 
     def guest_writes(self, offset, value):
-        self.machine.write(self.device.window + offset, value)
+        self.machine.write(self.device.shm + offset, value)
 
 
-class Window(DeviceCase):
-    """One guest for all of these; each finds the window as a reset leaves it."""
+class SharedMemory(DeviceCase):
+    """One guest for all of these; each finds the shared memory region as a reset leaves it."""
 
     @classmethod
     def setUpClass(cls):
@@ -75,14 +75,14 @@ class Window(DeviceCase):
         self.device.reset()
 
     def test_the_guest_finds_it_as_shared_memory_region_1(self):
-        self.assertEqual(self.device.window_id_and_size, (1, WINDOW))
+        self.assertEqual(self.device.shm_id_and_size, (1, SHM))
 
     def test_the_backend_is_told_its_size(self):
-        self.assertEqual(self.backend.window_size, WINDOW)
+        self.assertEqual(self.backend.shm_size, SHM)
 
     def test_it_reads_as_zero_where_nothing_is_mapped(self):
         self.assertEqual(self.guest_reads(0), 0)
-        self.assertEqual(self.guest_reads(WINDOW - 4), 0)
+        self.assertEqual(self.guest_reads(SHM - 4), 0)
 
     def test_guest_and_backend_share_what_is_mapped(self):
         fd = self.file(b"\0" * PAGE + b"\x78\x56\x34\x12")
@@ -122,12 +122,12 @@ class Window(DeviceCase):
         self.assertEqual(channel.map(0x3000, PAGE, [fd]), 0)
         self.assertEqual(channel.map(0x8000, PAGE, [fd]), 0)
 
-    def test_ranges_outside_of_the_window_are_refused(self):
-        channel, fd = self.backend.channel, self.file(size=2 * WINDOW)
-        for offset, length in ((WINDOW, PAGE), (WINDOW - PAGE, 2 * PAGE), (0, WINDOW + PAGE),
+    def test_ranges_outside_of_the_shared_memory_are_refused(self):
+        channel, fd = self.backend.channel, self.file(size=2 * SHM)
+        for offset, length in ((SHM, PAGE), (SHM - PAGE, 2 * PAGE), (0, SHM + PAGE),
                                (2**64 - PAGE, 2 * PAGE), (PAGE, 2**64 - PAGE), (0, 0)):
             self.assertEqual(channel.map(offset, length, [fd]), EINVAL, (hex(offset), hex(length)))
-        self.assertEqual(channel.map(WINDOW - PAGE, PAGE, [fd]), 0)
+        self.assertEqual(channel.map(SHM - PAGE, PAGE, [fd]), 0)
 
     def test_ranges_that_are_not_whole_pages_are_refused(self):
         channel, fd = self.backend.channel, self.file()
@@ -141,13 +141,13 @@ class Window(DeviceCase):
         self.assertEqual(channel.map(0, PAGE, [fd], fd_offset=PAGE), EINVAL)
         self.assertEqual(channel.map(0, PAGE, [fd], fd_offset=2**64 - PAGE), EINVAL)
 
-    def test_another_region_than_the_window_is_refused(self):
+    def test_another_region_than_the_shared_memory_is_refused(self):
         self.assertEqual(self.backend.channel.map(0, PAGE, [self.file()], shmid=0), EINVAL)
 
     def test_a_map_request_without_a_file_is_refused(self):
         self.assertEqual(self.backend.channel.map(0, PAGE, []), EBADF)
 
-    def test_a_file_that_cannot_be_mapped_leaves_the_window_whole(self):
+    def test_a_file_that_cannot_be_mapped_leaves_the_shared_memory_whole(self):
         source, sink = os.pipe()
         self.addCleanup(os.close, source)
         self.addCleanup(os.close, sink)
@@ -211,13 +211,13 @@ class Window(DeviceCase):
         self.assertEqual(seen, {0x22})
         self.assertLessEqual(beside, {0, 0x11})
 
-    def test_the_window_is_no_part_of_the_guest_memory_that_the_backend_gets(self):
+    def test_the_shared_memory_is_no_part_of_the_guest_memory_that_the_backend_gets(self):
         self.start_device()
         tables = [m.payload for m in self.backend.log if m.name == "SET_MEM_TABLE"]
         regions, _ = struct.unpack("<II", tables[-1][:8])
         for i in range(regions):
             address, size = struct.unpack("<QQ", tables[-1][8 + 32 * i:24 + 32 * i])
-            self.assertFalse(address <= self.device.window < address + size)
+            self.assertFalse(address <= self.device.shm < address + size)
 
 
 class BrokenChannel(DeviceCase):
@@ -236,11 +236,11 @@ class Virtio(DeviceCase):
         self.assertEqual(self.device.offered_features(),
                          self.backend.features & ~VIRTIO_F_RING_PACKED)
 
-    def test_the_configuration_is_the_backends_with_this_devices_vectors_and_window(self):
+    def test_the_configuration_is_the_backends_with_this_devices_vectors_and_shared_memory(self):
         self.assertEqual(self.device.read_config(0), 1)
         self.assertEqual(self.device.read_config(CONFIG_MAX_QP), 100)
         self.assertEqual(self.device.read_config(CONFIG_NUM_COMP_VECTORS, 2), 2)
-        self.assertEqual(self.device.read_config(CONFIG_WINDOW_SIZE), WINDOW)
+        self.assertEqual(self.device.read_config(CONFIG_SHM_SIZE), SHM)
 
     def test_driver_ok_hands_all_queues_to_the_backend(self):
         self.start_device()
@@ -269,7 +269,7 @@ class Virtio(DeviceCase):
         self.assertEqual(self.device.read_config(CONFIG_MAX_QP), 200)
         self.assertEqual(self.device.read_config(CONFIG_NUM_COMP_VECTORS, 2), 2)
 
-    def test_a_reset_by_the_driver_resets_the_backend_and_empties_the_window(self):
+    def test_a_reset_by_the_driver_resets_the_backend_and_empties_the_shared_memory(self):
         self.start_device()
         self.backend.channel.map(0, PAGE, [self.file(b"\xff" * PAGE)])
         resets = self.backend.names().count("RESET_DEVICE")
@@ -287,7 +287,7 @@ class Virtio(DeviceCase):
         self.device.reset()
         self.assertEqual(answers, [0])
 
-    def test_stop_and_continue_keep_the_window_and_the_backends_objects(self):
+    def test_stop_and_continue_keep_the_shared_memory_and_the_backends_objects(self):
         self.start_device()
         self.backend.channel.map(0, PAGE, [self.file(b"\x2b")])
         resets = self.backend.names().count("RESET_DEVICE")
@@ -330,7 +330,7 @@ class PciExpress(DeviceCase):
     machine_arguments = ["-M", "q35", "-device", "pcie-root-port,id=root-port"]
     device_options = ",bus=root-port"
 
-    def test_the_window_works(self):
+    def test_the_shared_memory_works(self):
         self.assertEqual(self.backend.channel.map(0, PAGE, [self.file(b"\x0d")]), 0)
         self.assertEqual(self.guest_reads(0), 13)
 
@@ -353,16 +353,16 @@ class Unplug(DeviceCase):
 
     def plug(self):
         self.machine.qmp("device_add", driver="vrdma-pci", id="v0", chardev="r",
-                         addr=hex(self.device.slot), **{"shm-size": WINDOW})
+                         addr=hex(self.device.slot), **{"shm-size": SHM})
 
-    def test_unplugging_resets_the_backend_and_unmaps_the_window(self):
+    def test_unplugging_resets_the_backend_and_unmaps_the_shared_memory(self):
         self.start_device()
         self.backend.channel.map(0, PAGE, [self.file()])
         resets = self.backend.names().count("RESET_DEVICE")
         self.unplug()
         self.assertGreater(self.backend.names().count("RESET_DEVICE"), resets)
         self.assertEqual(self.machine.mappings_of_memfd("vrdma-test"), 0)
-        self.assertNotIn("vrdma-window", self.machine.hmp("info mtree -f"))
+        self.assertNotIn("vrdma-shm", self.machine.hmp("info mtree -f"))
 
     def test_plugging_and_unplugging_again_leaks_nothing(self):
         self.unplug()
@@ -372,7 +372,7 @@ class Unplug(DeviceCase):
             self.assertEqual(self.backend.channel.map(0, PAGE, [self.file()]), 0)
             self.unplug()
             self.assertEqual(self.machine.open_files(), files)
-        wait_until(lambda: self.machine.address_space() < space + WINDOW, "the windows to go")
+        wait_until(lambda: self.machine.address_space() < space + SHM, "the shared memory to go")
 
     def test_a_device_that_is_refused_leaves_nothing_behind(self):
         self.unplug()
@@ -382,7 +382,7 @@ class Unplug(DeviceCase):
             with self.assertRaisesRegex(QemuFailed, "the backend offers 4 virtqueues"):
                 self.plug()
             self.assertEqual(self.machine.open_files(), files)
-        wait_until(lambda: self.machine.address_space() < space + WINDOW, "the windows to go")
+        wait_until(lambda: self.machine.address_space() < space + SHM, "the shared memory to go")
         self.backend.queues = 16
         self.plug()
         self.assertEqual(self.backend.channel.map(0, PAGE, [self.file()]), 0)
@@ -400,7 +400,7 @@ class Loss(DeviceCase):
         self.lose_backend()
         self.assertTrue(self.device.take_interrupts() & ISR_CONFIG)
 
-    def test_the_window_is_emptied(self):
+    def test_the_shared_memory_is_emptied(self):
         self.lose_backend()
         self.assertEqual(self.guest_reads(0), 0)
         self.assertEqual(self.machine.mappings_of_memfd("vrdma-test"), 0)
@@ -445,7 +445,7 @@ class Reconnect(Loss):
     def test_a_backend_that_comes_back_serves_the_guest_after_its_next_reset(self):
         self.lose_backend()
         self.come_back()
-        self.assertEqual(self.backend.window_size, WINDOW)
+        self.assertEqual(self.backend.shm_size, SHM)
         self.assertEqual(self.backend.enabled, set())
         self.start_device()
         self.assertFalse(self.device.status & STATUS_NEEDS_RESET)
@@ -470,4 +470,4 @@ class Reconnect(Loss):
         wait_until(lambda: self.device.status & STATUS_NEEDS_RESET, "NEEDS_RESET")
 
 
-CASES = [Window, BrokenChannel, Virtio, Options, PciExpress, WithoutReset, Unplug, Loss, Reconnect]
+CASES = [SharedMemory, BrokenChannel, Virtio, Options, PciExpress, WithoutReset, Unplug, Loss, Reconnect]

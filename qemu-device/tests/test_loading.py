@@ -168,11 +168,11 @@ class BadConfiguration(LoadingCase):
         self.assertIn("the guest's memory is not shared", done.stdout)
         self.assertEqual(done.returncode, 1)
 
-    def test_a_window_size_that_is_no_power_of_two(self):
+    def test_a_shm_size_that_is_no_power_of_two(self):
         self.backend()
         self.assert_refused("shm-size must be a power of two", "vrdma-pci,chardev=r,shm-size=3M")
 
-    def test_a_window_that_is_too_small(self):
+    def test_a_shm_size_that_is_too_small(self):
         self.backend()
         self.assert_refused("at least 1M", "vrdma-pci,chardev=r,shm-size=64K")
 

@@ -35,18 +35,18 @@ void require(bool condition) {
     }
 }
 
-// A window that refuses now and then, and knows what is mapped.
-class FuzzWindow : public WindowMapper {
+// A shared memory region that refuses now and then, and knows what is mapped.
+class FuzzShm : public ShmMapper {
   public:
-    explicit FuzzWindow(FuzzedDataProvider& input) : input_(input) {}
+    explicit FuzzShm(FuzzedDataProvider& input) : input_(input) {}
 
     Result<uint64_t> map(int, uint64_t, uint64_t length) override {
-        require(length != 0 && length % VRDMA_WINDOW_PAGE_SIZE == 0);
+        require(length != 0 && length % VRDMA_SHM_PAGE_SIZE == 0);
         const auto choice = input_.ConsumeIntegralInRange(0, 15);
         if (choice < 3) {
             return fail(std::array{ENOMEM, ENOTCONN, ECANCELED}[static_cast<size_t>(choice)]);
         }
-        next_ += VRDMA_WINDOW_PAGE_SIZE;
+        next_ += VRDMA_SHM_PAGE_SIZE;
         mapped_[next_] = length;
         return next_;
     }
@@ -298,7 +298,7 @@ void fuzz_commands(const uint8_t* data, size_t size) {
     FuzzedDataProvider input(data, size);
     FakeMemory memory(kRamSize, kRamStart);
     FakeRnicState state;
-    FuzzWindow window(input);
+    FuzzShm shm(input);
     const bool doorbells_at_end = [&] {
         FakePort port(state, &FakeRnicState::ports, "port");
         Limits limits;
@@ -319,7 +319,7 @@ void fuzz_commands(const uint8_t* data, size_t size) {
              .limits = limits,
              .attributes = attributes,
              .udata_pointers = pointers},
-            port, window, {.fd = 3, .length = VRDMA_WINDOW_PAGE_SIZE}, [&] { return guest_memory; },
+            port, shm, {.fd = 3, .length = VRDMA_SHM_PAGE_SIZE}, [&] { return guest_memory; },
             std::make_shared<spdlog::logger>("fuzz"));
         Guest guest(input, verbs, memory);
         while (input.remaining_bytes() != 0) {
@@ -364,11 +364,11 @@ void fuzz_commands(const uint8_t* data, size_t size) {
                 counts.shared_receive_queues == 0 && counts.queue_pairs == 0 &&
                 counts.address_handles == 0 && counts.mappings == 0 &&
                 counts.registered_bytes == 0);
-        require(window.mapped() <= 1);
-        return window.mapped() == 1;
+        require(shm.mapped() <= 1);
+        return shm.mapped() == 1;
     }();
-    // The doorbell area is the device's own, and goes with the window.
-    require(window.mapped() == (doorbells_at_end ? 1 : 0));
+    // The doorbell area is the device's own, and goes with the shared memory region.
+    require(shm.mapped() == (doorbells_at_end ? 1 : 0));
     require(state.ports == 0 && state.contexts == 0 && state.pds == 0 && state.mrs == 0 &&
             state.mws == 0 && state.cqs == 0 && state.srqs == 0 && state.qps == 0 &&
             state.ahs == 0);

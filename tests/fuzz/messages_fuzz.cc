@@ -56,7 +56,7 @@ class FuzzDevice : public vhost::Device {
     }
     void stop_queue(uint16_t) override {}
     void reset() override {}
-    void back_channel_ready(std::shared_ptr<vhost::BackChannel> channel) override {
+    void backend_requests_ready(std::shared_ptr<vhost::BackendRequests> channel) override {
         if (!channel->config_changed()) {
             __builtin_trap();
         }
@@ -70,7 +70,7 @@ void fuzz_messages(const uint8_t* data, size_t size) {
     FuzzedDataProvider input(data, size);
     FakeMemory memory(1 << 16, 0);
     const FileDescriptor event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    const SocketPair back_channel = make_socket_pair();
+    const SocketPair backend_requests = make_socket_pair();
     SocketPair pair = make_socket_pair();
 
     // All is sent before any of it is handled: one thread is enough, and the end of the
@@ -94,7 +94,7 @@ void fuzz_messages(const uint8_t* data, size_t size) {
             bytes.insert(bytes.end(), payload.begin(), payload.end());
         }
         const int kinds[] = {memory.regions()[0]->file.get(), event.get(),
-                             back_channel.theirs.get()};
+                             backend_requests.theirs.get()};
         const std::vector<int> fds(input.ConsumeIntegralInRange<size_t>(0, 10),
                                    input.PickValueInArray(kinds));
         send_all(pair.ours.get(), bytes, fds);

@@ -141,7 +141,7 @@ class Machine {
     GuestAddresses addresses_{"guest", map(), logger_};
     GuestQps qps_;
     UcmaPort port_{"guest", addresses_, qps_, sink_, [this] { return cm_.open(); }, logger_};
-    std::array<std::unique_ptr<rnic::CmFile>, kFiles> files_;
+    std::array<std::unique_ptr<rnic::UcmaFile>, kFiles> files_;
 };
 
 }  // namespace

@@ -12,25 +12,25 @@
 
 namespace vrdma::test {
 
-FakeWindow::FakeWindow(uint64_t size) : size_(size) {
+FakeShm::FakeShm(uint64_t size) : size_(size) {
     void* data =
         ::mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (data == MAP_FAILED) {
-        throw std::runtime_error("cannot reserve a window");
+        throw std::runtime_error("cannot reserve a shared memory region");
     }
     data_ = static_cast<std::byte*>(data);
 }
 
-FakeWindow::~FakeWindow() {
+FakeShm::~FakeShm() {
     ::munmap(data_, size_);
 }
 
-bool FakeWindow::valid(const vhost::ShmemMapping& mapping) const {
+bool FakeShm::valid(const vhost::ShmemMapping& mapping) const {
     return mapping.length != 0 && mapping.length % 4096 == 0 && mapping.region_offset % 4096 == 0 &&
            mapping.region_offset < size_ && mapping.length <= size_ - mapping.region_offset;
 }
 
-int FakeWindow::map(const vhost::ShmemMapping& mapping, int fd) {
+int FakeShm::map(const vhost::ShmemMapping& mapping, int fd) {
     if (!valid(mapping) || fd < 0) {
         return EINVAL;
     }
@@ -42,7 +42,7 @@ int FakeWindow::map(const vhost::ShmemMapping& mapping, int fd) {
     return data == MAP_FAILED ? errno : 0;
 }
 
-int FakeWindow::unmap(const vhost::ShmemMapping& mapping) {
+int FakeShm::unmap(const vhost::ShmemMapping& mapping) {
     if (!valid(mapping)) {
         return EINVAL;
     }
@@ -52,24 +52,24 @@ int FakeWindow::unmap(const vhost::ShmemMapping& mapping) {
     return data == MAP_FAILED ? errno : 0;
 }
 
-FakeBackChannel::~FakeBackChannel() {
+FakeBackendRequests::~FakeBackendRequests() {
     ::shutdown(socket_.get(), SHUT_RDWR);
     if (thread_.joinable()) {
         thread_.join();
     }
 }
 
-void FakeBackChannel::serve(FakeWindow& window) {
-    thread_ = std::thread([this, &window] {
+void FakeBackendRequests::serve(FakeShm& shm) {
+    thread_ = std::thread([this, &shm] {
         try {
-            answer_until_closed(window);
+            answer_until_closed(shm);
         } catch (const std::runtime_error&) {
             // Closed in the middle of a request or of its answer.
         }
     });
 }
 
-void FakeBackChannel::answer_until_closed(FakeWindow& window) {
+void FakeBackendRequests::answer_until_closed(FakeShm& shm) {
     while (true) {
         // Waits for as long as it takes; the destructor and the peer end it.
         char byte = 0;
@@ -80,12 +80,11 @@ void FakeBackChannel::answer_until_closed(FakeWindow& window) {
         int result = 0;
         switch (request.type()) {
             case vhost::BackendRequest::kShmemMap:
-                result =
-                    window.map(request.mapping, request.fds.empty() ? -1 : request.fds[0].get());
+                result = shm.map(request.mapping, request.fds.empty() ? -1 : request.fds[0].get());
                 ++maps_;
                 break;
             case vhost::BackendRequest::kShmemUnmap:
-                result = window.unmap(request.mapping);
+                result = shm.unmap(request.mapping);
                 ++unmaps_;
                 break;
             case vhost::BackendRequest::kConfigChange:
@@ -98,7 +97,7 @@ void FakeBackChannel::answer_until_closed(FakeWindow& window) {
     }
 }
 
-FakeBackChannel::Request FakeBackChannel::receive() {
+FakeBackendRequests::Request FakeBackendRequests::receive() {
     Request request{};
     receive_all(socket_.get(), std::as_writable_bytes(std::span(&request.header, 1)), &request.fds);
     if (request.header.size > sizeof(request.mapping)) {
@@ -110,7 +109,7 @@ FakeBackChannel::Request FakeBackChannel::receive() {
     return request;
 }
 
-void FakeBackChannel::reply(const Request& request, uint64_t value) {
+void FakeBackendRequests::reply(const Request& request, uint64_t value) {
     const vhost::VuReply reply{
         {request.header.request, vhost::kVersion | vhost::kFlagReply, sizeof(uint64_t)}, value};
     send_all(socket_.get(), std::as_bytes(std::span(&reply, 1)));

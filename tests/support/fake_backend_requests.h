@@ -15,12 +15,12 @@ namespace vrdma::test {
 
 // The VMM's range of a shared memory region: addresses that are reserved, and into which
 // files are mapped on request.
-class FakeWindow {
+class FakeShm {
   public:
-    explicit FakeWindow(uint64_t size);
-    ~FakeWindow();
-    FakeWindow(const FakeWindow&) = delete;
-    FakeWindow& operator=(const FakeWindow&) = delete;
+    explicit FakeShm(uint64_t size);
+    ~FakeShm();
+    FakeShm(const FakeShm&) = delete;
+    FakeShm& operator=(const FakeShm&) = delete;
 
     // As the VMM does them; 0 or an errno.
     int map(const vhost::ShmemMapping& mapping, int fd);
@@ -44,7 +44,7 @@ class FakeWindow {
 
 // The VMM's end of the channel for back-end requests.  Either serve() answers by itself on
 // a thread, or the test receives and answers one by one.
-class FakeBackChannel {
+class FakeBackendRequests {
   public:
     struct Request {
         vhost::VuHeader header;
@@ -56,15 +56,15 @@ class FakeBackChannel {
         }
     };
 
-    explicit FakeBackChannel(FileDescriptor socket) : socket_(std::move(socket)) {}
+    explicit FakeBackendRequests(FileDescriptor socket) : socket_(std::move(socket)) {}
 
     // Ends the thread.
-    ~FakeBackChannel();
-    FakeBackChannel(const FakeBackChannel&) = delete;
-    FakeBackChannel& operator=(const FakeBackChannel&) = delete;
+    ~FakeBackendRequests();
+    FakeBackendRequests(const FakeBackendRequests&) = delete;
+    FakeBackendRequests& operator=(const FakeBackendRequests&) = delete;
 
-    // Carries requests out in `window`, on a thread of its own.
-    void serve(FakeWindow& window);
+    // Carries requests out in `shm`, on a thread of its own.
+    void serve(FakeShm& shm);
 
     // What serve() has carried out.
     unsigned maps() const { return maps_; }
@@ -78,7 +78,7 @@ class FakeBackChannel {
     int fd() const { return socket_.get(); }
 
   private:
-    void answer_until_closed(FakeWindow& window);
+    void answer_until_closed(FakeShm& shm);
 
     FileDescriptor socket_;
     std::thread thread_;

@@ -134,13 +134,13 @@ bool FakeVmm::set_config(uint32_t offset, std::span<const std::byte> bytes) {
     return acknowledged(Request::kSetConfig, payload);
 }
 
-std::unique_ptr<FakeBackChannel> FakeVmm::open_back_channel() {
+std::unique_ptr<FakeBackendRequests> FakeVmm::open_backend_requests() {
     SocketPair pair = make_socket_pair();
     const int theirs = pair.theirs.get();
     if (!acknowledged(Request::kSetBackendReqFd, {}, std::span(&theirs, 1))) {
         throw std::runtime_error("SET_BACKEND_REQ_FD is refused");
     }
-    return std::make_unique<FakeBackChannel>(std::move(pair.ours));
+    return std::make_unique<FakeBackendRequests>(std::move(pair.ours));
 }
 
 void FakeVmm::send(Request request, std::span<const std::byte> payload, std::span<const int> fds,

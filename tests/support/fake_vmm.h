@@ -52,7 +52,7 @@ class FakeVmm {
     bool set_config(uint32_t offset, std::span<const std::byte> bytes);
 
     // SET_BACKEND_REQ_FD with one end of a new channel; the other one is returned.
-    std::unique_ptr<FakeBackChannel> open_back_channel();
+    std::unique_ptr<FakeBackendRequests> open_backend_requests();
 
     // A message of any kind, which is not answered.
     void send(vhost::Request request, std::span<const std::byte> payload = {},

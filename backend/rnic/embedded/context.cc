@@ -41,7 +41,7 @@ EmbeddedContext::EmbeddedContext(Engine& engine, PortState& port,
     : engine_(engine), port_(port), memory_(std::move(memory)), count_(std::move(count)) {}
 
 Result<rnic::MmapSource> EmbeddedContext::mmap(uint64_t offset, uint64_t length) {
-    if (offset % VRDMA_WINDOW_PAGE_SIZE != 0 || !memory_->covers(offset, length)) {
+    if (offset % VRDMA_SHM_PAGE_SIZE != 0 || !memory_->covers(offset, length)) {
         return fail(EINVAL);
     }
     return rnic::MmapSource{memory_->fd(), offset, VRDMA_MMAP_CACHED};

@@ -28,7 +28,7 @@ struct Registered {
 
 // guest-controlled: a private copy
 bool valid(const Registered& wanted, uint32_t max_pages) {
-    if (!std::has_single_bit(wanted.page_size) || wanted.page_size < VRDMA_WINDOW_PAGE_SIZE ||
+    if (!std::has_single_bit(wanted.page_size) || wanted.page_size < VRDMA_SHM_PAGE_SIZE ||
         wanted.page_count > max_pages || !vrdma_range_valid(wanted.iova, wanted.length)) {
         return false;
     }

@@ -52,7 +52,7 @@ Result<void> UverbsPort::del_gid(uint32_t index) {
     return state_.addresses->del_gid(index);
 }
 
-Result<std::unique_ptr<rnic::CmFile>> UverbsPort::open_cm_file(const rnic::CmFileInit& init) {
+Result<std::unique_ptr<rnic::UcmaFile>> UverbsPort::open_ucma_file(const rnic::UcmaFileInit& init) {
     if (rdma_cm_ == nullptr) {
         return fail(EOPNOTSUPP);
     }

@@ -23,8 +23,8 @@ class UverbsPort final : public rnic::Port {
     Result<void> add_gid(uint32_t index, const rnic::Gid& gid, uint32_t type) override;
     Result<void> del_gid(uint32_t index) override;
     Result<std::unique_ptr<rnic::Context>> alloc_context(rnic::Udata& udata) override;
-    rnic::ConnectionManager* connection_manager() override { return connections_.get(); }
-    Result<std::unique_ptr<rnic::CmFile>> open_cm_file(const rnic::CmFileInit& init) override;
+    rnic::IwCm* iw_cm() override { return connections_.get(); }
+    Result<std::unique_ptr<rnic::UcmaFile>> open_ucma_file(const rnic::UcmaFileInit& init) override;
     void set_doorbells(vrdma_doorbell_area* area, int notify_fd) override;
 
   private:

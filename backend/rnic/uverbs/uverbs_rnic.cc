@@ -260,12 +260,12 @@ std::unique_ptr<rnic::Rnic> make_uverbs_rnic(const UverbsConfig& config, const H
     OwnContext own = open_own_context(host, *access.device, vendor);
     check_port(host, config.port, *own.file);
     rnic::DeviceAttributes attributes = query_attributes(host, *own.file, vendor);
-    attributes.connections = attributes.iwarp && access.open_rdma_cm != nullptr;
-    attributes.rdma_cm = !attributes.iwarp && access.open_rdma_cm != nullptr;
-    auto gids = attributes.connections
+    attributes.iw_cm = attributes.iwarp && access.open_rdma_cm != nullptr;
+    attributes.ucma = !attributes.iwarp && access.open_rdma_cm != nullptr;
+    auto gids = attributes.iw_cm
                     ? std::make_shared<HostGidTable>(host.name, config.port, access.addresses)
                     : std::make_shared<HostGidTable>(host.name, config.port, access.sysfs);
-    auto addresses = attributes.iwarp && !attributes.connections
+    auto addresses = attributes.iwarp && !attributes.iw_cm
                          ? nullptr
                          : std::make_shared<AddressMap>(config.addresses, gids);
     if (!vendor.tested) {

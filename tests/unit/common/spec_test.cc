@@ -111,10 +111,10 @@ TEST(CheckTest, RangeThatWrapsIsInvalid) {
     EXPECT_FALSE(vrdma_range_valid(5, 0));
 }
 
-TEST(CheckTest, WindowRangeMustBeWholePages) {
-    EXPECT_TRUE(vrdma_window_range_valid(4096, 8192));
-    EXPECT_FALSE(vrdma_window_range_valid(1, 4096));
-    EXPECT_FALSE(vrdma_window_range_valid(4096, 100));
+TEST(CheckTest, SharedMemoryRangeMustBeWholePages) {
+    EXPECT_TRUE(vrdma_shm_range_valid(4096, 8192));
+    EXPECT_FALSE(vrdma_shm_range_valid(1, 4096));
+    EXPECT_FALSE(vrdma_shm_range_valid(4096, 100));
 }
 
 TEST(CheckTest, ResponseWithAnErrorNeedsItsHeaderOnly) {

@@ -25,7 +25,7 @@ namespace vrdma::device {
 inline constexpr uint64_t kRam = 0x10000;
 inline constexpr uint32_t kRoom = 256;
 
-class NoWindow : public WindowMapper {
+class NoShm : public ShmMapper {
   public:
     Result<uint64_t> map(int, uint64_t, uint64_t) override { return fail(ENOMEM); }
     void unmap(uint64_t, uint64_t) override { ADD_FAILURE() << "nothing is mapped"; }
@@ -51,7 +51,7 @@ class CommandTest : public testing::Test {
                            .limits = limits,
                            .attributes = attributes_,
                            .udata_pointers = pointers},
-            port_, window_, DoorbellMemory{.fd = 3, .length = VRDMA_WINDOW_PAGE_SIZE},
+            port_, shm_, DoorbellMemory{.fd = 3, .length = VRDMA_SHM_PAGE_SIZE},
             [this] { return memory_.as_guest_memory(); }, logger_);
     }
     template <typename Request>
@@ -116,7 +116,7 @@ class CommandTest : public testing::Test {
     vhost::Virtqueue queue_{VRDMA_VQ_CONTROL, logger_};
     FakeRnicState state_;
     FakePort port_{state_, &FakeRnicState::ports, "port"};
-    NoWindow window_;
+    NoShm shm_;
     rnic::DeviceAttributes attributes_ = FakeRnic().attributes();
     std::unique_ptr<Verbs> verbs_;
     CommandDispatcher dispatcher_{"guest", UINT32_MAX, logger_};

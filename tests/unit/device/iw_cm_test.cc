@@ -8,7 +8,7 @@
 namespace vrdma::device {
 namespace {
 
-class FakeConnections final : public rnic::ConnectionManager {
+class FakeConnections final : public rnic::IwCm {
   public:
     struct Asked {
         uint32_t id = 0;
@@ -16,13 +16,12 @@ class FakeConnections final : public rnic::ConnectionManager {
         uint32_t qp_num = 0;
         rnic::Endpoint local{};
         rnic::Endpoint remote{};
-        rnic::ConnectionParameters parameters{};
+        rnic::IwCmParameters parameters{};
         bool ipv6_only = false;
     };
 
     Result<void> connect(uint32_t id, const rnic::QueuePair& qp, const rnic::Endpoint& local,
-                         const rnic::Endpoint& remote,
-                         rnic::ConnectionParameters parameters) override {
+                         const rnic::Endpoint& remote, rnic::IwCmParameters parameters) override {
         asked = Asked{.id = id,
                       .qp_num = qp.qp_num(),
                       .local = local,
@@ -36,7 +35,7 @@ class FakeConnections final : public rnic::ConnectionManager {
         return {};
     }
     Result<void> accept(uint32_t request, uint32_t id, const rnic::QueuePair& qp,
-                        const rnic::ConnectionParameters& parameters) override {
+                        const rnic::IwCmParameters& parameters) override {
         asked =
             Asked{.id = id, .request = request, .qp_num = qp.qp_num(), .parameters = parameters};
         return {};
@@ -46,24 +45,24 @@ class FakeConnections final : public rnic::ConnectionManager {
         return {};
     }
     void close(uint32_t id) override { closed.push_back(id); }
-    std::optional<rnic::ConnectionEvent> next_event() override {
+    std::optional<rnic::IwCmEvent> next_event() override {
         return std::exchange(event, std::nullopt);
     }
 
     std::optional<Asked> asked;
     std::vector<uint32_t> rejected;
     std::vector<uint32_t> closed;
-    std::optional<rnic::ConnectionEvent> event;
+    std::optional<rnic::IwCmEvent> event;
 };
 
 class PortWithConnections final : public FakePort {
   public:
-    PortWithConnections(FakeRnicState& state, rnic::ConnectionManager& connections)
+    PortWithConnections(FakeRnicState& state, rnic::IwCm& connections)
         : FakePort(state, &FakeRnicState::ports, "port"), connections_(connections) {}
-    rnic::ConnectionManager* connection_manager() override { return &connections_; }
+    rnic::IwCm* iw_cm() override { return &connections_; }
 
   private:
-    rnic::ConnectionManager& connections_;
+    rnic::IwCm& connections_;
 };
 
 class ConnectionCommandsTest : public CommandTest {
@@ -74,7 +73,7 @@ class ConnectionCommandsTest : public CommandTest {
                            .limits = {},
                            .attributes = FakeRnic().attributes(),
                            .udata_pointers = {}},
-            iwarp_, window_, DoorbellMemory{.fd = 3, .length = VRDMA_WINDOW_PAGE_SIZE},
+            iwarp_, shm_, DoorbellMemory{.fd = 3, .length = VRDMA_SHM_PAGE_SIZE},
             [this] { return memory_.as_guest_memory(); }, logger_);
         context_ = uctx();
         auto request = make<vrdma_cmd_create_qp>(VRDMA_CMD_CREATE_QP, context_);
@@ -171,13 +170,13 @@ TEST_F(ConnectionCommandsTest, ClosingNamesTheConnection) {
 }
 
 TEST_F(ConnectionCommandsTest, WhatHappensIsFetchedOnce) {
-    connections_.event = rnic::ConnectionEvent{.type = rnic::ConnectionEvent::Type::kReply,
-                                               .id = 5,
-                                               .request = 0,
-                                               .status = Errno{ECONNREFUSED},
-                                               .local = {},
-                                               .remote = {},
-                                               .parameters = {}};
+    connections_.event = rnic::IwCmEvent{.type = rnic::IwCmEvent::Type::kReply,
+                                         .id = 5,
+                                         .request = 0,
+                                         .status = Errno{ECONNREFUSED},
+                                         .local = {},
+                                         .remote = {},
+                                         .parameters = {}};
     Call call;
     vrdma_rsp_iw_event response{};
     ASSERT_TRUE(verbs_->iw_get_event(call, {}, response));

@@ -52,7 +52,7 @@ TEST_P(LostRnicTest, AllThatTheRnicGaveIsGoneWhenTheGuestIsTold) {
 }
 
 // The VMM's mapping would keep the RNIC's file open.
-TEST_P(LostRnicTest, MappingsOfTheRnicLeaveTheWindowAndTheDoorbellAreaStays) {
+TEST_P(LostRnicTest, MappingsOfTheRnicLeaveTheSharedMemoryRegionAndTheDoorbellAreaStays) {
     start_queues();
     const auto serve_one = [&] {
         auto request = channel_->receive();
@@ -72,7 +72,7 @@ TEST_P(LostRnicTest, MappingsOfTheRnicLeaveTheWindowAndTheDoorbellAreaStays) {
     EXPECT_EQ(undo.type(), vhost::BackendRequest::kShmemUnmap);
     EXPECT_EQ(undo.mapping.region_offset, queue.mapping.region_offset);
     EXPECT_EQ(undo.mapping.length, queue.mapping.length);
-    EXPECT_EQ(device_->status().window_used, doorbells.mapping.length);
+    EXPECT_EQ(device_->status().shm_used, doorbells.mapping.length);
 }
 
 TEST_P(LostRnicTest, WhatTheGuestGivesBackIsTakenAndAllElseIsRefused) {

@@ -11,45 +11,45 @@ namespace {
 
 constexpr uint64_t kPage = 4096;
 
-TEST(WindowAllocatorTest, GivesDisjointRanges) {
-    WindowAllocator window(8 * kPage);
+TEST(ShmAllocatorTest, GivesDisjointRanges) {
+    ShmAllocator shm(8 * kPage);
     std::set<uint64_t> offsets;
     for (int i = 0; i < 8; ++i) {
-        auto offset = window.allocate(kPage);
+        auto offset = shm.allocate(kPage);
         ASSERT_TRUE(offset.has_value());
         EXPECT_TRUE(offsets.insert(*offset).second);
-        EXPECT_LT(*offset, window.size());
+        EXPECT_LT(*offset, shm.size());
     }
-    EXPECT_EQ(window.allocate(kPage).error(), Errno{ENOMEM});
-    EXPECT_EQ(window.used(), window.size());
+    EXPECT_EQ(shm.allocate(kPage).error(), Errno{ENOMEM});
+    EXPECT_EQ(shm.used(), shm.size());
 }
 
-TEST(WindowAllocatorTest, FreedRangesMergeInAnyOrder) {
+TEST(ShmAllocatorTest, FreedRangesMergeInAnyOrder) {
     for (const auto& order : {std::array{0, 1, 2}, {2, 1, 0}, {0, 2, 1}, {1, 0, 2}}) {
-        WindowAllocator window(3 * kPage);
+        ShmAllocator shm(3 * kPage);
         std::array<uint64_t, 3> offsets{};
         for (auto& offset : offsets) {
-            offset = window.allocate(kPage).value();
+            offset = shm.allocate(kPage).value();
         }
         for (const int i : order) {
-            window.free(offsets[i], kPage);
+            shm.free(offsets[i], kPage);
         }
-        EXPECT_EQ(window.used(), 0U);
-        EXPECT_TRUE(window.allocate(3 * kPage).has_value());
+        EXPECT_EQ(shm.used(), 0U);
+        EXPECT_TRUE(shm.allocate(3 * kPage).has_value());
     }
 }
 
-TEST(WindowAllocatorTest, RefusesWhatIsLargerThanAnyFreeRange) {
-    WindowAllocator window(4 * kPage);
-    const uint64_t first = window.allocate(kPage).value();
-    ASSERT_TRUE(window.allocate(kPage).has_value());
-    window.free(first, kPage);
-    EXPECT_EQ(window.allocate(3 * kPage).error(), Errno{ENOMEM});
+TEST(ShmAllocatorTest, RefusesWhatIsLargerThanAnyFreeRange) {
+    ShmAllocator shm(4 * kPage);
+    const uint64_t first = shm.allocate(kPage).value();
+    ASSERT_TRUE(shm.allocate(kPage).has_value());
+    shm.free(first, kPage);
+    EXPECT_EQ(shm.allocate(3 * kPage).error(), Errno{ENOMEM});
 }
 
-TEST(WindowAllocatorTest, AWindowWithoutSizeHasNoRoom) {
-    WindowAllocator window;
-    EXPECT_EQ(window.allocate(kPage).error(), Errno{ENOMEM});
+TEST(ShmAllocatorTest, ARegionWithoutSizeHasNoRoom) {
+    ShmAllocator shm;
+    EXPECT_EQ(shm.allocate(kPage).error(), Errno{ENOMEM});
 }
 
 TEST(HandleTableTest, AFreedHandleIsTheLastToComeBack) {

@@ -9,21 +9,21 @@ namespace vrdma::device {
 namespace {
 
 struct CmState {
-    rnic::CmFileInit init;  // of the last file
+    rnic::UcmaFileInit init;  // of the last file
     int files = 0;
     uint32_t command = 0;
     std::vector<std::byte> in;
     size_t room = 0;
-    rnic::CmFile* other = nullptr;
-    Result<rnic::CmAnswer> answer = rnic::CmAnswer{};
+    rnic::UcmaFile* other = nullptr;
+    Result<rnic::UcmaAnswer> answer = rnic::UcmaAnswer{};
 };
 
-class FakeCmFile final : public rnic::CmFile {
+class FakeUcmaFile final : public rnic::UcmaFile {
   public:
-    explicit FakeCmFile(CmState& state) : state_(state) { ++state_.files; }
-    ~FakeCmFile() override { --state_.files; }
-    Result<rnic::CmAnswer> execute(uint32_t command, std::span<const std::byte> in,
-                                   std::span<std::byte> out, rnic::CmFile* other) override {
+    explicit FakeUcmaFile(CmState& state) : state_(state) { ++state_.files; }
+    ~FakeUcmaFile() override { --state_.files; }
+    Result<rnic::UcmaAnswer> execute(uint32_t command, std::span<const std::byte> in,
+                                     std::span<std::byte> out, rnic::UcmaFile* other) override {
         state_.command = command;
         state_.in.assign(in.begin(), in.end());
         state_.room = out.size();
@@ -40,45 +40,46 @@ class PortWithFiles final : public FakePort {
   public:
     PortWithFiles(FakeRnicState& state, CmState& cm)
         : FakePort(state, &FakeRnicState::ports, "port"), cm_(cm) {}
-    Result<std::unique_ptr<rnic::CmFile>> open_cm_file(const rnic::CmFileInit& init) override {
+    Result<std::unique_ptr<rnic::UcmaFile>> open_ucma_file(
+        const rnic::UcmaFileInit& init) override {
         cm_.init = init;
-        return std::make_unique<FakeCmFile>(cm_);
+        return std::make_unique<FakeUcmaFile>(cm_);
     }
 
   private:
     CmState& cm_;
 };
 
-class RdmaCmCommandsTest : public CommandTest {
+class UcmaCommandsTest : public CommandTest {
   protected:
     static constexpr uint32_t kFiles = 3;
     static constexpr uint64_t kGuid = 0x1122334455667788;
 
-    RdmaCmCommandsTest() {
+    UcmaCommandsTest() {
         auto attributes = FakeRnic().attributes();
-        attributes.rdma_cm = true;
+        attributes.ucma = true;
         attributes.node_guid = kGuid;
         Limits limits;
-        limits.connection_files = kFiles;
+        limits.ucma_files = kFiles;
         verbs_ = std::make_unique<Verbs>(
             Verbs::Options{
                 .guest = "guest", .limits = limits, .attributes = attributes, .udata_pointers = {}},
-            roce_, window_, DoorbellMemory{.fd = 3, .length = VRDMA_WINDOW_PAGE_SIZE},
+            roce_, shm_, DoorbellMemory{.fd = 3, .length = VRDMA_SHM_PAGE_SIZE},
             [this] { return memory_.as_guest_memory(); }, logger_);
     }
-    ~RdmaCmCommandsTest() override { verbs_.reset(); }
+    ~UcmaCommandsTest() override { verbs_.reset(); }
 
     std::pair<int, uint32_t> open() {
-        auto request = make<vrdma_cmd_cm_open>(VRDMA_CMD_CM_OPEN);
+        auto request = make<vrdma_cmd_ucma_open>(VRDMA_CMD_UCMA_OPEN);
         request.ibdev_index = htole32(6);
         return ask(request);
     }
     struct CommandRequest {
-        vrdma_cmd_cm_command head;
+        vrdma_cmd_ucma_command head;
         std::array<std::byte, 5> udata;
     };
     CommandRequest command(uint32_t file, uint32_t other = VRDMA_NO_HANDLE) {
-        CommandRequest request{make<vrdma_cmd_cm_command>(VRDMA_CMD_CM_COMMAND),
+        CommandRequest request{make<vrdma_cmd_ucma_command>(VRDMA_CMD_UCMA_COMMAND),
                                {std::byte{1}, std::byte{2}}};
         request.head.hdr.udata_in_len = htole16(sizeof(request.udata));
         request.head.hdr.udata_out_len = htole16(16);
@@ -99,12 +100,12 @@ class RdmaCmCommandsTest : public CommandTest {
 };
 
 TEST_F(CommandTest, TheConnectionManagersFilesAreNotThereWithoutTheFeature) {
-    EXPECT_EQ(ask(make<vrdma_cmd_cm_open>(VRDMA_CMD_CM_OPEN)).first, EOPNOTSUPP);
-    EXPECT_EQ(ask(make<vrdma_cmd_handle>(VRDMA_CMD_CM_CLOSE)).first, EOPNOTSUPP);
-    EXPECT_EQ(ask(make<vrdma_cmd_cm_command>(VRDMA_CMD_CM_COMMAND)).first, EOPNOTSUPP);
+    EXPECT_EQ(ask(make<vrdma_cmd_ucma_open>(VRDMA_CMD_UCMA_OPEN)).first, EOPNOTSUPP);
+    EXPECT_EQ(ask(make<vrdma_cmd_handle>(VRDMA_CMD_UCMA_CLOSE)).first, EOPNOTSUPP);
+    EXPECT_EQ(ask(make<vrdma_cmd_ucma_command>(VRDMA_CMD_UCMA_COMMAND)).first, EOPNOTSUPP);
 }
 
-TEST_F(RdmaCmCommandsTest, AFileKnowsItsDevice) {
+TEST_F(UcmaCommandsTest, AFileKnowsItsDevice) {
     const auto [status, handle] = open();
     ASSERT_EQ(status, 0);
     EXPECT_EQ(cm_.init.handle, handle);
@@ -112,30 +113,30 @@ TEST_F(RdmaCmCommandsTest, AFileKnowsItsDevice) {
     EXPECT_EQ(cm_.init.node_guid, kGuid);
 }
 
-TEST_F(RdmaCmCommandsTest, FilesAreLimited) {
+TEST_F(UcmaCommandsTest, FilesAreLimited) {
     for (uint32_t i = 0; i < kFiles; ++i) {
         EXPECT_EQ(open().first, 0);
     }
     EXPECT_EQ(open().first, EDQUOT);
-    EXPECT_EQ(verbs_->counts().connection_files, kFiles);
+    EXPECT_EQ(verbs_->counts().ucma_files, kFiles);
 }
 
-TEST_F(RdmaCmCommandsTest, ClosingEndsTheFile) {
-    auto request = make<vrdma_cmd_handle>(VRDMA_CMD_CM_CLOSE);
+TEST_F(UcmaCommandsTest, ClosingEndsTheFile) {
+    auto request = make<vrdma_cmd_handle>(VRDMA_CMD_UCMA_CLOSE);
     request.handle = htole32(open().second);
     EXPECT_EQ(ask(request).first, 0);
     EXPECT_EQ(cm_.files, 0);
     EXPECT_EQ(ask(request).first, EINVAL);
 }
 
-TEST_F(RdmaCmCommandsTest, LosingTheRnicEndsAllFiles) {
+TEST_F(UcmaCommandsTest, LosingTheRnicEndsAllFiles) {
     open();
     open();
     verbs_->release_all();
     EXPECT_EQ(cm_.files, 0);
 }
 
-TEST_F(RdmaCmCommandsTest, ACommandGoesToItsFileAsItIs) {
+TEST_F(UcmaCommandsTest, ACommandGoesToItsFileAsItIs) {
     const uint32_t file = open().second;
     EXPECT_EQ(status_of(command(file)), 0);
     EXPECT_EQ(cm_.command, 17u);
@@ -145,7 +146,7 @@ TEST_F(RdmaCmCommandsTest, ACommandGoesToItsFileAsItIs) {
     EXPECT_EQ(cm_.other, nullptr);
 }
 
-TEST_F(RdmaCmCommandsTest, AnotherFileIsOneOfTheDevice) {
+TEST_F(UcmaCommandsTest, AnotherFileIsOneOfTheDevice) {
     const uint32_t file = open().second;
     EXPECT_EQ(status_of(command(file, open().second)), 0);
     EXPECT_NE(cm_.other, nullptr);
@@ -153,7 +154,7 @@ TEST_F(RdmaCmCommandsTest, AnotherFileIsOneOfTheDevice) {
     EXPECT_EQ(status_of(command(77)), EINVAL);
 }
 
-TEST_F(RdmaCmCommandsTest, ErrorsAreThoseOfTheConnectionManager) {
+TEST_F(UcmaCommandsTest, ErrorsAreThoseOfTheConnectionManager) {
     cm_.answer = fail(EADDRINUSE);
     EXPECT_EQ(status_of(command(open().second)), EADDRINUSE);
 }

@@ -21,8 +21,8 @@ using testing::HasSubstr;
 constexpr uint64_t kPage = 4096;
 constexpr uint64_t kRamSize = 64 * kPage;
 
-// A window that maps at once, and counts.
-class FakeWindow : public WindowMapper {
+// A shared memory region that maps at once, and counts.
+class FakeShm : public ShmMapper {
   public:
     Result<uint64_t> map(int fd, uint64_t fd_offset, uint64_t length) override {
         if (refuse != 0) {
@@ -68,7 +68,7 @@ class VerbsTest : public testing::Test {
         attributes.has_srq = true;
         verbs_ = std::make_unique<Verbs>(
             Verbs::Options{.guest = "guest7", .limits = limits, .attributes = attributes}, port_,
-            window_, DoorbellMemory{.fd = 3, .length = 8 * kPage}, [this] { return memory_; },
+            shm_, DoorbellMemory{.fd = 3, .length = 8 * kPage}, [this] { return memory_; },
             std::make_shared<spdlog::logger>(
                 "test", std::make_shared<spdlog::sinks::ostream_sink_mt>(log_)));
     }
@@ -119,7 +119,7 @@ class VerbsTest : public testing::Test {
     std::ostringstream log_;
     FakeRnicState state_;
     FakePort port_{state_, &FakeRnicState::ports, "port"};
-    FakeWindow window_;
+    FakeShm shm_;
     std::shared_ptr<const memory::GuestMemory> memory_;
     std::unique_ptr<Verbs> verbs_;
 };
@@ -183,7 +183,7 @@ TEST_F(VerbsTest, EndingAContextFreesWhatItOwnsAndNothingElse) {
     EXPECT_EQ(counts.memory_regions, 1U);
     EXPECT_EQ(counts.registered_bytes, 100U);
     EXPECT_EQ(counts.mappings, 1U);
-    EXPECT_EQ(window_.mapped.size(), 1U);
+    EXPECT_EQ(shm_.mapped.size(), 1U);
 }
 
 TEST_F(VerbsTest, DestroyingTheDeviceFreesEverythingInOrderOfDependence) {
@@ -272,13 +272,13 @@ TEST_F(VerbsTest, AVerbThatTheRnicRefusesLeavesNothing) {
     EXPECT_TRUE(run(&Verbs::dealloc_pd, handle(my_pd), context));
 }
 
-TEST_F(VerbsTest, MmapAsksTheWindowForWhatTheRnicNames) {
+TEST_F(VerbsTest, MmapAsksTheSharedMemoryRegionForWhatTheRnicNames) {
     const uint32_t context = uctx();
     auto mapping = run(&Verbs::mmap, {.hdr = {}, .offset = 0x5000, .length = 2 * kPage}, context);
     ASSERT_TRUE(mapping);
-    EXPECT_EQ(mapping->window_offset, 0x10000U);
-    EXPECT_EQ(window_.last_fd, 7);
-    EXPECT_EQ(window_.last_fd_offset, 0x2000U);
+    EXPECT_EQ(mapping->shm_offset, 0x10000U);
+    EXPECT_EQ(shm_.last_fd, 7);
+    EXPECT_EQ(shm_.last_fd_offset, 0x2000U);
     EXPECT_EQ(error_of(run(&Verbs::mmap, {.hdr = {}, .offset = 0x6000, .length = kPage}, context)),
               Errno{EINVAL});
 }
@@ -287,23 +287,21 @@ TEST_F(VerbsTest, MunmapTakesExactlyWhatMmapReturnedToTheSameContext) {
     const uint32_t context = uctx();
     const uint32_t other = uctx();
     const uint64_t offset =
-        run(&Verbs::mmap, {.hdr = {}, .offset = 0x5000, .length = 2 * kPage}, context)
-            ->window_offset;
+        run(&Verbs::mmap, {.hdr = {}, .offset = 0x5000, .length = 2 * kPage}, context)->shm_offset;
     const auto unmap = [&](uint64_t at, uint64_t length, uint32_t by) {
-        return error_of(
-            run(&Verbs::munmap, {.hdr = {}, .window_offset = at, .length = length}, by));
+        return error_of(run(&Verbs::munmap, {.hdr = {}, .shm_offset = at, .length = length}, by));
     };
     EXPECT_EQ(unmap(offset, kPage, context), Errno{EINVAL});
     EXPECT_EQ(unmap(offset + kPage, kPage, context), Errno{EINVAL});
     EXPECT_EQ(unmap(offset, 2 * kPage, other), Errno{EINVAL});
     EXPECT_EQ(unmap(offset, 2 * kPage, context), Errno{0});
     EXPECT_EQ(unmap(offset, 2 * kPage, context), Errno{EINVAL});
-    EXPECT_TRUE(window_.mapped.empty());
+    EXPECT_TRUE(shm_.mapped.empty());
 }
 
-TEST_F(VerbsTest, AFullWindowIsEnomem) {
+TEST_F(VerbsTest, AFullSharedMemoryRegionIsEnomem) {
     const uint32_t context = uctx();
-    window_.refuse = ENOMEM;
+    shm_.refuse = ENOMEM;
     EXPECT_EQ(error_of(run(&Verbs::mmap, {.hdr = {}, .offset = 0x5000, .length = kPage}, context)),
               Errno{ENOMEM});
     EXPECT_EQ(verbs_->counts().mappings, 0U);
@@ -313,9 +311,9 @@ TEST_F(VerbsTest, TheDoorbellAreaIsMappedOnce) {
     const auto first = run(&Verbs::map_doorbells, {}, VRDMA_NO_HANDLE);
     const auto second = run(&Verbs::map_doorbells, {}, VRDMA_NO_HANDLE);
     ASSERT_TRUE(first && second);
-    EXPECT_EQ(first->window_offset, second->window_offset);
+    EXPECT_EQ(first->shm_offset, second->shm_offset);
     EXPECT_EQ(first->length, 8 * kPage);
-    EXPECT_EQ(window_.mapped.size(), 1U);
+    EXPECT_EQ(shm_.mapped.size(), 1U);
 }
 
 TEST_F(VerbsTest, GidsReachThePort) {

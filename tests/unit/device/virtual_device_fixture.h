@@ -26,7 +26,7 @@
 namespace vrdma::device {
 
 inline constexpr uint64_t kPage = 4096;
-inline constexpr uint64_t kWindowSize = 1 << 20;
+inline constexpr uint64_t kShmSize = 1 << 20;
 
 class VirtualDeviceTest : public testing::TestWithParam<bool> {
   protected:
@@ -78,10 +78,10 @@ class VirtualDeviceTest : public testing::TestWithParam<bool> {
         }
         features_ = vmm_->negotiate(wanted);
         ASSERT_TRUE(vmm_->share(memory_));
-        const __le64 size = htole64(kWindowSize);
-        ASSERT_TRUE(vmm_->set_config(offsetof(vrdma_config, window_size),
-                                     std::as_bytes(std::span(&size, 1))));
-        channel_ = vmm_->open_back_channel();
+        const __le64 size = htole64(kShmSize);
+        ASSERT_TRUE(
+            vmm_->set_config(offsetof(vrdma_config, shm_size), std::as_bytes(std::span(&size, 1))));
+        channel_ = vmm_->open_backend_requests();
     }
 
     void disconnect() {
@@ -96,7 +96,7 @@ class VirtualDeviceTest : public testing::TestWithParam<bool> {
         }
     }
 
-    void serve_window() { channel_->serve(window_); }
+    void serve_shm() { channel_->serve(shm_); }
 
     test::DriverQueue& control() { return *queues_.at(VRDMA_VQ_CONTROL); }
 
@@ -154,9 +154,9 @@ class VirtualDeviceTest : public testing::TestWithParam<bool> {
     std::unique_ptr<VirtualDevice> device_;
     std::unique_ptr<vhost::Listener> listener_;
     std::thread thread_;
-    test::FakeWindow window_{kWindowSize};
+    test::FakeShm shm_{kShmSize};
     std::unique_ptr<test::FakeVmm> vmm_;
-    std::unique_ptr<test::FakeBackChannel> channel_;
+    std::unique_ptr<test::FakeBackendRequests> channel_;
     uint64_t features_ = 0;
     std::map<uint32_t, std::unique_ptr<test::DriverQueue>> queues_;
 };

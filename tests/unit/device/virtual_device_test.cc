@@ -18,18 +18,18 @@ TEST_P(VirtualDeviceTest, ConfigurationSpaceDescribesTheDevice) {
     std::memcpy(&config, space.data(), sizeof(config));
     EXPECT_TRUE(vrdma_config_valid(&config));
     EXPECT_EQ(le32toh(config.driver_id), 14U);
-    EXPECT_EQ(le64toh(config.window_size), kWindowSize);
+    EXPECT_EQ(le64toh(config.shm_size), kShmSize);
     EXPECT_EQ(config.mac[5], 3);
     // The EUI-64 of the MAC address.
     EXPECT_EQ(be64toh(config.node_guid), 0x505400fffe010203U);
     EXPECT_TRUE(vmm_->get_config(8, sizeof(config)).empty());
 }
 
-TEST_P(VirtualDeviceTest, OnlyTheWindowSizeIsWritable) {
+TEST_P(VirtualDeviceTest, OnlyTheSharedMemoryRegionSizeIsWritable) {
     const __le32 value = htole32(1);
     EXPECT_FALSE(vmm_->set_config(0, bytes(value)));
     EXPECT_FALSE(vmm_->set_config(offsetof(vrdma_config, max_qp), bytes(value)));
-    EXPECT_FALSE(vmm_->set_config(offsetof(vrdma_config, window_size), bytes(value)));
+    EXPECT_FALSE(vmm_->set_config(offsetof(vrdma_config, shm_size), bytes(value)));
 }
 
 TEST_P(VirtualDeviceTest, AnswersACommand) {
@@ -125,16 +125,16 @@ TEST_P(VirtualDeviceTest, RunCountAndRunsMustAgree) {
     EXPECT_EQ(ask<vrdma_rsp_reg_mr>(with_runs(1)).first, uint32_t{ENOMEM});
 }
 
-TEST_P(VirtualDeviceTest, MmapShowsTheRnicsMemoryInTheWindow) {
+TEST_P(VirtualDeviceTest, MmapShowsTheRnicsMemoryInTheSharedMemoryRegion) {
     start_queues();
-    serve_window();
+    serve_shm();
     auto mapping = memory::Mapping::map(mmap_file_.get(), 0x2000, kPage);
     ASSERT_TRUE(mapping);
     mapping->data()[5] = std::byte{99};
     auto [status, response] = ask<vrdma_rsp_mmap>(bytes(mmap_request(alloc_ucontext())));
     ASSERT_EQ(status, 0U);
     ASSERT_EQ(channel_->maps(), 1U);
-    EXPECT_EQ(window_.data()[le64toh(response.window_offset) + 5], std::byte{99});
+    EXPECT_EQ(shm_.data()[le64toh(response.shm_offset) + 5], std::byte{99});
 }
 
 TEST_P(VirtualDeviceTest, StoppingTheQueueEndsAWaitForTheVmmAndTheCommandIsExecutedAgain) {
@@ -202,7 +202,7 @@ TEST_P(VirtualDeviceTest, AVmmThatCannotMapIsEnomemToTheVerb) {
     channel_->reply(channel_->receive(), EMFILE);
     control().wait_used();
     EXPECT_EQ(le32toh(memory_.at<vrdma_rsp_mmap>(answer)->hdr.status), uint32_t{ENOMEM});
-    EXPECT_EQ(device_->status().window_used, 0U);
+    EXPECT_EQ(device_->status().shm_used, 0U);
 }
 
 TEST_P(VirtualDeviceTest, WhatTheRnicsDriverRefusesToMapIsEinvalToTheVerb) {
@@ -212,22 +212,22 @@ TEST_P(VirtualDeviceTest, WhatTheRnicsDriverRefusesToMapIsEinvalToTheVerb) {
     channel_->reply(channel_->receive(), EINVAL);
     control().wait_used();
     EXPECT_EQ(le32toh(memory_.at<vrdma_rsp_mmap>(answer)->hdr.status), uint32_t{EINVAL});
-    EXPECT_EQ(device_->status().window_used, 0U);
+    EXPECT_EQ(device_->status().shm_used, 0U);
 }
 
-TEST_P(VirtualDeviceTest, AWindowTooSmallIsEnomemAndTheNextOneFits) {
+TEST_P(VirtualDeviceTest, ASharedMemoryRegionTooSmallIsEnomemAndTheNextOneFits) {
     start_queues();
-    serve_window();
+    serve_shm();
     const uint32_t uctx = alloc_ucontext();
     auto request = mmap_request(uctx);
-    request.length = htole64(kWindowSize + kPage);
+    request.length = htole64(kShmSize + kPage);
     EXPECT_EQ(ask<vrdma_rsp_mmap>(bytes(request)).first, uint32_t{ENOMEM});
     EXPECT_EQ(ask<vrdma_rsp_mmap>(bytes(mmap_request(uctx))).first, 0U);
 }
 
 TEST_P(VirtualDeviceTest, ResetFreesEverything) {
     start_queues();
-    serve_window();
+    serve_shm();
     const uint32_t uctx = alloc_ucontext();
     ASSERT_EQ(ask<vrdma_rsp_mmap>(bytes(mmap_request(uctx))).first, 0U);
     for (auto& [index, queue] : queues_) {
@@ -236,7 +236,7 @@ TEST_P(VirtualDeviceTest, ResetFreesEverything) {
     ASSERT_TRUE(vmm_->acknowledged(vhost::Request::kResetDevice));
     EXPECT_EQ(seen(&FakeRnicState::contexts), 0);
     EXPECT_EQ(device_->status().objects.mappings, 0U);
-    EXPECT_EQ(device_->status().window_used, 0U);
+    EXPECT_EQ(device_->status().shm_used, 0U);
     start_queues();
     EXPECT_EQ(ask<vrdma_rsp_mmap>(bytes(mmap_request(alloc_ucontext()))).first, 0U);
 }
@@ -258,7 +258,7 @@ TEST_P(VirtualDeviceTest, StopAndResumeKeepsEverything) {
 
 TEST_P(VirtualDeviceTest, AVmmThatGoesTakesEverythingWithIt) {
     start_queues();
-    serve_window();
+    serve_shm();
     ASSERT_EQ(ask<vrdma_rsp_mmap>(bytes(mmap_request(alloc_ucontext()))).first, 0U);
     disconnect();
     connect();

@@ -17,22 +17,23 @@
 namespace vrdma::device {
 namespace {
 
-constexpr uint64_t kPage = VRDMA_WINDOW_PAGE_SIZE;
-constexpr size_t kMappings = vhost::BackChannel::kMaxOutstanding + 100;
+constexpr uint64_t kPage = VRDMA_SHM_PAGE_SIZE;
+constexpr size_t kMappings = vhost::BackendRequests::kMaxOutstanding + 100;
 constexpr int kPatience = 10000;  // milliseconds, for what takes a few
 
-class VmmWindowTest : public testing::Test {
+class VmmShmTest : public testing::Test {
   protected:
-    VmmWindowTest() {
+    VmmShmTest() {
         int sockets[2];
         EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets), 0);
         EXPECT_EQ(::ftruncate(file_.get(), kPage), 0);
-        channel_ = std::make_shared<vhost::BackChannel>(FileDescriptor(sockets[0]), true, logger_);
-        vmm_ = std::make_unique<test::FakeBackChannel>(FileDescriptor(sockets[1]));
-        window_.set_channel(channel_);
-        EXPECT_TRUE(window_.set_size(kMappings * kPage));
+        channel_ =
+            std::make_shared<vhost::BackendRequests>(FileDescriptor(sockets[0]), true, logger_);
+        vmm_ = std::make_unique<test::FakeBackendRequests>(FileDescriptor(sockets[1]));
+        shm_.set_channel(channel_);
+        EXPECT_TRUE(shm_.set_size(kMappings * kPage));
     }
-    ~VmmWindowTest() override { channel_->close(); }
+    ~VmmShmTest() override { channel_->close(); }
 
     // Handles the VMM's replies, as the connection's thread does, until `done`; `wake_`
     // has it look.
@@ -44,13 +45,13 @@ class VmmWindowTest : public testing::Test {
         }
     }
 
-    // Fills the window, page by page.
+    // Fills the shared memory region, page by page.
     std::vector<uint64_t> map_all() {
         std::vector<uint64_t> offsets;
         std::atomic<bool> done = false;
         std::thread control([&] {
             for (size_t i = 0; i < kMappings; ++i) {
-                offsets.push_back(window_.map(file_.get(), 0, kPage).value());
+                offsets.push_back(shm_.map(file_.get(), 0, kPage).value());
             }
             done = true;
             ::eventfd_write(wake_.get(), 1);
@@ -64,53 +65,53 @@ class VmmWindowTest : public testing::Test {
         std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::null_sink_mt>());
     FileDescriptor file_{::memfd_create("queue", MFD_CLOEXEC)};
     FileDescriptor wake_{::eventfd(0, EFD_CLOEXEC)};
-    test::FakeWindow vmm_window_{kMappings * kPage};
-    VmmWindow window_{"guest", logger_};
-    std::shared_ptr<vhost::BackChannel> channel_;
-    std::unique_ptr<test::FakeBackChannel> vmm_;
+    test::FakeShm vmm_shm_{kMappings * kPage};
+    VmmShm shm_{"guest", logger_};
+    std::shared_ptr<vhost::BackendRequests> channel_;
+    std::unique_ptr<test::FakeBackendRequests> vmm_;
 };
 
-TEST_F(VmmWindowTest, MoreUnmapsThanTheChannelTakesAtOnceAreAllDone) {
-    vmm_->serve(vmm_window_);
+TEST_F(VmmShmTest, MoreUnmapsThanTheChannelTakesAtOnceAreAllDone) {
+    vmm_->serve(vmm_shm_);
     const auto offsets = map_all();
     // No reply is handled meanwhile.
     for (const uint64_t offset : offsets) {
-        window_.unmap(offset, kPage);
+        shm_.unmap(offset, kPage);
     }
-    handle_replies_until([&] { return window_.used() == 0; });
+    handle_replies_until([&] { return shm_.used() == 0; });
     handle_replies_until([&] { return vmm_->unmaps() == kMappings; });
 }
 
-TEST_F(VmmWindowTest, AMapFindsRoomInTheChannelWhileUnmapsWait) {
-    vmm_->serve(vmm_window_);
+TEST_F(VmmShmTest, AMapFindsRoomInTheChannelWhileUnmapsWait) {
+    vmm_->serve(vmm_shm_);
     for (const uint64_t offset : map_all()) {
-        window_.unmap(offset, kPage);
+        shm_.unmap(offset, kPage);
     }
     EXPECT_EQ(map_all().size(), kMappings);
 }
 
-TEST_F(VmmWindowTest, TheSizeOfAWindowInUseStays) {
-    vmm_->serve(vmm_window_);
+TEST_F(VmmShmTest, TheSizeOfASharedMemoryRegionInUseStays) {
+    vmm_->serve(vmm_shm_);
     const auto offsets = map_all();
-    EXPECT_EQ(window_.set_size(kPage), tl::unexpected(Errno{EBUSY}));
-    EXPECT_TRUE(window_.set_size(kMappings * kPage));
+    EXPECT_EQ(shm_.set_size(kPage), tl::unexpected(Errno{EBUSY}));
+    EXPECT_TRUE(shm_.set_size(kMappings * kPage));
     for (const uint64_t offset : offsets) {
-        window_.unmap(offset, kPage);
+        shm_.unmap(offset, kPage);
     }
-    handle_replies_until([&] { return window_.used() == 0; });
-    EXPECT_TRUE(window_.set_size(kPage));
-    EXPECT_EQ(window_.size(), kPage);
+    handle_replies_until([&] { return shm_.used() == 0; });
+    EXPECT_TRUE(shm_.set_size(kPage));
+    EXPECT_EQ(shm_.size(), kPage);
 }
 
-TEST_F(VmmWindowTest, AChannelThatIsClosedIsEnotconn) {
+TEST_F(VmmShmTest, AChannelThatIsClosedIsEnotconn) {
     channel_->close();
-    EXPECT_EQ(window_.map(file_.get(), 0, kPage), tl::unexpected(Errno{ENOTCONN}));
-    EXPECT_EQ(window_.used(), 0U);
+    EXPECT_EQ(shm_.map(file_.get(), 0, kPage), tl::unexpected(Errno{ENOTCONN}));
+    EXPECT_EQ(shm_.used(), 0U);
 }
 
-TEST_F(VmmWindowTest, ACancelledMapDoesNotWait) {
-    window_.cancel();
-    EXPECT_EQ(window_.map(file_.get(), 0, kPage), tl::unexpected(Errno{ECANCELED}));
+TEST_F(VmmShmTest, ACancelledMapDoesNotWait) {
+    shm_.cancel();
+    EXPECT_EQ(shm_.map(file_.get(), 0, kPage), tl::unexpected(Errno{ECANCELED}));
 }
 
 }  // namespace

@@ -14,7 +14,7 @@
 namespace vrdma::uverbs {
 namespace {
 
-using Type = rnic::ConnectionEvent::Type;
+using Type = rnic::IwCmEvent::Type;
 
 class FakeQp final : public rnic::QueuePair {
   public:
@@ -70,10 +70,10 @@ class ConnectionsTest : public testing::Test {
         return cm.last<rdma_ucm_listen>(RDMA_USER_CM_CMD_LISTEN).id;
     }
     // The next event, which may be on its way.
-    rnic::ConnectionEvent event() {
-        std::optional<rnic::ConnectionEvent> next;
+    rnic::IwCmEvent event() {
+        std::optional<rnic::IwCmEvent> next;
         EXPECT_TRUE(eventually([&] { return (next = port->next_event()).has_value(); }));
-        return next.value_or(rnic::ConnectionEvent{});
+        return next.value_or(rnic::IwCmEvent{});
     }
 
     static constexpr uint32_t kRoceV2 = 2;
@@ -128,7 +128,7 @@ TEST_F(ConnectionsTest, EventsAreAnnouncedOnceUntilTheyAreTaken) {
     cm.report(kDisconnectedEvent, kernel_id);
     ASSERT_TRUE(eventually([&] { return cm.live_ids() == 0; }));
     EXPECT_THAT(sink.events(1),
-                testing::ElementsAre(FakeSink::Event{rnic::AsyncEventType::kConnection, 1}));
+                testing::ElementsAre(FakeSink::Event{rnic::AsyncEventType::kIwCm, 1}));
     EXPECT_EQ(event().type, Type::kReply);
     EXPECT_EQ(event().type, Type::kClosed);
     EXPECT_FALSE(port->next_event());

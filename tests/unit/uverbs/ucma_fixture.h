@@ -30,19 +30,19 @@ class UcmaTest : public GuestTest {
         file = open_file(0);
     }
 
-    std::unique_ptr<rnic::CmFile> open_file(uint32_t handle) {
+    std::unique_ptr<rnic::UcmaFile> open_file(uint32_t handle) {
         return port
-            ->open_cm_file({.handle = handle, .ibdev_index = kIbdevIndex, .node_guid = kNodeGuid})
+            ->open_ucma_file({.handle = handle, .ibdev_index = kIbdevIndex, .node_guid = kNodeGuid})
             .value();
     }
 
     // The status of a command.
     template <typename Request>
-    int run(rnic::CmFile& in, uint32_t command, const Request& request,
-            rnic::CmFile* other = nullptr, size_t room = 1024) {
+    int run(rnic::UcmaFile& in, uint32_t command, const Request& request,
+            rnic::UcmaFile* other = nullptr, size_t room = 1024) {
         out.assign(room, std::byte{});
         const auto done = in.execute(command, std::as_bytes(std::span(&request, 1)), out, other);
-        answer = done.value_or(rnic::CmAnswer{});
+        answer = done.value_or(rnic::UcmaAnswer{});
         return done ? 0 : to_int(done.error());
     }
     template <typename Request>
@@ -123,9 +123,9 @@ class UcmaTest : public GuestTest {
     }
 
     FakeUcma cm;
-    std::unique_ptr<rnic::CmFile> file;
+    std::unique_ptr<rnic::UcmaFile> file;
     std::vector<std::byte> out;
-    rnic::CmAnswer answer;
+    rnic::UcmaAnswer answer;
 };
 
 }  // namespace vrdma::uverbs

@@ -11,12 +11,12 @@ namespace vrdma::uverbs {
 namespace {
 
 TEST_F(UcmaTest, TheRnicSaysThatItForwardsTheInterface) {
-    EXPECT_TRUE(rnic->attributes().rdma_cm);
+    EXPECT_TRUE(rnic->attributes().ucma);
 }
 
 TEST_F(GuestTest, WithoutAConnectionManagerThereAreNoFiles) {
-    EXPECT_FALSE(rnic->attributes().rdma_cm);
-    EXPECT_EQ(port->open_cm_file({}).error(), Errno{EOPNOTSUPP});
+    EXPECT_FALSE(rnic->attributes().ucma);
+    EXPECT_EQ(port->open_ucma_file({}).error(), Errno{EOPNOTSUPP});
 }
 
 TEST_F(UcmaTest, UnknownCommandsAreNotForwarded) {

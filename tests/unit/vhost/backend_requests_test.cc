@@ -25,7 +25,7 @@ constexpr uint64_t kPage = 4096;
 // Results of requests, in the order in which they came.
 class Results {
   public:
-    vhost::BackChannel::Completion completion() {
+    vhost::BackendRequests::Completion completion() {
         return [this](Result<void> result) {
             std::lock_guard lock(mutex_);
             errors_.push_back(result ? 0 : to_int(result.error()));
@@ -50,16 +50,16 @@ class Results {
     std::vector<int> errors_;
 };
 
-class BackChannelTest : public ServerTest {
+class BackendRequestsTest : public ServerTest {
   protected:
-    BackChannelTest() {
+    BackendRequestsTest() {
         EXPECT_EQ(::ftruncate(file_.get(), 16 * kPage), 0);
         vmm_->negotiate();
-        vmm_side_ = vmm_->open_back_channel();
-        channel_ = device_.state().back_channel;
+        vmm_side_ = vmm_->open_backend_requests();
+        channel_ = device_.state().backend_requests;
     }
 
-    ~BackChannelTest() override {
+    ~BackendRequestsTest() override {
         vmm_side_.reset();
         server_.stop();  // the completions refer to the results
     }
@@ -76,12 +76,12 @@ class BackChannelTest : public ServerTest {
 
     FileDescriptor file_{::memfd_create("device", MFD_CLOEXEC)};
     std::optional<FakeVmm> vmm_{std::in_place, server_.path()};
-    std::unique_ptr<FakeBackChannel> vmm_side_;
-    std::shared_ptr<vhost::BackChannel> channel_;
+    std::unique_ptr<FakeBackendRequests> vmm_side_;
+    std::shared_ptr<vhost::BackendRequests> channel_;
     Results results_;
 };
 
-TEST_F(BackChannelTest, MapIsTheMessageThatQemuKnows) {
+TEST_F(BackendRequestsTest, MapIsTheMessageThatQemuKnows) {
     ASSERT_TRUE(map(0x7000, 3 * kPage));
     const auto request = vmm_side_->receive();
     EXPECT_EQ(request.header.request, 9u);
@@ -97,7 +97,7 @@ TEST_F(BackChannelTest, MapIsTheMessageThatQemuKnows) {
     EXPECT_EQ(results_.wait(1), std::vector{0});
 }
 
-TEST_F(BackChannelTest, AReadOnlyMappingSaysSo) {
+TEST_F(BackendRequestsTest, AReadOnlyMappingSaysSo) {
     MapRequest request;
     request.fd = file_.get();
     request.length = kPage;
@@ -106,7 +106,7 @@ TEST_F(BackChannelTest, AReadOnlyMappingSaysSo) {
     EXPECT_EQ(vmm_side_->receive().mapping.flags, 0u);
 }
 
-TEST_F(BackChannelTest, UnmapCarriesNoDescriptor) {
+TEST_F(BackendRequestsTest, UnmapCarriesNoDescriptor) {
     ASSERT_TRUE(channel_->unmap(1, 0x7000, kPage, results_.completion()));
     const auto request = vmm_side_->receive();
     EXPECT_EQ(request.header.request, 10u);
@@ -119,15 +119,15 @@ TEST_F(BackChannelTest, UnmapCarriesNoDescriptor) {
     EXPECT_EQ(results_.wait(1), std::vector{0});
 }
 
-TEST_F(BackChannelTest, WhatIsMappedIsSeenInTheWindow) {
-    FakeWindow window(1 << 20);
-    vmm_side_->serve(window);
+TEST_F(BackendRequestsTest, WhatIsMappedIsSeenInTheSharedMemoryRegion) {
+    FakeShm shm(1 << 20);
+    vmm_side_->serve(shm);
     ASSERT_TRUE(map(5 * kPage));
     ASSERT_EQ(results_.wait(1), std::vector{0});
     const std::byte value{0x5a};
     ASSERT_EQ(::pwrite(file_.get(), &value, 1, 2 * kPage + 10), 1);
-    EXPECT_EQ(window.data()[5 * kPage + 10], value);
-    window.data()[5 * kPage + 11] = std::byte{0x77};
+    EXPECT_EQ(shm.data()[5 * kPage + 10], value);
+    shm.data()[5 * kPage + 11] = std::byte{0x77};
     std::byte back{};
     ASSERT_EQ(::pread(file_.get(), &back, 1, 2 * kPage + 11), 1);
     EXPECT_EQ(back, std::byte{0x77});
@@ -138,7 +138,7 @@ TEST_F(BackChannelTest, WhatIsMappedIsSeenInTheWindow) {
     EXPECT_EQ(vmm_side_->unmaps(), 1u);
 }
 
-TEST_F(BackChannelTest, TheVmmsErrorReachesTheCompletion) {
+TEST_F(BackendRequestsTest, TheVmmsErrorReachesTheCompletion) {
     for (const auto& [value, error] : std::vector<std::pair<uint64_t, int>>{
              {EEXIST, EEXIST}, {ENOMEM, ENOMEM}, {1, EIO}, {UINT64_MAX, EIO}}) {
         const size_t before = results_.size();
@@ -148,7 +148,7 @@ TEST_F(BackChannelTest, TheVmmsErrorReachesTheCompletion) {
     }
 }
 
-TEST_F(BackChannelTest, RepliesBelongToRequestsInTheirOrder) {
+TEST_F(BackendRequestsTest, RepliesBelongToRequestsInTheirOrder) {
     ASSERT_TRUE(map(0));
     ASSERT_TRUE(channel_->unmap(1, 0, kPage, results_.completion()));
     ASSERT_TRUE(map(kPage));
@@ -161,7 +161,7 @@ TEST_F(BackChannelTest, RepliesBelongToRequestsInTheirOrder) {
     EXPECT_EQ(results_.wait(3), (std::vector{EBUSY, ENOENT, 0}));
 }
 
-TEST_F(BackChannelTest, ACompletionMayMakeTheNextRequest) {
+TEST_F(BackendRequestsTest, ACompletionMayMakeTheNextRequest) {
     MapRequest request;
     request.fd = file_.get();
     request.length = kPage;
@@ -176,7 +176,7 @@ TEST_F(BackChannelTest, ACompletionMayMakeTheNextRequest) {
     EXPECT_EQ(results_.wait(1), std::vector{0});
 }
 
-TEST_F(BackChannelTest, ADisconnectInMidMapFailsWhatIsOutstanding) {
+TEST_F(BackendRequestsTest, ADisconnectInMidMapFailsWhatIsOutstanding) {
     ASSERT_TRUE(map(0));
     ASSERT_TRUE(map(kPage));
     vmm_side_->receive();
@@ -187,7 +187,7 @@ TEST_F(BackChannelTest, ADisconnectInMidMapFailsWhatIsOutstanding) {
     EXPECT_EQ(channel_->config_changed().error(), Errno{ECONNRESET});
 }
 
-TEST_F(BackChannelTest, AChannelThatTheVmmClosesFailsAndTheConnectionGoesOn) {
+TEST_F(BackendRequestsTest, AChannelThatTheVmmClosesFailsAndTheConnectionGoesOn) {
     ASSERT_TRUE(map(0));
     vmm_side_.reset();
     EXPECT_EQ(results_.wait(1), std::vector{ECONNRESET});
@@ -195,8 +195,8 @@ TEST_F(BackChannelTest, AChannelThatTheVmmClosesFailsAndTheConnectionGoesOn) {
     EXPECT_EQ(device_.state().disconnected, 0u);
 }
 
-TEST_F(BackChannelTest, AReplyThatNobodyAskedForClosesTheChannel) {
-    FakeBackChannel::Request nothing{};
+TEST_F(BackendRequestsTest, AReplyThatNobodyAskedForClosesTheChannel) {
+    FakeBackendRequests::Request nothing{};
     nothing.header.request = 9;
     vmm_side_->reply(nothing, 0);
     // The VMM sees the end of the stream.
@@ -204,7 +204,7 @@ TEST_F(BackChannelTest, AReplyThatNobodyAskedForClosesTheChannel) {
     EXPECT_EQ(map(0).error(), Errno{ECONNRESET});
 }
 
-TEST_F(BackChannelTest, AReplyToAnotherRequestClosesTheChannel) {
+TEST_F(BackendRequestsTest, AReplyToAnotherRequestClosesTheChannel) {
     ASSERT_TRUE(map(0));
     auto request = vmm_side_->receive();
     request.header.request = 10;
@@ -213,12 +213,12 @@ TEST_F(BackChannelTest, AReplyToAnotherRequestClosesTheChannel) {
     EXPECT_EQ(server_.log().count("was not expected"), 1u);
 }
 
-TEST_F(BackChannelTest, TheLatestChannelCounts) {
+TEST_F(BackendRequestsTest, TheLatestChannelCounts) {
     ASSERT_TRUE(map(0));
     vmm_side_->receive();
-    auto second = vmm_->open_back_channel();
+    auto second = vmm_->open_backend_requests();
     EXPECT_EQ(results_.wait(1), std::vector{ECONNRESET});
-    const auto old = std::exchange(channel_, device_.state().back_channel);
+    const auto old = std::exchange(channel_, device_.state().backend_requests);
     EXPECT_NE(old, channel_);
     EXPECT_EQ(old->config_changed().error(), Errno{ECONNRESET});
     ASSERT_TRUE(map(kPage));
@@ -230,7 +230,7 @@ TEST_F(BackChannelTest, TheLatestChannelCounts) {
     EXPECT_EQ(errno, EAGAIN);
 }
 
-TEST_F(BackChannelTest, ConfigChangedNeedsNoReply) {
+TEST_F(BackendRequestsTest, ConfigChangedNeedsNoReply) {
     ASSERT_TRUE(channel_->config_changed());
     const auto request = vmm_side_->receive();
     EXPECT_EQ(request.header.request, 2u);
@@ -238,18 +238,18 @@ TEST_F(BackChannelTest, ConfigChangedNeedsNoReply) {
     EXPECT_EQ(request.header.size, 0u);
 }
 
-TEST_F(BackChannelTest, OutstandingRequestsAreBounded) {
+TEST_F(BackendRequestsTest, OutstandingRequestsAreBounded) {
     // Nobody receives: the socket fills up, and then the queue.
     size_t accepted = 0;
     Result<void> last;
-    while (accepted <= vhost::BackChannel::kMaxOutstanding) {
+    while (accepted <= vhost::BackendRequests::kMaxOutstanding) {
         last = channel_->unmap(1, 0, kPage, results_.completion());
         if (!last) {
             break;
         }
         ++accepted;
     }
-    EXPECT_EQ(accepted, vhost::BackChannel::kMaxOutstanding);
+    EXPECT_EQ(accepted, vhost::BackendRequests::kMaxOutstanding);
     EXPECT_EQ(last.error(), Errno{EAGAIN});
     // And all of it arrives once somebody does.
     for (size_t i = 0; i < accepted; ++i) {
@@ -258,7 +258,7 @@ TEST_F(BackChannelTest, OutstandingRequestsAreBounded) {
     EXPECT_EQ(results_.wait(accepted), std::vector<int>(accepted, 0));
 }
 
-TEST_F(BackChannelTest, MapsWaitForAFullSocketWithoutBlocking) {
+TEST_F(BackendRequestsTest, MapsWaitForAFullSocketWithoutBlocking) {
     size_t accepted = 0;
     while (accepted < 600 && map(0)) {
         ++accepted;
@@ -272,16 +272,16 @@ TEST_F(BackChannelTest, MapsWaitForAFullSocketWithoutBlocking) {
     EXPECT_EQ(results_.wait(accepted), std::vector<int>(accepted, 0));
 }
 
-TEST_F(BackChannelTest, ADescriptorThatIsNotOneIsRefusedAtOnce) {
+TEST_F(BackendRequestsTest, ADescriptorThatIsNotOneIsRefusedAtOnce) {
     MapRequest request;
     request.fd = -1;
     request.length = kPage;
     EXPECT_EQ(channel_->map(request, results_.completion()).error(), Errno{EBADF});
 }
 
-TEST_F(BackChannelTest, ThreadsMayMakeRequestsAtTheSameTime) {
-    FakeWindow window(1 << 20);
-    vmm_side_->serve(window);
+TEST_F(BackendRequestsTest, ThreadsMayMakeRequestsAtTheSameTime) {
+    FakeShm shm(1 << 20);
+    vmm_side_->serve(shm);
     std::vector<std::thread> threads;
     for (int i = 0; i < 3; ++i) {
         threads.emplace_back([this, i] {
@@ -298,14 +298,14 @@ TEST_F(BackChannelTest, ThreadsMayMakeRequestsAtTheSameTime) {
     EXPECT_EQ(vmm_side_->maps(), 150u);
 }
 
-TEST_F(BackChannelTest, WithoutReplyAckNothingCanBeMapped) {
+TEST_F(BackendRequestsTest, WithoutReplyAckNothingCanBeMapped) {
     const uint64_t protocol = vhost::bit(vhost::ProtocolFeature::kBackendReq);
     vmm_->send(vhost::Request::kSetProtocolFeatures, std::as_bytes(std::span(&protocol, 1)));
     SocketPair pair = make_socket_pair();
     const int theirs = pair.theirs.get();
     vmm_->send(vhost::Request::kSetBackendReqFd, {}, std::span(&theirs, 1));
     EXPECT_EQ(vmm_->ask_u64(vhost::Request::kGetQueueNum), TestDevice::kQueues);
-    channel_ = device_.state().back_channel;
+    channel_ = device_.state().backend_requests;
     EXPECT_EQ(map(0).error(), Errno{EOPNOTSUPP});
     EXPECT_TRUE(channel_->config_changed());
 }

@@ -65,7 +65,7 @@ void TestDevice::disconnected() {
     change([](State& state) {
         ++state.disconnected;
         state.memory.reset();
-        state.back_channel.reset();
+        state.backend_requests.reset();
     });
 }
 
@@ -84,8 +84,8 @@ void TestDevice::reset() {
     change([](State& state) { ++state.resets; });
 }
 
-void TestDevice::back_channel_ready(std::shared_ptr<vhost::BackChannel> channel) {
-    change([&](State& state) { state.back_channel = std::move(channel); });
+void TestDevice::backend_requests_ready(std::shared_ptr<vhost::BackendRequests> channel) {
+    change([&](State& state) { state.backend_requests = std::move(channel); });
 }
 
 void TestDevice::start_queue(uint16_t index, vhost::Virtqueue& queue) {

@@ -32,7 +32,7 @@ class TestDevice : public vhost::Device {
         unsigned memory_changes = 0;
         std::optional<uint64_t> features;
         std::shared_ptr<const memory::GuestMemory> memory;
-        std::shared_ptr<vhost::BackChannel> back_channel;
+        std::shared_ptr<vhost::BackendRequests> backend_requests;
         std::array<bool, kQueues> running{};
         std::array<unsigned, kQueues> held{};  // chains taken while hold() is in force
         std::array<std::byte, kConfigSize> config{};
@@ -58,7 +58,7 @@ class TestDevice : public vhost::Device {
     void start_queue(uint16_t index, vhost::Virtqueue& queue) override;
     void stop_queue(uint16_t index) override;
     void reset() override;
-    void back_channel_ready(std::shared_ptr<vhost::BackChannel> channel) override;
+    void backend_requests_ready(std::shared_ptr<vhost::BackendRequests> channel) override;
 
   private:
     struct Worker {

@@ -35,7 +35,7 @@ uint8_t put_private_data(Request& to, const std::vector<std::byte>& data) {
     return static_cast<uint8_t>(length);
 }
 
-rdma_ucm_conn_param conn_param(uint32_t qp_num, const rnic::ConnectionParameters& parameters) {
+rdma_ucm_conn_param conn_param(uint32_t qp_num, const rnic::IwCmParameters& parameters) {
     rdma_ucm_conn_param param{};
     param.qp_num = qp_num;
     param.private_data_len = put_private_data(param, parameters.private_data);
@@ -89,7 +89,7 @@ Result<void> CmId::resolve_route() {
     return execute(*file_, RDMA_USER_CM_CMD_RESOLVE_ROUTE, request);
 }
 
-Result<void> CmId::connect(uint32_t qp_num, const rnic::ConnectionParameters& parameters) {
+Result<void> CmId::connect(uint32_t qp_num, const rnic::IwCmParameters& parameters) {
     rdma_ucm_connect request{};
     request.conn_param = conn_param(qp_num, parameters);
     request.id = id_;
@@ -100,8 +100,7 @@ Result<void> CmId::listen(uint32_t backlog) {
     return execute(*file_, RDMA_USER_CM_CMD_LISTEN, rdma_ucm_listen{.id = id_, .backlog = backlog});
 }
 
-Result<void> CmId::accept(uint64_t uid, uint32_t qp_num,
-                          const rnic::ConnectionParameters& parameters) {
+Result<void> CmId::accept(uint64_t uid, uint32_t qp_num, const rnic::IwCmParameters& parameters) {
     rdma_ucm_accept request{};
     request.uid = uid;
     request.conn_param = conn_param(qp_num, parameters);

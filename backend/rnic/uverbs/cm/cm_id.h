@@ -34,11 +34,10 @@ class CmId {
     Result<void> resolve_address(const rnic::Endpoint& local, const rnic::Endpoint& remote);
     Result<void> resolve_route();
     // Blocks until the peer has taken or refused the TCP connection.
-    Result<void> connect(uint32_t qp_num, const rnic::ConnectionParameters& parameters);
+    Result<void> connect(uint32_t qp_num, const rnic::IwCmParameters& parameters);
     Result<void> listen(uint32_t backlog);
     // Events carry `uid` from then on.
-    Result<void> accept(uint64_t uid, uint32_t qp_num,
-                        const rnic::ConnectionParameters& parameters);
+    Result<void> accept(uint64_t uid, uint32_t qp_num, const rnic::IwCmParameters& parameters);
     Result<void> reject(const std::vector<std::byte>& private_data);
 
     struct Endpoints {

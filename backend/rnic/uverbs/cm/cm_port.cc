@@ -21,7 +21,7 @@ constexpr uint16_t kFirstUnprivilegedPort = 1024;
 // Of one waking, so that a flood of events does not keep commands from the mutex.
 constexpr unsigned kMaxEvents = 64;
 
-rnic::ConnectionParameters parameters_of(const rdma_ucm_conn_param& param) {
+rnic::IwCmParameters parameters_of(const rdma_ucm_conn_param& param) {
     const auto data = std::as_bytes(std::span(param.private_data));
     // The kernel's names are those of the other end: drivers/infiniband/core/cma.c,
     // cma_iw_handler().
@@ -70,7 +70,7 @@ Result<void> CmPort::check_free(uint32_t id) {
 }
 
 Result<void> CmPort::connect(uint32_t id, const rnic::QueuePair& qp, const rnic::Endpoint& local,
-                             const rnic::Endpoint& remote, rnic::ConnectionParameters parameters) {
+                             const rnic::Endpoint& remote, rnic::IwCmParameters parameters) {
     const auto path = addresses_.path(local.ip, remote.ip);
     if (!path) {
         return fail(path.error());
@@ -196,7 +196,7 @@ Result<void> CmPort::listen(uint32_t id, const rnic::Endpoint& local, uint32_t b
 }
 
 Result<void> CmPort::accept(uint32_t request, uint32_t id, const rnic::QueuePair& qp,
-                            const rnic::ConnectionParameters& parameters) {
+                            const rnic::IwCmParameters& parameters) {
     const std::lock_guard lock(mutex_);
     const auto found = requests_.find(request);
     if (found == requests_.end()) {
@@ -242,31 +242,31 @@ void CmPort::close(uint32_t id) {
         listeners_.erase(listener);
     }
     // Requests that the guest has not seen go; those that it has it may still accept.
-    std::erase_if(events_, [&](const rnic::ConnectionEvent& event) {
+    std::erase_if(events_, [&](const rnic::IwCmEvent& event) {
         if (event.id != id) {
             return false;
         }
-        if (event.type == rnic::ConnectionEvent::Type::kRequest) {
+        if (event.type == rnic::IwCmEvent::Type::kRequest) {
             requests_.erase(event.request);
         }
         return true;
     });
 }
 
-std::optional<rnic::ConnectionEvent> CmPort::next_event() {
+std::optional<rnic::IwCmEvent> CmPort::next_event() {
     const std::lock_guard lock(mutex_);
     if (events_.empty()) {
         return std::nullopt;
     }
-    rnic::ConnectionEvent event = std::move(events_.front());
+    rnic::IwCmEvent event = std::move(events_.front());
     events_.pop_front();
     return event;
 }
 
-void CmPort::push(rnic::ConnectionEvent event) {
+void CmPort::push(rnic::IwCmEvent event) {
     events_.push_back(std::move(event));
     if (events_.size() == 1) {
-        sink_.async_event(rnic::AsyncEventType::kConnection, kGuestPort);
+        sink_.async_event(rnic::AsyncEventType::kIwCm, kGuestPort);
     }
 }
 
@@ -319,15 +319,14 @@ void CmPort::requested(const rdma_ucm_event_resp& event) {
     // A guest may lose requests, as when it ends a listener that they are on their way to.
     if (requests_.size() >= kMaxRequests) {
         const uint32_t oldest = requests_.begin()->first;
-        std::erase_if(events_, [&](const rnic::ConnectionEvent& waiting) {
-            return waiting.type == rnic::ConnectionEvent::Type::kRequest &&
-                   waiting.request == oldest;
+        std::erase_if(events_, [&](const rnic::IwCmEvent& waiting) {
+            return waiting.type == rnic::IwCmEvent::Type::kRequest && waiting.request == oldest;
         });
         requests_.erase(requests_.begin());
     }
     const uint32_t request = next_request_++;
     requests_[request] = std::move(cm_id);
-    push({.type = rnic::ConnectionEvent::Type::kRequest,
+    push({.type = rnic::IwCmEvent::Type::kRequest,
           .id = subject->second.id,
           .request = request,
           .status = {},
@@ -338,7 +337,7 @@ void CmPort::requested(const rdma_ucm_event_resp& event) {
 
 void CmPort::proceed(uint32_t id, Connection& connection, const rdma_ucm_event_resp& event) {
     using State = Connection::State;
-    using Type = rnic::ConnectionEvent::Type;
+    using Type = rnic::IwCmEvent::Type;
     const State before = connection.state;
     switch (cm_event_type(event.event)) {
         case CmEventType::kAddressResolved:
@@ -411,7 +410,7 @@ void CmPort::begin_connect(uint32_t id, Connection& connection) {
 // The last event of a connection that never was.
 void CmPort::connect_failed(uint32_t id, Errno error) {
     forget_connection(id);
-    push({.type = rnic::ConnectionEvent::Type::kReply,
+    push({.type = rnic::IwCmEvent::Type::kReply,
           .id = id,
           .request = 0,
           .status = error,

@@ -25,7 +25,7 @@ namespace vrdma::uverbs {
 
 // One guest's connections, through the kernel's connection manager.  Its events are read on a
 // thread of its own: their commands may take long, and the worker's doorbells must not wait.
-class CmPort final : public rnic::ConnectionManager {
+class CmPort final : public rnic::IwCm {
   public:
     // What a guest may have at once.
     static constexpr size_t kMaxConnections = 8192;  // and as many listeners
@@ -39,22 +39,21 @@ class CmPort final : public rnic::ConnectionManager {
     ~CmPort() override;
 
     Result<void> connect(uint32_t id, const rnic::QueuePair& qp, const rnic::Endpoint& local,
-                         const rnic::Endpoint& remote,
-                         rnic::ConnectionParameters parameters) override;
+                         const rnic::Endpoint& remote, rnic::IwCmParameters parameters) override;
     Result<void> listen(uint32_t id, const rnic::Endpoint& local, uint32_t backlog,
                         bool ipv6_only) override;
     Result<void> accept(uint32_t request, uint32_t id, const rnic::QueuePair& qp,
-                        const rnic::ConnectionParameters& parameters) override;
+                        const rnic::IwCmParameters& parameters) override;
     Result<void> reject(uint32_t request, const std::vector<std::byte>& private_data) override;
     void close(uint32_t id) override;
-    std::optional<rnic::ConnectionEvent> next_event() override;
+    std::optional<rnic::IwCmEvent> next_event() override;
 
   private:
     struct Connection {
         uint64_t uid = 0;
         std::shared_ptr<CmId> cm_id;  // shared with the thread that connects
         uint32_t qp_num = 0;
-        rnic::ConnectionParameters parameters;  // until it connects
+        rnic::IwCmParameters parameters;  // until it connects
         enum class State { kConnecting, kAccepting, kEstablished } state{};
     };
     // One of a listener's addresses.
@@ -90,7 +89,7 @@ class CmPort final : public rnic::ConnectionManager {
     void begin_connect(uint32_t id, Connection& connection);
     void connect_failed(uint32_t id, Errno error);
     void forget_connection(uint32_t id);
-    void push(rnic::ConnectionEvent event);
+    void push(rnic::IwCmEvent event);
 
     const std::string guest_;
     GuestAddresses& addresses_;  // of the verbs' thread
@@ -104,7 +103,7 @@ class CmPort final : public rnic::ConnectionManager {
     std::unordered_map<uint32_t, Connection> connections_;
     std::unordered_map<uint32_t, Listener> listeners_;
     std::map<uint32_t, std::unique_ptr<CmId>> requests_;  // the oldest first
-    std::deque<rnic::ConnectionEvent> events_;
+    std::deque<rnic::IwCmEvent> events_;
     uint64_t next_uid_ = 1;
     uint32_t next_request_ = 0;
 

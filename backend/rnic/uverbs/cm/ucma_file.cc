@@ -90,43 +90,42 @@ constexpr UcmaFile::Command UcmaFile::command(uint32_t number,
 
 const UcmaFile::Command* UcmaFile::find_command(uint32_t number) {
 // NOLINTBEGIN(bugprone-macro-parentheses): a member's name takes none
-#define VRDMA_CM_COMMAND(number, method, ...)             \
+#define UCMA_COMMAND(number, method, ...)                 \
     command<&UcmaFile::method>(RDMA_USER_CM_CMD_##number, \
                                &UcmaFile::method __VA_OPT__(, ) __VA_ARGS__)
     // NOLINTEND(bugprone-macro-parentheses)
 
     // The lengths are those that drivers/infiniband/core/ucma.c of Linux demands.
     static constexpr Command kCommands[] = {
-        VRDMA_CM_COMMAND(CREATE_ID, create_id, sizeof(rdma_ucm_create_id_resp)),
-        VRDMA_CM_COMMAND(DESTROY_ID, destroy_id, sizeof(rdma_ucm_destroy_id_resp)),
-        VRDMA_CM_COMMAND(BIND_IP, bind_ip),
-        VRDMA_CM_COMMAND(RESOLVE_IP, resolve_ip),
-        VRDMA_CM_COMMAND(RESOLVE_ROUTE, resolve_route),
-        VRDMA_CM_COMMAND(QUERY_ROUTE, query_route,
-                         offsetof(rdma_ucm_query_route_resp, ibdev_index)),
-        VRDMA_CM_COMMAND(CONNECT, connect, 0, offsetof(rdma_ucm_connect, ece)),
-        VRDMA_CM_COMMAND(LISTEN, listen),
-        VRDMA_CM_COMMAND(ACCEPT, accept, 0, offsetof(rdma_ucm_accept, ece)),
-        VRDMA_CM_COMMAND(REJECT, reject),
-        VRDMA_CM_COMMAND(DISCONNECT, disconnect),
-        VRDMA_CM_COMMAND(INIT_QP_ATTR, init_qp_attr, sizeof(ib_uverbs_qp_attr)),
-        VRDMA_CM_COMMAND(GET_EVENT, get_event, offsetof(rdma_ucm_event_resp, reserved)),
-        VRDMA_CM_COMMAND(SET_OPTION, set_option),
-        VRDMA_CM_COMMAND(NOTIFY, notify),
-        VRDMA_CM_COMMAND(JOIN_IP_MCAST, join_ip_mcast, sizeof(rdma_ucm_create_id_resp)),
-        VRDMA_CM_COMMAND(LEAVE_MCAST, leave_mcast, sizeof(rdma_ucm_destroy_id_resp)),
-        VRDMA_CM_COMMAND(MIGRATE_ID, migrate_id),
-        VRDMA_CM_COMMAND(QUERY, query),
-        VRDMA_CM_COMMAND(BIND, bind),
-        VRDMA_CM_COMMAND(RESOLVE_ADDR, resolve_addr),
-        VRDMA_CM_COMMAND(JOIN_MCAST, join_mcast, sizeof(rdma_ucm_create_id_resp)),
+        UCMA_COMMAND(CREATE_ID, create_id, sizeof(rdma_ucm_create_id_resp)),
+        UCMA_COMMAND(DESTROY_ID, destroy_id, sizeof(rdma_ucm_destroy_id_resp)),
+        UCMA_COMMAND(BIND_IP, bind_ip),
+        UCMA_COMMAND(RESOLVE_IP, resolve_ip),
+        UCMA_COMMAND(RESOLVE_ROUTE, resolve_route),
+        UCMA_COMMAND(QUERY_ROUTE, query_route, offsetof(rdma_ucm_query_route_resp, ibdev_index)),
+        UCMA_COMMAND(CONNECT, connect, 0, offsetof(rdma_ucm_connect, ece)),
+        UCMA_COMMAND(LISTEN, listen),
+        UCMA_COMMAND(ACCEPT, accept, 0, offsetof(rdma_ucm_accept, ece)),
+        UCMA_COMMAND(REJECT, reject),
+        UCMA_COMMAND(DISCONNECT, disconnect),
+        UCMA_COMMAND(INIT_QP_ATTR, init_qp_attr, sizeof(ib_uverbs_qp_attr)),
+        UCMA_COMMAND(GET_EVENT, get_event, offsetof(rdma_ucm_event_resp, reserved)),
+        UCMA_COMMAND(SET_OPTION, set_option),
+        UCMA_COMMAND(NOTIFY, notify),
+        UCMA_COMMAND(JOIN_IP_MCAST, join_ip_mcast, sizeof(rdma_ucm_create_id_resp)),
+        UCMA_COMMAND(LEAVE_MCAST, leave_mcast, sizeof(rdma_ucm_destroy_id_resp)),
+        UCMA_COMMAND(MIGRATE_ID, migrate_id),
+        UCMA_COMMAND(QUERY, query),
+        UCMA_COMMAND(BIND, bind),
+        UCMA_COMMAND(RESOLVE_ADDR, resolve_addr),
+        UCMA_COMMAND(JOIN_MCAST, join_mcast, sizeof(rdma_ucm_create_id_resp)),
     };
-#undef VRDMA_CM_COMMAND
+#undef UCMA_COMMAND
     const auto* found = std::ranges::find(kCommands, number, &Command::number);
     return found == std::end(kCommands) ? nullptr : found;
 }
 
-UcmaFile::UcmaFile(UcmaPort& port, std::unique_ptr<RdmaCmFile> host, const rnic::CmFileInit& init)
+UcmaFile::UcmaFile(UcmaPort& port, std::unique_ptr<RdmaCmFile> host, const rnic::UcmaFileInit& init)
     : port_(port), host_(std::move(host)), init_(init) {}
 
 UcmaFile::~UcmaFile() {
@@ -134,8 +133,8 @@ UcmaFile::~UcmaFile() {
     port_.erase_all(*this);
 }
 
-Result<rnic::CmAnswer> UcmaFile::execute(uint32_t number, std::span<const std::byte> in,
-                                         std::span<std::byte> out, rnic::CmFile* other) {
+Result<rnic::UcmaAnswer> UcmaFile::execute(uint32_t number, std::span<const std::byte> in,
+                                           std::span<std::byte> out, rnic::UcmaFile* other) {
     const Command* command = find_command(number);
     if (command == nullptr) {
         return fail(EOPNOTSUPP);

@@ -22,14 +22,14 @@ class UcmaPort;
 // A guest's file of the connection manager's user interface, in front of one of the host's.  What
 // passes is checked and translated: addresses, queue pair numbers, GID indexes; everything else
 // is between the guest and the kernel.
-class UcmaFile final : public rnic::CmFile {
+class UcmaFile final : public rnic::UcmaFile {
   public:
     // Already watched by the port.
-    UcmaFile(UcmaPort& port, std::unique_ptr<RdmaCmFile> host, const rnic::CmFileInit& init);
+    UcmaFile(UcmaPort& port, std::unique_ptr<RdmaCmFile> host, const rnic::UcmaFileInit& init);
     ~UcmaFile() override;
 
-    Result<rnic::CmAnswer> execute(uint32_t command, std::span<const std::byte> in,
-                                   std::span<std::byte> out, rnic::CmFile* other) override;
+    Result<rnic::UcmaAnswer> execute(uint32_t command, std::span<const std::byte> in,
+                                     std::span<std::byte> out, rnic::UcmaFile* other) override;
 
   private:
     // What a command has besides its structure.
@@ -37,7 +37,7 @@ class UcmaFile final : public rnic::CmFile {
         std::span<const std::byte> rest;  // of the guest's bytes
         std::span<std::byte> out;
         UcmaFile* other = nullptr;
-        rnic::CmAnswer answer{};
+        rnic::UcmaAnswer answer{};
     };
     struct Command;
     static const Command* find_command(uint32_t number);
@@ -121,7 +121,7 @@ class UcmaFile final : public rnic::CmFile {
 
     UcmaPort& port_;
     const std::unique_ptr<RdmaCmFile> host_;
-    const rnic::CmFileInit init_;
+    const rnic::UcmaFileInit init_;
 };
 
 }  // namespace vrdma::uverbs

@@ -26,7 +26,7 @@ UcmaPort::UcmaPort(std::string guest, GuestAddresses& addresses, const GuestQps&
       open_(std::move(open)),
       log_(std::move(logger)) {}
 
-Result<std::unique_ptr<rnic::CmFile>> UcmaPort::open(const rnic::CmFileInit& init) {
+Result<std::unique_ptr<rnic::UcmaFile>> UcmaPort::open(const rnic::UcmaFileInit& init) {
     auto host = open_();
     if (!host) {
         log_.warn("{}: /dev/infiniband/rdma_cm cannot be opened: {}", guest_,
@@ -36,7 +36,7 @@ Result<std::unique_ptr<rnic::CmFile>> UcmaPort::open(const rnic::CmFileInit& ini
     if (watch_ == nullptr) {
         try {
             watch_ = std::make_unique<ReadyWatch>(
-                [this](uint32_t file) { sink_.async_event(rnic::AsyncEventType::kRdmaCm, file); });
+                [this](uint32_t file) { sink_.async_event(rnic::AsyncEventType::kUcma, file); });
         } catch (const std::system_error& error) {
             return fail(error.code().value());
         }

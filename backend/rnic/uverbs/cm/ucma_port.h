@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "rate_limited_log.h"
-#include "rnic/ucma.h"
 #include "rnic/rnic.h"
+#include "rnic/ucma.h"
 #include "rnic/uverbs/cm/rdma_cm_file.h"
 #include "rnic/uverbs/cm/ready_watch.h"
 #include "rnic/uverbs/cm/ucma_id.h"
@@ -34,7 +34,7 @@ class UcmaPort {
     UcmaPort(std::string guest, GuestAddresses& addresses, const GuestQps& qps,
              rnic::EventSink& sink, OpenRdmaCm open, std::shared_ptr<spdlog::logger> logger);
 
-    Result<std::unique_ptr<rnic::CmFile>> open(const rnic::CmFileInit& init);
+    Result<std::unique_ptr<rnic::UcmaFile>> open(const rnic::UcmaFileInit& init);
 
     GuestAddresses& addresses() { return addresses_; }
     const std::string& guest() const { return guest_; }
