@@ -12,7 +12,7 @@
 
 #include "device/limits.h"
 #include "rnic/attributes.h"
-#include "rnic/uverbs/address_rules.h"
+#include "rnic/uverbs/addressing/address_rules.h"
 
 namespace vrdma::daemon {
 

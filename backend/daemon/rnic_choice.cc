@@ -10,7 +10,7 @@
 
 #include "daemon/locked_memory.h"
 #include "rnic/embedded/embedded_rnic.h"
-#include "rnic/uverbs/host_rnic.h"
+#include "rnic/uverbs/kernel/host_rnic.h"
 #include "rnic/uverbs/uverbs_rnic.h"
 
 namespace vrdma::daemon {

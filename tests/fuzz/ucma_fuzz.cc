@@ -10,9 +10,9 @@
 #include <memory>
 #include <vector>
 
-#include "rnic/uverbs/cm/ucma_port.h"
-#include "unit/uverbs/fake_cm_events.h"
-#include "unit/uverbs/fake_ucma.h"
+#include "rnic/uverbs/ucma/ucma_port.h"
+#include "unit/uverbs/fakes/fake_cm_events.h"
+#include "unit/uverbs/fakes/fake_ucma.h"
 
 namespace {
 

@@ -5,7 +5,7 @@
 
 #include <system_error>
 
-#include "rnic/uverbs/context.h"
+#include "rnic/uverbs/verbs/ucontext.h"
 
 namespace vrdma::uverbs {
 

@@ -6,9 +6,9 @@
 #include <string>
 
 #include "rnic/rnic.h"
-#include "rnic/uverbs/cm/cm_port.h"
-#include "rnic/uverbs/cm/ucma_port.h"
-#include "rnic/uverbs/port_state.h"
+#include "rnic/uverbs/iw_cm/iw_cm_port.h"
+#include "rnic/uverbs/ucma/ucma_port.h"
+#include "rnic/uverbs/verbs/port_state.h"
 
 namespace vrdma::uverbs {
 

@@ -9,13 +9,13 @@
 #include <mutex>
 #include <vector>
 
-#include "rnic/uverbs/attributes_of_kernel.h"
-#include "rnic/uverbs/command.h"
-#include "rnic/uverbs/kernel_uverbs_device.h"
-#include "rnic/uverbs/netdev_addresses.h"
+#include "rnic/uverbs/addressing/netdev_addresses.h"
+#include "rnic/uverbs/kernel/device_attributes.h"
+#include "rnic/uverbs/kernel/kernel_uverbs_device.h"
+#include "rnic/uverbs/kernel/rdma_netlink.h"
+#include "rnic/uverbs/kernel/removal_watch.h"
+#include "rnic/uverbs/kernel/uverbs.h"
 #include "rnic/uverbs/port.h"
-#include "rnic/uverbs/rdma_netlink.h"
-#include "rnic/uverbs/removal_watch.h"
 
 namespace vrdma::uverbs {
 namespace {

@@ -12,12 +12,12 @@
 #include <string>
 
 #include "rnic/rnic.h"
-#include "rnic/uverbs/address_rules.h"
-#include "rnic/uverbs/cm/rdma_cm_file.h"
-#include "rnic/uverbs/host_gid_table.h"
-#include "rnic/uverbs/host_rnic.h"
-#include "rnic/uverbs/rnic_monitor.h"
-#include "rnic/uverbs/uverbs_file.h"
+#include "rnic/uverbs/addressing/address_rules.h"
+#include "rnic/uverbs/addressing/host_gid_table.h"
+#include "rnic/uverbs/events/rnic_monitor.h"
+#include "rnic/uverbs/kernel/host_rnic.h"
+#include "rnic/uverbs/kernel/rdma_cm_file.h"
+#include "rnic/uverbs/kernel/uverbs_file.h"
 
 namespace vrdma::uverbs {
 

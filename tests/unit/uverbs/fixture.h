@@ -18,10 +18,10 @@
 #include <utility>
 #include <vector>
 
-#include "addressing/fake_sysfs.h"
-#include "fake_kernel.h"
 #include "memory/guest_access.h"
 #include "rnic/uverbs/uverbs_rnic.h"
+#include "unit/uverbs/fakes/fake_kernel.h"
+#include "unit/uverbs/fakes/fake_sysfs.h"
 
 namespace vrdma::uverbs {
 

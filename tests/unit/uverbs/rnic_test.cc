@@ -5,8 +5,8 @@
 #include <infiniband/verbs.h>
 #include <vrdma_udata_memory.h>
 
-#include "fixture.h"
-#include "rnic/uverbs/guest_addresses.h"
+#include "rnic/uverbs/addressing/guest_addresses.h"
+#include "unit/uverbs/fixture.h"
 
 namespace vrdma::uverbs {
 namespace {

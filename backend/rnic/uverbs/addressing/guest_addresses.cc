@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rnic/uverbs/addressing/guest_addresses.h"
+
+#include <net/if.h>
+
+#include <algorithm>
+#include <bit>
+
+#include "vrdma_commands.h"
+
+namespace vrdma::uverbs {
+namespace {
+
+// When the guest leaves it open: enough for any data centre, and what the kernel's IP uses.
+constexpr uint8_t kDefaultHopLimit = 64;
+
+constexpr uint32_t kFlowLabelMask = 0xfffff;  // 20 bits, IBTA 1.4, 8.3
+
+int common_bits(const rnic::Gid& a, const rnic::Gid& b) {
+    for (size_t i = 0; i < a.size(); ++i) {
+        if (a[i] != b[i]) {
+            const auto differing = static_cast<uint8_t>(a[i] ^ b[i]);
+            return static_cast<int>(i) * 8 + std::countl_zero(differing);
+        }
+    }
+    return static_cast<int>(a.size()) * 8;
+}
+
+}  // namespace
+
+GuestAddresses::GuestAddresses(std::string guest, std::shared_ptr<AddressMap> map,
+                               std::shared_ptr<spdlog::logger> logger)
+    : guest_(std::move(guest)),
+      map_(std::move(map)),
+      gid_log_(logger),
+      path_log_(logger),
+      source_log_(std::move(logger)) {}
+
+GuestAddresses::~GuestAddresses() {
+    for (const auto& [index, gid] : gids_) {
+        map_->release(guest_, gid);
+    }
+}
+
+Result<void> GuestAddresses::add_gid(uint32_t index, const rnic::Gid& gid, uint32_t type) {
+    if (type != VRDMA_GID_TYPE_ROCE_V2) {
+        return fail(EOPNOTSUPP);
+    }
+    if (index >= kTableLength || is_zero(gid) || is_multicast(gid)) {
+        return fail(EINVAL);
+    }
+    const auto& allowed = map_->rules(guest_).gids;
+    const auto covers = [&](const GidPrefix& prefix) { return prefix.contains(gid); };
+    if (!allowed.empty() && scope_of(gid) != GidScope::kIpv6LinkLocal &&
+        std::ranges::none_of(allowed, covers)) {
+        gid_log_.warn("{}: the address {} is not among the 'gids' of its [[vm]]; it cannot use it",
+                      guest_, to_string(gid));
+        return fail(EACCES);
+    }
+    const std::string owner = map_->claim(guest_, gid);
+    if (owner != guest_ && scope_of(gid) != GidScope::kIpv6LinkLocal) {
+        // No error: the guest's kernel would never try again, also when the other lets go.
+        gid_log_.warn(
+            "{}: the address {} belongs to the guest '{}'; it cannot use it as long as that has it",
+            guest_, to_string(gid), owner);
+    }
+    // Claimed before the old one is released: replacing a GID by itself keeps its place.
+    if (const auto old = gids_.find(index); old != gids_.end()) {
+        map_->release(guest_, old->second);
+    }
+    gids_[index] = gid;
+    return {};
+}
+
+Result<void> GuestAddresses::del_gid(uint32_t index) {
+    if (index >= kTableLength) {
+        return fail(EINVAL);
+    }
+    if (const auto it = gids_.find(index); it != gids_.end()) {
+        map_->release(guest_, it->second);
+        gids_.erase(it);
+    }
+    return {};
+}
+
+std::vector<rnic::Gid> GuestAddresses::all() const {
+    std::vector<rnic::Gid> gids;
+    for (const auto& [index, gid] : gids_) {
+        gids.push_back(gid);
+    }
+    return gids;
+}
+
+std::optional<rnic::Gid> GuestAddresses::carrier(const rnic::Gid& gid) {
+    const auto is_this = [&](const auto& entry) { return entry.second == gid; };
+    return std::ranges::any_of(gids_, is_this) ? map_->carrier(guest_, gid) : std::nullopt;
+}
+
+Result<rnic::Gid> GuestAddresses::source_for(const rnic::Gid& destination) const {
+    const rnic::Gid* best = nullptr;
+    for (const auto& [index, gid] : gids_) {
+        if (scope_of(gid) == scope_of(destination) &&
+            (best == nullptr || common_bits(gid, destination) > common_bits(*best, destination))) {
+            best = &gid;
+        }
+    }
+    if (best == nullptr) {
+        return fail(EADDRNOTAVAIL);
+    }
+    return *best;
+}
+
+Result<rnic::Gid> GuestAddresses::name_of(const rnic::Gid& source, const rnic::Gid& underlay) {
+    auto name = map_->name_of(guest_, source, underlay);
+    if (!name) {
+        path_log_.warn("{}: it is not connected with {}: {}", guest_, to_string(underlay),
+                       name.error().reason);
+        return fail(name.error().error);
+    }
+    return *name;
+}
+
+std::optional<uint8_t> GuestAddresses::index_of(const rnic::Gid& gid) const {
+    const auto found =
+        std::ranges::find_if(gids_, [&](const auto& entry) { return entry.second == gid; });
+    static_assert(kTableLength - 1 <= UINT8_MAX);
+    return found == gids_.end() ? std::nullopt : std::optional(static_cast<uint8_t>(found->first));
+}
+
+uint32_t GuestAddresses::netdev_index(const rnic::Gid& underlay) const {
+    return ::if_nametoindex(map_->netdev_of(underlay).c_str());
+}
+
+Result<UnderlayPath> GuestAddresses::path(const rnic::Gid& source, const rnic::Gid& destination) {
+    return index_of(source) ? find_path(&AddressMap::path, source, destination)
+                            : fail(EADDRNOTAVAIL);
+}
+
+Result<UnderlayPath> GuestAddresses::path_to_group(const rnic::Gid& source,
+                                                   const rnic::Gid& group) {
+    return index_of(source) ? find_path(&AddressMap::group_path, source, group)
+                            : fail(EADDRNOTAVAIL);
+}
+
+Result<MulticastGroups::Lease> GuestAddresses::use_group(const rnic::Gid& group) {
+    if (!is_multicast(group)) {
+        return fail(EINVAL);
+    }
+    auto lease = map_->use_group(guest_, group);
+    if (!lease) {
+        path_log_.warn(
+            "{}: guests of another network use the multicast group {}; the verb gets '{}'", guest_,
+            to_string(group), vrdma::to_string(lease.error()));
+    }
+    return lease;
+}
+
+Result<UnderlayPath> GuestAddresses::find_path(FindPath find, const rnic::Gid& source,
+                                               const rnic::Gid& destination) {
+    auto path = ((*map_).*find)(guest_, source, destination);
+    if (!path) {
+        path_log_.warn("{}: no path from {} to {}: {}; the verb gets '{}'", guest_,
+                       to_string(source), to_string(destination), path.error().reason,
+                       vrdma::to_string(path.error().error));
+        return fail(path.error().error);
+    }
+    return *path;
+}
+
+Result<rnic::AhAttributes> GuestAddresses::underlay(const rnic::AhAttributes& guest) {
+    const auto source = gids_.find(guest.sgid_index);
+    if (source == gids_.end()) {
+        return fail(EINVAL);
+    }
+    const auto path = find_path(&AddressMap::path, source->second, guest.dgid);
+    if (!path) {
+        return fail(path.error());
+    }
+    if (path->bare_metal && path->sgid != source->second) {
+        source_log_.info(
+            "{}: {} sees {} as the source of its packets, not {}, and answers to what it sees; "
+            "for {} to be seen, add it to the RNIC's netdev",
+            guest_, to_string(path->dgid), to_string(path->sgid), to_string(source->second),
+            to_string(source->second));
+    }
+    return replaced(guest, *path);
+}
+
+Result<rnic::AhAttributes> GuestAddresses::underlay_of_group(const rnic::AhAttributes& guest) {
+    const auto source = gids_.find(guest.sgid_index);
+    if (source == gids_.end()) {
+        return fail(EINVAL);
+    }
+    const auto path = find_path(&AddressMap::group_path, source->second, guest.dgid);
+    if (!path) {
+        return fail(path.error());
+    }
+    return replaced(guest, *path);
+}
+
+rnic::AhAttributes GuestAddresses::replaced(const rnic::AhAttributes& guest,
+                                            const UnderlayPath& path) const {
+    rnic::AhAttributes underlay = guest;
+    underlay.dgid = path.dgid;
+    underlay.sgid_index = path.sgid_index;
+    underlay.port = static_cast<uint8_t>(map_->host_port());
+    underlay.hop_limit = guest.hop_limit == 0 ? kDefaultHopLimit : guest.hop_limit;
+    underlay.flow_label = guest.flow_label & kFlowLabelMask;
+    // The guest resolved the address on its own link; the host's kernel does it on the RNIC's.
+    underlay.dmac = {};
+    return underlay;
+}
+
+}  // namespace vrdma::uverbs

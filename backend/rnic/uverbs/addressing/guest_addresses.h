@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <spdlog/logger.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "rate_limited_log.h"
+#include "result.h"
+#include "rnic/attributes.h"
+#include "rnic/uverbs/addressing/overlay_map.h"
+
+namespace vrdma::uverbs {
+
+// The GID table of one guest's port, and its way into the underlay.  One thread at a time.
+class GuestAddresses {
+  public:
+    // What the guest's port reports as its gid_tbl_len.
+    static constexpr uint32_t kTableLength = 256;
+
+    GuestAddresses(std::string guest, std::shared_ptr<AddressMap> map,
+                   std::shared_ptr<spdlog::logger> logger);
+    ~GuestAddresses();
+    GuestAddresses(const GuestAddresses&) = delete;
+    GuestAddresses& operator=(const GuestAddresses&) = delete;
+
+    // EINVAL for an index out of range or a GID that no one can have, EOPNOTSUPP for another
+    // type than RoCE v2, EACCES for a GID that the operator does not give to this guest.
+    Result<void> add_gid(uint32_t index, const rnic::Gid& gid, uint32_t type);
+
+    // EINVAL for an index out of range; an entry may be empty already.
+    Result<void> del_gid(uint32_t index);
+
+    // Every address that the guest has.
+    std::vector<rnic::Gid> all() const;
+
+    // The way from an address of the guest, for RNICs that connect by IP addresses; errors as
+    // of underlay(), and EADDRNOTAVAIL when the guest does not have the source.
+    Result<UnderlayPath> path(const rnic::Gid& source, const rnic::Gid& destination);
+    // The same to a multicast group.
+    Result<UnderlayPath> path_to_group(const rnic::Gid& source, const rnic::Gid& group);
+
+    // The address of the host RNIC under which others reach this one of the guest; none when
+    // the guest does not have it, or another guest has it first.
+    std::optional<rnic::Gid> carrier(const rnic::Gid& gid);
+
+    // The address of the guest from which it would talk to `destination`, when it leaves that
+    // open: one of the same scope, that with most leading bits in common.  EADDRNOTAVAIL when
+    // there is none.
+    Result<rnic::Gid> source_for(const rnic::Gid& destination) const;
+
+    // What the guest calls the peer at this address of the underlay (AddressMap::name_of()).
+    Result<rnic::Gid> name_of(const rnic::Gid& source, const rnic::Gid& underlay);
+
+    // Where the guest has this GID in its table.
+    std::optional<uint8_t> index_of(const rnic::Gid& gid) const;
+
+    // The index of the netdev that has this GID of the host RNIC, 0 when there is none.
+    uint32_t netdev_index(const rnic::Gid& underlay) const;
+
+    // Counts a user of a multicast group.  EINVAL for a GID that is none, EADDRINUSE while guests
+    // of another network use the group.
+    Result<MulticastGroups::Lease> use_group(const rnic::Gid& group);
+
+    // The attributes for the host RNIC: source index, destination GID and port replaced.
+    // EINVAL when sgid_index is empty, EADDRINUSE when another guest has that GID,
+    // ENETUNREACH when the destination is unknown, EAFNOSUPPORT when the host RNIC has no
+    // source address for it.  Says why in the log.
+    Result<rnic::AhAttributes> underlay(const rnic::AhAttributes& guest);
+
+    // The same with a multicast group as destination, which keeps its name.
+    Result<rnic::AhAttributes> underlay_of_group(const rnic::AhAttributes& guest);
+
+  private:
+    using FindPath = tl::expected<UnderlayPath, AddressError> (AddressMap::*)(
+        const std::string& guest, const rnic::Gid& source, const rnic::Gid& destination);
+    Result<UnderlayPath> find_path(FindPath find, const rnic::Gid& source,
+                                   const rnic::Gid& destination);
+    rnic::AhAttributes replaced(const rnic::AhAttributes& guest, const UnderlayPath& path) const;
+
+    const std::string guest_;
+    const std::shared_ptr<AddressMap> map_;
+    // One for each kind of line: a guest that provokes one kind must not hide the others.
+    RateLimitedLog gid_log_;
+    RateLimitedLog path_log_;
+    RateLimitedLog source_log_;
+    std::map<uint32_t, rnic::Gid> gids_;
+};
+
+}  // namespace vrdma::uverbs

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include "rnic/uverbs/addressing/host_gid_table.h"
+
+namespace vrdma::uverbs {
+
+// The IP addresses of a netdev, as the GIDs that RoCE would make of them: the table that an
+// iWARP RNIC does not have.
+HostGids addresses_of_netdev(const std::string& netdev);
+
+}  // namespace vrdma::uverbs

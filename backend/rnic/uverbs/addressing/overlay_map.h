@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "result.h"
+#include "rnic/uverbs/addressing/address_rules.h"
+#include "rnic/uverbs/addressing/group_leases.h"
+#include "rnic/uverbs/addressing/host_gid_table.h"
+
+namespace vrdma::uverbs {
+
+// The two ends of a path as the host RNIC has to name them.
+struct UnderlayPath {
+    uint8_t sgid_index = 0;
+    rnic::Gid sgid{};  // what is behind sgid_index; what the peer sees
+    rnic::Gid dgid{};
+    bool bare_metal = false;  // the peer is no guest: it sends to the addresses that it sees
+};
+
+// Why there is no path.
+struct AddressError {
+    Errno error{};
+    std::string reason;  // a sentence without an end, with what to configure
+};
+
+// Guests' GIDs to GIDs of the underlay, for all guests that share one port of a host RNIC.
+// The rules are in docs/architecture.md, "Addressing".  Any thread.
+class AddressMap {
+  public:
+    using Clock = std::function<std::chrono::steady_clock::time_point()>;
+
+    // Throws std::invalid_argument when rules.gid_index names no RoCE v2 GID.
+    AddressMap(AddressRules rules, std::shared_ptr<HostGidTable> host,
+               Clock clock = std::chrono::steady_clock::now);
+
+    const GuestRules& rules(const std::string& guest) const;
+
+    // `guest` has this GID from now on, until release().  The first guest of a network keeps it;
+    // others get it when the first one releases it.  Returns the guest that keeps it.
+    std::string claim(const std::string& guest, const rnic::Gid& gid);
+    void release(const std::string& guest, const rnic::Gid& gid);
+
+    // The path from a GID that `guest` claimed to `destination`.
+    tl::expected<UnderlayPath, AddressError> path(const std::string& guest, const rnic::Gid& source,
+                                                  const rnic::Gid& destination);
+
+    // The path from a GID that `guest` claimed to a multicast group, which keeps its name.
+    tl::expected<UnderlayPath, AddressError> group_path(const std::string& guest,
+                                                        const rnic::Gid& source,
+                                                        const rnic::Gid& group);
+
+    // Counts a user of a multicast group in the guest's network.  EADDRINUSE while guests of
+    // another network use it.
+    Result<MulticastGroups::Lease> use_group(const std::string& guest, const rnic::Gid& group);
+
+    // The GID of the host RNIC by which others reach a GID that `guest` claimed; none when
+    // another guest has it first, or the host RNIC has no GID at all.
+    std::optional<rnic::Gid> carrier(const std::string& guest, const rnic::Gid& gid);
+
+    // The inverse of path(): what `guest` calls the peer at this GID of the underlay, so that
+    // the path from `source` to that name leads there again.  Errors as of path(): the guest may
+    // not talk to that peer.
+    tl::expected<rnic::Gid, AddressError> name_of(const std::string& guest, const rnic::Gid& source,
+                                                  const rnic::Gid& underlay);
+
+    // The netdev of a GID of the host RNIC; empty when it has none such.
+    std::string netdev_of(const rnic::Gid& gid) const;
+
+    uint32_t host_port() const { return host_->port(); }
+
+  private:
+    struct Claim {
+        std::string network;
+        std::string guest;
+    };
+    using Claims = std::vector<Claim>;  // the oldest first; a guest may have several
+
+    const Peer* find_peer(const std::string& network, const rnic::Gid& gid) const;
+    bool carries_peers(const std::string& network, const rnic::Gid& underlay) const;
+    const HostGid* default_gid(const HostGids& host) const;
+    const HostGid* carrier(const HostGids& host, const std::string& network,
+                           const rnic::Gid& gid) const;
+    const Claim* first_claim(const rnic::Gid& gid) const;
+    const Claim* first_claim(const rnic::Gid& gid, const std::string& network) const;
+    std::optional<AddressError> why_not_from(const std::string& guest,
+                                             const rnic::Gid& source) const;
+    bool may_reach_host(const HostGids& host, const std::string& network,
+                        const rnic::Gid& gid) const;
+    std::string missing_source(GidScope scope) const;
+    tl::expected<UnderlayPath, AddressError> look_up(const HostGids& host, const std::string& guest,
+                                                     const rnic::Gid& source,
+                                                     const rnic::Gid& destination) const;
+    tl::expected<UnderlayPath, AddressError> to_local_guest(const HostGids& host,
+                                                            const std::string& network,
+                                                            const rnic::Gid& source,
+                                                            const rnic::Gid& destination) const;
+    tl::expected<UnderlayPath, AddressError> to_underlay(const HostGids& host,
+                                                         const std::string& network,
+                                                         const rnic::Gid& source,
+                                                         const rnic::Gid& underlay) const;
+
+    const AddressRules rules_;
+    const std::shared_ptr<HostGidTable> host_;
+    const Clock clock_;
+    MulticastGroups groups_;
+    std::mutex mutex_;  // what follows
+    std::map<rnic::Gid, Claims> claims_;
+    std::chrono::steady_clock::time_point next_refresh_{};
+};
+
+}  // namespace vrdma::uverbs

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rnic/uverbs/events/port_worker.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <system_error>
+
+#include "rnic/uverbs/events/doorbell_scan.h"
+
+namespace vrdma::uverbs {
+namespace {
+
+// What an epoll event is about: one of these, or a file's number.
+constexpr uint64_t kWakeTag = 0;
+constexpr uint64_t kNotifyTag = 1;
+constexpr uint64_t kFirstFileTag = 2;
+
+// Looks at the doorbells for each look at the files, which is a system call.
+constexpr unsigned kIdleLooks = 32;
+constexpr unsigned kBusyLooks = 8;
+
+Result<void> add_to_epoll(int epoll, int fd, uint32_t events, uint64_t tag) {
+    epoll_event event{};
+    event.events = events;
+    event.data.u64 = tag;
+    if (::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
+        return fail(errno);
+    }
+    return {};
+}
+
+// Every write to an eventfd wakes, and nobody needs to read it.
+constexpr uint32_t kEachWrite = EPOLLIN | EPOLLET;
+
+void relax() {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
+
+}  // namespace
+
+Worker::Worker(PortEvents& events, std::chrono::nanoseconds spin)
+    : events_(events),
+      spin_(spin),
+      epoll_(::epoll_create1(EPOLL_CLOEXEC)),
+      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      next_file_(kFirstFileTag) {
+    if (!epoll_ || !wake_ || !add_to_epoll(epoll_.get(), wake_.get(), kEachWrite, kWakeTag)) {
+        throw std::system_error(errno, std::generic_category(), "RNIC worker");
+    }
+    thread_ = std::thread([this] { run(); });
+}
+
+Worker::~Worker() {
+    stop_.store(true, std::memory_order_seq_cst);
+    wake();
+    thread_.join();
+}
+
+void Worker::wake() {
+    const uint64_t one = 1;
+    // It can only fail when the counter is full, and then the worker is awake already.
+    [[maybe_unused]] const ssize_t written = ::write(wake_.get(), &one, sizeof(one));
+}
+
+void Worker::run() {
+    // Signals are for the thread that waits for them.
+    sigset_t all;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
+    ::pthread_setname_np(::pthread_self(), "vrdma-rnic");
+
+    using Clock = std::chrono::steady_clock;
+    Clock::time_point idle_since;
+    unsigned idle = 0;
+    unsigned busy = 0;
+    while (!stop_.load(std::memory_order_relaxed)) {
+        // Acquire: pairs with set_doorbells().
+        if (has_new_doorbells_.load(std::memory_order_acquire)) {
+            take_new_doorbells();
+        }
+        if (take_doorbells()) {
+            idle = 0;
+            if (++busy % kBusyLooks == 0) {
+                look_at_files(0);
+            }
+            continue;
+        }
+        if (spin_ == spin_.zero()) {
+            sleep();
+            continue;
+        }
+        if (idle++ % kIdleLooks != 0) {
+            relax();
+            continue;
+        }
+        if (look_at_files(0)) {
+            idle = 0;
+            continue;
+        }
+        const Clock::time_point now = Clock::now();
+        if (idle == 1) {
+            idle_since = now;
+        } else if (now - idle_since >= spin_) {
+            sleep();
+            idle = 0;
+            continue;
+        }
+        // On a host with few CPUs the guest may be waiting for this one.
+        ::sched_yield();
+    }
+    set_polling(false);
+}
+
+void Worker::sleep() {
+    // Sequentially consistent, and so are the looks that follow: pairs with the driver, which
+    // sets its doorbell bits, executes a full barrier and then reads `polling`, and with
+    // set_doorbells() and the destructor, which store and then write to wake_.
+    set_polling(false);
+    if (!has_doorbells() && !has_new_doorbells_.load(std::memory_order_seq_cst) &&
+        !stop_.load(std::memory_order_seq_cst)) {
+        look_at_files(-1);
+    }
+    set_polling(true);
+}
+
+void Worker::set_polling(bool polling) {
+    if (doorbells_.area != nullptr) {
+        memory::store(&doorbells_.area->polling, polling ? 1u : 0u, std::memory_order_seq_cst);
+    }
+}
+
+bool Worker::has_doorbells() const {
+    return doorbells_.area != nullptr &&
+           (has_rung(doorbells_.area->qp, std::memory_order_seq_cst) ||
+            has_rung(doorbells_.area->cq, std::memory_order_seq_cst));
+}
+
+// False when there was nothing to do.
+bool Worker::take_doorbells() {
+    vrdma_doorbell_area* area = doorbells_.area;
+    if (area == nullptr) {
+        return false;
+    }
+    bool any = false;
+    if (has_rung(area->qp, std::memory_order_relaxed)) {
+        uverbs::take_doorbells(area->qp,
+                               [this](uint32_t handle) { events_.send_queue_rung(handle); });
+        any = true;
+    }
+    if (has_rung(area->cq, std::memory_order_relaxed)) {
+        uverbs::take_doorbells(area->cq, [this](uint32_t handle) { events_.cq_rung(handle); });
+        any = true;
+    }
+    return any;
+}
+
+// False when no file had anything.
+bool Worker::look_at_files(int timeout_ms) {
+    std::array<epoll_event, 16> ready;
+    const int count = ::epoll_wait(epoll_.get(), ready.data(), ready.size(), timeout_ms);
+    bool any = false;
+    for (int i = 0; i < count; ++i) {
+        const uint64_t tag = ready[static_cast<size_t>(i)].data.u64;
+        std::shared_ptr<EventFile> file;
+        {
+            const std::lock_guard lock(files_mutex_);
+            const auto found = files_.find(tag);
+            if (found == files_.end()) {
+                continue;  // a wake-up, or a file that was forgotten in the meantime
+            }
+            file = found->second;
+        }
+        any = true;
+        if (file->read_events() == EventFile::State::kClosed) {
+            // It would be ready for ever.
+            const std::lock_guard lock(files_mutex_);
+            if (files_.erase(tag) != 0) {
+                ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, file->fd(), nullptr);
+            }
+        }
+    }
+    return any;
+}
+
+Result<void> Worker::watch(std::shared_ptr<EventFile> file) {
+    const std::lock_guard lock(files_mutex_);
+    auto added = add_to_epoll(epoll_.get(), file->fd(), EPOLLIN, next_file_);
+    if (added) {
+        files_.emplace(next_file_++, std::move(file));
+    }
+    return added;
+}
+
+void Worker::forget(EventFile& file) {
+    {
+        const std::lock_guard lock(files_mutex_);
+        const auto found =
+            std::ranges::find(files_, &file, [](const auto& entry) { return entry.second.get(); });
+        if (found != files_.end()) {
+            ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, file.fd(), nullptr);
+            files_.erase(found);
+        }
+    }
+    file.close();
+}
+
+void Worker::set_doorbells(vrdma_doorbell_area* area, int notify_fd) {
+    std::unique_lock lock(new_doorbells_mutex_);
+    new_doorbells_ = {area, notify_fd};
+    has_new_doorbells_.store(true, std::memory_order_seq_cst);
+    wake();
+    doorbells_taken_.wait(lock, [this] { return !has_new_doorbells_; });
+}
+
+void Worker::take_new_doorbells() {
+    const std::lock_guard lock(new_doorbells_mutex_);
+    set_polling(false);
+    if (doorbells_.notify_fd >= 0) {
+        ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, doorbells_.notify_fd, nullptr);
+    }
+    doorbells_ = new_doorbells_;
+    events_.use_area(doorbells_.area);
+    if (doorbells_.notify_fd >= 0) {
+        // Without it the guest is still looked at whenever the worker is awake.
+        (void)add_to_epoll(epoll_.get(), doorbells_.notify_fd, kEachWrite, kNotifyTag);
+    }
+    set_polling(true);
+    has_new_doorbells_.store(false, std::memory_order_release);
+    doorbells_taken_.notify_all();
+}
+
+}  // namespace vrdma::uverbs

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <vrdma_doorbell.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "file_descriptor.h"
+#include "result.h"
+#include "rnic/uverbs/events/port_events.h"
+
+namespace vrdma::uverbs {
+
+// The thread that looks at one guest's doorbells and event files.  Each guest has its own, so
+// that none waits for another's.
+class Worker {
+  public:
+    // Looks for work for `spin` before it sleeps.  Throws std::system_error when the kernel
+    // has no thread or descriptor left.
+    Worker(PortEvents& events, std::chrono::nanoseconds spin);
+    ~Worker();
+    Worker(const Worker&) = delete;
+    Worker& operator=(const Worker&) = delete;
+
+    // As rnic::Port::set_doorbells().  Once it returns, the old area and descriptor are not
+    // touched any more.
+    void set_doorbells(vrdma_doorbell_area* area, int notify_fd);
+
+    // Reads the file from now on, until forget(), which also closes it.  Errors: epoll_ctl's.
+    Result<void> watch(std::shared_ptr<EventFile> file);
+    void forget(EventFile& file);
+
+  private:
+    struct Doorbells {
+        vrdma_doorbell_area* area = nullptr;  // guest-controlled
+        int notify_fd = -1;
+    };
+
+    void run();
+    void sleep();
+    void wake();
+    bool take_doorbells();
+    bool has_doorbells() const;
+    bool look_at_files(int timeout_ms);
+    void set_polling(bool polling);
+    void take_new_doorbells();
+
+    PortEvents& events_;
+    const std::chrono::nanoseconds spin_;
+    FileDescriptor epoll_;
+    FileDescriptor wake_;
+    Doorbells doorbells_;  // the worker's own
+
+    std::mutex new_doorbells_mutex_;  // new_doorbells_
+    std::condition_variable doorbells_taken_;
+    Doorbells new_doorbells_;
+    std::atomic<bool> has_new_doorbells_ = false;
+
+    std::mutex files_mutex_;  // what follows
+    std::map<uint64_t, std::shared_ptr<EventFile>> files_;
+    uint64_t next_file_;
+
+    std::atomic<bool> stop_ = false;
+    std::thread thread_;  // last: it uses all of the above
+};
+
+}  // namespace vrdma::uverbs

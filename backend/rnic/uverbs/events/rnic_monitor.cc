@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rnic/uverbs/events/rnic_monitor.h"
+
+#include <fcntl.h>
+#include <infiniband/verbs.h>
+#include <poll.h>
+#include <pthread.h>
+#include <rdma/ib_user_verbs.h>
+#include <sys/eventfd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <system_error>
+
+namespace vrdma::uverbs {
+
+RnicMonitor::RnicMonitor(FileDescriptor async_events, std::unique_ptr<RemovalSource> removal,
+                         uint32_t host_port, Handlers handlers)
+    : async_events_(std::move(async_events)),
+      removal_(std::move(removal)),
+      host_port_(host_port),
+      handlers_(std::move(handlers)),
+      stop_(::eventfd(0, EFD_CLOEXEC)) {
+    if (!stop_ || ::fcntl(async_events_.get(), F_SETFL, O_NONBLOCK) != 0) {
+        throw std::system_error(errno, std::generic_category(), "RNIC monitor");
+    }
+    thread_ = std::thread([this] { run(); });
+}
+
+RnicMonitor::~RnicMonitor() {
+    ::eventfd_write(stop_.get(), 1);
+    thread_.join();
+}
+
+void RnicMonitor::run() {
+    // Signals are for the thread that waits for them.
+    sigset_t all;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
+    ::pthread_setname_np(::pthread_self(), "vrdma-monitor");
+
+    for (;;) {
+        std::array<pollfd, 3> fds{{
+            {.fd = stop_.get(), .events = POLLIN, .revents = 0},
+            {.fd = removal_->fd(), .events = POLLIN, .revents = 0},
+            {.fd = async_events_.get(), .events = POLLIN, .revents = 0},
+        }};
+        if (::poll(fds.data(), fds.size(), -1) < 0 && errno != EINTR) {
+            return;
+        }
+        if (fds[0].revents != 0) {
+            return;
+        }
+        if ((fds[1].revents != 0 && removal_->removed()) ||
+            (fds[2].revents != 0 && !read_events())) {
+            // It holds a reference to the device, for which the kernel waits.
+            async_events_.reset();
+            handlers_.removed();
+            return;
+        }
+    }
+}
+
+// False when the RNIC has gone, or is of no use any more.
+bool RnicMonitor::read_events() {
+    for (;;) {
+        ib_uverbs_async_event_desc event;
+        const ssize_t count = ::read(async_events_.get(), &event, sizeof(event));
+        if (count != static_cast<ssize_t>(sizeof(event))) {
+            return count < 0 && (errno == EAGAIN || errno == EINTR);
+        }
+        switch (event.event_type) {
+            case IBV_EVENT_DEVICE_FATAL:
+                return false;
+            case IBV_EVENT_GID_CHANGE:
+                handlers_.gid_change();
+                break;
+            case IBV_EVENT_PORT_ACTIVE:
+            case IBV_EVENT_PORT_ERR:
+                if (event.element == host_port_) {
+                    handlers_.port_event(event.event_type == IBV_EVENT_PORT_ACTIVE
+                                             ? rnic::AsyncEventType::kPortActive
+                                             : rnic::AsyncEventType::kPortError);
+                }
+                break;
+            default:
+                break;
+        }
+    }
+}
+
+}  // namespace vrdma::uverbs

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <rdma/rdma_user_cm.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "result.h"
+#include "rnic/iw_cm.h"
+#include "rnic/uverbs/kernel/rdma_cm_file.h"
+
+namespace vrdma::uverbs {
+
+// A connection identifier of the kernel (struct rdma_cm_id): a connection, a listener, or a
+// request.  It is destroyed with the object, which ends what it stands for: a request is
+// rejected, a connection dropped.  Any thread.
+class CmId {
+  public:
+    // Events of it carry `uid`, which is not 0: for the kernel that means that nobody listens.
+    static Result<std::unique_ptr<CmId>> create(std::shared_ptr<RdmaCmFile> file, uint64_t uid);
+
+    // One that an event brought.
+    CmId(std::shared_ptr<RdmaCmFile> file, uint32_t kernel_id)
+        : file_(std::move(file)), id_(kernel_id) {}
+    ~CmId();
+    CmId(const CmId&) = delete;
+    CmId& operator=(const CmId&) = delete;
+
+    Result<void> bind(const rnic::Endpoint& local);
+    // The port of `local` is not used.
+    Result<void> resolve_address(const rnic::Endpoint& local, const rnic::Endpoint& remote);
+    Result<void> resolve_route();
+    // Blocks until the peer has taken or refused the TCP connection.
+    Result<void> connect(uint32_t qp_num, const rnic::IwCmParameters& parameters);
+    Result<void> listen(uint32_t backlog);
+    // Events carry `uid` from then on.
+    Result<void> accept(uint64_t uid, uint32_t qp_num, const rnic::IwCmParameters& parameters);
+    Result<void> reject(const std::vector<std::byte>& private_data);
+
+    struct Endpoints {
+        rnic::Endpoint local;
+        rnic::Endpoint remote;
+    };
+    Result<Endpoints> endpoints();
+
+  private:
+    const std::shared_ptr<RdmaCmFile> file_;
+    const uint32_t id_;
+};
+
+// The next event, if there is one.
+Result<rdma_ucm_event_resp> get_event(RdmaCmFile& file);
+
+}  // namespace vrdma::uverbs

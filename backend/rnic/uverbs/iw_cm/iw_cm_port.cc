@@ -1,0 +1,432 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rnic/uverbs/iw_cm/iw_cm_port.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <array>
+#include <system_error>
+
+#include "rnic/uverbs/kernel/cm_event_type.h"
+
+namespace vrdma::uverbs {
+namespace {
+
+constexpr uint32_t kGuestPort = 1;
+
+// Ports below are for privileged services of the host (net.ipv4.ip_unprivileged_port_start).
+constexpr uint16_t kFirstUnprivilegedPort = 1024;
+
+// Of one waking, so that a flood of events does not keep commands from the mutex.
+constexpr unsigned kMaxEvents = 64;
+
+rnic::IwCmParameters parameters_of(const rdma_ucm_conn_param& param) {
+    const auto data = std::as_bytes(std::span(param.private_data));
+    // The kernel's names are those of the other end: drivers/infiniband/core/cma.c,
+    // cma_iw_handler().
+    return {.ird = param.initiator_depth,
+            .ord = param.responder_resources,
+            .private_data = {data.begin(), data.begin() + param.private_data_len}};
+}
+
+// What the kernel reports is an errno, negative, or nothing.
+Errno status_of(const rdma_ucm_event_resp& event, int otherwise) {
+    const auto status = static_cast<int32_t>(event.status);
+    return Errno{status < 0 ? -status : otherwise};
+}
+
+}  // namespace
+
+CmPort::CmPort(std::string guest, GuestAddresses& addresses, rnic::EventSink& sink,
+               std::unique_ptr<RdmaCmFile> file, std::shared_ptr<spdlog::logger> logger)
+    : guest_(std::move(guest)),
+      addresses_(addresses),
+      sink_(sink),
+      file_(std::move(file)),
+      log_(std::move(logger)),
+      stop_(::eventfd(0, EFD_CLOEXEC)) {
+    if (!stop_) {
+        throw std::system_error(errno, std::generic_category(), "connection manager");
+    }
+    thread_ = std::thread([this] { run(); });
+}
+
+CmPort::~CmPort() {
+    ::eventfd_write(stop_.get(), 1);
+    thread_.join();
+}
+
+Result<void> CmPort::check_free(uint32_t id) {
+    if (connections_.contains(id) || listeners_.contains(id)) {
+        return fail(EEXIST);
+    }
+    if (connections_.size() >= kMaxConnections || listeners_.size() >= kMaxConnections) {
+        log_.warn("{}: limit reached: {} connections or listeners; the verb gets {}", guest_,
+                  kMaxConnections, to_string(Errno{EDQUOT}));
+        return fail(EDQUOT);
+    }
+    return {};
+}
+
+Result<void> CmPort::connect(uint32_t id, const rnic::QueuePair& qp, const rnic::Endpoint& local,
+                             const rnic::Endpoint& remote, rnic::IwCmParameters parameters) {
+    const auto path = addresses_.path(local.ip, remote.ip);
+    if (!path) {
+        return fail(path.error());
+    }
+    const std::lock_guard lock(mutex_);
+    if (auto free = check_free(id); !free) {
+        return free;
+    }
+    const uint64_t uid = next_uid_++;
+    auto cm_id = CmId::create(file_, uid);
+    if (!cm_id) {
+        return fail(cm_id.error());
+    }
+    if (auto begun = (*cm_id)->resolve_address({path->sgid, 0}, {path->dgid, remote.port});
+        !begun) {
+        log_.warn("{}: no way from {} to {}: {}", guest_, to_string(path->sgid),
+                  to_string(path->dgid), to_string(begun.error()));
+        return begun;
+    }
+    subjects_[uid] = {.id = id, .listener = false, .local = {}};
+    connections_[id] = {.uid = uid,
+                        .cm_id = std::move(*cm_id),
+                        .qp_num = qp.qp_num(),
+                        .parameters = std::move(parameters),
+                        .state = Connection::State::kConnecting};
+    return {};
+}
+
+// For the unspecified address one place for each carrier, named by a guest's address that it
+// carries, the carrier's own if the guest has that.
+Result<std::vector<CmPort::Carried>> CmPort::places_for(const rnic::Endpoint& local,
+                                                        bool ipv6_only) {
+    std::vector<rnic::Gid> wanted;
+    if (!is_zero(local.ip)) {
+        wanted.push_back(local.ip);
+    } else {
+        const bool ipv4_only = scope_of(local.ip) == GidScope::kIpv4;
+        for (const rnic::Gid& own : addresses_.all()) {
+            const bool ipv4 = scope_of(own) == GidScope::kIpv4;
+            if (ipv4_only ? ipv4 : !ipv6_only || !ipv4) {
+                wanted.push_back(own);
+            }
+        }
+    }
+    std::vector<Carried> places;
+    for (const rnic::Gid& guest : wanted) {
+        const auto underlay = addresses_.carrier(guest);
+        // A link-local address alone does not say on which link.
+        if (!underlay || scope_of(*underlay) == GidScope::kIpv6LinkLocal) {
+            continue;
+        }
+        const auto same = std::ranges::find(places, *underlay, &Carried::underlay);
+        if (same == places.end()) {
+            places.push_back({guest, *underlay});
+        } else if (guest == *underlay) {
+            same->guest = guest;
+        }
+    }
+    if (places.empty()) {
+        return fail(EADDRNOTAVAIL);
+    }
+    return places;
+}
+
+Result<void> CmPort::check_port(const Carried& place, uint16_t port) {
+    if (place.guest != place.underlay && port < kFirstUnprivilegedPort) {
+        log_.warn(
+            "{}: it cannot listen at port {} of {}, which is the host's too; add {} to the RNIC's "
+            "netdev",
+            guest_, port, to_string(place.underlay), to_string(place.guest));
+        return fail(EACCES);
+    }
+    return {};
+}
+
+Result<CmPort::Place> CmPort::listen_at(const Carried& place, uint16_t port, uint32_t backlog) {
+    if (auto allowed = check_port(place, port); !allowed) {
+        return fail(allowed.error());
+    }
+    const uint64_t uid = next_uid_++;
+    auto cm_id = CmId::create(file_, uid);
+    if (!cm_id) {
+        return fail(cm_id.error());
+    }
+    auto listening = (*cm_id)->bind({place.underlay, port});
+    if (listening) {
+        listening = (*cm_id)->listen(std::clamp(backlog, 1U, kMaxBacklog));
+    }
+    if (!listening) {
+        log_.warn(
+            "{}: it cannot listen at port {} of {}: {}; guests whose addresses are not on the "
+            "RNIC's netdev share its ports",
+            guest_, port, to_string(place.underlay), to_string(listening.error()));
+        return fail(listening.error());
+    }
+    return Place{uid, std::move(*cm_id)};
+}
+
+Result<void> CmPort::listen(uint32_t id, const rnic::Endpoint& local, uint32_t backlog,
+                            bool ipv6_only) {
+    const auto places = places_for(local, ipv6_only);
+    if (!places) {
+        return fail(places.error());
+    }
+    const std::lock_guard lock(mutex_);
+    if (auto free = check_free(id); !free) {
+        return free;
+    }
+    Listener listener;
+    for (const Carried& carried : *places) {
+        auto place = listen_at(carried, local.port, backlog);
+        if (!place) {
+            return fail(place.error());
+        }
+        listener.places.push_back(std::move(*place));
+    }
+    for (size_t i = 0; i < places->size(); ++i) {
+        subjects_[listener.places[i].uid] = {
+            .id = id, .listener = true, .local = {(*places)[i].guest, local.port}};
+    }
+    listeners_[id] = std::move(listener);
+    return {};
+}
+
+Result<void> CmPort::accept(uint32_t request, uint32_t id, const rnic::QueuePair& qp,
+                            const rnic::IwCmParameters& parameters) {
+    const std::lock_guard lock(mutex_);
+    const auto found = requests_.find(request);
+    if (found == requests_.end()) {
+        return fail(ECONNRESET);
+    }
+    // Without success it is rejected when this goes.
+    std::shared_ptr<CmId> cm_id = std::move(found->second);
+    requests_.erase(found);
+    if (auto free = check_free(id); !free) {
+        return free;
+    }
+    const uint64_t uid = next_uid_++;
+    if (auto accepted = cm_id->accept(uid, qp.qp_num(), parameters); !accepted) {
+        return accepted;
+    }
+    subjects_[uid] = {.id = id, .listener = false, .local = {}};
+    connections_[id] = {.uid = uid,
+                        .cm_id = std::move(cm_id),
+                        .qp_num = qp.qp_num(),
+                        .parameters = {},
+                        .state = Connection::State::kAccepting};
+    return {};
+}
+
+Result<void> CmPort::reject(uint32_t request, const std::vector<std::byte>& private_data) {
+    const std::lock_guard lock(mutex_);
+    const auto found = requests_.find(request);
+    if (found == requests_.end()) {
+        return fail(ECONNRESET);
+    }
+    auto rejected = found->second->reject(private_data);
+    requests_.erase(found);
+    return rejected;
+}
+
+void CmPort::close(uint32_t id) {
+    const std::lock_guard lock(mutex_);
+    forget_connection(id);
+    if (const auto listener = listeners_.find(id); listener != listeners_.end()) {
+        for (const Place& place : listener->second.places) {
+            subjects_.erase(place.uid);
+        }
+        listeners_.erase(listener);
+    }
+    // Requests that the guest has not seen go; those that it has it may still accept.
+    std::erase_if(events_, [&](const rnic::IwCmEvent& event) {
+        if (event.id != id) {
+            return false;
+        }
+        if (event.type == rnic::IwCmEvent::Type::kRequest) {
+            requests_.erase(event.request);
+        }
+        return true;
+    });
+}
+
+std::optional<rnic::IwCmEvent> CmPort::next_event() {
+    const std::lock_guard lock(mutex_);
+    if (events_.empty()) {
+        return std::nullopt;
+    }
+    rnic::IwCmEvent event = std::move(events_.front());
+    events_.pop_front();
+    return event;
+}
+
+void CmPort::push(rnic::IwCmEvent event) {
+    events_.push_back(std::move(event));
+    if (events_.size() == 1) {
+        sink_.async_event(rnic::AsyncEventType::kIwCm, kGuestPort);
+    }
+}
+
+void CmPort::run() {
+    for (;;) {
+        std::array<pollfd, 2> files{{
+            {.fd = stop_.get(), .events = POLLIN, .revents = 0},
+            {.fd = file_->fd(), .events = POLLIN, .revents = 0},
+        }};
+        if (::poll(files.data(), files.size(), -1) < 0 && errno != EINTR) {
+            return;
+        }
+        if (files[0].revents != 0) {
+            return;
+        }
+        const std::lock_guard lock(mutex_);
+        for (unsigned i = 0; i < kMaxEvents; ++i) {
+            const auto event = get_event(*file_);
+            if (!event) {
+                break;
+            }
+            handle(*event);
+        }
+    }
+}
+
+void CmPort::handle(const rdma_ucm_event_resp& event) {
+    if (cm_event_type(event.event) == CmEventType::kConnectRequest) {
+        requested(event);
+        return;
+    }
+    const auto subject = subjects_.find(event.uid);
+    if (subject == subjects_.end() || subject->second.listener) {
+        return;
+    }
+    const uint32_t id = subject->second.id;
+    proceed(id, connections_.at(id), event);
+}
+
+void CmPort::requested(const rdma_ucm_event_resp& event) {
+    auto cm_id = std::make_unique<CmId>(file_, event.id);
+    const auto subject = subjects_.find(event.uid);
+    if (subject == subjects_.end()) {
+        return;
+    }
+    const auto endpoints = cm_id->endpoints();
+    if (!endpoints) {
+        return;
+    }
+    // A guest may lose requests, as when it ends a listener that they are on their way to.
+    if (requests_.size() >= kMaxRequests) {
+        const uint32_t oldest = requests_.begin()->first;
+        std::erase_if(events_, [&](const rnic::IwCmEvent& waiting) {
+            return waiting.type == rnic::IwCmEvent::Type::kRequest && waiting.request == oldest;
+        });
+        requests_.erase(requests_.begin());
+    }
+    const uint32_t request = next_request_++;
+    requests_[request] = std::move(cm_id);
+    push({.type = rnic::IwCmEvent::Type::kRequest,
+          .id = subject->second.id,
+          .request = request,
+          .status = {},
+          .local = subject->second.local,
+          .remote = endpoints->remote,
+          .parameters = parameters_of(event.param.conn)});
+}
+
+void CmPort::proceed(uint32_t id, Connection& connection, const rdma_ucm_event_resp& event) {
+    using State = Connection::State;
+    using Type = rnic::IwCmEvent::Type;
+    const State before = connection.state;
+    switch (cm_event_type(event.event)) {
+        case CmEventType::kAddressResolved:
+            if (auto begun = connection.cm_id->resolve_route(); !begun) {
+                connect_failed(id, begun.error());
+            }
+            return;
+        case CmEventType::kRouteResolved:
+            begin_connect(id, connection);
+            return;
+        case CmEventType::kEstablished:
+            connection.state = State::kEstablished;
+            push({.type = before == State::kConnecting ? Type::kReply : Type::kEstablished,
+                  .id = id,
+                  .request = 0,
+                  .status = {},
+                  .local = {},
+                  .remote = {},
+                  .parameters = parameters_of(event.param.conn)});
+            return;
+        case CmEventType::kAddressError:
+        case CmEventType::kRouteError:
+            connect_failed(id, status_of(event, EHOSTUNREACH));
+            return;
+        case CmEventType::kUnreachable:
+            connect_failed(id, status_of(event, ETIMEDOUT));
+            return;
+        case CmEventType::kRejected:
+        case CmEventType::kConnectError:
+            connect_failed(id, status_of(event, ECONNREFUSED));
+            return;
+        case CmEventType::kDisconnected:
+        case CmEventType::kDeviceRemoval:
+            forget_connection(id);
+            push({.type = Type::kClosed,
+                  .id = id,
+                  .request = 0,
+                  .status = {},
+                  .local = {},
+                  .remote = {},
+                  .parameters = {}});
+            return;
+        default:
+            return;
+    }
+}
+
+void CmPort::begin_connect(uint32_t id, Connection& connection) {
+    const uint64_t uid = connection.uid;
+    auto job = [this, id, uid, cm_id = connection.cm_id, qp_num = connection.qp_num,
+                parameters = std::move(connection.parameters)] {
+        const auto connected = cm_id->connect(qp_num, parameters);
+        if (connected) {
+            return;
+        }
+        const std::lock_guard lock(mutex_);
+        // Nobody waits for what was closed meanwhile.
+        if (subjects_.contains(uid)) {
+            const bool late = connected.error() == Errno{EINTR};
+            connect_failed(id, late ? Errno{ETIMEDOUT} : connected.error());
+        }
+    };
+    try {
+        connect_threads_.start(uid, std::move(job));
+    } catch (const std::system_error& error) {
+        connect_failed(id, Errno{error.code().value()});
+    }
+}
+
+// The last event of a connection that never was.
+void CmPort::connect_failed(uint32_t id, Errno error) {
+    forget_connection(id);
+    push({.type = rnic::IwCmEvent::Type::kReply,
+          .id = id,
+          .request = 0,
+          .status = error,
+          .local = {},
+          .remote = {},
+          .parameters = {}});
+}
+
+void CmPort::forget_connection(uint32_t id) {
+    const auto connection = connections_.find(id);
+    if (connection == connections_.end()) {
+        return;
+    }
+    connect_threads_.interrupt(connection->second.uid);
+    subjects_.erase(connection->second.uid);
+    connections_.erase(connection);
+}
+
+}  // namespace vrdma::uverbs

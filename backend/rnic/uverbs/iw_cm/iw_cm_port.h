@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <rdma/rdma_user_cm.h>
+#include <spdlog/logger.h>
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "file_descriptor.h"
+#include "rate_limited_log.h"
+#include "rnic/iw_cm.h"
+#include "rnic/uverbs/addressing/guest_addresses.h"
+#include "rnic/uverbs/iw_cm/connect_threads.h"
+#include "rnic/uverbs/iw_cm/iw_cm_id.h"
+
+namespace vrdma::uverbs {
+
+// One guest's connections, through the kernel's connection manager.  Its events are read on a
+// thread of its own: their commands may take long, and the worker's doorbells must not wait.
+class CmPort final : public rnic::IwCm {
+  public:
+    // What a guest may have at once.
+    static constexpr size_t kMaxConnections = 8192;  // and as many listeners
+    static constexpr size_t kMaxRequests = 512;      // neither accepted nor rejected yet
+    static constexpr uint32_t kMaxBacklog = 128;
+
+    // All referred to outlives the object.  Throws std::system_error when the kernel has no
+    // thread or descriptor left.
+    CmPort(std::string guest, GuestAddresses& addresses, rnic::EventSink& sink,
+           std::unique_ptr<RdmaCmFile> file, std::shared_ptr<spdlog::logger> logger);
+    ~CmPort() override;
+
+    Result<void> connect(uint32_t id, const rnic::QueuePair& qp, const rnic::Endpoint& local,
+                         const rnic::Endpoint& remote, rnic::IwCmParameters parameters) override;
+    Result<void> listen(uint32_t id, const rnic::Endpoint& local, uint32_t backlog,
+                        bool ipv6_only) override;
+    Result<void> accept(uint32_t request, uint32_t id, const rnic::QueuePair& qp,
+                        const rnic::IwCmParameters& parameters) override;
+    Result<void> reject(uint32_t request, const std::vector<std::byte>& private_data) override;
+    void close(uint32_t id) override;
+    std::optional<rnic::IwCmEvent> next_event() override;
+
+  private:
+    struct Connection {
+        uint64_t uid = 0;
+        std::shared_ptr<CmId> cm_id;  // shared with the thread that connects
+        uint32_t qp_num = 0;
+        rnic::IwCmParameters parameters;  // until it connects
+        enum class State { kConnecting, kAccepting, kEstablished } state{};
+    };
+    // One of a listener's addresses.
+    struct Place {
+        uint64_t uid = 0;
+        std::unique_ptr<CmId> cm_id;
+    };
+    struct Listener {
+        std::vector<Place> places;
+    };
+    // What events with a uid are about.
+    struct Subject {
+        uint32_t id = 0;
+        bool listener = false;
+        rnic::Endpoint local;  // of a listener, as the guest knows it
+    };
+    // Where a listener listens: an address of the guest and the one that carries it.
+    struct Carried {
+        rnic::Gid guest;
+        rnic::Gid underlay;
+    };
+
+    Result<std::vector<Carried>> places_for(const rnic::Endpoint& local, bool ipv6_only);
+    Result<void> check_port(const Carried& place, uint16_t port);
+    Result<Place> listen_at(const Carried& place, uint16_t port, uint32_t backlog);
+    Result<void> check_free(uint32_t id);
+
+    void run();
+    // With mutex_:
+    void handle(const rdma_ucm_event_resp& event);
+    void requested(const rdma_ucm_event_resp& event);
+    void proceed(uint32_t id, Connection& connection, const rdma_ucm_event_resp& event);
+    void begin_connect(uint32_t id, Connection& connection);
+    void connect_failed(uint32_t id, Errno error);
+    void forget_connection(uint32_t id);
+    void push(rnic::IwCmEvent event);
+
+    const std::string guest_;
+    GuestAddresses& addresses_;  // of the verbs' thread
+    rnic::EventSink& sink_;
+    const std::shared_ptr<RdmaCmFile> file_;
+    RateLimitedLog log_;  // of the verbs' thread
+    FileDescriptor stop_;
+
+    std::mutex mutex_;  // what follows
+    std::unordered_map<uint64_t, Subject> subjects_;
+    std::unordered_map<uint32_t, Connection> connections_;
+    std::unordered_map<uint32_t, Listener> listeners_;
+    std::map<uint32_t, std::unique_ptr<CmId>> requests_;  // the oldest first
+    std::deque<rnic::IwCmEvent> events_;
+    uint64_t next_uid_ = 1;
+    uint32_t next_request_ = 0;
+
+    ConnectThreads connect_threads_;
+    std::thread thread_;  // last: it uses all of the above
+};
+
+}  // namespace vrdma::uverbs

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+// Commands and events of connections.
+#include <infiniband/verbs.h>
+#include <poll.h>
+
+#include "rnic/uverbs/kernel/cm_event_type.h"
+#include "rnic/uverbs/kernel/rdma_cm.h"
+#include "rnic/uverbs/ucma/ucma_file.h"
+#include "rnic/uverbs/ucma/ucma_port.h"
+
+namespace vrdma::uverbs {
+namespace {
+
+// Events that a guest does not get, in one command: others come with the next.
+constexpr unsigned kMaxHiddenEvents = 64;
+
+}  // namespace
+
+Result<void> UcmaFile::resolve_route(const rdma_ucm_resolve_route& request, Call&) {
+    const auto id = port_.find(*this, request.id);
+    return id ? uverbs::execute(*host_, RDMA_USER_CM_CMD_RESOLVE_ROUTE, request) : fail(id.error());
+}
+
+Result<void> UcmaFile::connect(const rdma_ucm_connect& request, Call&) {
+    const auto id = port_.find(*this, request.id);
+    if (!id) {
+        return fail(id.error());
+    }
+    rdma_ucm_connect kernel = request;
+    if ((*id)->qp_type == IBV_QPT_UD) {
+        kernel.conn_param.qp_num = 0;  // no request of this service carries it
+    } else if (auto mine = port_.check_qp(**id, request.conn_param.qp_num); !mine) {
+        return mine;
+    }
+    return uverbs::execute(*host_, RDMA_USER_CM_CMD_CONNECT, kernel);
+}
+
+Result<void> UcmaFile::accept(const rdma_ucm_accept& request, Call&) {
+    const auto found = port_.find(*this, request.id);
+    if (!found) {
+        return fail(found.error());
+    }
+    UcmaId& id = **found;
+    rdma_ucm_accept kernel = request;
+    if (request.conn_param.valid == 0) {
+        // Of a connection that was asked for: it has its uid.
+        return uverbs::execute(*host_, RDMA_USER_CM_CMD_ACCEPT, kernel);
+    }
+    if (auto mine = port_.check_qp(id, request.conn_param.qp_num); !mine) {
+        return mine;
+    }
+    const uint64_t key = request.uid == 0 ? 0 : port_.new_key({.id = request.id, .multicast = {}});
+    kernel.uid = key;
+    if (auto accepted = uverbs::execute(*host_, RDMA_USER_CM_CMD_ACCEPT, kernel); !accepted) {
+        port_.forget_key(key);
+        return accepted;
+    }
+    port_.forget_key(id.key);
+    id.key = key;
+    id.uid = request.uid;
+    return {};
+}
+
+Result<void> UcmaFile::reject(const rdma_ucm_reject& request, Call&) {
+    const auto id = port_.find(*this, request.id);
+    return id ? uverbs::execute(*host_, RDMA_USER_CM_CMD_REJECT, request) : fail(id.error());
+}
+
+Result<void> UcmaFile::disconnect(const rdma_ucm_disconnect& request, Call&) {
+    const auto id = port_.find(*this, request.id);
+    return id ? uverbs::execute(*host_, RDMA_USER_CM_CMD_DISCONNECT, request) : fail(id.error());
+}
+
+Result<void> UcmaFile::notify(const rdma_ucm_notify& request, Call&) {
+    const auto id = port_.find(*this, request.id);
+    if (!id) {
+        return fail(id.error());
+    }
+    if (request.event != IBV_EVENT_COMM_EST) {
+        return fail(EINVAL);
+    }
+    return uverbs::execute(*host_, RDMA_USER_CM_CMD_NOTIFY, request);
+}
+
+bool UcmaFile::readable() const {
+    pollfd file{.fd = host_->fd(), .events = POLLIN, .revents = 0};
+    return ::poll(&file, 1, 0) > 0;
+}
+
+Result<void> UcmaFile::get_event(const rdma_ucm_get_event&, Call& call) {
+    for (unsigned i = 0; i < kMaxHiddenEvents; ++i) {
+        auto event =
+            ask<rdma_ucm_event_resp>(*host_, RDMA_USER_CM_CMD_GET_EVENT, rdma_ucm_get_event{});
+        if (!event) {
+            port_.watch().arm(host_->fd(), init_.handle);
+            return fail(event.error());
+        }
+        if (!translate(*event)) {
+            continue;
+        }
+        call.answer.more_events = readable();
+        if (!call.answer.more_events) {
+            port_.watch().arm(host_->fd(), init_.handle);
+        }
+        answer(call, *event);
+        return {};
+    }
+    port_.watch().arm(host_->fd(), init_.handle);
+    return fail(EAGAIN);
+}
+
+bool UcmaFile::translate(rdma_ucm_event_resp& event) {
+    const UcmaPort::Subject* subject = port_.subject(event.uid);
+    const CmEventType type = cm_event_type(event.event);
+    if (type == CmEventType::kConnectRequest) {
+        if (subject == nullptr || !admit(event.id, subject->id)) {
+            return false;
+        }
+        event.uid = port_.find(subject->id)->uid;
+        return true;
+    }
+    if (subject == nullptr) {
+        return false;
+    }
+    UcmaId& id = *port_.find(subject->id);
+    if (subject->multicast) {
+        event.uid = *subject->multicast;
+    } else if (event.id != subject->id) {
+        // Of the listener at another address of the guest: the first one's is told.
+        ++id.hidden_events;
+        return false;
+    } else {
+        event.uid = id.uid;
+    }
+    // The kernel says an address as a datagram's in this service only, and not in every event.
+    if (id.qp_type == IBV_QPT_UD && event.param.ud.ah_attr.is_global != 0 &&
+        !to_guest(id, event.param.ud.ah_attr)) {
+        event.param.ud.ah_attr = {};
+    }
+    return true;
+}
+
+// What is known of a request for a connection, when the guest may talk to the peer.
+Result<UcmaId> UcmaFile::requested(uint32_t request, const UcmaId& listener) {
+    if (auto room = port_.check_room(); !room) {
+        return fail(room.error());
+    }
+    rdma_ucm_query query{};
+    query.id = request;
+    const auto route = ask<rdma_ucm_query_route_resp>(*host_, RDMA_USER_CM_CMD_QUERY_ROUTE, query);
+    if (!route) {
+        return fail(route.error());
+    }
+    const auto local = get(route->src_addr);
+    const auto remote = get(route->dst_addr);
+    if (!local || !remote) {
+        return fail(EAFNOSUPPORT);
+    }
+    // The path is where packets go; the address is what the peer says.
+    rnic::Gid peer = remote->ip;
+    if (route->num_paths != 0) {
+        std::ranges::copy(route->ib_route[0].dgid, peer.begin());
+    }
+    const auto place = std::ranges::find(listener.places, local->ip, &UcmaPlace::underlay);
+    if (place == listener.places.end()) {
+        return fail(EADDRNOTAVAIL);
+    }
+    const auto name = port_.addresses().name_of(place->guest, peer);
+    if (!name) {
+        return fail(name.error());
+    }
+    UcmaId id;
+    id.file = listener.file;
+    id.port_space = listener.port_space;
+    id.qp_type = listener.qp_type;
+    id.local = socket_address(place->guest, 0);
+    id.remote = socket_address(*name, 0);
+    id.underlay_local = local->ip;
+    id.underlay_remote = peer;
+    return id;
+}
+
+bool UcmaFile::admit(uint32_t request, uint32_t listener) {
+    UcmaId& listening = *port_.find(listener);
+    auto id = requested(request, listening);
+    if (id) {
+        port_.insert(request, std::move(*id));
+        return true;
+    }
+    ++listening.hidden_events;
+    rdma_ucm_reject reject{};
+    reject.id = request;
+    (void)uverbs::execute(*host_, RDMA_USER_CM_CMD_REJECT, reject);
+    (void)destroy(request);
+    return false;
+}
+
+}  // namespace vrdma::uverbs

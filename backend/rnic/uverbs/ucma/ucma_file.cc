@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rnic/uverbs/ucma/ucma_file.h"
+
+#include <rdma/ib_user_ioctl_verbs.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "rnic/uverbs/kernel/rdma_cm.h"
+#include "rnic/uverbs/ucma/ucma_port.h"
+
+namespace vrdma::uverbs {
+namespace {
+
+// What a guest may choose with RDMA_PS_IB.
+constexpr bool forwarded(uint8_t qp_type) {
+    switch (qp_type) {
+        case IB_UVERBS_QPT_RC:
+        case IB_UVERBS_QPT_UC:
+        case IB_UVERBS_QPT_UD:
+        case IB_UVERBS_QPT_XRC_INI:
+        case IB_UVERBS_QPT_XRC_TGT:
+            return true;
+        default:
+            return false;
+    }
+}
+
+// As the kernel finds it (ucma_get_qp_type() of Linux).
+Result<uint8_t> qp_type_of(const rdma_ucm_create_id& request) {
+    switch (request.ps) {
+        case RDMA_PS_TCP:
+            return uint8_t{IB_UVERBS_QPT_RC};
+        case RDMA_PS_UDP:
+        case RDMA_PS_IPOIB:
+            return uint8_t{IB_UVERBS_QPT_UD};
+        case RDMA_PS_IB:
+            return forwarded(request.qp_type) ? Result<uint8_t>(request.qp_type) : fail(EOPNOTSUPP);
+        default:
+            return fail(EINVAL);
+    }
+}
+
+size_t length_of_option(uint32_t name) {
+    switch (name) {
+        case RDMA_OPTION_ID_TOS:
+        case RDMA_OPTION_ID_ACK_TIMEOUT:
+            return sizeof(uint8_t);
+        case RDMA_OPTION_ID_REUSEADDR:
+        case RDMA_OPTION_ID_AFONLY:
+            return sizeof(int);
+        default:
+            return 0;
+    }
+}
+
+// Of the primary path, its reverse, and the alternatives of both; librdmacm gives no more.
+constexpr size_t kMaxPaths = 6;
+
+// IBTA 1.4, 15.2.5.16 (PathRecord).
+constexpr size_t kPathDgid = 8;
+constexpr size_t kPathSgid = 24;
+
+}  // namespace
+
+struct UcmaFile::Command {
+    uint32_t number;
+    size_t request;   // bytes that it has at least
+    size_t response;  // bytes of room that it needs at least
+    Result<void> (*call)(UcmaFile& file, std::span<const std::byte> in, Call& call);
+};
+
+// Bytes behind the structure are ignored, as the kernel ignores them; those of the end that an
+// older library does not have are zero.
+template <auto Method, typename Request>
+Result<void> UcmaFile::call(UcmaFile& file, std::span<const std::byte> in, Call& call) {
+    Request request{};
+    const size_t length = std::min(in.size(), sizeof(request));
+    std::memcpy(&request, in.data(), length);
+    call.rest = in.subspan(length);
+    return (file.*Method)(request, call);
+}
+
+template <auto Method, typename Request>
+constexpr UcmaFile::Command UcmaFile::command(uint32_t number,
+                                              Result<void> (UcmaFile::*)(const Request&, Call&),
+                                              size_t response, size_t request) {
+    return {number, request, response, &UcmaFile::call<Method, Request>};
+}
+
+const UcmaFile::Command* UcmaFile::find_command(uint32_t number) {
+// NOLINTBEGIN(bugprone-macro-parentheses): a member's name takes none
+#define UCMA_COMMAND(number, method, ...)                 \
+    command<&UcmaFile::method>(RDMA_USER_CM_CMD_##number, \
+                               &UcmaFile::method __VA_OPT__(, ) __VA_ARGS__)
+    // NOLINTEND(bugprone-macro-parentheses)
+
+    // The lengths are those that drivers/infiniband/core/ucma.c of Linux demands.
+    static constexpr Command kCommands[] = {
+        UCMA_COMMAND(CREATE_ID, create_id, sizeof(rdma_ucm_create_id_resp)),
+        UCMA_COMMAND(DESTROY_ID, destroy_id, sizeof(rdma_ucm_destroy_id_resp)),
+        UCMA_COMMAND(BIND_IP, bind_ip),
+        UCMA_COMMAND(RESOLVE_IP, resolve_ip),
+        UCMA_COMMAND(RESOLVE_ROUTE, resolve_route),
+        UCMA_COMMAND(QUERY_ROUTE, query_route, offsetof(rdma_ucm_query_route_resp, ibdev_index)),
+        UCMA_COMMAND(CONNECT, connect, 0, offsetof(rdma_ucm_connect, ece)),
+        UCMA_COMMAND(LISTEN, listen),
+        UCMA_COMMAND(ACCEPT, accept, 0, offsetof(rdma_ucm_accept, ece)),
+        UCMA_COMMAND(REJECT, reject),
+        UCMA_COMMAND(DISCONNECT, disconnect),
+        UCMA_COMMAND(INIT_QP_ATTR, init_qp_attr, sizeof(ib_uverbs_qp_attr)),
+        UCMA_COMMAND(GET_EVENT, get_event, offsetof(rdma_ucm_event_resp, reserved)),
+        UCMA_COMMAND(SET_OPTION, set_option),
+        UCMA_COMMAND(NOTIFY, notify),
+        UCMA_COMMAND(JOIN_IP_MCAST, join_ip_mcast, sizeof(rdma_ucm_create_id_resp)),
+        UCMA_COMMAND(LEAVE_MCAST, leave_mcast, sizeof(rdma_ucm_destroy_id_resp)),
+        UCMA_COMMAND(MIGRATE_ID, migrate_id),
+        UCMA_COMMAND(QUERY, query),
+        UCMA_COMMAND(BIND, bind),
+        UCMA_COMMAND(RESOLVE_ADDR, resolve_addr),
+        UCMA_COMMAND(JOIN_MCAST, join_mcast, sizeof(rdma_ucm_create_id_resp)),
+    };
+#undef UCMA_COMMAND
+    const auto* found = std::ranges::find(kCommands, number, &Command::number);
+    return found == std::end(kCommands) ? nullptr : found;
+}
+
+UcmaFile::UcmaFile(UcmaPort& port, std::unique_ptr<RdmaCmFile> host, const rnic::UcmaFileInit& init)
+    : port_(port), host_(std::move(host)), init_(init) {}
+
+UcmaFile::~UcmaFile() {
+    port_.watch().remove(host_->fd());
+    port_.erase_all(*this);
+}
+
+Result<rnic::UcmaAnswer> UcmaFile::execute(uint32_t number, std::span<const std::byte> in,
+                                           std::span<std::byte> out, rnic::UcmaFile* other) {
+    const Command* command = find_command(number);
+    if (command == nullptr) {
+        return fail(EOPNOTSUPP);
+    }
+    if (in.size() < command->request) {
+        return fail(EINVAL);
+    }
+    if (out.size() < command->response) {
+        return fail(ENOSPC);
+    }
+    Call call{.rest = {}, .out = out, .other = static_cast<UcmaFile*>(other)};
+    if (auto done = command->call(*this, in, call); !done) {
+        return fail(done.error());
+    }
+    return call.answer;
+}
+
+Result<void> UcmaFile::create_id(const rdma_ucm_create_id& request, Call& call) {
+    const auto qp_type = qp_type_of(request);
+    if (!qp_type) {
+        return fail(qp_type.error());
+    }
+    if (auto room = port_.check_room(); !room) {
+        return room;
+    }
+    // Events of an id without a uid are nobody's: so the kernel has it.
+    const uint64_t key = request.uid == 0 ? 0 : port_.new_key({});
+    rdma_ucm_create_id kernel{};
+    kernel.uid = key;
+    kernel.ps = request.ps;
+    kernel.qp_type = request.qp_type;
+    const auto made = ask<rdma_ucm_create_id_resp>(*host_, RDMA_USER_CM_CMD_CREATE_ID, kernel);
+    if (!made) {
+        port_.forget_key(key);
+        return fail(made.error());
+    }
+    UcmaId& id = port_.insert(made->id, {});
+    id.file = this;
+    id.port_space = request.ps;
+    id.qp_type = *qp_type;
+    id.uid = request.uid;
+    id.key = key;
+    port_.set_subject(key, {.id = made->id, .multicast = {}});
+    answer(call, *made);
+    return {};
+}
+
+// Of one of the kernel's ids; how many events of it were reported.
+Result<uint32_t> UcmaFile::destroy(uint32_t id) {
+    rdma_ucm_destroy_id request{};
+    request.id = id;
+    const auto gone = ask<rdma_ucm_destroy_id_resp>(*host_, RDMA_USER_CM_CMD_DESTROY_ID, request);
+    if (!gone) {
+        return fail(gone.error());
+    }
+    return gone->events_reported;
+}
+
+Result<void> UcmaFile::destroy_id(const rdma_ucm_destroy_id& request, Call& call) {
+    const auto id = port_.find(*this, request.id);
+    if (!id) {
+        return fail(id.error());
+    }
+    uint32_t events = 0;
+    for (const uint32_t other : (*id)->others) {
+        events += destroy(other).value_or(0);
+    }
+    const auto gone = destroy(request.id);
+    const uint32_t hidden = (*id)->hidden_events;
+    port_.erase(request.id);
+    if (!gone) {
+        return fail(gone.error());
+    }
+    answer(call, rdma_ucm_destroy_id_resp{.events_reported = events + *gone - hidden});
+    return {};
+}
+
+Result<void> UcmaFile::migrate_id(const rdma_ucm_migrate_id& request, Call& call) {
+    if (call.other == nullptr) {
+        return fail(EINVAL);
+    }
+    const auto id = port_.find(*call.other, request.id);
+    if (!id) {
+        return fail(id.error());
+    }
+    const auto migrate = [&](uint32_t kernel_id) {
+        rdma_ucm_migrate_id kernel{};
+        kernel.id = kernel_id;
+        kernel.fd = static_cast<uint32_t>(call.other->host_->fd());
+        return ask<rdma_ucm_migrate_resp>(*host_, RDMA_USER_CM_CMD_MIGRATE_ID, kernel);
+    };
+    const auto migrated = migrate(request.id);
+    if (!migrated) {
+        return fail(migrated.error());
+    }
+    uint32_t events = migrated->events_reported;
+    for (const uint32_t other : (*id)->others) {
+        if (const auto moved = migrate(other)) {
+            events += moved->events_reported;
+        }
+    }
+    (*id)->file = this;
+    // The kernel wakes nobody for events that came along.
+    port_.watch().arm(host_->fd(), init_.handle);
+    answer(call, rdma_ucm_migrate_resp{.events_reported = events - (*id)->hidden_events});
+    return {};
+}
+
+Result<void> UcmaFile::set_option(const rdma_ucm_set_option& request, Call& call) {
+    const auto id = port_.find(*this, request.id);
+    if (!id) {
+        return fail(id.error());
+    }
+    if (call.rest.size() != request.optlen) {
+        return fail(EINVAL);
+    }
+    switch (request.level) {
+        case RDMA_OPTION_ID:
+            return set_id_option(**id, request, call.rest);
+        case RDMA_OPTION_IB:
+            return request.optname == RDMA_OPTION_IB_PATH ? set_ib_path(**id, request, call.rest)
+                                                          : fail(EOPNOTSUPP);
+        default:
+            return fail(EOPNOTSUPP);
+    }
+}
+
+// `value` is a private copy.
+Result<void> UcmaFile::set_kernel_option(uint32_t id, uint32_t level, uint32_t name,
+                                         std::span<const std::byte> value) {
+    rdma_ucm_set_option kernel{};
+    kernel.optval = reinterpret_cast<uintptr_t>(value.data());
+    kernel.id = id;
+    kernel.level = level;
+    kernel.optname = name;
+    kernel.optlen = static_cast<uint32_t>(value.size());
+    return uverbs::execute(*host_, RDMA_USER_CM_CMD_SET_OPTION, kernel);
+}
+
+Result<void> UcmaFile::set_id_option(UcmaId& id, const rdma_ucm_set_option& request,
+                                     std::span<const std::byte> value) {
+    const size_t length = length_of_option(request.optname);
+    if (length == 0) {
+        return fail(EOPNOTSUPP);
+    }
+    if (value.size() != length) {
+        return fail(EINVAL);
+    }
+    if (auto set = set_kernel_option(request.id, RDMA_OPTION_ID, request.optname, value); !set) {
+        return set;
+    }
+    if (request.optname == RDMA_OPTION_ID_AFONLY) {
+        id.ipv6_only =
+            std::ranges::any_of(value, [](std::byte byte) { return byte != std::byte{0}; });
+    }
+    id.options[request.optname].assign(value.begin(), value.end());
+    return {};
+}
+
+// The path is the guest's but for its ends, which the kernel would believe.
+Result<void> UcmaFile::set_ib_path(const UcmaId& id, const rdma_ucm_set_option& request,
+                                   std::span<const std::byte> value) {
+    if (value.empty() || value.size() % sizeof(ib_path_rec_data) != 0 ||
+        value.size() > kMaxPaths * sizeof(ib_path_rec_data) || !id.underlay_remote) {
+        return fail(EINVAL);
+    }
+    std::vector<ib_path_rec_data> paths(value.size() / sizeof(ib_path_rec_data));
+    std::memcpy(paths.data(), value.data(), value.size());
+    for (ib_path_rec_data& path : paths) {
+        const auto record = std::as_writable_bytes(std::span(path.path_rec));
+        std::ranges::copy(std::as_bytes(std::span(*id.underlay_remote)),
+                          record.subspan(kPathDgid).begin());
+        std::ranges::copy(std::as_bytes(std::span(*id.underlay_local)),
+                          record.subspan(kPathSgid).begin());
+    }
+    return set_kernel_option(request.id, RDMA_OPTION_IB, RDMA_OPTION_IB_PATH,
+                             std::as_bytes(std::span(paths)));
+}
+
+}  // namespace vrdma::uverbs

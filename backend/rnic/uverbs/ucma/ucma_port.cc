@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rnic/uverbs/ucma/ucma_port.h"
+
+#include <rdma/ib_user_ioctl_verbs.h>
+
+#include <algorithm>
+#include <system_error>
+#include <utility>
+
+#include "rnic/uverbs/ucma/ucma_file.h"
+
+namespace vrdma::uverbs {
+namespace {
+
+// Ports below are for privileged services of the host (net.ipv4.ip_unprivileged_port_start).
+constexpr uint16_t kFirstUnprivilegedPort = 1024;
+
+}  // namespace
+
+UcmaPort::UcmaPort(std::string guest, GuestAddresses& addresses, const GuestQps& qps,
+                   rnic::EventSink& sink, OpenRdmaCm open, std::shared_ptr<spdlog::logger> logger)
+    : guest_(std::move(guest)),
+      addresses_(addresses),
+      qps_(qps),
+      sink_(sink),
+      open_(std::move(open)),
+      log_(std::move(logger)) {}
+
+Result<std::unique_ptr<rnic::UcmaFile>> UcmaPort::open(const rnic::UcmaFileInit& init) {
+    auto host = open_();
+    if (!host) {
+        log_.warn("{}: /dev/infiniband/rdma_cm cannot be opened: {}", guest_,
+                  to_string(host.error()));
+        return fail(host.error());
+    }
+    if (watch_ == nullptr) {
+        try {
+            watch_ = std::make_unique<ReadyWatch>(
+                [this](uint32_t file) { sink_.async_event(rnic::AsyncEventType::kUcma, file); });
+        } catch (const std::system_error& error) {
+            return fail(error.code().value());
+        }
+    }
+    if (auto added = watch_->add((*host)->fd(), init.handle); !added) {
+        return fail(added.error());
+    }
+    return std::make_unique<UcmaFile>(*this, std::move(*host), init);
+}
+
+Result<void> UcmaPort::check_room() {
+    if (ids_.size() >= kMaxIds) {
+        log_.warn("{}: limit reached: {} ids of the connection manager; the guest gets {}", guest_,
+                  kMaxIds, to_string(Errno{EDQUOT}));
+        return fail(EDQUOT);
+    }
+    return {};
+}
+
+UcmaId& UcmaPort::insert(uint32_t id, UcmaId what) {
+    return ids_.insert_or_assign(id, std::move(what)).first->second;
+}
+
+UcmaId* UcmaPort::find(uint32_t id) {
+    const auto found = ids_.find(id);
+    return found == ids_.end() ? nullptr : &found->second;
+}
+
+Result<UcmaId*> UcmaPort::find(const UcmaFile& file, uint32_t id) {
+    UcmaId* found = find(id);
+    if (found == nullptr) {
+        return fail(ENOENT);
+    }
+    if (found->file != &file) {
+        return fail(EINVAL);
+    }
+    return found;
+}
+
+void UcmaPort::erase(uint32_t id) {
+    const auto found = ids_.find(id);
+    if (found == ids_.end()) {
+        return;
+    }
+    subjects_.erase(found->second.key);
+    std::erase_if(groups_, [&](const auto& entry) {
+        const bool mine = entry.second.id == id;
+        if (mine) {
+            subjects_.erase(entry.second.key);
+        }
+        return mine;
+    });
+    ids_.erase(found);
+}
+
+void UcmaPort::erase_all(const UcmaFile& file) {
+    std::vector<uint32_t> gone;
+    for (const auto& [id, what] : ids_) {
+        if (what.file == &file) {
+            gone.push_back(id);
+        }
+    }
+    for (const uint32_t id : gone) {
+        erase(id);
+    }
+}
+
+uint64_t UcmaPort::new_key(Subject subject) {
+    subjects_[next_key_] = subject;
+    return next_key_++;
+}
+
+const UcmaPort::Subject* UcmaPort::subject(uint64_t key) const {
+    const auto found = subjects_.find(key);
+    return found == subjects_.end() ? nullptr : &found->second;
+}
+
+Result<void> UcmaPort::check_room_for_group() const {
+    return groups_.size() >= kMaxIds ? Result<void>(fail(EDQUOT)) : Result<void>();
+}
+
+const UcmaPort::Group* UcmaPort::find_group(uint32_t group) const {
+    const auto found = groups_.find(group);
+    return found == groups_.end() ? nullptr : &found->second;
+}
+
+void UcmaPort::erase_group(uint32_t group) {
+    if (const auto found = groups_.find(group); found != groups_.end()) {
+        subjects_.erase(found->second.key);
+        groups_.erase(found);
+    }
+}
+
+Result<void> UcmaPort::check_qp(const UcmaId& id, uint32_t qp_num) const {
+    const auto type = qps_.type_of(qp_num);
+    if (!type || (*type == IB_UVERBS_QPT_UD) != (id.qp_type == IB_UVERBS_QPT_UD)) {
+        return fail(EINVAL);
+    }
+    return {};
+}
+
+// For the unspecified address one place for each carrier, named by an address of the guest that it
+// carries: the carrier's own if the guest has that, or else one of the same family.
+Result<std::vector<UcmaPlace>> UcmaPort::places_for(const SocketAddress& local, bool ipv6_only) {
+    std::vector<rnic::Gid> wanted;
+    if (!is_zero(local.ip)) {
+        wanted.push_back(local.ip);
+    } else {
+        for (const rnic::Gid& own : addresses_.all()) {
+            const bool ipv4 = scope_of(own) == GidScope::kIpv4;
+            if (local.ipv6 ? !ipv6_only || !ipv4 : ipv4) {
+                wanted.push_back(own);
+            }
+        }
+    }
+    std::vector<UcmaPlace> places;
+    for (const rnic::Gid& guest : wanted) {
+        const auto underlay = addresses_.carrier(guest);
+        if (!underlay) {
+            continue;
+        }
+        const auto same = std::ranges::find(places, *underlay, &UcmaPlace::underlay);
+        if (same == places.end()) {
+            places.push_back({guest, *underlay});
+        } else if (guest == *underlay || (scope_of(same->guest) != scope_of(*underlay) &&
+                                          scope_of(guest) == scope_of(*underlay))) {
+            same->guest = guest;
+        }
+    }
+    if (places.empty()) {
+        return fail(EADDRNOTAVAIL);
+    }
+    return places;
+}
+
+Result<void> UcmaPort::check_port(const UcmaPlace& place, uint16_t port) {
+    if (port != 0 && port < kFirstUnprivilegedPort && place.guest != place.underlay) {
+        log_.warn(
+            "{}: it cannot have port {} of {}, which is the host's too; add {} to the RNIC's "
+            "netdev",
+            guest_, port, to_string(place.underlay), to_string(place.guest));
+        return fail(EACCES);
+    }
+    return {};
+}
+
+SocketAddress UcmaPort::in_underlay(const rnic::Gid& underlay, uint16_t port) const {
+    const bool link_local = scope_of(underlay) == GidScope::kIpv6LinkLocal;
+    return socket_address(underlay, port, link_local ? addresses_.netdev_index(underlay) : 0);
+}
+
+}  // namespace vrdma::uverbs

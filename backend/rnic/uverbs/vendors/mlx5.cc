@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+// mlx5: NVIDIA ConnectX.  Written from the kernel's sources and not yet run: Linux 6.1,
+// drivers/infiniband/hw/mlx5 and <rdma/mlx5-abi.h>; libmlx5 of rdma-core 44.
+#include <rdma/mlx5-abi.h>
+
+#include <array>
+#include <bit>
+
+#include "rnic/uverbs/vendors/vendor_table.h"
+
+namespace vrdma::uverbs {
+namespace {
+
+constexpr std::array<uint32_t, 1> kAbiVersions{MLX5_IB_UVERBS_ABI_VERSION};
+
+// Older libraries send less: each minimum is the one that the kernel has.
+constexpr std::array kUdata{
+    UdataLengths{.opcode = VRDMA_CMD_ALLOC_UCONTEXT,
+                 .in_min = sizeof(mlx5_ib_alloc_ucontext_req),
+                 .in_max = sizeof(mlx5_ib_alloc_ucontext_req_v2),
+                 .out_max = sizeof(mlx5_ib_alloc_ucontext_resp)},
+    UdataLengths{.opcode = VRDMA_CMD_ALLOC_PD, .out_max = sizeof(mlx5_ib_alloc_pd_resp)},
+    UdataLengths{.opcode = VRDMA_CMD_ALLOC_MW, .in_min = 0, .in_max = sizeof(mlx5_ib_alloc_mw)},
+    UdataLengths{.opcode = VRDMA_CMD_CREATE_CQ,
+                 .in_min = offsetof(mlx5_ib_create_cq, uar_page_index),
+                 .in_max = sizeof(mlx5_ib_create_cq),
+                 .out_max = sizeof(mlx5_ib_create_cq_resp)},
+    UdataLengths{.opcode = VRDMA_CMD_CREATE_SRQ,
+                 .in_min = offsetof(mlx5_ib_create_srq, uidx),
+                 .in_max = sizeof(mlx5_ib_create_srq),
+                 .out_max = sizeof(mlx5_ib_create_srq_resp)},
+    UdataLengths{.opcode = VRDMA_CMD_CREATE_QP,
+                 .in_min = offsetof(mlx5_ib_create_qp, ece_options),
+                 .in_max = sizeof(mlx5_ib_create_qp),
+                 .out_max = sizeof(mlx5_ib_create_qp_resp)},
+    UdataLengths{.opcode = VRDMA_CMD_MODIFY_QP,
+                 .in_min = 0,
+                 .in_max = sizeof(mlx5_ib_modify_qp),
+                 .out_max = sizeof(mlx5_ib_modify_qp_resp)},
+    UdataLengths{.opcode = VRDMA_CMD_CREATE_AH, .out_max = sizeof(mlx5_ib_create_ah_resp)},
+};
+
+// A doorbell record: two 32-bit counters.  The kernel pins the page around it, once for all
+// records in that page, and finds it again by its address (mlx5_ib_db_map_user): so a whole
+// page is meant, which has one address in this process for as long as it is guest memory.
+constexpr vrdma_udata_pointer doorbell_record(vrdma_opcode opcode, size_t offset) {
+    return {
+        .opcode = static_cast<uint16_t>(opcode),
+        .offset = static_cast<uint16_t>(offset),
+        .flags = VRDMA_UDATA_POINTER_LASTING | VRDMA_UDATA_POINTER_PAGES,
+        .length = 8,
+        .terms = {},
+    };
+}
+
+// A queue's buffer, whose length is the sum of the terms.
+constexpr vrdma_udata_pointer buffer(vrdma_opcode opcode, size_t offset, vrdma_udata_term first,
+                                     vrdma_udata_term second = {}) {
+    return {
+        .opcode = static_cast<uint16_t>(opcode),
+        .offset = static_cast<uint16_t>(offset),
+        .flags = VRDMA_UDATA_POINTER_LASTING,
+        .length = 0,
+        .terms = {first, second},
+    };
+}
+
+// create_cq_user: roundup_pow_of_two(cqe + 1) * cqe_size
+constexpr vrdma_udata_term kCqEntries{
+    .count = VRDMA_COUNT_CQE | VRDMA_COUNT_ROUND,
+    .scale = VRDMA_SCALE_UDATA,
+    .count_offset = 0,
+    .scale_offset = offsetof(mlx5_ib_create_cq, cqe_size),
+    .reserved = 0,
+    .scale_a = 0,
+    .scale_b = 0,
+};
+
+// set_user_buf_size: (rq_wqe_count << rq_wqe_shift) + (sq_wqe_count << 6)
+constexpr vrdma_udata_term kReceiveQueue{
+    .count = VRDMA_COUNT_UDATA,
+    .scale = VRDMA_SCALE_UDATA_SHIFT,
+    .count_offset = offsetof(mlx5_ib_create_qp, rq_wqe_count),
+    .scale_offset = offsetof(mlx5_ib_create_qp, rq_wqe_shift),
+    .reserved = 0,
+    .scale_a = 0,
+    .scale_b = 0,
+};
+constexpr vrdma_udata_term kSendQueue{
+    .count = VRDMA_COUNT_UDATA,
+    .scale = VRDMA_SCALE_CONSTANT,
+    .count_offset = offsetof(mlx5_ib_create_qp, sq_wqe_count),
+    .scale_offset = 0,
+    .reserved = 0,
+    .scale_a = 64,
+    .scale_b = 0,
+};
+
+// mlx5_ib_create_srq: roundup_pow_of_two(max_wr + 1) elements of a segment of 16 bytes and 16
+// bytes for each scatter element, rounded up to a power of two
+constexpr vrdma_udata_term kSharedReceiveQueue{
+    .count = VRDMA_COUNT_MAX_WR | VRDMA_COUNT_ROUND,
+    .scale = VRDMA_SCALE_MAX_SGE,
+    .count_offset = 0,
+    .scale_offset = 0,
+    .reserved = 0,
+    .scale_a = 16,
+    .scale_b = 16,
+};
+
+constexpr std::array kPointers{
+    buffer(VRDMA_CMD_CREATE_CQ, offsetof(mlx5_ib_create_cq, buf_addr), kCqEntries),
+    doorbell_record(VRDMA_CMD_CREATE_CQ, offsetof(mlx5_ib_create_cq, db_addr)),
+    buffer(VRDMA_CMD_CREATE_SRQ, offsetof(mlx5_ib_create_srq, buf_addr), kSharedReceiveQueue),
+    doorbell_record(VRDMA_CMD_CREATE_SRQ, offsetof(mlx5_ib_create_srq, db_addr)),
+    buffer(VRDMA_CMD_CREATE_QP, offsetof(mlx5_ib_create_qp, buf_addr), kReceiveQueue, kSendQueue),
+    doorbell_record(VRDMA_CMD_CREATE_QP, offsetof(mlx5_ib_create_qp, db_addr)),
+};
+
+// DevX objects and UARs that are made by ioctl do not exist in the guest.  The library tries
+// a context with DevX first; of dynamic UARs it learns from tot_bfregs.
+constexpr std::array kWithheld{
+    WithheldBits{.opcode = VRDMA_CMD_ALLOC_UCONTEXT,
+                 .action = WithheldBits::Action::kRefuse,
+                 .offset = offsetof(mlx5_ib_alloc_ucontext_req_v2, flags),
+                 .bits = MLX5_IB_ALLOC_UCTX_DEVX},
+    WithheldBits{.opcode = VRDMA_CMD_ALLOC_UCONTEXT,
+                 .action = WithheldBits::Action::kClear,
+                 .offset = offsetof(mlx5_ib_alloc_ucontext_req_v2, lib_caps),
+                 .bits = MLX5_LIB_CAP_DYN_UAR},
+};
+
+// get_command() of the page offset: MLX5_IB_MMAP_CMD_SHIFT, MLX5_IB_MMAP_CMD_MASK.
+constexpr MmapRule mapped_as(mlx5_ib_mmap_cmd command, uint32_t caching) {
+    constexpr unsigned kPageShift = 12;
+    constexpr unsigned kCommandShift = 8;
+    constexpr uint64_t kCommandMask = 0xff;
+    return {.mask = kCommandMask << (kPageShift + kCommandShift),
+            .value = uint64_t{command} << (kPageShift + kCommandShift),
+            .caching = caching};
+}
+
+constexpr std::array kMmap{
+    mapped_as(MLX5_IB_MMAP_REGULAR_PAGE, VRDMA_MMAP_WRITE_COMBINE),
+    mapped_as(MLX5_IB_MMAP_WC_PAGE, VRDMA_MMAP_WRITE_COMBINE),
+    mapped_as(MLX5_IB_MMAP_ALLOC_WC, VRDMA_MMAP_WRITE_COMBINE),
+    mapped_as(MLX5_IB_MMAP_NC_PAGE, VRDMA_MMAP_NONCACHED),
+    mapped_as(MLX5_IB_MMAP_CORE_CLOCK, VRDMA_MMAP_NONCACHED),
+    mapped_as(MLX5_IB_MMAP_DEVICE_MEM, VRDMA_MMAP_WRITE_COMBINE),
+};
+
+// As few UARs as there can be: the context makes no queues.
+constexpr auto kOwnContext =
+    std::bit_cast<std::array<std::byte, sizeof(mlx5_ib_alloc_ucontext_req)>>(
+        mlx5_ib_alloc_ucontext_req{.total_num_bfregs = 1, .num_low_latency_bfregs = 0});
+
+}  // namespace
+
+const VendorEntry kMlx5Entry{
+    .driver_id = RDMA_DRIVER_MLX5,
+    .name = "mlx5_ib",
+    .abi_versions = kAbiVersions,
+    .tested = false,
+    .transport = Transport::kRoce,
+    .doorbell = Signal::kMappedMemory,
+    .cq_arming = Signal::kMappedMemory,
+    .udata = kUdata,
+    .pointers = kPointers,
+    .withheld = kWithheld,
+    .mmap = kMmap,
+    // With none the kernel's element is larger than the sum above.
+    .min_srq_sge = 1,
+    .srq_only_grows = false,
+    // The new buffer is the user's, and takes the place of one that guests have pinned.
+    .resizes_cqs = false,
+    .own_context = kOwnContext,
+    .own_context_answer = sizeof(mlx5_ib_alloc_ucontext_resp),
+};
+
+}  // namespace vrdma::uverbs

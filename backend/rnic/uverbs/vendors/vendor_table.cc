@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rnic/uverbs/vendors/vendor_table.h"
+
+#include <algorithm>
+#include <array>
+
+namespace vrdma::uverbs {
+namespace {
+
+constexpr std::array kTable{&kRxeEntry, &kSiwEntry, &kMlx5Entry};
+constexpr UdataLengths kNoUdata{};
+
+}  // namespace
+
+const UdataLengths& VendorEntry::lengths(uint16_t opcode) const {
+    const auto found = std::ranges::find(udata, opcode, &UdataLengths::opcode);
+    return found == udata.end() ? kNoUdata : *found;
+}
+
+uint32_t VendorEntry::caching(uint64_t mmap_offset) const {
+    for (const MmapRule& rule : mmap) {
+        if ((mmap_offset & rule.mask) == rule.value) {
+            return rule.caching;
+        }
+    }
+    return VRDMA_MMAP_CACHED;
+}
+
+std::span<const VendorEntry* const> vendor_table() {
+    return kTable;
+}
+
+const VendorEntry* find_vendor(uint32_t driver_id) {
+    const auto found = std::ranges::find(
+        kTable, driver_id, [](const VendorEntry* entry) { return uint32_t{entry->driver_id}; });
+    return found == kTable.end() ? nullptr : *found;
+}
+
+}  // namespace vrdma::uverbs

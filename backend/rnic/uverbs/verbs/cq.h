@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <set>
+
+#include "rnic/rnic.h"
+#include "rnic/uverbs/verbs/context_state.h"
+
+namespace vrdma::uverbs {
+
+class Cq final : public rnic::CompletionQueue {
+  public:
+    // `guest_handle` is below VRDMA_DB_MAX_HANDLES.
+    Cq(const ContextState& context, uint32_t handle, uint32_t guest_handle, uint32_t comp_vector);
+    ~Cq() override;
+    uint32_t handle() const { return object_.handle(); }
+
+    Result<void> resize(uint32_t& cqe, rnic::Udata& udata) override;
+
+    // A send queue that completes here, for as long as it does.
+    void add(std::shared_ptr<SendQueueBell> send_queue);
+    void remove(const std::shared_ptr<SendQueueBell>& send_queue);
+
+  private:
+    KernelObject object_;
+    const uint32_t guest_handle_;
+    const std::shared_ptr<CqBell> bell_;
+    std::set<std::shared_ptr<SendQueueBell>> send_queues_;
+};
+
+}  // namespace vrdma::uverbs

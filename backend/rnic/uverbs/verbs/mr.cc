@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rnic/uverbs/verbs/mr.h"
+
+#include <infiniband/verbs.h>
+#include <rdma/ib_user_ioctl_verbs.h>
+
+#include "rnic/uverbs/verbs/kernel_object.h"
+
+namespace vrdma::uverbs {
+namespace {
+
+// The kernel would come back for pages to a mapping that is gone by then.
+bool comes_back_for_pages(uint32_t access) {
+    return (access & IB_UVERBS_ACCESS_ON_DEMAND) != 0;
+}
+
+void explain_refusal(const ContextState& context, Errno error, uint64_t length) {
+    if (error == Errno{ENOMEM}) {
+        context.port.log.warn(
+            "{}: the kernel does not pin a memory region of {} bytes: too little memory, or "
+            "more than RLIMIT_MEMLOCK (give vrdmad CAP_IPC_LOCK)",
+            context.port.guest, length);
+    }
+}
+
+uint32_t kernel_flags(const rnic::MrChanges& changes) {
+    uint32_t flags = 0;
+    if (changes.translation) {
+        flags |= IBV_REREG_MR_CHANGE_TRANSLATION;
+    }
+    if (changes.pd) {
+        flags |= IBV_REREG_MR_CHANGE_PD;
+    }
+    if (changes.access) {
+        flags |= IBV_REREG_MR_CHANGE_ACCESS;
+    }
+    return flags;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<rnic::MemoryRegion>> Mr::create(const ContextState& context,
+                                                       RegionLayout& layout,
+                                                       rnic::ProtectionDomain& pd,
+                                                       const rnic::MrAttributes& attributes,
+                                                       rnic::Udata& udata) {
+    if (comes_back_for_pages(attributes.access)) {
+        return fail(EOPNOTSUPP);
+    }
+    auto memory = layout.lay_out(attributes);
+    if (!memory) {
+        return fail(memory.error());
+    }
+    ib_uverbs_reg_mr request{};
+    request.start = memory->start;
+    request.length = attributes.length;
+    request.hca_va = attributes.iova.value;
+    request.pd_handle = static_cast<const Pd&>(pd).handle();
+    request.access_flags = attributes.access;
+    ib_uverbs_reg_mr_resp kernel{};
+    auto registered =
+        context.execute(VRDMA_CMD_REG_MR, IB_USER_VERBS_CMD_REG_MR, request, kernel, udata);
+    if (!registered) {
+        explain_refusal(context, registered.error(), attributes.length);
+        return fail(registered.error());
+    }
+    return std::make_unique<Mr>(context, layout, kernel, std::move(memory->placed));
+}
+
+Mr::Mr(const ContextState& context, RegionLayout& layout, const ib_uverbs_reg_mr_resp& kernel,
+       memory::PlacedPages::Lease placed)
+    : layout_(layout),
+      placed_(std::move(placed)),
+      object_(context, kernel.mr_handle, "memory region",
+              destroy_by_handle<ib_uverbs_dereg_mr, IB_USER_VERBS_CMD_DEREG_MR>,
+              context.port.rnic->live.memory_regions),
+      lkey_(kernel.lkey),
+      rkey_(kernel.rkey) {}
+
+Result<void> Mr::reregister(const rnic::MrChanges& changes, rnic::ProtectionDomain* pd,
+                            rnic::MrAttributes attributes, rnic::Udata& udata) {
+    if (changes.access && comes_back_for_pages(attributes.access)) {
+        return fail(EOPNOTSUPP);
+    }
+    const ContextState& context = object_.context();
+    ib_uverbs_rereg_mr request{};
+    request.mr_handle = object_.handle();
+    request.flags = kernel_flags(changes);
+    request.access_flags = attributes.access;
+    if (changes.pd) {
+        request.pd_handle = static_cast<const Pd&>(*pd).handle();
+    }
+    RegionMemory memory;
+    if (changes.translation) {
+        auto laid_out = layout_.lay_out(attributes);
+        if (!laid_out) {
+            return fail(laid_out.error());
+        }
+        memory = std::move(*laid_out);
+        request.start = memory.start;
+        request.length = attributes.length;
+        request.hca_va = attributes.iova.value;
+    }
+    ib_uverbs_rereg_mr_resp kernel{};
+    auto changed =
+        context.execute(VRDMA_CMD_REREG_MR, IB_USER_VERBS_CMD_REREG_MR, request, kernel, udata);
+    if (!changed) {
+        explain_refusal(context, changed.error(), attributes.length);
+        return changed;
+    }
+    lkey_ = kernel.lkey;
+    rkey_ = kernel.rkey;
+    if (changes.translation) {
+        placed_ = std::move(memory.placed);
+    }
+    return {};
+}
+
+Result<void> Mr::deregister() {
+    if (!object_.context().usable()) {
+        return {};  // gone with the RNIC
+    }
+    return object_.destroy();
+}
+
+}  // namespace vrdma::uverbs

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "rnic/rnic.h"
+#include "rnic/uverbs/verbs/context_state.h"
+#include "rnic/uverbs/verbs/region_memory.h"
+
+namespace vrdma::uverbs {
+
+class Mr final : public rnic::MemoryRegion {
+  public:
+    // Everything referred to outlives the region.
+    static Result<std::unique_ptr<rnic::MemoryRegion>> create(const ContextState& context,
+                                                              RegionLayout& layout,
+                                                              rnic::ProtectionDomain& pd,
+                                                              const rnic::MrAttributes& attributes,
+                                                              rnic::Udata& udata);
+
+    Mr(const ContextState& context, RegionLayout& layout, const ib_uverbs_reg_mr_resp& kernel,
+       memory::PlacedPages::Lease placed);
+
+    uint32_t lkey() const override { return lkey_; }
+    uint32_t rkey() const override { return rkey_; }
+    Result<void> reregister(const rnic::MrChanges& changes, rnic::ProtectionDomain* pd,
+                            rnic::MrAttributes attributes, rnic::Udata& udata) override;
+    Result<void> deregister() override;
+
+  private:
+    RegionLayout& layout_;
+    memory::PlacedPages::Lease placed_;  // gone after the kernel's object
+    KernelObject object_;
+    uint32_t lkey_;
+    uint32_t rkey_;
+};
+
+}  // namespace vrdma::uverbs

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <spdlog/logger.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "memory/mapping_budget.h"
+#include "rate_limited_log.h"
+#include "rnic/rnic.h"
+#include "rnic/uverbs/addressing/guest_addresses.h"
+#include "rnic/uverbs/events/port_events.h"
+#include "rnic/uverbs/events/port_worker.h"
+#include "rnic/uverbs/events/sink_list.h"
+#include "rnic/uverbs/kernel/rdma_cm_file.h"
+#include "rnic/uverbs/kernel/uverbs_file.h"
+#include "rnic/uverbs/ucma/guest_qps.h"
+#include "rnic/uverbs/vendors/vendor_table.h"
+#include "rnic/uverbs/verbs/live_objects.h"
+
+namespace vrdma::uverbs {
+
+// What all ports of an RNIC share.  Any thread.
+struct RnicState {
+    const VendorEntry& vendor;
+    const uint8_t host_port;
+    const std::chrono::microseconds spin;
+    const std::unique_ptr<UverbsDevice> device;
+    const std::shared_ptr<AddressMap> addresses;  // null with iWARP without connections
+    const OpenRdmaCm open_rdma_cm;                // none: no connections
+    const std::shared_ptr<spdlog::logger> logger;
+    memory::MappingBudget mappings{};
+    LiveObjects live{};
+    SinkList sinks{};
+    std::atomic<bool> removed{false};  // the kernel is taking the RNIC away
+};
+
+// What the contexts of one port share.  One thread at a time, as the verbs.
+struct PortState {
+    PortState(std::shared_ptr<RnicState> rnic_state, const std::string& guest_name,
+              rnic::EventSink& sink)
+        : rnic(std::move(rnic_state)),
+          guest(guest_name),
+          log(rnic->logger),
+          events(guest, rnic->vendor, sink, rnic->logger),
+          worker(events, rnic->spin) {
+        if (rnic->addresses != nullptr) {
+            addresses = std::make_unique<GuestAddresses>(guest, rnic->addresses, rnic->logger);
+        }
+    }
+
+    const std::shared_ptr<RnicState> rnic;
+    const std::string guest;  // named in logs
+    RateLimitedLog log;
+    std::unique_ptr<GuestAddresses> addresses;  // as rnic->addresses
+    GuestQps qps;
+    vrdma_doorbell_area* area = nullptr;  // guest-controlled
+    PortEvents events;
+    Worker worker;
+};
+
+}  // namespace vrdma::uverbs

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+
+#include "rnic/rnic.h"
+#include "rnic/uverbs/verbs/context_state.h"
+#include "rnic/uverbs/verbs/region_memory.h"
+
+namespace vrdma::uverbs {
+
+// One guest user context: one uverbs file of the host.
+class UverbsContext final : public rnic::Context {
+  public:
+    static Result<std::unique_ptr<rnic::Context>> create(PortState& port, rnic::Udata& udata);
+    ~UverbsContext() override;
+
+    Result<rnic::MmapSource> mmap(uint64_t offset, uint64_t length) override;
+    Result<std::unique_ptr<rnic::ProtectionDomain>> alloc_pd(rnic::Udata& udata) override;
+    Result<std::unique_ptr<rnic::MemoryRegion>> reg_mr(rnic::ProtectionDomain& pd,
+                                                       rnic::MrAttributes attributes,
+                                                       rnic::Udata& udata) override;
+    Result<std::unique_ptr<rnic::MemoryWindow>> alloc_mw(rnic::ProtectionDomain& pd, uint8_t type,
+                                                         rnic::Udata& udata) override;
+    Result<std::unique_ptr<rnic::CompletionQueue>> create_cq(uint32_t handle,
+                                                             rnic::CqAttributes& attributes,
+                                                             rnic::Udata& udata) override;
+    Result<std::unique_ptr<rnic::SharedReceiveQueue>> create_srq(uint32_t handle,
+                                                                 rnic::ProtectionDomain& pd,
+                                                                 rnic::SrqAttributes& attributes,
+                                                                 rnic::Udata& udata) override;
+    Result<std::unique_ptr<rnic::QueuePair>> create_qp(uint32_t handle, QpInit& init,
+                                                       rnic::Udata& udata) override;
+    Result<std::unique_ptr<rnic::AddressHandle>> create_ah(rnic::ProtectionDomain& pd,
+                                                           const rnic::AhAttributes& attributes,
+                                                           rnic::Udata& udata) override;
+
+  private:
+    UverbsContext(PortState& port, std::unique_ptr<UverbsFile> file);
+    Result<void> open(rnic::Udata& udata);
+
+    ContextState state_;
+    RegionLayout layout_;
+    const LiveCount count_;
+    std::shared_ptr<EventFile> async_events_;
+    std::shared_ptr<EventFile> completion_channel_;
+    int completion_fd_ = -1;  // of completion_channel_, as commands name it
+    uint32_t comp_vectors_ = 1;
+};
+
+}  // namespace vrdma::uverbs

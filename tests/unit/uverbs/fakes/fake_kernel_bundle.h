@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the parts of the fake kernel share.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <span>
+#include <vector>
+
+#include "unit/uverbs/fakes/fake_kernel.h"
+
+namespace vrdma::uverbs {
+
+template <typename T>
+T load(std::span<const std::byte> bytes, size_t offset = 0) {
+    T value;
+    std::memcpy(&value, bytes.data() + offset, sizeof(value));
+    return value;
+}
+
+inline std::vector<std::byte> copy_of(std::span<const std::byte> bytes) {
+    return {bytes.begin(), bytes.end()};
+}
+
+// struct uverbs_attr_bundle: what a command's handler sees.
+struct FakeKernel::Bundle {
+    KernelCommand command;
+    std::byte* response = nullptr;
+    size_t response_size = 0;  // of the core's; the driver's follows
+
+    template <typename T>
+    Result<void> respond(const T& value) const {
+        std::memcpy(response, &value, std::min(sizeof(value), response_size));
+        return {};
+    }
+};
+
+}  // namespace vrdma::uverbs

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rnic/uverbs/vendors/udata_translation.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <rdma/mlx5-abi.h>
+#include <rdma/rdma_user_rxe.h>
+
+#include <cstring>
+
+#include "support/fake_memory.h"
+
+namespace vrdma::uverbs {
+namespace {
+
+using testing::HasSubstr;
+
+class UdataTranslationTest : public testing::Test {
+  protected:
+    Result<UdataTranslation> translate(const VendorEntry& vendor, uint16_t opcode) {
+        udata = {.in = in, .out = out, .out_written = 0, .regions = regions};
+        return UdataTranslation::make(vendor, opcode, udata, budget, reason);
+    }
+    int error(const VendorEntry& vendor, uint16_t opcode) {
+        auto translation = translate(vendor, opcode);
+        return translation ? 0 : to_int(translation.error());
+    }
+    template <typename T>
+    void send(const T& bytes) {
+        in.resize(sizeof(T));
+        std::memcpy(in.data(), &bytes, sizeof(T));
+    }
+    template <typename T>
+    static T as(std::span<const std::byte> bytes) {
+        T value;
+        std::memcpy(&value, bytes.data(), sizeof(T));
+        return value;
+    }
+    memory::PinnedRange pin(uint64_t address, uint64_t length) {
+        return ram.as_guest_memory()->pin({address}, length).value();
+    }
+
+    test::FakeMemory ram{1 << 20, 0};
+    std::vector<std::byte> in;
+    std::vector<std::byte> out;
+    std::vector<rnic::UdataRegion> regions;
+    rnic::Udata udata;
+    memory::MappingBudget budget;
+    std::string reason;
+};
+
+TEST_F(UdataTranslationTest, PassesBytesWithoutPointersOnAsTheyAre) {
+    in = {std::byte{1}, std::byte{2}, std::byte{3}, std::byte{4},
+          std::byte{5}, std::byte{6}, std::byte{7}, std::byte{8}};
+    out.resize(8);
+    auto translation = translate(kSiwEntry, VRDMA_CMD_REG_MR);
+    ASSERT_TRUE(translation) << reason;
+    const CommandUdata bytes = translation->command_udata();
+    EXPECT_TRUE(std::ranges::equal(bytes.in, in));
+    EXPECT_EQ(bytes.out.data(), out.data());
+}
+
+TEST_F(UdataTranslationTest, TellsHowMuchTheKernelWroteOnceItHasAnswered) {
+    out.resize(16);
+    auto translation = translate(kRxeEntry, VRDMA_CMD_CREATE_CQ);
+    ASSERT_TRUE(translation);
+    EXPECT_EQ(udata.out_written, 0u);
+    translation->answered();
+    EXPECT_EQ(udata.out_written, 16u);
+}
+
+TEST_F(UdataTranslationTest, RefusesLengthsThatTheTableDoesNotHave) {
+    in.resize(4);
+    out.resize(8);
+    EXPECT_EQ(error(kSiwEntry, VRDMA_CMD_REG_MR), EINVAL) << "shorter";
+    EXPECT_THAT(reason, HasSubstr("sends 4 private bytes"));
+    in.resize(12);
+    EXPECT_EQ(error(kSiwEntry, VRDMA_CMD_REG_MR), EINVAL) << "longer";
+    in.resize(8);
+    out.resize(12);
+    EXPECT_EQ(error(kSiwEntry, VRDMA_CMD_REG_MR), EINVAL) << "more room for the answer";
+    in.resize(4);
+    out.resize(0);
+    EXPECT_EQ(error(kSiwEntry, VRDMA_CMD_ALLOC_PD), EINVAL) << "a verb that has none";
+}
+
+TEST_F(UdataTranslationTest, RefusesPartsOfWords) {
+    out.resize(14);
+    EXPECT_EQ(error(kRxeEntry, VRDMA_CMD_CREATE_CQ), EINVAL);
+}
+
+TEST_F(UdataTranslationTest, PutsAnAddressOfThisProcessInAPointersPlace) {
+    send(rxe_modify_srq_cmd{.mmap_info_addr = 0x7fff0000'0123});
+    regions.push_back({.offset = 0, .length = 16, .pieces = {pin(0x5123, 16)}});
+    auto translation = translate(kRxeEntry, VRDMA_CMD_MODIFY_SRQ);
+    ASSERT_TRUE(translation) << reason;
+    const auto sent = as<rxe_modify_srq_cmd>(translation->command_udata().in);
+    EXPECT_EQ(reinterpret_cast<std::byte*>(sent.mmap_info_addr), regions[0].pieces[0].range.data);
+    EXPECT_EQ(as<rxe_modify_srq_cmd>(in).mmap_info_addr, 0x7fff0000'0123u) << "the guest's bytes";
+}
+
+TEST_F(UdataTranslationTest, LaysScatteredMemoryBehindAPointerOut) {
+    mlx5_ib_create_cq command{};
+    command.buf_addr = 0x10'0000'0000;
+    command.cqe_size = 64;
+    send(command);
+    std::memset(ram.host(0x8000), 0xaa, 4096);
+    std::memset(ram.host(0x4000), 0xbb, 4096);
+    regions.push_back(
+        {.offset = 0, .length = 8192, .pieces = {pin(0x8000, 4096), pin(0x4000, 4096)}});
+    out.resize(8);
+    auto translation = translate(kMlx5Entry, VRDMA_CMD_CREATE_CQ);
+    ASSERT_TRUE(translation) << reason;
+    const auto sent = as<mlx5_ib_create_cq>(translation->command_udata().in);
+    const auto* data = reinterpret_cast<const std::byte*>(sent.buf_addr);
+    EXPECT_EQ(data[4095], std::byte{0xaa});
+    EXPECT_EQ(data[4096], std::byte{0xbb});
+}
+
+TEST_F(UdataTranslationTest, APointerIntoWholePagesKeepsItsPlaceInThePage) {
+    mlx5_ib_create_cq command{};
+    command.db_addr = 0x10'0000'0840;
+    command.cqe_size = 64;
+    send(command);
+    regions.push_back({.offset = offsetof(mlx5_ib_create_cq, db_addr),
+                       .length = 4096,
+                       .pieces = {pin(0x7000, 4096)}});
+    out.resize(8);
+    auto translation = translate(kMlx5Entry, VRDMA_CMD_CREATE_CQ);
+    ASSERT_TRUE(translation) << reason;
+    const auto sent = as<mlx5_ib_create_cq>(translation->command_udata().in);
+    EXPECT_EQ(reinterpret_cast<std::byte*>(sent.db_addr), regions[0].pieces[0].range.data + 0x840);
+}
+
+TEST_F(UdataTranslationTest, ANullPointerStaysOne) {
+    send(rxe_modify_srq_cmd{.mmap_info_addr = 0});
+    auto translation = translate(kRxeEntry, VRDMA_CMD_MODIFY_SRQ);
+    ASSERT_TRUE(translation) << reason;
+    EXPECT_EQ(as<rxe_modify_srq_cmd>(translation->command_udata().in).mmap_info_addr, 0u);
+}
+
+TEST_F(UdataTranslationTest, APointerWithoutMemoryIsABadAddress) {
+    send(rxe_modify_srq_cmd{.mmap_info_addr = 0x1000});
+    EXPECT_EQ(error(kRxeEntry, VRDMA_CMD_MODIFY_SRQ), EFAULT);
+    regions.push_back({.offset = 8, .length = 16, .pieces = {pin(0x5000, 16)}});
+    EXPECT_EQ(error(kRxeEntry, VRDMA_CMD_MODIFY_SRQ), EFAULT) << "memory of another pointer";
+}
+
+TEST_F(UdataTranslationTest, RefusesWhatTheLibraryTriesAndCanDoWithout) {
+    mlx5_ib_alloc_ucontext_req_v2 request{};
+    request.flags = MLX5_IB_ALLOC_UCTX_DEVX;
+    send(request);
+    EXPECT_EQ(error(kMlx5Entry, VRDMA_CMD_ALLOC_UCONTEXT), EOPNOTSUPP);
+}
+
+TEST_F(UdataTranslationTest, ClearsWhatTheLibraryLearnsFromTheAnswer) {
+    mlx5_ib_alloc_ucontext_req_v2 request{};
+    request.total_num_bfregs = 16;
+    request.lib_caps = MLX5_LIB_CAP_4K_UAR | MLX5_LIB_CAP_DYN_UAR;
+    send(request);
+    auto translation = translate(kMlx5Entry, VRDMA_CMD_ALLOC_UCONTEXT);
+    ASSERT_TRUE(translation) << reason;
+    const auto sent = as<mlx5_ib_alloc_ucontext_req_v2>(translation->command_udata().in);
+    EXPECT_EQ(sent.lib_caps, uint64_t{MLX5_LIB_CAP_4K_UAR});
+    EXPECT_EQ(sent.total_num_bfregs, 16u);
+}
+
+TEST_F(UdataTranslationTest, AnOlderLibrarysBytesMayEndBeforeAWithheldField) {
+    send(mlx5_ib_alloc_ucontext_req{.total_num_bfregs = 16, .num_low_latency_bfregs = 4});
+    EXPECT_EQ(error(kMlx5Entry, VRDMA_CMD_ALLOC_UCONTEXT), 0) << reason;
+}
+
+}  // namespace
+}  // namespace vrdma::uverbs

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rnic/uverbs/vendors/vendor_table.h"
+
+#include <gtest/gtest.h>
+#include <rdma/mlx5-abi.h>
+#include <vrdma_udata_memory.h>
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+
+namespace vrdma::uverbs {
+namespace {
+
+class EveryEntry : public testing::TestWithParam<const VendorEntry*> {};
+
+TEST_P(EveryEntry, IsFoundByItsDriverId) {
+    EXPECT_EQ(find_vendor(GetParam()->driver_id), GetParam());
+    EXPECT_FALSE(GetParam()->name.empty());
+    EXPECT_FALSE(GetParam()->abi_versions.empty());
+}
+
+TEST_P(EveryEntry, HasLengthsThatTheKernelCounts) {
+    std::set<uint16_t> opcodes;
+    for (const UdataLengths& lengths : GetParam()->udata) {
+        EXPECT_TRUE(opcodes.insert(lengths.opcode).second) << "twice: " << lengths.opcode;
+        EXPECT_EQ(lengths.in_min % 4, 0);
+        EXPECT_EQ(lengths.in_max % 4, 0);
+        EXPECT_EQ(lengths.out_max % 4, 0);
+        EXPECT_LE(lengths.in_min, lengths.in_max);
+    }
+}
+
+TEST_P(EveryEntry, HasPointersWithinTheBytesOfTheirVerbs) {
+    const auto& entry = *GetParam();
+    EXPECT_LE(entry.pointers.size(), size_t{VRDMA_MAX_UDATA_POINTERS});
+    for (const vrdma_udata_pointer& pointer : entry.pointers) {
+        EXPECT_LE(pointer.offset + sizeof(uint64_t), entry.lengths(pointer.opcode).in_max);
+        EXPECT_EQ(pointer.offset % sizeof(uint64_t), 0u);
+        const auto of_verb =
+            std::ranges::count(entry.pointers, pointer.opcode, &vrdma_udata_pointer::opcode);
+        EXPECT_LE(of_verb, VRDMA_MAX_UDATA_REGIONS);
+    }
+}
+
+TEST_P(EveryEntry, WithholdsOnlyBitsThatTheVerbHas) {
+    const auto& entry = *GetParam();
+    for (const WithheldBits& withheld : entry.withheld) {
+        EXPECT_LE(withheld.offset + sizeof(uint64_t), entry.lengths(withheld.opcode).in_max);
+        EXPECT_NE(withheld.bits, 0u);
+    }
+}
+
+TEST_P(EveryEntry, OpensTheDaemonsOwnContextAsAUserLibraryMay) {
+    const auto& entry = *GetParam();
+    const UdataLengths& lengths = entry.lengths(VRDMA_CMD_ALLOC_UCONTEXT);
+    EXPECT_GE(entry.own_context.size(), lengths.in_min);
+    EXPECT_LE(entry.own_context.size(), lengths.in_max);
+    EXPECT_LE(entry.own_context_answer, lengths.out_max);
+}
+
+INSTANTIATE_TEST_SUITE_P(VendorTable, EveryEntry,
+                         testing::ValuesIn(vendor_table().begin(), vendor_table().end()),
+                         [](const auto& test) { return std::string(test.param->name); });
+
+TEST(VendorTable, HasNoEntryForADriverThatNobodyKnows) {
+    EXPECT_EQ(find_vendor(RDMA_DRIVER_UNKNOWN), nullptr);
+}
+
+TEST(VendorTable, AVerbThatIsNotListedHasNoPrivateBytes) {
+    const UdataLengths& lengths = kRxeEntry.lengths(VRDMA_CMD_REG_MR);
+    EXPECT_EQ(lengths.in_max, 0);
+    EXPECT_EQ(lengths.out_max, 0);
+}
+
+class Mlx5Lengths : public testing::Test {
+  protected:
+    // The bytes behind the pointer at `offset` of the verb's private bytes; 0 for none.
+    template <typename Udata>
+    uint64_t length(vrdma_opcode opcode, size_t offset, const Udata& udata,
+                    vrdma_udata_counts counts = {}) {
+        for (const vrdma_udata_pointer& pointer : kMlx5Entry.pointers) {
+            __u64 length = 0;
+            if (pointer.opcode == opcode && pointer.offset == offset &&
+                vrdma_udata_length(&pointer, &udata, sizeof(udata), &counts, &length) != 0) {
+                return length;
+            }
+        }
+        return 0;
+    }
+};
+
+TEST_F(Mlx5Lengths, OfACqIsThatOfItsRoundedEntries) {
+    mlx5_ib_create_cq udata{};
+    udata.cqe_size = 128;
+    EXPECT_EQ(length(VRDMA_CMD_CREATE_CQ, offsetof(mlx5_ib_create_cq, buf_addr), udata,
+                     {.cqe = 100, .max_wr = 0, .max_sge = 0}),
+              128u * 128);
+}
+
+TEST_F(Mlx5Lengths, OfAQueuePairIsThatOfBothQueues) {
+    mlx5_ib_create_qp udata{};
+    udata.sq_wqe_count = 256;
+    udata.rq_wqe_count = 64;
+    udata.rq_wqe_shift = 5;
+    EXPECT_EQ(length(VRDMA_CMD_CREATE_QP, offsetof(mlx5_ib_create_qp, buf_addr), udata),
+              64u * 32 + 256 * 64);
+}
+
+TEST_F(Mlx5Lengths, OfAnSrqIsThatOfItsRoundedElements) {
+    const mlx5_ib_create_srq udata{};
+    // 16 + 3 * 16 is a power of two; 16 + 4 * 16 is not.
+    EXPECT_EQ(length(VRDMA_CMD_CREATE_SRQ, offsetof(mlx5_ib_create_srq, buf_addr), udata,
+                     {.cqe = 0, .max_wr = 63, .max_sge = 3}),
+              64u * 64);
+    EXPECT_EQ(length(VRDMA_CMD_CREATE_SRQ, offsetof(mlx5_ib_create_srq, buf_addr), udata,
+                     {.cqe = 0, .max_wr = 64, .max_sge = 4}),
+              128u * 128);
+}
+
+TEST_F(Mlx5Lengths, OfADoorbellRecordIsThatOfTwoCounters) {
+    const mlx5_ib_create_cq udata{};
+    EXPECT_EQ(length(VRDMA_CMD_CREATE_CQ, offsetof(mlx5_ib_create_cq, db_addr), udata), 8u);
+}
+
+TEST(VendorTable, TellsHowMlx5sPagesAreMapped) {
+    const auto offset = [](mlx5_ib_mmap_cmd command) { return uint64_t{command} << 20 | 7 << 12; };
+    EXPECT_EQ(kMlx5Entry.caching(offset(MLX5_IB_MMAP_WC_PAGE)), uint32_t{VRDMA_MMAP_WRITE_COMBINE});
+    EXPECT_EQ(kMlx5Entry.caching(offset(MLX5_IB_MMAP_NC_PAGE)), uint32_t{VRDMA_MMAP_NONCACHED});
+    EXPECT_EQ(kMlx5Entry.caching(offset(MLX5_IB_MMAP_CLOCK_INFO)), uint32_t{VRDMA_MMAP_CACHED});
+}
+
+}  // namespace
+}  // namespace vrdma::uverbs
