@@ -93,11 +93,11 @@ class Machine {
   private:
     static rnic::Gid gid(const char* text) { return *parse_gid(text); }
 
-    static std::shared_ptr<AddressMap> map() {
+    static std::shared_ptr<OverlayMap> map() {
         AddressRules rules;
         rules.peers.push_back({"", *parse_gid_prefix("10.9.0.0/24"), {}});
         const HostGids gids({{1, gid("10.9.0.1"), "lo"}, {2, gid("10.9.0.11"), "lo"}});
-        return std::make_shared<AddressMap>(
+        return std::make_shared<OverlayMap>(
             rules, std::make_shared<HostGidTable>("rxe0", 1, [gids] { return gids; }));
     }
 

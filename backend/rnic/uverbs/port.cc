@@ -19,8 +19,8 @@ UverbsPort::UverbsPort(std::shared_ptr<RnicState> rnic, const std::string& guest
         return;
     }
     if (state_.rnic->vendor.transport == Transport::kRoce) {
-        rdma_cm_ = std::make_unique<UcmaPort>(guest, *state_.addresses, state_.qps, sink,
-                                              state_.rnic->open_rdma_cm, state_.rnic->logger);
+        ucma_ = std::make_unique<UcmaPort>(guest, *state_.addresses, state_.qps, sink,
+                                           state_.rnic->open_rdma_cm, state_.rnic->logger);
         return;
     }
     auto file = state_.rnic->open_rdma_cm();
@@ -28,8 +28,8 @@ UverbsPort::UverbsPort(std::shared_ptr<RnicState> rnic, const std::string& guest
         throw std::system_error(to_int(file.error()), std::generic_category(),
                                 "the kernel's connection manager, /dev/infiniband/rdma_cm");
     }
-    connections_ = std::make_unique<CmPort>(guest, *state_.addresses, sink, std::move(*file),
-                                            state_.rnic->logger);
+    iw_cm_ = std::make_unique<IwCmPort>(guest, *state_.addresses, sink, std::move(*file),
+                                        state_.rnic->logger);
 }
 
 Result<void> UverbsPort::add_gid(uint32_t index, const rnic::Gid& gid, uint32_t type) {
@@ -53,13 +53,13 @@ Result<void> UverbsPort::del_gid(uint32_t index) {
 }
 
 Result<std::unique_ptr<rnic::UcmaFile>> UverbsPort::open_ucma_file(const rnic::UcmaFileInit& init) {
-    if (rdma_cm_ == nullptr) {
+    if (ucma_ == nullptr) {
         return fail(EOPNOTSUPP);
     }
     if (state_.rnic->removed.load(std::memory_order_relaxed)) {
         return fail(ENODEV);
     }
-    return rdma_cm_->open(init);
+    return ucma_->open(init);
 }
 
 Result<std::unique_ptr<rnic::Context>> UverbsPort::alloc_context(rnic::Udata& udata) {

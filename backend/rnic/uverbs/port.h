@@ -23,15 +23,15 @@ class UverbsPort final : public rnic::Port {
     Result<void> add_gid(uint32_t index, const rnic::Gid& gid, uint32_t type) override;
     Result<void> del_gid(uint32_t index) override;
     Result<std::unique_ptr<rnic::Context>> alloc_context(rnic::Udata& udata) override;
-    rnic::IwCm* iw_cm() override { return connections_.get(); }
+    rnic::IwCm* iw_cm() override { return iw_cm_.get(); }
     Result<std::unique_ptr<rnic::UcmaFile>> open_ucma_file(const rnic::UcmaFileInit& init) override;
     void set_doorbells(vrdma_doorbell_area* area, int notify_fd) override;
 
   private:
     const std::function<rnic::PortAttributes()> query_;
     PortState state_;
-    std::unique_ptr<CmPort> connections_;  // iWARP with connections
-    std::unique_ptr<UcmaPort> rdma_cm_;    // RoCE with connections
+    std::unique_ptr<IwCmPort> iw_cm_;  // iWARP with connections
+    std::unique_ptr<UcmaPort> ucma_;   // RoCE with connections
     const LiveCount count_;
     const SinkList::Entry sink_;
 };

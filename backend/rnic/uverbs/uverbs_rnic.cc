@@ -267,7 +267,7 @@ std::unique_ptr<rnic::Rnic> make_uverbs_rnic(const UverbsConfig& config, const H
                     : std::make_shared<HostGidTable>(host.name, config.port, access.sysfs);
     auto addresses = attributes.iwarp && !attributes.iw_cm
                          ? nullptr
-                         : std::make_shared<AddressMap>(config.addresses, gids);
+                         : std::make_shared<OverlayMap>(config.addresses, gids);
     if (!vendor.tested) {
         logger->warn("{}: vrdma's entry for {} was written from its sources and has not been run",
                      host.name, vendor.name);

@@ -3,7 +3,7 @@
 
 namespace vrdma::uverbs {
 
-MulticastGroups::Lease::~Lease() {
+GroupLeases::Lease::~Lease() {
     if (groups_ == nullptr) {
         return;
     }
@@ -14,8 +14,7 @@ MulticastGroups::Lease::~Lease() {
     }
 }
 
-Result<MulticastGroups::Lease> MulticastGroups::use(const std::string& network,
-                                                    const rnic::Gid& gid) {
+Result<GroupLeases::Lease> GroupLeases::use(const std::string& network, const rnic::Gid& gid) {
     const std::lock_guard lock(mutex_);
     Group& group = groups_[gid];
     if (group.users != 0 && group.network != network) {

@@ -15,7 +15,7 @@ namespace vrdma::uverbs {
 // Which network has which multicast group of one RNIC.  Groups go into the underlay by their own
 // names, so guests of two networks that used the same one would hear each other: the network
 // that used it first has it until its last user is gone.  Any thread.
-class MulticastGroups {
+class GroupLeases {
   public:
     // One user of a group, a queue pair or an address handle.
     class Lease {
@@ -28,10 +28,10 @@ class MulticastGroups {
         ~Lease();
 
       private:
-        friend class MulticastGroups;
-        Lease(MulticastGroups& groups, const rnic::Gid& group) : groups_(&groups), group_(group) {}
+        friend class GroupLeases;
+        Lease(GroupLeases& groups, const rnic::Gid& group) : groups_(&groups), group_(group) {}
 
-        MulticastGroups* groups_;  // outlives the lease
+        GroupLeases* groups_;  // outlives the lease
         const rnic::Gid group_;
     };
 

@@ -28,7 +28,7 @@ int common_bits(const rnic::Gid& a, const rnic::Gid& b) {
 
 }  // namespace
 
-GuestAddresses::GuestAddresses(std::string guest, std::shared_ptr<AddressMap> map,
+GuestAddresses::GuestAddresses(std::string guest, std::shared_ptr<OverlayMap> map,
                                std::shared_ptr<spdlog::logger> logger)
     : guest_(std::move(guest)),
       map_(std::move(map)),
@@ -91,9 +91,9 @@ std::vector<rnic::Gid> GuestAddresses::all() const {
     return gids;
 }
 
-std::optional<rnic::Gid> GuestAddresses::carrier(const rnic::Gid& gid) {
+std::optional<rnic::Gid> GuestAddresses::underlay_gid(const rnic::Gid& gid) {
     const auto is_this = [&](const auto& entry) { return entry.second == gid; };
-    return std::ranges::any_of(gids_, is_this) ? map_->carrier(guest_, gid) : std::nullopt;
+    return std::ranges::any_of(gids_, is_this) ? map_->underlay_gid(guest_, gid) : std::nullopt;
 }
 
 Result<rnic::Gid> GuestAddresses::source_for(const rnic::Gid& destination) const {
@@ -132,17 +132,17 @@ uint32_t GuestAddresses::netdev_index(const rnic::Gid& underlay) const {
 }
 
 Result<UnderlayPath> GuestAddresses::path(const rnic::Gid& source, const rnic::Gid& destination) {
-    return index_of(source) ? find_path(&AddressMap::path, source, destination)
+    return index_of(source) ? find_path(&OverlayMap::path, source, destination)
                             : fail(EADDRNOTAVAIL);
 }
 
 Result<UnderlayPath> GuestAddresses::path_to_group(const rnic::Gid& source,
                                                    const rnic::Gid& group) {
-    return index_of(source) ? find_path(&AddressMap::group_path, source, group)
+    return index_of(source) ? find_path(&OverlayMap::group_path, source, group)
                             : fail(EADDRNOTAVAIL);
 }
 
-Result<MulticastGroups::Lease> GuestAddresses::use_group(const rnic::Gid& group) {
+Result<GroupLeases::Lease> GuestAddresses::use_group(const rnic::Gid& group) {
     if (!is_multicast(group)) {
         return fail(EINVAL);
     }
@@ -172,7 +172,7 @@ Result<rnic::AhAttributes> GuestAddresses::underlay(const rnic::AhAttributes& gu
     if (source == gids_.end()) {
         return fail(EINVAL);
     }
-    const auto path = find_path(&AddressMap::path, source->second, guest.dgid);
+    const auto path = find_path(&OverlayMap::path, source->second, guest.dgid);
     if (!path) {
         return fail(path.error());
     }
@@ -191,7 +191,7 @@ Result<rnic::AhAttributes> GuestAddresses::underlay_of_group(const rnic::AhAttri
     if (source == gids_.end()) {
         return fail(EINVAL);
     }
-    const auto path = find_path(&AddressMap::group_path, source->second, guest.dgid);
+    const auto path = find_path(&OverlayMap::group_path, source->second, guest.dgid);
     if (!path) {
         return fail(path.error());
     }

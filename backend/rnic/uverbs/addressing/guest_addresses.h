@@ -23,7 +23,7 @@ class GuestAddresses {
     // What the guest's port reports as its gid_tbl_len.
     static constexpr uint32_t kTableLength = 256;
 
-    GuestAddresses(std::string guest, std::shared_ptr<AddressMap> map,
+    GuestAddresses(std::string guest, std::shared_ptr<OverlayMap> map,
                    std::shared_ptr<spdlog::logger> logger);
     ~GuestAddresses();
     GuestAddresses(const GuestAddresses&) = delete;
@@ -47,14 +47,14 @@ class GuestAddresses {
 
     // The address of the host RNIC under which others reach this one of the guest; none when
     // the guest does not have it, or another guest has it first.
-    std::optional<rnic::Gid> carrier(const rnic::Gid& gid);
+    std::optional<rnic::Gid> underlay_gid(const rnic::Gid& gid);
 
     // The address of the guest from which it would talk to `destination`, when it leaves that
     // open: one of the same scope, that with most leading bits in common.  EADDRNOTAVAIL when
     // there is none.
     Result<rnic::Gid> source_for(const rnic::Gid& destination) const;
 
-    // What the guest calls the peer at this address of the underlay (AddressMap::name_of()).
+    // What the guest calls the peer at this address of the underlay (OverlayMap::name_of()).
     Result<rnic::Gid> name_of(const rnic::Gid& source, const rnic::Gid& underlay);
 
     // Where the guest has this GID in its table.
@@ -65,7 +65,7 @@ class GuestAddresses {
 
     // Counts a user of a multicast group.  EINVAL for a GID that is none, EADDRINUSE while guests
     // of another network use the group.
-    Result<MulticastGroups::Lease> use_group(const rnic::Gid& group);
+    Result<GroupLeases::Lease> use_group(const rnic::Gid& group);
 
     // The attributes for the host RNIC: source index, destination GID and port replaced.
     // EINVAL when sgid_index is empty, EADDRINUSE when another guest has that GID,
@@ -77,14 +77,14 @@ class GuestAddresses {
     Result<rnic::AhAttributes> underlay_of_group(const rnic::AhAttributes& guest);
 
   private:
-    using FindPath = tl::expected<UnderlayPath, AddressError> (AddressMap::*)(
+    using FindPath = tl::expected<UnderlayPath, AddressError> (OverlayMap::*)(
         const std::string& guest, const rnic::Gid& source, const rnic::Gid& destination);
     Result<UnderlayPath> find_path(FindPath find, const rnic::Gid& source,
                                    const rnic::Gid& destination);
     rnic::AhAttributes replaced(const rnic::AhAttributes& guest, const UnderlayPath& path) const;
 
     const std::string guest_;
-    const std::shared_ptr<AddressMap> map_;
+    const std::shared_ptr<OverlayMap> map_;
     // One for each kind of line: a guest that provokes one kind must not hide the others.
     RateLimitedLog gid_log_;
     RateLimitedLog path_log_;

@@ -34,7 +34,7 @@ std::string in_network(const std::string& network) {
 
 }  // namespace
 
-AddressMap::AddressMap(AddressRules rules, std::shared_ptr<HostGidTable> host, Clock clock)
+OverlayMap::OverlayMap(AddressRules rules, std::shared_ptr<HostGidTable> host, Clock clock)
     : rules_(std::move(rules)), host_(std::move(host)), clock_(std::move(clock)) {
     const auto gids = host_->gids();
     if (rules_.gid_index && gids->at(*rules_.gid_index) == nullptr) {
@@ -44,20 +44,20 @@ AddressMap::AddressMap(AddressRules rules, std::shared_ptr<HostGidTable> host, C
     }
 }
 
-const GuestRules& AddressMap::rules(const std::string& guest) const {
+const GuestRules& OverlayMap::rules(const std::string& guest) const {
     static const GuestRules kNone{};
     const auto it = rules_.guests.find(guest);
     return it == rules_.guests.end() ? kNone : it->second;
 }
 
-std::string AddressMap::claim(const std::string& guest, const rnic::Gid& gid) {
+std::string OverlayMap::claim(const std::string& guest, const rnic::Gid& gid) {
     const std::lock_guard lock(mutex_);
     const std::string& network = rules(guest).network;
     claims_[gid].push_back({network, guest});
     return first_claim(gid, network)->guest;
 }
 
-void AddressMap::release(const std::string& guest, const rnic::Gid& gid) {
+void OverlayMap::release(const std::string& guest, const rnic::Gid& gid) {
     const std::lock_guard lock(mutex_);
     const auto it = claims_.find(gid);
     if (it == claims_.end()) return;
@@ -69,12 +69,12 @@ void AddressMap::release(const std::string& guest, const rnic::Gid& gid) {
     if (claims.empty()) claims_.erase(it);
 }
 
-const AddressMap::Claim* AddressMap::first_claim(const rnic::Gid& gid) const {
+const OverlayMap::Claim* OverlayMap::first_claim(const rnic::Gid& gid) const {
     const auto it = claims_.find(gid);
     return it == claims_.end() ? nullptr : &it->second.front();
 }
 
-const AddressMap::Claim* AddressMap::first_claim(const rnic::Gid& gid,
+const OverlayMap::Claim* OverlayMap::first_claim(const rnic::Gid& gid,
                                                  const std::string& network) const {
     const auto it = claims_.find(gid);
     if (it == claims_.end()) return nullptr;
@@ -83,7 +83,7 @@ const AddressMap::Claim* AddressMap::first_claim(const rnic::Gid& gid,
 }
 
 // The entry with the longest prefix.
-const Peer* AddressMap::find_peer(const std::string& network, const rnic::Gid& gid) const {
+const Peer* OverlayMap::find_peer(const std::string& network, const rnic::Gid& gid) const {
     const Peer* best = nullptr;
     for (const Peer& peer : rules_.peers) {
         if (peer.network == network && peer.gid.contains(gid) &&
@@ -95,13 +95,13 @@ const Peer* AddressMap::find_peer(const std::string& network, const rnic::Gid& g
 }
 
 // Whether peers of the network are behind this GID.  Who may name them may name it.
-bool AddressMap::carries_peers(const std::string& network, const rnic::Gid& underlay) const {
+bool OverlayMap::has_peers_behind(const std::string& network, const rnic::Gid& underlay) const {
     return std::ranges::any_of(rules_.peers, [&](const Peer& peer) {
         return peer.network == network && peer.via == underlay;
     });
 }
 
-const HostGid* AddressMap::default_gid(const HostGids& host) const {
+const HostGid* OverlayMap::default_gid(const HostGids& host) const {
     if (rules_.gid_index) return host.at(*rules_.gid_index);
     for (const auto scope : {GidScope::kIpv4, GidScope::kIpv6, GidScope::kIpv6LinkLocal}) {
         if (const HostGid* first = host.first(scope)) return first;
@@ -111,8 +111,8 @@ const HostGid* AddressMap::default_gid(const HostGids& host) const {
 
 // The GID of the host RNIC that carries the packets of the local guest with this GID: what
 // guests of this host use as destination, and the guest itself as source.
-const HostGid* AddressMap::carrier(const HostGids& host, const std::string& network,
-                                   const rnic::Gid& gid) const {
+const HostGid* OverlayMap::underlay_gid(const HostGids& host, const std::string& network,
+                                        const rnic::Gid& gid) const {
     // Other hosts may have the same entry, and then expect this source.
     const Peer* peer = find_peer(network, gid);
     if (peer != nullptr && peer->via) {
@@ -132,14 +132,14 @@ const HostGid* AddressMap::carrier(const HostGids& host, const std::string& netw
 
 // Whether a GID of the host RNIC leads to the host itself, for guests of this network: not
 // when it was announced for a guest of another one.
-bool AddressMap::may_reach_host(const HostGids& host, const std::string& network,
+bool OverlayMap::may_reach_host(const HostGids& host, const std::string& network,
                                 const rnic::Gid& gid) const {
     if (host.find(gid) == nullptr) return false;
     const Claim* claim = first_claim(gid);
     return claim == nullptr || claim->network == network || host.find(gid) == default_gid(host);
 }
 
-std::string AddressMap::missing_source(GidScope scope) const {
+std::string OverlayMap::missing_source(GidScope scope) const {
     const char* kind = scope == GidScope::kIpv4   ? "an IPv4 address"
                        : scope == GidScope::kIpv6 ? "an IPv6 address"
                                                   : "a link-local IPv6 address";
@@ -147,11 +147,11 @@ std::string AddressMap::missing_source(GidScope scope) const {
                        host_->name(), kind);
 }
 
-tl::expected<UnderlayPath, AddressError> AddressMap::to_local_guest(
+tl::expected<UnderlayPath, AddressError> OverlayMap::to_local_guest(
     const HostGids& host, const std::string& network, const rnic::Gid& source,
     const rnic::Gid& destination) const {
-    const HostGid* from = carrier(host, network, source);
-    const HostGid* to = carrier(host, network, destination);
+    const HostGid* from = underlay_gid(host, network, source);
+    const HostGid* to = underlay_gid(host, network, destination);
     if (from == nullptr || to == nullptr) {
         return no_path(EAFNOSUPPORT, missing_source(GidScope::kIpv4));
     }
@@ -164,13 +164,13 @@ tl::expected<UnderlayPath, AddressError> AddressMap::to_local_guest(
     return UnderlayPath{from->index, from->gid, to->gid, false};
 }
 
-tl::expected<UnderlayPath, AddressError> AddressMap::to_underlay(const HostGids& host,
+tl::expected<UnderlayPath, AddressError> OverlayMap::to_underlay(const HostGids& host,
                                                                  const std::string& network,
                                                                  const rnic::Gid& source,
                                                                  const rnic::Gid& underlay) const {
     const GidScope scope = scope_of(underlay);
     for (const HostGid* from :
-         {carrier(host, network, source), default_gid(host), host.first(scope)}) {
+         {underlay_gid(host, network, source), default_gid(host), host.first(scope)}) {
         if (from != nullptr && scope_of(from->gid) == scope) {
             return UnderlayPath{from->index, from->gid, underlay, false};
         }
@@ -179,7 +179,7 @@ tl::expected<UnderlayPath, AddressError> AddressMap::to_underlay(const HostGids&
 }
 
 // Why the guest may not send from a GID that it claimed.
-std::optional<AddressError> AddressMap::why_not_from(const std::string& guest,
+std::optional<AddressError> OverlayMap::why_not_from(const std::string& guest,
                                                      const rnic::Gid& source) const {
     const Claim* owner = first_claim(source, rules(guest).network);
     if (owner == nullptr || owner->guest == guest || scope_of(source) == GidScope::kIpv6LinkLocal) {
@@ -191,7 +191,7 @@ std::optional<AddressError> AddressMap::why_not_from(const std::string& guest,
                     to_string(source))};
 }
 
-tl::expected<UnderlayPath, AddressError> AddressMap::look_up(const HostGids& host,
+tl::expected<UnderlayPath, AddressError> OverlayMap::look_up(const HostGids& host,
                                                              const std::string& guest,
                                                              const rnic::Gid& source,
                                                              const rnic::Gid& destination) const {
@@ -219,7 +219,7 @@ tl::expected<UnderlayPath, AddressError> AddressMap::look_up(const HostGids& hos
         if (path) path->bare_metal = true;
         return path;
     }
-    if (carries_peers(network, destination)) {
+    if (has_peers_behind(network, destination)) {
         return to_underlay(host, network, source, destination);
     }
     return no_path(
@@ -230,7 +230,7 @@ tl::expected<UnderlayPath, AddressError> AddressMap::look_up(const HostGids& hos
                     network.empty() ? "" : fmt::format(" and network = \"{}\"", network)));
 }
 
-tl::expected<UnderlayPath, AddressError> AddressMap::path(const std::string& guest,
+tl::expected<UnderlayPath, AddressError> OverlayMap::path(const std::string& guest,
                                                           const rnic::Gid& source,
                                                           const rnic::Gid& destination) {
     {
@@ -248,7 +248,7 @@ tl::expected<UnderlayPath, AddressError> AddressMap::path(const std::string& gue
     return look_up(*host_->gids(), guest, source, destination);
 }
 
-tl::expected<rnic::Gid, AddressError> AddressMap::name_of(const std::string& guest,
+tl::expected<rnic::Gid, AddressError> OverlayMap::name_of(const std::string& guest,
                                                           const rnic::Gid& source,
                                                           const rnic::Gid& underlay) {
     // A peer's own name where there is just one behind the GID.
@@ -273,13 +273,13 @@ tl::expected<rnic::Gid, AddressError> AddressMap::name_of(const std::string& gue
     return underlay;
 }
 
-std::string AddressMap::netdev_of(const rnic::Gid& gid) const {
+std::string OverlayMap::netdev_of(const rnic::Gid& gid) const {
     const auto gids = host_->gids();
     const HostGid* found = gids->find(gid);
     return found == nullptr ? "" : found->netdev;
 }
 
-tl::expected<UnderlayPath, AddressError> AddressMap::group_path(const std::string& guest,
+tl::expected<UnderlayPath, AddressError> OverlayMap::group_path(const std::string& guest,
                                                                 const rnic::Gid& source,
                                                                 const rnic::Gid& group) {
     const std::lock_guard lock(mutex_);
@@ -288,9 +288,10 @@ tl::expected<UnderlayPath, AddressError> AddressMap::group_path(const std::strin
     }
     const auto host = host_->gids();
     const bool ipv4 = scope_of(group) == GidScope::kIpv4;
-    for (const HostGid* from : {carrier(*host, rules(guest).network, source), default_gid(*host),
-                                host->first(ipv4 ? GidScope::kIpv4 : GidScope::kIpv6),
-                                host->first(ipv4 ? GidScope::kIpv4 : GidScope::kIpv6LinkLocal)}) {
+    for (const HostGid* from :
+         {underlay_gid(*host, rules(guest).network, source), default_gid(*host),
+          host->first(ipv4 ? GidScope::kIpv4 : GidScope::kIpv6),
+          host->first(ipv4 ? GidScope::kIpv4 : GidScope::kIpv6LinkLocal)}) {
         if (from != nullptr && (scope_of(from->gid) == GidScope::kIpv4) == ipv4) {
             return UnderlayPath{from->index, from->gid, group, false};
         }
@@ -298,12 +299,11 @@ tl::expected<UnderlayPath, AddressError> AddressMap::group_path(const std::strin
     return no_path(EAFNOSUPPORT, missing_source(scope_of(group)));
 }
 
-Result<MulticastGroups::Lease> AddressMap::use_group(const std::string& guest,
-                                                     const rnic::Gid& group) {
+Result<GroupLeases::Lease> OverlayMap::use_group(const std::string& guest, const rnic::Gid& group) {
     return groups_.use(rules(guest).network, group);
 }
 
-std::optional<rnic::Gid> AddressMap::carrier(const std::string& guest, const rnic::Gid& gid) {
+std::optional<rnic::Gid> OverlayMap::underlay_gid(const std::string& guest, const rnic::Gid& gid) {
     // The host may have got the address a moment ago; a guest asks when it begins to listen.
     bool refresh = false;
     {
@@ -320,7 +320,7 @@ std::optional<rnic::Gid> AddressMap::carrier(const std::string& guest, const rni
         return std::nullopt;
     }
     const auto host = host_->gids();
-    const HostGid* found = carrier(*host, network, gid);
+    const HostGid* found = underlay_gid(*host, network, gid);
     return found == nullptr ? std::nullopt : std::optional(found->gid);
 }
 

@@ -34,12 +34,12 @@ struct AddressError {
 
 // Guests' GIDs to GIDs of the underlay, for all guests that share one port of a host RNIC.
 // The rules are in docs/architecture.md, "Addressing".  Any thread.
-class AddressMap {
+class OverlayMap {
   public:
     using Clock = std::function<std::chrono::steady_clock::time_point()>;
 
     // Throws std::invalid_argument when rules.gid_index names no RoCE v2 GID.
-    AddressMap(AddressRules rules, std::shared_ptr<HostGidTable> host,
+    OverlayMap(AddressRules rules, std::shared_ptr<HostGidTable> host,
                Clock clock = std::chrono::steady_clock::now);
 
     const GuestRules& rules(const std::string& guest) const;
@@ -60,11 +60,11 @@ class AddressMap {
 
     // Counts a user of a multicast group in the guest's network.  EADDRINUSE while guests of
     // another network use it.
-    Result<MulticastGroups::Lease> use_group(const std::string& guest, const rnic::Gid& group);
+    Result<GroupLeases::Lease> use_group(const std::string& guest, const rnic::Gid& group);
 
     // The GID of the host RNIC by which others reach a GID that `guest` claimed; none when
     // another guest has it first, or the host RNIC has no GID at all.
-    std::optional<rnic::Gid> carrier(const std::string& guest, const rnic::Gid& gid);
+    std::optional<rnic::Gid> underlay_gid(const std::string& guest, const rnic::Gid& gid);
 
     // The inverse of path(): what `guest` calls the peer at this GID of the underlay, so that
     // the path from `source` to that name leads there again.  Errors as of path(): the guest may
@@ -85,10 +85,10 @@ class AddressMap {
     using Claims = std::vector<Claim>;  // the oldest first; a guest may have several
 
     const Peer* find_peer(const std::string& network, const rnic::Gid& gid) const;
-    bool carries_peers(const std::string& network, const rnic::Gid& underlay) const;
+    bool has_peers_behind(const std::string& network, const rnic::Gid& underlay) const;
     const HostGid* default_gid(const HostGids& host) const;
-    const HostGid* carrier(const HostGids& host, const std::string& network,
-                           const rnic::Gid& gid) const;
+    const HostGid* underlay_gid(const HostGids& host, const std::string& network,
+                                const rnic::Gid& gid) const;
     const Claim* first_claim(const rnic::Gid& gid) const;
     const Claim* first_claim(const rnic::Gid& gid, const std::string& network) const;
     std::optional<AddressError> why_not_from(const std::string& guest,
@@ -111,7 +111,7 @@ class AddressMap {
     const AddressRules rules_;
     const std::shared_ptr<HostGidTable> host_;
     const Clock clock_;
-    MulticastGroups groups_;
+    GroupLeases groups_;
     std::mutex mutex_;  // what follows
     std::map<rnic::Gid, Claims> claims_;
     std::chrono::steady_clock::time_point next_refresh_{};

@@ -47,7 +47,7 @@ void relax() {
 
 }  // namespace
 
-Worker::Worker(PortEvents& events, std::chrono::nanoseconds spin)
+PortWorker::PortWorker(PortEvents& events, std::chrono::nanoseconds spin)
     : events_(events),
       spin_(spin),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
@@ -59,19 +59,19 @@ Worker::Worker(PortEvents& events, std::chrono::nanoseconds spin)
     thread_ = std::thread([this] { run(); });
 }
 
-Worker::~Worker() {
+PortWorker::~PortWorker() {
     stop_.store(true, std::memory_order_seq_cst);
     wake();
     thread_.join();
 }
 
-void Worker::wake() {
+void PortWorker::wake() {
     const uint64_t one = 1;
     // It can only fail when the counter is full, and then the worker is awake already.
     [[maybe_unused]] const ssize_t written = ::write(wake_.get(), &one, sizeof(one));
 }
 
-void Worker::run() {
+void PortWorker::run() {
     // Signals are for the thread that waits for them.
     sigset_t all;
     ::sigfillset(&all);
@@ -120,7 +120,7 @@ void Worker::run() {
     set_polling(false);
 }
 
-void Worker::sleep() {
+void PortWorker::sleep() {
     // Sequentially consistent, and so are the looks that follow: pairs with the driver, which
     // sets its doorbell bits, executes a full barrier and then reads `polling`, and with
     // set_doorbells() and the destructor, which store and then write to wake_.
@@ -132,20 +132,20 @@ void Worker::sleep() {
     set_polling(true);
 }
 
-void Worker::set_polling(bool polling) {
+void PortWorker::set_polling(bool polling) {
     if (doorbells_.area != nullptr) {
         memory::store(&doorbells_.area->polling, polling ? 1u : 0u, std::memory_order_seq_cst);
     }
 }
 
-bool Worker::has_doorbells() const {
+bool PortWorker::has_doorbells() const {
     return doorbells_.area != nullptr &&
            (has_rung(doorbells_.area->qp, std::memory_order_seq_cst) ||
             has_rung(doorbells_.area->cq, std::memory_order_seq_cst));
 }
 
 // False when there was nothing to do.
-bool Worker::take_doorbells() {
+bool PortWorker::take_doorbells() {
     vrdma_doorbell_area* area = doorbells_.area;
     if (area == nullptr) {
         return false;
@@ -164,7 +164,7 @@ bool Worker::take_doorbells() {
 }
 
 // False when no file had anything.
-bool Worker::look_at_files(int timeout_ms) {
+bool PortWorker::look_at_files(int timeout_ms) {
     std::array<epoll_event, 16> ready;
     const int count = ::epoll_wait(epoll_.get(), ready.data(), ready.size(), timeout_ms);
     bool any = false;
@@ -191,7 +191,7 @@ bool Worker::look_at_files(int timeout_ms) {
     return any;
 }
 
-Result<void> Worker::watch(std::shared_ptr<EventFile> file) {
+Result<void> PortWorker::watch(std::shared_ptr<EventFile> file) {
     const std::lock_guard lock(files_mutex_);
     auto added = add_to_epoll(epoll_.get(), file->fd(), EPOLLIN, next_file_);
     if (added) {
@@ -200,7 +200,7 @@ Result<void> Worker::watch(std::shared_ptr<EventFile> file) {
     return added;
 }
 
-void Worker::forget(EventFile& file) {
+void PortWorker::forget(EventFile& file) {
     {
         const std::lock_guard lock(files_mutex_);
         const auto found =
@@ -213,7 +213,7 @@ void Worker::forget(EventFile& file) {
     file.close();
 }
 
-void Worker::set_doorbells(vrdma_doorbell_area* area, int notify_fd) {
+void PortWorker::set_doorbells(vrdma_doorbell_area* area, int notify_fd) {
     std::unique_lock lock(new_doorbells_mutex_);
     new_doorbells_ = {area, notify_fd};
     has_new_doorbells_.store(true, std::memory_order_seq_cst);
@@ -221,7 +221,7 @@ void Worker::set_doorbells(vrdma_doorbell_area* area, int notify_fd) {
     doorbells_taken_.wait(lock, [this] { return !has_new_doorbells_; });
 }
 
-void Worker::take_new_doorbells() {
+void PortWorker::take_new_doorbells() {
     const std::lock_guard lock(new_doorbells_mutex_);
     set_polling(false);
     if (doorbells_.notify_fd >= 0) {

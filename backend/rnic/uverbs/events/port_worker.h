@@ -21,14 +21,14 @@ namespace vrdma::uverbs {
 
 // The thread that looks at one guest's doorbells and event files.  Each guest has its own, so
 // that none waits for another's.
-class Worker {
+class PortWorker {
   public:
     // Looks for work for `spin` before it sleeps.  Throws std::system_error when the kernel
     // has no thread or descriptor left.
-    Worker(PortEvents& events, std::chrono::nanoseconds spin);
-    ~Worker();
-    Worker(const Worker&) = delete;
-    Worker& operator=(const Worker&) = delete;
+    PortWorker(PortEvents& events, std::chrono::nanoseconds spin);
+    ~PortWorker();
+    PortWorker(const PortWorker&) = delete;
+    PortWorker& operator=(const PortWorker&) = delete;
 
     // As rnic::Port::set_doorbells().  Once it returns, the old area and descriptor are not
     // touched any more.

@@ -47,7 +47,7 @@ rdma_ucm_conn_param conn_param(uint32_t qp_num, const rnic::IwCmParameters& para
 
 }  // namespace
 
-Result<std::unique_ptr<CmId>> CmId::create(std::shared_ptr<RdmaCmFile> file, uint64_t uid) {
+Result<std::unique_ptr<IwCmId>> IwCmId::create(std::shared_ptr<RdmaCmFile> file, uint64_t uid) {
     rdma_ucm_create_id request{};
     request.uid = uid;
     request.ps = RDMA_PS_TCP;
@@ -55,10 +55,10 @@ Result<std::unique_ptr<CmId>> CmId::create(std::shared_ptr<RdmaCmFile> file, uin
     if (!made) {
         return fail(made.error());
     }
-    return std::make_unique<CmId>(std::move(file), made->id);
+    return std::make_unique<IwCmId>(std::move(file), made->id);
 }
 
-CmId::~CmId() {
+IwCmId::~IwCmId() {
     rdma_ucm_destroy_id request{};
     request.id = id_;
     // It cannot fail but for an id that is gone: the kernel destroys those of an RNIC that is
@@ -66,14 +66,14 @@ CmId::~CmId() {
     (void)ask<rdma_ucm_destroy_id_resp>(*file_, RDMA_USER_CM_CMD_DESTROY_ID, request);
 }
 
-Result<void> CmId::bind(const rnic::Endpoint& local) {
+Result<void> IwCmId::bind(const rnic::Endpoint& local) {
     rdma_ucm_bind request{};
     request.id = id_;
     request.addr_size = put(local, request.addr);
     return execute(*file_, RDMA_USER_CM_CMD_BIND, request);
 }
 
-Result<void> CmId::resolve_address(const rnic::Endpoint& local, const rnic::Endpoint& remote) {
+Result<void> IwCmId::resolve_address(const rnic::Endpoint& local, const rnic::Endpoint& remote) {
     rdma_ucm_resolve_addr request{};
     request.id = id_;
     request.timeout_ms = kResolveTimeoutMs;
@@ -82,25 +82,25 @@ Result<void> CmId::resolve_address(const rnic::Endpoint& local, const rnic::Endp
     return execute(*file_, RDMA_USER_CM_CMD_RESOLVE_ADDR, request);
 }
 
-Result<void> CmId::resolve_route() {
+Result<void> IwCmId::resolve_route() {
     rdma_ucm_resolve_route request{};
     request.id = id_;
     request.timeout_ms = kResolveTimeoutMs;
     return execute(*file_, RDMA_USER_CM_CMD_RESOLVE_ROUTE, request);
 }
 
-Result<void> CmId::connect(uint32_t qp_num, const rnic::IwCmParameters& parameters) {
+Result<void> IwCmId::connect(uint32_t qp_num, const rnic::IwCmParameters& parameters) {
     rdma_ucm_connect request{};
     request.conn_param = conn_param(qp_num, parameters);
     request.id = id_;
     return execute(*file_, RDMA_USER_CM_CMD_CONNECT, request);
 }
 
-Result<void> CmId::listen(uint32_t backlog) {
+Result<void> IwCmId::listen(uint32_t backlog) {
     return execute(*file_, RDMA_USER_CM_CMD_LISTEN, rdma_ucm_listen{.id = id_, .backlog = backlog});
 }
 
-Result<void> CmId::accept(uint64_t uid, uint32_t qp_num, const rnic::IwCmParameters& parameters) {
+Result<void> IwCmId::accept(uint64_t uid, uint32_t qp_num, const rnic::IwCmParameters& parameters) {
     rdma_ucm_accept request{};
     request.uid = uid;
     request.conn_param = conn_param(qp_num, parameters);
@@ -108,14 +108,14 @@ Result<void> CmId::accept(uint64_t uid, uint32_t qp_num, const rnic::IwCmParamet
     return execute(*file_, RDMA_USER_CM_CMD_ACCEPT, request);
 }
 
-Result<void> CmId::reject(const std::vector<std::byte>& private_data) {
+Result<void> IwCmId::reject(const std::vector<std::byte>& private_data) {
     rdma_ucm_reject request{};
     request.id = id_;
     request.private_data_len = put_private_data(request, private_data);
     return execute(*file_, RDMA_USER_CM_CMD_REJECT, request);
 }
 
-Result<CmId::Endpoints> CmId::endpoints() {
+Result<IwCmId::Endpoints> IwCmId::endpoints() {
     rdma_ucm_query request{};
     request.id = id_;
     request.option = RDMA_USER_CM_QUERY_ADDR;

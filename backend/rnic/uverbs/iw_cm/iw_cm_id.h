@@ -17,17 +17,17 @@ namespace vrdma::uverbs {
 // A connection identifier of the kernel (struct rdma_cm_id): a connection, a listener, or a
 // request.  It is destroyed with the object, which ends what it stands for: a request is
 // rejected, a connection dropped.  Any thread.
-class CmId {
+class IwCmId {
   public:
     // Events of it carry `uid`, which is not 0: for the kernel that means that nobody listens.
-    static Result<std::unique_ptr<CmId>> create(std::shared_ptr<RdmaCmFile> file, uint64_t uid);
+    static Result<std::unique_ptr<IwCmId>> create(std::shared_ptr<RdmaCmFile> file, uint64_t uid);
 
     // One that an event brought.
-    CmId(std::shared_ptr<RdmaCmFile> file, uint32_t kernel_id)
+    IwCmId(std::shared_ptr<RdmaCmFile> file, uint32_t kernel_id)
         : file_(std::move(file)), id_(kernel_id) {}
-    ~CmId();
-    CmId(const CmId&) = delete;
-    CmId& operator=(const CmId&) = delete;
+    ~IwCmId();
+    IwCmId(const IwCmId&) = delete;
+    IwCmId& operator=(const IwCmId&) = delete;
 
     Result<void> bind(const rnic::Endpoint& local);
     // The port of `local` is not used.

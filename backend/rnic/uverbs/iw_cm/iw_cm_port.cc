@@ -38,8 +38,8 @@ Errno status_of(const rdma_ucm_event_resp& event, int otherwise) {
 
 }  // namespace
 
-CmPort::CmPort(std::string guest, GuestAddresses& addresses, rnic::EventSink& sink,
-               std::unique_ptr<RdmaCmFile> file, std::shared_ptr<spdlog::logger> logger)
+IwCmPort::IwCmPort(std::string guest, GuestAddresses& addresses, rnic::EventSink& sink,
+                   std::unique_ptr<RdmaCmFile> file, std::shared_ptr<spdlog::logger> logger)
     : guest_(std::move(guest)),
       addresses_(addresses),
       sink_(sink),
@@ -52,12 +52,12 @@ CmPort::CmPort(std::string guest, GuestAddresses& addresses, rnic::EventSink& si
     thread_ = std::thread([this] { run(); });
 }
 
-CmPort::~CmPort() {
+IwCmPort::~IwCmPort() {
     ::eventfd_write(stop_.get(), 1);
     thread_.join();
 }
 
-Result<void> CmPort::check_free(uint32_t id) {
+Result<void> IwCmPort::check_free(uint32_t id) {
     if (connections_.contains(id) || listeners_.contains(id)) {
         return fail(EEXIST);
     }
@@ -69,8 +69,8 @@ Result<void> CmPort::check_free(uint32_t id) {
     return {};
 }
 
-Result<void> CmPort::connect(uint32_t id, const rnic::QueuePair& qp, const rnic::Endpoint& local,
-                             const rnic::Endpoint& remote, rnic::IwCmParameters parameters) {
+Result<void> IwCmPort::connect(uint32_t id, const rnic::QueuePair& qp, const rnic::Endpoint& local,
+                               const rnic::Endpoint& remote, rnic::IwCmParameters parameters) {
     const auto path = addresses_.path(local.ip, remote.ip);
     if (!path) {
         return fail(path.error());
@@ -80,7 +80,7 @@ Result<void> CmPort::connect(uint32_t id, const rnic::QueuePair& qp, const rnic:
         return free;
     }
     const uint64_t uid = next_uid_++;
-    auto cm_id = CmId::create(file_, uid);
+    auto cm_id = IwCmId::create(file_, uid);
     if (!cm_id) {
         return fail(cm_id.error());
     }
@@ -99,10 +99,10 @@ Result<void> CmPort::connect(uint32_t id, const rnic::QueuePair& qp, const rnic:
     return {};
 }
 
-// For the unspecified address one place for each carrier, named by a guest's address that it
-// carries, the carrier's own if the guest has that.
-Result<std::vector<CmPort::Carried>> CmPort::places_for(const rnic::Endpoint& local,
-                                                        bool ipv6_only) {
+// For the unspecified address one place for each underlay GID, named by a guest's address that it
+// stands for, the underlay GID itself if the guest has that.
+Result<std::vector<IwCmPort::Carried>> IwCmPort::places_for(const rnic::Endpoint& local,
+                                                            bool ipv6_only) {
     std::vector<rnic::Gid> wanted;
     if (!is_zero(local.ip)) {
         wanted.push_back(local.ip);
@@ -117,7 +117,7 @@ Result<std::vector<CmPort::Carried>> CmPort::places_for(const rnic::Endpoint& lo
     }
     std::vector<Carried> places;
     for (const rnic::Gid& guest : wanted) {
-        const auto underlay = addresses_.carrier(guest);
+        const auto underlay = addresses_.underlay_gid(guest);
         // A link-local address alone does not say on which link.
         if (!underlay || scope_of(*underlay) == GidScope::kIpv6LinkLocal) {
             continue;
@@ -135,7 +135,7 @@ Result<std::vector<CmPort::Carried>> CmPort::places_for(const rnic::Endpoint& lo
     return places;
 }
 
-Result<void> CmPort::check_port(const Carried& place, uint16_t port) {
+Result<void> IwCmPort::check_port(const Carried& place, uint16_t port) {
     if (place.guest != place.underlay && port < kFirstUnprivilegedPort) {
         log_.warn(
             "{}: it cannot listen at port {} of {}, which is the host's too; add {} to the RNIC's "
@@ -146,12 +146,12 @@ Result<void> CmPort::check_port(const Carried& place, uint16_t port) {
     return {};
 }
 
-Result<CmPort::Place> CmPort::listen_at(const Carried& place, uint16_t port, uint32_t backlog) {
+Result<IwCmPort::Place> IwCmPort::listen_at(const Carried& place, uint16_t port, uint32_t backlog) {
     if (auto allowed = check_port(place, port); !allowed) {
         return fail(allowed.error());
     }
     const uint64_t uid = next_uid_++;
-    auto cm_id = CmId::create(file_, uid);
+    auto cm_id = IwCmId::create(file_, uid);
     if (!cm_id) {
         return fail(cm_id.error());
     }
@@ -169,8 +169,8 @@ Result<CmPort::Place> CmPort::listen_at(const Carried& place, uint16_t port, uin
     return Place{uid, std::move(*cm_id)};
 }
 
-Result<void> CmPort::listen(uint32_t id, const rnic::Endpoint& local, uint32_t backlog,
-                            bool ipv6_only) {
+Result<void> IwCmPort::listen(uint32_t id, const rnic::Endpoint& local, uint32_t backlog,
+                              bool ipv6_only) {
     const auto places = places_for(local, ipv6_only);
     if (!places) {
         return fail(places.error());
@@ -195,15 +195,15 @@ Result<void> CmPort::listen(uint32_t id, const rnic::Endpoint& local, uint32_t b
     return {};
 }
 
-Result<void> CmPort::accept(uint32_t request, uint32_t id, const rnic::QueuePair& qp,
-                            const rnic::IwCmParameters& parameters) {
+Result<void> IwCmPort::accept(uint32_t request, uint32_t id, const rnic::QueuePair& qp,
+                              const rnic::IwCmParameters& parameters) {
     const std::lock_guard lock(mutex_);
     const auto found = requests_.find(request);
     if (found == requests_.end()) {
         return fail(ECONNRESET);
     }
     // Without success it is rejected when this goes.
-    std::shared_ptr<CmId> cm_id = std::move(found->second);
+    std::shared_ptr<IwCmId> cm_id = std::move(found->second);
     requests_.erase(found);
     if (auto free = check_free(id); !free) {
         return free;
@@ -221,7 +221,7 @@ Result<void> CmPort::accept(uint32_t request, uint32_t id, const rnic::QueuePair
     return {};
 }
 
-Result<void> CmPort::reject(uint32_t request, const std::vector<std::byte>& private_data) {
+Result<void> IwCmPort::reject(uint32_t request, const std::vector<std::byte>& private_data) {
     const std::lock_guard lock(mutex_);
     const auto found = requests_.find(request);
     if (found == requests_.end()) {
@@ -232,7 +232,7 @@ Result<void> CmPort::reject(uint32_t request, const std::vector<std::byte>& priv
     return rejected;
 }
 
-void CmPort::close(uint32_t id) {
+void IwCmPort::close(uint32_t id) {
     const std::lock_guard lock(mutex_);
     forget_connection(id);
     if (const auto listener = listeners_.find(id); listener != listeners_.end()) {
@@ -253,7 +253,7 @@ void CmPort::close(uint32_t id) {
     });
 }
 
-std::optional<rnic::IwCmEvent> CmPort::next_event() {
+std::optional<rnic::IwCmEvent> IwCmPort::next_event() {
     const std::lock_guard lock(mutex_);
     if (events_.empty()) {
         return std::nullopt;
@@ -263,14 +263,14 @@ std::optional<rnic::IwCmEvent> CmPort::next_event() {
     return event;
 }
 
-void CmPort::push(rnic::IwCmEvent event) {
+void IwCmPort::push(rnic::IwCmEvent event) {
     events_.push_back(std::move(event));
     if (events_.size() == 1) {
         sink_.async_event(rnic::AsyncEventType::kIwCm, kGuestPort);
     }
 }
 
-void CmPort::run() {
+void IwCmPort::run() {
     for (;;) {
         std::array<pollfd, 2> files{{
             {.fd = stop_.get(), .events = POLLIN, .revents = 0},
@@ -293,7 +293,7 @@ void CmPort::run() {
     }
 }
 
-void CmPort::handle(const rdma_ucm_event_resp& event) {
+void IwCmPort::handle(const rdma_ucm_event_resp& event) {
     if (cm_event_type(event.event) == CmEventType::kConnectRequest) {
         requested(event);
         return;
@@ -306,8 +306,8 @@ void CmPort::handle(const rdma_ucm_event_resp& event) {
     proceed(id, connections_.at(id), event);
 }
 
-void CmPort::requested(const rdma_ucm_event_resp& event) {
-    auto cm_id = std::make_unique<CmId>(file_, event.id);
+void IwCmPort::requested(const rdma_ucm_event_resp& event) {
+    auto cm_id = std::make_unique<IwCmId>(file_, event.id);
     const auto subject = subjects_.find(event.uid);
     if (subject == subjects_.end()) {
         return;
@@ -335,7 +335,7 @@ void CmPort::requested(const rdma_ucm_event_resp& event) {
           .parameters = parameters_of(event.param.conn)});
 }
 
-void CmPort::proceed(uint32_t id, Connection& connection, const rdma_ucm_event_resp& event) {
+void IwCmPort::proceed(uint32_t id, Connection& connection, const rdma_ucm_event_resp& event) {
     using State = Connection::State;
     using Type = rnic::IwCmEvent::Type;
     const State before = connection.state;
@@ -385,7 +385,7 @@ void CmPort::proceed(uint32_t id, Connection& connection, const rdma_ucm_event_r
     }
 }
 
-void CmPort::begin_connect(uint32_t id, Connection& connection) {
+void IwCmPort::begin_connect(uint32_t id, Connection& connection) {
     const uint64_t uid = connection.uid;
     auto job = [this, id, uid, cm_id = connection.cm_id, qp_num = connection.qp_num,
                 parameters = std::move(connection.parameters)] {
@@ -408,7 +408,7 @@ void CmPort::begin_connect(uint32_t id, Connection& connection) {
 }
 
 // The last event of a connection that never was.
-void CmPort::connect_failed(uint32_t id, Errno error) {
+void IwCmPort::connect_failed(uint32_t id, Errno error) {
     forget_connection(id);
     push({.type = rnic::IwCmEvent::Type::kReply,
           .id = id,
@@ -419,7 +419,7 @@ void CmPort::connect_failed(uint32_t id, Errno error) {
           .parameters = {}});
 }
 
-void CmPort::forget_connection(uint32_t id) {
+void IwCmPort::forget_connection(uint32_t id) {
     const auto connection = connections_.find(id);
     if (connection == connections_.end()) {
         return;

@@ -25,7 +25,7 @@ namespace vrdma::uverbs {
 
 // One guest's connections, through the kernel's connection manager.  Its events are read on a
 // thread of its own: their commands may take long, and the worker's doorbells must not wait.
-class CmPort final : public rnic::IwCm {
+class IwCmPort final : public rnic::IwCm {
   public:
     // What a guest may have at once.
     static constexpr size_t kMaxConnections = 8192;  // and as many listeners
@@ -34,9 +34,9 @@ class CmPort final : public rnic::IwCm {
 
     // All referred to outlives the object.  Throws std::system_error when the kernel has no
     // thread or descriptor left.
-    CmPort(std::string guest, GuestAddresses& addresses, rnic::EventSink& sink,
-           std::unique_ptr<RdmaCmFile> file, std::shared_ptr<spdlog::logger> logger);
-    ~CmPort() override;
+    IwCmPort(std::string guest, GuestAddresses& addresses, rnic::EventSink& sink,
+             std::unique_ptr<RdmaCmFile> file, std::shared_ptr<spdlog::logger> logger);
+    ~IwCmPort() override;
 
     Result<void> connect(uint32_t id, const rnic::QueuePair& qp, const rnic::Endpoint& local,
                          const rnic::Endpoint& remote, rnic::IwCmParameters parameters) override;
@@ -51,7 +51,7 @@ class CmPort final : public rnic::IwCm {
   private:
     struct Connection {
         uint64_t uid = 0;
-        std::shared_ptr<CmId> cm_id;  // shared with the thread that connects
+        std::shared_ptr<IwCmId> cm_id;  // shared with the thread that connects
         uint32_t qp_num = 0;
         rnic::IwCmParameters parameters;  // until it connects
         enum class State { kConnecting, kAccepting, kEstablished } state{};
@@ -59,7 +59,7 @@ class CmPort final : public rnic::IwCm {
     // One of a listener's addresses.
     struct Place {
         uint64_t uid = 0;
-        std::unique_ptr<CmId> cm_id;
+        std::unique_ptr<IwCmId> cm_id;
     };
     struct Listener {
         std::vector<Place> places;
@@ -102,7 +102,7 @@ class CmPort final : public rnic::IwCm {
     std::unordered_map<uint64_t, Subject> subjects_;
     std::unordered_map<uint32_t, Connection> connections_;
     std::unordered_map<uint32_t, Listener> listeners_;
-    std::map<uint32_t, std::unique_ptr<CmId>> requests_;  // the oldest first
+    std::map<uint32_t, std::unique_ptr<IwCmId>> requests_;  // the oldest first
     std::deque<rnic::IwCmEvent> events_;
     uint64_t next_uid_ = 1;
     uint32_t next_request_ = 0;

@@ -138,8 +138,9 @@ Result<void> UcmaPort::check_qp(const UcmaId& id, uint32_t qp_num) const {
     return {};
 }
 
-// For the unspecified address one place for each carrier, named by an address of the guest that it
-// carries: the carrier's own if the guest has that, or else one of the same family.
+// For the unspecified address one place for each underlay GID, named by an address of the guest
+// that it stands for: the underlay GID itself if the guest has that, or else one of the same
+// family.
 Result<std::vector<UcmaPlace>> UcmaPort::places_for(const SocketAddress& local, bool ipv6_only) {
     std::vector<rnic::Gid> wanted;
     if (!is_zero(local.ip)) {
@@ -154,7 +155,7 @@ Result<std::vector<UcmaPlace>> UcmaPort::places_for(const SocketAddress& local, 
     }
     std::vector<UcmaPlace> places;
     for (const rnic::Gid& guest : wanted) {
-        const auto underlay = addresses_.carrier(guest);
+        const auto underlay = addresses_.underlay_gid(guest);
         if (!underlay) {
             continue;
         }

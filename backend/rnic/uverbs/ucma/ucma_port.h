@@ -69,7 +69,7 @@ class UcmaPort {
     struct Group {
         uint32_t id = 0;  // who joined
         uint64_t key = 0;
-        MulticastGroups::Lease lease;
+        GroupLeases::Lease lease;
     };
     Result<void> check_room_for_group() const;
     void insert_group(uint32_t group, Group what) {

@@ -54,14 +54,14 @@ class Mw final : public rnic::MemoryWindow {
 class Ah final : public rnic::AddressHandle {
   public:
     // `group` when it leads to a multicast group.
-    Ah(const ContextState& context, uint32_t handle, std::optional<MulticastGroups::Lease> group)
+    Ah(const ContextState& context, uint32_t handle, std::optional<GroupLeases::Lease> group)
         : group_(std::move(group)),
           object_(context, handle, "address handle",
                   destroy_by_handle<ib_uverbs_destroy_ah, IB_USER_VERBS_CMD_DESTROY_AH>,
                   context.port.rnic->live.address_handles) {}
 
   private:
-    const std::optional<MulticastGroups::Lease> group_;
+    const std::optional<GroupLeases::Lease> group_;
     KernelObject object_;
 };
 

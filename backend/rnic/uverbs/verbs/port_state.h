@@ -30,7 +30,7 @@ struct RnicState {
     const uint8_t host_port;
     const std::chrono::microseconds spin;
     const std::unique_ptr<UverbsDevice> device;
-    const std::shared_ptr<AddressMap> addresses;  // null with iWARP without connections
+    const std::shared_ptr<OverlayMap> addresses;  // null with iWARP without connections
     const OpenRdmaCm open_rdma_cm;                // none: no connections
     const std::shared_ptr<spdlog::logger> logger;
     memory::MappingBudget mappings{};
@@ -60,7 +60,7 @@ struct PortState {
     GuestQps qps;
     vrdma_doorbell_area* area = nullptr;  // guest-controlled
     PortEvents events;
-    Worker worker;
+    PortWorker worker;
 };
 
 }  // namespace vrdma::uverbs

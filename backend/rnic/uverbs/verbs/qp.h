@@ -30,7 +30,7 @@ class Qp final : public rnic::QueuePair {
   private:
     struct Attachment {
         uint16_t lid;
-        MulticastGroups::Lease group;
+        GroupLeases::Lease group;
     };
 
     Result<void> detach(const rnic::Gid& gid, uint16_t lid);

@@ -243,7 +243,7 @@ Result<std::unique_ptr<rnic::AddressHandle>> UverbsContext::create_ah(
     if (attributes.port != kGuestPort) {
         return fail(EINVAL);
     }
-    std::optional<MulticastGroups::Lease> group;
+    std::optional<GroupLeases::Lease> group;
     if (is_multicast(attributes.dgid)) {
         auto used = addresses->use_group(attributes.dgid);
         if (!used) {

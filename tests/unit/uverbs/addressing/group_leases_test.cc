@@ -10,14 +10,14 @@
 namespace vrdma::uverbs {
 namespace {
 
-TEST(MulticastGroupsTest, GuestsOfOneNetworkShareAGroup) {
-    MulticastGroups groups;
+TEST(GroupLeasesTest, GuestsOfOneNetworkShareAGroup) {
+    GroupLeases groups;
     const auto first = groups.use("blue", gid("239.0.0.1"));
     EXPECT_TRUE(first && groups.use("blue", gid("239.0.0.1")));
 }
 
-TEST(MulticastGroupsTest, AGroupIsOneNetworksUntilItsLastUserIsGone) {
-    MulticastGroups groups;
+TEST(GroupLeasesTest, AGroupIsOneNetworksUntilItsLastUserIsGone) {
+    GroupLeases groups;
     std::optional first(groups.use("blue", gid("239.0.0.1")).value());
     std::optional second(groups.use("blue", gid("239.0.0.1")).value());
     first.reset();
@@ -26,8 +26,8 @@ TEST(MulticastGroupsTest, AGroupIsOneNetworksUntilItsLastUserIsGone) {
     EXPECT_TRUE(groups.use("", gid("239.0.0.1")));
 }
 
-TEST(MulticastGroupsTest, NetworksHaveGroupsOfTheirOwn) {
-    MulticastGroups groups;
+TEST(GroupLeasesTest, NetworksHaveGroupsOfTheirOwn) {
+    GroupLeases groups;
     const auto first = groups.use("blue", gid("239.0.0.1"));
     EXPECT_TRUE(groups.use("", gid("239.0.0.2")));
 }

@@ -27,7 +27,7 @@ class GuestAddressesTest : public testing::Test {
 
     GuestAddresses& guest(const std::string& name = "a") {
         if (!map_) {
-            map_ = std::make_shared<AddressMap>(
+            map_ = std::make_shared<OverlayMap>(
                 rules_, std::make_shared<HostGidTable>("rxe0", 1, sysfs_.sysfs()));
         }
         auto& addresses = guests_[name];
@@ -58,7 +58,7 @@ class GuestAddressesTest : public testing::Test {
         "test", std::make_shared<spdlog::sinks::ostream_sink_mt>(log_));
     FakeSysfs sysfs_;
     AddressRules rules_;
-    std::shared_ptr<AddressMap> map_;
+    std::shared_ptr<OverlayMap> map_;
     std::map<std::string, std::unique_ptr<GuestAddresses>> guests_;
 };
 

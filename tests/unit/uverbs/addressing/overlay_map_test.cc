@@ -25,9 +25,9 @@ Peer peer(const std::string& prefix, const std::string& via = "", const std::str
     return result;
 }
 
-class AddressMapTest : public testing::Test {
+class OverlayMapTest : public testing::Test {
   protected:
-    AddressMapTest() {
+    OverlayMapTest() {
         sysfs_.add_rnic("rxe0");
         sysfs_.set_gid("rxe0", 0, "fe80::a");
         sysfs_.set_gid("rxe0", 1, "10.9.0.1");
@@ -36,10 +36,10 @@ class AddressMapTest : public testing::Test {
     }
 
     // The map, made when it is first used: rules_ and sysfs_ come before.
-    AddressMap& map() {
+    OverlayMap& map() {
         if (!map_) {
             host_ = std::make_shared<HostGidTable>("rxe0", 1, sysfs_.sysfs());
-            map_ = std::make_unique<AddressMap>(rules_, host_, [this] { return now_; });
+            map_ = std::make_unique<OverlayMap>(rules_, host_, [this] { return now_; });
         }
         return *map_;
     }
@@ -79,26 +79,26 @@ class AddressMapTest : public testing::Test {
     FakeSysfs sysfs_;
     AddressRules rules_;
     std::shared_ptr<HostGidTable> host_;
-    std::unique_ptr<AddressMap> map_;
+    std::unique_ptr<OverlayMap> map_;
     std::chrono::steady_clock::time_point now_{};
     std::string reason_;
     bool bare_metal_ = false;
 };
 
-TEST_F(AddressMapTest, GuestsOfOneHostMeetAtTheDefaultGid) {
+TEST_F(OverlayMapTest, GuestsOfOneHostMeetAtTheDefaultGid) {
     claim("a", "10.77.0.1");
     claim("b", "10.77.0.2");
     EXPECT_EQ(path("a", "10.77.0.1", "10.77.0.2"), "10.9.0.1 -> 10.9.0.1");
 }
 
-TEST_F(AddressMapTest, AnnouncedGuestsOfOneHostKeepTheirAddresses) {
+TEST_F(OverlayMapTest, AnnouncedGuestsOfOneHostKeepTheirAddresses) {
     claim("a", "10.9.0.11");
     claim("b", "10.9.0.12");
     EXPECT_EQ(path("a", "10.9.0.11", "10.9.0.12"), "10.9.0.11 -> 10.9.0.12");
     EXPECT_FALSE(bare_metal_);
 }
 
-TEST_F(AddressMapTest, BothEndsFitWhicheverAddressesGuestsOfOneHostUse) {
+TEST_F(OverlayMapTest, BothEndsFitWhicheverAddressesGuestsOfOneHostUse) {
     sysfs_.set_gid("rxe0", 4, "fd00::b");
     const std::vector<std::string> of_a{"10.77.0.1", "10.9.0.11", "fe80::1", "fd77::1"};
     const std::vector<std::string> of_b{"10.77.0.2", "10.9.0.12", "fe80::2", "fd00::b"};
@@ -112,37 +112,37 @@ TEST_F(AddressMapTest, BothEndsFitWhicheverAddressesGuestsOfOneHostUse) {
     }
 }
 
-TEST_F(AddressMapTest, AGuestReachesItself) {
+TEST_F(OverlayMapTest, AGuestReachesItself) {
     claim("a", "10.77.0.1");
     EXPECT_EQ(path("a", "10.77.0.1", "10.77.0.1"), "10.9.0.1 -> 10.9.0.1");
 }
 
-TEST_F(AddressMapTest, AGidIsUnknownOnceItsGuestReleasedIt) {
+TEST_F(OverlayMapTest, AGidIsUnknownOnceItsGuestReleasedIt) {
     claim("a", "10.77.0.1");
     claim("b", "10.77.0.2");
     map().release("b", gid("10.77.0.2"));
     EXPECT_EQ(path("a", "10.77.0.1", "10.77.0.2"), "ENETUNREACH");
 }
 
-TEST_F(AddressMapTest, TheDefaultIsTheFirstGidWithAnIpv4Address) {
+TEST_F(OverlayMapTest, TheDefaultIsTheFirstGidWithAnIpv4Address) {
     claim("a", "10.77.0.1");
     EXPECT_EQ(path("a", "10.77.0.1", "10.77.0.1"), "10.9.0.1 -> 10.9.0.1");
 }
 
-TEST_F(AddressMapTest, TheDefaultOfAnIpv6HostIsItsFirstRoutableGid) {
+TEST_F(OverlayMapTest, TheDefaultOfAnIpv6HostIsItsFirstRoutableGid) {
     for (uint32_t index = 1; index < 4; ++index) sysfs_.clear_gid("rxe0", index);
     sysfs_.set_gid("rxe0", 5, "fd00::1");
     claim("a", "10.77.0.1");
     EXPECT_EQ(path("a", "10.77.0.1", "10.77.0.1"), "fd00::1 -> fd00::1");
 }
 
-TEST_F(AddressMapTest, TheDefaultIsTheConfiguredIndex) {
+TEST_F(OverlayMapTest, TheDefaultIsTheConfiguredIndex) {
     rules_.gid_index = 3;
     claim("a", "10.77.0.1");
     EXPECT_EQ(path("a", "10.77.0.1", "10.77.0.1"), "10.9.0.12 -> 10.9.0.12");
 }
 
-TEST_F(AddressMapTest, AConfiguredIndexThatIsEmptyIsRefusedWithThoseThereAre) {
+TEST_F(OverlayMapTest, AConfiguredIndexThatIsEmptyIsRefusedWithThoseThereAre) {
     rules_.gid_index = 7;
     try {
         map();
@@ -153,27 +153,27 @@ TEST_F(AddressMapTest, AConfiguredIndexThatIsEmptyIsRefusedWithThoseThereAre) {
     }
 }
 
-TEST_F(AddressMapTest, APeerWithViaIsReachedThere) {
+TEST_F(OverlayMapTest, APeerWithViaIsReachedThere) {
     rules_.peers = {peer("10.77.0.3", "10.9.0.2")};
     claim("a", "10.77.0.1");
     EXPECT_EQ(path("a", "10.77.0.1", "10.77.0.3"), "10.9.0.1 -> 10.9.0.2");
     EXPECT_FALSE(bare_metal_);
 }
 
-TEST_F(AddressMapTest, AnAnnouncedGuestSendsFromItsOwnAddressToAPeer) {
+TEST_F(OverlayMapTest, AnAnnouncedGuestSendsFromItsOwnAddressToAPeer) {
     rules_.peers = {peer("10.77.0.3", "10.9.0.2")};
     claim("a", "10.9.0.11");
     EXPECT_EQ(path("a", "10.9.0.11", "10.77.0.3"), "10.9.0.11 -> 10.9.0.2");
 }
 
-TEST_F(AddressMapTest, APeerWithoutViaIsReachedByItsOwnAddress) {
+TEST_F(OverlayMapTest, APeerWithoutViaIsReachedByItsOwnAddress) {
     rules_.peers = {peer("10.9.0.0/24")};
     claim("a", "10.9.0.11");
     EXPECT_EQ(path("a", "10.9.0.11", "10.9.0.7"), "10.9.0.11 -> 10.9.0.7");
     EXPECT_TRUE(bare_metal_);
 }
 
-TEST_F(AddressMapTest, TheLongestPrefixCounts) {
+TEST_F(OverlayMapTest, TheLongestPrefixCounts) {
     rules_.peers = {peer("10.77.0.0/16", "10.9.0.2"), peer("10.77.3.0/24", "10.9.0.3"),
                     peer("10.77.3.9", "10.9.0.4")};
     claim("a", "10.78.0.1");
@@ -182,7 +182,7 @@ TEST_F(AddressMapTest, TheLongestPrefixCounts) {
     EXPECT_EQ(path("a", "10.78.0.1", "10.77.3.9"), "10.9.0.1 -> 10.9.0.4");
 }
 
-TEST_F(AddressMapTest, AGuestOfThisHostCountsOverAPrefix) {
+TEST_F(OverlayMapTest, AGuestOfThisHostCountsOverAPrefix) {
     rules_.peers = {peer("10.77.0.0/24", "10.9.0.2"), peer("10.9.0.0/24")};
     claim("a", "10.77.0.1");
     claim("b", "10.77.0.2");
@@ -191,7 +191,7 @@ TEST_F(AddressMapTest, AGuestOfThisHostCountsOverAPrefix) {
     EXPECT_EQ(path("a", "10.77.0.1", "10.9.0.15"), "10.9.0.1 -> 10.9.0.1") << "not announced";
 }
 
-TEST_F(AddressMapTest, AnEntryForOneGidCountsOverAGuestThatClaimsIt) {
+TEST_F(OverlayMapTest, AnEntryForOneGidCountsOverAGuestThatClaimsIt) {
     rules_.peers = {peer("10.77.0.3", "10.9.0.2"), peer("10.9.0.7")};
     claim("a", "10.77.0.1");
     claim("b", "10.77.0.3");
@@ -201,7 +201,7 @@ TEST_F(AddressMapTest, AnEntryForOneGidCountsOverAGuestThatClaimsIt) {
 }
 
 // All hosts of a site can have the same list of peers, which names their own guests too.
-TEST_F(AddressMapTest, AnEntryThatNamesThisHostGivesItsGuestThatSource) {
+TEST_F(OverlayMapTest, AnEntryThatNamesThisHostGivesItsGuestThatSource) {
     rules_.peers = {peer("10.77.0.1", "10.9.0.12"), peer("10.77.0.3", "10.9.0.2")};
     claim("a", "10.77.0.1");
     claim("b", "10.77.0.2");
@@ -210,20 +210,20 @@ TEST_F(AddressMapTest, AnEntryThatNamesThisHostGivesItsGuestThatSource) {
     expect_fit("10.77.0.1", "10.77.0.2");
 }
 
-TEST_F(AddressMapTest, TheHostsOwnGidsAreReachable) {
+TEST_F(OverlayMapTest, TheHostsOwnGidsAreReachable) {
     claim("a", "10.9.0.11");
     EXPECT_EQ(path("a", "10.9.0.11", "10.9.0.1"), "10.9.0.11 -> 10.9.0.1");
     EXPECT_TRUE(bare_metal_);
 }
 
-TEST_F(AddressMapTest, AnUnknownDestinationIsRefusedWithWhatToConfigure) {
+TEST_F(OverlayMapTest, AnUnknownDestinationIsRefusedWithWhatToConfigure) {
     claim("a", "10.77.0.1");
     EXPECT_EQ(path("a", "10.77.0.1", "10.77.0.9"), "ENETUNREACH");
     EXPECT_THAT(reason_, AllOf(HasSubstr("no [[peer]]"), HasSubstr("RNIC 'rxe0'"),
                                HasSubstr("add a [[peer]] with gid = \"10.77.0.9\"")));
 }
 
-TEST_F(AddressMapTest, MulticastAndTheZeroGidAreNoDestinations) {
+TEST_F(OverlayMapTest, MulticastAndTheZeroGidAreNoDestinations) {
     rules_.peers = {peer("::/0"), peer("0.0.0.0/0")};
     claim("a", "10.77.0.1");
     EXPECT_EQ(path("a", "10.77.0.1", "ff0e::1"), "ENETUNREACH");
@@ -232,31 +232,31 @@ TEST_F(AddressMapTest, MulticastAndTheZeroGidAreNoDestinations) {
     EXPECT_THAT(reason_, HasSubstr("an address of its own"));
 }
 
-TEST_F(AddressMapTest, AMulticastGroupKeepsItsNameAndHasASourceOfItsFamily) {
+TEST_F(OverlayMapTest, AMulticastGroupKeepsItsNameAndHasASourceOfItsFamily) {
     sysfs_.set_gid("rxe0", 4, "fd00::a");
     claim("a", "10.77.0.1");
     EXPECT_EQ(group_path("a", "10.77.0.1", "239.0.0.1"), "10.9.0.1 -> 239.0.0.1");
     EXPECT_EQ(group_path("a", "10.77.0.1", "ff0e::1"), "fd00::a -> ff0e::1");
 }
 
-TEST_F(AddressMapTest, AnAnnouncedAddressSendsToMulticastGroupsItself) {
+TEST_F(OverlayMapTest, AnAnnouncedAddressSendsToMulticastGroupsItself) {
     claim("a", "10.9.0.11");
     EXPECT_EQ(group_path("a", "10.9.0.11", "239.0.0.1"), "10.9.0.11 -> 239.0.0.1");
 }
 
-TEST_F(AddressMapTest, AMulticastGroupOfIpv6IsReachedFromALinkLocalAddressAtLeast) {
+TEST_F(OverlayMapTest, AMulticastGroupOfIpv6IsReachedFromALinkLocalAddressAtLeast) {
     claim("a", "10.77.0.1");
     EXPECT_EQ(group_path("a", "10.77.0.1", "ff0e::1"), "fe80::a -> ff0e::1");
 }
 
-TEST_F(AddressMapTest, AGuestSendsToMulticastGroupsFromItsOwnAddressesOnly) {
+TEST_F(OverlayMapTest, AGuestSendsToMulticastGroupsFromItsOwnAddressesOnly) {
     claim("a", "10.77.0.1");
     claim("b", "10.77.0.1");
     EXPECT_EQ(group_path("b", "10.77.0.1", "239.0.0.1"), "EADDRINUSE");
     EXPECT_THAT(reason_, HasSubstr("'a' has 10.77.0.1"));
 }
 
-TEST_F(AddressMapTest, TheSourceIsOfTheDestinationsFamily) {
+TEST_F(OverlayMapTest, TheSourceIsOfTheDestinationsFamily) {
     sysfs_.set_gid("rxe0", 4, "fd00::1");
     rules_.peers = {peer("fd77::3", "fd00::2"), peer("fe80::/10")};
     claim("a", "10.9.0.11");
@@ -266,14 +266,14 @@ TEST_F(AddressMapTest, TheSourceIsOfTheDestinationsFamily) {
     EXPECT_EQ(path("a", "10.77.0.1", "fe80::77"), "fe80::a -> fe80::77");
 }
 
-TEST_F(AddressMapTest, WithoutASourceOfThatFamilyThereIsNoPath) {
+TEST_F(OverlayMapTest, WithoutASourceOfThatFamilyThereIsNoPath) {
     rules_.peers = {peer("fd77::3", "fd00::2")};
     claim("a", "10.77.0.1");
     EXPECT_EQ(path("a", "10.77.0.1", "fd77::3"), "EAFNOSUPPORT");
     EXPECT_THAT(reason_, AllOf(HasSubstr("'rxe0'"), HasSubstr("give its netdev an IPv6 address")));
 }
 
-TEST_F(AddressMapTest, ARnicWithoutAddressesHasNoPath) {
+TEST_F(OverlayMapTest, ARnicWithoutAddressesHasNoPath) {
     for (uint32_t index = 0; index < 4; ++index) sysfs_.clear_gid("rxe0", index);
     claim("a", "10.77.0.1");
     EXPECT_EQ(path("a", "10.77.0.1", "10.77.0.1"), "EAFNOSUPPORT");
@@ -281,7 +281,7 @@ TEST_F(AddressMapTest, ARnicWithoutAddressesHasNoPath) {
 
 // Networks.
 
-TEST_F(AddressMapTest, GuestsOfAnotherNetworkAreUnknown) {
+TEST_F(OverlayMapTest, GuestsOfAnotherNetworkAreUnknown) {
     rules_.guests = {{"a", {"red", {}}}, {"b", {"blue", {}}}};
     claim("a", "10.77.0.1");
     claim("b", "10.77.0.2");
@@ -289,7 +289,7 @@ TEST_F(AddressMapTest, GuestsOfAnotherNetworkAreUnknown) {
     EXPECT_THAT(reason_, AllOf(HasSubstr("in the network 'red'"), HasSubstr("network = \"red\"")));
 }
 
-TEST_F(AddressMapTest, PeersOfAnotherNetworkAreUnknown) {
+TEST_F(OverlayMapTest, PeersOfAnotherNetworkAreUnknown) {
     rules_.guests = {{"a", {"red", {}}}};
     rules_.peers = {peer("10.77.0.3", "10.9.0.2", "blue"), peer("10.77.0.4", "10.9.0.2")};
     claim("a", "10.77.0.1");
@@ -297,7 +297,7 @@ TEST_F(AddressMapTest, PeersOfAnotherNetworkAreUnknown) {
     EXPECT_EQ(path("a", "10.77.0.1", "10.77.0.4"), "ENETUNREACH");
 }
 
-TEST_F(AddressMapTest, TwoNetworksCanHaveTheSameAddresses) {
+TEST_F(OverlayMapTest, TwoNetworksCanHaveTheSameAddresses) {
     rules_.guests = {{"a", {"red", {}}}, {"b", {"blue", {}}}};
     rules_.peers = {peer("10.77.0.3", "10.9.0.2", "red"), peer("10.77.0.3", "10.9.0.3", "blue")};
     claim("a", "10.77.0.1");
@@ -306,7 +306,7 @@ TEST_F(AddressMapTest, TwoNetworksCanHaveTheSameAddresses) {
     EXPECT_EQ(path("b", "10.77.0.1", "10.77.0.3"), "10.9.0.1 -> 10.9.0.3");
 }
 
-TEST_F(AddressMapTest, AnAnnouncedAddressIsTheFirstNetworksAlone) {
+TEST_F(OverlayMapTest, AnAnnouncedAddressIsTheFirstNetworksAlone) {
     rules_.guests = {{"a", {"red", {}}}, {"b", {"blue", {}}}, {"c", {"blue", {}}}};
     claim("a", "10.9.0.11");
     claim("b", "10.9.0.11");
@@ -316,14 +316,14 @@ TEST_F(AddressMapTest, AnAnnouncedAddressIsTheFirstNetworksAlone) {
     EXPECT_EQ(path("c", "10.77.0.3", "10.9.0.11"), "10.9.0.1 -> 10.9.0.1");
 }
 
-TEST_F(AddressMapTest, AnAddressAnnouncedForAnotherNetworkIsUnknown) {
+TEST_F(OverlayMapTest, AnAddressAnnouncedForAnotherNetworkIsUnknown) {
     rules_.guests = {{"a", {"red", {}}}, {"b", {"blue", {}}}};
     claim("a", "10.77.0.1");
     claim("b", "10.9.0.12");
     EXPECT_EQ(path("a", "10.77.0.1", "10.9.0.12"), "ENETUNREACH");
 }
 
-TEST_F(AddressMapTest, NoGuestTakesTheHostsDefaultGidFromOthers) {
+TEST_F(OverlayMapTest, NoGuestTakesTheHostsDefaultGidFromOthers) {
     rules_.guests = {{"a", {"red", {}}}, {"b", {"blue", {}}}};
     claim("a", "10.77.0.1");
     claim("b", "10.9.0.1");
@@ -332,7 +332,7 @@ TEST_F(AddressMapTest, NoGuestTakesTheHostsDefaultGidFromOthers) {
 
 // Two guests, one address.
 
-TEST_F(AddressMapTest, TheFirstGuestKeepsAnAddress) {
+TEST_F(OverlayMapTest, TheFirstGuestKeepsAnAddress) {
     claim("a", "10.77.0.1");
     EXPECT_EQ(map().claim("b", gid("10.77.0.1")), "a");
     EXPECT_EQ(path("a", "10.77.0.1", "10.9.0.1"), "10.9.0.1 -> 10.9.0.1");
@@ -340,14 +340,14 @@ TEST_F(AddressMapTest, TheFirstGuestKeepsAnAddress) {
     EXPECT_THAT(reason_, HasSubstr("the guest 'a' has 10.77.0.1 already"));
 }
 
-TEST_F(AddressMapTest, TheSecondGuestGetsItWhenTheFirstLetsGo) {
+TEST_F(OverlayMapTest, TheSecondGuestGetsItWhenTheFirstLetsGo) {
     claim("a", "10.77.0.1");
     claim("b", "10.77.0.1");
     map().release("a", gid("10.77.0.1"));
     EXPECT_EQ(path("b", "10.77.0.1", "10.9.0.1"), "10.9.0.1 -> 10.9.0.1");
 }
 
-TEST_F(AddressMapTest, AGuestThatHasAnAddressTwiceKeepsItsPlace) {
+TEST_F(OverlayMapTest, AGuestThatHasAnAddressTwiceKeepsItsPlace) {
     claim("a", "10.77.0.1");
     claim("b", "10.77.0.1");
     claim("a", "10.77.0.1");
@@ -356,26 +356,26 @@ TEST_F(AddressMapTest, AGuestThatHasAnAddressTwiceKeepsItsPlace) {
     EXPECT_EQ(path("b", "10.77.0.1", "10.9.0.1"), "EADDRINUSE");
 }
 
-TEST_F(AddressMapTest, LinkLocalAddressesMayClash) {
+TEST_F(OverlayMapTest, LinkLocalAddressesMayClash) {
     claim("a", "fe80::1");
     claim("b", "fe80::1");
     EXPECT_EQ(path("b", "fe80::1", "fe80::1"), "10.9.0.1 -> 10.9.0.1");
 }
 
-TEST_F(AddressMapTest, ALinkLocalAddressIsNeverAnnounced) {
+TEST_F(OverlayMapTest, ALinkLocalAddressIsNeverAnnounced) {
     claim("a", "fe80::a");
     EXPECT_EQ(path("a", "fe80::a", "fe80::a"), "10.9.0.1 -> 10.9.0.1");
 }
 
 // The table of the host.
 
-TEST_F(AddressMapTest, AnUnknownDestinationIsLookedForInAFreshTable) {
+TEST_F(OverlayMapTest, AnUnknownDestinationIsLookedForInAFreshTable) {
     claim("a", "10.77.0.1");
     sysfs_.set_gid("rxe0", 5, "10.9.0.99");
     EXPECT_EQ(path("a", "10.77.0.1", "10.9.0.99"), "10.9.0.1 -> 10.9.0.99");
 }
 
-TEST_F(AddressMapTest, AGuestCannotHaveTheTableReadAllTheTime) {
+TEST_F(OverlayMapTest, AGuestCannotHaveTheTableReadAllTheTime) {
     claim("a", "10.77.0.1");
     EXPECT_EQ(path("a", "10.77.0.1", "10.77.0.9"), "ENETUNREACH");
     sysfs_.set_gid("rxe0", 5, "10.9.0.99");
@@ -384,7 +384,7 @@ TEST_F(AddressMapTest, AGuestCannotHaveTheTableReadAllTheTime) {
     EXPECT_EQ(path("a", "10.77.0.1", "10.9.0.99"), "10.9.0.1 -> 10.9.0.99");
 }
 
-TEST_F(AddressMapTest, AnAddressIsAnnouncedAsSoonAsTheTableHasIt) {
+TEST_F(OverlayMapTest, AnAddressIsAnnouncedAsSoonAsTheTableHasIt) {
     claim("a", "10.9.0.20");
     EXPECT_EQ(path("a", "10.9.0.20", "10.9.0.1"), "10.9.0.1 -> 10.9.0.1");
     sysfs_.set_gid("rxe0", 5, "10.9.0.20");
@@ -393,7 +393,7 @@ TEST_F(AddressMapTest, AnAddressIsAnnouncedAsSoonAsTheTableHasIt) {
 }
 
 // For the thread sanitizer too: guests' threads, and the one that reads the table again.
-TEST_F(AddressMapTest, GuestsComeAndGoWhileOthersAskForPaths) {
+TEST_F(OverlayMapTest, GuestsComeAndGoWhileOthersAskForPaths) {
     claim("a", "10.9.0.11");
     std::atomic<bool> over{false};
     std::jthread changing([&] {
@@ -413,7 +413,7 @@ TEST_F(AddressMapTest, GuestsComeAndGoWhileOthersAskForPaths) {
 }
 
 // What a guest calls the peer at an address of the underlay, or the name of the error.
-class AddressNameTest : public AddressMapTest {
+class AddressNameTest : public OverlayMapTest {
   protected:
     std::string name(const std::string& underlay) {
         if (!map_) claim("a", "10.77.0.1");

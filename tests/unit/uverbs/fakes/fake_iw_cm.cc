@@ -13,53 +13,53 @@
 #include "unit/uverbs/fakes/fake_command.h"
 
 namespace vrdma::uverbs {
-class FakeRdmaCm::File final : public RdmaCmFile {
+class FakeIwCm::File final : public RdmaCmFile {
   public:
-    explicit File(FakeRdmaCm& cm) : cm_(cm) {}
+    explicit File(FakeIwCm& cm) : cm_(cm) {}
     Result<void> execute(std::span<const std::byte> command) override {
         return cm_.execute(command);
     }
     int fd() const override { return cm_.readable_.get(); }
 
   private:
-    FakeRdmaCm& cm_;
+    FakeIwCm& cm_;
 };
 
-FakeRdmaCm::FakeRdmaCm() : readable_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+FakeIwCm::FakeIwCm() : readable_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
-std::unique_ptr<RdmaCmFile> FakeRdmaCm::file() {
+std::unique_ptr<RdmaCmFile> FakeIwCm::file() {
     return std::make_unique<File>(*this);
 }
 
-size_t FakeRdmaCm::count(uint32_t command) const {
+size_t FakeIwCm::count(uint32_t command) const {
     const std::lock_guard lock(mutex_);
     const auto found = executed_.find(command);
     return found == executed_.end() ? 0 : found->second.size();
 }
 
-bool FakeRdmaCm::wait_for(uint32_t command, size_t count) {
+bool FakeIwCm::wait_for(uint32_t command, size_t count) {
     std::unique_lock lock(mutex_);
     return changed_.wait_for(lock, std::chrono::seconds(30),
                              [&] { return executed_[command].size() >= count; });
 }
 
-size_t FakeRdmaCm::live_ids() const {
+size_t FakeIwCm::live_ids() const {
     const std::lock_guard lock(mutex_);
     return ids_.size();
 }
 
-uint64_t FakeRdmaCm::uid_of(uint32_t id) const {
+uint64_t FakeIwCm::uid_of(uint32_t id) const {
     const std::lock_guard lock(mutex_);
     return ids_.at(id);
 }
 
-void FakeRdmaCm::refuse(uint32_t command, int error) {
+void FakeIwCm::refuse(uint32_t command, int error) {
     const std::lock_guard lock(mutex_);
     refusals_[command] = error;
 }
 
-void FakeRdmaCm::push(uint32_t event, uint64_t uid, uint32_t id, int status,
-                      const std::vector<uint8_t>& data) {
+void FakeIwCm::push(uint32_t event, uint64_t uid, uint32_t id, int status,
+                    const std::vector<uint8_t>& data) {
     rdma_ucm_event_resp response{};
     response.uid = uid;
     response.id = id;
@@ -73,12 +73,12 @@ void FakeRdmaCm::push(uint32_t event, uint64_t uid, uint32_t id, int status,
     ::eventfd_write(readable_.get(), 1);
 }
 
-void FakeRdmaCm::report(uint32_t event, uint32_t id, int status, std::vector<uint8_t> data) {
+void FakeIwCm::report(uint32_t event, uint32_t id, int status, std::vector<uint8_t> data) {
     const std::lock_guard lock(mutex_);
     push(event, ids_.at(id), id, status, data);
 }
 
-uint32_t FakeRdmaCm::request(uint32_t listener, std::vector<uint8_t> data) {
+uint32_t FakeIwCm::request(uint32_t listener, std::vector<uint8_t> data) {
     const std::lock_guard lock(mutex_);
     const uint32_t id = next_id_++;
     ids_[id] = 0;
@@ -86,7 +86,7 @@ uint32_t FakeRdmaCm::request(uint32_t listener, std::vector<uint8_t> data) {
     return id;
 }
 
-Result<void> FakeRdmaCm::execute(std::span<const std::byte> bytes) {
+Result<void> FakeIwCm::execute(std::span<const std::byte> bytes) {
     const auto header = as<rdma_ucm_cmd_hdr>(bytes);
     const auto request = bytes.subspan(sizeof(header));
     if (header.in != request.size()) {
@@ -114,7 +114,7 @@ Result<void> FakeRdmaCm::execute(std::span<const std::byte> bytes) {
     return {};
 }
 
-int FakeRdmaCm::handle(uint32_t command, std::span<const std::byte> bytes) {
+int FakeIwCm::handle(uint32_t command, std::span<const std::byte> bytes) {
     switch (command) {
         case RDMA_USER_CM_CMD_CREATE_ID: {
             const auto request = as<rdma_ucm_create_id>(bytes);

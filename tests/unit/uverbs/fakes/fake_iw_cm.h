@@ -21,9 +21,9 @@
 
 namespace vrdma::uverbs {
 
-class FakeRdmaCm {
+class FakeIwCm {
   public:
-    FakeRdmaCm();
+    FakeIwCm();
     std::unique_ptr<RdmaCmFile> file();
 
     // The last command of this kind.

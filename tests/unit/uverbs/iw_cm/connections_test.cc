@@ -78,7 +78,7 @@ class ConnectionsTest : public testing::Test {
 
     static constexpr uint32_t kRoceV2 = 2;
 
-    FakeRdmaCm cm;
+    FakeIwCm cm;
     FakeSink sink;
     FakeQp qp;
     std::ostringstream log;
@@ -87,13 +87,13 @@ class ConnectionsTest : public testing::Test {
     std::shared_ptr<HostGidTable> host = std::make_shared<HostGidTable>("siw0", 1, [] {
         return HostGids({{0, gid("10.9.0.1"), "eth0"}, {1, gid("10.9.0.11"), "eth0"}});
     });
-    std::shared_ptr<AddressMap> map = std::make_shared<AddressMap>(rules(), host);
+    std::shared_ptr<OverlayMap> map = std::make_shared<OverlayMap>(rules(), host);
     GuestAddresses alice{"alice", map, logger};
     GuestAddresses bob{"bob", map, logger};
-    std::optional<CmPort> port;
+    std::optional<IwCmPort> port;
 };
 
-TEST_F(ConnectionsTest, AConnectionGoesFromTheGuestsCarrierToThePeers) {
+TEST_F(ConnectionsTest, AConnectionGoesFromTheGuestsUnderlayGidToThePeers) {
     connecting(1);
     const auto resolved = cm.last<rdma_ucm_resolve_addr>(RDMA_USER_CM_CMD_RESOLVE_ADDR);
     EXPECT_EQ(text_of(resolved.src_addr), "10.9.0.1:0");
@@ -173,14 +173,14 @@ TEST_F(ConnectionsTest, AnIdIsUsedOnce) {
     EXPECT_EQ(port->listen(1, at("10.77.0.1", 2000), 1, false).error(), Errno{EEXIST});
 }
 
-TEST_F(ConnectionsTest, AListenerIsAtTheCarrierOfItsAddress) {
+TEST_F(ConnectionsTest, AListenerIsAtTheUnderlayGidOfItsAddress) {
     listening(1);
     EXPECT_EQ(text_of(cm.last<rdma_ucm_bind>(RDMA_USER_CM_CMD_BIND).addr), "10.9.0.1:2000");
     listening(2, "10.9.0.11");
     EXPECT_EQ(text_of(cm.last<rdma_ucm_bind>(RDMA_USER_CM_CMD_BIND).addr), "10.9.0.11:2000");
 }
 
-TEST_F(ConnectionsTest, AListenerAtAnyAddressIsAtAllCarriers) {
+TEST_F(ConnectionsTest, AListenerAtAnyAddressIsAtAllUnderlayGids) {
     listening(1, "0.0.0.0");
     EXPECT_EQ(cm.count(RDMA_USER_CM_CMD_LISTEN), 2u);
     EXPECT_EQ(cm.live_ids(), 2u);
@@ -209,7 +209,7 @@ TEST_F(ConnectionsTest, PrivilegedPortsOfTheHostsAddressAreRefused) {
 TEST_F(ConnectionsTest, TheBacklogIsBounded) {
     ASSERT_TRUE(port->listen(1, at("10.77.0.1", 2000), UINT32_MAX, false));
     EXPECT_EQ(cm.last<rdma_ucm_listen>(RDMA_USER_CM_CMD_LISTEN).backlog,
-              uint32_t{CmPort::kMaxBacklog});
+              uint32_t{IwCmPort::kMaxBacklog});
 }
 
 TEST_F(ConnectionsTest, ARequestNamesListenerAndEndpoints) {
@@ -265,7 +265,7 @@ TEST_F(ConnectionsTest, AListenersEndTakesTheRequestsThatNobodyHasSeen) {
 
 TEST_F(ConnectionsTest, OfTooManyRequestsTheOldestGoes) {
     const uint32_t listener = listening(1);
-    for (size_t i = 0; i <= CmPort::kMaxRequests; ++i) {
+    for (size_t i = 0; i <= IwCmPort::kMaxRequests; ++i) {
         cm.request(listener);
     }
     // The last one tells that all have been handled.

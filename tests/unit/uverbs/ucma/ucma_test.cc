@@ -135,7 +135,7 @@ class AnnouncedUcmaTest : public UcmaTest {
     }
 };
 
-TEST_F(AnnouncedUcmaTest, AListenerOfAllAddressesIsAtEveryCarrier) {
+TEST_F(AnnouncedUcmaTest, AListenerOfAllAddressesIsAtEveryUnderlayGid) {
     const uint32_t id = listening("0.0.0.0");
     EXPECT_THAT(listeners(), testing::UnorderedElementsAre("10.9.0.1:5000", "10.9.0.11:5000"));
     ASSERT_EQ(destroy(id), 0);
@@ -151,7 +151,7 @@ TEST_F(AnnouncedUcmaTest, AListenerIsEverywhereOrNowhere) {
     EXPECT_EQ(cm.ids().size(), 1u);
 }
 
-TEST_F(AnnouncedUcmaTest, OptionsAreForEveryCarrier) {
+TEST_F(AnnouncedUcmaTest, OptionsAreForEveryUnderlayGid) {
     const uint32_t id = create();
     struct {
         rdma_ucm_set_option request{};
