@@ -11,7 +11,6 @@
 
 #include "rnic/uverbs/addressing/netdev_addresses.h"
 #include "rnic/uverbs/kernel/device_attributes.h"
-#include "rnic/uverbs/kernel/kernel_uverbs_device.h"
 #include "rnic/uverbs/kernel/rdma_netlink.h"
 #include "rnic/uverbs/kernel/removal_watch.h"
 #include "rnic/uverbs/kernel/uverbs.h"
@@ -69,24 +68,13 @@ OwnContext open_own_context(const HostRnic& host, UverbsDevice& device, const Ve
     }
     ib_uverbs_get_context_resp context{};
     std::vector<std::byte> answer(vendor.own_context_answer);
-    auto got = execute(**file, IB_USER_VERBS_CMD_GET_CONTEXT, ib_uverbs_get_context{}, context,
+    auto got = execute(**file, {IB_USER_VERBS_CMD_GET_CONTEXT, ib_uverbs_get_context{}, context},
                        {.in = vendor.own_context, .out = answer});
     if (!got) {
         throw HostRnicError(fmt::format("{}: the driver {} gives no user context: {}", host.name,
                                         vendor.name, to_string(got.error())));
     }
     return {std::move(*file), FileDescriptor(static_cast<int>(context.async_fd))};
-}
-
-Result<ib_uverbs_query_port_resp> query_kernel_port(UverbsFile& file, uint32_t port) {
-    ib_uverbs_query_port request{};
-    request.port_num = static_cast<uint8_t>(port);
-    ib_uverbs_query_port_resp kernel{};
-    auto queried = execute(file, IB_USER_VERBS_CMD_QUERY_PORT, request, kernel);
-    if (!queried) {
-        return fail(queried.error());
-    }
-    return kernel;
 }
 
 SupportedVerbs verbs_of(UverbsFile& file, const VendorEntry& vendor) {
@@ -97,13 +85,12 @@ SupportedVerbs verbs_of(UverbsFile& file, const VendorEntry& vendor) {
 
 rnic::DeviceAttributes query_attributes(const HostRnic& host, UverbsFile& file,
                                         const VendorEntry& vendor) {
-    ib_uverbs_query_device_resp kernel{};
-    auto queried = execute(file, IB_USER_VERBS_CMD_QUERY_DEVICE, ib_uverbs_query_device{}, kernel);
+    const auto queried = query_device(file, verbs_of(file, vendor));
     if (!queried) {
         throw HostRnicError(fmt::format("{}: the driver {} does not tell its attributes: {}",
                                         host.name, vendor.name, to_string(queried.error())));
     }
-    rnic::DeviceAttributes attributes = device_attributes(kernel, verbs_of(file, vendor));
+    rnic::DeviceAttributes attributes = *queried;
     attributes.driver_id = host.driver_id;
     attributes.uverbs_abi_version = host.uverbs_abi_version;
     attributes.iwarp = vendor.transport == Transport::kIwarp;
@@ -116,7 +103,7 @@ void check_port(const HostRnic& host, uint32_t port, UverbsFile& file) {
         throw HostRnicError(
             fmt::format("{}: there is no port {}, the RNIC has {}", host.name, port, host.ports));
     }
-    const auto kernel = query_kernel_port(file, port);
+    const auto kernel = query_port(file, port);
     if (!kernel) {
         throw HostRnicError(fmt::format("{}: port {} cannot be queried: {}", host.name, port,
                                         to_string(kernel.error())));
@@ -197,7 +184,7 @@ rnic::PortAttributes UverbsRnic::query_port() {
     const std::lock_guard lock(file_mutex_);
     rnic::PortAttributes attributes;
     if (file_ != nullptr) {
-        if (auto kernel = query_kernel_port(*file_, state_->host_port)) {
+        if (auto kernel = uverbs::query_port(*file_, state_->host_port)) {
             attributes = port_attributes(*kernel);
         }
     }

@@ -16,8 +16,8 @@
 #include "rnic/uverbs/addressing/host_gid_table.h"
 #include "rnic/uverbs/events/rnic_monitor.h"
 #include "rnic/uverbs/kernel/host_rnic.h"
-#include "rnic/uverbs/kernel/rdma_cm_file.h"
-#include "rnic/uverbs/kernel/uverbs_file.h"
+#include "rnic/uverbs/kernel/rdma_cm.h"
+#include "rnic/uverbs/kernel/uverbs.h"
 
 namespace vrdma::uverbs {
 

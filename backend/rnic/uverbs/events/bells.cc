@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "rnic/uverbs/events/bells.h"
 
-#include "rnic/uverbs/kernel/uverbs.h"
-
 namespace vrdma::uverbs {
 namespace {
 
@@ -52,11 +50,11 @@ Result<void> CqBell::arm(bool solicited_only) {
     if (file_ == nullptr) {
         return fail(ENOENT);
     }
-    return execute(*file_, IB_USER_VERBS_CMD_REQ_NOTIFY_CQ,
-                   ib_uverbs_req_notify_cq{
-                       .cq_handle = cq_handle_,
-                       .solicited_only = solicited_only ? 1u : 0u,
-                   });
+    return execute(*file_,
+                   {IB_USER_VERBS_CMD_REQ_NOTIFY_CQ, ib_uverbs_req_notify_cq{
+                                                         .cq_handle = cq_handle_,
+                                                         .solicited_only = solicited_only ? 1u : 0u,
+                                                     }});
 }
 
 void CqBell::silence() {

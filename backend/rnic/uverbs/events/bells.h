@@ -11,7 +11,7 @@
 #include <mutex>
 
 #include "result.h"
-#include "rnic/uverbs/kernel/uverbs_file.h"
+#include "rnic/uverbs/kernel/uverbs.h"
 
 namespace vrdma::uverbs {
 

@@ -131,8 +131,4 @@ Result<IwCmId::Endpoints> IwCmId::endpoints() {
     return Endpoints{*local, *remote};
 }
 
-Result<rdma_ucm_event_resp> get_event(RdmaCmFile& file) {
-    return ask<rdma_ucm_event_resp>(file, RDMA_USER_CM_CMD_GET_EVENT, rdma_ucm_get_event{});
-}
-
 }  // namespace vrdma::uverbs

@@ -10,7 +10,7 @@
 
 #include "result.h"
 #include "rnic/iw_cm.h"
-#include "rnic/uverbs/kernel/rdma_cm_file.h"
+#include "rnic/uverbs/kernel/rdma_cm.h"
 
 namespace vrdma::uverbs {
 
@@ -50,8 +50,5 @@ class IwCmId {
     const std::shared_ptr<RdmaCmFile> file_;
     const uint32_t id_;
 };
-
-// The next event, if there is one.
-Result<rdma_ucm_event_resp> get_event(RdmaCmFile& file);
 
 }  // namespace vrdma::uverbs

@@ -2,14 +2,13 @@
 #include "rnic/uverbs/kernel/device_attributes.h"
 
 #include <endian.h>
-
-#include <algorithm>
+#include <infiniband/verbs.h>
 
 namespace vrdma::uverbs {
 namespace {
 
-// What of the kernel's capabilities the guest's driver has verbs for, or the guest's library
-// needs none.  Left out: XRC, alternate paths, raw packets, flow steering, checksums of IPoIB.
+// The kernel's capabilities for which the guest's driver has verbs, or the guest's library needs
+// none.  Left out: XRC, alternate paths, raw packets, flow steering, checksums of IPoIB.
 constexpr uint64_t kForwardedCapabilities =
     IB_UVERBS_DEVICE_BAD_PKEY_CNTR | IB_UVERBS_DEVICE_BAD_QKEY_CNTR |
     IB_UVERBS_DEVICE_CHANGE_PHY_PORT | IB_UVERBS_DEVICE_UD_AV_PORT_ENFORCE |
@@ -22,27 +21,54 @@ constexpr uint64_t kMemoryWindowCapabilities = IB_UVERBS_DEVICE_MEM_WINDOW |
                                                IB_UVERBS_DEVICE_MEM_WINDOW_TYPE_2A |
                                                IB_UVERBS_DEVICE_MEM_WINDOW_TYPE_2B;
 
-ib_uverbs_qp_dest destination(const rnic::AhAttributes& ah) {
-    ib_uverbs_qp_dest dest{};
-    std::ranges::copy(ah.dgid, dest.dgid);
-    dest.flow_label = ah.flow_label;
-    dest.sgid_index = ah.sgid_index;
-    dest.hop_limit = ah.hop_limit;
-    dest.traffic_class = ah.traffic_class;
-    dest.sl = ah.sl;
-    dest.static_rate = ah.static_rate;
-    dest.is_global = 1;  // RoCE has no other (IBTA 1.4, annex A16)
-    dest.port_num = ah.port;
-    return dest;
+// The kernel numbers objects from 0 upwards, and a context without objects has none anyway.
+constexpr uint32_t kNoObject = 0xffffffff;
+
+// The kernel answers EOPNOTSUPP before it looks at the request (uapi_finalize_disable).
+bool has_verb(const Result<void>& executed) {
+    return executed || executed.error() != Errno{EOPNOTSUPP};
 }
 
 }  // namespace
 
-rnic::DeviceAttributes device_attributes(const ib_uverbs_query_device_resp& kernel,
-                                         const SupportedVerbs& verbs) {
+SupportedVerbs find_supported_verbs(UverbsFile& file) {
+    ib_uverbs_rereg_mr rereg{};
+    rereg.mr_handle = kNoObject;
+    rereg.pd_handle = kNoObject;
+    rereg.flags = IBV_REREG_MR_CHANGE_PD;
+    ib_uverbs_rereg_mr_resp rereg_answer{};
+
+    ib_uverbs_alloc_mw window{};
+    window.pd_handle = kNoObject;
+    window.mw_type = IBV_MW_TYPE_1;
+    ib_uverbs_alloc_mw_resp window_answer{};
+
+    ib_uverbs_resize_cq resize{};
+    resize.cq_handle = kNoObject;
+    resize.cqe = 1;
+    ib_uverbs_resize_cq_resp resize_answer{};
+
+    ib_uverbs_attach_mcast attach{};
+    attach.qp_handle = kNoObject;
+
+    return {
+        .rereg_mr = has_verb(execute(file, {IB_USER_VERBS_CMD_REREG_MR, rereg, rereg_answer})),
+        .alloc_mw = has_verb(execute(file, {IB_USER_VERBS_CMD_ALLOC_MW, window, window_answer})),
+        .resize_cq = has_verb(execute(file, {IB_USER_VERBS_CMD_RESIZE_CQ, resize, resize_answer})),
+        .attach_mcast = has_verb(execute(file, {IB_USER_VERBS_CMD_ATTACH_MCAST, attach})),
+    };
+}
+
+Result<rnic::DeviceAttributes> query_device(UverbsFile& file, const SupportedVerbs& verbs) {
+    ib_uverbs_query_device_resp kernel{};
+    auto queried =
+        execute(file, {IB_USER_VERBS_CMD_QUERY_DEVICE, ib_uverbs_query_device{}, kernel});
+    if (!queried) {
+        return fail(queried.error());
+    }
     const uint64_t forwarded =
         kForwardedCapabilities | (verbs.alloc_mw ? kMemoryWindowCapabilities : 0);
-    return {
+    return rnic::DeviceAttributes{
         .fw_ver = kernel.fw_ver,
         .node_guid = be64toh(kernel.node_guid),
         .sys_image_guid = be64toh(kernel.sys_image_guid),
@@ -82,6 +108,17 @@ rnic::DeviceAttributes device_attributes(const ib_uverbs_query_device_resp& kern
     };
 }
 
+Result<ib_uverbs_query_port_resp> query_port(UverbsFile& file, uint32_t port) {
+    ib_uverbs_query_port request{};
+    request.port_num = static_cast<uint8_t>(port);
+    ib_uverbs_query_port_resp kernel{};
+    auto queried = execute(file, {IB_USER_VERBS_CMD_QUERY_PORT, request, kernel});
+    if (!queried) {
+        return fail(queried.error());
+    }
+    return kernel;
+}
+
 rnic::PortAttributes port_attributes(const ib_uverbs_query_port_resp& kernel) {
     return {
         .state = kernel.state,
@@ -94,79 +131,6 @@ rnic::PortAttributes port_attributes(const ib_uverbs_query_port_resp& kernel) {
         .phys_state = kernel.phys_state,
         .active_speed = kernel.active_speed,
     };
-}
-
-ib_uverbs_modify_qp modify_qp(uint32_t qp_handle, uint32_t attr_mask,
-                              const rnic::QpAttributes& attributes, const rnic::AhAttributes& ah,
-                              uint8_t host_port) {
-    ib_uverbs_modify_qp command{};
-    command.dest = destination(ah);
-    command.qp_handle = qp_handle;
-    command.attr_mask = attr_mask;
-    command.qkey = attributes.qkey;
-    command.rq_psn = attributes.rq_psn;
-    command.sq_psn = attributes.sq_psn;
-    command.dest_qp_num = attributes.dest_qp_num;
-    command.qp_access_flags = attributes.qp_access_flags;
-    command.pkey_index = attributes.pkey_index;
-    command.qp_state = attributes.qp_state;
-    command.cur_qp_state = attributes.cur_qp_state;
-    command.path_mtu = attributes.path_mtu;
-    command.path_mig_state = attributes.path_mig_state;
-    command.en_sqd_async_notify = attributes.en_sqd_async_notify;
-    command.max_rd_atomic = attributes.max_rd_atomic;
-    command.max_dest_rd_atomic = attributes.max_dest_rd_atomic;
-    command.min_rnr_timer = attributes.min_rnr_timer;
-    command.port_num = host_port;
-    command.timeout = attributes.timeout;
-    command.retry_cnt = attributes.retry_cnt;
-    command.rnr_retry = attributes.rnr_retry;
-    return command;
-}
-
-rnic::QpAttributes qp_attributes(const ib_uverbs_query_qp_resp& kernel) {
-    return {
-        .qp_state = kernel.qp_state,
-        .cur_qp_state = kernel.cur_qp_state,
-        .path_mtu = kernel.path_mtu,
-        .path_mig_state = kernel.path_mig_state,
-        .qkey = kernel.qkey,
-        .rq_psn = kernel.rq_psn,
-        .sq_psn = kernel.sq_psn,
-        .dest_qp_num = kernel.dest_qp_num,
-        .qp_access_flags = kernel.qp_access_flags,
-        .pkey_index = kernel.pkey_index,
-        .sq_draining = kernel.sq_draining,
-        .max_rd_atomic = kernel.max_rd_atomic,
-        .max_dest_rd_atomic = kernel.max_dest_rd_atomic,
-        .min_rnr_timer = kernel.min_rnr_timer,
-        .timeout = kernel.timeout,
-        .retry_cnt = kernel.retry_cnt,
-        .rnr_retry = kernel.rnr_retry,
-        .ah = {},
-        .cap =
-            {
-                .max_send_wr = kernel.max_send_wr,
-                .max_recv_wr = kernel.max_recv_wr,
-                .max_send_sge = kernel.max_send_sge,
-                .max_recv_sge = kernel.max_recv_sge,
-                .max_inline_data = kernel.max_inline_data,
-            },
-    };
-}
-
-ib_uverbs_ah_attr ah_attributes(const rnic::AhAttributes& ah) {
-    ib_uverbs_ah_attr attr{};
-    std::ranges::copy(ah.dgid, attr.grh.dgid);
-    attr.grh.flow_label = ah.flow_label;
-    attr.grh.sgid_index = ah.sgid_index;
-    attr.grh.hop_limit = ah.hop_limit;
-    attr.grh.traffic_class = ah.traffic_class;
-    attr.sl = ah.sl;
-    attr.static_rate = ah.static_rate;
-    attr.is_global = 1;  // RoCE has no other (IBTA 1.4, annex A16)
-    attr.port_num = ah.port;
-    return attr;
 }
 
 }  // namespace vrdma::uverbs

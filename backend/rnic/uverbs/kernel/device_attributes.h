@@ -1,32 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attributes as the kernel's commands have them, and as rnic/attributes.h has them.
+// What the kernel tells of an RNIC and of its ports.
 #pragma once
 
 #include <rdma/ib_user_verbs.h>
 
 #include <cstdint>
 
+#include "result.h"
 #include "rnic/attributes.h"
-#include "rnic/uverbs/kernel/supported_verbs.h"
+#include "rnic/uverbs/kernel/uverbs.h"
 
 namespace vrdma::uverbs {
 
-// Without driver_id, ABI version and transport, which the kernel does not tell here, and
-// without the capabilities that vrdma or the driver has no verbs for.
-rnic::DeviceAttributes device_attributes(const ib_uverbs_query_device_resp& kernel,
-                                         const SupportedVerbs& verbs);
+// Which of the verbs that a driver need not have this one has.
+struct SupportedVerbs {
+    bool rereg_mr = false;
+    bool alloc_mw = false;
+    bool resize_cq = false;
+    bool attach_mcast = false;
+};
 
-// The GID table is the guest's own: gid_tbl_len is left to the caller.
+// Asks the kernel, by commands that name no object.  `file` has a user context.
+SupportedVerbs find_supported_verbs(UverbsFile& file);
+
+// Asks the kernel for the attributes of the RNIC.  driver_id, the ABI version and the transport
+// are left out, for the kernel does not tell them here; so are the capabilities that vrdma or the
+// driver has no verbs for.  Errors: the kernel's.
+Result<rnic::DeviceAttributes> query_device(UverbsFile& file, const SupportedVerbs& verbs);
+
+// Asks the kernel for the attributes of a port of the RNIC.  Errors: the kernel's.
+Result<ib_uverbs_query_port_resp> query_port(UverbsFile& file, uint32_t port);
+
+// The attributes of the guest's port, without gid_tbl_len: the GID table is the guest's own.
 rnic::PortAttributes port_attributes(const ib_uverbs_query_port_resp& kernel);
-
-// With `ah` for the attributes' own address vector, in the terms of the host's port.
-ib_uverbs_modify_qp modify_qp(uint32_t qp_handle, uint32_t attr_mask,
-                              const rnic::QpAttributes& attributes, const rnic::AhAttributes& ah,
-                              uint8_t host_port);
-
-// Without the address vector and the port, which are the host's.
-rnic::QpAttributes qp_attributes(const ib_uverbs_query_qp_resp& kernel);
-
-ib_uverbs_ah_attr ah_attributes(const rnic::AhAttributes& ah);
 
 }  // namespace vrdma::uverbs

@@ -2,7 +2,7 @@
 #include <fcntl.h>
 
 #include "rnic/uverbs/kernel/kernel_file.h"
-#include "rnic/uverbs/kernel/rdma_cm_file.h"
+#include "rnic/uverbs/kernel/rdma_cm.h"
 
 namespace vrdma::uverbs {
 

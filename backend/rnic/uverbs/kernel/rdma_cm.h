@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The kernel's connection manager, /dev/infiniband/rdma_cm, and its commands
+// (<rdma/rdma_user_cm.h>).
 #pragma once
 
 #include <rdma/rdma_user_cm.h>
@@ -7,12 +9,34 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <functional>
+#include <memory>
+#include <span>
 
-#include "rnic/uverbs/kernel/rdma_cm_file.h"
+#include "result.h"
 
 namespace vrdma::uverbs {
 
-// Has the kernel execute one command; `response` is the room behind the request's pointer.
+// An open /dev/infiniband/rdma_cm.  Closing it ends all that was made through it.  Any thread.
+class RdmaCmFile {
+  public:
+    virtual ~RdmaCmFile() = default;
+
+    // Has the kernel execute one command: struct rdma_ucm_cmd_hdr and what follows it.
+    // Errors: the kernel's.  EAGAIN when there is no event to get.
+    virtual Result<void> execute(std::span<const std::byte> command) = 0;
+
+    // Readable when there is an event; borrowed.
+    virtual int fd() const = 0;
+};
+
+using OpenRdmaCm = std::function<Result<std::unique_ptr<RdmaCmFile>>()>;
+
+// Opens this host's connection manager.  Errors: those of open(2).
+Result<std::unique_ptr<RdmaCmFile>> open_kernel_rdma_cm();
+
+// Has the kernel execute one command, RDMA_USER_CM_CMD_*.  `response` is how many bytes of room
+// there are behind the request's pointer to the response.
 template <typename Request>
 Result<void> execute(RdmaCmFile& file, uint32_t command, const Request& request,
                      size_t response = 0) {
@@ -24,7 +48,7 @@ Result<void> execute(RdmaCmFile& file, uint32_t command, const Request& request,
     return file.execute(bytes);
 }
 
-// One with a response.
+// Has the kernel execute one command that answers with `Response`.
 template <typename Response, typename Request>
 Result<Response> ask(RdmaCmFile& file, uint32_t command, Request request) {
     Response response{};
@@ -33,6 +57,11 @@ Result<Response> ask(RdmaCmFile& file, uint32_t command, Request request) {
         return fail(done.error());
     }
     return response;
+}
+
+// The next event.  EAGAIN when there is none.
+inline Result<rdma_ucm_event_resp> get_event(RdmaCmFile& file) {
+    return ask<rdma_ucm_event_resp>(file, RDMA_USER_CM_CMD_GET_EVENT, rdma_ucm_get_event{});
 }
 
 }  // namespace vrdma::uverbs

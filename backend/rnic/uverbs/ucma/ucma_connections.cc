@@ -89,8 +89,7 @@ bool UcmaFile::readable() const {
 
 Result<void> UcmaFile::get_event(const rdma_ucm_get_event&, Call& call) {
     for (unsigned i = 0; i < kMaxHiddenEvents; ++i) {
-        auto event =
-            ask<rdma_ucm_event_resp>(*host_, RDMA_USER_CM_CMD_GET_EVENT, rdma_ucm_get_event{});
+        auto event = uverbs::get_event(*host_);
         if (!event) {
             port_.watch().arm(host_->fd(), init_.handle);
             return fail(event.error());

@@ -12,7 +12,7 @@
 #include <span>
 
 #include "rnic/ucma.h"
-#include "rnic/uverbs/kernel/rdma_cm_file.h"
+#include "rnic/uverbs/kernel/rdma_cm.h"
 #include "rnic/uverbs/ucma/ucma_id.h"
 
 namespace vrdma::uverbs {

@@ -16,7 +16,7 @@
 #include "rnic/ucma.h"
 #include "rnic/uverbs/addressing/group_leases.h"
 #include "rnic/uverbs/addressing/guest_addresses.h"
-#include "rnic/uverbs/kernel/rdma_cm_file.h"
+#include "rnic/uverbs/kernel/rdma_cm.h"
 #include "rnic/uverbs/ucma/guest_qps.h"
 #include "rnic/uverbs/ucma/ready_watch.h"
 #include "rnic/uverbs/ucma/ucma_id.h"

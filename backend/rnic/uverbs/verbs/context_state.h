@@ -29,7 +29,7 @@ struct ContextState {
     Result<void> execute(uint16_t opcode, ib_uverbs_write_cmds command, const Request& request,
                          Response& response, rnic::Udata& udata) const {
         return with_udata(opcode, udata, [&](CommandUdata bytes) {
-            return uverbs::execute(*file, command, request, response, bytes);
+            return uverbs::execute(*file, {command, request, response}, bytes);
         });
     }
 
@@ -38,7 +38,7 @@ struct ContextState {
     Result<void> execute(uint16_t opcode, ib_uverbs_write_cmds command, const Request& request,
                          rnic::Udata& udata) const {
         return with_udata(opcode, udata, [&](CommandUdata bytes) {
-            return uverbs::execute(*file, command, request, bytes);
+            return uverbs::execute(*file, {command, request}, bytes);
         });
     }
 

@@ -15,14 +15,14 @@ namespace vrdma::uverbs {
 // A command that destroys by handle alone, as Request{handle}.
 template <typename Request, ib_uverbs_write_cmds command>
 Result<void> destroy_by_handle(UverbsFile& file, uint32_t handle) {
-    return execute(file, command, Request{handle});
+    return execute(file, {command, Request{handle}});
 }
 
 // A command that also tells how many events there were.
 template <typename Request, typename Response, ib_uverbs_write_cmds command>
 Result<void> destroy_with_events(UverbsFile& file, uint32_t handle) {
     Response response{};
-    return execute(file, command, Request{0, handle, 0}, response);
+    return execute(file, {command, Request{0, handle, 0}, response});
 }
 
 class Pd final : public rnic::ProtectionDomain {

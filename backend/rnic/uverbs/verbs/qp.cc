@@ -5,7 +5,6 @@
 
 #include <algorithm>
 
-#include "rnic/uverbs/kernel/device_attributes.h"
 #include "rnic/uverbs/verbs/kernel_object.h"
 
 namespace vrdma::uverbs {
@@ -40,6 +39,81 @@ Result<void> check(uint32_t attr_mask, const rnic::QpAttributes& attributes, boo
         return fail(EPERM);
     }
     return {};
+}
+
+ib_uverbs_qp_dest destination(const rnic::AhAttributes& ah) {
+    ib_uverbs_qp_dest dest{};
+    std::ranges::copy(ah.dgid, dest.dgid);
+    dest.flow_label = ah.flow_label;
+    dest.sgid_index = ah.sgid_index;
+    dest.hop_limit = ah.hop_limit;
+    dest.traffic_class = ah.traffic_class;
+    dest.sl = ah.sl;
+    dest.static_rate = ah.static_rate;
+    dest.is_global = 1;  // RoCE has no other (IBTA 1.4, annex A16)
+    dest.port_num = ah.port;
+    return dest;
+}
+
+// With `ah` for the attributes' own address vector, in the terms of the host's port.
+ib_uverbs_modify_qp modify_qp(uint32_t qp_handle, uint32_t attr_mask,
+                              const rnic::QpAttributes& attributes, const rnic::AhAttributes& ah,
+                              uint8_t host_port) {
+    ib_uverbs_modify_qp command{};
+    command.dest = destination(ah);
+    command.qp_handle = qp_handle;
+    command.attr_mask = attr_mask;
+    command.qkey = attributes.qkey;
+    command.rq_psn = attributes.rq_psn;
+    command.sq_psn = attributes.sq_psn;
+    command.dest_qp_num = attributes.dest_qp_num;
+    command.qp_access_flags = attributes.qp_access_flags;
+    command.pkey_index = attributes.pkey_index;
+    command.qp_state = attributes.qp_state;
+    command.cur_qp_state = attributes.cur_qp_state;
+    command.path_mtu = attributes.path_mtu;
+    command.path_mig_state = attributes.path_mig_state;
+    command.en_sqd_async_notify = attributes.en_sqd_async_notify;
+    command.max_rd_atomic = attributes.max_rd_atomic;
+    command.max_dest_rd_atomic = attributes.max_dest_rd_atomic;
+    command.min_rnr_timer = attributes.min_rnr_timer;
+    command.port_num = host_port;
+    command.timeout = attributes.timeout;
+    command.retry_cnt = attributes.retry_cnt;
+    command.rnr_retry = attributes.rnr_retry;
+    return command;
+}
+
+// Without the address vector and the port, which are the host's.
+rnic::QpAttributes qp_attributes(const ib_uverbs_query_qp_resp& kernel) {
+    return {
+        .qp_state = kernel.qp_state,
+        .cur_qp_state = kernel.cur_qp_state,
+        .path_mtu = kernel.path_mtu,
+        .path_mig_state = kernel.path_mig_state,
+        .qkey = kernel.qkey,
+        .rq_psn = kernel.rq_psn,
+        .sq_psn = kernel.sq_psn,
+        .dest_qp_num = kernel.dest_qp_num,
+        .qp_access_flags = kernel.qp_access_flags,
+        .pkey_index = kernel.pkey_index,
+        .sq_draining = kernel.sq_draining,
+        .max_rd_atomic = kernel.max_rd_atomic,
+        .max_dest_rd_atomic = kernel.max_dest_rd_atomic,
+        .min_rnr_timer = kernel.min_rnr_timer,
+        .timeout = kernel.timeout,
+        .retry_cnt = kernel.retry_cnt,
+        .rnr_retry = kernel.rnr_retry,
+        .ah = {},
+        .cap =
+            {
+                .max_send_wr = kernel.max_send_wr,
+                .max_recv_wr = kernel.max_recv_wr,
+                .max_send_sge = kernel.max_send_sge,
+                .max_recv_sge = kernel.max_recv_sge,
+                .max_inline_data = kernel.max_inline_data,
+            },
+    };
 }
 
 bool ends_sending(uint8_t qp_state) {
@@ -113,14 +187,14 @@ Result<void> Qp::modify(uint32_t attr_mask, const rnic::QpAttributes& attributes
         context.with_udata(VRDMA_CMD_MODIFY_QP, udata, [&](CommandUdata bytes) -> Result<void> {
             // The command without extensions knows neither private bytes nor rates.
             if (bytes.in.empty() && bytes.out.empty() && (attr_mask & IBV_QP_RATE_LIMIT) == 0) {
-                return execute(*context.file, IB_USER_VERBS_CMD_MODIFY_QP, base);
+                return execute(*context.file, {IB_USER_VERBS_CMD_MODIFY_QP, base});
             }
             ib_uverbs_ex_modify_qp_resp response{};
-            return execute_extended(
-                *context.file, IB_USER_VERBS_EX_CMD_MODIFY_QP,
-                ib_uverbs_ex_modify_qp{
-                    .base = base, .rate_limit = attributes.rate_limit, .reserved = 0},
-                response, bytes);
+            const ib_uverbs_ex_modify_qp request{
+                .base = base, .rate_limit = attributes.rate_limit, .reserved = 0};
+            return execute(
+                *context.file,
+                UverbsCommand::extended(IB_USER_VERBS_EX_CMD_MODIFY_QP, request, response), bytes);
         });
     if (modified && (attr_mask & IBV_QP_AV) != 0) {
         guest_ah_ = attributes.ah;
@@ -137,7 +211,7 @@ Result<rnic::QpAttributes> Qp::query() {
     request.qp_handle = object_.handle();
     request.attr_mask = kQueriedAttributes;
     ib_uverbs_query_qp_resp kernel{};
-    auto queried = execute(*context.file, IB_USER_VERBS_CMD_QUERY_QP, request, kernel);
+    auto queried = execute(*context.file, {IB_USER_VERBS_CMD_QUERY_QP, request, kernel});
     if (!queried) {
         return fail(queried.error());
     }
@@ -164,7 +238,7 @@ Result<void> Qp::attach_mcast(const rnic::Gid& gid, uint16_t lid) {
     std::ranges::copy(gid, request.gid);
     request.qp_handle = object_.handle();
     request.mlid = lid;
-    auto attached = execute(*context.file, IB_USER_VERBS_CMD_ATTACH_MCAST, request);
+    auto attached = execute(*context.file, {IB_USER_VERBS_CMD_ATTACH_MCAST, request});
     if (attached) {
         attachments_.emplace(gid, Attachment{.lid = lid, .group = std::move(*group)});
     }
@@ -176,7 +250,7 @@ Result<void> Qp::detach(const rnic::Gid& gid, uint16_t lid) {
     std::ranges::copy(gid, request.gid);
     request.qp_handle = object_.handle();
     request.mlid = lid;
-    return execute(*object_.context().file, IB_USER_VERBS_CMD_DETACH_MCAST, request);
+    return execute(*object_.context().file, {IB_USER_VERBS_CMD_DETACH_MCAST, request});
 }
 
 // RoCE has no LIDs, but the kernel wants the one again that it got.

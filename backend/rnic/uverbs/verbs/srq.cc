@@ -42,7 +42,7 @@ Result<rnic::SrqAttributes> Srq::query() {
     }
     ib_uverbs_query_srq_resp kernel{};
     const ib_uverbs_query_srq request{.response = 0, .srq_handle = handle(), .reserved = 0};
-    auto queried = execute(*context.file, IB_USER_VERBS_CMD_QUERY_SRQ, request, kernel);
+    auto queried = execute(*context.file, {IB_USER_VERBS_CMD_QUERY_SRQ, request, kernel});
     if (!queried) {
         return fail(queried.error());
     }

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "rnic/uverbs/kernel/device_attributes.h"
 #include "rnic/uverbs/verbs/cq.h"
 #include "rnic/uverbs/verbs/kernel_object.h"
 #include "rnic/uverbs/verbs/mr.h"
@@ -28,6 +27,20 @@ bool forwarded(uint8_t qp_type, Transport transport) {
         default:
             return false;
     }
+}
+
+ib_uverbs_ah_attr ah_attributes(const rnic::AhAttributes& ah) {
+    ib_uverbs_ah_attr attr{};
+    std::ranges::copy(ah.dgid, attr.grh.dgid);
+    attr.grh.flow_label = ah.flow_label;
+    attr.grh.sgid_index = ah.sgid_index;
+    attr.grh.hop_limit = ah.hop_limit;
+    attr.grh.traffic_class = ah.traffic_class;
+    attr.sl = ah.sl;
+    attr.static_rate = ah.static_rate;
+    attr.is_global = 1;  // RoCE has no other (IBTA 1.4, annex A16)
+    attr.port_num = ah.port;
+    return attr;
 }
 
 }  // namespace
@@ -73,8 +86,8 @@ Result<void> UverbsContext::open(rnic::Udata& udata) {
     comp_vectors_ = std::max(1u, context.num_comp_vectors);
 
     ib_uverbs_create_comp_channel_resp channel{};
-    auto created = execute(*state_.file, IB_USER_VERBS_CMD_CREATE_COMP_CHANNEL,
-                           ib_uverbs_create_comp_channel{}, channel);
+    auto created = execute(*state_.file, {IB_USER_VERBS_CMD_CREATE_COMP_CHANNEL,
+                                          ib_uverbs_create_comp_channel{}, channel});
     if (!created) {
         return created;
     }
@@ -144,24 +157,27 @@ Result<std::unique_ptr<rnic::CompletionQueue>> UverbsContext::create_cq(
     auto created =
         state_.with_udata(VRDMA_CMD_CREATE_CQ, udata, [&](CommandUdata bytes) -> Result<void> {
             if (attributes.flags != 0) {
-                return execute_extended(*state_.file, IB_USER_VERBS_EX_CMD_CREATE_CQ,
-                                        ib_uverbs_ex_create_cq{
-                                            .user_handle = handle,
-                                            .cqe = attributes.cqe,
-                                            .comp_vector = comp_vector,
-                                            .comp_channel = completion_fd_,
-                                            .comp_mask = 0,
-                                            .flags = attributes.flags,
-                                            .reserved = 0,
-                                        },
-                                        kernel, bytes);
+                const ib_uverbs_ex_create_cq request{
+                    .user_handle = handle,
+                    .cqe = attributes.cqe,
+                    .comp_vector = comp_vector,
+                    .comp_channel = completion_fd_,
+                    .comp_mask = 0,
+                    .flags = attributes.flags,
+                    .reserved = 0,
+                };
+                return execute(
+                    *state_.file,
+                    UverbsCommand::extended(IB_USER_VERBS_EX_CMD_CREATE_CQ, request, kernel),
+                    bytes);
             }
             ib_uverbs_create_cq request{};
             request.user_handle = handle;
             request.cqe = attributes.cqe;
             request.comp_vector = comp_vector;
             request.comp_channel = completion_fd_;
-            return execute(*state_.file, IB_USER_VERBS_CMD_CREATE_CQ, request, kernel.base, bytes);
+            return execute(*state_.file, {IB_USER_VERBS_CMD_CREATE_CQ, request, kernel.base},
+                           bytes);
         });
     if (!created) {
         return fail(created.error());

@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "file_descriptor.h"
-#include "rnic/uverbs/kernel/rdma_cm_file.h"
+#include "rnic/uverbs/kernel/rdma_cm.h"
 
 namespace vrdma::uverbs {
 

@@ -21,7 +21,7 @@
 #include <vector>
 
 #include "file_descriptor.h"
-#include "rnic/uverbs/kernel/uverbs_file.h"
+#include "rnic/uverbs/kernel/uverbs.h"
 
 namespace vrdma::uverbs {
 

@@ -42,7 +42,7 @@ TEST(Command, HasItsSizesInWordsOfFourBytes) {
     ib_uverbs_alloc_pd_resp response{};
     const std::array<std::byte, 12> in{};
     std::array<std::byte, 8> out{};
-    ASSERT_TRUE(execute(file, IB_USER_VERBS_CMD_ALLOC_PD, ib_uverbs_alloc_pd{}, response,
+    ASSERT_TRUE(execute(file, {IB_USER_VERBS_CMD_ALLOC_PD, ib_uverbs_alloc_pd{}, response},
                         {.in = in, .out = out}));
     EXPECT_EQ(file.bytes.size(), 8u + 8 + 12);
     const auto header = file.at<ib_uverbs_cmd_hdr>(0);
@@ -57,7 +57,7 @@ TEST(Command, TakesTheDriversAnswerFromBehindTheCores) {
     ib_uverbs_alloc_pd_resp response{};
     std::array<std::byte, 8> out{};
     ASSERT_TRUE(
-        execute(file, IB_USER_VERBS_CMD_ALLOC_PD, ib_uverbs_alloc_pd{}, response, {.out = out}));
+        execute(file, {IB_USER_VERBS_CMD_ALLOC_PD, ib_uverbs_alloc_pd{}, response}, {.out = out}));
     EXPECT_EQ(response.pd_handle, 0x04030201u);
     EXPECT_EQ(out.front(), std::byte{5});
     EXPECT_EQ(out.back(), std::byte{12});
@@ -68,7 +68,7 @@ TEST(Command, CarriesTheGuestsBytesBehindTheCores) {
     ib_uverbs_alloc_pd_resp response{};
     const std::array in{std::byte{9}, std::byte{8}, std::byte{7}, std::byte{6}};
     ASSERT_TRUE(
-        execute(file, IB_USER_VERBS_CMD_ALLOC_PD, ib_uverbs_alloc_pd{}, response, {.in = in}));
+        execute(file, {IB_USER_VERBS_CMD_ALLOC_PD, ib_uverbs_alloc_pd{}, response}, {.in = in}));
     EXPECT_EQ(std::memcmp(file.bytes.data() + 16, in.data(), in.size()), 0);
 }
 
@@ -76,7 +76,7 @@ TEST(Command, WithoutAnAnswerKeepsItsFirstField) {
     RecordingFile file;
     file.response_size = 0;
     file.response_offset = 0;
-    ASSERT_TRUE(execute(file, IB_USER_VERBS_CMD_DEALLOC_PD, ib_uverbs_dealloc_pd{77}));
+    ASSERT_TRUE(execute(file, {IB_USER_VERBS_CMD_DEALLOC_PD, ib_uverbs_dealloc_pd{77}}));
     EXPECT_EQ(file.at<uint32_t>(8), 77u);
     EXPECT_EQ(file.at<ib_uverbs_cmd_hdr>(0).out_words, 0);
 }
@@ -87,8 +87,10 @@ TEST(Command, ExtendedHasItsSizesInWordsOfEightBytes) {
     ib_uverbs_ex_create_cq_resp response{};
     const std::array<std::byte, 8> in{};
     std::array<std::byte, 16> out{};
-    ASSERT_TRUE(execute_extended(file, IB_USER_VERBS_EX_CMD_CREATE_CQ, ib_uverbs_ex_create_cq{},
-                                 response, {.in = in, .out = out}));
+    ASSERT_TRUE(execute(
+        file,
+        UverbsCommand::extended(IB_USER_VERBS_EX_CMD_CREATE_CQ, ib_uverbs_ex_create_cq{}, response),
+        {.in = in, .out = out}));
     const auto header = file.at<ib_uverbs_cmd_hdr>(0);
     const auto extension = file.at<ib_uverbs_ex_cmd_hdr>(8);
     EXPECT_EQ(header.command, IB_USER_VERBS_EX_CMD_CREATE_CQ | IB_USER_VERBS_CMD_FLAG_EXTENDED);
@@ -105,11 +107,14 @@ TEST(Command, ReachesNobodyWithPartsOfWords) {
     ib_uverbs_ex_create_cq_resp extended{};
     const std::array<std::byte, 6> six{};
     const std::array<std::byte, 4> four{};
-    EXPECT_EQ(execute(file, IB_USER_VERBS_CMD_ALLOC_PD, ib_uverbs_alloc_pd{}, response, {.in = six})
-                  .error(),
-              Errno{EINVAL});
-    EXPECT_EQ(execute_extended(file, IB_USER_VERBS_EX_CMD_CREATE_CQ, ib_uverbs_ex_create_cq{},
-                               extended, {.in = four})
+    EXPECT_EQ(
+        execute(file, {IB_USER_VERBS_CMD_ALLOC_PD, ib_uverbs_alloc_pd{}, response}, {.in = six})
+            .error(),
+        Errno{EINVAL});
+    EXPECT_EQ(execute(file,
+                      UverbsCommand::extended(IB_USER_VERBS_EX_CMD_CREATE_CQ,
+                                              ib_uverbs_ex_create_cq{}, extended),
+                      {.in = four})
                   .error(),
               Errno{EINVAL});
     EXPECT_TRUE(file.bytes.empty());
@@ -120,7 +125,7 @@ TEST(Command, ThatFailsLeavesTheAnswerAlone) {
     file.response_size = 4;
     file.error = EPERM;
     ib_uverbs_alloc_pd_resp response{.pd_handle = 5};
-    EXPECT_EQ(execute(file, IB_USER_VERBS_CMD_ALLOC_PD, ib_uverbs_alloc_pd{}, response).error(),
+    EXPECT_EQ(execute(file, {IB_USER_VERBS_CMD_ALLOC_PD, ib_uverbs_alloc_pd{}, response}).error(),
               Errno{EPERM});
     EXPECT_EQ(response.pd_handle, 5u);
 }
