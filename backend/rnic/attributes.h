@@ -15,6 +15,9 @@ namespace vrdma::rnic {
 using Gid = std::array<uint8_t, 16>;
 using MacAddress = std::array<uint8_t, 6>;
 
+// The number of a guest's port: its device has one.
+inline constexpr uint8_t kGuestPort = 1;
+
 // IBTA 1.4, 11.2.1.2 (Query HCA).
 struct DeviceAttributes {
     uint64_t fw_ver = 0;

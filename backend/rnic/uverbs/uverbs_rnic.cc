@@ -19,8 +19,6 @@
 namespace vrdma::uverbs {
 namespace {
 
-constexpr uint32_t kGuestPort = 1;
-
 class KernelRemoval final : public RemovalSource {
   public:
     explicit KernelRemoval(const std::string& uverbs_name) : watch_(uverbs_name) {}
@@ -126,14 +124,15 @@ class UverbsRnic final : public rnic::Rnic {
           gids_(std::move(gids)),
           attributes_(attributes),
           file_(std::move(own.file)),
-          monitor_(
-              std::move(own.async_events), std::move(removal), state_->host_port,
-              {
-                  .port_event =
-                      [this](rnic::AsyncEventType type) { state_->sinks.report(type, kGuestPort); },
-                  .gid_change = [this] { gids_->refresh(); },
-                  .removed = [this] { removed(); },
-              }) {}
+          monitor_(std::move(own.async_events), std::move(removal), state_->host_port,
+                   {
+                       .port_event =
+                           [this](rnic::AsyncEventType type) {
+                               state_->sinks.report(type, rnic::kGuestPort);
+                           },
+                       .gid_change = [this] { gids_->refresh(); },
+                       .removed = [this] { removed(); },
+                   }) {}
 
     std::string name() const override { return name_; }
     rnic::DeviceAttributes attributes() const override { return attributes_; }

@@ -13,8 +13,6 @@
 namespace vrdma::uverbs {
 namespace {
 
-constexpr uint32_t kGuestPort = 1;
-
 // Ports below are for privileged services of the host (net.ipv4.ip_unprivileged_port_start).
 constexpr uint16_t kFirstUnprivilegedPort = 1024;
 
@@ -266,7 +264,7 @@ std::optional<rnic::IwCmEvent> IwCmPort::next_event() {
 void IwCmPort::push(rnic::IwCmEvent event) {
     events_.push_back(std::move(event));
     if (events_.size() == 1) {
-        sink_.async_event(rnic::AsyncEventType::kIwCm, kGuestPort);
+        sink_.async_event(rnic::AsyncEventType::kIwCm, rnic::kGuestPort);
     }
 }
 

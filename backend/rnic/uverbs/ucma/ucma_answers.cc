@@ -16,7 +16,6 @@
 namespace vrdma::uverbs {
 namespace {
 
-constexpr uint8_t kGuestPort = 1;
 // librdmacm takes two, of the path and of an alternative.
 constexpr size_t kMaxPaths = 2;
 
@@ -62,7 +61,7 @@ void UcmaFile::put_device(const UcmaId& id, Response& response) const {
     const bool there = response.node_guid != 0 && !id.wildcard;
     response.node_guid = there ? htobe64(init_.node_guid) : 0;
     response.ibdev_index = there ? init_.ibdev_index : 0;
-    response.port_num = there ? kGuestPort : 0;
+    response.port_num = there ? rnic::kGuestPort : 0;
 }
 
 Result<void> UcmaFile::query_route(const rdma_ucm_query& request, Call& call) {
@@ -196,7 +195,7 @@ Result<void> UcmaFile::to_guest(const UcmaId& id, ib_uverbs_ah_attr& attributes)
         std::ranges::copy(dgid, attributes.grh.dgid);
     }
     attributes.grh.sgid_index = *index;
-    attributes.port_num = kGuestPort;
+    attributes.port_num = rnic::kGuestPort;
     return {};
 }
 
@@ -215,7 +214,7 @@ Result<void> UcmaFile::init_qp_attr(const rdma_ucm_init_qp_attr& request, Call& 
         }
     }
     if ((attributes->qp_attr_mask & IBV_QP_PORT) != 0) {
-        attributes->port_num = kGuestPort;
+        attributes->port_num = rnic::kGuestPort;
     }
     // MODIFY_QP knows none.
     attributes->qp_attr_mask &= ~static_cast<uint32_t>(IBV_QP_ALT_PATH);

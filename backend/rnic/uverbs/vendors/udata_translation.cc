@@ -3,6 +3,7 @@
 
 #include <endian.h>
 #include <fmt/format.h>
+#include <vrdma_protocol.h>
 
 #include <algorithm>
 #include <cstring>
@@ -11,7 +12,6 @@ namespace vrdma::uverbs {
 namespace {
 
 constexpr size_t kWord = 4;  // bytes; the kernel counts in these
-constexpr uint64_t kPageMask = 4095;
 
 bool fits(const UdataLengths& lengths, const rnic::Udata& udata) {
     return udata.in.size() >= lengths.in_min && udata.in.size() <= lengths.in_max &&
@@ -97,7 +97,7 @@ Result<void> UdataTranslation::translate(const vrdma_udata_pointer& pointer,
         return fail(EFAULT);
     }
     // With VRDMA_UDATA_POINTER_PAGES the region begins at the page.
-    const uint64_t in_page = guest_address & kPageMask;
+    const uint64_t in_page = guest_address % VRDMA_SHM_PAGE_SIZE;
     const bool whole_pages = (le32toh(pointer.flags) & VRDMA_UDATA_POINTER_PAGES) != 0;
     auto mapping =
         memory::StitchedMapping::make(region->pieces, whole_pages ? 0 : in_page, budget, reason);

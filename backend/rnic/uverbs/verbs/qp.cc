@@ -10,8 +10,6 @@
 namespace vrdma::uverbs {
 namespace {
 
-constexpr uint8_t kGuestPort = 1;
-
 // IBTA 1.4, 10.2.4: Q_Keys with this bit are for privileged users.  The kernel would ask
 // whether this daemon is one.
 constexpr uint32_t kControlledQkey = 0x80000000;
@@ -31,8 +29,8 @@ Result<void> check(uint32_t attr_mask, const rnic::QpAttributes& attributes, boo
         ((attr_mask & IBV_QP_AV) != 0 && !has_addresses)) {
         return fail(EOPNOTSUPP);
     }
-    if (((attr_mask & IBV_QP_PORT) != 0 && attributes.port != kGuestPort) ||
-        ((attr_mask & IBV_QP_AV) != 0 && attributes.ah.port != kGuestPort)) {
+    if (((attr_mask & IBV_QP_PORT) != 0 && attributes.port != rnic::kGuestPort) ||
+        ((attr_mask & IBV_QP_AV) != 0 && attributes.ah.port != rnic::kGuestPort)) {
         return fail(EINVAL);
     }
     if ((attr_mask & IBV_QP_QKEY) != 0 && (attributes.qkey & kControlledQkey) != 0) {
@@ -216,7 +214,7 @@ Result<rnic::QpAttributes> Qp::query() {
         return fail(queried.error());
     }
     rnic::QpAttributes attributes = qp_attributes(kernel);
-    attributes.port = kGuestPort;
+    attributes.port = rnic::kGuestPort;
     attributes.ah = guest_ah_;
     return attributes;
 }

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "rnic/uverbs/verbs/region_memory.h"
 
+#include "memory/page_size.h"
+
 namespace vrdma::uverbs {
-namespace {
-
-constexpr uint64_t kPageMask = 4095;
-
-}  // namespace
 
 Result<RegionMemory> RegionLayout::find_place(const rnic::MrAttributes& attributes,
                                               std::string& reason) {
@@ -23,7 +20,7 @@ Result<RegionMemory> RegionLayout::find_place(const rnic::MrAttributes& attribut
     }
     // The kernel pins the pages during the command.
     auto stitched = memory::StitchedMapping::make(
-        attributes.pieces, attributes.iova.value & kPageMask, budget, reason);
+        attributes.pieces, attributes.iova.value % memory::system_page_size(), budget, reason);
     if (!stitched) {
         return fail(stitched.error());
     }

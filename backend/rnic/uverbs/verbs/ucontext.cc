@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "rnic/uverbs/verbs/ucontext.h"
 
+#include <vrdma_protocol.h>
+
 #include <algorithm>
 
 #include "rnic/uverbs/verbs/cq.h"
@@ -13,8 +15,6 @@ namespace vrdma::uverbs {
 namespace {
 
 constexpr uint64_t kPageMask = 4095;
-constexpr uint8_t kGuestPort = 1;
-
 // The kernel asks whether this daemon may have raw packets and the like: only what any user
 // may have is the guest's.
 bool forwarded(uint8_t qp_type, Transport transport) {
@@ -105,7 +105,7 @@ Result<rnic::MmapSource> UverbsContext::mmap(uint64_t offset, uint64_t) {
     if (auto there = state_.usable(); !there) {
         return fail(there.error());
     }
-    if ((offset & kPageMask) != 0) {
+    if (offset % VRDMA_SHM_PAGE_SIZE != 0) {
         return fail(EINVAL);
     }
     // The driver judges the offset when the VMM maps it: it knows what belongs to this file.
@@ -256,7 +256,7 @@ Result<std::unique_ptr<rnic::AddressHandle>> UverbsContext::create_ah(
     if (addresses == nullptr) {
         return fail(EOPNOTSUPP);
     }
-    if (attributes.port != kGuestPort) {
+    if (attributes.port != rnic::kGuestPort) {
         return fail(EINVAL);
     }
     std::optional<GroupLeases::Lease> group;
