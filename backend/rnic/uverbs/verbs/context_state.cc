@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "rnic/uverbs/verbs/context_state.h"
 
+#include <string>
+
 namespace vrdma::uverbs {
 
 Result<void> ContextState::usable() const {
@@ -21,24 +23,25 @@ Result<UdataTranslation> ContextState::translate(uint16_t opcode, rnic::Udata& u
     return translation;
 }
 
-Result<void> KernelObject::destroy() {
-    auto result = destroy_(*context_.file, handle_);
-    destroyed_ = result.has_value();
-    return result;
+Result<void> ContextState::execute(uint16_t opcode, const UverbsCommand& command,
+                                   rnic::Udata& udata) const {
+    if (auto there = usable(); !there) {
+        return there;
+    }
+    auto translation = translate(opcode, udata);
+    if (!translation) {
+        return fail(translation.error());
+    }
+    auto executed = uverbs::execute(*file, command, translation->command_udata());
+    if (executed) {
+        translation->answered();
+    }
+    return executed;
 }
 
-KernelObject::~KernelObject() {
-    if (destroyed_) {
-        return;
-    }
-    auto destroyed = destroy_(*context_.file, handle_);
-    // A driver that lets go of its users at once has destroyed everything already (EIO).
-    if (!destroyed && !context_.port.rnic->removed.load(std::memory_order_relaxed)) {
-        context_.port.log.warn(
-            "{}: the kernel does not destroy a {}: {}; it stays until the guest's user context "
-            "ends",
-            context_.port.guest, kind_, to_string(destroyed.error()));
-    }
+Result<void> ContextState::execute(const UverbsCommand& command) const {
+    auto there = usable();
+    return there ? uverbs::execute(*file, command) : there;
 }
 
 }  // namespace vrdma::uverbs

@@ -2,23 +2,70 @@
 #include "rnic/uverbs/verbs/cq.h"
 
 #include "memory/guest_access.h"
-#include "rnic/uverbs/verbs/kernel_object.h"
 
 namespace vrdma::uverbs {
+namespace {
+
+constexpr ObjectKind kKind{
+    .name = "completion queue",
+    .destroy = destroy_with_events<ib_uverbs_destroy_cq, ib_uverbs_destroy_cq_resp,
+                                   IB_USER_VERBS_CMD_DESTROY_CQ>,
+    .counter = &LiveObjects::completion_queues,
+};
+
+}  // namespace
+
+Result<std::unique_ptr<rnic::CompletionQueue>> Cq::create(const ContextState& context,
+                                                          uint32_t guest_handle,
+                                                          rnic::CqAttributes& attributes,
+                                                          rnic::Udata& udata) {
+    if (guest_handle >= VRDMA_DB_MAX_HANDLES) {
+        return fail(EINVAL);
+    }
+    ib_uverbs_create_cq plain{};
+    plain.user_handle = guest_handle;
+    plain.cqe = attributes.cqe;
+    plain.comp_vector = attributes.comp_vector % context.comp_vectors;
+    plain.comp_channel = context.completion_fd;
+    const ib_uverbs_ex_create_cq extended{
+        .user_handle = plain.user_handle,
+        .cqe = plain.cqe,
+        .comp_vector = plain.comp_vector,
+        .comp_channel = plain.comp_channel,
+        .comp_mask = 0,
+        .flags = attributes.flags,
+        .reserved = 0,
+    };
+    ib_uverbs_ex_create_cq_resp kernel{};
+    // The plain command has no flags.
+    const auto command =
+        attributes.flags == 0
+            ? UverbsCommand(IB_USER_VERBS_CMD_CREATE_CQ, plain, kernel.base)
+            : UverbsCommand::extended(IB_USER_VERBS_EX_CMD_CREATE_CQ, extended, kernel);
+    auto created = context.execute(VRDMA_CMD_CREATE_CQ, command, udata);
+    if (!created) {
+        return fail(created.error());
+    }
+    attributes.cqe = kernel.base.cqe;
+    return std::make_unique<Cq>(context, kernel.base.cq_handle, guest_handle,
+                                attributes.comp_vector);
+}
 
 Cq::Cq(const ContextState& context, uint32_t handle, uint32_t guest_handle, uint32_t comp_vector)
-    : object_(context, handle, "completion queue",
-              destroy_with_events<ib_uverbs_destroy_cq, ib_uverbs_destroy_cq_resp,
-                                  IB_USER_VERBS_CMD_DESTROY_CQ>,
-              context.port.rnic->live.completion_queues),
+    : object_(context, kKind, handle),
       guest_handle_(guest_handle),
       bell_(std::make_shared<CqBell>(context.file, handle, comp_vector)) {
-    // What an earlier CQ of this handle left there would pass for this one's.
+    // The arming that an earlier CQ of this handle left there would pass for this CQ's.
     if (context.port.area != nullptr) {
         memory::store(&context.port.area->cq_arm[guest_handle], VRDMA_CQ_NOT_ARMED,
                       std::memory_order_release);
     }
     context.port.events.cqs().insert(guest_handle_, bell_);
+}
+
+Cq::~Cq() {
+    object_.context().port.events.cqs().erase(guest_handle_);
+    bell_->silence();
 }
 
 void Cq::add(std::shared_ptr<SendQueueBell> send_queue) {
@@ -30,7 +77,8 @@ void Cq::remove(const std::shared_ptr<SendQueueBell>& send_queue) {
 }
 
 Result<void> Cq::resize(uint32_t& cqe, rnic::Udata& udata) {
-    // What was posted before may have completed by now natively, and then counts for the size.
+    // Natively, requests that were posted before may have completed by now, and then their
+    // completions count for the size.
     for (const auto& send_queue : send_queues_) {
         (void)send_queue->ring();
     }
@@ -38,17 +86,12 @@ Result<void> Cq::resize(uint32_t& cqe, rnic::Udata& udata) {
     request.cq_handle = handle();
     request.cqe = cqe;
     ib_uverbs_resize_cq_resp kernel{};
-    auto resized = object_.context().execute(VRDMA_CMD_RESIZE_CQ, IB_USER_VERBS_CMD_RESIZE_CQ,
-                                             request, kernel, udata);
+    auto resized = object_.context().execute(VRDMA_CMD_RESIZE_CQ,
+                                             {IB_USER_VERBS_CMD_RESIZE_CQ, request, kernel}, udata);
     if (resized) {
         cqe = kernel.cqe;
     }
     return resized;
-}
-
-Cq::~Cq() {
-    object_.context().port.events.cqs().erase(guest_handle_);
-    bell_->silence();
 }
 
 }  // namespace vrdma::uverbs

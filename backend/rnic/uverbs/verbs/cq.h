@@ -1,17 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
+// Completion queues.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <set>
 
 #include "rnic/rnic.h"
 #include "rnic/uverbs/verbs/context_state.h"
+#include "rnic/uverbs/verbs/kernel_object.h"
 
 namespace vrdma::uverbs {
 
 class Cq final : public rnic::CompletionQueue {
   public:
-    // `guest_handle` is below VRDMA_DB_MAX_HANDLES.
+    // CREATE_CQ.  `guest_handle` is the guest's name of the queue, EINVAL unless it is below
+    // VRDMA_DB_MAX_HANDLES.  attributes.cqe comes back as it really is.  `context` outlives the
+    // object.
+    static Result<std::unique_ptr<rnic::CompletionQueue>> create(const ContextState& context,
+                                                                 uint32_t guest_handle,
+                                                                 rnic::CqAttributes& attributes,
+                                                                 rnic::Udata& udata);
+
+    // `comp_vector` is the guest's.
     Cq(const ContextState& context, uint32_t handle, uint32_t guest_handle, uint32_t comp_vector);
     ~Cq() override;
     uint32_t handle() const { return object_.handle(); }

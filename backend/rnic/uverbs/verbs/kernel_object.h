@@ -1,68 +1,63 @@
 // SPDX-License-Identifier: Apache-2.0
-// The objects of the verbs that need nothing but their kernel objects.
+// An object that the kernel made for a guest, whatever kind it is of.
 #pragma once
 
 #include <rdma/ib_user_verbs.h>
 
-#include <optional>
+#include <cstdint>
+#include <string_view>
 
-#include "rnic/rnic.h"
-#include "rnic/uverbs/addressing/group_leases.h"
+#include "rnic/uverbs/kernel/uverbs.h"
 #include "rnic/uverbs/verbs/context_state.h"
+#include "rnic/uverbs/verbs/live_objects.h"
 
 namespace vrdma::uverbs {
 
-// A command that destroys by handle alone, as Request{handle}.
+// A kind of object.
+struct ObjectKind {
+    std::string_view name;  // in the log
+    Result<void> (*destroy)(UverbsFile& file, uint32_t handle);
+    LiveObjects::Counter LiveObjects::*counter;
+};
+
+// Destroys by a command that has the handle alone, as Request{handle}.
 template <typename Request, ib_uverbs_write_cmds command>
 Result<void> destroy_by_handle(UverbsFile& file, uint32_t handle) {
     return execute(file, {command, Request{handle}});
 }
 
-// A command that also tells how many events there were.
+// Destroys by a command that also tells how many events there were.
 template <typename Request, typename Response, ib_uverbs_write_cmds command>
 Result<void> destroy_with_events(UverbsFile& file, uint32_t handle) {
     Response response{};
     return execute(file, {command, Request{0, handle, 0}, response});
 }
 
-class Pd final : public rnic::ProtectionDomain {
+// An object that the kernel made for a guest.  Destroys it with itself.
+class KernelObject {
   public:
-    Pd(const ContextState& context, uint32_t handle)
-        : object_(context, handle, "protection domain",
-                  destroy_by_handle<ib_uverbs_dealloc_pd, IB_USER_VERBS_CMD_DEALLOC_PD>,
-                  context.port.rnic->live.protection_domains) {}
-    uint32_t handle() const { return object_.handle(); }
+    // `handle` is the kernel's.  `context` and `kind` outlive the object.
+    KernelObject(const ContextState& context, const ObjectKind& kind, uint32_t handle)
+        : context_(context),
+          kind_(kind),
+          handle_(handle),
+          count_(context.port.rnic->live.*kind.counter) {}
+    ~KernelObject();
+    KernelObject(const KernelObject&) = delete;
+    KernelObject& operator=(const KernelObject&) = delete;
+
+    const ContextState& context() const { return context_; }
+    uint32_t handle() const { return handle_; }  // the kernel's
+
+    // Destroys it now, for a verb that may fail.  Errors: the kernel's.
+    Result<void> destroy();
 
   private:
-    KernelObject object_;
-};
-
-class Mw final : public rnic::MemoryWindow {
-  public:
-    Mw(const ContextState& context, const ib_uverbs_alloc_mw_resp& kernel)
-        : object_(context, kernel.mw_handle, "memory window",
-                  destroy_by_handle<ib_uverbs_dealloc_mw, IB_USER_VERBS_CMD_DEALLOC_MW>,
-                  context.port.rnic->live.memory_windows),
-          rkey_(kernel.rkey) {}
-    uint32_t rkey() const override { return rkey_; }
-
-  private:
-    KernelObject object_;
-    const uint32_t rkey_;
-};
-
-class Ah final : public rnic::AddressHandle {
-  public:
-    // `group` when it leads to a multicast group.
-    Ah(const ContextState& context, uint32_t handle, std::optional<GroupLeases::Lease> group)
-        : group_(std::move(group)),
-          object_(context, handle, "address handle",
-                  destroy_by_handle<ib_uverbs_destroy_ah, IB_USER_VERBS_CMD_DESTROY_AH>,
-                  context.port.rnic->live.address_handles) {}
-
-  private:
-    const std::optional<GroupLeases::Lease> group_;
-    KernelObject object_;
+    const ContextState& context_;
+    const ObjectKind& kind_;
+    const uint32_t handle_;
+    bool destroyed_ = false;
+    const LiveCount count_;
 };
 
 }  // namespace vrdma::uverbs

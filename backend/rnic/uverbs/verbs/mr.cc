@@ -4,10 +4,16 @@
 #include <infiniband/verbs.h>
 #include <rdma/ib_user_ioctl_verbs.h>
 
-#include "rnic/uverbs/verbs/kernel_object.h"
+#include "rnic/uverbs/verbs/pd.h"
 
 namespace vrdma::uverbs {
 namespace {
+
+constexpr ObjectKind kKind{
+    .name = "memory region",
+    .destroy = destroy_by_handle<ib_uverbs_dereg_mr, IB_USER_VERBS_CMD_DEREG_MR>,
+    .counter = &LiveObjects::memory_regions,
+};
 
 // The kernel would come back for pages to a mapping that is gone by then.
 bool comes_back_for_pages(uint32_t access) {
@@ -41,7 +47,7 @@ uint32_t kernel_flags(const rnic::MrChanges& changes) {
 
 Result<std::unique_ptr<rnic::MemoryRegion>> Mr::create(const ContextState& context,
                                                        RegionLayout& layout,
-                                                       rnic::ProtectionDomain& pd,
+                                                       const rnic::ProtectionDomain& pd,
                                                        const rnic::MrAttributes& attributes,
                                                        rnic::Udata& udata) {
     if (comes_back_for_pages(attributes.access)) {
@@ -55,11 +61,11 @@ Result<std::unique_ptr<rnic::MemoryRegion>> Mr::create(const ContextState& conte
     request.start = memory->start;
     request.length = attributes.length;
     request.hca_va = attributes.iova.value;
-    request.pd_handle = static_cast<const Pd&>(pd).handle();
+    request.pd_handle = handle_of(pd);
     request.access_flags = attributes.access;
     ib_uverbs_reg_mr_resp kernel{};
     auto registered =
-        context.execute(VRDMA_CMD_REG_MR, IB_USER_VERBS_CMD_REG_MR, request, kernel, udata);
+        context.execute(VRDMA_CMD_REG_MR, {IB_USER_VERBS_CMD_REG_MR, request, kernel}, udata);
     if (!registered) {
         explain_refusal(context, registered.error(), attributes.length);
         return fail(registered.error());
@@ -71,9 +77,7 @@ Mr::Mr(const ContextState& context, RegionLayout& layout, const ib_uverbs_reg_mr
        memory::PlacedPages::Lease placed)
     : layout_(layout),
       placed_(std::move(placed)),
-      object_(context, kernel.mr_handle, "memory region",
-              destroy_by_handle<ib_uverbs_dereg_mr, IB_USER_VERBS_CMD_DEREG_MR>,
-              context.port.rnic->live.memory_regions),
+      object_(context, kKind, kernel.mr_handle),
       lkey_(kernel.lkey),
       rkey_(kernel.rkey) {}
 
@@ -88,7 +92,7 @@ Result<void> Mr::reregister(const rnic::MrChanges& changes, rnic::ProtectionDoma
     request.flags = kernel_flags(changes);
     request.access_flags = attributes.access;
     if (changes.pd) {
-        request.pd_handle = static_cast<const Pd&>(*pd).handle();
+        request.pd_handle = handle_of(*pd);
     }
     RegionMemory memory;
     if (changes.translation) {
@@ -103,7 +107,7 @@ Result<void> Mr::reregister(const rnic::MrChanges& changes, rnic::ProtectionDoma
     }
     ib_uverbs_rereg_mr_resp kernel{};
     auto changed =
-        context.execute(VRDMA_CMD_REREG_MR, IB_USER_VERBS_CMD_REREG_MR, request, kernel, udata);
+        context.execute(VRDMA_CMD_REREG_MR, {IB_USER_VERBS_CMD_REREG_MR, request, kernel}, udata);
     if (!changed) {
         explain_refusal(context, changed.error(), attributes.length);
         return changed;

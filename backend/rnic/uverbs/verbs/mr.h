@@ -1,21 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
+// Memory regions.
 #pragma once
+
+#include <rdma/ib_user_verbs.h>
 
 #include <cstdint>
 #include <memory>
 
 #include "rnic/rnic.h"
 #include "rnic/uverbs/verbs/context_state.h"
+#include "rnic/uverbs/verbs/kernel_object.h"
 #include "rnic/uverbs/verbs/region_memory.h"
 
 namespace vrdma::uverbs {
 
 class Mr final : public rnic::MemoryRegion {
   public:
-    // Everything referred to outlives the region.
+    // REG_MR.  `context` and `layout` outlive the object.  Errors: EOPNOTSUPP for on-demand paging,
+    // those of RegionLayout::lay_out() and the kernel's.
     static Result<std::unique_ptr<rnic::MemoryRegion>> create(const ContextState& context,
                                                               RegionLayout& layout,
-                                                              rnic::ProtectionDomain& pd,
+                                                              const rnic::ProtectionDomain& pd,
                                                               const rnic::MrAttributes& attributes,
                                                               rnic::Udata& udata);
 

@@ -2,20 +2,43 @@
 #include "rnic/uverbs/verbs/qp.h"
 
 #include <infiniband/verbs.h>
+#include <rdma/ib_user_ioctl_verbs.h>
 
 #include <algorithm>
 
-#include "rnic/uverbs/verbs/kernel_object.h"
+#include "rnic/uverbs/verbs/pd.h"
+#include "rnic/uverbs/verbs/srq.h"
 
 namespace vrdma::uverbs {
 namespace {
 
-// IBTA 1.4, 10.2.4: Q_Keys with this bit are for privileged users.  The kernel would ask
-// whether this daemon is one.
+constexpr ObjectKind kKind{
+    .name = "queue pair",
+    .destroy = destroy_with_events<ib_uverbs_destroy_qp, ib_uverbs_destroy_qp_resp,
+                                   IB_USER_VERBS_CMD_DESTROY_QP>,
+    .counter = &LiveObjects::queue_pairs,
+};
+
+// IBTA 1.4, 10.2.4: Q_Keys with this bit are for privileged users.  The kernel would ask whether
+// this daemon is one.
 constexpr uint32_t kControlledQkey = 0x80000000;
 
-// All that the command without extensions knows.
+// All attributes that the command without extensions knows.
 constexpr uint32_t kQueriedAttributes = (IBV_QP_DEST_QPN << 1) - 1;
+
+// The kernel asks whether this daemon may have raw packets and the like; the guest gets no more
+// than any user may have.
+bool forwarded(uint8_t qp_type, Transport transport) {
+    switch (qp_type) {
+        case IB_UVERBS_QPT_RC:
+            return true;
+        case IB_UVERBS_QPT_UC:
+        case IB_UVERBS_QPT_UD:
+            return transport == Transport::kRoce;
+        default:
+            return false;
+    }
+}
 
 std::shared_ptr<SendQueueBell> bell_for(const ContextState& context, uint32_t handle) {
     if (context.port.rnic->vendor.doorbell != Signal::kSystemCall) {
@@ -39,6 +62,10 @@ Result<void> check(uint32_t attr_mask, const rnic::QpAttributes& attributes, boo
     return {};
 }
 
+bool ends_sending(uint8_t qp_state) {
+    return qp_state == IBV_QPS_RESET || qp_state == IBV_QPS_SQD || qp_state == IBV_QPS_ERR;
+}
+
 ib_uverbs_qp_dest destination(const rnic::AhAttributes& ah) {
     ib_uverbs_qp_dest dest{};
     std::ranges::copy(ah.dgid, dest.dgid);
@@ -53,7 +80,8 @@ ib_uverbs_qp_dest destination(const rnic::AhAttributes& ah) {
     return dest;
 }
 
-// With `ah` for the attributes' own address vector, in the terms of the host's port.
+// The command for these attributes, with `ah` in place of their own address vector and the host's
+// port in place of the guest's.
 ib_uverbs_modify_qp modify_qp(uint32_t qp_handle, uint32_t attr_mask,
                               const rnic::QpAttributes& attributes, const rnic::AhAttributes& ah,
                               uint8_t host_port) {
@@ -114,22 +142,64 @@ rnic::QpAttributes qp_attributes(const ib_uverbs_query_qp_resp& kernel) {
     };
 }
 
-bool ends_sending(uint8_t qp_state) {
-    return qp_state == IBV_QPS_RESET || qp_state == IBV_QPS_SQD || qp_state == IBV_QPS_ERR;
+ib_uverbs_create_qp create_qp(uint32_t guest_handle, const rnic::Context::QpInit& init) {
+    ib_uverbs_create_qp request{};
+    request.user_handle = guest_handle;
+    request.pd_handle = handle_of(*init.pd);
+    request.send_cq_handle = static_cast<const Cq&>(*init.send_cq).handle();
+    request.recv_cq_handle = static_cast<const Cq&>(*init.recv_cq).handle();
+    if (init.srq != nullptr) {
+        request.is_srq = 1;
+        request.srq_handle = static_cast<const Srq&>(*init.srq).handle();
+    }
+    request.max_send_wr = init.cap.max_send_wr;
+    request.max_recv_wr = init.cap.max_recv_wr;
+    request.max_send_sge = init.cap.max_send_sge;
+    request.max_recv_sge = init.cap.max_recv_sge;
+    request.max_inline_data = init.cap.max_inline_data;
+    request.sq_sig_all = init.sq_sig_all ? 1 : 0;
+    request.qp_type = init.qp_type;
+    return request;
 }
 
 }  // namespace
 
+Result<std::unique_ptr<rnic::QueuePair>> Qp::create(const ContextState& context,
+                                                    uint32_t guest_handle,
+                                                    rnic::Context::QpInit& init,
+                                                    rnic::Udata& udata) {
+    if (guest_handle >= VRDMA_DB_MAX_HANDLES) {
+        return fail(EINVAL);
+    }
+    if (!forwarded(init.qp_type, context.port.rnic->vendor.transport) || init.create_flags != 0) {
+        return fail(EOPNOTSUPP);
+    }
+    const ib_uverbs_create_qp request = create_qp(guest_handle, init);
+    ib_uverbs_create_qp_resp kernel{};
+    auto created =
+        context.execute(VRDMA_CMD_CREATE_QP, {IB_USER_VERBS_CMD_CREATE_QP, request, kernel}, udata);
+    if (!created) {
+        return fail(created.error());
+    }
+    init.cap = {
+        .max_send_wr = kernel.max_send_wr,
+        .max_recv_wr = kernel.max_recv_wr,
+        .max_send_sge = kernel.max_send_sge,
+        .max_recv_sge = kernel.max_recv_sge,
+        .max_inline_data = kernel.max_inline_data,
+    };
+    return std::make_unique<Qp>(context, kernel, guest_handle, init.qp_type,
+                                static_cast<Cq&>(*init.send_cq));
+}
+
 Qp::Qp(const ContextState& context, const ib_uverbs_create_qp_resp& kernel, uint32_t guest_handle,
        uint8_t qp_type, Cq& send_cq)
-    : object_(context, kernel.qp_handle, "queue pair",
-              destroy_with_events<ib_uverbs_destroy_qp, ib_uverbs_destroy_qp_resp,
-                                  IB_USER_VERBS_CMD_DESTROY_QP>,
-              context.port.rnic->live.queue_pairs),
+    : object_(context, kKind, kernel.qp_handle),
       qp_num_(kernel.qpn),
       guest_handle_(guest_handle),
       send_cq_(send_cq),
-      bell_(bell_for(context, kernel.qp_handle)) {
+      bell_(bell_for(context, kernel.qp_handle)),
+      mcast_(context, kernel.qp_handle) {
     context.port.qps.insert(qp_num_, qp_type);
     if (bell_ != nullptr) {
         send_cq_.add(bell_);
@@ -145,14 +215,10 @@ Qp::~Qp() {
         bell_->silence();
         send_cq_.remove(bell_);
     }
-    // The kernel does not destroy a queue pair that is attached (uverbs_free_qp).
-    for (const auto& [gid, attachment] : attachments_) {
-        (void)detach(gid, attachment.lid);
-    }
 }
 
 // The worker may not have come to what the library posted before the verb that follows.  Natively
-// its doorbell is a system call, and the requests are on their way when that returns.
+// the library's doorbell is a system call, and the requests are on their way when that returns.
 void Qp::take_doorbell() {
     if (bell_ != nullptr) {
         (void)bell_->ring();
@@ -162,7 +228,7 @@ void Qp::take_doorbell() {
 Result<void> Qp::modify(uint32_t attr_mask, const rnic::QpAttributes& attributes,
                         rnic::Udata& udata) {
     const ContextState& context = object_.context();
-    // Those of iWARP are for the connection manager.
+    // iWARP's addresses are for its connection manager.
     const bool roce = context.port.rnic->vendor.transport == Transport::kRoce;
     GuestAddresses* addresses = roce ? context.port.addresses.get() : nullptr;
     if (auto allowed = check(attr_mask, attributes, addresses != nullptr); !allowed) {
@@ -179,21 +245,20 @@ Result<void> Qp::modify(uint32_t attr_mask, const rnic::QpAttributes& attributes
     if ((attr_mask & IBV_QP_STATE) != 0 && ends_sending(attributes.qp_state)) {
         take_doorbell();
     }
-    const ib_uverbs_modify_qp base =
-        modify_qp(object_.handle(), attr_mask, attributes, underlay, context.port.rnic->host_port);
-    auto modified =
-        context.with_udata(VRDMA_CMD_MODIFY_QP, udata, [&](CommandUdata bytes) -> Result<void> {
-            // The command without extensions knows neither private bytes nor rates.
-            if (bytes.in.empty() && bytes.out.empty() && (attr_mask & IBV_QP_RATE_LIMIT) == 0) {
-                return execute(*context.file, {IB_USER_VERBS_CMD_MODIFY_QP, base});
-            }
-            ib_uverbs_ex_modify_qp_resp response{};
-            const ib_uverbs_ex_modify_qp request{
-                .base = base, .rate_limit = attributes.rate_limit, .reserved = 0};
-            return execute(
-                *context.file,
-                UverbsCommand::extended(IB_USER_VERBS_EX_CMD_MODIFY_QP, request, response), bytes);
-        });
+    const ib_uverbs_ex_modify_qp request{
+        .base = modify_qp(object_.handle(), attr_mask, attributes, underlay,
+                          context.port.rnic->host_port),
+        .rate_limit = attributes.rate_limit,
+        .reserved = 0,
+    };
+    ib_uverbs_ex_modify_qp_resp response{};
+    // The plain command knows neither private bytes nor rates.
+    const bool plain =
+        udata.in.empty() && udata.out.empty() && (attr_mask & IBV_QP_RATE_LIMIT) == 0;
+    const auto command =
+        plain ? UverbsCommand(IB_USER_VERBS_CMD_MODIFY_QP, request.base)
+              : UverbsCommand::extended(IB_USER_VERBS_EX_CMD_MODIFY_QP, request, response);
+    auto modified = context.execute(VRDMA_CMD_MODIFY_QP, command, udata);
     if (modified && (attr_mask & IBV_QP_AV) != 0) {
         guest_ah_ = attributes.ah;
     }
@@ -201,15 +266,11 @@ Result<void> Qp::modify(uint32_t attr_mask, const rnic::QpAttributes& attributes
 }
 
 Result<rnic::QpAttributes> Qp::query() {
-    const ContextState& context = object_.context();
-    if (auto there = context.usable(); !there) {
-        return fail(there.error());
-    }
     ib_uverbs_query_qp request{};
     request.qp_handle = object_.handle();
     request.attr_mask = kQueriedAttributes;
     ib_uverbs_query_qp_resp kernel{};
-    auto queried = execute(*context.file, {IB_USER_VERBS_CMD_QUERY_QP, request, kernel});
+    auto queried = object_.context().execute({IB_USER_VERBS_CMD_QUERY_QP, request, kernel});
     if (!queried) {
         return fail(queried.error());
     }
@@ -220,51 +281,11 @@ Result<rnic::QpAttributes> Qp::query() {
 }
 
 Result<void> Qp::attach_mcast(const rnic::Gid& gid, uint16_t lid) {
-    const ContextState& context = object_.context();
-    if (auto there = context.usable(); !there) {
-        return there;
-    }
-    GuestAddresses* addresses = context.port.addresses.get();
-    if (addresses == nullptr) {
-        return fail(EOPNOTSUPP);
-    }
-    auto group = addresses->use_group(gid);
-    if (!group) {
-        return fail(group.error());
-    }
-    ib_uverbs_attach_mcast request{};
-    std::ranges::copy(gid, request.gid);
-    request.qp_handle = object_.handle();
-    request.mlid = lid;
-    auto attached = execute(*context.file, {IB_USER_VERBS_CMD_ATTACH_MCAST, request});
-    if (attached) {
-        attachments_.emplace(gid, Attachment{.lid = lid, .group = std::move(*group)});
-    }
-    return attached;
+    return mcast_.attach(gid, lid);
 }
 
-Result<void> Qp::detach(const rnic::Gid& gid, uint16_t lid) {
-    ib_uverbs_detach_mcast request{};
-    std::ranges::copy(gid, request.gid);
-    request.qp_handle = object_.handle();
-    request.mlid = lid;
-    return execute(*object_.context().file, {IB_USER_VERBS_CMD_DETACH_MCAST, request});
-}
-
-// RoCE has no LIDs, but the kernel wants the one again that it got.
 Result<void> Qp::detach_mcast(const rnic::Gid& gid, uint16_t) {
-    const auto attachment = attachments_.find(gid);
-    if (attachment == attachments_.end()) {
-        return fail(EINVAL);
-    }
-    if (auto there = object_.context().usable(); !there) {
-        return there;
-    }
-    auto detached = detach(gid, attachment->second.lid);
-    if (detached) {
-        attachments_.erase(attachment);
-    }
-    return detached;
+    return mcast_.detach(gid);
 }
 
 }  // namespace vrdma::uverbs

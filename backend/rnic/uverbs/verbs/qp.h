@@ -1,21 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
+// Queue pairs.
 #pragma once
 
 #include <rdma/ib_user_verbs.h>
 
-#include <map>
+#include <cstdint>
 #include <memory>
 
 #include "rnic/rnic.h"
-#include "rnic/uverbs/addressing/group_leases.h"
 #include "rnic/uverbs/verbs/context_state.h"
 #include "rnic/uverbs/verbs/cq.h"
+#include "rnic/uverbs/verbs/kernel_object.h"
+#include "rnic/uverbs/verbs/mcast.h"
 
 namespace vrdma::uverbs {
 
 class Qp final : public rnic::QueuePair {
   public:
-    // `guest_handle` is below VRDMA_DB_MAX_HANDLES.
+    // CREATE_QP.  `guest_handle` is the guest's name of the queue pair, EINVAL unless it is below
+    // VRDMA_DB_MAX_HANDLES.  init.cap comes back as it really is.  EOPNOTSUPP for types that a
+    // guest does not get.  `context` outlives the object.
+    static Result<std::unique_ptr<rnic::QueuePair>> create(const ContextState& context,
+                                                           uint32_t guest_handle,
+                                                           rnic::Context::QpInit& init,
+                                                           rnic::Udata& udata);
+
     Qp(const ContextState& context, const ib_uverbs_create_qp_resp& kernel, uint32_t guest_handle,
        uint8_t qp_type, Cq& send_cq);
     ~Qp() override;
@@ -28,12 +37,6 @@ class Qp final : public rnic::QueuePair {
     Result<void> detach_mcast(const rnic::Gid& gid, uint16_t lid) override;
 
   private:
-    struct Attachment {
-        uint16_t lid;
-        GroupLeases::Lease group;
-    };
-
-    Result<void> detach(const rnic::Gid& gid, uint16_t lid);
     void take_doorbell();
 
     KernelObject object_;
@@ -42,7 +45,7 @@ class Qp final : public rnic::QueuePair {
     Cq& send_cq_;
     const std::shared_ptr<SendQueueBell> bell_;  // null when the library rings by itself
     rnic::AhAttributes guest_ah_;                // the address vector as the guest gave it
-    std::map<rnic::Gid, Attachment> attachments_;
+    McastAttachments mcast_;
 };
 
 }  // namespace vrdma::uverbs

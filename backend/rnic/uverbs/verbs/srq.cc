@@ -3,16 +3,47 @@
 
 #include <infiniband/verbs.h>
 
-#include "rnic/uverbs/verbs/kernel_object.h"
+#include "rnic/uverbs/verbs/pd.h"
 
 namespace vrdma::uverbs {
+namespace {
+
+constexpr ObjectKind kKind{
+    .name = "shared receive queue",
+    .destroy = destroy_with_events<ib_uverbs_destroy_srq, ib_uverbs_destroy_srq_resp,
+                                   IB_USER_VERBS_CMD_DESTROY_SRQ>,
+    .counter = &LiveObjects::shared_receive_queues,
+};
+
+}  // namespace
+
+Result<std::unique_ptr<rnic::SharedReceiveQueue>> Srq::create(const ContextState& context,
+                                                              uint32_t guest_handle,
+                                                              const rnic::ProtectionDomain& pd,
+                                                              rnic::SrqAttributes& attributes,
+                                                              rnic::Udata& udata) {
+    if (attributes.max_sge < context.port.rnic->vendor.min_srq_sge) {
+        return fail(EINVAL);
+    }
+    ib_uverbs_create_srq request{};
+    request.user_handle = guest_handle;
+    request.pd_handle = handle_of(pd);
+    request.max_wr = attributes.max_wr;
+    request.max_sge = attributes.max_sge;
+    request.srq_limit = attributes.srq_limit;
+    ib_uverbs_create_srq_resp kernel{};
+    auto created = context.execute(VRDMA_CMD_CREATE_SRQ,
+                                   {IB_USER_VERBS_CMD_CREATE_SRQ, request, kernel}, udata);
+    if (!created) {
+        return fail(created.error());
+    }
+    attributes.max_wr = kernel.max_wr;
+    attributes.max_sge = kernel.max_sge;
+    return std::make_unique<Srq>(context, kernel.srq_handle, kernel.max_wr);
+}
 
 Srq::Srq(const ContextState& context, uint32_t handle, uint32_t max_wr)
-    : object_(context, handle, "shared receive queue",
-              destroy_with_events<ib_uverbs_destroy_srq, ib_uverbs_destroy_srq_resp,
-                                  IB_USER_VERBS_CMD_DESTROY_SRQ>,
-              context.port.rnic->live.shared_receive_queues),
-      max_wr_(max_wr) {}
+    : object_(context, kKind, handle), max_wr_(max_wr) {}
 
 Result<void> Srq::modify(uint32_t attr_mask, const rnic::SrqAttributes& attributes,
                          rnic::Udata& udata) {
@@ -21,14 +52,14 @@ Result<void> Srq::modify(uint32_t attr_mask, const rnic::SrqAttributes& attribut
     if (resizes && context.port.rnic->vendor.srq_only_grows && attributes.max_wr < max_wr_) {
         return fail(EINVAL);
     }
-    auto modified = context.execute(VRDMA_CMD_MODIFY_SRQ, IB_USER_VERBS_CMD_MODIFY_SRQ,
-                                    ib_uverbs_modify_srq{
-                                        .srq_handle = handle(),
-                                        .attr_mask = attr_mask,
-                                        .max_wr = attributes.max_wr,
-                                        .srq_limit = attributes.srq_limit,
-                                    },
-                                    udata);
+    const ib_uverbs_modify_srq request{
+        .srq_handle = handle(),
+        .attr_mask = attr_mask,
+        .max_wr = attributes.max_wr,
+        .srq_limit = attributes.srq_limit,
+    };
+    auto modified =
+        context.execute(VRDMA_CMD_MODIFY_SRQ, {IB_USER_VERBS_CMD_MODIFY_SRQ, request}, udata);
     if (modified && resizes) {
         max_wr_ = attributes.max_wr;
     }
@@ -36,13 +67,9 @@ Result<void> Srq::modify(uint32_t attr_mask, const rnic::SrqAttributes& attribut
 }
 
 Result<rnic::SrqAttributes> Srq::query() {
-    const ContextState& context = object_.context();
-    if (auto there = context.usable(); !there) {
-        return fail(there.error());
-    }
-    ib_uverbs_query_srq_resp kernel{};
     const ib_uverbs_query_srq request{.response = 0, .srq_handle = handle(), .reserved = 0};
-    auto queried = execute(*context.file, {IB_USER_VERBS_CMD_QUERY_SRQ, request, kernel});
+    ib_uverbs_query_srq_resp kernel{};
+    auto queried = object_.context().execute({IB_USER_VERBS_CMD_QUERY_SRQ, request, kernel});
     if (!queried) {
         return fail(queried.error());
     }

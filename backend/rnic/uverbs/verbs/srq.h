@@ -1,14 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
+// Shared receive queues.
 #pragma once
+
+#include <cstdint>
+#include <memory>
 
 #include "rnic/rnic.h"
 #include "rnic/uverbs/verbs/context_state.h"
+#include "rnic/uverbs/verbs/kernel_object.h"
 
 namespace vrdma::uverbs {
 
 class Srq final : public rnic::SharedReceiveQueue {
   public:
-    // `max_wr` is what it holds really.
+    // CREATE_SRQ.  `guest_handle` is the guest's name of the queue.  The attributes come back as
+    // they really are.  `context` outlives the object.
+    static Result<std::unique_ptr<rnic::SharedReceiveQueue>> create(
+        const ContextState& context, uint32_t guest_handle, const rnic::ProtectionDomain& pd,
+        rnic::SrqAttributes& attributes, rnic::Udata& udata);
+
+    // `max_wr` is how many work requests the queue really holds.
     Srq(const ContextState& context, uint32_t handle, uint32_t max_wr);
     uint32_t handle() const { return object_.handle(); }
 

@@ -44,8 +44,6 @@ class UverbsContext final : public rnic::Context {
     const LiveCount count_;
     std::shared_ptr<EventFile> async_events_;
     std::shared_ptr<EventFile> completion_channel_;
-    int completion_fd_ = -1;  // of completion_channel_, as commands name it
-    uint32_t comp_vectors_ = 1;
 };
 
 }  // namespace vrdma::uverbs

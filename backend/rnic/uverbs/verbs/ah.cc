@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rnic/uverbs/verbs/ah.h"
+
+#include <algorithm>
+
+#include "rnic/uverbs/verbs/pd.h"
+
+namespace vrdma::uverbs {
+namespace {
+
+constexpr ObjectKind kKind{
+    .name = "address handle",
+    .destroy = destroy_by_handle<ib_uverbs_destroy_ah, IB_USER_VERBS_CMD_DESTROY_AH>,
+    .counter = &LiveObjects::address_handles,
+};
+
+ib_uverbs_ah_attr ah_attributes(const rnic::AhAttributes& ah) {
+    ib_uverbs_ah_attr attr{};
+    std::ranges::copy(ah.dgid, attr.grh.dgid);
+    attr.grh.flow_label = ah.flow_label;
+    attr.grh.sgid_index = ah.sgid_index;
+    attr.grh.hop_limit = ah.hop_limit;
+    attr.grh.traffic_class = ah.traffic_class;
+    attr.sl = ah.sl;
+    attr.static_rate = ah.static_rate;
+    attr.is_global = 1;  // RoCE has no other (IBTA 1.4, annex A16)
+    attr.port_num = ah.port;
+    return attr;
+}
+
+}  // namespace
+
+Ah::Ah(const ContextState& context, uint32_t handle, std::optional<GroupLeases::Lease> group)
+    : group_(std::move(group)), object_(context, kKind, handle) {}
+
+Result<std::unique_ptr<rnic::AddressHandle>> Ah::create(const ContextState& context,
+                                                        const rnic::ProtectionDomain& pd,
+                                                        const rnic::AhAttributes& attributes,
+                                                        rnic::Udata& udata) {
+    GuestAddresses* addresses = context.port.addresses.get();
+    if (addresses == nullptr) {
+        return fail(EOPNOTSUPP);
+    }
+    if (attributes.port != rnic::kGuestPort) {
+        return fail(EINVAL);
+    }
+    std::optional<GroupLeases::Lease> group;
+    if (is_multicast(attributes.dgid)) {
+        auto used = addresses->use_group(attributes.dgid);
+        if (!used) {
+            return fail(used.error());
+        }
+        group.emplace(std::move(*used));
+    }
+    auto path = group ? addresses->underlay_of_group(attributes) : addresses->underlay(attributes);
+    if (!path) {
+        return fail(path.error());
+    }
+    ib_uverbs_create_ah request{};
+    request.pd_handle = handle_of(pd);
+    request.attr = ah_attributes(*path);
+    ib_uverbs_create_ah_resp kernel{};
+    auto created =
+        context.execute(VRDMA_CMD_CREATE_AH, {IB_USER_VERBS_CMD_CREATE_AH, request, kernel}, udata);
+    if (!created) {
+        return fail(created.error());
+    }
+    return std::make_unique<Ah>(context, kernel.ah_handle, std::move(group));
+}
+
+}  // namespace vrdma::uverbs

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// Multicast groups that queue pairs are attached to.
+#pragma once
+
+#include <cstdint>
+#include <map>
+
+#include "rnic/attributes.h"
+#include "rnic/uverbs/addressing/group_leases.h"
+#include "rnic/uverbs/verbs/context_state.h"
+
+namespace vrdma::uverbs {
+
+// The groups that one queue pair is attached to.  Must be gone before the kernel's queue pair,
+// which the kernel does not destroy while it is attached (uverbs_free_qp).
+class McastAttachments {
+  public:
+    // `qp_handle` is the kernel's.  `context` outlives the object.
+    McastAttachments(const ContextState& context, uint32_t qp_handle)
+        : context_(context), qp_handle_(qp_handle) {}
+    // Detaches the queue pair from all groups.
+    ~McastAttachments();
+    McastAttachments(const McastAttachments&) = delete;
+    McastAttachments& operator=(const McastAttachments&) = delete;
+
+    // ATTACH_MCAST.  EOPNOTSUPP for an RNIC without GIDs; those of GuestAddresses::use_group(),
+    // ContextState::usable() and the kernel's.
+    Result<void> attach(const rnic::Gid& gid, uint16_t lid);
+
+    // DETACH_MCAST.  EINVAL for a group that the queue pair is not attached to;
+    // ContextState::usable()'s and the kernel's.
+    Result<void> detach(const rnic::Gid& gid);
+
+  private:
+    struct Attachment {
+        uint16_t lid;  // RoCE has no LIDs, but the kernel wants the one again that it got
+        GroupLeases::Lease group;
+    };
+
+    const ContextState& context_;
+    const uint32_t qp_handle_;
+    std::map<rnic::Gid, Attachment> attachments_;
+};
+
+}  // namespace vrdma::uverbs

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rnic/uverbs/verbs/pd.h"
+
+namespace vrdma::uverbs {
+namespace {
+
+constexpr ObjectKind kKind{
+    .name = "protection domain",
+    .destroy = destroy_by_handle<ib_uverbs_dealloc_pd, IB_USER_VERBS_CMD_DEALLOC_PD>,
+    .counter = &LiveObjects::protection_domains,
+};
+
+}  // namespace
+
+Pd::Pd(const ContextState& context, uint32_t handle) : object_(context, kKind, handle) {}
+
+Result<std::unique_ptr<rnic::ProtectionDomain>> Pd::create(const ContextState& context,
+                                                           rnic::Udata& udata) {
+    ib_uverbs_alloc_pd_resp kernel{};
+    auto allocated = context.execute(
+        VRDMA_CMD_ALLOC_PD, {IB_USER_VERBS_CMD_ALLOC_PD, ib_uverbs_alloc_pd{}, kernel}, udata);
+    if (!allocated) {
+        return fail(allocated.error());
+    }
+    return std::make_unique<Pd>(context, kernel.pd_handle);
+}
+
+}  // namespace vrdma::uverbs
