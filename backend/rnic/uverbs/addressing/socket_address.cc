@@ -15,13 +15,13 @@ SocketAddress socket_address(const rnic::Gid& ip, uint16_t port, uint32_t scope_
     return {.ipv6 = scope_of(ip) != GidScope::kIpv4, .ip = ip, .port = port, .scope_id = scope_id};
 }
 
-std::optional<SocketAddress> get(const __kernel_sockaddr_storage& storage) {
+std::optional<SocketAddress> get(const sockaddr* from) {
     SocketAddress result;
     sockaddr family;
-    std::memcpy(&family, &storage, sizeof(family));
+    std::memcpy(&family, from, sizeof(family));
     if (family.sa_family == AF_INET) {
         sockaddr_in address;
-        std::memcpy(&address, &storage, sizeof(address));
+        std::memcpy(&address, from, sizeof(address));
         result.ip[10] = result.ip[11] = 0xff;
         std::memcpy(result.ip.data() + kIpv4Offset, &address.sin_addr, sizeof(in_addr));
         result.port = ntohs(address.sin_port);
@@ -29,7 +29,7 @@ std::optional<SocketAddress> get(const __kernel_sockaddr_storage& storage) {
     }
     if (family.sa_family == AF_INET6) {
         sockaddr_in6 address;
-        std::memcpy(&address, &storage, sizeof(address));
+        std::memcpy(&address, from, sizeof(address));
         result.ipv6 = true;
         std::memcpy(result.ip.data(), &address.sin6_addr, sizeof(in6_addr));
         result.port = ntohs(address.sin6_port);

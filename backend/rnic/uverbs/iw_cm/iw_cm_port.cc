@@ -13,9 +13,6 @@
 namespace vrdma::uverbs {
 namespace {
 
-// Ports below are for privileged services of the host (net.ipv4.ip_unprivileged_port_start).
-constexpr uint16_t kFirstUnprivilegedPort = 1024;
-
 // Of one waking, so that a flood of events does not keep commands from the mutex.
 constexpr unsigned kMaxEvents = 64;
 
@@ -97,44 +94,20 @@ Result<void> IwCmPort::connect(uint32_t id, const rnic::QueuePair& qp, const rni
     return {};
 }
 
-// For the unspecified address one place for each underlay GID, named by a guest's address that it
-// stands for, the underlay GID itself if the guest has that.
-Result<std::vector<IwCmPort::Carried>> IwCmPort::places_for(const rnic::Endpoint& local,
-                                                            bool ipv6_only) {
-    std::vector<rnic::Gid> wanted;
-    if (!is_zero(local.ip)) {
-        wanted.push_back(local.ip);
-    } else {
-        const bool ipv4_only = scope_of(local.ip) == GidScope::kIpv4;
-        for (const rnic::Gid& own : addresses_.all()) {
-            const bool ipv4 = scope_of(own) == GidScope::kIpv4;
-            if (ipv4_only ? ipv4 : !ipv6_only || !ipv4) {
-                wanted.push_back(own);
-            }
-        }
-    }
-    std::vector<Carried> places;
-    for (const rnic::Gid& guest : wanted) {
-        const auto underlay = addresses_.underlay_gid(guest);
-        // A link-local address alone does not say on which link.
-        if (!underlay || scope_of(*underlay) == GidScope::kIpv6LinkLocal) {
-            continue;
-        }
-        const auto same = std::ranges::find(places, *underlay, &Carried::underlay);
-        if (same == places.end()) {
-            places.push_back({guest, *underlay});
-        } else if (guest == *underlay) {
-            same->guest = guest;
-        }
-    }
+Result<std::vector<ListenPlace>> IwCmPort::places_for(const rnic::Endpoint& local, bool ipv6_only) {
+    auto places = listen_places(addresses_, socket_address(local.ip, local.port), ipv6_only);
+    // A link-local address alone does not say on which link.
+    std::erase_if(places, [](const ListenPlace& place) {
+        return scope_of(place.underlay) == GidScope::kIpv6LinkLocal;
+    });
     if (places.empty()) {
         return fail(EADDRNOTAVAIL);
     }
     return places;
 }
 
-Result<void> IwCmPort::check_port(const Carried& place, uint16_t port) {
-    if (place.guest != place.underlay && port < kFirstUnprivilegedPort) {
+Result<void> IwCmPort::check_port(const ListenPlace& place, uint16_t port) {
+    if (is_hosts_port(place, port)) {
         log_.warn(
             "{}: it cannot listen at port {} of {}, which is the host's too; add {} to the RNIC's "
             "netdev",
@@ -144,7 +117,8 @@ Result<void> IwCmPort::check_port(const Carried& place, uint16_t port) {
     return {};
 }
 
-Result<IwCmPort::Place> IwCmPort::listen_at(const Carried& place, uint16_t port, uint32_t backlog) {
+Result<IwCmPort::KernelListener> IwCmPort::listen_at(const ListenPlace& place, uint16_t port,
+                                                     uint32_t backlog) {
     if (auto allowed = check_port(place, port); !allowed) {
         return fail(allowed.error());
     }
@@ -164,7 +138,7 @@ Result<IwCmPort::Place> IwCmPort::listen_at(const Carried& place, uint16_t port,
             guest_, port, to_string(place.underlay), to_string(listening.error()));
         return fail(listening.error());
     }
-    return Place{uid, std::move(*cm_id)};
+    return KernelListener{uid, std::move(*cm_id)};
 }
 
 Result<void> IwCmPort::listen(uint32_t id, const rnic::Endpoint& local, uint32_t backlog,
@@ -178,12 +152,12 @@ Result<void> IwCmPort::listen(uint32_t id, const rnic::Endpoint& local, uint32_t
         return free;
     }
     Listener listener;
-    for (const Carried& carried : *places) {
-        auto place = listen_at(carried, local.port, backlog);
-        if (!place) {
-            return fail(place.error());
+    for (const ListenPlace& place : *places) {
+        auto listening = listen_at(place, local.port, backlog);
+        if (!listening) {
+            return fail(listening.error());
         }
-        listener.places.push_back(std::move(*place));
+        listener.places.push_back(std::move(*listening));
     }
     for (size_t i = 0; i < places->size(); ++i) {
         subjects_[listener.places[i].uid] = {
@@ -234,7 +208,7 @@ void IwCmPort::close(uint32_t id) {
     const std::lock_guard lock(mutex_);
     forget_connection(id);
     if (const auto listener = listeners_.find(id); listener != listeners_.end()) {
-        for (const Place& place : listener->second.places) {
+        for (const KernelListener& place : listener->second.places) {
             subjects_.erase(place.uid);
         }
         listeners_.erase(listener);

@@ -18,6 +18,7 @@
 #include "rate_limited_log.h"
 #include "rnic/iw_cm.h"
 #include "rnic/uverbs/addressing/guest_addresses.h"
+#include "rnic/uverbs/addressing/listen_places.h"
 #include "rnic/uverbs/iw_cm/connect_threads.h"
 #include "rnic/uverbs/iw_cm/iw_cm_id.h"
 
@@ -56,13 +57,13 @@ class IwCmPort final : public rnic::IwCm {
         rnic::IwCmParameters parameters;  // until it connects
         enum class State { kConnecting, kAccepting, kEstablished } state{};
     };
-    // One of a listener's addresses.
-    struct Place {
+    // The kernel's listener at one of the places where a guest's listens.
+    struct KernelListener {
         uint64_t uid = 0;
         std::unique_ptr<IwCmId> cm_id;
     };
     struct Listener {
-        std::vector<Place> places;
+        std::vector<KernelListener> places;
     };
     // What events with a uid are about.
     struct Subject {
@@ -70,15 +71,9 @@ class IwCmPort final : public rnic::IwCm {
         bool listener = false;
         rnic::Endpoint local;  // of a listener, as the guest knows it
     };
-    // Where a listener listens: an address of the guest and the one that carries it.
-    struct Carried {
-        rnic::Gid guest;
-        rnic::Gid underlay;
-    };
-
-    Result<std::vector<Carried>> places_for(const rnic::Endpoint& local, bool ipv6_only);
-    Result<void> check_port(const Carried& place, uint16_t port);
-    Result<Place> listen_at(const Carried& place, uint16_t port, uint32_t backlog);
+    Result<std::vector<ListenPlace>> places_for(const rnic::Endpoint& local, bool ipv6_only);
+    Result<void> check_port(const ListenPlace& place, uint16_t port);
+    Result<KernelListener> listen_at(const ListenPlace& place, uint16_t port, uint32_t backlog);
     Result<void> check_free(uint32_t id);
 
     void run();

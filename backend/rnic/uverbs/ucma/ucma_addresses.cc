@@ -122,7 +122,7 @@ Result<UcmaFile::Path> UcmaFile::path_of(const UcmaId& id,
         return fitting ? path(*fitting, destination.ip) : fail(fitting.error());
     }
     // The kernel's id has an address already: one of the guest's that has the same.
-    for (const UcmaPlace& place : id.places) {
+    for (const ListenPlace& place : id.places) {
         if (place.underlay == *id.underlay_local) {
             return path(place.guest, destination.ip);
         }
@@ -288,7 +288,7 @@ Result<void> UcmaFile::listen_at_others(uint32_t id, UcmaId& what, uint32_t back
     if (!bound) {
         return fail(EADDRNOTAVAIL);
     }
-    for (const UcmaPlace& place : *places) {
+    for (const ListenPlace& place : *places) {
         if (place.underlay == *what.underlay_local) {
             continue;
         }
@@ -306,7 +306,7 @@ Result<void> UcmaFile::listen_at_others(uint32_t id, UcmaId& what, uint32_t back
     return {};
 }
 
-Result<uint32_t> UcmaFile::listen_at(const UcmaId& id, const UcmaPlace& place, uint16_t port,
+Result<uint32_t> UcmaFile::listen_at(const UcmaId& id, const ListenPlace& place, uint16_t port,
                                      uint32_t backlog) {
     if (auto allowed = port_.check_port(place, port); !allowed) {
         return fail(allowed.error());

@@ -160,7 +160,7 @@ Result<UcmaId> UcmaFile::requested(uint32_t request, const UcmaId& listener) {
     if (route->num_paths != 0) {
         std::ranges::copy(route->ib_route[0].dgid, peer.begin());
     }
-    const auto place = std::ranges::find(listener.places, local->ip, &UcmaPlace::underlay);
+    const auto place = std::ranges::find(listener.places, local->ip, &ListenPlace::underlay);
     if (place == listener.places.end()) {
         return fail(EADDRNOTAVAIL);
     }

@@ -90,7 +90,7 @@ class UcmaFile final : public rnic::UcmaFile {
     Result<void> resolve(uint32_t id, const std::optional<SocketAddress>& source,
                          const SocketAddress& destination, uint32_t timeout_ms);
     Result<void> join(const rdma_ucm_join_mcast& request, const SocketAddress& group, Call& call);
-    Result<uint32_t> listen_at(const UcmaId& id, const UcmaPlace& place, uint16_t port,
+    Result<uint32_t> listen_at(const UcmaId& id, const ListenPlace& place, uint16_t port,
                                uint32_t backlog);
     Result<void> listen_at_others(uint32_t id, UcmaId& what, uint32_t backlog);
 

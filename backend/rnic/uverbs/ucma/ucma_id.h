@@ -7,17 +7,12 @@
 #include <optional>
 #include <vector>
 
+#include "rnic/uverbs/addressing/listen_places.h"
 #include "rnic/uverbs/addressing/socket_address.h"
 
 namespace vrdma::uverbs {
 
 class UcmaFile;
-
-// Where a listener listens: an address of the guest and the one of the underlay that carries it.
-struct UcmaPlace {
-    rnic::Gid guest{};
-    rnic::Gid underlay{};
-};
 
 // What is known of one of a guest's ids.  The guest's id is the kernel's.
 struct UcmaId {
@@ -38,7 +33,7 @@ struct UcmaId {
     // where it is.  The kernel's id is at the first one.
     bool wildcard = false;
     bool ipv6_only = false;
-    std::vector<UcmaPlace> places;
+    std::vector<ListenPlace> places;
     // The kernel's ids at the other ones, once it listens.
     std::vector<uint32_t> others;
     // Options that those get as well, by name (RDMA_OPTION_ID_*).

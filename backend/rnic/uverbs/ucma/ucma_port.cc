@@ -10,12 +10,6 @@
 #include "rnic/uverbs/ucma/ucma_file.h"
 
 namespace vrdma::uverbs {
-namespace {
-
-// Ports below are for privileged services of the host (net.ipv4.ip_unprivileged_port_start).
-constexpr uint16_t kFirstUnprivilegedPort = 1024;
-
-}  // namespace
 
 UcmaPort::UcmaPort(std::string guest, GuestAddresses& addresses, const GuestQps& qps,
                    rnic::EventSink& sink, OpenRdmaCm open, std::shared_ptr<spdlog::logger> logger)
@@ -138,43 +132,16 @@ Result<void> UcmaPort::check_qp(const UcmaId& id, uint32_t qp_num) const {
     return {};
 }
 
-// For the unspecified address one place for each underlay GID, named by an address of the guest
-// that it stands for: the underlay GID itself if the guest has that, or else one of the same
-// family.
-Result<std::vector<UcmaPlace>> UcmaPort::places_for(const SocketAddress& local, bool ipv6_only) {
-    std::vector<rnic::Gid> wanted;
-    if (!is_zero(local.ip)) {
-        wanted.push_back(local.ip);
-    } else {
-        for (const rnic::Gid& own : addresses_.all()) {
-            const bool ipv4 = scope_of(own) == GidScope::kIpv4;
-            if (local.ipv6 ? !ipv6_only || !ipv4 : ipv4) {
-                wanted.push_back(own);
-            }
-        }
-    }
-    std::vector<UcmaPlace> places;
-    for (const rnic::Gid& guest : wanted) {
-        const auto underlay = addresses_.underlay_gid(guest);
-        if (!underlay) {
-            continue;
-        }
-        const auto same = std::ranges::find(places, *underlay, &UcmaPlace::underlay);
-        if (same == places.end()) {
-            places.push_back({guest, *underlay});
-        } else if (guest == *underlay || (scope_of(same->guest) != scope_of(*underlay) &&
-                                          scope_of(guest) == scope_of(*underlay))) {
-            same->guest = guest;
-        }
-    }
+Result<std::vector<ListenPlace>> UcmaPort::places_for(const SocketAddress& local, bool ipv6_only) {
+    auto places = listen_places(addresses_, local, ipv6_only);
     if (places.empty()) {
         return fail(EADDRNOTAVAIL);
     }
     return places;
 }
 
-Result<void> UcmaPort::check_port(const UcmaPlace& place, uint16_t port) {
-    if (port != 0 && port < kFirstUnprivilegedPort && place.guest != place.underlay) {
+Result<void> UcmaPort::check_port(const ListenPlace& place, uint16_t port) {
+    if (port != 0 && is_hosts_port(place, port)) {
         log_.warn(
             "{}: it cannot have port {} of {}, which is the host's too; add {} to the RNIC's "
             "netdev",

@@ -83,9 +83,9 @@ class UcmaPort {
     Result<void> check_qp(const UcmaId& id, uint32_t qp_num) const;
 
     // Where an id that is bound to an address of the guest is; EADDRNOTAVAIL.
-    Result<std::vector<UcmaPlace>> places_for(const SocketAddress& local, bool ipv6_only);
+    Result<std::vector<ListenPlace>> places_for(const SocketAddress& local, bool ipv6_only);
     // EACCES for a port that is the host's to give.
-    Result<void> check_port(const UcmaPlace& place, uint16_t port);
+    Result<void> check_port(const ListenPlace& place, uint16_t port);
 
     // An address of the underlay, for the kernel.
     SocketAddress in_underlay(const rnic::Gid& underlay, uint16_t port) const;

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rnic/uverbs/addressing/listen_places.h"
+
+#include <algorithm>
+
+namespace vrdma::uverbs {
+namespace {
+
+constexpr uint16_t kFirstUnprivilegedPort = 1024;
+
+std::vector<rnic::Gid> wanted_addresses(const GuestAddresses& addresses, const SocketAddress& local,
+                                        bool ipv6_only) {
+    if (!is_zero(local.ip)) {
+        return {local.ip};
+    }
+    std::vector<rnic::Gid> wanted = addresses.all();
+    std::erase_if(wanted, [&](const rnic::Gid& own) {
+        const bool ipv4 = scope_of(own) == GidScope::kIpv4;
+        return local.ipv6 ? ipv6_only && ipv4 : !ipv4;
+    });
+    return wanted;
+}
+
+// Whether `guest` is a better name for the place than the one that it has.
+bool fits_better(const ListenPlace& place, const rnic::Gid& guest) {
+    const GidScope scope = scope_of(place.underlay);
+    return guest == place.underlay || (scope_of(place.guest) != scope && scope_of(guest) == scope);
+}
+
+}  // namespace
+
+std::vector<ListenPlace> listen_places(GuestAddresses& addresses, const SocketAddress& local,
+                                       bool ipv6_only) {
+    std::vector<ListenPlace> places;
+    for (const rnic::Gid& guest : wanted_addresses(addresses, local, ipv6_only)) {
+        const auto underlay = addresses.underlay_gid(guest);
+        if (!underlay) {
+            continue;
+        }
+        const auto same = std::ranges::find(places, *underlay, &ListenPlace::underlay);
+        if (same == places.end()) {
+            places.push_back({guest, *underlay});
+        } else if (fits_better(*same, guest)) {
+            same->guest = guest;
+        }
+    }
+    return places;
+}
+
+bool is_hosts_port(const ListenPlace& place, uint16_t port) {
+    return port < kFirstUnprivilegedPort && place.guest != place.underlay;
+}
+
+}  // namespace vrdma::uverbs

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where a guest's listener listens.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "rnic/attributes.h"
+#include "rnic/uverbs/addressing/guest_addresses.h"
+#include "rnic/uverbs/addressing/socket_address.h"
+
+namespace vrdma::uverbs {
+
+// An address of the guest, and the underlay GID under which others reach it.
+struct ListenPlace {
+    rnic::Gid guest{};
+    rnic::Gid underlay{};
+};
+
+// The places of a listener at `local`, an address of the guest, or the unspecified address for all
+// that the guest has now: those of `local`'s family, or of both for IPv6 without `ipv6_only`, as
+// sockets do.  None when the guest has no such address, or the host RNIC no GID for it.
+//
+// No two places have the same underlay GID.  Where several addresses of the guest share one, the
+// place has the address that is the underlay GID itself, or else one of the same family, or else
+// the first.
+std::vector<ListenPlace> listen_places(GuestAddresses& addresses, const SocketAddress& local,
+                                       bool ipv6_only);
+
+// Whether the host gives this port at this place: ports below 1024 are for privileged services
+// (net.ipv4.ip_unprivileged_port_start), and the guest shares the address with the host.
+bool is_hosts_port(const ListenPlace& place, uint16_t port);
+
+}  // namespace vrdma::uverbs
