@@ -25,6 +25,18 @@ rnic::IwCmParameters parameters_of(const rdma_ucm_conn_param& param) {
             .private_data = {data.begin(), data.begin() + param.private_data_len}};
 }
 
+// An event of the connection `id`.
+rnic::IwCmEvent event_of(rnic::IwCmEvent::Type type, uint32_t id, Errno status = {},
+                         rnic::IwCmParameters parameters = {}) {
+    return {.type = type,
+            .id = id,
+            .request = 0,
+            .status = status,
+            .local = {},
+            .remote = {},
+            .parameters = std::move(parameters)};
+}
+
 // What the kernel reports is an errno, negative, or nothing.
 Errno status_of(const rdma_ucm_event_resp& event, int otherwise) {
     const auto status = static_cast<int32_t>(event.status);
@@ -37,10 +49,10 @@ IwCmPort::IwCmPort(std::string guest, GuestAddresses& addresses, rnic::EventSink
                    std::unique_ptr<RdmaCmFile> file, std::shared_ptr<spdlog::logger> logger)
     : guest_(std::move(guest)),
       addresses_(addresses),
-      sink_(sink),
       file_(std::move(file)),
       log_(std::move(logger)),
-      stop_(::eventfd(0, EFD_CLOEXEC)) {
+      stop_(::eventfd(0, EFD_CLOEXEC)),
+      queue_(sink) {
     if (!stop_) {
         throw std::system_error(errno, std::generic_category(), "connection manager");
     }
@@ -170,13 +182,11 @@ Result<void> IwCmPort::listen(uint32_t id, const rnic::Endpoint& local, uint32_t
 Result<void> IwCmPort::accept(uint32_t request, uint32_t id, const rnic::QueuePair& qp,
                               const rnic::IwCmParameters& parameters) {
     const std::lock_guard lock(mutex_);
-    const auto found = requests_.find(request);
-    if (found == requests_.end()) {
+    // Without success the request is rejected when this goes.
+    std::shared_ptr<IwCmId> cm_id = queue_.take_request(request);
+    if (cm_id == nullptr) {
         return fail(ECONNRESET);
     }
-    // Without success it is rejected when this goes.
-    std::shared_ptr<IwCmId> cm_id = std::move(found->second);
-    requests_.erase(found);
     if (auto free = check_free(id); !free) {
         return free;
     }
@@ -195,13 +205,8 @@ Result<void> IwCmPort::accept(uint32_t request, uint32_t id, const rnic::QueuePa
 
 Result<void> IwCmPort::reject(uint32_t request, const std::vector<std::byte>& private_data) {
     const std::lock_guard lock(mutex_);
-    const auto found = requests_.find(request);
-    if (found == requests_.end()) {
-        return fail(ECONNRESET);
-    }
-    auto rejected = found->second->reject(private_data);
-    requests_.erase(found);
-    return rejected;
+    const auto cm_id = queue_.take_request(request);
+    return cm_id == nullptr ? fail(ECONNRESET) : cm_id->reject(private_data);
 }
 
 void IwCmPort::close(uint32_t id) {
@@ -213,33 +218,12 @@ void IwCmPort::close(uint32_t id) {
         }
         listeners_.erase(listener);
     }
-    // Requests that the guest has not seen go; those that it has it may still accept.
-    std::erase_if(events_, [&](const rnic::IwCmEvent& event) {
-        if (event.id != id) {
-            return false;
-        }
-        if (event.type == rnic::IwCmEvent::Type::kRequest) {
-            requests_.erase(event.request);
-        }
-        return true;
-    });
+    queue_.forget(id);
 }
 
 std::optional<rnic::IwCmEvent> IwCmPort::next_event() {
     const std::lock_guard lock(mutex_);
-    if (events_.empty()) {
-        return std::nullopt;
-    }
-    rnic::IwCmEvent event = std::move(events_.front());
-    events_.pop_front();
-    return event;
-}
-
-void IwCmPort::push(rnic::IwCmEvent event) {
-    events_.push_back(std::move(event));
-    if (events_.size() == 1) {
-        sink_.async_event(rnic::AsyncEventType::kIwCm, rnic::kGuestPort);
-    }
+    return queue_.next_event();
 }
 
 void IwCmPort::run() {
@@ -288,23 +272,13 @@ void IwCmPort::requested(const rdma_ucm_event_resp& event) {
     if (!endpoints) {
         return;
     }
-    // A guest may lose requests, as when it ends a listener that they are on their way to.
-    if (requests_.size() >= kMaxRequests) {
-        const uint32_t oldest = requests_.begin()->first;
-        std::erase_if(events_, [&](const rnic::IwCmEvent& waiting) {
-            return waiting.type == rnic::IwCmEvent::Type::kRequest && waiting.request == oldest;
-        });
-        requests_.erase(requests_.begin());
-    }
-    const uint32_t request = next_request_++;
-    requests_[request] = std::move(cm_id);
-    push({.type = rnic::IwCmEvent::Type::kRequest,
-          .id = subject->second.id,
-          .request = request,
-          .status = {},
-          .local = subject->second.local,
-          .remote = endpoints->remote,
-          .parameters = parameters_of(event.param.conn)});
+    queue_.push_request(std::move(cm_id), {.type = rnic::IwCmEvent::Type::kRequest,
+                                           .id = subject->second.id,
+                                           .request = 0,
+                                           .status = {},
+                                           .local = subject->second.local,
+                                           .remote = endpoints->remote,
+                                           .parameters = parameters_of(event.param.conn)});
 }
 
 void IwCmPort::proceed(uint32_t id, Connection& connection, const rdma_ucm_event_resp& event) {
@@ -322,13 +296,8 @@ void IwCmPort::proceed(uint32_t id, Connection& connection, const rdma_ucm_event
             return;
         case CmEventType::kEstablished:
             connection.state = State::kEstablished;
-            push({.type = before == State::kConnecting ? Type::kReply : Type::kEstablished,
-                  .id = id,
-                  .request = 0,
-                  .status = {},
-                  .local = {},
-                  .remote = {},
-                  .parameters = parameters_of(event.param.conn)});
+            queue_.push(event_of(before == State::kConnecting ? Type::kReply : Type::kEstablished,
+                                 id, Errno{}, parameters_of(event.param.conn)));
             return;
         case CmEventType::kAddressError:
         case CmEventType::kRouteError:
@@ -344,13 +313,7 @@ void IwCmPort::proceed(uint32_t id, Connection& connection, const rdma_ucm_event
         case CmEventType::kDisconnected:
         case CmEventType::kDeviceRemoval:
             forget_connection(id);
-            push({.type = Type::kClosed,
-                  .id = id,
-                  .request = 0,
-                  .status = {},
-                  .local = {},
-                  .remote = {},
-                  .parameters = {}});
+            queue_.push(event_of(Type::kClosed, id));
             return;
         default:
             return;
@@ -382,13 +345,7 @@ void IwCmPort::begin_connect(uint32_t id, Connection& connection) {
 // The last event of a connection that never was.
 void IwCmPort::connect_failed(uint32_t id, Errno error) {
     forget_connection(id);
-    push({.type = rnic::IwCmEvent::Type::kReply,
-          .id = id,
-          .request = 0,
-          .status = error,
-          .local = {},
-          .remote = {},
-          .parameters = {}});
+    queue_.push(event_of(rnic::IwCmEvent::Type::kReply, id, error));
 }
 
 void IwCmPort::forget_connection(uint32_t id) {

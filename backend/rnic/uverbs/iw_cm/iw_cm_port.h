@@ -5,8 +5,6 @@
 #include <spdlog/logger.h>
 
 #include <cstdint>
-#include <deque>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -21,6 +19,7 @@
 #include "rnic/uverbs/addressing/listen_places.h"
 #include "rnic/uverbs/iw_cm/connect_threads.h"
 #include "rnic/uverbs/iw_cm/iw_cm_id.h"
+#include "rnic/uverbs/iw_cm/iw_cm_queue.h"
 
 namespace vrdma::uverbs {
 
@@ -30,7 +29,7 @@ class IwCmPort final : public rnic::IwCm {
   public:
     // What a guest may have at once.
     static constexpr size_t kMaxConnections = 8192;  // and as many listeners
-    static constexpr size_t kMaxRequests = 512;      // neither accepted nor rejected yet
+    static constexpr size_t kMaxRequests = IwCmQueue::kMaxRequests;
     static constexpr uint32_t kMaxBacklog = 128;
 
     // All referred to outlives the object.  Throws std::system_error when the kernel has no
@@ -84,11 +83,9 @@ class IwCmPort final : public rnic::IwCm {
     void begin_connect(uint32_t id, Connection& connection);
     void connect_failed(uint32_t id, Errno error);
     void forget_connection(uint32_t id);
-    void push(rnic::IwCmEvent event);
 
     const std::string guest_;
     GuestAddresses& addresses_;  // of the verbs' thread
-    rnic::EventSink& sink_;
     const std::shared_ptr<RdmaCmFile> file_;
     RateLimitedLog log_;  // of the verbs' thread
     FileDescriptor stop_;
@@ -97,10 +94,8 @@ class IwCmPort final : public rnic::IwCm {
     std::unordered_map<uint64_t, Subject> subjects_;
     std::unordered_map<uint32_t, Connection> connections_;
     std::unordered_map<uint32_t, Listener> listeners_;
-    std::map<uint32_t, std::unique_ptr<IwCmId>> requests_;  // the oldest first
-    std::deque<rnic::IwCmEvent> events_;
+    IwCmQueue queue_;
     uint64_t next_uid_ = 1;
-    uint32_t next_request_ = 0;
 
     ConnectThreads connect_threads_;
     std::thread thread_;  // last: it uses all of the above

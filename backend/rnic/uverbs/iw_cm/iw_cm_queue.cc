@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rnic/uverbs/iw_cm/iw_cm_queue.h"
+
+#include <utility>
+
+namespace vrdma::uverbs {
+
+void IwCmQueue::push(rnic::IwCmEvent event) {
+    events_.push_back(std::move(event));
+    if (events_.size() == 1) {
+        sink_.async_event(rnic::AsyncEventType::kIwCm, rnic::kGuestPort);
+    }
+}
+
+void IwCmQueue::push_request(std::unique_ptr<IwCmId> cm_id, rnic::IwCmEvent event) {
+    if (requests_.size() >= kMaxRequests) {
+        drop_oldest_request();
+    }
+    event.request = next_request_++;
+    requests_[event.request] = std::move(cm_id);
+    push(std::move(event));
+}
+
+void IwCmQueue::drop_oldest_request() {
+    const uint32_t oldest = requests_.begin()->first;
+    std::erase_if(events_, [&](const rnic::IwCmEvent& waiting) {
+        return waiting.type == rnic::IwCmEvent::Type::kRequest && waiting.request == oldest;
+    });
+    requests_.erase(requests_.begin());
+}
+
+std::unique_ptr<IwCmId> IwCmQueue::take_request(uint32_t request) {
+    const auto found = requests_.find(request);
+    if (found == requests_.end()) {
+        return nullptr;
+    }
+    auto cm_id = std::move(found->second);
+    requests_.erase(found);
+    return cm_id;
+}
+
+std::optional<rnic::IwCmEvent> IwCmQueue::next_event() {
+    if (events_.empty()) {
+        return std::nullopt;
+    }
+    rnic::IwCmEvent event = std::move(events_.front());
+    events_.pop_front();
+    return event;
+}
+
+void IwCmQueue::forget(uint32_t id) {
+    std::erase_if(events_, [&](const rnic::IwCmEvent& event) {
+        if (event.id != id) {
+            return false;
+        }
+        if (event.type == rnic::IwCmEvent::Type::kRequest) {
+            requests_.erase(event.request);
+        }
+        return true;
+    });
+}
+
+}  // namespace vrdma::uverbs

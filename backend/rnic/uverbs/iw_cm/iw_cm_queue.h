@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+
+#include "rnic/iw_cm.h"
+#include "rnic/uverbs/iw_cm/iw_cm_id.h"
+
+namespace vrdma::uverbs {
+
+// What one guest's connection manager has yet to take: events, and requests for connections that
+// it has neither accepted nor rejected.  One thread at a time.
+class IwCmQueue {
+  public:
+    static constexpr size_t kMaxRequests = 512;
+
+    // `sink` outlives the object, and learns of the first event of an empty queue.
+    explicit IwCmQueue(rnic::EventSink& sink) : sink_(sink) {}
+
+    void push(rnic::IwCmEvent event);
+
+    // Adds a request with its event, whose `request` is set here.
+    // Drops the oldest request when there are kMaxRequests: a guest may lose requests, as when it
+    // ends a listener that they are on their way to.
+    void push_request(std::unique_ptr<IwCmId> cm_id, rnic::IwCmEvent event);
+
+    // Takes a request out; null when there is none such.
+    std::unique_ptr<IwCmId> take_request(uint32_t request);
+
+    std::optional<rnic::IwCmEvent> next_event();
+
+    // Drops the events of a connection or a listener, and the requests that the guest has not
+    // seen.  It may still accept those that it has seen.
+    void forget(uint32_t id);
+
+  private:
+    void drop_oldest_request();
+
+    rnic::EventSink& sink_;
+    std::deque<rnic::IwCmEvent> events_;
+    std::map<uint32_t, std::unique_ptr<IwCmId>> requests_;  // the oldest first
+    uint32_t next_request_ = 0;
+};
+
+}  // namespace vrdma::uverbs
