@@ -39,6 +39,21 @@ std::optional<SocketAddress> get(const sockaddr* from) {
     return std::nullopt;
 }
 
+Result<SocketAddress> get_sized(const __kernel_sockaddr_storage& storage, uint16_t size) {
+    const auto address = get(storage);
+    if (!address) {
+        return fail(EAFNOSUPPORT);
+    }
+    if (size != size_of(*address)) {
+        return fail(EINVAL);
+    }
+    return *address;
+}
+
+uint16_t size_of(const SocketAddress& address) {
+    return address.ipv6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
+}
+
 uint16_t put(const SocketAddress& from, __kernel_sockaddr_storage& storage) {
     if (!from.ipv6) {
         sockaddr_in address{};

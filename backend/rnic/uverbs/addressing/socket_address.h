@@ -9,6 +9,7 @@
 #include <cstring>
 #include <optional>
 
+#include "result.h"
 #include "rnic/attributes.h"
 
 namespace vrdma::uverbs {
@@ -32,6 +33,14 @@ inline std::optional<SocketAddress> get(const __kernel_sockaddr_storage& storage
 inline std::optional<SocketAddress> get(const sockaddr_in6& field) {
     return get(reinterpret_cast<const sockaddr*>(&field));
 }
+
+// Reads a structure that has its size beside it.  EAFNOSUPPORT for another family than AF_INET and
+// AF_INET6: AF_IB, which names ports by GID and service id, is not forwarded, and librdmacm does
+// without when binding to it fails.  EINVAL for another size than the family's.
+Result<SocketAddress> get_sized(const __kernel_sockaddr_storage& storage, uint16_t size);
+
+// How many bytes the structure of the address's family has.
+uint16_t size_of(const SocketAddress& address);
 
 // Writes the structure of the address's family.  Returns its size, which the kernel wants to have
 // beside it.

@@ -16,12 +16,8 @@
 namespace vrdma::uverbs {
 namespace {
 
-// librdmacm takes two, of the path and of an alternative.
-constexpr size_t kMaxPaths = 2;
-
-// IBTA 1.4, 15.2.5.16 (PathRecord).
-constexpr size_t kPathDgid = 8;
-constexpr size_t kPathSgid = 24;
+// librdmacm takes two: the path and an alternative.
+constexpr size_t kMaxToldPaths = 2;
 
 // The guest's name of an end, with the kernel's port; nothing for an end that is not there.
 template <typename Field>
@@ -37,10 +33,7 @@ void put_end(const std::optional<SocketAddress>& name, Field& field) {
 
 uint16_t size_of_end(const __kernel_sockaddr_storage& storage) {
     const auto address = get(storage);
-    if (!address) {
-        return 0;
-    }
-    return address->ipv6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
+    return address ? size_of(*address) : 0;
 }
 
 // A GID of a path, where the kernel tells one.
@@ -127,7 +120,7 @@ Result<void> UcmaFile::query_path(const UcmaId& id, const rdma_ucm_query& reques
     }
     // The kernel fills in a path only where there is room for more than that.
     std::array<std::byte,
-               sizeof(rdma_ucm_query_path_resp) + kMaxPaths * sizeof(ib_path_rec_data) + 1>
+               sizeof(rdma_ucm_query_path_resp) + kMaxToldPaths * sizeof(ib_path_rec_data) + 1>
         bytes{};
     rdma_ucm_query kernel = request;
     kernel.response = reinterpret_cast<uintptr_t>(bytes.data());
@@ -137,7 +130,7 @@ Result<void> UcmaFile::query_path(const UcmaId& id, const rdma_ucm_query& reques
     }
     rdma_ucm_query_path_resp head;
     std::memcpy(&head, bytes.data(), sizeof(head));
-    const size_t paths = std::min<size_t>(head.num_paths, kMaxPaths);
+    const size_t paths = std::min<size_t>(head.num_paths, kMaxToldPaths);
     for (size_t i = 0; i < paths; ++i) {
         const auto record = std::span(bytes).subspan(sizeof(head) + i * sizeof(ib_path_rec_data) +
                                                      offsetof(ib_path_rec_data, path_rec));

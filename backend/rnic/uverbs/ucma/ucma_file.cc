@@ -4,7 +4,6 @@
 #include <rdma/ib_user_ioctl_verbs.h>
 
 #include <algorithm>
-#include <vector>
 
 #include "rnic/uverbs/kernel/rdma_cm.h"
 #include "rnic/uverbs/ucma/ucma_port.h"
@@ -40,26 +39,6 @@ Result<uint8_t> qp_type_of(const rdma_ucm_create_id& request) {
             return fail(EINVAL);
     }
 }
-
-size_t length_of_option(uint32_t name) {
-    switch (name) {
-        case RDMA_OPTION_ID_TOS:
-        case RDMA_OPTION_ID_ACK_TIMEOUT:
-            return sizeof(uint8_t);
-        case RDMA_OPTION_ID_REUSEADDR:
-        case RDMA_OPTION_ID_AFONLY:
-            return sizeof(int);
-        default:
-            return 0;
-    }
-}
-
-// Of the primary path, its reverse, and the alternatives of both; librdmacm gives no more.
-constexpr size_t kMaxPaths = 6;
-
-// IBTA 1.4, 15.2.5.16 (PathRecord).
-constexpr size_t kPathDgid = 8;
-constexpr size_t kPathSgid = 24;
 
 }  // namespace
 
@@ -241,77 +220,6 @@ Result<void> UcmaFile::migrate_id(const rdma_ucm_migrate_id& request, Call& call
     port_.watch().arm(host_->fd(), init_.handle);
     answer(call, rdma_ucm_migrate_resp{.events_reported = events - (*id)->hidden_events});
     return {};
-}
-
-Result<void> UcmaFile::set_option(const rdma_ucm_set_option& request, Call& call) {
-    const auto id = port_.find(*this, request.id);
-    if (!id) {
-        return fail(id.error());
-    }
-    if (call.rest.size() != request.optlen) {
-        return fail(EINVAL);
-    }
-    switch (request.level) {
-        case RDMA_OPTION_ID:
-            return set_id_option(**id, request, call.rest);
-        case RDMA_OPTION_IB:
-            return request.optname == RDMA_OPTION_IB_PATH ? set_ib_path(**id, request, call.rest)
-                                                          : fail(EOPNOTSUPP);
-        default:
-            return fail(EOPNOTSUPP);
-    }
-}
-
-// `value` is a private copy.
-Result<void> UcmaFile::set_kernel_option(uint32_t id, uint32_t level, uint32_t name,
-                                         std::span<const std::byte> value) {
-    rdma_ucm_set_option kernel{};
-    kernel.optval = reinterpret_cast<uintptr_t>(value.data());
-    kernel.id = id;
-    kernel.level = level;
-    kernel.optname = name;
-    kernel.optlen = static_cast<uint32_t>(value.size());
-    return uverbs::execute(*host_, RDMA_USER_CM_CMD_SET_OPTION, kernel);
-}
-
-Result<void> UcmaFile::set_id_option(UcmaId& id, const rdma_ucm_set_option& request,
-                                     std::span<const std::byte> value) {
-    const size_t length = length_of_option(request.optname);
-    if (length == 0) {
-        return fail(EOPNOTSUPP);
-    }
-    if (value.size() != length) {
-        return fail(EINVAL);
-    }
-    if (auto set = set_kernel_option(request.id, RDMA_OPTION_ID, request.optname, value); !set) {
-        return set;
-    }
-    if (request.optname == RDMA_OPTION_ID_AFONLY) {
-        id.ipv6_only =
-            std::ranges::any_of(value, [](std::byte byte) { return byte != std::byte{0}; });
-    }
-    id.options[request.optname].assign(value.begin(), value.end());
-    return {};
-}
-
-// The path is the guest's but for its ends, which the kernel would believe.
-Result<void> UcmaFile::set_ib_path(const UcmaId& id, const rdma_ucm_set_option& request,
-                                   std::span<const std::byte> value) {
-    if (value.empty() || value.size() % sizeof(ib_path_rec_data) != 0 ||
-        value.size() > kMaxPaths * sizeof(ib_path_rec_data) || !id.underlay_remote) {
-        return fail(EINVAL);
-    }
-    std::vector<ib_path_rec_data> paths(value.size() / sizeof(ib_path_rec_data));
-    std::memcpy(paths.data(), value.data(), value.size());
-    for (ib_path_rec_data& path : paths) {
-        const auto record = std::as_writable_bytes(std::span(path.path_rec));
-        std::ranges::copy(std::as_bytes(std::span(*id.underlay_remote)),
-                          record.subspan(kPathDgid).begin());
-        std::ranges::copy(std::as_bytes(std::span(*id.underlay_local)),
-                          record.subspan(kPathSgid).begin());
-    }
-    return set_kernel_option(request.id, RDMA_OPTION_IB, RDMA_OPTION_IB_PATH,
-                             std::as_bytes(std::span(paths)));
 }
 
 }  // namespace vrdma::uverbs

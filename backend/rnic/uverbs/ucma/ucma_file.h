@@ -19,6 +19,10 @@ namespace vrdma::uverbs {
 
 class UcmaPort;
 
+// Where the GIDs are in a path record (IBTA 1.4, 15.2.5.16), in bytes.
+inline constexpr size_t kPathDgid = 8;
+inline constexpr size_t kPathSgid = 24;
+
 // A guest's file of the connection manager's user interface, in front of one of the host's.  What
 // passes is checked and translated: addresses, queue pair numbers, GID indexes; everything else
 // is between the guest and the kernel.
@@ -59,8 +63,11 @@ class UcmaFile final : public rnic::UcmaFile {
     // ucma_file.cc: ids
     Result<void> create_id(const rdma_ucm_create_id& request, Call& call);
     Result<void> destroy_id(const rdma_ucm_destroy_id& request, Call& call);
+    // Destroys an id of the kernel's.  Returns how many events of it were reported.
     Result<uint32_t> destroy(uint32_t id);
     Result<void> migrate_id(const rdma_ucm_migrate_id& request, Call& call);
+
+    // ucma_options.cc
     Result<void> set_option(const rdma_ucm_set_option& request, Call& call);
     Result<void> set_kernel_option(uint32_t id, uint32_t level, uint32_t name,
                                    std::span<const std::byte> value);
@@ -72,12 +79,11 @@ class UcmaFile final : public rnic::UcmaFile {
     // ucma_addresses.cc
     Result<void> bind_ip(const rdma_ucm_bind_ip& request, Call& call);
     Result<void> bind(const rdma_ucm_bind& request, Call& call);
+    Result<void> bind_id(uint32_t id, const SocketAddress& local);
     Result<void> resolve_ip(const rdma_ucm_resolve_ip& request, Call& call);
     Result<void> resolve_addr(const rdma_ucm_resolve_addr& request, Call& call);
-    Result<void> join_ip_mcast(const rdma_ucm_join_ip_mcast& request, Call& call);
-    Result<void> join_mcast(const rdma_ucm_join_mcast& request, Call& call);
-    Result<void> leave_mcast(const rdma_ucm_destroy_id& request, Call& call);
-    Result<void> listen(const rdma_ucm_listen& request, Call& call);
+    Result<void> resolve(uint32_t id, const std::optional<SocketAddress>& source,
+                         const SocketAddress& destination, uint32_t timeout_ms);
     struct Path {
         rnic::Gid source{};  // the guest's
         rnic::Gid underlay_source{};
@@ -86,13 +92,19 @@ class UcmaFile final : public rnic::UcmaFile {
     Result<Path> path(const rnic::Gid& source, const rnic::Gid& destination);
     Result<Path> path_of(const UcmaId& id, const std::optional<SocketAddress>& source,
                          const SocketAddress& destination);
-    Result<void> bind_id(uint32_t id, const SocketAddress& local);
-    Result<void> resolve(uint32_t id, const std::optional<SocketAddress>& source,
-                         const SocketAddress& destination, uint32_t timeout_ms);
+
+    // ucma_mcast.cc
+    Result<void> join_ip_mcast(const rdma_ucm_join_ip_mcast& request, Call& call);
+    Result<void> join_mcast(const rdma_ucm_join_mcast& request, Call& call);
     Result<void> join(const rdma_ucm_join_mcast& request, const SocketAddress& group, Call& call);
+    Result<void> leave_mcast(const rdma_ucm_destroy_id& request, Call& call);
+
+    // ucma_listen.cc
+    Result<void> listen(const rdma_ucm_listen& request, Call& call);
+    Result<void> listen_at_others(uint32_t id, UcmaId& what, uint32_t backlog);
     Result<uint32_t> listen_at(const UcmaId& id, const ListenPlace& place, uint16_t port,
                                uint32_t backlog);
-    Result<void> listen_at_others(uint32_t id, UcmaId& what, uint32_t backlog);
+    void destroy_others(UcmaId& what);
 
     // ucma_connections.cc
     Result<void> resolve_route(const rdma_ucm_resolve_route& request, Call& call);
@@ -102,7 +114,7 @@ class UcmaFile final : public rnic::UcmaFile {
     Result<void> disconnect(const rdma_ucm_disconnect& request, Call& call);
     Result<void> notify(const rdma_ucm_notify& request, Call& call);
     Result<void> get_event(const rdma_ucm_get_event& request, Call& call);
-    // False for one that the guest does not get.
+    // False for an event that the guest does not get.
     bool translate(rdma_ucm_event_resp& event);
     bool admit(uint32_t request, uint32_t listener);
     Result<UcmaId> requested(uint32_t request, const UcmaId& listener);

@@ -5,7 +5,7 @@
 
 #include "rnic/rnic.h"
 #include "rnic/uverbs/verbs/context_state.h"
-#include "rnic/uverbs/verbs/region_memory.h"
+#include "rnic/uverbs/verbs/mr.h"
 
 namespace vrdma::uverbs {
 

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where ids listen: the kernel's id listens at one address, a guest's at all that it has.
+#include <algorithm>
+
+#include "rnic/uverbs/kernel/rdma_cm.h"
+#include "rnic/uverbs/ucma/ucma_file.h"
+#include "rnic/uverbs/ucma/ucma_port.h"
+
+namespace vrdma::uverbs {
+
+Result<void> UcmaFile::listen(const rdma_ucm_listen& request, Call&) {
+    const auto found = port_.find(*this, request.id);
+    if (!found) {
+        return fail(found.error());
+    }
+    UcmaId& what = **found;
+    const uint32_t backlog = request.backlog == 0
+                                 ? UcmaPort::kMaxBacklog
+                                 : std::min(request.backlog, UcmaPort::kMaxBacklog);
+    if (!what.local) {
+        // As rdma_listen() of the kernel does it, of the addresses that are the guest's.
+        SocketAddress any;
+        any.ip[10] = any.ip[11] = 0xff;
+        if (auto bound = bind_id(request.id, any); !bound) {
+            return bound;
+        }
+    }
+    if (what.wildcard && what.others.empty()) {
+        if (auto others = listen_at_others(request.id, what, backlog); !others) {
+            return others;
+        }
+    }
+    auto listening = uverbs::execute(*host_, RDMA_USER_CM_CMD_LISTEN,
+                                     rdma_ucm_listen{.id = request.id, .backlog = backlog});
+    if (!listening) {
+        destroy_others(what);
+    }
+    return listening;
+}
+
+void UcmaFile::destroy_others(UcmaId& what) {
+    for (const uint32_t other : what.others) {
+        (void)destroy(other);
+    }
+    what.others.clear();
+}
+
+// The kernel's id listens at one address only, and the guest may have several.
+Result<void> UcmaFile::listen_at_others(uint32_t id, UcmaId& what, uint32_t backlog) {
+    // Those that the guest has now.
+    auto places = port_.places_for(*what.local, what.ipv6_only);
+    if (!places) {
+        return fail(places.error());
+    }
+    rdma_ucm_query query{};
+    query.id = id;
+    const auto route = ask<rdma_ucm_query_route_resp>(*host_, RDMA_USER_CM_CMD_QUERY_ROUTE, query);
+    const auto bound = route ? get(route->src_addr) : std::nullopt;
+    if (!bound) {
+        return fail(EADDRNOTAVAIL);
+    }
+    for (const ListenPlace& place : *places) {
+        if (place.underlay == *what.underlay_local) {
+            continue;
+        }
+        const auto other = listen_at(what, place, bound->port, backlog);
+        if (!other) {
+            destroy_others(what);
+            return fail(other.error());
+        }
+        what.others.push_back(*other);
+    }
+    what.places = std::move(*places);
+    return {};
+}
+
+Result<uint32_t> UcmaFile::listen_at(const UcmaId& id, const ListenPlace& place, uint16_t port,
+                                     uint32_t backlog) {
+    if (auto allowed = port_.check_port(place, port); !allowed) {
+        return fail(allowed.error());
+    }
+    rdma_ucm_create_id create{};
+    create.uid = id.key;
+    create.ps = id.port_space;
+    create.qp_type = id.qp_type;
+    const auto made = ask<rdma_ucm_create_id_resp>(*host_, RDMA_USER_CM_CMD_CREATE_ID, create);
+    if (!made) {
+        return fail(made.error());
+    }
+    const auto done = [&]() -> Result<void> {
+        for (const auto& [name, value] : id.options) {
+            if (auto set = set_kernel_option(made->id, RDMA_OPTION_ID, name, value); !set) {
+                return set;
+            }
+        }
+        rdma_ucm_bind bind{};
+        bind.id = made->id;
+        bind.addr_size = put(port_.in_underlay(place.underlay, port), bind.addr);
+        if (auto bound = uverbs::execute(*host_, RDMA_USER_CM_CMD_BIND, bind); !bound) {
+            return bound;
+        }
+        return uverbs::execute(*host_, RDMA_USER_CM_CMD_LISTEN,
+                               rdma_ucm_listen{.id = made->id, .backlog = backlog});
+    }();
+    if (!done) {
+        (void)destroy(made->id);
+        return fail(done.error());
+    }
+    return made->id;
+}
+
+}  // namespace vrdma::uverbs
