@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Commands of the connection manager's interface from a hostile guest, with events and requests
-// in between.  The kernel's side is a fake that throws when it is asked for what a kernel does not
-// have, and what reaches it must be of the underlay.
+// in between.  The kernel's side is a fake that throws when it is asked for an object that a kernel
+// does not have.  All addresses that reach it must be of the underlay.
 #include <spdlog/sinks/null_sink.h>
 
 #include <algorithm>
@@ -29,7 +29,7 @@ class NoSink final : public rnic::EventSink {
     void async_event(rnic::AsyncEventType, uint32_t) override {}
 };
 
-constexpr uint32_t kEvents = 20;  // more than there are of them
+constexpr uint32_t kEvents = 20;  // more numbers than there are events
 constexpr size_t kFiles = 2;
 
 class Input {
@@ -107,7 +107,7 @@ class Machine {
                 .value();
     }
 
-    // Something of one of the kernel's ids.
+    // Reports an event or a request of one of the kernel's ids.
     void happen(Input& input) {
         if (cm_.ids().empty()) return;
         auto entry = cm_.ids().begin();
@@ -118,12 +118,13 @@ class Machine {
             auto peer = gid("10.9.0.5");
             peer[13] = input.byte();  // another network, mostly
             cm_.request(what.source.ip, what.source.port, peer);
-        } else if (what.uid != 0 && event != kConnectRequestEvent) {  // that has an id of its own
+        } else if (what.uid != 0 &&
+                   event != kConnectRequestEvent) {  // a request has an id of its own
             cm_.report(event, id);
         }
     }
 
-    // What the kernel has is of the underlay.
+    // The kernel has addresses of the underlay only.
     void check() const {
         const GidPrefix underlay = *parse_gid_prefix("10.9.0.0/24");
         for (const auto& [id, what] : cm_.ids()) {

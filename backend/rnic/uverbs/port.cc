@@ -37,7 +37,7 @@ Result<void> UverbsPort::add_gid(uint32_t index, const rnic::Gid& gid, uint32_t 
         return fail(EOPNOTSUPP);
     }
     if (state_.rnic->vendor.transport == Transport::kIwarp) {
-        // Addresses are addresses: what is said of RoCE's holds for them too.
+        // An iWARP address is judged as one of RoCE v2: both are IP addresses.
         return type == VRDMA_GID_TYPE_IWARP
                    ? state_.addresses->add_gid(index, gid, VRDMA_GID_TYPE_ROCE_V2)
                    : fail(EOPNOTSUPP);

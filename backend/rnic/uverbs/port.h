@@ -30,8 +30,8 @@ class UverbsPort final : public rnic::Port {
   private:
     const std::function<rnic::PortAttributes()> query_;
     PortState state_;
-    std::unique_ptr<IwCmPort> iw_cm_;  // iWARP with connections
-    std::unique_ptr<UcmaPort> ucma_;   // RoCE with connections
+    std::unique_ptr<IwCmPort> iw_cm_;  // for iWARP with connections, else null
+    std::unique_ptr<UcmaPort> ucma_;   // for RoCE with connections, else null
     const LiveCount count_;
     const SinkList::Entry sink_;
 };

@@ -52,7 +52,7 @@ const VendorEntry& vendor_of(const HostRnic& host) {
     return *vendor;
 }
 
-// The daemon's own context, for what concerns the RNIC as a whole.
+// The daemon's own context, for events and queries of the RNIC as a whole.
 struct OwnContext {
     std::unique_ptr<UverbsFile> file;
     FileDescriptor async_events;
@@ -151,7 +151,7 @@ class UverbsRnic final : public rnic::Rnic {
     const std::shared_ptr<RnicState> state_;
     const std::shared_ptr<HostGidTable> gids_;
     const rnic::DeviceAttributes attributes_;
-    std::mutex file_mutex_;             // file_
+    std::mutex file_mutex_;             // guards file_
     std::unique_ptr<UverbsFile> file_;  // null once the RNIC is being removed
     RnicMonitor monitor_;               // last: it uses all of the above
 };
@@ -188,7 +188,7 @@ rnic::PortAttributes UverbsRnic::query_port() {
         }
     }
     if (attributes.state == 0) {
-        // Gone or going: a port that is down, of the least that there can be.
+        // The RNIC is gone or going: the port is down, with the least values that there can be.
         attributes.state = IBV_PORT_DOWN;
         attributes.max_mtu = IBV_MTU_256;
         attributes.active_mtu = IBV_MTU_256;
@@ -205,15 +205,16 @@ void UverbsRnic::removed() {
         "loses what it has there; restart vrdmad when the RNIC is back",
         name_);
     {
-        // The kernel waits for all files of the device.
+        // The kernel waits until all files of the device are closed.
         const std::lock_guard lock(file_mutex_);
         file_.reset();
     }
     state_->sinks.report(rnic::AsyncEventType::kDeviceFatal, 0);
 }
 
-// Without, applications can connect the queue pairs of a RoCE RNIC by themselves; an iWARP RNIC
-// is of little use, but its queues and regions work.
+// Looks for the kernel's connection manager.  Without it, applications can connect the queue pairs
+// of a RoCE RNIC by themselves.  An iWARP RNIC is of little use then, but its queues and regions
+// work.
 void find_connections(const UverbsConfig& config, const HostRnic& host, HostAccess& access,
                       spdlog::logger& logger) {
     if (const auto file = open_kernel_rdma_cm(); !file) {
@@ -229,8 +230,8 @@ void find_connections(const UverbsConfig& config, const HostRnic& host, HostAcce
     }
     const std::string netdev = query_netdev(host.name, config.port);
     if (netdev.empty()) {
-        logger.warn("{}: guests cannot make connections: its port {} has no netdev", host.name,
-                    config.port);
+        logger.warn("{}: guests cannot make connections: the RNIC's port {} has no netdev",
+                    host.name, config.port);
     } else {
         access.open_rdma_cm = open_kernel_rdma_cm;
         access.addresses = [netdev] { return addresses_of_netdev(netdev); };

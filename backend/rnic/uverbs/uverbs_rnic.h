@@ -22,29 +22,29 @@
 namespace vrdma::uverbs {
 
 struct UverbsConfig {
-    uint32_t port = 1;  // of the host RNIC
-    // How long a guest's worker without work keeps looking before it sleeps.
+    uint32_t port = 1;  // the host RNIC's
+    // A guest's worker without work keeps looking for so long before it sleeps.
     std::chrono::microseconds spin{50};
     AddressRules addresses;
 };
 
-// Throws HostRnicError when the guests cannot be given this RNIC; what() says why, and what
-// would be needed.
+// Makes the RNIC that guests share.  Throws HostRnicError when guests cannot be given this RNIC;
+// what() says why, and what would be needed.
 std::unique_ptr<rnic::Rnic> make_uverbs_rnic(const UverbsConfig& config, const HostRnic& host,
                                              std::shared_ptr<spdlog::logger> logger);
 
-// What make_uverbs_rnic() finds on the host.
+// The means by which make_uverbs_rnic() reaches the host.
 struct HostAccess {
     std::unique_ptr<UverbsDevice> device;
     std::unique_ptr<RemovalSource> removal;
     std::filesystem::path sysfs = "/sys";
-    // How to open the connection manager, if there is one.
+    // Opens the connection manager; none without one.
     OpenRdmaCm open_rdma_cm = nullptr;
-    // For iWARP: which addresses its connections can have.
+    // Reads which addresses the connections of an iWARP RNIC can have.
     HostGidTable::Read addresses = nullptr;
 };
 
-// The same with other means: for tests.
+// As above, with other means; for tests.
 std::unique_ptr<rnic::Rnic> make_uverbs_rnic(const UverbsConfig& config, const HostRnic& host,
                                              HostAccess access,
                                              std::shared_ptr<spdlog::logger> logger);

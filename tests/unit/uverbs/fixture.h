@@ -25,7 +25,7 @@
 
 namespace vrdma::uverbs {
 
-// What a guest was told, for tests that wait for it.
+// Keeps the events that a guest was told, for tests that wait for them.
 class FakeSink : public rnic::EventSink {
   public:
     using Completion = std::pair<uint32_t, uint32_t>;  // vector, CQ
@@ -79,7 +79,7 @@ class FakeRemoval : public RemovalSource {
     std::shared_ptr<Switch> by_;
 };
 
-// An RNIC on a kernel that only remembers, rxe's if not said otherwise.
+// An RNIC on a kernel that only remembers commands.  It is rxe's unless the test says otherwise.
 class UverbsTest : public testing::Test {
   protected:
     explicit UverbsTest(uint32_t driver_id = RDMA_DRIVER_RXE, uint32_t abi_version = 2) {
@@ -116,7 +116,7 @@ class UverbsTest : public testing::Test {
     std::unique_ptr<rnic::Rnic> rnic;
 };
 
-// Private bytes of a verb.
+// The private bytes of a verb.
 struct TestUdata {
     explicit TestUdata(size_t in_size = 0, size_t out_size = 0) : in(in_size), out(out_size) {}
     rnic::Udata udata() { return {.in = in, .out = out}; }
@@ -189,11 +189,11 @@ class Doorbells {
     vrdma_doorbell_area* area() { return area_.get(); }
     int notify_fd() const { return notify_.get(); }
 
-    // True when the driver had to notify.
+    // Rings as the driver does.  Returns true when the driver had to notify.
     bool ring_qp(uint32_t handle) { return ring(area_->qp, handle); }
     bool ring_cq(uint32_t handle) { return ring(area_->cq, handle); }
 
-    // What the driver does to arm; true when it has to ring.
+    // Arms as the driver does.  Returns true when the driver has to ring.
     bool arm(uint32_t handle, uint32_t bits, uint32_t watched) {
         const uint32_t old = std::atomic_ref(area_->cq_arm[handle]).fetch_or(bits);
         return (old & watched) == 0;
@@ -219,7 +219,7 @@ class Doorbells {
     FileDescriptor notify_{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
 };
 
-// Waits for what another thread does; false after half a minute.
+// Waits until another thread has made the condition true.  Returns false after half a minute.
 template <typename Condition>
 bool eventually(const Condition& condition) {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The RNIC as a whole: what it is, and why there may be none.
+// The RNIC as a whole, and the reasons why there may be none.
 #include <endian.h>
 #include <gmock/gmock.h>
 #include <infiniband/verbs.h>
@@ -16,7 +16,7 @@ using testing::HasSubstr;
 
 class UverbsRnicTest : public UverbsTest {
   protected:
-    // Why there is no RNIC.
+    // Says why there is no RNIC.
     std::string refusal() {
         try {
             make_rnic();

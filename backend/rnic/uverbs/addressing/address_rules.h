@@ -12,22 +12,22 @@
 
 namespace vrdma::uverbs {
 
-// Where peers are that are not guests of this daemon, or are on another RNIC.
+// Where a peer is that is no guest of this daemon, or a guest on another RNIC.
 struct Peer {
-    std::string network;           // whose guests may reach it
+    std::string network;           // the guests of this network may reach the peer
     GidPrefix gid;                 // as the guests name it
-    std::optional<rnic::Gid> via;  // the GID of the RNIC that carries it; none: its own GID
+    std::optional<rnic::Gid> via;  // its underlay GID; none: the GID itself
 };
 
 // What is configured for one guest.
 struct GuestRules {
     std::string network;  // guests of different networks do not know each other's GIDs
-    // The GIDs that it may use besides link-local ones.  Empty: any.
+    // The GIDs that the guest may use besides link-local ones.  Empty: any.
     std::vector<GidPrefix> gids;
 };
 
 struct AddressRules {
-    std::optional<uint32_t> gid_index;  // of the host RNIC: the default source GID
+    std::optional<uint32_t> gid_index;  // the default source GID, by its index in the host RNIC
     std::vector<Peer> peers;
     std::map<std::string, GuestRules> guests;  // by name; without an entry: GuestRules{}
 };

@@ -13,7 +13,7 @@
 
 namespace vrdma::uverbs {
 
-// What can stand as source and destination of one packet together.
+// GIDs of one scope can be the source and the destination of one packet.
 enum class GidScope { kIpv4, kIpv6, kIpv6LinkLocal };
 
 GidScope scope_of(const rnic::Gid& gid);
@@ -21,13 +21,13 @@ GidScope scope_of(const rnic::Gid& gid);
 bool is_zero(const rnic::Gid& gid);
 bool is_multicast(const rnic::Gid& gid);
 
-// "10.77.0.3", "fd00::3".
+// The address as text: "10.77.0.3", "fd00::3".
 std::string to_string(const rnic::Gid& gid);
 
-// An IPv4 or IPv6 address.
+// Reads an IPv4 or IPv6 address.  None when the text is neither.
 std::optional<rnic::Gid> parse_gid(std::string_view text);
 
-// The GIDs that share the first `length` bits with `gid`, whose other bits are zero.
+// The GIDs that share the first `length` bits with `gid`.  The other bits of `gid` are zero.
 struct GidPrefix {
     rnic::Gid gid{};
     uint8_t length = 128;
@@ -37,7 +37,7 @@ struct GidPrefix {
     auto operator<=>(const GidPrefix&) const = default;
 };
 
-// "10.77.0.0/24", "fd00::/8", or an address alone.  Bits after the prefix must be zero.
+// Reads "10.77.0.0/24", "fd00::/8", or an address alone.  Bits after the prefix must be zero.
 std::optional<GidPrefix> parse_gid_prefix(std::string_view text);
 
 std::string to_string(const GidPrefix& prefix);

@@ -13,8 +13,8 @@
 namespace vrdma::uverbs {
 
 // Which network has which multicast group of one RNIC.  Groups go into the underlay by their own
-// names, so guests of two networks that used the same one would hear each other: the network
-// that used it first has it until its last user is gone.  Any thread.
+// names, so guests of two networks that used one group would hear each other.  The network that
+// used a group first has it until its last user is gone.  Any thread.
 class GroupLeases {
   public:
     // One user of a group, a queue pair or an address handle.
@@ -35,7 +35,7 @@ class GroupLeases {
         const rnic::Gid group_;
     };
 
-    // EADDRINUSE while guests of another network use the group.
+    // Counts one more user.  EADDRINUSE while guests of another network use the group.
     Result<Lease> use(const std::string& network, const rnic::Gid& group);
 
   private:
@@ -44,7 +44,7 @@ class GroupLeases {
         uint64_t users = 0;
     };
 
-    std::mutex mutex_;
+    std::mutex mutex_;  // guards groups_
     std::map<rnic::Gid, Group> groups_;
 };
 

@@ -11,7 +11,7 @@
 namespace vrdma::uverbs {
 namespace {
 
-// When the guest leaves it open: enough for any data centre, and what the kernel's IP uses.
+// For guests that leave it open.  It is enough for any data centre, and the kernel's IP uses it.
 constexpr uint8_t kDefaultHopLimit = 64;
 
 constexpr uint32_t kFlowLabelMask = 0xfffff;  // 20 bits, IBTA 1.4, 8.3
@@ -53,18 +53,23 @@ Result<void> GuestAddresses::add_gid(uint32_t index, const rnic::Gid& gid, uint3
     const auto covers = [&](const GidPrefix& prefix) { return prefix.contains(gid); };
     if (!allowed.empty() && scope_of(gid) != GidScope::kIpv6LinkLocal &&
         std::ranges::none_of(allowed, covers)) {
-        gid_log_.warn("{}: the address {} is not among the 'gids' of its [[vm]]; it cannot use it",
-                      guest_, to_string(gid));
+        gid_log_.warn(
+            "{}: the address {} is not among the 'gids' of its [[vm]]; the guest cannot "
+            "use it",
+            guest_, to_string(gid));
         return fail(EACCES);
     }
     const std::string owner = map_->claim(guest_, gid);
     if (owner != guest_ && scope_of(gid) != GidScope::kIpv6LinkLocal) {
-        // No error: the guest's kernel would never try again, also when the other lets go.
+        // This is no error: the guest's kernel would never try again, not even when the owner lets
+        // go.
         gid_log_.warn(
-            "{}: the address {} belongs to the guest '{}'; it cannot use it as long as that has it",
+            "{}: the address {} belongs to the guest '{}'; this guest cannot use it as long as "
+            "that one has it",
             guest_, to_string(gid), owner);
     }
-    // Claimed before the old one is released: replacing a GID by itself keeps its place.
+    // The new GID is claimed before the old one is released, so that replacing a GID by itself
+    // keeps its place.
     if (const auto old = gids_.find(index); old != gids_.end()) {
         map_->release(guest_, old->second);
     }
@@ -113,7 +118,7 @@ Result<rnic::Gid> GuestAddresses::source_for(const rnic::Gid& destination) const
 Result<rnic::Gid> GuestAddresses::name_of(const rnic::Gid& source, const rnic::Gid& underlay) {
     auto name = map_->name_of(guest_, source, underlay);
     if (!name) {
-        path_log_.warn("{}: it is not connected with {}: {}", guest_, to_string(underlay),
+        path_log_.warn("{}: the guest is not connected with {}: {}", guest_, to_string(underlay),
                        name.error().reason);
         return fail(name.error().error);
     }

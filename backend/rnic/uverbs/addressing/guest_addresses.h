@@ -39,32 +39,32 @@ class GuestAddresses {
     // Every address that the guest has.
     std::vector<rnic::Gid> all() const;
 
-    // The way from an address of the guest, for RNICs that connect by IP addresses; errors as
-    // of underlay(), and EADDRNOTAVAIL when the guest does not have the source.
+    // The path from an address of the guest, for connection managers, which know IP addresses.
+    // Errors: underlay()'s, and EADDRNOTAVAIL when the guest does not have the source.
     Result<UnderlayPath> path(const rnic::Gid& source, const rnic::Gid& destination);
-    // The same to a multicast group.
+    // As path(), to a multicast group.
     Result<UnderlayPath> path_to_group(const rnic::Gid& source, const rnic::Gid& group);
 
-    // The address of the host RNIC under which others reach this one of the guest; none when
-    // the guest does not have it, or another guest has it first.
+    // The underlay GID of an address of the guest: the GID of the host RNIC by which others reach
+    // it.  None when the guest does not have the address, or another guest claimed it first.
     std::optional<rnic::Gid> underlay_gid(const rnic::Gid& gid);
 
-    // The address of the guest from which it would talk to `destination`, when it leaves that
-    // open: one of the same scope, that with most leading bits in common.  EADDRNOTAVAIL when
-    // there is none.
+    // The address from which the guest would talk to `destination` when it leaves that open: among
+    // those of the same scope, the one with most leading bits in common.  EADDRNOTAVAIL when the
+    // guest has none of that scope.
     Result<rnic::Gid> source_for(const rnic::Gid& destination) const;
 
-    // What the guest calls the peer at this address of the underlay (OverlayMap::name_of()).
+    // The guest's name of the peer at this underlay GID (OverlayMap::name_of()).
     Result<rnic::Gid> name_of(const rnic::Gid& source, const rnic::Gid& underlay);
 
     // Where the guest has this GID in its table.
     std::optional<uint8_t> index_of(const rnic::Gid& gid) const;
 
-    // The index of the netdev that has this GID of the host RNIC, 0 when there is none.
+    // The index of the netdev that has this underlay GID; 0 when there is none.
     uint32_t netdev_index(const rnic::Gid& underlay) const;
 
-    // Counts a user of a multicast group.  EINVAL for a GID that is none, EADDRINUSE while guests
-    // of another network use the group.
+    // Counts a user of a multicast group.  EINVAL for a GID that is no group's, EADDRINUSE while
+    // guests of another network use the group.
     Result<GroupLeases::Lease> use_group(const rnic::Gid& group);
 
     // The attributes for the host RNIC: source index, destination GID and port replaced.
@@ -73,7 +73,7 @@ class GuestAddresses {
     // source address for it.  Says why in the log.
     Result<rnic::AhAttributes> underlay(const rnic::AhAttributes& guest);
 
-    // The same with a multicast group as destination, which keeps its name.
+    // As underlay(), with a multicast group as destination, which keeps its name.
     Result<rnic::AhAttributes> underlay_of_group(const rnic::AhAttributes& guest);
 
   private:

@@ -8,7 +8,7 @@
 namespace vrdma::uverbs {
 namespace {
 
-// sgid_index has 8 bits (struct ib_uverbs_global_route): what is behind cannot be named.
+// sgid_index has 8 bits (struct ib_uverbs_global_route), and cannot name what is behind these.
 constexpr uint32_t kNameableGids = 256;
 
 HostGids read_sysfs(const std::filesystem::path& folder) {

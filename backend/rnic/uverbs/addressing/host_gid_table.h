@@ -16,9 +16,9 @@ namespace vrdma::uverbs {
 
 // A RoCE v2 GID of the host RNIC.
 struct HostGid {
-    uint8_t index = 0;  // in the port's table; what sgid_index names
+    uint8_t index = 0;  // in the port's table; sgid_index names it
     rnic::Gid gid{};
-    std::string netdev;  // whose address it is; may be empty
+    std::string netdev;  // the netdev that has the address; may be empty
 };
 
 // The RoCE v2 GIDs of one port of the host RNIC as they were at one moment, by index.
@@ -30,7 +30,7 @@ class HostGids {
     const HostGid* find(const rnic::Gid& gid) const;
     const HostGid* at(uint32_t index) const;
 
-    // The first one of a scope.
+    // The first GID of a scope; null when there is none.
     const HostGid* first(GidScope scope) const;
 
     const std::vector<HostGid>& all() const { return gids_; }
@@ -44,12 +44,12 @@ class HostGidTable {
   public:
     using Read = std::function<HostGids()>;
 
-    // Reads the table; a port that is not there has no GIDs.
+    // Reads the table.  A port that is not there has no GIDs.
     HostGidTable(std::string name, uint32_t port, Read read);
-    // From sysfs, /sys/class/infiniband/<name>/ports/<port>.
+    // Reads the table from sysfs, /sys/class/infiniband/<name>/ports/<port>.
     HostGidTable(std::string name, uint32_t port, const std::filesystem::path& sysfs = "/sys");
 
-    // Reads the table again: on IB_EVENT_GID_CHANGE.
+    // Reads the table again, on IB_EVENT_GID_CHANGE.
     void refresh();
 
     std::shared_ptr<const HostGids> gids() const;
@@ -61,7 +61,7 @@ class HostGidTable {
     const uint32_t port_;
     const Read read_;
     std::mutex refreshing_;     // one reads at a time, so that no older table replaces a newer one
-    mutable std::mutex mutex_;  // gids_
+    mutable std::mutex mutex_;  // guards gids_
     std::shared_ptr<const HostGids> gids_;
 };
 

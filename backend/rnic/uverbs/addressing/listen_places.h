@@ -17,9 +17,10 @@ struct ListenPlace {
     rnic::Gid underlay{};
 };
 
-// The places of a listener at `local`, an address of the guest, or the unspecified address for all
-// that the guest has now: those of `local`'s family, or of both for IPv6 without `ipv6_only`, as
-// sockets do.  None when the guest has no such address, or the host RNIC no GID for it.
+// The places of a listener at `local`: an address of the guest, or the unspecified address.  The
+// latter stands for all addresses that the guest has now, as with sockets: those of its family, or
+// those of both families for IPv6 without `ipv6_only`.  Empty when the guest has no such address,
+// or the host RNIC no GID for it.
 //
 // No two places have the same underlay GID.  Where several addresses of the guest share one, the
 // place has the address that is the underlay GID itself, or else one of the same family, or else
@@ -27,8 +28,8 @@ struct ListenPlace {
 std::vector<ListenPlace> listen_places(GuestAddresses& addresses, const SocketAddress& local,
                                        bool ipv6_only);
 
-// Whether the host gives this port at this place: ports below 1024 are for privileged services
-// (net.ipv4.ip_unprivileged_port_start), and the guest shares the address with the host.
+// Whether the port is the host's to give.  It is when the guest shares the address with the host
+// and the port is below 1024, where privileged services are (net.ipv4.ip_unprivileged_port_start).
 bool is_hosts_port(const ListenPlace& place, uint16_t port);
 
 }  // namespace vrdma::uverbs

@@ -7,8 +7,8 @@
 
 namespace vrdma::uverbs {
 
-// The IP addresses of a netdev, as the GIDs that RoCE would make of them: the table that an
-// iWARP RNIC does not have.
+// The IP addresses of a netdev, as the GIDs that RoCE would make of them.  They stand in for the
+// GID table that an iWARP RNIC does not have.
 HostGids addresses_of_netdev(const std::string& netdev);
 
 }  // namespace vrdma::uverbs

@@ -11,8 +11,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// A guest can ask for unknown peers as often as it likes; reading the table is a
-// few hundred system calls.
+// A guest can ask for unknown peers as often as it likes, and reading the table takes a few hundred
+// system calls.
 constexpr auto kRefreshPause = 1s;
 
 std::string list(const HostGids& host) {
@@ -61,7 +61,7 @@ void OverlayMap::release(const std::string& guest, const rnic::Gid& gid) {
     const std::lock_guard lock(mutex_);
     const auto it = claims_.find(gid);
     if (it == claims_.end()) return;
-    // The last of its claims, so that a guest that had the GID twice keeps its place.
+    // The last of the guest's claims goes, so that a guest that had the GID twice keeps its place.
     Claims& claims = it->second;
     const auto claim = std::find_if(claims.rbegin(), claims.rend(),
                                     [&](const Claim& entry) { return entry.guest == guest; });
@@ -94,7 +94,7 @@ const Peer* OverlayMap::find_peer(const std::string& network, const rnic::Gid& g
     return best;
 }
 
-// Whether peers of the network are behind this GID.  Who may name them may name it.
+// Whether peers of the network are behind this GID.  A guest that may name them may name the GID.
 bool OverlayMap::has_peers_behind(const std::string& network, const rnic::Gid& underlay) const {
     return std::ranges::any_of(rules_.peers, [&](const Peer& peer) {
         return peer.network == network && peer.via == underlay;
@@ -109,17 +109,18 @@ const HostGid* OverlayMap::default_gid(const HostGids& host) const {
     return nullptr;
 }
 
-// The GID of the host RNIC that carries the packets of the local guest with this GID: what
-// guests of this host use as destination, and the guest itself as source.
+// The underlay GID of the local guest with this GID: guests of this host use it as destination, and
+// the guest itself uses it as source.
 const HostGid* OverlayMap::underlay_gid(const HostGids& host, const std::string& network,
                                         const rnic::Gid& gid) const {
-    // Other hosts may have the same entry, and then expect this source.
+    // Other hosts may have the same entry, and expect this source then.
     const Peer* peer = find_peer(network, gid);
     if (peer != nullptr && peer->via) {
         if (const HostGid* via = host.find(*peer->via)) return via;
     }
-    // "Announced".  Link-local addresses of the guest's link and of the host's say nothing
-    // about each other, and an announced address is one guest's, whatever the network.
+    // The address is "announced" when the host RNIC has it too.  Link-local addresses of the
+    // guest's link and of the host's say nothing about each other.  An announced address belongs to
+    // one guest, whatever the network.
     if (scope_of(gid) != GidScope::kIpv6LinkLocal) {
         const HostGid* announced = host.find(gid);
         const Claim* claim = first_claim(gid);
@@ -130,8 +131,8 @@ const HostGid* OverlayMap::underlay_gid(const HostGids& host, const std::string&
     return default_gid(host);
 }
 
-// Whether a GID of the host RNIC leads to the host itself, for guests of this network: not
-// when it was announced for a guest of another one.
+// Whether a GID of the host RNIC leads to the host itself, for guests of this network.  It does not
+// when it was announced for a guest of another network.
 bool OverlayMap::may_reach_host(const HostGids& host, const std::string& network,
                                 const rnic::Gid& gid) const {
     if (host.find(gid) == nullptr) return false;
@@ -205,8 +206,8 @@ tl::expected<UnderlayPath, AddressError> OverlayMap::look_up(const HostGids& hos
 
     const Peer* peer = find_peer(network, destination);
     const auto is_here = [&] { return host.find(peer->via.value_or(destination)) != nullptr; };
-    // An entry for this very GID says where it is, whichever guest claims it; one for a
-    // prefix is for those that are not here.
+    // An entry for this very GID says where it is, whichever guest claims it.  An entry for a
+    // prefix is for the GIDs that are not here.
     const bool elsewhere = peer != nullptr && peer->gid.is_one_gid() && !is_here();
     if (first_claim(destination, network) != nullptr && !elsewhere) {
         return to_local_guest(host, network, source, destination);
@@ -251,7 +252,7 @@ tl::expected<UnderlayPath, AddressError> OverlayMap::path(const std::string& gue
 tl::expected<rnic::Gid, AddressError> OverlayMap::name_of(const std::string& guest,
                                                           const rnic::Gid& source,
                                                           const rnic::Gid& underlay) {
-    // A peer's own name where there is just one behind the GID.
+    // Where there is just one peer behind the GID, that peer's own name.
     const Peer* only = nullptr;
     size_t behind = 0;
     for (const Peer& peer : rules_.peers) {

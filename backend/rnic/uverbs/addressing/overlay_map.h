@@ -21,7 +21,7 @@ namespace vrdma::uverbs {
 // The two ends of a path as the host RNIC has to name them.
 struct UnderlayPath {
     uint8_t sgid_index = 0;
-    rnic::Gid sgid{};  // what is behind sgid_index; what the peer sees
+    rnic::Gid sgid{};  // the GID at sgid_index, which the peer sees
     rnic::Gid dgid{};
     bool bare_metal = false;  // the peer is no guest: it sends to the addresses that it sees
 };
@@ -29,11 +29,11 @@ struct UnderlayPath {
 // Why there is no path.
 struct AddressError {
     Errno error{};
-    std::string reason;  // a sentence without an end, with what to configure
+    std::string reason;  // for a log line; names what to configure
 };
 
-// Guests' GIDs to GIDs of the underlay, for all guests that share one port of a host RNIC.
-// The rules are in docs/architecture.md, "Addressing".  Any thread.
+// Maps guests' GIDs to underlay GIDs, for all guests that share one port of a host RNIC.  The rules
+// are in docs/architecture.md, "Addressing".  Any thread.
 class OverlayMap {
   public:
     using Clock = std::function<std::chrono::steady_clock::time_point()>;
@@ -44,8 +44,8 @@ class OverlayMap {
 
     const GuestRules& rules(const std::string& guest) const;
 
-    // `guest` has this GID from now on, until release().  The first guest of a network keeps it;
-    // others get it when the first one releases it.  Returns the guest that keeps it.
+    // `guest` has this GID from now on, until release().  The first guest of a network keeps the
+    // GID; others get it when the first one releases it.  Returns the guest that keeps it.
     std::string claim(const std::string& guest, const rnic::Gid& gid);
     void release(const std::string& guest, const rnic::Gid& gid);
 
@@ -62,17 +62,17 @@ class OverlayMap {
     // another network use it.
     Result<GroupLeases::Lease> use_group(const std::string& guest, const rnic::Gid& group);
 
-    // The GID of the host RNIC by which others reach a GID that `guest` claimed; none when
-    // another guest has it first, or the host RNIC has no GID at all.
+    // The underlay GID of a GID that `guest` claimed: the GID of the host RNIC by which others
+    // reach it.  None when another guest claimed it first, or when the host RNIC has no GID at all.
     std::optional<rnic::Gid> underlay_gid(const std::string& guest, const rnic::Gid& gid);
 
-    // The inverse of path(): what `guest` calls the peer at this GID of the underlay, so that
-    // the path from `source` to that name leads there again.  Errors as of path(): the guest may
-    // not talk to that peer.
+    // The inverse of path(): the name that `guest` has for the peer at this underlay GID, so that
+    // the path from `source` to that name leads there again.  path()'s errors: the guest may not
+    // talk to that peer.
     tl::expected<rnic::Gid, AddressError> name_of(const std::string& guest, const rnic::Gid& source,
                                                   const rnic::Gid& underlay);
 
-    // The netdev of a GID of the host RNIC; empty when it has none such.
+    // The netdev of a GID of the host RNIC.  Empty when the RNIC has no such GID.
     std::string netdev_of(const rnic::Gid& gid) const;
 
     uint32_t host_port() const { return host_->port(); }
@@ -112,7 +112,7 @@ class OverlayMap {
     const std::shared_ptr<HostGidTable> host_;
     const Clock clock_;
     GroupLeases groups_;
-    std::mutex mutex_;  // what follows
+    std::mutex mutex_;  // guards the members that follow
     std::map<rnic::Gid, Claims> claims_;
     std::chrono::steady_clock::time_point next_refresh_{};
 };

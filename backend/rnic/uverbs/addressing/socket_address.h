@@ -15,7 +15,7 @@
 namespace vrdma::uverbs {
 
 struct SocketAddress {
-    bool ipv6 = false;  // of the structure; `ip` may be IPv4 all the same
+    bool ipv6 = false;  // the structure is IPv6's; `ip` may be IPv4 all the same
     rnic::Gid ip{};     // IPv4 addresses are mapped, ::ffff:a.b.c.d
     uint16_t port = 0;
     uint32_t scope_id = 0;  // the link of a link-local address
@@ -29,7 +29,7 @@ std::optional<SocketAddress> get(const sockaddr* from);
 inline std::optional<SocketAddress> get(const __kernel_sockaddr_storage& storage) {
     return get(reinterpret_cast<const sockaddr*>(&storage));
 }
-// The connection manager's commands call a field so that has room for both families.
+// In the connection manager's commands a field of this type has room for both families.
 inline std::optional<SocketAddress> get(const sockaddr_in6& field) {
     return get(reinterpret_cast<const sockaddr*>(&field));
 }

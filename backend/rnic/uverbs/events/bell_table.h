@@ -8,8 +8,7 @@
 
 namespace vrdma::uverbs {
 
-// Bells by the guest's handle.  Verbs put them in and take them out while the worker looks
-// them up.
+// Bells by the guest's handle.  Verbs insert and erase them while the worker looks them up.
 template <typename Bell>
 class BellTable {
   public:
@@ -26,14 +25,14 @@ class BellTable {
         bells_[handle].reset();
     }
 
-    // Null when there is none; `handle` may be any number.
+    // The bell with this handle, which may be any number.  Null when there is none.
     std::shared_ptr<Bell> find(uint64_t handle) const {
         const std::lock_guard lock(mutex_);
         return handle < bells_.size() ? bells_[handle] : nullptr;
     }
 
   private:
-    mutable std::mutex mutex_;  // bells_
+    mutable std::mutex mutex_;  // guards bells_
     std::vector<std::shared_ptr<Bell>> bells_;
 };
 

@@ -21,16 +21,16 @@ class SendQueueBell {
     SendQueueBell(std::shared_ptr<UverbsFile> file, uint32_t qp_handle)
         : qp_handle_(qp_handle), file_(std::move(file)) {}
 
-    // POST_SEND without work requests: the driver looks at the queue itself.  Errors: the
-    // kernel's, ENOENT after silence().
+    // Executes POST_SEND without work requests: the driver looks at the queue itself.  Errors: the
+    // kernel's, and ENOENT after silence().
     Result<void> ring();
 
-    // Once it returns, no ring() is under way, nor will there be.
+    // Ends ringing.  Once silence() returns, no ring() is under way, nor will there be one.
     void silence();
 
   private:
     const uint32_t qp_handle_;
-    std::mutex mutex_;  // file_, and the file while a command runs
+    std::mutex mutex_;  // guards file_, and the file while a command runs
     std::shared_ptr<UverbsFile> file_;
 };
 
@@ -42,9 +42,10 @@ class CqBell {
 
     uint32_t comp_vector() const { return comp_vector_; }  // the guest's
 
-    // REQ_NOTIFY_CQ.  Errors: as SendQueueBell::ring().
+    // Executes REQ_NOTIFY_CQ.  Errors: as SendQueueBell::ring().
     Result<void> arm(bool solicited_only);
 
+    // As SendQueueBell::silence().
     void silence();
 
   private:

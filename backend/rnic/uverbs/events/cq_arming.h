@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The device's side of arming a CQ whose library arms by a system call; the protocol is in
-// common/vrdma_doorbell.h.  The driver and one thread of ours change the word.
+// The device's side of arming a CQ whose library arms by a system call.  The protocol is in
+// common/vrdma_doorbell.h.  The driver and one thread of the daemon's change the word.
 #pragma once
 
 #include <linux/types.h>
@@ -20,22 +20,22 @@ void arm_rung_cq(__le32* word, const Arm& arm) {
     // Acquire: pairs with the driver's OR, which comes before its ring.
     const uint32_t armed = state.load(std::memory_order_acquire) & kCqArmed;
     if (armed == 0) {
-        return;  // the event was sent in the meantime
+        return;  // the event has been sent in the meantime
     }
     const bool solicited_only = (armed & VRDMA_CQ_ARM_NEXT) == 0;
     arm(solicited_only);
-    // Release: pairs with the driver's look at the bit, after which its caller polls the CQ;
-    // what that does not find, the RNIC reports.
+    // Release: pairs with the driver's look at the bit, after which its caller polls the CQ.  The
+    // RNIC reports the completions that the poll does not find.
     state.fetch_or(solicited_only ? VRDMA_CQ_WATCHED_SOLICITED : VRDMA_CQ_WATCHED_NEXT,
                    std::memory_order_release);
 }
 
-// The RNIC has reported a completion, and is not armed any more.  True when the driver is to
-// be sent an event.
+// The RNIC has reported a completion, and is not armed any more.  Returns true when the driver is
+// to be sent an event.
 template <typename Arm>
 bool take_completion(__le32* word, const Arm& arm) {
-    // guest-controlled: the driver changes the word twice for one arming at most, a hostile
-    // one as often as it likes.  That one gets what it asks for: no more events.
+    // guest-controlled: the driver changes the word at most twice for one arming.  A hostile driver
+    // changes it as often as it likes, and then gets no more events.
     constexpr unsigned kMaxTries = 16;
     const std::atomic_ref<__le32> state(*word);
     uint32_t seen = state.load(std::memory_order_acquire);
@@ -46,8 +46,8 @@ bool take_completion(__le32* word, const Arm& arm) {
             arm(!next_completion);
             next = next_completion ? VRDMA_CQ_WATCHED_NEXT : VRDMA_CQ_WATCHED_SOLICITED;
         }
-        // Pairs with the driver's OR: that comes before, and is seen here, or after, and
-        // finds there what the RNIC now is.
+        // Acquire and release: pairs with the driver's OR.  Either the OR comes before, and is seen
+        // here, or it comes after, and finds what the RNIC is armed for now.
         if (state.compare_exchange_strong(seen, next, std::memory_order_acq_rel,
                                           std::memory_order_acquire)) {
             return next != 0;

@@ -18,13 +18,14 @@ inline bool has_rung(const vrdma_doorbell_bitmap& bitmap, std::memory_order orde
     return memory::load(&bitmap.root, order) != 0;
 }
 
-// Takes the bits and calls `handle` for each queue that has rung.  From the root down, so that
-// a bit set meanwhile is found now or leaves its root bit behind for the next look.
-// guest-controlled: any bit can be set, so the work is bounded by the size of the bitmap.
+// Takes the bits and calls `handle` for each queue that has rung.  The scan goes from the root
+// down, so that a bit that is set meanwhile is found now or leaves its root bit behind for the next
+// look. guest-controlled: any bit can be set, so the work is bounded by the size of the bitmap.
 template <typename Handle>
 void take_doorbells(vrdma_doorbell_bitmap& bitmap, const Handle& handle) {
     constexpr uint32_t kBits = VRDMA_DB_BITS_PER_WORD;
-    // Acquire: pairs with the driver's read-modify-writes, which come after what it rings for.
+    // Acquire: pairs with the driver's read-modify-writes, which come after the entries that it
+    // rings for.
     uint64_t root = memory::exchange(&bitmap.root, 0, std::memory_order_acquire);
     root &= (uint64_t{1} << VRDMA_DB_SUMMARY_WORDS) - 1;
     for (; root != 0; root &= root - 1) {

@@ -10,8 +10,8 @@
 namespace vrdma::uverbs {
 namespace {
 
-// Events of a guest's own objects.  Those of the port and the device come to every context:
-// the RNIC's own context reports them once.
+// The type of an event of a guest's own objects; none for others.  Events of the port and of the
+// device come to every context: the daemon's own context reports them once.
 std::optional<rnic::AsyncEventType> event_of_object(uint32_t type) {
     using rnic::AsyncEventType;
     switch (type) {
@@ -51,8 +51,8 @@ void PortEvents::send_queue_rung(uint32_t handle) {
         return;
     }
     if (auto rung = bell->ring(); !rung && rung.error() != Errno{ENOENT}) {
-        // EINVAL: the queue pair is in a state in which nothing may be posted, which the
-        // library would have been told by its system call.
+        // EINVAL means that the queue pair is in a state in which nothing may be posted.  Natively
+        // the library's system call would have told it so.
         log_.warn("{}: the RNIC does not take work requests of queue pair {}: {}", guest_, handle,
                   to_string(rung.error()));
     }
@@ -63,7 +63,7 @@ void PortEvents::arm(CqBell& cq, uint32_t handle, bool solicited_only) {
     if (!armed && armed.error() != Errno{ENOENT}) {
         log_.warn("{}: the RNIC does not arm completion queue {}: {}", guest_, handle,
                   to_string(armed.error()));
-        // Whoever waits for its completions must not do so for ever.
+        // Nobody must wait for ever for the queue's completions.
         sink_.async_event(rnic::AsyncEventType::kCqError, handle);
     }
 }

@@ -18,8 +18,8 @@
 
 namespace vrdma::uverbs {
 
-// What goes between one guest and its queues in the RNIC without a verb: doorbells one way,
-// events the other.  All functions are for the worker's thread, except those of the tables.
+// What goes between one guest and its queues in the RNIC without a verb: doorbells one way, events
+// the other.  All functions are for the worker's thread, except those of the tables.
 class PortEvents {
   public:
     PortEvents(std::string guest, const VendorEntry& vendor, rnic::EventSink& sink,
@@ -28,14 +28,14 @@ class PortEvents {
     BellTable<SendQueueBell>& send_queues() { return send_queues_; }
     BellTable<CqBell>& cqs() { return cqs_; }
 
-    // Where the CQs' arming is; null when the guest has no doorbell area.
+    // Tells where the CQs' arming is; null when the guest has no doorbell area.
     void use_area(vrdma_doorbell_area* area) { area_ = area; }
 
-    // The guest has rung for what it calls by this handle, which may be any number.
+    // The guest has rung for the queue with this handle of the guest's, which may be any number.
     void send_queue_rung(uint32_t handle);
     void cq_rung(uint32_t handle);
 
-    // What the kernel reports.
+    // The kernel has reported an event.
     void completed(const ib_uverbs_comp_event_desc& event);
     void happened(const ib_uverbs_async_event_desc& event);
 

@@ -17,12 +17,13 @@
 namespace vrdma::uverbs {
 namespace {
 
-// What an epoll event is about: one of these, or a file's number.
+// The tag of an epoll event is one of these, or a file's number.
 constexpr uint64_t kWakeTag = 0;
 constexpr uint64_t kNotifyTag = 1;
 constexpr uint64_t kFirstFileTag = 2;
 
-// Looks at the doorbells for each look at the files, which is a system call.
+// How many times the worker looks at the doorbells for each look at the files, which is a system
+// call.
 constexpr unsigned kIdleLooks = 32;
 constexpr unsigned kBusyLooks = 8;
 
@@ -36,7 +37,7 @@ Result<void> add_to_epoll(int epoll, int fd, uint32_t events, uint64_t tag) {
     return {};
 }
 
-// Every write to an eventfd wakes, and nobody needs to read it.
+// With these flags every write to an eventfd wakes, and nobody needs to read it.
 constexpr uint32_t kEachWrite = EPOLLIN | EPOLLET;
 
 void relax() {
@@ -67,12 +68,12 @@ PortWorker::~PortWorker() {
 
 void PortWorker::wake() {
     const uint64_t one = 1;
-    // It can only fail when the counter is full, and then the worker is awake already.
+    // The write can only fail when the counter is full, and then the worker is awake already.
     [[maybe_unused]] const ssize_t written = ::write(wake_.get(), &one, sizeof(one));
 }
 
 void PortWorker::run() {
-    // Signals are for the thread that waits for them.
+    // Signals are left to the thread that waits for them.
     sigset_t all;
     ::sigfillset(&all);
     ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
@@ -114,16 +115,16 @@ void PortWorker::run() {
             idle = 0;
             continue;
         }
-        // On a host with few CPUs the guest may be waiting for this one.
+        // On a host with few CPUs the guest may be waiting for this CPU.
         ::sched_yield();
     }
     set_polling(false);
 }
 
 void PortWorker::sleep() {
-    // Sequentially consistent, and so are the looks that follow: pairs with the driver, which
-    // sets its doorbell bits, executes a full barrier and then reads `polling`, and with
-    // set_doorbells() and the destructor, which store and then write to wake_.
+    // The store is sequentially consistent, and so are the looks that follow.  Both pair with the
+    // driver, which sets its doorbell bits, executes a full barrier and then reads `polling`, and
+    // with set_doorbells() and the destructor, which store and then write to wake_.
     set_polling(false);
     if (!has_doorbells() && !has_new_doorbells_.load(std::memory_order_seq_cst) &&
         !stop_.load(std::memory_order_seq_cst)) {
@@ -144,7 +145,7 @@ bool PortWorker::has_doorbells() const {
             has_rung(doorbells_.area->cq, std::memory_order_seq_cst));
 }
 
-// False when there was nothing to do.
+// Returns false when there was nothing to do.
 bool PortWorker::take_doorbells() {
     vrdma_doorbell_area* area = doorbells_.area;
     if (area == nullptr) {
@@ -163,7 +164,7 @@ bool PortWorker::take_doorbells() {
     return any;
 }
 
-// False when no file had anything.
+// Returns false when no file had anything.
 bool PortWorker::look_at_files(int timeout_ms) {
     std::array<epoll_event, 16> ready;
     const int count = ::epoll_wait(epoll_.get(), ready.data(), ready.size(), timeout_ms);
@@ -181,7 +182,7 @@ bool PortWorker::look_at_files(int timeout_ms) {
         }
         any = true;
         if (file->read_events() == EventFile::State::kClosed) {
-            // It would be ready for ever.
+            // A closed file would be ready for ever.
             const std::lock_guard lock(files_mutex_);
             if (files_.erase(tag) != 0) {
                 ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, file->fd(), nullptr);
@@ -230,7 +231,7 @@ void PortWorker::take_new_doorbells() {
     doorbells_ = new_doorbells_;
     events_.use_area(doorbells_.area);
     if (doorbells_.notify_fd >= 0) {
-        // Without it the guest is still looked at whenever the worker is awake.
+        // Without the descriptor the worker still looks at the guest whenever it is awake.
         (void)add_to_epoll(epoll_.get(), doorbells_.notify_fd, kEachWrite, kNotifyTag);
     }
     set_polling(true);

@@ -30,8 +30,8 @@ class PortWorker {
     PortWorker(const PortWorker&) = delete;
     PortWorker& operator=(const PortWorker&) = delete;
 
-    // As rnic::Port::set_doorbells().  Once it returns, the old area and descriptor are not
-    // touched any more.
+    // As rnic::Port::set_doorbells().  Once it returns, the worker does not touch the old area and
+    // descriptor any more.
     void set_doorbells(vrdma_doorbell_area* area, int notify_fd);
 
     // Reads the file from now on, until forget(), which also closes it.  Errors: epoll_ctl's.
@@ -57,14 +57,14 @@ class PortWorker {
     const std::chrono::nanoseconds spin_;
     FileDescriptor epoll_;
     FileDescriptor wake_;
-    Doorbells doorbells_;  // the worker's own
+    Doorbells doorbells_;  // only the worker's thread uses them
 
-    std::mutex new_doorbells_mutex_;  // new_doorbells_
+    std::mutex new_doorbells_mutex_;  // guards new_doorbells_
     std::condition_variable doorbells_taken_;
     Doorbells new_doorbells_;
     std::atomic<bool> has_new_doorbells_ = false;
 
-    std::mutex files_mutex_;  // what follows
+    std::mutex files_mutex_;  // guards files_ and next_file_
     std::map<uint64_t, std::shared_ptr<EventFile>> files_;
     uint64_t next_file_;
 

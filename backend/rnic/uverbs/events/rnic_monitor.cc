@@ -34,7 +34,7 @@ RnicMonitor::~RnicMonitor() {
 }
 
 void RnicMonitor::run() {
-    // Signals are for the thread that waits for them.
+    // Signals are left to the thread that waits for them.
     sigset_t all;
     ::sigfillset(&all);
     ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
@@ -54,7 +54,7 @@ void RnicMonitor::run() {
         }
         if ((fds[1].revents != 0 && removal_->removed()) ||
             (fds[2].revents != 0 && !read_events())) {
-            // It holds a reference to the device, for which the kernel waits.
+            // The file holds a reference to the device, for which the kernel waits.
             async_events_.reset();
             handlers_.removed();
             return;
@@ -62,7 +62,7 @@ void RnicMonitor::run() {
     }
 }
 
-// False when the RNIC has gone, or is of no use any more.
+// Returns false when the RNIC has gone, or is of no use any more.
 bool RnicMonitor::read_events() {
     for (;;) {
         ib_uverbs_async_event_desc event;

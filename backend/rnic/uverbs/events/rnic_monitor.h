@@ -24,9 +24,9 @@ class RnicMonitor {
   public:
     // Called from the monitor's thread.
     struct Handlers {
-        std::function<void(rnic::AsyncEventType)> port_event;  // of the port that is shared
+        std::function<void(rnic::AsyncEventType)> port_event;  // for events of `host_port`
         std::function<void()> gid_change;
-        std::function<void()> removed;  // once; nothing else comes after it
+        std::function<void()> removed;  // called once; no other call comes after it
     };
 
     // `async_events` is the event file of a context of `host_port`'s RNIC.  Throws

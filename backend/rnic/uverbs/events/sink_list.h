@@ -8,10 +8,10 @@
 
 namespace vrdma::uverbs {
 
-// The guests that are told what happens to the RNIC as a whole.  Any thread.
+// The sinks of the guests that learn what happens to the RNIC as a whole.  Any thread.
 class SinkList {
   public:
-    // A sink is in the list for as long as one of these lives.
+    // A sink is in the list for as long as its entry lives.
     class Entry {
       public:
         Entry(SinkList& list, rnic::EventSink& sink) : list_(list) {
@@ -38,7 +38,7 @@ class SinkList {
     }
 
   private:
-    std::mutex mutex_;  // sinks_, and all of them while they are told something
+    std::mutex mutex_;  // guards sinks_, and each sink while report() calls it
     std::list<rnic::EventSink*> sinks_;
 };
 

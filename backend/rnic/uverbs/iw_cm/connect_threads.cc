@@ -11,16 +11,16 @@
 namespace vrdma::uverbs {
 namespace {
 
-// Ignored by default, and used by nobody else in this process.
+// This signal is ignored by default, and nobody else in this process uses it.
 constexpr int kInterrupt = SIGURG;
 
-// A signal may come just before the system call that it is meant for: so it comes again.
+// A signal may come just before the system call that it is meant for, so it is repeated.
 constexpr long kRepeatNs = 20'000'000;
 constexpr long kNsPerMs = 1'000'000;
 
 void do_nothing(int) {}
 
-// Without SA_RESTART, so that system calls end.
+// Installs a handler without SA_RESTART, so that the signal ends system calls.
 void make_interruptible() {
     struct sigaction action {};
     action.sa_handler = do_nothing;
@@ -29,7 +29,7 @@ void make_interruptible() {
 
 }  // namespace
 
-// Of the calling thread.
+// Interrupts the thread that made it.
 class ConnectThreads::Interrupter {
   public:
     Interrupter() {

@@ -12,14 +12,14 @@
 
 namespace vrdma::uverbs {
 
-// Threads for calls that block in the kernel until a peer answers.  A call that lasts longer
-// than the limit, or that nobody waits for any more, is interrupted by a signal (EINTR).
+// Threads for calls that block in the kernel until a peer answers.  A signal interrupts a call
+// (EINTR) that lasts longer than the limit, or that nobody waits for any more.
 class ConnectThreads {
   public:
     using Job = std::function<void()>;
 
     explicit ConnectThreads(std::chrono::milliseconds limit = std::chrono::seconds(10));
-    // Interrupts what runs and forgets what waits.
+    // Interrupts the jobs that run and forgets the jobs that wait.
     ~ConnectThreads();
     ConnectThreads(const ConnectThreads&) = delete;
     ConnectThreads& operator=(const ConnectThreads&) = delete;
@@ -27,7 +27,7 @@ class ConnectThreads {
     // Runs the job soon, at most kMaxThreads at a time.  `name` is for interrupt().  Throws
     // std::system_error when the kernel has no thread for the first one.
     void start(uint64_t name, Job job);
-    // Ends the job's system call if it runs; one that waits is forgotten.
+    // Ends the job's system call if the job runs, and forgets the job if it waits.
     void interrupt(uint64_t name);
 
     static constexpr size_t kMaxThreads = 8;
@@ -47,7 +47,7 @@ class ConnectThreads {
     void run_jobs(std::unique_lock<std::mutex>& lock, Interrupter& interrupter);
 
     const std::chrono::milliseconds limit_;
-    std::mutex mutex_;  // what follows
+    std::mutex mutex_;  // guards the members that follow
     std::condition_variable changed_;
     std::deque<Waiting> waiting_;
     std::list<Running> running_;

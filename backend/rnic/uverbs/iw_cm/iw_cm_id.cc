@@ -22,7 +22,7 @@ Result<rnic::Endpoint> endpoint_in(const __kernel_sockaddr_storage& storage) {
     return rnic::Endpoint{address->ip, address->port};
 }
 
-// Also drivers that can more take no more than 8 bits through this interface.
+// Through this interface the kernel takes 8 bits, also for drivers that can do more.
 uint8_t depth(uint16_t value) {
     return static_cast<uint8_t>(std::min<uint16_t>(value, UINT8_MAX));
 }
@@ -61,7 +61,7 @@ Result<std::unique_ptr<IwCmId>> IwCmId::create(std::shared_ptr<RdmaCmFile> file,
 IwCmId::~IwCmId() {
     rdma_ucm_destroy_id request{};
     request.id = id_;
-    // It cannot fail but for an id that is gone: the kernel destroys those of an RNIC that is
+    // The command fails only for an id that is gone: the kernel destroys the ids of an RNIC that is
     // removed.
     (void)ask<rdma_ucm_destroy_id_resp>(*file_, RDMA_USER_CM_CMD_DESTROY_ID, request);
 }

@@ -15,14 +15,15 @@
 namespace vrdma::uverbs {
 
 // A connection identifier of the kernel (struct rdma_cm_id): a connection, a listener, or a
-// request.  It is destroyed with the object, which ends what it stands for: a request is
-// rejected, a connection dropped.  Any thread.
+// request.  Destroying the object destroys the identifier, which rejects the request or drops the
+// connection.  Any thread.
 class IwCmId {
   public:
-    // Events of it carry `uid`, which is not 0: for the kernel that means that nobody listens.
+    // The identifier's events carry `uid`, which is not 0: the kernel takes 0 to mean that nobody
+    // listens.
     static Result<std::unique_ptr<IwCmId>> create(std::shared_ptr<RdmaCmFile> file, uint64_t uid);
 
-    // One that an event brought.
+    // An identifier that an event brought.
     IwCmId(std::shared_ptr<RdmaCmFile> file, uint32_t kernel_id)
         : file_(std::move(file)), id_(kernel_id) {}
     ~IwCmId();
@@ -36,7 +37,7 @@ class IwCmId {
     // Blocks until the peer has taken or refused the TCP connection.
     Result<void> connect(uint32_t qp_num, const rnic::IwCmParameters& parameters);
     Result<void> listen(uint32_t backlog);
-    // Events carry `uid` from then on.
+    // The identifier's events carry `uid` from then on.
     Result<void> accept(uint64_t uid, uint32_t qp_num, const rnic::IwCmParameters& parameters);
     Result<void> reject(const std::vector<std::byte>& private_data);
 

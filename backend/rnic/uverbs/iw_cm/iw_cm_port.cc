@@ -13,7 +13,7 @@
 namespace vrdma::uverbs {
 namespace {
 
-// Of one waking, so that a flood of events does not keep commands from the mutex.
+// How many events one waking handles: a flood of events must not keep commands from the mutex.
 constexpr unsigned kMaxEvents = 64;
 
 rnic::IwCmParameters parameters_of(const rdma_ucm_conn_param& param) {
@@ -37,7 +37,7 @@ rnic::IwCmEvent event_of(rnic::IwCmEvent::Type type, uint32_t id, Errno status =
             .parameters = std::move(parameters)};
 }
 
-// What the kernel reports is an errno, negative, or nothing.
+// The kernel reports a negative errno, or no reason; `otherwise` stands for the latter.
 Errno status_of(const rdma_ucm_event_resp& event, int otherwise) {
     const auto status = static_cast<int32_t>(event.status);
     return Errno{status < 0 ? -status : otherwise};
@@ -93,7 +93,7 @@ Result<void> IwCmPort::connect(uint32_t id, const rnic::QueuePair& qp, const rni
     }
     if (auto begun = (*cm_id)->resolve_address({path->sgid, 0}, {path->dgid, remote.port});
         !begun) {
-        log_.warn("{}: no way from {} to {}: {}", guest_, to_string(path->sgid),
+        log_.warn("{}: no connection from {} to {}: {}", guest_, to_string(path->sgid),
                   to_string(path->dgid), to_string(begun.error()));
         return begun;
     }
@@ -108,7 +108,7 @@ Result<void> IwCmPort::connect(uint32_t id, const rnic::QueuePair& qp, const rni
 
 Result<std::vector<ListenPlace>> IwCmPort::places_for(const rnic::Endpoint& local, bool ipv6_only) {
     auto places = listen_places(addresses_, socket_address(local.ip, local.port), ipv6_only);
-    // A link-local address alone does not say on which link.
+    // A link-local address alone does not say on which link it is.
     std::erase_if(places, [](const ListenPlace& place) {
         return scope_of(place.underlay) == GidScope::kIpv6LinkLocal;
     });
@@ -121,7 +121,8 @@ Result<std::vector<ListenPlace>> IwCmPort::places_for(const rnic::Endpoint& loca
 Result<void> IwCmPort::check_port(const ListenPlace& place, uint16_t port) {
     if (is_hosts_port(place, port)) {
         log_.warn(
-            "{}: it cannot listen at port {} of {}, which is the host's too; add {} to the RNIC's "
+            "{}: the guest cannot listen at port {} of {}, which is the host's too; add {} to the "
+            "RNIC's "
             "netdev",
             guest_, port, to_string(place.underlay), to_string(place.guest));
         return fail(EACCES);
@@ -145,7 +146,8 @@ Result<IwCmPort::KernelListener> IwCmPort::listen_at(const ListenPlace& place, u
     }
     if (!listening) {
         log_.warn(
-            "{}: it cannot listen at port {} of {}: {}; guests whose addresses are not on the "
+            "{}: the guest cannot listen at port {} of {}: {}; guests whose addresses are not on "
+            "the "
             "RNIC's netdev share its ports",
             guest_, port, to_string(place.underlay), to_string(listening.error()));
         return fail(listening.error());
@@ -182,7 +184,7 @@ Result<void> IwCmPort::listen(uint32_t id, const rnic::Endpoint& local, uint32_t
 Result<void> IwCmPort::accept(uint32_t request, uint32_t id, const rnic::QueuePair& qp,
                               const rnic::IwCmParameters& parameters) {
     const std::lock_guard lock(mutex_);
-    // Without success the request is rejected when this goes.
+    // Unless the accept succeeds, the destruction of the id rejects the request.
     std::shared_ptr<IwCmId> cm_id = queue_.take_request(request);
     if (cm_id == nullptr) {
         return fail(ECONNRESET);
@@ -342,7 +344,7 @@ void IwCmPort::begin_connect(uint32_t id, Connection& connection) {
     }
 }
 
-// The last event of a connection that never was.
+// Reports the last event of a connection that never was.
 void IwCmPort::connect_failed(uint32_t id, Errno error) {
     forget_connection(id);
     queue_.push(event_of(rnic::IwCmEvent::Type::kReply, id, error));

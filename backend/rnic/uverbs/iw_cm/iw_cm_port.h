@@ -23,8 +23,8 @@
 
 namespace vrdma::uverbs {
 
-// One guest's connections, through the kernel's connection manager.  Its events are read on a
-// thread of its own: their commands may take long, and the worker's doorbells must not wait.
+// One guest's connections, through the kernel's connection manager.  A thread of its own reads the
+// manager's events: their commands may take long, and the port worker's doorbells must not wait.
 class IwCmPort final : public rnic::IwCm {
   public:
     // What a guest may have at once.
@@ -32,7 +32,7 @@ class IwCmPort final : public rnic::IwCm {
     static constexpr size_t kMaxRequests = IwCmQueue::kMaxRequests;
     static constexpr uint32_t kMaxBacklog = 128;
 
-    // All referred to outlives the object.  Throws std::system_error when the kernel has no
+    // `addresses` and `sink` outlive the object.  Throws std::system_error when the kernel has no
     // thread or descriptor left.
     IwCmPort(std::string guest, GuestAddresses& addresses, rnic::EventSink& sink,
              std::unique_ptr<RdmaCmFile> file, std::shared_ptr<spdlog::logger> logger);
@@ -64,11 +64,11 @@ class IwCmPort final : public rnic::IwCm {
     struct Listener {
         std::vector<KernelListener> places;
     };
-    // What events with a uid are about.
+    // What the events with one uid are about.
     struct Subject {
         uint32_t id = 0;
         bool listener = false;
-        rnic::Endpoint local;  // of a listener, as the guest knows it
+        rnic::Endpoint local;  // the listener's, as the guest knows it
     };
     Result<std::vector<ListenPlace>> places_for(const rnic::Endpoint& local, bool ipv6_only);
     Result<void> check_port(const ListenPlace& place, uint16_t port);
@@ -76,7 +76,7 @@ class IwCmPort final : public rnic::IwCm {
     Result<void> check_free(uint32_t id);
 
     void run();
-    // With mutex_:
+    // The functions that follow are called with mutex_ held.
     void handle(const rdma_ucm_event_resp& event);
     void requested(const rdma_ucm_event_resp& event);
     void proceed(uint32_t id, Connection& connection, const rdma_ucm_event_resp& event);
@@ -85,12 +85,12 @@ class IwCmPort final : public rnic::IwCm {
     void forget_connection(uint32_t id);
 
     const std::string guest_;
-    GuestAddresses& addresses_;  // of the verbs' thread
+    GuestAddresses& addresses_;  // only the verbs' thread uses it
     const std::shared_ptr<RdmaCmFile> file_;
-    RateLimitedLog log_;  // of the verbs' thread
+    RateLimitedLog log_;  // only the verbs' thread uses it
     FileDescriptor stop_;
 
-    std::mutex mutex_;  // what follows
+    std::mutex mutex_;  // guards the members that follow, up to the threads
     std::unordered_map<uint64_t, Subject> subjects_;
     std::unordered_map<uint32_t, Connection> connections_;
     std::unordered_map<uint32_t, Listener> listeners_;

@@ -19,7 +19,7 @@ class IwCmQueue {
   public:
     static constexpr size_t kMaxRequests = 512;
 
-    // `sink` outlives the object, and learns of the first event of an empty queue.
+    // `sink` outlives the object, and learns when the queue has an event and had none before.
     explicit IwCmQueue(rnic::EventSink& sink) : sink_(sink) {}
 
     void push(rnic::IwCmEvent event);
@@ -29,7 +29,7 @@ class IwCmQueue {
     // ends a listener that they are on their way to.
     void push_request(std::unique_ptr<IwCmId> cm_id, rnic::IwCmEvent event);
 
-    // Takes a request out; null when there is none such.
+    // Takes a request out of the queue.  Null when there is no such request.
     std::unique_ptr<IwCmId> take_request(uint32_t request);
 
     std::optional<rnic::IwCmEvent> next_event();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernel's own headers do not number the events for user programs; librdmacm's does, and
-// repeats enumerations of <rdma/rdma_user_cm.h>: so it is included nowhere else.
+// The kernel's own headers do not number the events for user programs.  librdmacm's header does; it
+// repeats enumerations of <rdma/rdma_user_cm.h>, so no other file includes it.
 #include "rnic/uverbs/kernel/cm_event_type.h"
 
 #include <rdma/rdma_cma.h>

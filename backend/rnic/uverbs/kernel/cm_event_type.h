@@ -23,7 +23,7 @@ enum class CmEventType {
     kOther,
 };
 
-// Of the `event` in struct rdma_ucm_event_resp.
+// The type of an event whose struct rdma_ucm_event_resp has this `event`.
 CmEventType cm_event_type(uint32_t event);
 
 }  // namespace vrdma::uverbs

@@ -20,7 +20,8 @@ struct SupportedVerbs {
     bool attach_mcast = false;
 };
 
-// Asks the kernel, by commands that name no object.  `file` has a user context.
+// Asks the kernel which verbs the driver has, by commands that name no object.  `file` has a user
+// context.
 SupportedVerbs find_supported_verbs(UverbsFile& file);
 
 // Asks the kernel for the attributes of the RNIC.  driver_id, the ABI version and the transport

@@ -17,9 +17,9 @@ namespace vrdma::uverbs {
 class EventFile {
   public:
     enum class State {
-        kEmpty,   // all that was there has been read
-        kMore,    // there may be more: look again soon
-        kClosed,  // nothing will come any more
+        kEmpty,   // all events have been read
+        kMore,    // there may be more events: look again soon
+        kClosed,  // no event will come any more
     };
 
     explicit EventFile(FileDescriptor fd) : fd_(std::move(fd)) {
@@ -29,13 +29,13 @@ class EventFile {
     EventFile(const EventFile&) = delete;
     EventFile& operator=(const EventFile&) = delete;
 
-    // For epoll, before close().
+    // The descriptor, for epoll; only before close().
     int fd() const { return fd_.get(); }
 
     // Reads and handles a bounded number of events.
     virtual State read_events() = 0;
 
-    // Once it returns, no event is being handled, nor will any be.
+    // Closes the file.  Once close() returns, no event is being handled, nor will any be.
     void close() {
         const std::lock_guard lock(mutex_);
         fd_.reset();
@@ -59,10 +59,10 @@ class EventFile {
     }
 
   private:
-    // So that doorbells do not wait for a flood of events.
+    // Bounded, so that doorbells do not wait for a flood of events.
     static constexpr unsigned kMaxEvents = 64;
 
-    std::mutex mutex_;  // fd_
+    std::mutex mutex_;  // guards fd_
     FileDescriptor fd_;
 };
 

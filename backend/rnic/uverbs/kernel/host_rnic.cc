@@ -111,7 +111,7 @@ std::vector<std::string> host_rnic_names(const HostView& view) {
 
 HostRnic find_host_rnic(const std::string& name, const HostView& view) {
     const auto names = host_rnic_names(view);
-    // Also what keeps a name with slashes from leading elsewhere.
+    // A name with slashes would lead elsewhere; it is none of these names.
     if (std::ranges::find(names, name) == names.end()) {
         throw HostRnicError(fmt::format("there is no RNIC '{}' in {}; RNICs of this host: {}", name,
                                         rnics_folder(view).string(), joined(names)));

@@ -11,7 +11,7 @@
 
 namespace vrdma::uverbs {
 
-// Why an RNIC cannot be used; what() is a sentence for the operator.
+// Says why an RNIC cannot be used.  what() is a sentence for the operator.
 class HostRnicError : public std::runtime_error {
   public:
     using std::runtime_error::runtime_error;
@@ -22,7 +22,7 @@ struct HostRnic {
     std::string uverbs_name;            // "uverbs0"
     std::filesystem::path uverbs_path;  // "/dev/infiniband/uverbs0"
     uint32_t driver_id = 0;             // enum rdma_driver_id
-    uint32_t uverbs_abi_version = 0;    // of that driver's user ABI
+    uint32_t uverbs_abi_version = 0;    // the version of that driver's user ABI
     uint32_t ports = 0;
 };
 
@@ -30,7 +30,7 @@ struct HostRnic {
 struct HostView {
     std::filesystem::path sysfs = "/sys";
     std::filesystem::path devices = "/dev";
-    // The RDMA_NLDEV_ATTR_UVERBS_DRIVER_ID of an RNIC; throws HostRnicError.
+    // Tells the RDMA_NLDEV_ATTR_UVERBS_DRIVER_ID of an RNIC.  Throws HostRnicError.
     std::function<uint32_t(const std::string& name)> driver_id;
     HostView();
 };

@@ -12,7 +12,7 @@
 
 namespace vrdma::uverbs {
 
-// A UverbsFile or RdmaCmFile of this host's kernel.
+// A file of this host's kernel that takes its commands by write(2): a UverbsFile or a RdmaCmFile.
 template <typename Interface>
 class KernelFile final : public Interface {
   public:

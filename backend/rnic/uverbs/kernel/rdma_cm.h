@@ -26,7 +26,7 @@ class RdmaCmFile {
     // Errors: the kernel's.  EAGAIN when there is no event to get.
     virtual Result<void> execute(std::span<const std::byte> command) = 0;
 
-    // Readable when there is an event; borrowed.
+    // The descriptor, which is readable when there is an event; borrowed.
     virtual int fd() const = 0;
 };
 

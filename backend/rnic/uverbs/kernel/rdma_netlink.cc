@@ -74,7 +74,7 @@ class Request {
     nlmsghdr* header_;
 };
 
-// What is known of the attributes that concern us; unknown ones are skipped.
+// The attributes that concern vrdma, as far as a message has them.  Others are skipped.
 struct Attributes {
     std::optional<std::string> name;
     std::optional<uint32_t> index;

@@ -10,7 +10,7 @@ namespace vrdma::uverbs {
 // newer).  Throws HostRnicError.
 uint32_t query_driver_id(const std::string& name);
 
-// The netdev of an RNIC's port, as the kernel tells it over netlink; empty when it has none.
+// The netdev of an RNIC's port, as the kernel tells it over netlink.  Empty when the port has none.
 // Throws HostRnicError.
 std::string query_netdev(const std::string& name, uint32_t port);
 

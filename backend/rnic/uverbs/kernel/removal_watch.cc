@@ -12,10 +12,10 @@
 namespace vrdma::uverbs {
 namespace {
 
-// The multicast group that the kernel itself sends to; udev's is another one.
+// The kernel itself sends to this multicast group; udev sends to another one.
 constexpr uint32_t kKernelGroup = 1;
 
-// UEVENT_BUFFER_SIZE (linux/kobject.h) and the header line before it.
+// Room for UEVENT_BUFFER_SIZE (linux/kobject.h) and the header line before it.
 constexpr size_t kMessageSize = 8192;
 
 FileDescriptor listen_to_kernel() {
@@ -50,17 +50,17 @@ RemovalWatch::RemovalWatch(std::string uverbs_name, const std::filesystem::path&
     : uverbs_name_(std::move(uverbs_name)),
       device_(sysfs / "class/infiniband_verbs" / uverbs_name_),
       socket_(listen_to_kernel()) {
-    // Removed before the socket listened: nobody will tell it any more.
+    // If the RNIC was removed before the socket listened, nobody will tell it any more.
     removed_ = !std::filesystem::exists(device_);
 }
 
 bool RemovalWatch::tells_removal(std::span<const char> message, std::string_view uverbs_name) {
     const std::string_view text(message.data(), message.size());
-    // DEVPATH ends with the device's name, in whatever place of the tree it is.
+    // DEVPATH ends with the device's name, wherever in the tree the device is.
     const std::string_view path = property(text, "DEVPATH");
     const std::string_view name = path.substr(path.rfind('/') + 1);
-    // SYNTH_UUID: made by a write to the device's uevent file (udevadm trigger), and nothing
-    // has happened to it.
+    // A message with SYNTH_UUID was made by a write to the device's uevent file (udevadm trigger):
+    // nothing has happened to the device.
     return property(text, "ACTION") == "remove" &&
            property(text, "SUBSYSTEM") == "infiniband_verbs" && name == uverbs_name &&
            property(text, "SYNTH_UUID").empty();
@@ -76,13 +76,13 @@ bool RemovalWatch::removed() {
         if (size < 0) {
             if (errno == EINTR) continue;
             if (errno == ENOBUFS) {
-                // Messages were lost, ours perhaps among them.
+                // Messages were lost, perhaps the one that tells of the removal.
                 removed_ = removed_ || !std::filesystem::exists(device_);
                 continue;
             }
             return removed_;
         }
-        // Processes can send to this socket too; port 0 is the kernel's alone.
+        // Processes can send to this socket too.  Port 0 is the kernel's alone.
         if (sender_size == sizeof(sender) && sender.nl_pid == 0 &&
             tells_removal({message.data(), static_cast<size_t>(size)}, uverbs_name_)) {
             removed_ = true;

@@ -10,15 +10,15 @@
 
 namespace vrdma::uverbs {
 
-// Tells when the kernel removes an RNIC's uverbs device: while rxe or siw are removed, the
-// kernel waits for every file and mapping of the device, so whoever has any must learn of it.
+// Tells when the kernel removes an RNIC's uverbs device.  While rxe or siw are removed, the kernel
+// waits for every file and mapping of the device, so whoever has any must learn of the removal.
 // One thread at a time.
 class RemovalWatch {
   public:
     // `uverbs_name`: "uverbs0".  Throws std::system_error when the kernel does not let us listen.
     explicit RemovalWatch(std::string uverbs_name, const std::filesystem::path& sysfs = "/sys");
 
-    // Becomes readable when there is something to look at: call removed().
+    // Becomes readable when removed() has something to read.
     int fd() const { return socket_.get(); }
 
     // Reads what the kernel has told, without waiting.  Once true, always true.

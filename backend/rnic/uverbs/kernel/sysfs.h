@@ -7,8 +7,8 @@
 
 namespace vrdma::uverbs {
 
-// The first line of a file of sysfs; empty when there is none: what the file tells of can
-// vanish between two reads.
+// The first line of a file of sysfs.  Empty when there is no such file: the thing that it tells of
+// can vanish between two reads.
 inline std::string first_line(const std::filesystem::path& file) {
     std::ifstream stream(file);
     std::string line;

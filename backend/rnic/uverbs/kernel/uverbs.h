@@ -26,7 +26,7 @@ class UverbsFile {
     // The response goes to the address that the command names.  Errors: the kernel's.
     virtual Result<void> execute(std::span<const std::byte> command) = 0;
 
-    // For mmap; borrowed.
+    // The descriptor, for mmap; borrowed.
     virtual int fd() const = 0;
 };
 
@@ -51,7 +51,7 @@ class KernelUverbsDevice final : public UverbsDevice {
 template <typename T>
 concept CommandStruct = std::is_trivially_copyable_v<T> && sizeof(T) % 4 == 0;
 
-// One command of a uverbs file, with the kernel's structures for it.  Refers to them.
+// One command of a uverbs file.  Refers to the kernel's structures for it, which must outlive it.
 class UverbsCommand {
   public:
     // A command that answers with `Response`.

@@ -12,7 +12,7 @@
 namespace vrdma::uverbs {
 namespace {
 
-// No file has this name: those have 32 bits.
+// No file has this name: names of files have 32 bits.
 constexpr uint64_t kStop = UINT64_MAX;
 
 epoll_event once(uint64_t name) {

@@ -10,21 +10,22 @@
 
 namespace vrdma::uverbs {
 
-// Tells once when a file becomes readable, and again when it was armed again.  Any thread.
+// Reports once that a file has become readable, and again after it was armed again.  Any thread.
 class ReadyWatch {
   public:
     using Report = std::function<void(uint32_t name)>;
 
-    // `report` is called on a thread of its own, for a name that was removed in that very moment
-    // too.  Throws std::system_error when the kernel has no thread or descriptor left.
+    // A thread of the object's own calls `report`, possibly still for a file that was removed in
+    // that very moment.  Throws std::system_error when the kernel has no thread or descriptor left.
     explicit ReadyWatch(Report report);
     ~ReadyWatch();
     ReadyWatch(const ReadyWatch&) = delete;
     ReadyWatch& operator=(const ReadyWatch&) = delete;
 
-    // Armed from the start.  `fd` is borrowed until remove().
+    // Watches a file, which is armed from the start.  `fd` is borrowed until remove().  Errors:
+    // epoll_ctl's.
     Result<void> add(int fd, uint32_t name);
-    // A file that is readable already is reported right away.
+    // Arms a file again.  If it is readable already, it is reported right away.
     void arm(int fd, uint32_t name);
     void remove(int fd);
 

@@ -82,7 +82,8 @@ Result<UcmaFile::Path> UcmaFile::path(const rnic::Gid& source, const rnic::Gid& 
     return found ? Result<Path>(Path{source, found->sgid, found->dgid}) : fail(found.error());
 }
 
-// From where the id is bound, or `source`, or the address of the guest that fits.
+// The path from the address that the id is bound to, or else from `source`, or else from the
+// address of the guest that fits.
 Result<UcmaFile::Path> UcmaFile::path_of(const UcmaId& id,
                                          const std::optional<SocketAddress>& source,
                                          const SocketAddress& destination) {
@@ -96,7 +97,8 @@ Result<UcmaFile::Path> UcmaFile::path_of(const UcmaId& id,
         const auto fitting = port_.addresses().source_for(destination.ip);
         return fitting ? path(*fitting, destination.ip) : fail(fitting.error());
     }
-    // The kernel's id has an address already: one of the guest's that has the same.
+    // The kernel's id has an underlay GID already.  The source is an address of the guest with the
+    // same underlay GID.
     for (const ListenPlace& place : id.places) {
         if (place.underlay == *id.underlay_local) {
             return path(place.guest, destination.ip);
@@ -116,7 +118,7 @@ Result<void> UcmaFile::resolve(uint32_t id, const std::optional<SocketAddress>& 
     if (!path) {
         return fail(path.error());
     }
-    // One that is bound stays where it is.
+    // An id that is bound stays where it is.
     if (what.underlay_local && *what.underlay_local != path->underlay_source) {
         return fail(EADDRNOTAVAIL);
     }

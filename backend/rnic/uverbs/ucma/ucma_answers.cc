@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the kernel tells of an id, as the guest knows it.
+// Answers that tell of an id, with the kernel's names replaced by the guest's.
 #include <endian.h>
 #include <infiniband/ib.h>
 #include <infiniband/verbs.h>
@@ -19,7 +19,8 @@ namespace {
 // librdmacm takes two: the path and an alternative.
 constexpr size_t kMaxToldPaths = 2;
 
-// The guest's name of an end, with the kernel's port; nothing for an end that is not there.
+// Puts the guest's name of an end, with the kernel's port, in place of the kernel's.  An end that
+// is not there is left empty.
 template <typename Field>
 void put_end(const std::optional<SocketAddress>& name, Field& field) {
     const auto kernel = get(field);
@@ -36,7 +37,7 @@ uint16_t size_of_end(const __kernel_sockaddr_storage& storage) {
     return address ? size_of(*address) : 0;
 }
 
-// A GID of a path, where the kernel tells one.
+// Puts the guest's GID in place of a GID of a path, where the kernel tells one.
 template <typename Bytes>
 void put_gid(const std::optional<SocketAddress>& name, Bytes&& field) {
     if (std::ranges::all_of(field, [](auto byte) { return static_cast<int>(byte) == 0; })) {
@@ -48,7 +49,8 @@ void put_gid(const std::optional<SocketAddress>& name, Bytes&& field) {
 
 }  // namespace
 
-// Which device it is; none as long as the guest has bound to no address in particular.
+// Puts the guest's device in place of the kernel's; none as long as the id is bound to no address
+// in particular.
 template <typename Response>
 void UcmaFile::put_device(const UcmaId& id, Response& response) const {
     const bool there = response.node_guid != 0 && !id.wildcard;
@@ -118,7 +120,7 @@ Result<void> UcmaFile::query_path(const UcmaId& id, const rdma_ucm_query& reques
     if (call.out.size() < sizeof(rdma_ucm_query_path_resp)) {
         return fail(ENOSPC);
     }
-    // The kernel fills in a path only where there is room for more than that.
+    // The kernel fills in a path only where there is room for more than the path.
     std::array<std::byte,
                sizeof(rdma_ucm_query_path_resp) + kMaxToldPaths * sizeof(ib_path_rec_data) + 1>
         bytes{};
@@ -166,7 +168,8 @@ Result<void> UcmaFile::query_gid(const UcmaId& id, const rdma_ucm_query& request
     return {};
 }
 
-// So that the daemon finds the kernel's again, when the guest gives it to MODIFY_QP or CREATE_AH.
+// Translates an address vector so that the daemon finds the kernel's again when the guest gives it
+// to MODIFY_QP or CREATE_AH.
 Result<void> UcmaFile::to_guest(const UcmaId& id, ib_uverbs_ah_attr& attributes) {
     if (!id.local) {
         return fail(EINVAL);
@@ -209,7 +212,7 @@ Result<void> UcmaFile::init_qp_attr(const rdma_ucm_init_qp_attr& request, Call& 
     if ((attributes->qp_attr_mask & IBV_QP_PORT) != 0) {
         attributes->port_num = rnic::kGuestPort;
     }
-    // MODIFY_QP knows none.
+    // MODIFY_QP knows no alternate path.
     attributes->qp_attr_mask &= ~static_cast<uint32_t>(IBV_QP_ALT_PATH);
     attributes->alt_ah_attr = {};
     answer(call, *attributes);

@@ -11,7 +11,7 @@
 namespace vrdma::uverbs {
 namespace {
 
-// Events that a guest does not get, in one command: others come with the next.
+// How many events that the guest does not get one GET_EVENT skips; the next one goes on.
 constexpr unsigned kMaxHiddenEvents = 64;
 
 }  // namespace
@@ -43,7 +43,7 @@ Result<void> UcmaFile::accept(const rdma_ucm_accept& request, Call&) {
     UcmaId& id = **found;
     rdma_ucm_accept kernel = request;
     if (request.conn_param.valid == 0) {
-        // Of a connection that was asked for: it has its uid.
+        // The id asked for the connection, and has its uid.
         return uverbs::execute(*host_, RDMA_USER_CM_CMD_ACCEPT, kernel);
     }
     if (auto mine = port_.check_qp(id, request.conn_param.qp_num); !mine) {
@@ -125,13 +125,14 @@ bool UcmaFile::translate(rdma_ucm_event_resp& event) {
     if (subject->multicast) {
         event.uid = *subject->multicast;
     } else if (event.id != subject->id) {
-        // Of the listener at another address of the guest: the first one's is told.
+        // The event is of a kernel's listener at another address of the guest.  The guest is told
+        // of the first one's event.
         ++id.hidden_events;
         return false;
     } else {
         event.uid = id.uid;
     }
-    // The kernel says an address as a datagram's in this service only, and not in every event.
+    // Only events of the datagram service have such an address, and not all of them do.
     if (id.qp_type == IBV_QPT_UD && event.param.ud.ah_attr.is_global != 0 &&
         !to_guest(id, event.param.ud.ah_attr)) {
         event.param.ud.ah_attr = {};
@@ -139,7 +140,8 @@ bool UcmaFile::translate(rdma_ucm_event_resp& event) {
     return true;
 }
 
-// What is known of a request for a connection, when the guest may talk to the peer.
+// What the daemon knows of a request for a connection.  An error when the guest may not talk to the
+// peer.
 Result<UcmaId> UcmaFile::requested(uint32_t request, const UcmaId& listener) {
     if (auto room = port_.check_room(); !room) {
         return fail(room.error());
@@ -155,7 +157,7 @@ Result<UcmaId> UcmaFile::requested(uint32_t request, const UcmaId& listener) {
     if (!local || !remote) {
         return fail(EAFNOSUPPORT);
     }
-    // The path is where packets go; the address is what the peer says.
+    // Packets go where the path says.  The address is what the peer says.
     rnic::Gid peer = remote->ip;
     if (route->num_paths != 0) {
         std::ranges::copy(route->ib_route[0].dgid, peer.begin());

@@ -11,7 +11,7 @@
 namespace vrdma::uverbs {
 namespace {
 
-// What a guest may choose with RDMA_PS_IB.
+// Whether a guest may choose this type with RDMA_PS_IB.
 constexpr bool forwarded(uint8_t qp_type) {
     switch (qp_type) {
         case IB_UVERBS_QPT_RC:
@@ -25,7 +25,7 @@ constexpr bool forwarded(uint8_t qp_type) {
     }
 }
 
-// As the kernel finds it (ucma_get_qp_type() of Linux).
+// The queue pair type of a new id, as the kernel finds it (ucma_get_qp_type() of Linux).
 Result<uint8_t> qp_type_of(const rdma_ucm_create_id& request) {
     switch (request.ps) {
         case RDMA_PS_TCP:
@@ -44,13 +44,13 @@ Result<uint8_t> qp_type_of(const rdma_ucm_create_id& request) {
 
 struct UcmaFile::Command {
     uint32_t number;
-    size_t request;   // bytes that it has at least
-    size_t response;  // bytes of room that it needs at least
+    size_t request;   // the fewest bytes that it has
+    size_t response;  // the fewest bytes of room that it needs
     Result<void> (*call)(UcmaFile& file, std::span<const std::byte> in, Call& call);
 };
 
-// Bytes behind the structure are ignored, as the kernel ignores them; those of the end that an
-// older library does not have are zero.
+// Calls a method with its structure.  Bytes behind the structure are left for the method, and
+// fields at the end that an older library does not have are zero, as with the kernel.
 template <auto Method, typename Request>
 Result<void> UcmaFile::call(UcmaFile& file, std::span<const std::byte> in, Call& call) {
     Request request{};
@@ -139,7 +139,7 @@ Result<void> UcmaFile::create_id(const rdma_ucm_create_id& request, Call& call) 
     if (auto room = port_.check_room(); !room) {
         return room;
     }
-    // Events of an id without a uid are nobody's: so the kernel has it.
+    // As with the kernel, events of an id without a uid are nobody's.
     const uint64_t key = request.uid == 0 ? 0 : port_.new_key({});
     rdma_ucm_create_id kernel{};
     kernel.uid = key;
@@ -161,7 +161,6 @@ Result<void> UcmaFile::create_id(const rdma_ucm_create_id& request, Call& call) 
     return {};
 }
 
-// Of one of the kernel's ids; how many events of it were reported.
 Result<uint32_t> UcmaFile::destroy(uint32_t id) {
     rdma_ucm_destroy_id request{};
     request.id = id;
@@ -216,7 +215,7 @@ Result<void> UcmaFile::migrate_id(const rdma_ucm_migrate_id& request, Call& call
         }
     }
     (*id)->file = this;
-    // The kernel wakes nobody for events that came along.
+    // The kernel wakes nobody for the events that came along with the id.
     port_.watch().arm(host_->fd(), init_.handle);
     answer(call, rdma_ucm_migrate_resp{.events_reported = events - (*id)->hidden_events});
     return {};

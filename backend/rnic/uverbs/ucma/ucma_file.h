@@ -23,12 +23,12 @@ class UcmaPort;
 inline constexpr size_t kPathDgid = 8;
 inline constexpr size_t kPathSgid = 24;
 
-// A guest's file of the connection manager's user interface, in front of one of the host's.  What
-// passes is checked and translated: addresses, queue pair numbers, GID indexes; everything else
-// is between the guest and the kernel.
+// A guest's file of the connection manager's user interface, in front of one of the host's.  The
+// daemon checks and translates addresses, queue pair numbers and GID indexes; everything else is
+// between the guest and the kernel.
 class UcmaFile final : public rnic::UcmaFile {
   public:
-    // Already watched by the port.
+    // The port watches `host` already.
     UcmaFile(UcmaPort& port, std::unique_ptr<RdmaCmFile> host, const rnic::UcmaFileInit& init);
     ~UcmaFile() override;
 
@@ -36,9 +36,9 @@ class UcmaFile final : public rnic::UcmaFile {
                                      std::span<std::byte> out, rnic::UcmaFile* other) override;
 
   private:
-    // What a command has besides its structure.
+    // A command without its structure.
     struct Call {
-        std::span<const std::byte> rest;  // of the guest's bytes
+        std::span<const std::byte> rest;  // the guest's bytes behind the structure
         std::span<std::byte> out;
         UcmaFile* other = nullptr;
         rnic::UcmaAnswer answer{};

@@ -18,7 +18,7 @@ Result<void> UcmaFile::listen(const rdma_ucm_listen& request, Call&) {
                                  ? UcmaPort::kMaxBacklog
                                  : std::min(request.backlog, UcmaPort::kMaxBacklog);
     if (!what.local) {
-        // As rdma_listen() of the kernel does it, of the addresses that are the guest's.
+        // As with rdma_listen() of the kernel, the id listens at all addresses, here the guest's.
         SocketAddress any;
         any.ip[10] = any.ip[11] = 0xff;
         if (auto bound = bind_id(request.id, any); !bound) {
@@ -47,7 +47,7 @@ void UcmaFile::destroy_others(UcmaId& what) {
 
 // The kernel's id listens at one address only, and the guest may have several.
 Result<void> UcmaFile::listen_at_others(uint32_t id, UcmaId& what, uint32_t backlog) {
-    // Those that the guest has now.
+    // The guest may have other addresses now than when it bound the id.
     auto places = port_.places_for(*what.local, what.ipv6_only);
     if (!places) {
         return fail(places.error());

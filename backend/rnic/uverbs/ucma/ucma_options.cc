@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// SET_OPTION.
+// Options of ids: SET_OPTION.
 #include <algorithm>
 #include <vector>
 
@@ -23,7 +23,7 @@ size_t length_of_option(uint32_t name) {
     }
 }
 
-// The primary path, its reverse, and the alternatives of both; librdmacm gives no more.
+// librdmacm gives no more than the primary path, its reverse, and the alternatives of both.
 constexpr size_t kMaxGivenPaths = 6;
 
 }  // namespace
@@ -79,7 +79,7 @@ Result<void> UcmaFile::set_id_option(UcmaId& id, const rdma_ucm_set_option& requ
     return {};
 }
 
-// The path is the guest's but for its ends, which the kernel would believe.
+// The path is the guest's.  Its ends are replaced, for the kernel would believe them.
 Result<void> UcmaFile::set_ib_path(const UcmaId& id, const rdma_ucm_set_option& request,
                                    std::span<const std::byte> value) {
     if (value.empty() || value.size() % sizeof(ib_path_rec_data) != 0 ||

@@ -143,7 +143,8 @@ Result<std::vector<ListenPlace>> UcmaPort::places_for(const SocketAddress& local
 Result<void> UcmaPort::check_port(const ListenPlace& place, uint16_t port) {
     if (port != 0 && is_hosts_port(place, port)) {
         log_.warn(
-            "{}: it cannot have port {} of {}, which is the host's too; add {} to the RNIC's "
+            "{}: the guest cannot have port {} of {}, which is the host's too; add {} to the "
+            "RNIC's "
             "netdev",
             guest_, port, to_string(place.underlay), to_string(place.guest));
         return fail(EACCES);

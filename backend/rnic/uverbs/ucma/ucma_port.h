@@ -23,14 +23,14 @@
 
 namespace vrdma::uverbs {
 
-// What the files of one guest share: its ids, with their addresses.  One thread at a time, as
+// What the files of one guest share: its ids, with their addresses.  One thread at a time, as with
 // the verbs.
 class UcmaPort {
   public:
     static constexpr size_t kMaxIds = 8192;  // and as many multicast groups
     static constexpr uint32_t kMaxBacklog = 1024;
 
-    // All referred to outlives the object, which outlives its files.
+    // `addresses`, `qps` and `sink` outlive the object, which outlives its files.
     UcmaPort(std::string guest, GuestAddresses& addresses, const GuestQps& qps,
              rnic::EventSink& sink, OpenRdmaCm open, std::shared_ptr<spdlog::logger> logger);
 
@@ -50,8 +50,8 @@ class UcmaPort {
     void erase(uint32_t id);
     void erase_all(const UcmaFile& file);
 
-    // What events are about.  The kernel gets keys of the daemon's for the guest's uids, which may
-    // be alike.
+    // What the events with one key are about.  Two of the guest's uids may be alike, so the kernel
+    // gets keys of the daemon's in their place.
     struct Subject {
         uint32_t id = 0;
         std::optional<uint64_t> multicast;  // the guest's uid of a group
@@ -65,9 +65,9 @@ class UcmaPort {
     }
     void forget_key(uint64_t key) { subjects_.erase(key); }
 
-    // Groups, by the kernel's ids of them.
+    // A multicast group that an id has joined.  Groups have ids of the kernel's.
     struct Group {
-        uint32_t id = 0;  // who joined
+        uint32_t id = 0;  // the id that has joined
         uint64_t key = 0;
         GroupLeases::Lease lease;
     };
@@ -79,15 +79,17 @@ class UcmaPort {
     const Group* find_group(uint32_t group) const;
     void erase_group(uint32_t group);
 
-    // EINVAL unless the guest has such a queue pair, of the datagram service or not as the id.
+    // EINVAL unless the guest has such a queue pair, and it is of the datagram service just if the
+    // id is.
     Result<void> check_qp(const UcmaId& id, uint32_t qp_num) const;
 
-    // Where an id that is bound to an address of the guest is; EADDRNOTAVAIL.
+    // The places of an id that is bound to `local`, as listen_places().  EADDRNOTAVAIL when there
+    // is none.
     Result<std::vector<ListenPlace>> places_for(const SocketAddress& local, bool ipv6_only);
-    // EACCES for a port that is the host's to give.
+    // EACCES, with a line in the log, for a port that is the host's to give (is_hosts_port()).
     Result<void> check_port(const ListenPlace& place, uint16_t port);
 
-    // An address of the underlay, for the kernel.
+    // An underlay GID as a socket address, for the kernel.
     SocketAddress in_underlay(const rnic::Gid& underlay, uint16_t port) const;
 
   private:

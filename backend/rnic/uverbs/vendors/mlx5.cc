@@ -40,9 +40,10 @@ constexpr std::array kUdata{
     UdataLengths{.opcode = VRDMA_CMD_CREATE_AH, .out_max = sizeof(mlx5_ib_create_ah_resp)},
 };
 
-// A doorbell record: two 32-bit counters.  The kernel pins the page around it, once for all
-// records in that page, and finds it again by its address (mlx5_ib_db_map_user): so a whole
-// page is meant, which has one address in this process for as long as it is guest memory.
+// A doorbell record is two 32-bit counters.  The kernel pins the page around the record, once for
+// all records in that page, and finds the page again by its address (mlx5_ib_db_map_user).  The
+// pointer therefore means a whole page, which has one address in this process for as long as it is
+// guest memory.
 constexpr vrdma_udata_pointer doorbell_record(vrdma_opcode opcode, size_t offset) {
     return {
         .opcode = static_cast<uint16_t>(opcode),
@@ -117,8 +118,8 @@ constexpr std::array kPointers{
     doorbell_record(VRDMA_CMD_CREATE_QP, offsetof(mlx5_ib_create_qp, db_addr)),
 };
 
-// DevX objects and UARs that are made by ioctl do not exist in the guest.  The library tries
-// a context with DevX first; of dynamic UARs it learns from tot_bfregs.
+// DevX objects and UARs that are made by ioctl do not exist in the guest.  The library tries a
+// context with DevX first.  It learns from tot_bfregs that there are no dynamic UARs.
 constexpr std::array kWithheld{
     WithheldBits{.opcode = VRDMA_CMD_ALLOC_UCONTEXT,
                  .action = WithheldBits::Action::kRefuse,
@@ -149,7 +150,7 @@ constexpr std::array kMmap{
     mapped_as(MLX5_IB_MMAP_DEVICE_MEM, VRDMA_MMAP_WRITE_COMBINE),
 };
 
-// As few UARs as there can be: the context makes no queues.
+// The daemon's own context makes no queues, and asks for as few UARs as there can be.
 constexpr auto kOwnContext =
     std::bit_cast<std::array<std::byte, sizeof(mlx5_ib_alloc_ucontext_req)>>(
         mlx5_ib_alloc_ucontext_req{.total_num_bfregs = 1, .num_low_latency_bfregs = 0});
@@ -168,10 +169,10 @@ const VendorEntry kMlx5Entry{
     .pointers = kPointers,
     .withheld = kWithheld,
     .mmap = kMmap,
-    // With none the kernel's element is larger than the sum above.
+    // Without a scatter element the kernel's element is larger than the sum above.
     .min_srq_sge = 1,
     .srq_only_grows = false,
-    // The new buffer is the user's, and takes the place of one that guests have pinned.
+    // The new buffer is user memory, and takes the place of one that the guest has pinned.
     .resizes_cqs = false,
     .own_context = kOwnContext,
     .own_context_answer = sizeof(mlx5_ib_alloc_ucontext_resp),

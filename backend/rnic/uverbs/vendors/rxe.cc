@@ -20,7 +20,7 @@ constexpr std::array kUdata{
     UdataLengths{.opcode = VRDMA_CMD_CREATE_AH, .out_max = sizeof(rxe_create_ah_resp)},
 };
 
-// A resized SRQ's struct mminfo is written where the command says (rxe_srq_from_attr).
+// The driver writes a resized SRQ's struct mminfo where the command says (rxe_srq_from_attr).
 constexpr std::array kPointers{
     vrdma_udata_pointer{
         .opcode = VRDMA_CMD_MODIFY_SRQ,
@@ -46,8 +46,8 @@ const VendorEntry kRxeEntry{
     .withheld = {},
     .mmap = {},
     .min_srq_sge = 0,
-    // One that holds more requests than the new size ends up without a queue, which the next
-    // message to it dereferences (rxe_srq_from_attr, err2).  A larger one holds them all.
+    // An SRQ that holds more requests than its new size ends up without a queue, which the next
+    // message to the SRQ dereferences (rxe_srq_from_attr, err2).  A larger size has room for all.
     .srq_only_grows = true,
     .resizes_cqs = true,
     .own_context = {},

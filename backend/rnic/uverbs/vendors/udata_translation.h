@@ -15,21 +15,21 @@
 
 namespace vrdma::uverbs {
 
-// A guest's private bytes of one verb as the host's kernel may see them: of the lengths
-// that the driver expects, with addresses of this process for the guest's.  Exists for as
-// long as the command: what the kernel goes on using it pins.
+// A guest's private bytes of one verb as the host's kernel may see them: they have the lengths that
+// the driver expects, and addresses of this process in place of the guest's.  Exists for as long as
+// the command: the kernel pins what it goes on using.
 class UdataTranslation {
   public:
-    // Errors, with the `reason` for the log: EINVAL for lengths that the table does not
-    // have, EFAULT for a pointer without memory, EOPNOTSUPP for withheld bits, and those
-    // of StitchedMapping.
+    // `opcode` is the guest's command, enum vrdma_opcode.  Errors, with the `reason` for the log:
+    // EINVAL for lengths that the table does not have, EFAULT for a pointer without memory,
+    // EOPNOTSUPP for withheld bits, and StitchedMapping::make()'s.
     static Result<UdataTranslation> make(const VendorEntry& vendor, uint16_t opcode,
                                          rnic::Udata& udata, memory::MappingBudget& budget,
                                          std::string& reason);
 
     CommandUdata command_udata() { return {.in = in_, .out = udata_->out}; }
 
-    // The kernel has answered the command.
+    // To be called when the kernel has answered the command.
     void answered() { udata_->out_written = udata_->out.size(); }
 
   private:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What has to be known of an RNIC's kernel driver so that its user library can drive it from
-// a guest.  Data, one entry for each driver: docs/adding-an-rnic.md says where each value
-// comes from.
+// What vrdma has to know of an RNIC's kernel driver so that the driver's user library can drive the
+// RNIC from a guest.  The table is data, one entry for each driver.  docs/adding-an-rnic.md says
+// where each value comes from.
 #pragma once
 
 #include <rdma/ib_user_ioctl_verbs.h>
@@ -23,7 +23,7 @@ enum class Transport { kRoce, kIwarp };
 
 // How the user library tells the RNIC of something.
 enum class Signal {
-    kMappedMemory,  // by a store to memory that it maps: nothing to do for anyone else
+    kMappedMemory,  // by a store to memory that it maps: nobody else has anything to do
     kSystemCall,    // by a command of the uverbs file
 };
 
@@ -38,16 +38,16 @@ struct UdataLengths {
 // Bits of a verb's private bytes that ask for what vrdma does not forward.
 struct WithheldBits {
     enum class Action {
-        kClear,   // for what the library can do without, and learns from the answer
-        kRefuse,  // EOPNOTSUPP: for what it tries and then does without
+        kClear,   // the library can do without, and learns so from the answer
+        kRefuse,  // EOPNOTSUPP: the library tries, and then does without
     };
     uint16_t opcode = 0;
     Action action = Action::kClear;
-    uint16_t offset = 0;  // of a u64
+    uint16_t offset = 0;  // where the u64 with the bits is
     uint64_t bits = 0;
 };
 
-// How the guest has to map what is at (offset & mask) == value of the uverbs file.
+// How the guest has to map memory of the uverbs file at offsets with (offset & mask) == value.
 struct MmapRule {
     uint64_t mask = 0;
     uint64_t value = 0;
@@ -56,22 +56,22 @@ struct MmapRule {
 
 struct VendorEntry {
     rdma_driver_id driver_id{};
-    std::string_view name;  // of the kernel module
+    std::string_view name;  // the kernel module's
     std::span<const uint32_t> abi_versions;
-    bool tested = false;  // against the driver itself
+    bool tested = false;  // the lab's suites have passed on the driver itself
     Transport transport = Transport::kRoce;
     Signal doorbell = Signal::kMappedMemory;   // new work requests in a send queue
     Signal cq_arming = Signal::kMappedMemory;  // ibv_req_notify_cq
     std::span<const UdataLengths> udata;
     std::span<const vrdma_udata_pointer> pointers;
     std::span<const WithheldBits> withheld;
-    std::span<const MmapRule> mmap;  // the first that fits; none: cached
+    std::span<const MmapRule> mmap;  // the first rule that fits holds; without one: cached
     uint32_t min_srq_sge = 0;
     bool srq_only_grows = false;  // making one smaller is not safe for the host
-    bool resizes_cqs = false;     // by what is in `udata` alone: without user memory
+    bool resizes_cqs = false;     // with what is in `udata` alone, without user memory
     // The driver takes REG_MR's `start` for the address of the region, whatever hca_va says, and
-    // may read memory of the process that makes its POST_SEND: so the guest's memory is placed
-    // at the guest's own addresses.
+    // may read memory of the process that executes its POST_SEND.  The guest's memory is therefore
+    // placed at the guest's own addresses.
     bool regions_by_start = false;
     // GET_CONTEXT's private bytes for a context of the daemon's own.
     std::span<const std::byte> own_context;

@@ -29,7 +29,7 @@ class Cq final : public rnic::CompletionQueue {
 
     Result<void> resize(uint32_t& cqe, rnic::Udata& udata) override;
 
-    // A send queue that completes here, for as long as it does.
+    // A send queue completes here from add() until remove().
     void add(std::shared_ptr<SendQueueBell> send_queue);
     void remove(const std::shared_ptr<SendQueueBell>& send_queue);
 

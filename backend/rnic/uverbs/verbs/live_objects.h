@@ -7,7 +7,7 @@
 
 namespace vrdma::uverbs {
 
-// How many objects of each kind the guests have in the RNIC, by this process's own count.
+// How many objects of each kind the guests have in the RNIC, as this process counts them.
 struct LiveObjects {
     using Counter = std::atomic<uint64_t>;
     Counter ports{0};
@@ -21,7 +21,7 @@ struct LiveObjects {
     Counter address_handles{0};
 };
 
-// Counts one for as long as it lives.
+// Counts one object for as long as it lives itself.
 class LiveCount {
   public:
     explicit LiveCount(LiveObjects::Counter& counter) : counter_(&counter) {

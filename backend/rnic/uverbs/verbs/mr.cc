@@ -16,7 +16,7 @@ constexpr ObjectKind kKind{
     .counter = &LiveObjects::memory_regions,
 };
 
-// The kernel would come back for pages to a mapping that is gone by then.
+// With on-demand paging the kernel would come back for pages to a mapping that is gone by then.
 bool comes_back_for_pages(uint32_t access) {
     return (access & IB_UVERBS_ACCESS_ON_DEMAND) != 0;
 }
@@ -158,7 +158,7 @@ Result<void> Mr::reregister(const rnic::MrChanges& changes, rnic::ProtectionDoma
 
 Result<void> Mr::deregister() {
     if (!object_.context().usable()) {
-        return {};  // gone with the RNIC
+        return {};  // the region is gone with the RNIC
     }
     return object_.destroy();
 }

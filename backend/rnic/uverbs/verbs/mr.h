@@ -18,8 +18,8 @@ namespace vrdma::uverbs {
 // Where the kernel finds the memory of a region while it registers it.
 struct RegionMemory {
     uint64_t start = 0;
-    memory::StitchedMapping stitched;   // for as long as the command, or
-    memory::PlacedPages::Lease placed;  // as long as the region
+    memory::StitchedMapping stitched;   // lives as long as the command; or else
+    memory::PlacedPages::Lease placed;  // lives as long as the region
 };
 
 // Lays out the regions of one user context in this process.
@@ -27,7 +27,8 @@ class RegionLayout {
   public:
     explicit RegionLayout(PortState& port) : port_(port) {}
 
-    // Says in the log why not.
+    // Errors: those of StitchedMapping::make() or PlacedPages::place(), which a line in the log
+    // explains.
     Result<RegionMemory> lay_out(const rnic::MrAttributes& attributes);
 
   private:
@@ -58,7 +59,7 @@ class Mr final : public rnic::MemoryRegion {
 
   private:
     RegionLayout& layout_;
-    memory::PlacedPages::Lease placed_;  // gone after the kernel's object
+    memory::PlacedPages::Lease placed_;  // declared first: it goes after the kernel's object
     KernelObject object_;
     uint32_t lkey_;
     uint32_t rkey_;

@@ -30,8 +30,8 @@ struct RnicState {
     const uint8_t host_port;
     const std::chrono::microseconds spin;
     const std::unique_ptr<UverbsDevice> device;
-    const std::shared_ptr<OverlayMap> addresses;  // null with iWARP without connections
-    const OpenRdmaCm open_rdma_cm;                // none: no connections
+    const std::shared_ptr<OverlayMap> addresses;  // null for iWARP without connections
+    const OpenRdmaCm open_rdma_cm;                // empty when guests get no connections
     const std::shared_ptr<spdlog::logger> logger;
     memory::MappingBudget mappings{};
     LiveObjects live{};
@@ -56,7 +56,7 @@ struct PortState {
     const std::shared_ptr<RnicState> rnic;
     const std::string guest;  // named in logs
     RateLimitedLog log;
-    std::unique_ptr<GuestAddresses> addresses;  // as rnic->addresses
+    std::unique_ptr<GuestAddresses> addresses;  // null if rnic->addresses is
     GuestQps qps;
     vrdma_doorbell_area* area = nullptr;  // guest-controlled
     PortEvents events;

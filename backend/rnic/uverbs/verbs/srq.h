@@ -29,7 +29,7 @@ class Srq final : public rnic::SharedReceiveQueue {
 
   private:
     KernelObject object_;
-    uint32_t max_wr_;  // at least; as large as it ever was
+    uint32_t max_wr_;  // the size that the guest last got; the queue may hold more
 };
 
 }  // namespace vrdma::uverbs

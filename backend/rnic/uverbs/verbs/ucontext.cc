@@ -21,7 +21,7 @@ UverbsContext::UverbsContext(PortState& port, std::unique_ptr<UverbsFile> file)
       count_(port.rnic->live.contexts) {}
 
 UverbsContext::~UverbsContext() {
-    // Before the file goes, whose events they are.
+    // The events go before the uverbs file that they are of.
     for (auto& events : {completion_channel_, async_events_}) {
         if (events != nullptr) {
             state_.port.worker.forget(*events);
@@ -79,7 +79,7 @@ Result<rnic::MmapSource> UverbsContext::mmap(uint64_t offset, uint64_t) {
     if (offset % VRDMA_SHM_PAGE_SIZE != 0) {
         return fail(EINVAL);
     }
-    // The driver judges the offset when the VMM maps it: it knows what belongs to this file.
+    // The driver judges the offset when the VMM maps it, and knows what belongs to this file.
     return rnic::MmapSource{
         .fd = state_.file->fd(),
         .offset = offset,

@@ -35,7 +35,7 @@ class OverlayMapTest : public testing::Test {
         sysfs_.set_gid("rxe0", 3, "10.9.0.12");
     }
 
-    // The map, made when it is first used: rules_ and sysfs_ come before.
+    // The map is made when it is first used, after the test has filled rules_ and sysfs_.
     OverlayMap& map() {
         if (!map_) {
             host_ = std::make_shared<HostGidTable>("rxe0", 1, sysfs_.sysfs());
@@ -48,7 +48,7 @@ class OverlayMapTest : public testing::Test {
         map().claim(guest, gid(address));
     }
 
-    // "SOURCE -> DESTINATION", or the name of the error.
+    // The path as "SOURCE -> DESTINATION", or the name of the error.
     std::string path(const std::string& guest, const std::string& source,
                      const std::string& destination) {
         return text_of(map().path(guest, gid(source), gid(destination)));
@@ -67,7 +67,7 @@ class OverlayMapTest : public testing::Test {
         return to_string(found->sgid) + " -> " + to_string(found->dgid);
     }
 
-    // What an RC connection needs: each end's source is the other end's destination.
+    // Each end's source is the other end's destination, as an RC connection needs it.
     void expect_fit(const std::string& source, const std::string& destination) {
         const auto there = map().path("a", gid(source), gid(destination));
         const auto back = map().path("b", gid(destination), gid(source));
@@ -392,7 +392,7 @@ TEST_F(OverlayMapTest, AnAddressIsAnnouncedAsSoonAsTheTableHasIt) {
     EXPECT_EQ(path("a", "10.9.0.20", "10.9.0.1"), "10.9.0.20 -> 10.9.0.1");
 }
 
-// For the thread sanitizer too: guests' threads, and the one that reads the table again.
+// Guests' threads run beside the one that reads the table again; for the thread sanitizer, too.
 TEST_F(OverlayMapTest, GuestsComeAndGoWhileOthersAskForPaths) {
     claim("a", "10.9.0.11");
     std::atomic<bool> over{false};
@@ -405,14 +405,14 @@ TEST_F(OverlayMapTest, GuestsComeAndGoWhileOthersAskForPaths) {
         over = true;
     });
     do {
-        // Whether b has it or not, the host's RNIC does.
+        // The host's RNIC has the address, whether b has it or not.
         const auto found = map().path("a", gid("10.9.0.11"), gid("10.9.0.12"));
         ASSERT_TRUE(found.has_value());
         EXPECT_EQ(found->dgid, gid("10.9.0.12"));
     } while (!over);
 }
 
-// What a guest calls the peer at an address of the underlay, or the name of the error.
+// The guest's name of the peer at an underlay GID, or the name of the error.
 class AddressNameTest : public OverlayMapTest {
   protected:
     std::string name(const std::string& underlay) {

@@ -26,8 +26,8 @@ class CqArming : public testing::Test {
     }
 
     __le32 word = 0;
-    std::vector<bool> armed;          // "for solicited completions only?", each time
-    std::function<void()> meanwhile;  // what the driver does while the RNIC is being armed
+    std::vector<bool> armed;          // each time: for solicited completions only?
+    std::function<void()> meanwhile;  // runs while the RNIC is being armed, as the driver may
 };
 
 TEST_F(CqArming, ARungCqIsArmedAndWatchedForAnyCompletion) {

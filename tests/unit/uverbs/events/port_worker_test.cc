@@ -15,7 +15,7 @@ using std::chrono_literals::operator""h;
 
 class UverbsWorker : public GuestTest {
   protected:
-    // Ends before the doorbells, as ports do.
+    // The port ends before the doorbells, as it does in the device.
     void TearDown() override {
         qp.reset();
         cq.reset();
@@ -32,7 +32,7 @@ class UverbsWorker : public GuestTest {
         qp = make_qp(7, *pd, *cq);
     }
 
-    // As the driver: arms, rings when it has to, and waits until it may return.
+    // Does as the driver: arms, rings when it has to, and waits until it may return.
     void arm(uint32_t bits, uint32_t watched) {
         if (doorbells.arm(5, bits, watched)) {
             doorbells.ring_cq(5);

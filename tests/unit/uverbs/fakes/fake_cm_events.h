@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What needs librdmacm's header, which does not go with <rdma/rdma_user_cm.h>.
+// The numbers of events, which need librdmacm's header.  That header does not go with
+// <rdma/rdma_user_cm.h>.
 #pragma once
 
 #include <cstdint>

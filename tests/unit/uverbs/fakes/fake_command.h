@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How fakes of the kernel's files read commands and answer them.
+// The fakes of the kernel's files read commands and answer them by these functions.
 #pragma once
 
 #include <algorithm>
@@ -10,7 +10,7 @@
 
 namespace vrdma::uverbs {
 
-// The structure that `bytes` begin with; what they lack is zero.
+// The structure that `bytes` begin with.  Fields that `bytes` are too short for are zero.
 template <typename Request>
 Request as(std::span<const std::byte> bytes) {
     Request request{};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernel's side of /dev/infiniband/rdma_cm, for tests: commands as ucma.c of Linux 6.1
-// takes them, and a network in which everybody is there.
+// The kernel's side of /dev/infiniband/rdma_cm for an iWARP RNIC, for tests.  It takes commands as
+// ucma.c of Linux 6.1 does, and has a network in which everybody is there.
 #pragma once
 
 #include <rdma/rdma_user_cm.h>
@@ -36,7 +36,7 @@ class FakeIwCm {
         return request;
     }
     size_t count(uint32_t command) const;
-    // Blocks until there have been so many; false after half a minute.
+    // Blocks until there have been so many commands.  Returns false after half a minute.
     bool wait_for(uint32_t command, size_t count);
     size_t live_ids() const;
     uint64_t uid_of(uint32_t id) const;
@@ -44,7 +44,7 @@ class FakeIwCm {
     // The next such command fails.
     void refuse(uint32_t command, int error);
 
-    // An event of an id (of a listener for requests), with status and private data.
+    // Reports an event of an id (of a listener for requests), with status and private data.
     void report(uint32_t event, uint32_t id, int status = 0, std::vector<uint8_t> data = {});
     // Returns the id of the request.
     uint32_t request(uint32_t listener, std::vector<uint8_t> data = {});
@@ -61,7 +61,7 @@ class FakeIwCm {
               const std::vector<uint8_t>& data);
 
     FileDescriptor readable_;
-    mutable std::mutex mutex_;  // what follows
+    mutable std::mutex mutex_;  // guards the members that follow
     std::condition_variable changed_;
     std::map<uint32_t, uint64_t> ids_;  // with their uids
     std::map<uint32_t, std::vector<std::vector<std::byte>>> executed_;

@@ -13,7 +13,7 @@
 namespace vrdma::uverbs {
 namespace {
 
-// UAPI_DEF_WRITE_*: what a command has, and whether the driver sees private bytes.
+// The structures of a command, and whether the driver sees private bytes (UAPI_DEF_WRITE_*).
 struct Method {
     size_t request = 0;
     size_t response = 0;
@@ -282,7 +282,7 @@ Result<void> FakeKernel::use(Context& context, uint32_t command, Bundle& bundle,
         if (cq == nullptr) {
             return fail(EINVAL);
         }
-        // Armed for any completion it stays so (IBTA 1.4, 11.4.2.2).
+        // A CQ that is armed for any completion stays so (IBTA 1.4, 11.4.2.2).
         cq->armed = request.solicited_only != 0 && cq->armed.value_or(true);
         return {};
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernel's side of uverbs files, for tests: checks and answers commands as uverbs_main.c
-// and uverbs_cmd.c of Linux 6.1 do (sizes, response addresses, handles of one file, objects
-// in use), with a driver that does nothing but remember.
+// The kernel's side of uverbs files, for tests.  It checks and answers commands as uverbs_main.c
+// and uverbs_cmd.c of Linux 6.1 do (sizes, response addresses, handles of one file, objects in
+// use), with a driver that does nothing but remember.
 #pragma once
 
 #include <rdma/ib_user_verbs.h>
@@ -43,7 +43,7 @@ struct KernelCommand {
 
 class FakeKernel {
   public:
-    // `extended` of the commands that come in both forms.
+    // The number of the extended form of a command.
     static constexpr uint32_t extended(uint32_t command) {
         return command | IB_USER_VERBS_CMD_FLAG_EXTENDED;
     }
@@ -51,7 +51,7 @@ class FakeKernel {
     FakeKernel();
     std::unique_ptr<UverbsDevice> device();
 
-    // What was executed, whether it succeeded or not.
+    // How often a command was executed, and how it was last, whether it succeeded or not.
     size_t count(uint32_t command) const;
     KernelCommand last(uint32_t command) const;
 
@@ -61,15 +61,17 @@ class FakeKernel {
     // The next such command fails.
     void refuse(uint32_t command, int error);
     void refuse_open(int error);
-    // The next context's event file is none that can be waited for.
+    // The next context gets an event file that nobody can wait for.
     void break_event_file();
-    // What the driver answers with, as far as there is room.
+    // The driver answers this command with these bytes, as far as there is room.
     void answer(uint32_t command, std::vector<std::byte> udata_out);
 
-    // Who made them called them that.  False when the CQ is not armed for it, or not there.
+    // CQs and queue pairs are named by the handles that their makers gave.  complete() returns
+    // false when the CQ is not armed for the completion, or not there.
     bool complete(uint64_t cq_user_handle, bool solicited = false);
     bool is_armed(uint64_t cq_user_handle) const;
-    // To every context that is open; more than the socket takes is lost.
+    // Reports an event to every context that is open.  Events that the socket has no room for are
+    // lost.
     void report(uint32_t event_type, uint64_t element);
 
     size_t rings(uint64_t qp_user_handle) const;
@@ -77,10 +79,10 @@ class FakeKernel {
     bool wait_for_rings(size_t rings);
     // Called while POST_SEND is under way.
     std::function<void()> during_post_send;
-    // EBUSY was the answer to a destruction.
+    // How often the answer to a destruction was EBUSY.
     size_t busy_destructions() const;
 
-    // What the memory that REG_MR named last held then.
+    // The bytes that the memory of the last REG_MR held at that time.
     std::vector<std::byte> pinned() const;
 
     // Commands that the driver has no function for.
@@ -132,7 +134,7 @@ class FakeKernel {
     Object* find(Context& context, Kind kind, uint32_t handle);
     const Object* find_user(Kind kind, uint64_t user_handle) const;
 
-    mutable std::mutex mutex_;  // what follows
+    mutable std::mutex mutex_;  // guards the members that follow
     std::condition_variable rung_;
     std::set<Context*> contexts_;
     std::map<uint32_t, std::vector<KernelCommand>> executed_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the parts of the fake kernel share.
+// Definitions that the parts of the fake kernel share.
 #pragma once
 
 #include <algorithm>
@@ -22,11 +22,11 @@ inline std::vector<std::byte> copy_of(std::span<const std::byte> bytes) {
     return {bytes.begin(), bytes.end()};
 }
 
-// struct uverbs_attr_bundle: what a command's handler sees.
+// A command as its handler sees it (struct uverbs_attr_bundle).
 struct FakeKernel::Bundle {
     KernelCommand command;
     std::byte* response = nullptr;
-    size_t response_size = 0;  // of the core's; the driver's follows
+    size_t response_size = 0;  // the core's; the driver's follows
 
     template <typename T>
     Result<void> respond(const T& value) const {

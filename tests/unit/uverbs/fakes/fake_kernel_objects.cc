@@ -135,7 +135,7 @@ Result<void> FakeKernel::modify_or_query(Context& context, uint32_t command, Bun
             if (find(context, Kind::kSrq, request.srq_handle) == nullptr) {
                 return fail(EINVAL);
             }
-            // As rxe: the new queue's struct mminfo.
+            // The driver writes the new queue's struct mminfo, as rxe does.
             if (given.udata_in.size() >= sizeof(uint64_t)) {
                 std::memset(reinterpret_cast<void*>(load<uint64_t>(given.udata_in)), 0x5a, 16);
             }
@@ -208,7 +208,7 @@ Result<void> FakeKernel::reregister(Context& context, Bundle& bundle) {
                                                   .rkey = request.mr_handle << 8 | 6});
 }
 
-// The kernel compares LIDs too, also where they mean nothing.
+// The kernel compares LIDs too, even where they mean nothing.
 Result<void> FakeKernel::attach_or_detach(Context& context, uint32_t command,
                                           const ib_uverbs_attach_mcast& request) {
     Object* qp = find(context, Kind::kQp, request.qp_handle);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernel's side of /dev/infiniband/rdma_cm for a RoCE RNIC, for tests: ids that belong to
-// files, as in ucma.c of Linux 6.1, and nobody at the other end but the test.
+// The kernel's side of /dev/infiniband/rdma_cm for a RoCE RNIC, for tests.  Ids belong to files, as
+// in ucma.c of Linux 6.1, and nobody but the test is at the other end.
 #pragma once
 
 #include <rdma/rdma_user_cm.h>
@@ -49,12 +49,12 @@ class FakeUcma {
     // The value of the last SET_OPTION.
     std::vector<std::byte> option;
 
-    // A port that is taken at an address.
+    // Somebody else takes this port at this address.
     void take(const rnic::Gid& ip, uint16_t port) { taken_.insert({ip, port}); }
 
-    // An event of an id.
+    // Reports an event of an id.
     void report(uint32_t event, uint32_t id);
-    // A datagram's event, with the path that the kernel has.
+    // Reports an event of the datagram service, with the path that the kernel has.
     void report_datagram(uint32_t event, uint32_t id, const rnic::Gid& dgid);
     void report_group(uint32_t event, uint32_t group, const rnic::Gid& mgid);
     // Somebody wants to connect to the listener at this address; returns the new id.
@@ -63,7 +63,7 @@ class FakeUcma {
   private:
     class File;
     struct Files {
-        FileDescriptor readable;  // as a semaphore: one for each event
+        FileDescriptor readable;  // counts as a semaphore, one for each event
         std::deque<rdma_ucm_event_resp> events;
     };
 

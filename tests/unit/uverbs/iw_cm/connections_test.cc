@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A guest's connections of an iWARP RNIC, on a kernel whose network is always there.
+// A guest's connections over an iWARP RNIC, on a kernel whose network is always there.
 #include <gmock/gmock.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -28,7 +28,7 @@ std::vector<std::byte> bytes(std::vector<uint8_t> values) {
     return {view.begin(), view.end()};
 }
 
-// "10.9.0.1:7", IPv4 only.
+// The address as "10.9.0.1:7"; IPv4 only.
 std::string text_of(const __kernel_sockaddr_storage& storage) {
     sockaddr_in address;
     std::memcpy(&address, &storage, sizeof(address));
@@ -268,7 +268,7 @@ TEST_F(ConnectionsTest, OfTooManyRequestsTheOldestGoes) {
     for (size_t i = 0; i <= IwCmPort::kMaxRequests; ++i) {
         cm.request(listener);
     }
-    // The last one tells that all have been handled.
+    // The last event tells that all have been handled.
     ASSERT_TRUE(eventually([&] { return cm.count(RDMA_USER_CM_CMD_DESTROY_ID) == 1; }));
     EXPECT_EQ(event().request, 1u);
 }
@@ -281,7 +281,7 @@ TEST_F(ConnectionsTest, EventsOfNobodyAreIgnored) {
     EXPECT_NE(cm.uid_of(cm.last<rdma_ucm_listen>(RDMA_USER_CM_CMD_LISTEN).id), 0u) << kernel_id;
 }
 
-// Blocks as the kernel does: until a signal comes.
+// Blocks until a signal comes, as the kernel does.
 int block() {
     timespec hour{.tv_sec = 3600, .tv_nsec = 0};
     return ::nanosleep(&hour, nullptr) == 0 ? 0 : errno;

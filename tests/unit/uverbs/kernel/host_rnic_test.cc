@@ -83,7 +83,7 @@ TEST_F(HostRnicTest, WithoutADeviceNodeItSaysSo) {
                                        HasSubstr("is udev running")));
 }
 
-// Root may open everything: as somebody else for a while.
+// Root may open everything, so the test is somebody else for a while.
 class AsNobody {
   public:
     AsNobody() : before_(::geteuid()) { EXPECT_EQ(::seteuid(before_ == 0 ? 65534 : before_), 0); }

@@ -13,7 +13,7 @@
 namespace vrdma::uverbs {
 namespace {
 
-// As the kernel sends it: a line, then properties, each with a zero behind it.
+// A message as the kernel sends it: a line, then properties, each with a zero behind it.
 std::string uevent(const std::vector<std::string>& parts) {
     std::string message;
     for (const auto& part : parts) {
@@ -121,7 +121,7 @@ TEST_F(RemovalWatchTest, HearsTheKernel) {
 TEST_F(RemovalWatchTest, LooksForItselfWhenMessagesWereLost) {
     RemovalWatch watch("uverbs0", sysfs_.sysfs());
     std::ofstream uevent_file("/sys/class/mem/null/uevent");
-    // More than the socket holds.
+    // These are more messages than the socket holds.
     const int small = 1;
     ASSERT_EQ(::setsockopt(watch.fd(), SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
     for (int i = 0; i < 200 && uevent_file; ++i) {

@@ -14,7 +14,7 @@ TEST_F(UcmaTest, WithoutAnEventGettingOneDoesNotWait) {
 
 TEST_F(UcmaTest, AnEventHasTheGuestsUid) {
     const uint32_t first = create(0x1234);
-    const uint32_t second = create(0x1234);  // as it likes
+    const uint32_t second = create(0x1234);  // a guest may give two ids one uid
     cm.report(kAddressResolvedEvent, second);
     cm.report(kRouteResolvedEvent, first);
     auto got = event();
@@ -34,7 +34,7 @@ TEST_F(UcmaTest, AnEventIsAnnouncedOnceUntilNoneIsLeft) {
     event();
     event();
     cm.report(kEstablishedEvent, id);
-    // The second one would have been announced in between.
+    // The second event would have been announced in between.
     EXPECT_EQ(sink.events(2).size(), 2u);
     event();
 }

@@ -15,7 +15,8 @@
 
 namespace vrdma::uverbs {
 
-// A guest with files of the connection manager's.  It has 10.77.0.1, carried by 10.9.0.1.
+// A guest with files of the connection manager's.  The guest has 10.77.0.1, whose underlay GID is
+// 10.9.0.1.
 class UcmaTest : public GuestTest {
   protected:
     static constexpr uint32_t kIbdevIndex = 4;
@@ -36,7 +37,7 @@ class UcmaTest : public GuestTest {
             .value();
     }
 
-    // The status of a command.
+    // Executes a command and returns its errno; 0 when it succeeds.
     template <typename Request>
     int run(rnic::UcmaFile& in, uint32_t command, const Request& request,
             rnic::UcmaFile* other = nullptr, size_t room = 1024) {
@@ -49,7 +50,7 @@ class UcmaTest : public GuestTest {
     int run(uint32_t command, const Request& request) {
         return run(*file, command, request);
     }
-    // What the last one answered.
+    // The answer of the last command.
     template <typename Response>
     Response answered() const {
         Response response{};
@@ -106,7 +107,7 @@ class UcmaTest : public GuestTest {
         return answered<rdma_ucm_event_resp>();
     }
 
-    // "10.77.0.1:5000"; "none" for an address that is not there.
+    // The address as "10.77.0.1:5000", or "none" when it is not there.
     static std::string text(const sockaddr_in6& field) {
         const auto address = get(field);
         return address ? to_string(address->ip) + ":" + std::to_string(address->port) : "none";

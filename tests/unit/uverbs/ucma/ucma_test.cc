@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Commands of the connection manager's user interface: what of them reaches the kernel, and
-// what a guest is told.
+// Commands of the connection manager's user interface: what reaches the kernel, and what a guest is
+// told.
 #include <endian.h>
 #include <gmock/gmock.h>
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What ends while something else is going on: to be run with the thread sanitizer, too.
+// Objects that end while something else is going on.  Run these tests with the thread sanitizer,
+// too.
 #include <gmock/gmock.h>
 #include <infiniband/verbs.h>
 

@@ -45,7 +45,8 @@ class UverbsMemory : public GuestTest {
                                udata);
     }
 
-    static constexpr size_t kProbes = 1;  // by which the daemon finds out whether there is such
+    // The commands by which the daemon finds out whether the driver has the verb.
+    static constexpr size_t kProbes = 1;
     test::FakeMemory ram{1 << 20, 0};
     std::unique_ptr<rnic::ProtectionDomain> pd;
 };

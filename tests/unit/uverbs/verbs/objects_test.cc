@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the verbs of a guest make of the kernel.
+// The commands that the verbs of a guest become, and the objects that the kernel has then.
 #include <endian.h>
 #include <gmock/gmock.h>
 #include <infiniband/verbs.h>
@@ -18,7 +18,8 @@ class UverbsObjects : public GuestTest {
         auto udata = none.udata();
         return qp.modify(mask, attributes, udata);
     }
-    // To another host's guest, bare metal or (default) nobody that is known.
+    // An address vector to another host's guest, to bare metal or (default) to nobody that is
+    // known.
     static rnic::QpAttributes to(const std::string& peer) {
         rnic::QpAttributes attributes;
         attributes.ah.port = 1;
@@ -249,7 +250,7 @@ TEST_F(UverbsObjects, ControlledQKeysAreNotForGuests) {
     auto cq = make_cq(1);
     auto qp = make_qp(2, *pd, *cq);
     rnic::QpAttributes attributes;
-    attributes.qkey = 0x80010000;  // that of the subnet's managers
+    attributes.qkey = 0x80010000;  // the subnet managers' Q_Key
     EXPECT_EQ(modify(*qp, IBV_QP_QKEY, attributes).error(), Errno{EPERM});
     attributes.qkey = 0x11111111;
     EXPECT_TRUE(modify(*qp, IBV_QP_QKEY, attributes));
