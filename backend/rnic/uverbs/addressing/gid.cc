@@ -10,7 +10,7 @@
 namespace vrdma::uverbs {
 namespace {
 
-constexpr std::array<uint8_t, 12> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+constexpr std::array<uint8_t, kIpv4Offset> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 constexpr uint8_t kGidBits = 128;
 constexpr uint8_t kMappedBits = 96;
 
@@ -39,7 +39,7 @@ bool is_zero(const rnic::Gid& gid) {
 }
 
 bool is_multicast(const rnic::Gid& gid) {
-    return gid[0] == 0xff || (is_mapped_ipv4(gid) && (gid[12] & 0xf0) == 0xe0);
+    return gid[0] == 0xff || (is_mapped_ipv4(gid) && (gid[kIpv4Offset] & 0xf0) == 0xe0);
 }
 
 std::string to_string(const rnic::Gid& gid) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -12,6 +13,9 @@
 #include "rnic/attributes.h"
 
 namespace vrdma::uverbs {
+
+// Where the IPv4 address is in ::ffff:a.b.c.d.
+inline constexpr size_t kIpv4Offset = 12;
 
 // GIDs of one scope can be the source and the destination of one packet.
 enum class GidScope { kIpv4, kIpv6, kIpv6LinkLocal };

@@ -8,12 +8,9 @@
 namespace vrdma::uverbs {
 namespace {
 
-// sgid_index has 8 bits (struct ib_uverbs_global_route), and cannot name what is behind these.
-constexpr uint32_t kNameableGids = 256;
-
 HostGids read_sysfs(const std::filesystem::path& folder) {
     std::vector<HostGid> gids;
-    for (uint32_t index = 0; index < kNameableGids; ++index) {
+    for (uint32_t index = 0; index < HostGids::kNameable; ++index) {
         const std::string name = std::to_string(index);
         const std::string text = first_line(folder / "gids" / name);
         if (text.empty()) break;  // the end of the table

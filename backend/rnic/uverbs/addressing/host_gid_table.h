@@ -24,6 +24,9 @@ struct HostGid {
 // The RoCE v2 GIDs of one port of the host RNIC as they were at one moment, by index.
 class HostGids {
   public:
+    // sgid_index has 8 bits (struct ib_uverbs_global_route), and names no more GIDs than these.
+    static constexpr uint32_t kNameable = 256;
+
     HostGids() = default;
     explicit HostGids(std::vector<HostGid> gids) : gids_(std::move(gids)) {}
 

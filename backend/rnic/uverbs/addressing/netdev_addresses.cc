@@ -9,11 +9,6 @@
 #include "rnic/uverbs/addressing/socket_address.h"
 
 namespace vrdma::uverbs {
-namespace {
-
-constexpr size_t kMaxAddresses = 256;  // the index has 8 bits
-
-}  // namespace
 
 HostGids addresses_of_netdev(const std::string& netdev) {
     ifaddrs* list = nullptr;
@@ -26,7 +21,7 @@ HostGids addresses_of_netdev(const std::string& netdev) {
         const auto address = netdev == entry->ifa_name && entry->ifa_addr != nullptr
                                  ? get(entry->ifa_addr)
                                  : std::nullopt;
-        if (address && gids.size() < kMaxAddresses) {
+        if (address && gids.size() < HostGids::kNameable) {
             gids.push_back({static_cast<uint8_t>(gids.size()), address->ip, netdev});
         }
     }

@@ -5,11 +5,6 @@
 #include "rnic/uverbs/addressing/socket_address.h"
 
 namespace vrdma::uverbs {
-namespace {
-
-constexpr size_t kIpv4Offset = 12;  // of ::ffff:a.b.c.d, RFC 4291, 2.5.5.2
-
-}  // namespace
 
 SocketAddress socket_address(const rnic::Gid& ip, uint16_t port, uint32_t scope_id) {
     return {.ipv6 = scope_of(ip) != GidScope::kIpv4, .ip = ip, .port = port, .scope_id = scope_id};

@@ -2,6 +2,7 @@
 // Answers that tell of an id, with the kernel's names replaced by the guest's.
 #include <endian.h>
 #include <infiniband/ib.h>
+#include <infiniband/sa.h>
 #include <infiniband/verbs.h>
 #include <netinet/in.h>
 
@@ -136,8 +137,8 @@ Result<void> UcmaFile::query_path(const UcmaId& id, const rdma_ucm_query& reques
     for (size_t i = 0; i < paths; ++i) {
         const auto record = std::span(bytes).subspan(sizeof(head) + i * sizeof(ib_path_rec_data) +
                                                      offsetof(ib_path_rec_data, path_rec));
-        put_gid(id.remote, record.subspan(kPathDgid, sizeof(rnic::Gid)));
-        put_gid(id.local, record.subspan(kPathSgid, sizeof(rnic::Gid)));
+        put_gid(id.remote, record.subspan(offsetof(ibv_path_record, dgid), sizeof(rnic::Gid)));
+        put_gid(id.local, record.subspan(offsetof(ibv_path_record, sgid), sizeof(rnic::Gid)));
     }
     const size_t length =
         std::min(call.out.size(), sizeof(head) + paths * sizeof(ib_path_rec_data));

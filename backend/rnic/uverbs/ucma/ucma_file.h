@@ -19,10 +19,6 @@ namespace vrdma::uverbs {
 
 class UcmaPort;
 
-// Where the GIDs are in a path record (IBTA 1.4, 15.2.5.16), in bytes.
-inline constexpr size_t kPathDgid = 8;
-inline constexpr size_t kPathSgid = 24;
-
 // A guest's file of the connection manager's user interface, in front of one of the host's.  The
 // daemon checks and translates addresses, queue pair numbers and GID indexes; everything else is
 // between the guest and the kernel.

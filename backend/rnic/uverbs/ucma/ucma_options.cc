@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Options of ids: SET_OPTION.
+#include <infiniband/sa.h>
+
 #include <algorithm>
+#include <cstddef>
 #include <vector>
 
 #include "rnic/uverbs/kernel/rdma_cm.h"
@@ -91,9 +94,9 @@ Result<void> UcmaFile::set_ib_path(const UcmaId& id, const rdma_ucm_set_option& 
     for (ib_path_rec_data& path : paths) {
         const auto record = std::as_writable_bytes(std::span(path.path_rec));
         std::ranges::copy(std::as_bytes(std::span(*id.underlay_remote)),
-                          record.subspan(kPathDgid).begin());
+                          record.subspan(offsetof(ibv_path_record, dgid)).begin());
         std::ranges::copy(std::as_bytes(std::span(*id.underlay_local)),
-                          record.subspan(kPathSgid).begin());
+                          record.subspan(offsetof(ibv_path_record, sgid)).begin());
     }
     return set_kernel_option(request.id, RDMA_OPTION_IB, RDMA_OPTION_IB_PATH,
                              std::as_bytes(std::span(paths)));
