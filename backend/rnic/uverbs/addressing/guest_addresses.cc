@@ -54,8 +54,8 @@ Result<void> GuestAddresses::add_gid(uint32_t index, const rnic::Gid& gid, uint3
     if (!allowed.empty() && scope_of(gid) != GidScope::kIpv6LinkLocal &&
         std::ranges::none_of(allowed, covers)) {
         gid_log_.warn(
-            "{}: the address {} is not among the 'gids' of its [[vm]]; the guest cannot "
-            "use it",
+            "{}: the address {} is not among the 'gids' of its [[vm]]; the guest "
+            "cannot use it",
             guest_, to_string(gid));
         return fail(EACCES);
     }

@@ -122,8 +122,7 @@ Result<void> IwCmPort::check_port(const ListenPlace& place, uint16_t port) {
     if (is_hosts_port(place, port)) {
         log_.warn(
             "{}: the guest cannot listen at port {} of {}, which is the host's too; add {} to the "
-            "RNIC's "
-            "netdev",
+            "RNIC's netdev",
             guest_, port, to_string(place.underlay), to_string(place.guest));
         return fail(EACCES);
     }
@@ -147,8 +146,7 @@ Result<IwCmPort::KernelListener> IwCmPort::listen_at(const ListenPlace& place, u
     if (!listening) {
         log_.warn(
             "{}: the guest cannot listen at port {} of {}: {}; guests whose addresses are not on "
-            "the "
-            "RNIC's netdev share its ports",
+            "the RNIC's netdev share its ports",
             guest_, port, to_string(place.underlay), to_string(listening.error()));
         return fail(listening.error());
     }

@@ -144,8 +144,7 @@ Result<void> UcmaPort::check_port(const ListenPlace& place, uint16_t port) {
     if (port != 0 && is_hosts_port(place, port)) {
         log_.warn(
             "{}: the guest cannot have port {} of {}, which is the host's too; add {} to the "
-            "RNIC's "
-            "netdev",
+            "RNIC's netdev",
             guest_, port, to_string(place.underlay), to_string(place.guest));
         return fail(EACCES);
     }
