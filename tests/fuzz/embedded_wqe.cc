@@ -15,7 +15,7 @@
 
 #include "memory/guest_memory.h"
 #include "rnic/embedded/embedded_rnic.h"
-#include "rnic/embedded/work_request.h"
+#include "rnic/embedded/rings/work_request.h"
 #include "rxe_client.h"
 #include "support/fake_memory.h"
 

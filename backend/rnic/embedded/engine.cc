@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "rnic/embedded/queue_pair.h"
+#include "rnic/embedded/verbs/qp.h"
 
 namespace vrdma::embedded {
 namespace {

@@ -9,14 +9,14 @@
 #include <memory>
 #include <vector>
 
-#include "rnic/embedded/address_map.h"
-#include "rnic/embedded/completion_queue.h"
+#include "rnic/embedded/datapath/port_context.h"
+#include "rnic/embedded/datapath/worker.h"
 #include "rnic/embedded/embedded_rnic.h"
-#include "rnic/embedded/gate.h"
+#include "rnic/embedded/fabric/gid_table.h"
+#include "rnic/embedded/fabric/multicast_groups.h"
 #include "rnic/embedded/live_count.h"
-#include "rnic/embedded/multicast_groups.h"
-#include "rnic/embedded/port_state.h"
-#include "rnic/embedded/worker.h"
+#include "rnic/embedded/sync/gate.h"
+#include "rnic/embedded/verbs/cq.h"
 
 namespace vrdma::embedded {
 

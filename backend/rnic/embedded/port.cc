@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "rnic/embedded/port.h"
 
-#include "rnic/embedded/context.h"
-#include "rnic/embedded/verbs.h"
+#include "rnic/embedded/verbs/ucontext.h"
+#include "rnic/verbs_abi.h"
 
 namespace vrdma::embedded {
 

@@ -4,8 +4,8 @@
 #include <memory>
 #include <string>
 
+#include "rnic/embedded/datapath/port_context.h"
 #include "rnic/embedded/engine.h"
-#include "rnic/embedded/port_state.h"
 #include "rnic/rnic.h"
 
 namespace vrdma::embedded {

@@ -9,7 +9,7 @@
 #include "rnic/embedded/embedded_rnic.h"
 #include "rnic/embedded/engine.h"
 #include "rnic/embedded/port.h"
-#include "rnic/embedded/verbs.h"
+#include "rnic/verbs_abi.h"
 
 namespace vrdma::embedded {
 namespace {

@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "fixture.h"
-#include "rnic/embedded/qp_transitions.h"
+#include "rnic/embedded/verbs/qp_transitions.h"
 
 namespace vrdma::embedded::test {
 namespace {

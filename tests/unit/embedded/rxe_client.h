@@ -17,10 +17,10 @@
 #include <vector>
 
 #include "memory/mapping.h"
-#include "rnic/embedded/rxe_abi.h"
-#include "rnic/embedded/verbs.h"
-#include "rnic/embedded/work_request.h"
+#include "rnic/embedded/rings/rxe_abi.h"
+#include "rnic/embedded/rings/work_request.h"
 #include "rnic/rnic.h"
+#include "rnic/verbs_abi.h"
 
 namespace vrdma::embedded::test {
 

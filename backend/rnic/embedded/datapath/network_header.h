@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "rnic/attributes.h"
+#include "rnic/embedded/rings/rxe_abi.h"
+
+namespace vrdma::embedded {
+
+// The 40 bytes in front of a received datagram (IBTA 1.4, 11.4.1.2; annex A17 for
+// RoCEv2): the IPv6 header that it would have had on the wire, or 20 unused bytes and
+// the IPv4 header when both addresses are IPv4 ones.
+void write_network_header(std::span<std::byte, kGrhSize> header, const rnic::Gid& source,
+                          const rnic::AhAttributes& to, uint64_t payload_length);
+
+}  // namespace vrdma::embedded

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+// The RNIC's ends of rxe's rings.  The guest can write every byte of a ring at any
+// time, its own index as well as ours and the geometry: what we decide by is kept
+// privately, and what the guest decides is masked before it is used.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <utility>
+
+#include "memory/guest_access.h"
+#include "rnic/embedded/rings/ring_memory.h"
+#include "rnic/embedded/rings/rxe_abi.h"
+
+namespace vrdma::embedded {
+
+// Elements of a ring: powers of two, one slot stays empty (as the kernel's rxe does it).
+struct RingGeometry {
+    uint32_t slots = 0;
+    uint32_t element_size = 0;
+
+    static RingGeometry fit(uint32_t elements, size_t element_size) {
+        return {std::bit_ceil((elements == 0 ? 1 : elements) + 1),
+                static_cast<uint32_t>(std::bit_ceil(
+                    element_size < kMinElementSize ? kMinElementSize : element_size))};
+    }
+    uint32_t capacity() const { return slots - 1; }
+    uint64_t bytes() const { return sizeof(rxe_queue_buf) + uint64_t{slots} * element_size; }
+};
+
+class Ring {
+  public:
+    Ring() = default;
+
+    static Result<Ring> create(RingMemory& memory, RingGeometry geometry) {
+        auto range = memory.allocate(geometry.bytes());
+        if (!range) return fail(range.error());
+        Ring ring;
+        ring.range_ = std::move(*range);
+        ring.header_ = reinterpret_cast<rxe_queue_buf*>(ring.range_.data());
+        ring.mask_ = geometry.slots - 1;
+        ring.shift_ = static_cast<uint32_t>(std::countr_zero(geometry.element_size));
+        ring.header_->log2_elem_size = ring.shift_;
+        ring.header_->index_mask = ring.mask_;
+        return ring;
+    }
+
+    mminfo info() const {
+        return {.offset = range_.offset(), .size = static_cast<uint32_t>(range_.size()), .pad = 0};
+    }
+    uint64_t bytes() const { return range_.size(); }
+    uint32_t element_size() const { return uint32_t{1} << shift_; }
+    uint32_t mask() const { return mask_; }
+    std::byte* element(uint32_t index) const {
+        return range_.data() + sizeof(rxe_queue_buf) + (size_t{index} << shift_);
+    }
+    rxe_queue_buf* header() const { return header_; }
+
+  private:
+    RingRange range_;
+    rxe_queue_buf* header_ = nullptr;
+    uint32_t mask_ = 0;
+    uint32_t shift_ = 0;
+};
+
+// A send or receive queue: the guest produces, the RNIC consumes.
+class ConsumerRing {
+  public:
+    ConsumerRing() = default;
+    explicit ConsumerRing(Ring ring) : ring_(std::move(ring)) {}
+
+    bool empty() const { return pending() == 0; }
+
+    uint32_t pending() const {
+        // Pairs with librxe's release store of producer_index: the element is there.
+        const uint32_t producer =
+            memory::load(&ring_.header()->producer_index, std::memory_order_acquire);
+        return (producer - head_) & ring_.mask();
+    }
+
+    // guest-controlled
+    std::span<const std::byte> front() const {
+        return {ring_.element(head_), ring_.element_size()};
+    }
+
+    void pop() {
+        head_ = (head_ + 1) & ring_.mask();
+        // Pairs with librxe's acquire load in queue_full(): we have read the element.
+        memory::store(&ring_.header()->consumer_index, head_, std::memory_order_release);
+    }
+
+    // Forgets all that is posted (QP to RESET).
+    void clear() {
+        head_ = 0;
+        memory::store(&ring_.header()->producer_index, 0, std::memory_order_relaxed);
+        memory::store(&ring_.header()->consumer_index, 0, std::memory_order_release);
+    }
+
+    // Takes the elements that wait along to `ring`, an empty one of such elements, and leaves
+    // the old one in its place.  False, with nothing changed, when there are too many.
+    bool move_to(Ring& ring) {
+        const uint32_t waiting = pending();
+        if (waiting > ring.mask()) return false;
+        for (uint32_t i = 0; i < waiting; ++i) {
+            std::memcpy(ring.element(i), ring_.element((head_ + i) & ring_.mask()),
+                        ring_.element_size());
+        }
+        memory::store(&ring.header()->producer_index, waiting, std::memory_order_release);
+        std::swap(ring_, ring);
+        head_ = 0;
+        return true;
+    }
+
+    const Ring& ring() const { return ring_; }
+
+  private:
+    Ring ring_;
+    uint32_t head_ = 0;
+};
+
+// A completion queue: the RNIC produces, the guest consumes.
+class ProducerRing {
+  public:
+    ProducerRing() = default;
+    explicit ProducerRing(Ring ring) : ring_(std::move(ring)) {}
+
+    // Room for one element, or null when the ring is full.
+    std::byte* back() {
+        const uint32_t next = (tail_ + 1) & ring_.mask();
+        if (next == consumer_) [[unlikely]] {
+            // Pairs with librxe's release store of consumer_index: it has read the element.
+            consumer_ = memory::load(&ring_.header()->consumer_index, std::memory_order_acquire) &
+                        ring_.mask();
+            if (next == consumer_) return nullptr;
+        }
+        return ring_.element(tail_);
+    }
+
+    void push() {
+        tail_ = (tail_ + 1) & ring_.mask();
+        // The release half pairs with librxe's acquire load in queue_empty().  The store
+        // is sequentially consistent because of the look at the arming that follows it.
+        memory::store(&ring_.header()->producer_index, tail_, std::memory_order_seq_cst);
+    }
+
+    // Takes the elements that wait along to `ring`, an empty one of such elements, and leaves
+    // the old one in its place.  False, with nothing changed, when there are too many.
+    bool move_to(Ring& ring) {
+        // guest-controlled: read once, and its distance from our index masked
+        const uint32_t consumer =
+            memory::load(&ring_.header()->consumer_index, std::memory_order_acquire);
+        const uint32_t waiting = (tail_ - consumer) & ring_.mask();
+        if (waiting > ring.mask()) return false;
+        for (uint32_t i = 0; i < waiting; ++i) {
+            std::memcpy(ring.element(i), ring_.element((consumer + i) & ring_.mask()),
+                        ring_.element_size());
+        }
+        memory::store(&ring.header()->producer_index, waiting, std::memory_order_release);
+        memory::store(&ring_.header()->consumer_index, tail_, std::memory_order_release);
+        std::swap(ring_, ring);
+        tail_ = waiting;
+        consumer_ = 0;
+        return true;
+    }
+
+    const Ring& ring() const { return ring_; }
+
+  private:
+    Ring ring_;
+    uint32_t tail_ = 0;
+    uint32_t consumer_ = 0;  // as last read: elements up to it are free for certain
+};
+
+}  // namespace vrdma::embedded

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+
+#include "rnic/embedded/engine.h"
+#include "rnic/embedded/rings/ring_memory.h"
+#include "rnic/rnic.h"
+
+namespace vrdma::embedded {
+
+class EmbeddedContext final : public rnic::Context {
+  public:
+    static Result<std::unique_ptr<rnic::Context>> create(Engine& engine, PortState& port);
+
+    Result<rnic::MmapSource> mmap(uint64_t offset, uint64_t length) override;
+    Result<std::unique_ptr<rnic::ProtectionDomain>> alloc_pd(rnic::Udata& udata) override;
+    Result<std::unique_ptr<rnic::MemoryRegion>> reg_mr(rnic::ProtectionDomain& pd,
+                                                       rnic::MrAttributes attributes,
+                                                       rnic::Udata& udata) override;
+    Result<std::unique_ptr<rnic::MemoryRegion>> get_dma_mr(
+        rnic::ProtectionDomain& pd, const rnic::DmaMrAttributes& attributes) override;
+    Result<std::unique_ptr<rnic::MemoryRegion>> alloc_mr(
+        rnic::ProtectionDomain& pd, rnic::FastMrAttributes attributes) override;
+    Result<std::unique_ptr<rnic::MemoryWindow>> alloc_mw(rnic::ProtectionDomain& pd, uint8_t type,
+                                                         rnic::Udata& udata) override;
+    Result<std::unique_ptr<rnic::CompletionQueue>> create_cq(uint32_t handle,
+                                                             rnic::CqAttributes& attributes,
+                                                             rnic::Udata& udata) override;
+    Result<std::unique_ptr<rnic::SharedReceiveQueue>> create_srq(uint32_t handle,
+                                                                 rnic::ProtectionDomain& pd,
+                                                                 rnic::SrqAttributes& attributes,
+                                                                 rnic::Udata& udata) override;
+    Result<std::unique_ptr<rnic::QueuePair>> create_qp(uint32_t handle, QpInit& init,
+                                                       rnic::Udata& udata) override;
+    Result<std::unique_ptr<rnic::AddressHandle>> create_ah(rnic::ProtectionDomain& pd,
+                                                           const rnic::AhAttributes& attributes,
+                                                           rnic::Udata& udata) override;
+
+  private:
+    EmbeddedContext(Engine& engine, PortState& port, std::shared_ptr<RingMemory> memory,
+                    LiveCount count);
+    // The ring and its share of the counters.
+    struct CountedRing {
+        Ring ring;
+        LiveCount bytes;
+    };
+    Result<CountedRing> create_ring(RingGeometry geometry);
+
+    Engine& engine_;
+    PortState& port_;
+    std::shared_ptr<RingMemory> memory_;
+    LiveCount count_;
+};
+
+}  // namespace vrdma::embedded
