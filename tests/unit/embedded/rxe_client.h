@@ -20,7 +20,6 @@
 #include "rnic/embedded/rings/rxe_abi.h"
 #include "rnic/embedded/rings/work_request.h"
 #include "rnic/rnic.h"
-#include "rnic/verbs_abi.h"
 
 namespace vrdma::embedded::test {
 

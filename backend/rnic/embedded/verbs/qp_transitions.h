@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "rnic/verbs_abi.h"
+#include "rnic/embedded/rings/rxe_abi.h"
 
 namespace vrdma::embedded {
 
