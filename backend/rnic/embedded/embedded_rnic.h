@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// An RNIC in this process.  It presents the user ABI of the kernel's rxe driver
-// (<rdma/rdma_user_rxe.h>), keeps its rings in shared memory, and executes work
-// requests by copying between the memory of the guests that use it.
+// An RNIC in this process. It presents the user ABI of the kernel's rxe driver
+// (<rdma/rdma_user_rxe.h>), keeps its rings in shared memory, and executes work requests by copying
+// between the memory of the guests that use it.
 #pragma once
 
 #include <spdlog/spdlog.h>
@@ -11,11 +11,12 @@
 #include <memory>
 #include <string>
 
+#include "rnic/live_objects.h"
 #include "rnic/rnic.h"
 
 namespace vrdma::embedded {
 
-// What one port (that is, one virtual device) may have; also what is advertised.
+// What one port (that is, one virtual device) may have; the same is advertised.
 struct EmbeddedLimits {
     uint32_t max_qp = 16384;
     uint32_t max_cq = 16384;
@@ -39,7 +40,7 @@ class Clock {
 
 struct EmbeddedConfig {
     std::string name = "embedded0";
-    // Workers that poll and copy.  0: none, the caller drives poll_once() by itself.
+    // Workers that poll and copy. 0: none, and the caller drives poll_once() by itself.
     unsigned threads = 1;
     // How long a worker without work keeps looking before it sleeps.
     std::chrono::microseconds spin{50};
@@ -47,17 +48,8 @@ struct EmbeddedConfig {
     std::shared_ptr<Clock> clock{};  // null: CLOCK_MONOTONIC
 };
 
-// Live objects of the whole RNIC.
-struct EmbeddedCounters {
-    uint64_t ports = 0;
-    uint64_t contexts = 0;
-    uint64_t protection_domains = 0;
-    uint64_t memory_regions = 0;
-    uint64_t memory_windows = 0;
-    uint64_t completion_queues = 0;
-    uint64_t shared_receive_queues = 0;
-    uint64_t queue_pairs = 0;
-    uint64_t address_handles = 0;
+// Live objects of the whole RNIC, and the bytes of their rings.
+struct EmbeddedCounters : rnic::LiveObjectCounts {
     uint64_t ring_bytes = 0;
     bool operator==(const EmbeddedCounters&) const = default;
 };
@@ -66,9 +58,9 @@ class EmbeddedRnic : public rnic::Rnic {
   public:
     virtual EmbeddedCounters counters() const = 0;
 
-    // With threads == 0: one round of the engine, that is, one look at the doorbells,
-    // the due timers and one slice of one active queue pair.  False when there was
-    // nothing to do.  Must not be called while a verb runs.
+    // With threads == 0: one round of the engine, that is, one look at the doorbells, the due
+    // timers and one slice of one active queue pair. False when there was nothing to do. Must not
+    // be called while a verb runs.
     virtual bool poll_once() = 0;
 };
 

@@ -4,15 +4,18 @@
 #include <memory>
 #include <string>
 
-#include "rnic/embedded/datapath/port_context.h"
-#include "rnic/embedded/engine.h"
+#include "rnic/embedded/contexts/port_context.h"
+#include "rnic/embedded/rnic_state.h"
+#include "rnic/embedded/verbs/port_services.h"
+#include "rnic/embedded/verbs/quota.h"
 #include "rnic/rnic.h"
 
 namespace vrdma::embedded {
 
+// One guest's port.
 class EmbeddedPort final : public rnic::Port {
   public:
-    EmbeddedPort(std::shared_ptr<Engine> engine, const std::string& guest, rnic::EventSink& sink);
+    EmbeddedPort(std::shared_ptr<RnicState> rnic, const std::string& guest, rnic::EventSink& sink);
     ~EmbeddedPort() override;
 
     rnic::PortAttributes query_port() override;
@@ -23,10 +26,17 @@ class EmbeddedPort final : public rnic::Port {
     void set_doorbells(vrdma_doorbell_area* area, int notify_fd) override;
 
   private:
+    EmbeddedPort(std::shared_ptr<RnicState> rnic, const std::string& guest, rnic::EventSink& sink,
+                 const Gate::Pause& pause);
     void clear_gid(uint32_t index);
 
-    std::shared_ptr<Engine> engine_;
-    std::unique_ptr<PortState> state_;
+    const std::shared_ptr<RnicState> rnic_;
+    const std::string guest_;
+    Worker& worker_;
+    PortContext context_;
+    Quota quota_;
+    const PortServices services_;
+    rnic::LiveCount count_;
 };
 
 }  // namespace vrdma::embedded

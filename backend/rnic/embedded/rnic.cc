@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <infiniband/verbs.h>
 #include <rdma/ib_user_ioctl_verbs.h>
+#include <vrdma_doorbell.h>
 #include <vrdma_udata.h>
 
 #include <array>
 #include <cstddef>
-#include <cstdlib>
+#include <stdexcept>
 
 #include "rnic/embedded/embedded_rnic.h"
-#include "rnic/embedded/engine.h"
 #include "rnic/embedded/port.h"
-#include "rnic/verbs_abi.h"
+#include "rnic/embedded/rings/rxe_abi.h"
+#include "rnic/embedded/rnic_state.h"
+#include "rnic/live_objects.h"
 
 namespace vrdma::embedded {
 namespace {
@@ -17,7 +20,7 @@ namespace {
 constexpr uint32_t kRxeUverbsAbi = 2;
 constexpr uint64_t kSystemImageGuid = 0x0276726400000001;  // locally administered
 
-// MODIFY_SRQ: where librxe wants the struct mminfo of a resized queue.
+// MODIFY_SRQ: librxe wants the struct mminfo of a resized queue there.
 constexpr std::array kPointers{
     vrdma_udata_pointer{
         .opcode = VRDMA_CMD_MODIFY_SRQ,
@@ -28,34 +31,47 @@ constexpr std::array kPointers{
     },
 };
 
+void check(const EmbeddedLimits& limits) {
+    // A key has 24 bits for the index, one of which tells windows from regions; handles of queues
+    // are doorbell numbers.
+    if (limits.max_mr >= 1u << 23 || limits.max_mw >= 1u << 23 ||
+        limits.max_qp > VRDMA_DB_MAX_HANDLES || limits.max_cq > VRDMA_DB_MAX_HANDLES) {
+        throw std::invalid_argument("embedded RNIC: limit out of range");
+    }
+}
+
 class Rnic final : public EmbeddedRnic {
   public:
     Rnic(const EmbeddedConfig& config, std::shared_ptr<spdlog::logger> logger)
-        : name_(config.name), engine_(std::make_shared<Engine>(config, std::move(logger))) {}
+        : name_(config.name), state_(std::make_shared<RnicState>(config, std::move(logger))) {}
 
     std::string name() const override { return name_; }
     rnic::DeviceAttributes attributes() const override;
     Result<std::unique_ptr<rnic::Port>> open_port(const std::string& guest,
                                                   rnic::EventSink& sink) override {
-        return std::make_unique<EmbeddedPort>(engine_, guest, sink);
+        return std::make_unique<EmbeddedPort>(state_, guest, sink);
     }
     std::span<const vrdma_udata_pointer> udata_pointers() const override { return kPointers; }
-    EmbeddedCounters counters() const override;
-    std::vector<rnic::LiveObjectCount> live_objects() const override;
-    bool poll_once() override {
-        bool busy = false;
-        for (auto& worker : engine_->workers) busy |= worker->poll_once();
-        return busy;
+    EmbeddedCounters counters() const override {
+        EmbeddedCounters counters{rnic::counts_of(state_->usage)};
+        counters.ring_bytes = state_->usage.ring_bytes;
+        return counters;
     }
+    std::vector<rnic::LiveObjectCount> live_objects() const override {
+        auto list = rnic::list_of(state_->usage);
+        list.push_back({"ring_bytes", state_->usage.ring_bytes});
+        return list;
+    }
+    bool poll_once() override { return state_->engine.poll_once(); }
 
   private:
-    std::string name_;
-    std::shared_ptr<Engine> engine_;
+    const std::string name_;
+    const std::shared_ptr<RnicState> state_;
 };
 
 // As the kernel's rxe reports itself.
 rnic::DeviceAttributes Rnic::attributes() const {
-    const EmbeddedLimits& limits = engine_->limits;
+    const EmbeddedLimits& limits = state_->limits;
     rnic::DeviceAttributes a;
     a.node_guid = kSystemImageGuid;
     a.sys_image_guid = kSystemImageGuid;
@@ -81,7 +97,7 @@ rnic::DeviceAttributes Rnic::attributes() const {
     a.max_qp_rd_atom = kMaxRdAtomic;
     a.max_res_rd_atom = kMaxRdAtomic * limits.max_qp;
     a.max_qp_init_rd_atom = kMaxRdAtomic;
-    a.atomic_cap = 1;  // IB_ATOMIC_HCA
+    a.atomic_cap = IBV_ATOMIC_HCA;
     a.max_ah = limits.max_ah;
     a.max_srq = limits.max_srq;
     a.max_srq_wr = limits.max_srq_wr;
@@ -101,40 +117,11 @@ rnic::DeviceAttributes Rnic::attributes() const {
     return a;
 }
 
-std::vector<rnic::LiveObjectCount> Rnic::live_objects() const {
-    const EmbeddedCounters now = counters();
-    return {
-        {"ports", now.ports},
-        {"contexts", now.contexts},
-        {"protection_domains", now.protection_domains},
-        {"memory_regions", now.memory_regions},
-        {"memory_windows", now.memory_windows},
-        {"completion_queues", now.completion_queues},
-        {"shared_receive_queues", now.shared_receive_queues},
-        {"queue_pairs", now.queue_pairs},
-        {"address_handles", now.address_handles},
-        {"ring_bytes", now.ring_bytes},
-    };
-}
-
-EmbeddedCounters Rnic::counters() const {
-    const LiveObjects& live = engine_->live;
-    return {.ports = live.ports,
-            .contexts = live.contexts,
-            .protection_domains = live.protection_domains,
-            .memory_regions = live.memory_regions,
-            .memory_windows = live.memory_windows,
-            .completion_queues = live.completion_queues,
-            .shared_receive_queues = live.shared_receive_queues,
-            .queue_pairs = live.queue_pairs,
-            .address_handles = live.address_handles,
-            .ring_bytes = live.ring_bytes};
-}
-
 }  // namespace
 
 std::unique_ptr<EmbeddedRnic> make_embedded_rnic(const EmbeddedConfig& config,
                                                  std::shared_ptr<spdlog::logger> logger) {
+    check(config.limits);
     return std::make_unique<Rnic>(config, std::move(logger));
 }
 

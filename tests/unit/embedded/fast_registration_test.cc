@@ -4,7 +4,7 @@
 #include <thread>
 
 #include "kernel_memory.h"
-#include "rnic/embedded/engine.h"
+#include "rnic/embedded/sync/grace_period.h"
 
 namespace vrdma::embedded::test {
 namespace {
@@ -266,17 +266,16 @@ TEST_F(Invalidations, ByThePeerOfARegionThatItCannotUseAreRefused) {
 }
 
 TEST(GracePeriods, LastUntilTheSlicesOfOtherWorkersHaveEnded) {
-    EmbeddedConfig config;
-    config.threads = 3;
-    Engine engine(config, quiet_logger());
-    const Worker::Slice own(*engine.workers[0]);
-    auto others = std::make_unique<Worker::Slice>(*engine.workers[2]);
+    std::vector<SliceCounter> workers(3);
+    const WorkerSlices slices{workers, workers[0]};
+    const SliceCounter::Slice own(&workers[0]);
+    auto others = std::make_unique<SliceCounter::Slice>(&workers[2]);
     GracePeriod grace;
-    grace.begin(engine, *engine.workers[0]);
-    EXPECT_FALSE(grace.over(engine));
+    grace.begin(slices);
+    EXPECT_FALSE(grace.over(slices));
     others.reset();
-    others = std::make_unique<Worker::Slice>(*engine.workers[2]);
-    EXPECT_TRUE(grace.over(engine)) << "a slice that began afterwards does not count";
+    others = std::make_unique<SliceCounter::Slice>(&workers[2]);
+    EXPECT_TRUE(grace.over(slices)) << "a slice that began afterwards does not count";
 }
 
 // Whatever Alice has under way: when Bob's invalidation is complete, the memory is his.
@@ -295,7 +294,9 @@ TEST(InvalidationsAmongWorkers, CompleteWhenNobodyAccessesTheMemoryAnyMore) {
     KernelMemory::describe(mr, kIova, kLength, pages);
     const auto wait_for = [](ClientCq& cq) {
         for (;;) {
-            if (auto wc = cq.poll()) return status_of(*wc);
+            if (auto wc = cq.poll()) {
+                return status_of(*wc);
+            }
             std::this_thread::yield();
         }
     };
@@ -320,7 +321,9 @@ TEST(InvalidationsAmongWorkers, CompleteWhenNobodyAccessesTheMemoryAnyMore) {
         for (auto page = pages.rbegin(); page != pages.rend(); ++page) {
             std::memset(kernel.at(*page, kPage), 0x55, kPage);
         }
-        for (int i = 0; i < kWrites; ++i) wait_for(a.send_cq);
+        for (int i = 0; i < kWrites; ++i) {
+            wait_for(a.send_cq);
+        }
         for (const uint64_t page : pages) {
             ASSERT_EQ(kernel.bytes(page, kPage), std::vector(kPage, std::byte{0x55}));
         }

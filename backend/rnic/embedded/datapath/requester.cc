@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "rnic/embedded/datapath/requester.h"
 
-#include "rnic/embedded/engine.h"
-#include "rnic/embedded/verbs/qp.h"
-
 namespace vrdma::embedded {
 namespace {
 
@@ -11,31 +8,33 @@ namespace {
 constexpr unsigned kRequestsPerSlice = 64;
 constexpr uint64_t kBytesPerSlice = 256 * 1024;
 
-Completion completion_of(const Qp& qp, WcStatus status) {
-    const SendRequest& request = qp.send.request;
+Completion completion_of(const QpContext& qp, WcStatus status) {
+    const SendRequest& request = qp.send().request();
     return {.wr_id = request.wr_id,
             .status = status,
             .opcode = completion_opcode(request.opcode),
             .byte_length = is_atomic(request.opcode) ? 8 : static_cast<uint32_t>(request.length),
-            .qp_number = qp.number};
+            .qp_number = qp.number()};
 }
 
 }  // namespace
 
-Requester::Outcome Requester::run(Qp& qp) {
-    SendSide& send = qp.send;
+Requester::Outcome Requester::run(QpContext& qp) {
+    SendState& send = qp.send();
     uint64_t budget = kBytesPerSlice;
     for (unsigned n = 0; n < kRequestsPerSlice; ++n) {
-        const QpState state = qp.state.load(std::memory_order_acquire);
+        const QpState state = qp.state();
         if (state != QpState::kReadyToSend) [[unlikely]] {
             // A message that has begun is carried through before the queue is drained.
-            if (state != QpState::kSendQueueDrained || !send.in_progress) {
+            if (state != QpState::kSendQueueDrained || !send.in_progress()) {
                 return run_other_state(qp, state);
             }
         }
-        if (!send.in_progress) {
-            if (send.ring.empty()) return {Progress::kIdle};
-            begin(qp);
+        if (!send.in_progress()) {
+            if (!send.anything_posted()) {
+                return {Progress::kIdle};
+            }
+            send.begin(qp.type());
         }
         const Step step = execute(qp, budget);
         switch (step.kind) {
@@ -47,12 +46,14 @@ Requester::Outcome Requester::run(Qp& qp) {
             case Step::Kind::kWait:
                 return {Progress::kWaiting, step.delay_ns};
         }
-        if (budget == 0) break;
+        if (budget == 0) {
+            break;
+        }
     }
     return {Progress::kMore};
 }
 
-Requester::Outcome Requester::run_other_state(Qp& qp, QpState state) {
+Requester::Outcome Requester::run_other_state(QpContext& qp, QpState state) {
     switch (state) {
         case QpState::kSendQueueDrained:
             report_drained(qp);
@@ -70,65 +71,102 @@ Requester::Outcome Requester::run_other_state(Qp& qp, QpState state) {
     }
 }
 
-void Requester::begin(Qp& qp) {
-    SendSide& send = qp.send;
-    send.defect = parse_send_request(send.ring.front(), send.limits, qp.type, send.request);
-    send.in_progress = true;
-    send.opened_at_peer = false;
-    send.done = 0;
-    send.timeouts = 0;
-    send.rnr_naks = 0;
+Requester::Step Requester::execute(QpContext& qp, uint64_t& budget) {
+    const SendState& state = qp.send();
+    if (state.defect() != WcStatus::kSuccess) {
+        return complete(state.defect());
+    }
+    if (is_datagram(qp.type())) {
+        return datagram(qp, budget);
+    }
+    const bool reliable = qp.type() == QpType::kRc;
+    switch (state.request().opcode) {
+        case WrOpcode::kRdmaWrite:
+        case WrOpcode::kRdmaWriteWithImmediate:
+            return write(qp, budget);
+        case WrOpcode::kSend:
+        case WrOpcode::kSendWithImmediate:
+            return send(qp, budget);
+        case WrOpcode::kRdmaRead:
+            if (reliable) {
+                return read(qp, budget);
+            }
+            break;
+        case WrOpcode::kSendWithInvalidate:
+            if (reliable) {
+                return send(qp, budget);
+            }
+            break;
+        case WrOpcode::kRegisterMr:
+            return register_memory(qp, budget);
+        case WrOpcode::kLocalInvalidate:
+            return invalidate(qp);
+        case WrOpcode::kBindWindow:
+            return bind_window(qp);
+        case WrOpcode::kCompareAndSwap:
+        case WrOpcode::kFetchAndAdd:
+            if (reliable) {
+                return atomic(qp);
+            }
+            break;
+    }
+    return complete(WcStatus::kLocalQpOperationError);
 }
 
-void Requester::finish(Qp& qp, WcStatus status) {
-    SendSide& send = qp.send;
-    send.in_progress = false;
+void Requester::finish(QpContext& qp, WcStatus status) {
     // The slot is free before the completion tells so.
-    send.ring.pop();
+    qp.send().end();
     if (status == WcStatus::kSuccess) [[likely]] {
-        if (send.signal_all || send.request.signaled()) {
-            post_completion(qp, qp.send_cq, completion_of(qp, status));
+        if (qp.send().wants_completion()) {
+            qp.complete_send(completion_of(qp, status));
         }
         return;
     }
-    post_completion(qp, qp.send_cq, completion_of(qp, status));
+    qp.complete_send(completion_of(qp, status));
     fail_send_queue(qp);
 }
 
-// IBTA 1.4, 10.3.1.5 and 10.3.1.7: an error of a reliable connection ends both its
-// halves, one of the other types only the sending.
-void Requester::fail_send_queue(Qp& qp) {
-    if (qp.type == QpType::kRc) {
+// IBTA 1.4, 10.3.1.5 and 10.3.1.7: an error of a reliable connection ends both its halves, one of
+// the other types only the sending.
+void Requester::fail_send_queue(QpContext& qp) {
+    if (qp.type() == QpType::kRc) {
         qp.enter_error();
-        return;
+    } else {
+        qp.stop_sending();
     }
-    QpState expected = QpState::kReadyToSend;
-    qp.state.compare_exchange_strong(expected, QpState::kSendQueueError, std::memory_order_acq_rel);
 }
 
 // True when nothing is left to flush.
-bool Requester::flush_sends(Qp& qp) {
-    SendSide& send = qp.send;
-    send.in_progress = false;
+bool Requester::flush_sends(QpContext& qp) {
+    SendState& send = qp.send();
+    send.give_up();
     for (unsigned n = 0; n < kRequestsPerSlice; ++n) {
-        if (send.ring.empty()) return true;
-        const FlushedRequest request = parse_flushed_send(send.ring.front());
-        send.ring.pop();
-        post_completion(qp, qp.send_cq,
-                        {.wr_id = request.wr_id,
-                         .status = WcStatus::kFlushed,
-                         .opcode = request.opcode,
-                         .qp_number = qp.number});
+        if (!send.anything_posted()) {
+            return true;
+        }
+        const FlushedRequest request = send.take_flushed();
+        qp.complete_send({.wr_id = request.wr_id,
+                          .status = WcStatus::kFlushed,
+                          .opcode = request.opcode,
+                          .qp_number = qp.number()});
     }
     return false;
 }
 
-void Requester::report_drained(Qp& qp) {
-    if (qp.send.drain_reported) return;
-    qp.send.drain_reported = true;
-    if (qp.attributes.en_sqd_async_notify != 0) {
-        qp.port.sink.async_event(rnic::AsyncEventType::kSqDrained, qp.handle);
+void Requester::report_drained(QpContext& qp) {
+    if (qp.send().report_drained() && qp.attributes().en_sqd_async_notify != 0) {
+        qp.port().sink().async_event(rnic::AsyncEventType::kSqDrained, qp.handle());
     }
+}
+
+// How the message being sent arrives at its receiver.
+Arrival Requester::arrival_of(const QpContext& qp, WcOpcode opcode, bool immediate) {
+    const SendRequest& request = qp.send().request();
+    return {.opcode = opcode,
+            .length = request.length,
+            .flags = immediate ? kWcWithImmediate : 0,
+            .immediate = immediate ? request.immediate : 0,
+            .solicited = (request.flags & kSendSolicited) != 0};
 }
 
 }  // namespace vrdma::embedded

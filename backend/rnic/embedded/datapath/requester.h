@@ -2,22 +2,19 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
 
+#include "rnic/embedded/contexts/qp_context.h"
+#include "rnic/embedded/datapath/atomic_unit.h"
 #include "rnic/embedded/datapath/responder.h"
+#include "rnic/embedded/datapath/retry_timers.h"
+#include "rnic/embedded/fabric/fabric.h"
 #include "rnic/embedded/keys/scatter_list.h"
-#include "rnic/verbs_abi.h"
 
 namespace vrdma::embedded {
 
-class Engine;
-class Qp;
-struct SendSide;
-struct SendRequest;
-
-// Executes send queues (IBTA 1.4, 9.6 to 9.9).  A message is carried out in order
-// and completely before the next one begins, so every ordering rule and every fence
-// of chapter 10.8.3 holds by construction.
+// Executes send queues (IBTA 1.4, 9.6 to 9.9). A message is carried out in order and completely
+// before the next one begins, so every ordering rule and every fence of chapter 10.8.3 holds by
+// construction.
 class Requester {
   public:
     enum class Progress {
@@ -25,16 +22,17 @@ class Requester {
         kMore,     // the slice is used up
         kWaiting,  // for `delay_ns`, then again
     };
-    static constexpr uint64_t kForever = std::numeric_limits<uint64_t>::max();
     struct Outcome {
         Progress progress = Progress::kIdle;
-        uint64_t delay_ns = 0;
+        uint64_t delay_ns = 0;  // or kForever
     };
 
-    explicit Requester(Engine& engine) : engine_(engine) {}
+    // `slices.self` is the worker that this requester works on.
+    Requester(const Fabric& fabric, AtomicUnit& atomics, const WorkerSlices& slices)
+        : fabric_(fabric), atomics_(atomics), slices_(slices) {}
 
     // One slice of the queue pair's work, bounded in requests and in bytes.
-    Outcome run(Qp& qp);
+    Outcome run(QpContext& qp);
 
   private:
     struct Step {
@@ -48,41 +46,41 @@ class Requester {
         return {Step::Kind::kWait, WcStatus::kSuccess, delay_ns};
     }
 
-    Outcome run_other_state(Qp& qp, QpState state);
-    void begin(Qp& qp);
-    Step execute(Qp& qp, uint64_t& budget);
-    void finish(Qp& qp, WcStatus status);
-    void fail_send_queue(Qp& qp);
-    bool flush_sends(Qp& qp);
-    void report_drained(Qp& qp);
+    // requester.cc
+    static Outcome run_other_state(QpContext& qp, QpState state);
+    Step execute(QpContext& qp, uint64_t& budget);
+    static void finish(QpContext& qp, WcStatus status);
+    static void fail_send_queue(QpContext& qp);
+    static bool flush_sends(QpContext& qp);
+    static void report_drained(QpContext& qp);
+    static Arrival arrival_of(const QpContext& qp, WcOpcode opcode, bool immediate);
 
-    // The operations; each moves at most `budget` bytes and takes them off it.
-    Step send(Qp& qp, uint64_t& budget);
-    Step write(Qp& qp, uint64_t& budget);
-    Step read(Qp& qp, uint64_t& budget);
-    Step atomic(Qp& qp);
-    Step datagram(Qp& qp, uint64_t& budget);
-    void multicast(Qp& qp, const rnic::Gid& group, const ScatterList& from, uint64_t& budget);
-    static void deliver(const Qp& qp, Qp& peer, const ScatterList& from);
-    Step register_memory(Qp& qp, uint64_t& budget);
-    Step invalidate(Qp& qp);
-    Step bind_window(Qp& qp);
-    static const rnic::AhAttributes* address_of(const Qp& qp);
-    Qp* datagram_peer(const rnic::AhAttributes& address, uint32_t number) const;
-    uint64_t execute_atomic(const SendRequest& request, const ScatterList& target);
+    // requester_connected.cc. An operation moves at most `budget` bytes and takes them off it.
+    Step send(QpContext& qp, uint64_t& budget);
+    Step write(QpContext& qp, uint64_t& budget);
+    Step read(QpContext& qp, uint64_t& budget);
+    Step atomic(QpContext& qp);
+    QpContext* reach(QpContext& qp);
+    void find_peer(QpContext& qp);
+    static Step unreachable(QpContext& qp);
+    static Step refused(QpContext& qp, const QpContext& peer, Verdict verdict);
 
-    // The connected peer if it can be reached and takes messages, else null.
-    Qp* reach(Qp& qp);
-    void find_peer(Qp& qp);
-    bool gather(Qp& qp, uint64_t rest, ScatterList& list) const;
-    static bool copy_chunk(SendSide& send, const ScatterList& to, const ScatterList& from,
-                           uint64_t rest, uint64_t& budget);
+    // requester_datagram.cc
+    Step datagram(QpContext& qp, uint64_t& budget);
+    void multicast(QpContext& qp, const rnic::Gid& group, const ScatterList& from,
+                   uint64_t& budget);
+    static void deliver(const QpContext& qp, QpContext& peer, const ScatterList& from);
+    static const rnic::AhAttributes* address_of(const QpContext& qp);
+    QpContext* datagram_peer(const rnic::AhAttributes& address, uint32_t number) const;
 
-    // What a refusal of the responder means to the requester, by transport.
-    Step unreachable(Qp& qp);
-    Step refused(Qp& qp, Qp& peer, Verdict verdict);
+    // requester_registration.cc
+    Step register_memory(QpContext& qp, uint64_t& budget);
+    Step invalidate(QpContext& qp);
+    Step bind_window(QpContext& qp);
 
-    Engine& engine_;
+    const Fabric& fabric_;
+    AtomicUnit& atomics_;
+    const WorkerSlices slices_;
 };
 
 }  // namespace vrdma::embedded

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Work requests that register memory and invalidate keys (IBTA 1.4, 10.6.5, 11.4.1.1).
+// Work requests that register memory, invalidate keys and bind windows (IBTA 1.4, 10.6.5, 10.6.7,
+// 11.4.1.1).
 #include <algorithm>
 
 #include "rnic/embedded/datapath/requester.h"
-#include "rnic/embedded/engine.h"
-#include "rnic/embedded/verbs/qp.h"
 
 namespace vrdma::embedded {
 namespace {
@@ -14,26 +13,29 @@ constexpr uint64_t kBytesPerPage = 512;
 
 }  // namespace
 
-Requester::Step Requester::register_memory(Qp& qp, uint64_t& budget) {
-    const SendRequest& request = qp.send.request;
-    Mr* mr = qp.port.mrs.at(request.reg.key);
-    if (mr == nullptr || mr->max_pages() == 0 || mr->pd() != &qp.pd) {
+Requester::Step Requester::register_memory(QpContext& qp, uint64_t& budget) {
+    const SendRequest& request = qp.send().request();
+    const KeySpace& keys = qp.port().keys();
+    Region* region = keys.regions().at(request.reg.key);
+    if (region == nullptr || region->max_pages() == 0 || region->pd() != &qp.pd()) {
         return complete(WcStatus::kMemoryManagementError);
     }
-    budget -= std::min(budget, mr->max_pages() * kBytesPerPage);
-    switch (mr->register_pages(request.reg.key, request.reg.access)) {
-        case Mr::Registration::kDone:
+    budget -= std::min(budget, region->max_pages() * kBytesPerPage);
+    switch (
+        region->register_pages(request.reg.key, request.reg.access, keys.guest_memory(), slices_)) {
+        case Registration::kDone:
             return complete(WcStatus::kSuccess);
-        case Mr::Registration::kPending:
+        case Registration::kPending:
             return partial();
-        case Mr::Registration::kRefused:
+        case Registration::kRefused:
             break;
     }
     return complete(WcStatus::kMemoryManagementError);
 }
 
-Requester::Step Requester::invalidate(Qp& qp) {
-    switch (invalidate_key(qp, qp.send.request.immediate, false, qp.port.worker)) {
+Requester::Step Requester::invalidate(QpContext& qp) {
+    const uint32_t key = qp.send().request().immediate;
+    switch (qp.port().keys().invalidate(key, qp.windows(), false, slices_)) {
         case Invalidation::kDone:
             return complete(WcStatus::kSuccess);
         case Invalidation::kPending:
@@ -44,18 +46,25 @@ Requester::Step Requester::invalidate(Qp& qp) {
     return complete(WcStatus::kMemoryManagementError);
 }
 
-Requester::Step Requester::bind_window(Qp& qp) {
-    const auto& bind = qp.send.request.bind;
-    Mw* mw = qp.port.mws.at(bind.current_key);
-    if (mw == nullptr) return complete(WcStatus::kMemoryManagementError);
-    Mr* mr = bind.length != 0 ? qp.port.mrs.at(bind.lkey) : nullptr;
-    if (mr != nullptr && mr->lkey() != bind.lkey) mr = nullptr;
-    switch (mw->bind(qp, {.current_key = bind.current_key,
+Requester::Step Requester::bind_window(QpContext& qp) {
+    const auto& bind = qp.send().request().bind;
+    const KeySpace& keys = qp.port().keys();
+    Window* window = keys.windows().at(bind.current_key);
+    if (window == nullptr) {
+        return complete(WcStatus::kMemoryManagementError);
+    }
+    Region* region = bind.length != 0 ? keys.regions().at(bind.lkey) : nullptr;
+    if (region != nullptr && region->first_key() != bind.lkey) {
+        region = nullptr;
+    }
+    switch (window->bind(qp.windows(),
+                         {.current_key = bind.current_key,
                           .key = bind.key,
-                          .mr = mr,
+                          .region = region,
                           .address = bind.address,
                           .length = bind.length,
-                          .access = bind.access})) {
+                          .access = bind.access},
+                         slices_)) {
         case Invalidation::kDone:
             return complete(WcStatus::kSuccess);
         case Invalidation::kPending:

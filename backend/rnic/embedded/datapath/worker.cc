@@ -4,21 +4,16 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <bit>
+#include <cerrno>
 #include <system_error>
 
-#include "rnic/embedded/engine.h"
-#include "rnic/embedded/verbs/qp.h"
+#include "rnic/doorbell_scan.h"
 
 namespace vrdma::embedded {
 namespace {
-
-static_assert(std::endian::native == std::endian::little, "doorbell words are little-endian");
 
 // Looks without finding anything before a spinning worker consults the clock.
 constexpr unsigned kRoundsPerClock = 64;
@@ -34,16 +29,17 @@ void watch_fd(int epoll, int fd) {
 
 }  // namespace
 
-Worker::Worker(Engine& engine, bool observed)
-    : engine_(engine),
-      requester_(engine),
-      observed_(observed),
-      epoll_(::epoll_create1(EPOLL_CLOEXEC)),
-      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-    if (!epoll_ || !wake_) {
+Worker::Worker(Gate& gate, Clock& clock, const Fabric& fabric, AtomicUnit& atomics,
+               std::span<SliceCounter> slices, size_t index)
+    : gate_(gate),
+      clock_(clock),
+      requester_(fabric, atomics, WorkerSlices{slices, slices[index]}),
+      observed_slices_(slices.size() > 1 ? &slices[index] : nullptr),
+      epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
+    if (!epoll_) {
         throw std::system_error(errno, std::generic_category(), "embedded RNIC: worker");
     }
-    watch_fd(epoll_.get(), wake_.get());
+    watch_fd(epoll_.get(), calls_.wake_fd());
 }
 
 Worker::~Worker() {
@@ -56,9 +52,11 @@ void Worker::start(std::chrono::nanoseconds spin) {
 }
 
 void Worker::stop() {
-    if (!thread_.joinable()) return;
+    if (!thread_.joinable()) {
+        return;
+    }
     stop_.store(true, std::memory_order_relaxed);
-    wake();
+    calls_.wake();
     thread_.join();
 }
 
@@ -68,19 +66,21 @@ void Worker::run() {
     ::sigfillset(&all);
     ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
     ::pthread_setname_np(::pthread_self(), "vrdma-rnic");
-    engine_.gate.enter();
+    gate_.enter();
     set_polling(true);
     unsigned rounds = 0;
     uint64_t idle_since = 0;
     while (!stop_.load(std::memory_order_relaxed)) {
-        engine_.gate.yield();
+        gate_.yield();
         if (poll_once()) {
             rounds = 0;
             continue;
         }
         cpu_relax();
-        if (++rounds % kRoundsPerClock != 0) continue;
-        const uint64_t now = engine_.clock->now_ns();
+        if (++rounds % kRoundsPerClock != 0) {
+            continue;
+        }
+        const uint64_t now = clock_.now_ns();
         if (rounds == kRoundsPerClock) {
             idle_since = now;
         } else if (now - idle_since >= spin_ns_) {
@@ -89,263 +89,208 @@ void Worker::run() {
         }
     }
     set_polling(false);
-    engine_.gate.leave();
+    gate_.leave();
 }
 
 // Inside the gate, but for the sleep itself.
 void Worker::sleep() {
-    // Each store is sequentially consistent, and so is the look that follows: pairs with
-    // call(), which stores first and then looks at sleeping_, and with the driver, which
-    // sets its doorbell bits, executes a full barrier and then reads `polling`.
-    sleeping_.store(true, std::memory_order_seq_cst);
+    calls_.begin_sleep();
+    // The stores to `polling` are sequentially consistent, and so is the look that follows: pairs
+    // with the driver, which sets its doorbell bits, executes a full barrier and then reads
+    // `polling`.
     set_polling(false);
     if (!anything_to_do()) {
-        int timeout_ms = -1;
-        if (!timers_.empty()) {
-            const uint64_t now = engine_.clock->now_ns();
-            const uint64_t deadline = timers_.front().deadline;
-            const uint64_t wait_ms = deadline <= now ? 0 : (deadline - now) / kNsPerMs + 1;
-            timeout_ms = static_cast<int>(std::min<uint64_t>(wait_ms, kMaxSleepMs));
-        }
-        engine_.gate.leave();
+        const int limit_ms = sleep_limit_ms();
+        gate_.leave();
         std::array<epoll_event, 16> events;
-        ::epoll_wait(epoll_.get(), events.data(), events.size(), timeout_ms);
-        engine_.gate.enter();
+        ::epoll_wait(epoll_.get(), events.data(), events.size(), limit_ms);
+        gate_.enter();
     }
-    sleeping_.store(false, std::memory_order_relaxed);
+    calls_.end_sleep();
     set_polling(true);
 }
 
+// Milliseconds until the next timer, as epoll_wait() takes them.
+int Worker::sleep_limit_ms() const {
+    if (timers_.empty()) {
+        return -1;
+    }
+    const uint64_t now = clock_.now_ns();
+    const uint64_t deadline = timers_.earliest_ns();
+    const uint64_t wait_ms = deadline <= now ? 0 : (deadline - now) / kNsPerMs + 1;
+    return static_cast<int>(std::min<uint64_t>(wait_ms, kMaxSleepMs));
+}
+
 bool Worker::anything_to_do() const {
-    if (first_ != nullptr || called_.load(std::memory_order_seq_cst) ||
-        cq_failed_.load(std::memory_order_seq_cst) || stop_.load(std::memory_order_relaxed)) {
+    if (!active_.empty() || calls_.anything_pending() || stop_.load(std::memory_order_relaxed)) {
         return true;
     }
-    return std::any_of(ports_.begin(), ports_.end(), [](const PortState* port) {
-        return port->area != nullptr &&
-               memory::load(&port->area->qp.root, std::memory_order_seq_cst) != 0;
+    return std::any_of(ports_.begin(), ports_.end(), [](const PortContext* port) {
+        return port->area() != nullptr &&
+               rnic::has_rung(port->area()->qp, std::memory_order_seq_cst);
     });
 }
 
 void Worker::set_polling(bool polling) {
-    for (PortState* port : ports_) {
-        if (port->area == nullptr) continue;
-        memory::store(&port->area->polling, polling ? 1u : 0u, std::memory_order_seq_cst);
+    for (const PortContext* port : ports_) {
+        if (port->area() != nullptr) {
+            memory::store(&port->area()->polling, polling ? 1u : 0u, std::memory_order_seq_cst);
+        }
     }
-}
-
-void Worker::wake() {
-    const uint64_t one = 1;
-    // It can only fail when the counter is full, and then the worker is awake already.
-    [[maybe_unused]] const ssize_t written = ::write(wake_.get(), &one, sizeof(one));
-}
-
-void Worker::call(Qp& qp) {
-    {
-        std::lock_guard lock(calls_mutex_);
-        calls_.push_back(&qp);
-    }
-    called_.store(true, std::memory_order_seq_cst);
-    if (sleeping_.load(std::memory_order_seq_cst)) wake();
-}
-
-void Worker::call_for_failed_cq() {
-    cq_failed_.store(true, std::memory_order_seq_cst);
-    if (sleeping_.load(std::memory_order_seq_cst)) wake();
 }
 
 bool Worker::poll_once() {
-    for (PortState* port : ports_) {
+    for (PortContext* port : ports_) {
         // The one look that an idle port costs.
-        if (port->area != nullptr &&
-            memory::load(&port->area->qp.root, std::memory_order_relaxed) != 0) {
+        if (port->area() != nullptr &&
+            rnic::has_rung(port->area()->qp, std::memory_order_relaxed)) {
             collect(*port);
         }
     }
-    if (called_.load(std::memory_order_relaxed)) [[unlikely]] {
+    if (calls_.has_calls()) [[unlikely]] {
         collect_calls();
     }
-    if (cq_failed_.load(std::memory_order_relaxed)) [[unlikely]] {
+    if (calls_.has_failed_cq()) [[unlikely]] {
         fail_queue_pairs();
     }
     if (!timers_.empty()) [[unlikely]] {
         expire_timers();
     }
-    if (first_ == nullptr) return false;
-    run_slice();
+    if (active_.empty()) {
+        return false;
+    }
+    run_slice(active_.pop());
     return true;
 }
 
-// Takes the doorbell bits from the root down, so that a bit set meanwhile is found
-// now or leaves its root bit behind for the next look.  guest-controlled: any bit can
-// be set, so the work is bounded by the size of the bitmap.
-void Worker::collect(PortState& port) {
-    auto& bitmap = port.area->qp;
-    // Acquire: pairs with the driver's read-modify-write, after librxe posted the work.
-    uint64_t root = memory::exchange(&bitmap.root, 0, std::memory_order_acquire);
-    root &= (uint64_t{1} << VRDMA_DB_SUMMARY_WORDS) - 1;
-    for (; root != 0; root &= root - 1) {
-        const unsigned i = static_cast<unsigned>(std::countr_zero(root));
-        uint64_t summary = memory::exchange(&bitmap.summary[i], 0, std::memory_order_acquire);
-        for (; summary != 0; summary &= summary - 1) {
-            const unsigned j =
-                i * VRDMA_DB_BITS_PER_WORD + static_cast<unsigned>(std::countr_zero(summary));
-            uint64_t bits = memory::exchange(&bitmap.bits[j], 0, std::memory_order_acquire);
-            for (; bits != 0; bits &= bits - 1) {
-                const size_t handle =
-                    j * VRDMA_DB_BITS_PER_WORD + static_cast<unsigned>(std::countr_zero(bits));
-                if (handle >= port.qps.size()) break;
-                Qp* qp = port.qps[handle];
-                if (qp != nullptr && !qp->send.waiting) activate(*qp);
-            }
+void Worker::collect(PortContext& port) {
+    const auto qps = port.qps();
+    rnic::take_doorbells(port.area()->qp, [this, qps](uint32_t handle) {
+        if (handle >= qps.size()) {
+            return;
         }
-    }
+        QpContext* qp = qps[handle];
+        if (qp != nullptr && !qp->send().is_waiting()) {
+            active_.push(*qp);
+        }
+    });
 }
 
 void Worker::collect_calls() {
-    std::vector<Qp*> calls;
-    {
-        std::lock_guard lock(calls_mutex_);
-        calls.swap(calls_);
-        called_.store(false, std::memory_order_relaxed);
-    }
-    for (Qp* qp : calls) {
-        if (qp->send.waiting) {
+    for (QpContext* qp : calls_.take_calls()) {
+        if (qp->send().is_waiting()) {
             // A retry that is pending matters as long as the queue pair may send.
-            if (qp->state.load(std::memory_order_acquire) == QpState::kReadyToSend) continue;
-            qp->send.waiting = false;
-            ++qp->send.timer_token;
+            if (qp->state() == QpState::kReadyToSend) {
+                continue;
+            }
+            qp->send().stop_timer();
         }
-        activate(*qp);
+        active_.push(*qp);
     }
 }
 
 void Worker::fail_queue_pairs() {
-    cq_failed_.store(false, std::memory_order_relaxed);
-    for (PortState* port : ports_) {
-        if (!port->has_failed_cq.exchange(false, std::memory_order_acquire)) continue;
-        for (Qp* qp : port->qps) {
-            if (qp == nullptr || (!qp->send_cq.failed() && !qp->recv_cq.failed())) continue;
-            QpState state = qp->state.load(std::memory_order_relaxed);
-            if (state == QpState::kReset || state == QpState::kError) continue;
-            if (qp->state.exchange(QpState::kError, std::memory_order_acq_rel) == QpState::kError) {
-                continue;
+    calls_.take_failed_cq();
+    for (PortContext* port : ports_) {
+        if (!port->take_failed_cq()) {
+            continue;
+        }
+        for (QpContext* qp : port->qps()) {
+            if (qp != nullptr && (qp->send_cq().failed() || qp->recv_cq().failed())) {
+                fail_queue_pair(*qp);
             }
-            port->sink.async_event(rnic::AsyncEventType::kQpFatal, qp->handle);
-            qp->send.waiting = false;
-            ++qp->send.timer_token;
-            activate(*qp);
         }
     }
 }
 
+void Worker::fail_queue_pair(QpContext& qp) {
+    if (qp.state() == QpState::kReset || !qp.fail()) {
+        return;
+    }
+    qp.send().stop_timer();
+    active_.push(qp);
+}
+
 void Worker::expire_timers() {
-    if (engine_.clock->now_ns() < timers_.front().deadline) return;
-    const uint64_t now = engine_.clock->now_ns();
-    while (!timers_.empty() && timers_.front().deadline <= now) {
-        const Timer timer = timers_.front();
-        std::pop_heap(timers_.begin(), timers_.end(), std::greater<>());
-        timers_.pop_back();
-        if (!timer.qp->send.waiting || timer.token != timer.qp->send.timer_token) continue;
-        timer.qp->send.waiting = false;
-        activate(*timer.qp);
+    if (clock_.now_ns() < timers_.earliest_ns()) {
+        return;
+    }
+    const uint64_t now = clock_.now_ns();
+    while (!timers_.empty() && timers_.earliest_ns() <= now) {
+        const RetryTimers::Timer timer = timers_.pop();
+        if (timer.qp->send().expire_timer(timer.token)) {
+            active_.push(*timer.qp);
+        }
     }
 }
 
-void Worker::activate(Qp& qp) {
-    if (qp.active) return;
-    qp.active = true;
-    qp.next_active = nullptr;
-    (first_ == nullptr ? first_ : last_->next_active) = &qp;
-    last_ = &qp;
-}
-
-void Worker::run_slice() {
-    Qp& qp = *first_;
-    first_ = qp.next_active;
-    qp.active = false;
-    run_slice(qp);
-}
-
-void Worker::run_posted(Qp& qp) {
-    if (qp.send.waiting || qp.state.load(std::memory_order_relaxed) != QpState::kReadyToSend)
+void Worker::run_posted(QpContext& qp) {
+    if (qp.send().is_waiting() || qp.state() != QpState::kReadyToSend) {
         return;
-    if (!qp.active && !rung(qp)) return;
-    run_slice(qp);
+    }
+    const vrdma_doorbell_area* area = qp.port().area();
+    if (ActiveList::contains(qp) || (area != nullptr && rnic::has_rung(area->qp, qp.handle()))) {
+        run_slice(qp);
+    }
 }
 
-// Leaves the bit where it is: who collects it finds nothing left to do.
-bool Worker::rung(const Qp& qp) const {
-    if (qp.port.area == nullptr) return false;
-    const auto& word = qp.port.area->qp.bits[qp.handle / VRDMA_DB_BITS_PER_WORD];
-    // Acquire: pairs with the driver's read-modify-write, as in collect().
-    return (memory::load(&word, std::memory_order_acquire) >> (qp.handle % VRDMA_DB_BITS_PER_WORD) &
-            1) != 0;
-}
-
-void Worker::run_slice(Qp& qp) {
+void Worker::run_slice(QpContext& qp) {
     Requester::Outcome outcome;
     {
-        const Slice slice(*this);
+        const SliceCounter::Slice slice(observed_slices_);
         outcome = requester_.run(qp);
     }
     switch (outcome.progress) {
         case Requester::Progress::kIdle:
             break;
         case Requester::Progress::kMore:
-            activate(qp);
+            active_.push(qp);
             break;
-        case Requester::Progress::kWaiting:
-            qp.send.waiting = true;
-            ++qp.send.timer_token;
-            if (outcome.delay_ns == Requester::kForever) break;
-            timers_.push_back(
-                {engine_.clock->now_ns() + outcome.delay_ns, &qp, qp.send.timer_token});
-            std::push_heap(timers_.begin(), timers_.end(), std::greater<>());
+        case Requester::Progress::kWaiting: {
+            const uint64_t token = qp.send().start_timer();
+            if (outcome.delay_ns != kForever) {
+                timers_.push({clock_.now_ns() + outcome.delay_ns, &qp, token});
+            }
             break;
+        }
     }
 }
 
-void Worker::add(PortState& port) {
+void Worker::add(PortContext& port) {
     ports_.push_back(&port);
 }
 
-void Worker::remove(PortState& port) {
+void Worker::remove(PortContext& port) {
     watch(port, nullptr, -1);
     std::erase(ports_, &port);
 }
 
-void Worker::watch(PortState& port, vrdma_doorbell_area* area, int notify_fd) {
-    if (port.notify_fd >= 0) ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, port.notify_fd, nullptr);
-    if (port.area != nullptr) memory::store(&port.area->polling, 0, std::memory_order_seq_cst);
-    port.area = area;
-    port.notify_fd = notify_fd;
-    if (notify_fd >= 0) watch_fd(epoll_.get(), notify_fd);
-    // What was rung before is found, and `polling` set, by a worker that is awake.
-    if (area == nullptr) return;
-    if (sleeping_.load(std::memory_order_relaxed)) {
-        wake();
+void Worker::watch(PortContext& port, vrdma_doorbell_area* area, int notify_fd) {
+    if (port.notify_fd() >= 0) {
+        ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, port.notify_fd(), nullptr);
+    }
+    if (port.area() != nullptr) {
+        memory::store(&port.area()->polling, 0, std::memory_order_seq_cst);
+    }
+    port.set_doorbells(area, notify_fd);
+    if (notify_fd >= 0) {
+        watch_fd(epoll_.get(), notify_fd);
+    }
+    if (area == nullptr) {
+        return;
+    }
+    // A worker that is awake finds what was rung before, and sets `polling`.
+    if (calls_.is_asleep()) {
+        calls_.wake();
     } else if (thread_.joinable()) {
         memory::store(&area->polling, 1, std::memory_order_seq_cst);
     }
 }
 
-void Worker::forget(Qp& qp) {
-    if (qp.active) {
-        Qp** link = &first_;
-        Qp* previous = nullptr;
-        while (*link != &qp) {
-            previous = *link;
-            link = &previous->next_active;
-        }
-        *link = qp.next_active;
-        if (last_ == &qp) last_ = previous;
-        qp.active = false;
-    }
-    std::erase_if(timers_, [&qp](const Timer& timer) { return timer.qp == &qp; });
-    std::make_heap(timers_.begin(), timers_.end(), std::greater<>());
-    std::lock_guard lock(calls_mutex_);
-    std::erase(calls_, &qp);
+void Worker::forget(QpContext& qp) {
+    active_.remove(qp);
+    timers_.forget(qp);
+    calls_.forget(qp);
 }
 
 }  // namespace vrdma::embedded

@@ -10,21 +10,21 @@
 
 namespace vrdma::embedded {
 
-struct PortState;
+class PortContext;  // known here by its address only
 
-// Which port has a GID.  Changed in a Pause only.
-class AddressMap {
+// Which port has a GID. Changes in a Pause only.
+class GidTable {
   public:
-    void add(const rnic::Gid& gid, PortState& port);
-    void remove(const rnic::Gid& gid, PortState& port);
+    void add(const rnic::Gid& gid, PortContext& port);
+    void remove(const rnic::Gid& gid, PortContext& port);
 
-    // Null when no port has it, and when several do: guests choose their own
-    // addresses, so a duplicate must not decide by itself who gets the messages.
-    PortState* find(const rnic::Gid& gid) const;
+    // Null when no port has the GID, and when several have it: guests choose their own addresses,
+    // so a duplicate must not decide by itself who gets the messages.
+    PortContext* find(const rnic::Gid& gid) const;
 
   private:
     struct Owner {
-        PortState* port;
+        PortContext* port;
         uint32_t entries;  // of the port's table, which may hold a GID more than once
     };
     struct Hash {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "memory/guest_memory.h"
+#include "rnic/attributes.h"
 #include "rnic/embedded/sync/grace_period.h"
 #include "rnic/embedded/sync/spin_lock.h"
 
@@ -16,35 +17,73 @@ namespace vrdma::embedded {
 // How far the invalidation of a key is.
 enum class Invalidation {
     kDone,     // no access by that key any more
-    kPending,  // none begins, but others have not ended: ask again
+    kPending,  // no access begins, but others have not ended: ask again
     kRefused,
 };
 
-// What a memory region that work requests register has besides (IBTA 1.4, 10.6.5).
-struct FastRegistration {
+// How far the registration of a region's pages is.
+enum class Registration {
+    kDone,
+    kPending,  // the key is being invalidated: ask again
+    kRefused,
+};
+
+// What a REG_MR work request asks for, as copied out of the guest's description.
+struct WantedPages {
+    uint64_t iova = 0;
+    uint64_t length = 0;     // bytes
+    uint64_t page_size = 0;  // bytes
+    uint32_t page_count = 0;
+};
+
+// The state that a memory region which work requests register has besides (IBTA 1.4, 10.6.5).
+class FastRegistration {
+  public:
+    // `attributes.description` is guest-controlled: vrdma_fast_reg and max_pages addresses.
+    explicit FastRegistration(rnic::FastMrAttributes attributes);
+
+    uint32_t max_pages() const { return max_pages_; }
+
+    // A lock on all below and on the region's key.
+    void lock() { lock_.lock(); }
+    void unlock() { lock_.unlock(); }
+
+    // The current key, also while it is not valid.
+    uint32_t key() const { return key_; }
+    void set_key(uint32_t key) { key_ = key; }
+
+    // Whether no key is valid and no access by an earlier one is under way.
+    bool is_free(const WorkerSlices& slices);
+    bool is_valid() const { return state_ == State::kValid; }
+    bool is_invalidating() const { return state_ == State::kInvalidating; }
+
+    // Copies the description out of the guest's memory. False: it asks for what cannot be.
+    bool read_description(WantedPages& wanted);
+    // Guest-physical addresses, little-endian as the guest wrote them, of the pages that
+    // read_description() has found.
+    std::span<const uint64_t> pages() const { return pages_; }
+
+    // The key is valid, or no longer, from here on. `memory` stays mapped meanwhile.
+    void validate(uint32_t key, std::shared_ptr<const memory::GuestMemory> memory);
+    void begin_invalidation(const WorkerSlices& slices);
+
+  private:
     enum class State {
         kFree,
         kValid,
-        kInvalidating,  // until grace.over()
+        kInvalidating,  // until grace_.over()
     };
-
-    SpinLock lock;  // of all below, and of the region's key
-    State state = State::kFree;
-    uint32_t key = 0;  // the current one, also while it is not valid
-    GracePeriod grace;
-
-    const uint32_t max_pages;
-    const std::vector<memory::PinnedRange> description;  // guest-controlled
-    std::vector<uint64_t> pages;                         // as copied out of it
-    std::shared_ptr<const memory::GuestMemory> memory;   // keeps the pages mapped
-
-    FastRegistration(uint32_t most, std::vector<memory::PinnedRange> where)
-        : max_pages(most), description(std::move(where)) {
-        pages.reserve(most);
-    }
-
-    // Copies the bytes of the description from `offset` on, which must be there.
     void read(uint64_t offset, std::span<std::byte> to) const;
+
+    SpinLock lock_;
+    State state_ = State::kFree;
+    uint32_t key_ = 0;
+    GracePeriod grace_;
+
+    const uint32_t max_pages_;
+    const std::vector<memory::PinnedRange> description_;  // guest-controlled
+    std::vector<uint64_t> pages_;
+    std::shared_ptr<const memory::GuestMemory> memory_;
 };
 
 }  // namespace vrdma::embedded

@@ -1,76 +1,58 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "rnic/embedded/keys/region.h"
 
-#include <algorithm>
+#include <endian.h>
 
-#include "rnic/embedded/engine.h"
-#include "rnic/verbs_abi.h"
+#include <algorithm>
+#include <mutex>
+
+#include "rnic/embedded/rings/rxe_abi.h"
 
 namespace vrdma::embedded {
 namespace {
 
 constexpr uint32_t kRemoteModify = kAccessRemoteWrite | kAccessRemoteAtomic;
-// Rights that change nothing here: the pages are guest memory either way, and
-// everything is ordered strictly (IB_ACCESS_HUGETLB, IB_UVERBS_ACCESS_OPTIONAL_RANGE).
-constexpr uint32_t kNoEffect = 0x80 | 0x3ff00000;
+constexpr uint32_t kRemoteAccess = kRemoteModify | kAccessRemoteRead;
+// Rights that change nothing here: the pages are guest memory either way, and everything is
+// ordered strictly.
+constexpr uint32_t kNoEffect = kAccessHugeTlb | kAccessOptionalRange;
 constexpr uint32_t kSupported =
     kAccessLocalWrite | kRemoteModify | kAccessRemoteRead | kAccessMwBind | kNoEffect;
 
-Result<void> check_range(const rnic::MrAttributes& attributes) {
-    if (attributes.length == 0 || attributes.length - 1 > ~attributes.iova.value) {
-        return fail(EINVAL);
-    }
-    uint64_t sum = 0;
-    for (const auto& piece : attributes.pieces) {
-        if (piece.range.size == 0 || piece.range.size > attributes.length - sum) {
-            return fail(EINVAL);
-        }
-        sum += piece.range.size;
-    }
-    if (sum != attributes.length) return fail(EINVAL);
-    return {};
-}
-
 }  // namespace
 
-Result<void> Mr::check_access(uint32_t access) {
-    if ((access & ~kSupported) != 0) return fail(EOPNOTSUPP);
-    if ((access & kRemoteModify) != 0 && (access & kAccessLocalWrite) == 0) return fail(EINVAL);
-    return {};
-}
-
-Result<std::unique_ptr<Mr>> Mr::create(Engine& engine, PortState& port, const Pd& pd,
-                                       rnic::MrAttributes attributes) {
-    if (auto checked = check_access(attributes.access); !checked) return fail(checked.error());
-    if (auto checked = check_range(attributes); !checked) return fail(checked.error());
-    auto count =
-        LiveCount::take(engine.live.memory_regions, port.live.memory_regions, engine.limits.max_mr);
-    if (!count) return fail(ENOMEM);
-    std::unique_ptr<Mr> mr(new Mr(engine, port, pd, std::move(attributes), std::move(*count)));
-    Gate::Pause pause(engine.gate);
-    port.mrs.insert(*mr);
-    return mr;
-}
-
-Mr::Mr(Engine& engine, PortState& port, const Pd& pd, rnic::MrAttributes attributes,
-       LiveCount count)
+Region::Region(const Pd& pd, rnic::MrAttributes attributes)
     : pd_(&pd),
       access_(attributes.access),
       iova_(attributes.iova.value),
-      length_(attributes.length),
-      engine_(engine),
-      port_(port),
-      count_(std::move(count)) {
-    place(std::move(attributes.pieces));
+      length_(attributes.length) {
+    use(std::move(attributes.pieces));
 }
 
-void Mr::place(std::vector<memory::PinnedRange> pieces) {
+Region::Region(const Pd& pd, rnic::FastMrAttributes attributes)
+    : pd_(&pd), fast_(std::make_unique<FastRegistration>(std::move(attributes))) {
+    pieces_.reserve(fast_->max_pages());
+}
+
+Result<void> Region::check_access(uint32_t access) {
+    if ((access & ~kSupported) != 0) {
+        return fail(EOPNOTSUPP);
+    }
+    if ((access & kRemoteModify) != 0 && (access & kAccessLocalWrite) == 0) {
+        return fail(EINVAL);
+    }
+    return {};
+}
+
+void Region::use(std::vector<memory::PinnedRange> pieces) {
     pieces_.clear();
     keep_mapped_.clear();
     uint64_t offset = 0;
     const std::byte* end = nullptr;
     for (auto& piece : pieces) {
-        if (piece.range.data != end) pieces_.push_back({offset, piece.range.data});
+        if (piece.range.data != end) {
+            pieces_.push_back({offset, piece.range.data});
+        }
         end = piece.range.data + piece.range.size;
         offset += piece.range.size;
         if (piece.region && (keep_mapped_.empty() || keep_mapped_.back() != piece.region)) {
@@ -80,58 +62,119 @@ void Mr::place(std::vector<memory::PinnedRange> pieces) {
     contiguous_ = pieces_.size() == 1 ? pieces_.front().data : nullptr;
 }
 
-Result<void> Mr::reregister(const rnic::MrChanges& changes, rnic::ProtectionDomain* pd,
-                            rnic::MrAttributes attributes, rnic::Udata&) {
-    if (!is_lasting()) return fail(EINVAL);
+void Region::change(const rnic::MrChanges& changes, const Pd* pd, rnic::MrAttributes attributes) {
     if (changes.access) {
-        if (auto checked = check_access(attributes.access); !checked) return checked;
+        access_ = attributes.access;
     }
-    if (changes.translation) {
-        if (auto checked = check_range(attributes); !checked) return checked;
+    if (changes.pd) {
+        pd_ = pd;
     }
-    Gate::Pause pause(engine_.gate);
-    if (windows_.load(std::memory_order_relaxed) != 0) return fail(EBUSY);
-    if (changes.access) access_ = attributes.access;
-    if (changes.pd) pd_ = static_cast<const Pd*>(pd);
     if (changes.translation) {
         iova_ = attributes.iova.value;
         length_ = attributes.length;
-        place(std::move(attributes.pieces));
+        use(std::move(attributes.pieces));
     }
-    // Keys that were given to others before reach nothing of what it is now.
-    port_.mrs.erase(*this);
-    port_.mrs.insert(*this);
-    return {};
 }
 
-Result<void> Mr::deregister() {
-    Gate::Pause pause(engine_.gate);
-    if (windows_.load(std::memory_order_relaxed) != 0) return fail(EBUSY);
-    return {};
-}
-
-Mr::~Mr() {
-    if (first_key_ == 0) return;
-    Gate::Pause pause(engine_.gate);
-    if (windows_.load(std::memory_order_relaxed) != 0) port_.mws.forget(*this);
-    port_.mrs.erase(*this);
-    if (is_dma_) std::erase(port_.dma_regions, this);
-}
-
-size_t Mr::piece_at(uint64_t offset) const {
+size_t Region::piece_at(uint64_t offset) const {
     const auto next =
         std::upper_bound(pieces_.begin(), pieces_.end(), offset,
                          [](uint64_t wanted, const Piece& piece) { return wanted < piece.offset; });
     return static_cast<size_t>(next - pieces_.begin()) - 1;
 }
 
-std::span<std::byte> Mr::rest_of_piece(size_t index, uint64_t offset) const {
+std::span<std::byte> Region::rest_of_piece(size_t index, uint64_t offset) const {
     const Piece& piece = pieces_[index];
     const uint64_t end = index + 1 < pieces_.size() ? pieces_[index + 1].offset : length_;
     return {piece.data + (offset - piece.offset), end - offset};
 }
 
-void MrTable::insert(Mr& mr) {
+// IBTA 1.4, 10.6.3.4 and 10.6.5.
+Registration Region::register_pages(uint32_t key, uint32_t access,
+                                    const std::shared_ptr<const memory::GuestMemory>& memory,
+                                    const WorkerSlices& slices) {
+    const std::lock_guard lock(*fast_);
+    if (!fast_->is_free(slices)) {
+        return fast_->is_invalidating() ? Registration::kPending : Registration::kRefused;
+    }
+    WantedPages wanted;
+    if (!check_access(access) || !fast_->read_description(wanted)) {
+        return Registration::kRefused;
+    }
+    // Nobody reads what follows before the key is valid.
+    iova_ = wanted.iova;
+    length_ = wanted.length;
+    access_ = access;
+    if (!use_pages(memory.get(), wanted.page_size)) {
+        return Registration::kRefused;
+    }
+    fast_->validate(key, memory);
+    key_.store(key, std::memory_order_release);
+    return Registration::kDone;
+}
+
+// False when a page is not aligned or is not of the guest's memory.
+bool Region::use_pages(const memory::GuestMemory* memory, uint64_t page_size) {
+    pieces_.clear();
+    if (memory == nullptr) {
+        return false;
+    }
+    uint64_t done = 0;
+    uint64_t skipped = iova_ % page_size;
+    const std::byte* end = nullptr;
+    for (const uint64_t wire : fast_->pages()) {
+        if (done == length_) {
+            break;
+        }
+        const uint64_t page = le64toh(wire);
+        if (page % page_size != 0) {
+            return false;
+        }
+        const uint64_t here = std::min(page_size - skipped, length_ - done);
+        const auto range = memory->translate({page + skipped}, here);
+        if (!range) {
+            return false;
+        }
+        if (range->data != end) {
+            pieces_.push_back({done, range->data});
+        }
+        end = range->data + here;
+        done += here;
+        skipped = 0;
+    }
+    contiguous_ = pieces_.size() == 1 ? pieces_.front().data : nullptr;
+    return true;
+}
+
+Invalidation Region::invalidate(uint32_t key, bool remote, const WorkerSlices& slices) {
+    if (fast_ == nullptr) {
+        return Invalidation::kRefused;
+    }
+    const std::lock_guard lock(*fast_);
+    if (fast_->key() != key) {
+        return Invalidation::kRefused;
+    }
+    if (fast_->is_valid()) {
+        // A region that allows no remote access has no R_Key (IBTA 1.4, 10.6.3.4).
+        if (remote && (access_ & kRemoteAccess) == 0) {
+            return Invalidation::kRefused;
+        }
+        key_.store(0, std::memory_order_seq_cst);
+        fast_->begin_invalidation(slices);
+    }
+    return fast_->is_free(slices) ? Invalidation::kDone : Invalidation::kPending;
+}
+
+void Region::enter_table(uint32_t key) {
+    first_key_ = key;
+    if (fast_ != nullptr) {
+        fast_->set_key(key);
+    }
+    // The key of a region that work requests register becomes valid with the first registration.
+    key_.store(fast_ != nullptr ? 0 : key, std::memory_order_relaxed);
+}
+
+void RegionTable::insert(Region& region) {
     uint32_t index;
     if (free_.empty()) {
         index = static_cast<uint32_t>(regions_.size());
@@ -141,13 +184,12 @@ void MrTable::insert(Mr& mr) {
         index = free_.front();
         free_.pop_front();
     }
-    regions_[index] = &mr;
-    mr.first_key_ = index << 8 | variants_[index];
-    mr.key_.store(mr.first_key_, std::memory_order_relaxed);
+    regions_[index] = &region;
+    region.enter_table(index << 8 | variants_[index]);
 }
 
-void MrTable::erase(Mr& mr) {
-    const uint32_t index = mr.first_key_ >> 8;
+void RegionTable::erase(const Region& region) {
+    const uint32_t index = region.first_key_ >> 8;
     regions_[index] = nullptr;
     ++variants_[index];
     free_.push_back(index);

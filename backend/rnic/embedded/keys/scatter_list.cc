@@ -6,27 +6,33 @@
 
 namespace vrdma::embedded {
 
-bool ScatterList::resolve_many(const MrTable& mrs, const Pd& pd, std::span<const Sge> sges,
+bool ScatterList::resolve_many(const RegionTable& regions, const Pd& pd, std::span<const Sge> sges,
                                uint32_t access, uint64_t skip, uint64_t length) {
     for (const Sge& sge : sges) {
-        if (length == 0) return true;
+        if (length == 0) {
+            return true;
+        }
         if (skip >= sge.length) {
             skip -= sge.length;
             continue;
         }
         const uint64_t here = std::min<uint64_t>(sge.length - skip, length);
-        if (!add(mrs, pd, sge.key, sge.address, sge.length, access, skip, here)) return false;
+        if (!add(regions, pd, sge.key, sge.address, sge.length, access, skip, here)) {
+            return false;
+        }
         length -= here;
         skip = 0;
     }
     return true;
 }
 
-// Of a region that is not all in one place.
-bool ScatterList::add_pieces(const Mr& mr, uint64_t offset, uint64_t size, uint64_t skip,
+// Adds bytes of a region that is not all in one place.
+bool ScatterList::add_pieces(const Region& region, uint64_t offset, uint64_t size, uint64_t skip,
                              uint64_t length) {
-    if (!mr.backed(offset - skip, size)) return false;
-    parts_[count_++] = {mr.place(offset, length), &mr, offset, length};
+    if (!region.backed(offset - skip, size)) {
+        return false;
+    }
+    parts_[count_++] = {region.place(offset, length), &region, offset, length};
     return true;
 }
 
@@ -38,14 +44,18 @@ std::span<std::byte> ScatterCursor::peek(uint64_t limit) {
         piece_known_ = false;
     }
     const uint64_t left = std::min(limit, part->length - used_);
-    if (part->direct != nullptr) return {part->direct + used_, left};
+    if (part->direct != nullptr) {
+        return {part->direct + used_, left};
+    }
     const uint64_t offset = part->offset + used_;
     if (!piece_known_) {
-        piece_ = part->mr->piece_at(offset);
+        piece_ = part->region->piece_at(offset);
         piece_known_ = true;
     }
-    auto rest = part->mr->rest_of_piece(piece_, offset);
-    if (rest.empty()) rest = part->mr->rest_of_piece(++piece_, offset);
+    auto rest = part->region->rest_of_piece(piece_, offset);
+    if (rest.empty()) {
+        rest = part->region->rest_of_piece(++piece_, offset);
+    }
     return rest.first(std::min<uint64_t>(left, rest.size()));
 }
 

@@ -12,62 +12,65 @@
 
 namespace vrdma::embedded {
 
-// Memory that a message comes from or goes to, keys and bounds checked.  Holds
+// The memory that a message comes from or goes to, with keys and bounds checked. A list is valid
 // during one slice only: between slices memory regions may go.
 class ScatterList {
   public:
-    ScatterList() {}
+    ScatterList() = default;
 
-    // The `length` bytes of `sges` behind the first `skip`, which must be there.  False:
-    // a key is unknown or of another protection domain, or the region does not cover
-    // the entry or does not allow `access` (IBTA 1.4, 10.6.3.1; 9.7.4.1.6 for remote ones).
-    bool resolve(const MrTable& mrs, const Pd& pd, std::span<const Sge> sges, uint32_t access,
-                 uint64_t skip, uint64_t length) {
+    // Adds the `length` bytes of `sges` behind the first `skip`, which must be there. False: a key
+    // is unknown or of another protection domain, or the region does not cover the entry or does
+    // not allow `access` (IBTA 1.4, 10.6.3.1; 9.7.4.1.6 for remote ones).
+    bool resolve(const RegionTable& regions, const Pd& pd, std::span<const Sge> sges,
+                 uint32_t access, uint64_t skip, uint64_t length) {
         if (sges.size() == 1 && length != 0) [[likely]] {
-            return add(mrs, pd, sges[0].key, sges[0].address, sges[0].length, access, skip, length);
+            return add(regions, pd, sges[0].key, sges[0].address, sges[0].length, access, skip,
+                       length);
         }
-        return resolve_many(mrs, pd, sges, access, skip, length);
+        return resolve_many(regions, pd, sges, access, skip, length);
     }
 
-    // One entry of `size` bytes at `address`, of which [skip, skip + length) is meant.
-    bool add(const MrTable& mrs, const Pd& pd, uint32_t key, uint64_t address, uint64_t size,
-             uint32_t access, uint64_t skip, uint64_t length) {
-        const Mr* mr = mrs.find(key);
-        if (mr == nullptr || mr->pd() != &pd || !mr->allows(access) || !mr->covers(address, size))
-            [[unlikely]] {
+    // Adds the bytes [skip, skip + length) of one entry of `size` bytes at `address`.
+    bool add(const RegionTable& regions, const Pd& pd, uint32_t key, uint64_t address,
+             uint64_t size, uint32_t access, uint64_t skip, uint64_t length) {
+        const Region* region = regions.find(key);
+        if (region == nullptr || region->pd() != &pd || !region->allows(access) ||
+            !region->covers(address, size)) [[unlikely]] {
             return false;
         }
-        return add(*mr, address, size, skip, length);
+        return add(*region, address, size, skip, length);
     }
 
-    // The same of a region that has been found and covers the entry.
-    bool add(const Mr& mr, uint64_t address, uint64_t size, uint64_t skip, uint64_t length) {
-        const uint64_t offset = mr.offset_of(address) + skip;
-        std::byte* whole = mr.contiguous();
+    // The same for a region that has been found and that covers the entry.
+    bool add(const Region& region, uint64_t address, uint64_t size, uint64_t skip,
+             uint64_t length) {
+        const uint64_t offset = region.offset_of(address) + skip;
+        std::byte* whole = region.contiguous();
         if (whole == nullptr) [[unlikely]] {
-            return add_pieces(mr, offset, size, skip, length);
+            return add_pieces(region, offset, size, skip, length);
         }
-        parts_[count_++] = {whole + offset, &mr, offset, length};
+        parts_[count_++] = {whole + offset, &region, offset, length};
         return true;
     }
 
-    // Memory of this process.
+    // Adds memory of this process.
     void add(std::byte* data, uint64_t length) { parts_[count_++] = {data, nullptr, 0, length}; }
 
-    // When it is all in one place, that place; else null.
+    // The place of the list when all of it is in one place, else null.
     std::byte* contiguous() const { return count_ == 1 ? parts_[0].direct : nullptr; }
 
   private:
     friend class ScatterCursor;
     struct Part {
-        std::byte* direct;  // null: in several pieces of `mr`, from `offset`
-        const Mr* mr;
+        std::byte* direct;  // null: in several pieces of `region`, from `offset`
+        const Region* region;
         uint64_t offset;
         uint64_t length;
     };
-    bool add_pieces(const Mr& mr, uint64_t offset, uint64_t size, uint64_t skip, uint64_t length);
-    bool resolve_many(const MrTable& mrs, const Pd& pd, std::span<const Sge> sges, uint32_t access,
-                      uint64_t skip, uint64_t length);
+    bool add_pieces(const Region& region, uint64_t offset, uint64_t size, uint64_t skip,
+                    uint64_t length);
+    bool resolve_many(const RegionTable& regions, const Pd& pd, std::span<const Sge> sges,
+                      uint32_t access, uint64_t skip, uint64_t length);
 
     uint32_t count_ = 0;
     std::array<Part, kMaxSge + 1> parts_;
@@ -78,7 +81,7 @@ class ScatterCursor {
   public:
     explicit ScatterCursor(const ScatterList& list) : list_(list) {}
 
-    // The bytes that follow in one place, at most `limit` (> 0); there must be some.
+    // The bytes that follow in one place, at most `limit` (> 0) of them. The list must hold some.
     std::span<std::byte> peek(uint64_t limit);
     void advance(uint64_t bytes);  // at most what peek() gave
 
@@ -90,17 +93,17 @@ class ScatterCursor {
     size_t piece_ = 0;  // of that part's region
 };
 
-// How many contiguous steps one slice of a message may take: a guest may register
-// memory in very small pieces, and must not keep the others waiting with them.
+// How many contiguous steps one slice of a message may take: a guest may register memory in very
+// small pieces, and must not keep the others waiting with them.
 inline constexpr unsigned kStepsPerSlice = 4096;
 
-// Copies step by step, from and to whatever pieces there are.  Returns how many of the
-// `length` bytes are copied when `max_steps` are done.
+// Copies step by step, from and to whatever pieces there are. Returns how many of the `length`
+// bytes are copied when `max_steps` are done.
 uint64_t copy_pieces(const ScatterList& to, const ScatterList& from, uint64_t length,
                      unsigned max_steps);
 
-// Copies the first `length` bytes, or as many of them as one slice may take, which are
-// at least kStepsPerSlice; returns how many.  Both lists hold at least `length`.
+// Copies the first `length` bytes, or as many of them as one slice may take, which are at least
+// kStepsPerSlice. Returns how many are copied. Both lists hold at least `length` bytes.
 inline uint64_t copy_slice(const ScatterList& to, const ScatterList& from, uint64_t length) {
     std::byte* target = to.contiguous();
     const std::byte* source = from.contiguous();

@@ -3,56 +3,35 @@
 
 #include <mutex>
 
-#include "rnic/embedded/engine.h"
-#include "rnic/embedded/verbs/qp.h"
+#include "rnic/embedded/rings/rxe_abi.h"
 
 namespace vrdma::embedded {
 namespace {
 
-constexpr uint8_t kType1 = 1;  // enum ib_mw_type
-constexpr uint8_t kType2 = 2;
 constexpr uint32_t kVariant = 0xff;
 
 }  // namespace
 
-Result<std::unique_ptr<Mw>> Mw::create(Engine& engine, PortState& port, const Pd& pd,
-                                       uint8_t type) {
-    if (type != kType1 && type != kType2) return fail(EINVAL);
-    auto count =
-        LiveCount::take(engine.live.memory_windows, port.live.memory_windows, engine.limits.max_mw);
-    if (!count) return fail(ENOMEM);
-    std::unique_ptr<Mw> mw(new Mw(engine, port, pd, type == kType2, std::move(*count)));
-    Gate::Pause pause(engine.gate);
-    port.mws.insert(*mw);
-    return mw;
-}
-
-Mw::Mw(Engine& engine, PortState& port, const Pd& pd, bool type2, LiveCount count)
-    : pd_(&pd), type2_(type2), engine_(engine), port_(port), count_(std::move(count)) {}
-
-Mw::~Mw() {
-    if (first_key_ == 0) return;
-    Gate::Pause pause(engine_.gate);
-    release();
-    port_.mws.erase(*this);
-}
-
 // Nobody finds the binding any more.
-void Mw::release() {
-    if (mr_ != nullptr) mr_->count_window(-1);
-    if (qp_ != nullptr) qp_->windows.fetch_sub(1, std::memory_order_relaxed);
-    mr_ = nullptr;
-    qp_ = nullptr;
+void Window::release() {
+    if (region_ != nullptr) {
+        region_->count_window(-1);
+    }
+    if (owner_ != nullptr) {
+        owner_->count_window(-1);
+    }
+    region_ = nullptr;
+    owner_ = nullptr;
 }
 
-void Mw::begin_invalidation(const Worker& self) {
+void Window::begin_invalidation(const WorkerSlices& slices) {
     state_ = State::kInvalidating;
-    // Whoever got the region before this lock was taken may still be copying.
-    grace_.begin(engine_, self);
+    // A slice that got the region before this lock was taken may still be copying.
+    grace_.begin(slices);
 }
 
-bool Mw::is_free() {
-    if (state_ == State::kInvalidating && grace_.over(engine_)) {
+bool Window::is_free(const WorkerSlices& slices) {
+    if (state_ == State::kInvalidating && grace_.over(slices)) {
         state_ = State::kFree;
         release();
     }
@@ -60,85 +39,111 @@ bool Mw::is_free() {
 }
 
 // IBTA 1.4, 10.6.7.2 and C10-72 to C10-75.
-bool Mw::may_bind(const Qp& qp, const Binding& wanted) const {
-    if (pd_ != &qp.pd || wanted.current_key != key_) return false;
+bool Window::may_bind(const WindowOwner& owner, const Binding& wanted) const {
+    if (pd_ != &owner.pd() || wanted.current_key != key_) {
+        return false;
+    }
     const bool zero_based = (wanted.access & kAccessZeroBased) != 0;
     // o10-36.2.2: windows of type 1 are not zero-based; o10-37.2.40: type 2 is not unbound so.
-    if (type2_ ? wanted.length == 0 : zero_based) return false;
-    if (wanted.length == 0) return true;
-    const Mr* mr = wanted.mr;
-    if (mr == nullptr || mr->pd() != &qp.pd || !mr->allows(kAccessMwBind) || !mr->is_lasting()) {
+    if (type2_ ? wanted.length == 0 : zero_based) {
+        return false;
+    }
+    if (wanted.length == 0) {
+        return true;
+    }
+    const Region* region = wanted.region;
+    if (region == nullptr || region->pd() != &owner.pd() || !region->allows(kAccessMwBind) ||
+        !region->is_of_process()) {
         return false;
     }
     if ((wanted.access & (kAccessRemoteWrite | kAccessRemoteAtomic)) != 0 &&
-        !mr->allows(kAccessLocalWrite)) {
+        !region->allows(kAccessLocalWrite)) {
         return false;
     }
-    return mr->covers(wanted.address, wanted.length);
+    return region->covers(wanted.address, wanted.length);
 }
 
-Invalidation Mw::bind(Qp& qp, const Binding& wanted) {
-    std::lock_guard lock(lock_);
-    if (!may_bind(qp, wanted)) return Invalidation::kRefused;
+Invalidation Window::bind(WindowOwner& owner, const Binding& wanted, const WorkerSlices& slices) {
+    const std::lock_guard lock(lock_);
+    if (!may_bind(owner, wanted)) {
+        return Invalidation::kRefused;
+    }
     // A window of type 1 that is bound loses that binding; one of type 2 must be free.
     if (state_ == State::kBound) {
-        if (type2_) return Invalidation::kRefused;
-        begin_invalidation(qp.port.worker);
+        if (type2_) {
+            return Invalidation::kRefused;
+        }
+        begin_invalidation(slices);
     }
-    if (!is_free()) return Invalidation::kPending;
+    if (!is_free(slices)) {
+        return Invalidation::kPending;
+    }
     key_ = (key_ & ~kVariant) | (wanted.key & kVariant);
-    if (wanted.length == 0) return Invalidation::kDone;
+    if (wanted.length == 0) {
+        return Invalidation::kDone;
+    }
     access_ = wanted.access;
     address_ = wanted.address;
     length_ = wanted.length;
-    mr_ = wanted.mr;
-    mr_->count_window(1);
+    region_ = wanted.region;
+    region_->count_window(1);
     if (type2_) {
-        qp_ = &qp;
-        qp_->windows.fetch_add(1, std::memory_order_relaxed);
+        owner_ = &owner;
+        owner_->count_window(1);
     }
     state_ = State::kBound;
     return Invalidation::kDone;
 }
 
-Invalidation Mw::invalidate(uint32_t key, const Qp& qp, const Worker& self) {
-    std::lock_guard lock(lock_);
+Invalidation Window::invalidate(uint32_t key, const WindowOwner& owner,
+                                const WorkerSlices& slices) {
+    const std::lock_guard lock(lock_);
     // o10-37.2.26: windows of type 1 are not invalidated by work requests.
-    if (!type2_ || key != key_ || pd_ != &qp.pd) return Invalidation::kRefused;
-    if (state_ == State::kBound) {
-        if (qp_ != &qp) return Invalidation::kRefused;
-        begin_invalidation(self);
+    if (!type2_ || key != key_ || pd_ != &owner.pd()) {
+        return Invalidation::kRefused;
     }
-    return is_free() ? Invalidation::kDone : Invalidation::kPending;
+    if (state_ == State::kBound) {
+        if (owner_ != &owner) {
+            return Invalidation::kRefused;
+        }
+        begin_invalidation(slices);
+    }
+    return is_free(slices) ? Invalidation::kDone : Invalidation::kPending;
 }
 
-const Mr* Mw::resolve(uint32_t key, const Qp& qp, uint64_t& address, uint64_t size,
-                      uint32_t access) {
-    std::lock_guard lock(lock_);
-    if (state_ != State::kBound || key != key_ || pd_ != &qp.pd || (type2_ && qp_ != &qp) ||
-        (access_ & access) != access) {
+const Region* Window::resolve(uint32_t key, const WindowOwner& owner, uint64_t& address,
+                              uint64_t size, uint32_t access) {
+    const std::lock_guard lock(lock_);
+    if (state_ != State::kBound || key != key_ || pd_ != &owner.pd() ||
+        (type2_ && owner_ != &owner) || (access_ & access) != access) {
         return nullptr;
     }
     const uint64_t start = (access_ & kAccessZeroBased) != 0 ? 0 : address_;
     const uint64_t offset = address - start;
-    if (offset > length_ || size > length_ - offset) return nullptr;
+    if (offset > length_ || size > length_ - offset) {
+        return nullptr;
+    }
     address = address_ + offset;
-    return mr_;
+    return region_;
 }
 
-void Mw::forget(const Mr& mr) {
-    if (mr_ != &mr) return;
+void Window::forget(const Region& region) {
+    if (region_ != &region) {
+        return;
+    }
     release();
     state_ = State::kFree;
 }
 
-void Mw::forget(const Qp& qp) {
-    if (qp_ != &qp) return;
+void Window::forget(const WindowOwner& owner) {
+    if (owner_ != &owner) {
+        return;
+    }
     release();
     state_ = State::kFree;
 }
 
-void MwTable::insert(Mw& mw) {
+void WindowTable::insert(Window& window) {
     uint32_t index;
     if (free_.empty()) {
         index = static_cast<uint32_t>(windows_.size());
@@ -148,15 +153,15 @@ void MwTable::insert(Mw& mw) {
         index = free_.front();
         free_.pop_front();
     }
-    windows_[index] = &mw;
-    mw.first_key_ = kWindowBit | index << 8 | variants_[index];
-    mw.key_ = mw.first_key_;
+    windows_[index] = &window;
+    window.first_key_ = kWindowBit | index << 8 | variants_[index];
+    window.key_ = window.first_key_;
 }
 
-void MwTable::erase(Mw& mw) {
-    const uint32_t index = (mw.first_key_ & ~kWindowBit) >> 8;
+void WindowTable::erase(const Window& window) {
+    const uint32_t index = (window.first_key_ & ~kWindowBit) >> 8;
     windows_[index] = nullptr;
-    variants_[index] = static_cast<uint8_t>((mw.key_ & kVariant) + 1);
+    variants_[index] = static_cast<uint8_t>((window.key_ & kVariant) + 1);
     free_.push_back(index);
 }
 

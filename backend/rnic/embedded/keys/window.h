@@ -1,69 +1,74 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
-#include <memory>
 #include <vector>
 
-#include "rnic/embedded/keys/fast_registration.h"
-#include "rnic/embedded/live_count.h"
+#include "rnic/embedded/keys/region.h"
 #include "rnic/embedded/sync/grace_period.h"
 #include "rnic/embedded/sync/spin_lock.h"
-#include "rnic/rnic.h"
 
 namespace vrdma::embedded {
 
-class Engine;
-class Mr;
-class Pd;
-class Qp;
-class Worker;
-struct PortState;
-
-// A window into a memory region, with rights and a key of its own (IBTA 1.4, 10.6.7).
-// Those of type 2 belong to the queue pair that bound them (type 2B).
-class Mw final : public rnic::MemoryWindow {
+// What a memory window knows of the queue pair that it is used through: the protection domain,
+// and how many windows are bound to that queue pair.
+class WindowOwner {
   public:
-    // EINVAL for a type that there is not; ENOMEM.
-    static Result<std::unique_ptr<Mw>> create(Engine& engine, PortState& port, const Pd& pd,
-                                              uint8_t type);
-    ~Mw() override;
+    explicit WindowOwner(const Pd& pd) : pd_(pd) {}
 
-    uint32_t rkey() const override { return first_key_; }
-    const Pd* pd() const { return pd_; }
+    const Pd& pd() const { return pd_; }
+    bool has_windows() const { return windows_.load(std::memory_order_relaxed) != 0; }
+    void count_window(int change) { windows_.fetch_add(change, std::memory_order_relaxed); }
 
-    // What a work request asks for: `key`'s low 8 bits are those of the new R_Key.
+  private:
+    const Pd& pd_;
+    std::atomic<int> windows_{0};
+};
+
+// A memory window: a part of a region, with rights and a key of its own (IBTA 1.4, 10.6.7).
+// A window of type 2 belongs to the queue pair that bound it (type 2B).
+class Window {
+  public:
+    enum class Type : uint8_t { k1 = 1, k2 = 2 };  // enum ib_mw_type
+
+    Window(const Pd& pd, Type type) : pd_(&pd), type2_(type == Type::k2) {}
+
+    // The key under which the window was put into its table; 0: it is in none.
+    uint32_t first_key() const { return first_key_; }
+
+    // What a work request asks for: `key`'s low 8 bits become those of the new R_Key.
     struct Binding {
         uint32_t current_key;
         uint32_t key;
-        Mr* mr;  // null with length 0
+        Region* region;  // null with length 0
         uint64_t address;
-        uint64_t length;  // 0 takes the binding of a type 1 window away
+        uint64_t length;  // bytes; 0 takes the binding of a type 1 window away
         uint32_t access;
     };
-    // On the home worker of the queue pair.
-    Invalidation bind(Qp& qp, const Binding& wanted);
+    // On the home worker of the queue pair, `slices.self`.
+    Invalidation bind(WindowOwner& owner, const Binding& wanted, const WorkerSlices& slices);
     // Of a type 2 window, through the queue pair that it is bound to.
-    Invalidation invalidate(uint32_t key, const Qp& qp, const Worker& self);
+    Invalidation invalidate(uint32_t key, const WindowOwner& owner, const WorkerSlices& slices);
 
     // The region behind the `size` bytes at `address`, whose address there comes back in
-    // `address`; null when the window does not let `qp` at them.
-    const Mr* resolve(uint32_t key, const Qp& qp, uint64_t& address, uint64_t size,
-                      uint32_t access);
+    // `address`; null when the window does not let the queue pair at them.
+    const Region* resolve(uint32_t key, const WindowOwner& owner, uint64_t& address, uint64_t size,
+                          uint32_t access);
 
-    // In a Pause: what the window may be bound to goes.
-    void forget(const Mr& mr);
-    void forget(const Qp& qp);
+    // In a Pause: ends the binding, whatever it is.
+    void release();
+    // In a Pause: the region or the queue pair that the window may be bound to goes.
+    void forget(const Region& region);
+    void forget(const WindowOwner& owner);
 
   private:
-    friend class MwTable;
+    friend class WindowTable;
     enum class State { kFree, kBound, kInvalidating };  // kInvalidating: until grace_.over()
-    Mw(Engine& engine, PortState& port, const Pd& pd, bool type2, LiveCount count);
-    bool may_bind(const Qp& qp, const Binding& wanted) const;
-    void begin_invalidation(const Worker& self);
-    void release();
-    bool is_free();
+    bool may_bind(const WindowOwner& owner, const Binding& wanted) const;
+    void begin_invalidation(const WorkerSlices& slices);
+    bool is_free(const WorkerSlices& slices);
 
     SpinLock lock_;  // of all that changes
     State state_ = State::kFree;
@@ -71,42 +76,43 @@ class Mw final : public rnic::MemoryWindow {
     uint32_t access_ = 0;
     uint64_t address_ = 0;
     uint64_t length_ = 0;
-    Mr* mr_ = nullptr;  // counted there, as in qp_
-    Qp* qp_ = nullptr;  // type 2 only
+    Region* region_ = nullptr;      // which counts this window
+    WindowOwner* owner_ = nullptr;  // which counts this window; type 2 only
     GracePeriod grace_;
 
     const Pd* pd_;
     const bool type2_;
     uint32_t first_key_ = 0;
-    Engine& engine_;
-    PortState& port_;
-    LiveCount count_;
 };
 
-// The memory windows of one port by key.  Their indexes have the top bit set, so that no
-// key is a window's and a region's.  Changed in a Pause only.
-class MwTable {
+// The memory windows of one port by key. A window's index has the top bit set, so that no key is
+// a window's and a region's. The table changes in a Pause only.
+class WindowTable {
   public:
     static constexpr uint32_t kWindowBit = 1u << 31;
 
-    void insert(Mw& mw);
-    void erase(Mw& mw);
+    void insert(Window& window);
+    void erase(const Window& window);
 
     // The window that `key`, but for its low 8 bits, belongs to.
-    Mw* at(uint32_t key) const {
-        if ((key & kWindowBit) == 0) return nullptr;
+    Window* at(uint32_t key) const {
+        if ((key & kWindowBit) == 0) {
+            return nullptr;
+        }
         const uint32_t index = (key & ~kWindowBit) >> 8;
         return index < windows_.size() ? windows_[index] : nullptr;
     }
     template <typename Object>
     void forget(const Object& object) {
-        for (Mw* mw : windows_) {
-            if (mw != nullptr) mw->forget(object);
+        for (Window* window : windows_) {
+            if (window != nullptr) {
+                window->forget(object);
+            }
         }
     }
 
   private:
-    std::vector<Mw*> windows_;
+    std::vector<Window*> windows_;
     std::vector<uint8_t> variants_;
     std::deque<uint32_t> free_;  // the longest unused first
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Work requests as the guest wrote them into a ring, copied once and checked
-// against the limits of their queue.
+// Work requests as the guest wrote them into a ring, copied once and checked against the limits of
+// their queue.
 #pragma once
 
 #include <array>
@@ -10,7 +10,6 @@
 
 #include "rnic/attributes.h"
 #include "rnic/embedded/rings/rxe_abi.h"
-#include "rnic/verbs_abi.h"
 
 namespace vrdma::embedded {
 
@@ -21,7 +20,7 @@ struct Sge {
 };
 static_assert(sizeof(Sge) == sizeof(rxe_sge));
 
-// What a send queue was created for.
+// The most that a request of a send queue may have, as the queue was created.
 struct SendLimits {
     uint32_t max_sge = 0;
     uint32_t max_inline = 0;
@@ -31,7 +30,7 @@ struct SendRequest {
     uint64_t wr_id;
     WrOpcode opcode;
     uint32_t flags;
-    uint32_t immediate;  // as it travels: never swapped; or the key to invalidate
+    uint32_t immediate;  // as it travels, never swapped; or the key to invalidate
     union {
         struct {
             uint64_t remote_address;
@@ -74,9 +73,10 @@ struct SendRequest {
     bool signaled() const { return (flags & kSendSignaled) != 0; }
 };
 
-// Copies the element of a send queue into `request` and checks it by itself:
-//  kSuccess; kLocalLengthError: inline data or message too long;
-//  kLocalQpOperationError: unknown opcode, too many SGEs, or inline where there is none.
+// Copies the element of a send queue into `request` and checks the request by itself. Answers
+//  kSuccess,
+//  kLocalLengthError when the inline data or the message is too long,
+//  kLocalQpOperationError for an unknown opcode, too many SGEs, or inline data where none may be.
 // wr_id and opcode are valid in any case.
 WcStatus parse_send_request(std::span<const std::byte> element, const SendLimits& limits,
                             QpType type, SendRequest& request);
@@ -90,11 +90,12 @@ struct ReceiveRequest {
     std::span<const Sge> list() const { return {sges.data(), sge_count}; }
 };
 
-// As above, of a receive queue.  kLocalQpOperationError: more than max_sge SGEs.
+// Copies the element of a receive queue into `request`. Answers kSuccess, or
+// kLocalQpOperationError when the request has more than `max_sge` SGEs.
 WcStatus parse_receive_request(std::span<const std::byte> element, uint32_t max_sge,
                                ReceiveRequest& request);
 
-// The wr_id and opcode alone, for a request that is flushed.
+// The wr_id and the opcode alone of a request that is flushed.
 struct FlushedRequest {
     uint64_t wr_id;
     WcOpcode opcode;
@@ -106,14 +107,16 @@ inline bool is_atomic(WrOpcode opcode) {
     return opcode == WrOpcode::kCompareAndSwap || opcode == WrOpcode::kFetchAndAdd;
 }
 
-// Of any value that a guest may have written.
+// The opcode of the completion. `opcode` is any value that a guest may have written.
 inline WcOpcode completion_opcode(WrOpcode opcode) {
     constexpr std::array kOpcodes{
         WcOpcode::kRdmaWrite,   WcOpcode::kRdmaWrite,       WcOpcode::kSend,
         WcOpcode::kSend,        WcOpcode::kRdmaRead,        WcOpcode::kCompareAndSwap,
         WcOpcode::kFetchAndAdd, WcOpcode::kLocalInvalidate, WcOpcode::kBindWindow};
     const auto index = static_cast<uint32_t>(opcode);
-    if (index < kOpcodes.size()) return kOpcodes[index];
+    if (index < kOpcodes.size()) {
+        return kOpcodes[index];
+    }
     return opcode == WrOpcode::kRegisterMr ? WcOpcode::kRegisterMr : WcOpcode::kSend;
 }
 

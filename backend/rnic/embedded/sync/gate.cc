@@ -11,7 +11,9 @@ void Gate::enter() {
 
 void Gate::leave() {
     std::lock_guard lock(mutex_);
-    if (--inside_ == 0) outside_.notify_all();
+    if (--inside_ == 0) {
+        outside_.notify_all();
+    }
 }
 
 Gate::Pause::Pause(Gate& gate) : gate_(gate), one_at_a_time_(gate.pauses_) {

@@ -7,9 +7,9 @@
 
 namespace vrdma::embedded {
 
-// Keeps control verbs and the data path apart without a lock on the latter.  A
-// worker is inside the gate while it may touch the RNIC's tables; between slices
-// it looks at requested() and steps aside.  A Pause waits until all are outside.
+// Keeps control verbs and the data path apart without a lock on the data path. A worker is inside
+// the gate while it may touch the RNIC's tables; between slices the worker calls yield(), which
+// steps aside for a Pause that waits. A Pause waits until all workers are outside.
 class Gate {
   public:
     void enter();

@@ -1,25 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "rnic/embedded/sync/grace_period.h"
 
-#include "rnic/embedded/engine.h"
-
 namespace vrdma::embedded {
 
-void GracePeriod::begin(const Engine& engine, const Worker& self) {
-    slices_.clear();
-    for (const auto& worker : engine.workers) {
-        // Sequentially consistent, as the beginning of a Slice and the look-up after it: either
-        // the slice is seen here, or the change there.
-        const uint64_t slice = worker->slice();
-        slices_.push_back(worker.get() != &self && slice % 2 != 0 ? slice : 0);
+void GracePeriod::begin(const WorkerSlices& slices) {
+    begun_.clear();
+    for (const SliceCounter& worker : slices.all) {
+        // Sequentially consistent: pairs with the beginning of a Slice and the look-up after it.
+        // Either the slice is seen here, or the change is seen there.
+        const uint64_t slice = worker.current();
+        begun_.push_back(&worker != &slices.self && slice % 2 != 0 ? slice : 0);
     }
 }
 
-bool GracePeriod::over(const Engine& engine) {
-    for (size_t i = 0; i < slices_.size(); ++i) {
-        if (slices_[i] == 0) continue;
-        if (engine.workers[i]->slice() == slices_[i]) return false;
-        slices_[i] = 0;
+bool GracePeriod::over(const WorkerSlices& slices) {
+    for (size_t i = 0; i < begun_.size(); ++i) {
+        if (begun_[i] == 0) {
+            continue;
+        }
+        if (slices.all[i].current() == begun_[i]) {
+            return false;
+        }
+        begun_[i] = 0;
     }
     return true;
 }

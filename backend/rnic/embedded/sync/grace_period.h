@@ -4,23 +4,22 @@
 #include <cstdint>
 #include <vector>
 
+#include "rnic/embedded/sync/slice_counter.h"
+
 namespace vrdma::embedded {
 
-class Engine;
-class Worker;
-
-// What was taken out of a table is still in use by the slices that other workers have
-// begun before.  Tells when those have ended, without waiting for it.
+// An entry that was taken out of a table is still in use by the slices that other workers began
+// before. A GracePeriod tells when those slices have ended, without waiting for them.
 class GracePeriod {
   public:
-    // On the worker `self`, after the table has changed by a sequentially consistent store.
-    void begin(const Engine& engine, const Worker& self);
+    // On the worker `slices.self`, after the table has changed by a sequentially consistent store.
+    void begin(const WorkerSlices& slices);
 
-    // Whether nobody uses it any more.  From any worker.
-    bool over(const Engine& engine);
+    // Whether nobody uses the entry any more. From any worker.
+    bool over(const WorkerSlices& slices);
 
   private:
-    std::vector<uint64_t> slices_;  // by worker; 0: that one is done
+    std::vector<uint64_t> begun_;  // by worker: the slice that must end; 0: it has ended
 };
 
 }  // namespace vrdma::embedded

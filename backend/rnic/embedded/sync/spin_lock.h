@@ -18,7 +18,9 @@ class SpinLock {
   public:
     void lock() {
         while (locked_.exchange(true, std::memory_order_acquire)) {
-            while (locked_.load(std::memory_order_relaxed)) cpu_relax();
+            while (locked_.load(std::memory_order_relaxed)) {
+                cpu_relax();
+            }
         }
     }
     void unlock() { locked_.store(false, std::memory_order_release); }

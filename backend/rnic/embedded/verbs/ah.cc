@@ -1,36 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "rnic/embedded/verbs/ah.h"
 
-#include "rnic/embedded/engine.h"
+#include "rnic/embedded/rings/rxe_abi.h"
+#include "rnic/embedded/verbs/answer.h"
 
 namespace vrdma::embedded {
 
-Ah::Ah(Engine& engine, PortState& port, const Pd& pd, const rnic::AhAttributes& attributes,
-       LiveCount count)
-    : pd_(&pd), attributes_(attributes), engine_(engine), port_(port), count_(std::move(count)) {
-    Gate::Pause pause(engine_.gate);
-    port_.ahs.insert(*this);
+Result<std::unique_ptr<Ah>> Ah::create(const PortServices& services, const Pd& pd,
+                                       const rnic::AhAttributes& attributes, rnic::Udata& udata) {
+    if (attributes.port != 1 || !services.port.has_gid(attributes.sgid_index) ||
+        !has_room<rxe_create_ah_resp>(udata)) {
+        return fail(EINVAL);
+    }
+    Quota& quota = services.quota;
+    auto count = quota.take(&Usage::address_handles, quota.limits().max_ah);
+    if (!count) {
+        return fail(count.error());
+    }
+    std::unique_ptr<Ah> ah(new Ah(services, pd, attributes, std::move(*count)));
+    answer(udata, rxe_create_ah_resp{.ah_num = ah->number_, .reserved = 0});
+    return ah;
+}
+
+Ah::Ah(const PortServices& services, const Pd& pd, const rnic::AhAttributes& attributes,
+       rnic::LiveCount count)
+    : address_{&pd, attributes},
+      gate_(services.gate),
+      table_(services.port.address_handles()),
+      count_(std::move(count)) {
+    const Gate::Pause pause(gate_);
+    number_ = table_.insert(address_);
 }
 
 Ah::~Ah() {
-    Gate::Pause pause(engine_.gate);
-    port_.ahs.erase(*this);
-}
-
-void AhTable::insert(Ah& ah) {
-    if (free_.empty()) {
-        ah.number_ = static_cast<uint32_t>(entries_.size());
-        entries_.push_back(&ah);
-    } else {
-        ah.number_ = free_.front();
-        free_.pop_front();
-        entries_[ah.number_] = &ah;
-    }
-}
-
-void AhTable::erase(Ah& ah) {
-    entries_[ah.number_] = nullptr;
-    free_.push_back(ah.number_);
+    const Gate::Pause pause(gate_);
+    table_.erase(number_);
 }
 
 }  // namespace vrdma::embedded

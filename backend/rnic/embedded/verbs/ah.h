@@ -1,53 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cstdint>
-#include <deque>
-#include <vector>
+#include <memory>
 
-#include "rnic/embedded/live_count.h"
+#include "rnic/embedded/contexts/ah_table.h"
+#include "rnic/embedded/verbs/pd.h"
+#include "rnic/embedded/verbs/port_services.h"
 #include "rnic/rnic.h"
 
 namespace vrdma::embedded {
 
-struct PortState;
-class Engine;
-class Pd;
-
 class Ah final : public rnic::AddressHandle {
   public:
-    Ah(Engine& engine, PortState& port, const Pd& pd, const rnic::AhAttributes& attributes,
-       LiveCount count);
+    // EINVAL for a port or a source address that there is not, and when udata has no room for the
+    // answer; ENOMEM.
+    static Result<std::unique_ptr<Ah>> create(const PortServices& services, const Pd& pd,
+                                              const rnic::AhAttributes& attributes,
+                                              rnic::Udata& udata);
     ~Ah() override;
 
-    uint32_t number() const { return number_; }
-    const Pd* pd() const { return pd_; }
-    const rnic::AhAttributes& attributes() const { return attributes_; }
-
   private:
-    friend class AhTable;
-    const Pd* pd_;
-    rnic::AhAttributes attributes_;
+    Ah(const PortServices& services, const Pd& pd, const rnic::AhAttributes& attributes,
+       rnic::LiveCount count);
+
+    const AddressVector address_;
     uint32_t number_ = 0;
-    Engine& engine_;
-    PortState& port_;
-    LiveCount count_;
-};
-
-// The address handles of one port by number, as work requests name them; never 0,
-// which tells librxe that there is no such table.  Changed in a Pause only.
-class AhTable {
-  public:
-    void insert(Ah& ah);
-    void erase(Ah& ah);
-
-    const Ah* find(uint32_t number) const {
-        return number < entries_.size() ? entries_[number] : nullptr;
-    }
-
-  private:
-    std::vector<Ah*> entries_{1};
-    std::deque<uint32_t> free_;
+    Gate& gate_;
+    AhTable& table_;
+    rnic::LiveCount count_;
 };
 
 }  // namespace vrdma::embedded

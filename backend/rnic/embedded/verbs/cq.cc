@@ -1,78 +1,84 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "rnic/embedded/verbs/cq.h"
 
-#include <vrdma_doorbell.h>
-
-#include <cstring>
-
-#include "rnic/embedded/engine.h"
-#include "rnic/embedded/verbs/qp.h"
+#include "rnic/embedded/rings/rxe_abi.h"
+#include "rnic/embedded/verbs/answer.h"
 
 namespace vrdma::embedded {
 
-Cq::Cq(Engine& engine, PortState& port, uint32_t handle, uint32_t comp_vector,
-       std::shared_ptr<RingMemory> memory, Ring ring, LiveCount count, LiveCount bytes)
-    : ring_(std::move(ring)),
+Result<std::unique_ptr<Cq>> Cq::create(const PortServices& services, const RingPool& rings,
+                                       uint32_t handle, rnic::CqAttributes& attributes,
+                                       rnic::Udata& udata) {
+    if (attributes.flags != 0) {
+        return fail(EOPNOTSUPP);
+    }
+    Quota& quota = services.quota;
+    if (attributes.cqe == 0 || attributes.cqe > quota.limits().max_cqe ||
+        handle >= VRDMA_DB_MAX_HANDLES || services.port.has_cq(handle) ||
+        !has_room<rxe_create_cq_resp>(udata)) {
+        return fail(EINVAL);
+    }
+    auto count = quota.take(&Usage::completion_queues, quota.limits().max_cq);
+    if (!count) {
+        return fail(count.error());
+    }
+    auto ring = rings.create(RingGeometry::fit(attributes.cqe, kCqElementSize));
+    if (!ring) {
+        return fail(ring.error());
+    }
+    std::unique_ptr<Cq> cq(new Cq(services, rings, handle, attributes.comp_vector, std::move(*ring),
+                                  std::move(*count)));
+    attributes.cqe = cq->capacity();
+    answer(udata, rxe_create_cq_resp{.mi = cq->context_.ring().info()});
+    return cq;
+}
+
+Cq::Cq(const PortServices& services, const RingPool& rings, uint32_t handle, uint32_t comp_vector,
+       RingPool::CountedRing ring, rnic::LiveCount count)
+    : context_(services.port, handle, comp_vector, std::move(ring.ring)),
       handle_(handle),
-      comp_vector_(comp_vector),
-      engine_(engine),
-      port_(port),
+      services_(services),
+      rings_(rings),
       count_(std::move(count)),
-      memory_(std::move(memory)),
-      bytes_(std::move(bytes)) {
-    Gate::Pause pause(engine_.gate);
-    port_.cqs.emplace(handle_, this);
-    if (port_.area != nullptr) use_arming(&port_.area->cq_arm[handle_]);
+      bytes_(std::move(ring.bytes)) {
+    const Gate::Pause pause(services_.gate);
+    services_.port.add_cq(handle_, context_.arming());
 }
 
 Cq::~Cq() {
-    Gate::Pause pause(engine_.gate);
-    port_.cqs.erase(handle_);
+    const Gate::Pause pause(services_.gate);
+    services_.port.remove_cq(handle_);
 }
 
-// librxe holds its lock meanwhile, so that nobody polls; it maps the new ring, and unmaps
-// the old one, when it has the answer.
+// librxe holds its lock meanwhile, so that nobody polls; it maps the new ring, and unmaps the old
+// one, when it has the answer.
 Result<void> Cq::resize(uint32_t& cqe, rnic::Udata& udata) {
-    if (cqe == 0 || cqe > engine_.limits.max_cqe || udata.out.size() < sizeof(rxe_resize_cq_resp)) {
+    if (cqe == 0 || cqe > services_.quota.limits().max_cqe ||
+        !has_room<rxe_resize_cq_resp>(udata)) {
         return fail(EINVAL);
     }
-    for (Qp* qp : port_.qps) {
-        if (qp == nullptr || &qp->send_cq != this) continue;
+    for (QpContext* qp : services_.port.qps()) {
+        if (qp == nullptr || &qp->send_cq() != &context_) {
+            continue;
+        }
         // One Pause for each, so that other guests' work goes on between them.
-        Gate::Pause pause(engine_.gate);
-        port_.worker.run_posted(*qp);
+        const Gate::Pause pause(services_.gate);
+        services_.worker.run_posted(*qp);
     }
-    auto ring = Ring::create(*memory_, RingGeometry::fit(cqe, kCqElementSize));
-    if (!ring) return fail(ring.error());
-    auto bytes = LiveCount::take(engine_.live.ring_bytes, port_.live.ring_bytes, ~uint64_t{0},
-                                 ring->bytes());
+    auto ring = rings_.create(RingGeometry::fit(cqe, kCqElementSize));
+    if (!ring) {
+        return fail(ring.error());
+    }
     {
-        Gate::Pause pause(engine_.gate);
-        if (!ring_.move_to(*ring)) return fail(EINVAL);
+        const Gate::Pause pause(services_.gate);
+        if (!context_.move_to(ring->ring)) {
+            return fail(EINVAL);
+        }
     }
-    bytes_.emplace(std::move(*bytes));
+    bytes_ = std::move(ring->bytes);
     cqe = capacity();
-    const rxe_resize_cq_resp response{.mi = info()};
-    std::memcpy(udata.out.data(), &response, sizeof(response));
-    udata.out_written = sizeof(response);
+    answer(udata, rxe_resize_cq_resp{.mi = context_.ring().info()});
     return {};
-}
-
-void Cq::notify(__le32 arming, bool solicited) {
-    if (arming == VRDMA_CQ_ARM_SOLICITED && !solicited) return;
-    if (memory::exchange(arming_, VRDMA_CQ_NOT_ARMED, std::memory_order_seq_cst) != 0) {
-        port_.sink.completion(comp_vector_, handle_);
-    }
-}
-
-bool Cq::overflow() {
-    const bool first = !failed_.exchange(true, std::memory_order_relaxed);
-    lock_.unlock();
-    if (first) {
-        port_.sink.async_event(rnic::AsyncEventType::kCqError, handle_);
-        engine_.report_failed_cq(port_);
-    }
-    return false;
 }
 
 }  // namespace vrdma::embedded

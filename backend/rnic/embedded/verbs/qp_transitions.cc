@@ -80,7 +80,9 @@ const Masks& masks(const Transition& transition, QpType type) {
         case QpType::kUc:
             return transition.uc;
         case QpType::kGsi:
-            if (transition.from == QpState::kReset) return kGsiToInit;
+            if (transition.from == QpState::kReset) {
+                return kGsiToInit;
+            }
             break;
         case QpType::kUd:
             break;
@@ -96,7 +98,9 @@ bool fits(const Masks& masks, uint32_t attr_mask) {
 }  // namespace
 
 bool transition_allowed(QpType type, QpState from, QpState to, uint32_t attr_mask) {
-    if (to == QpState::kReset || to == QpState::kError) return fits({0, 0}, attr_mask);
+    if (to == QpState::kReset || to == QpState::kError) {
+        return fits({0, 0}, attr_mask);
+    }
     if (from == kRecovery.from && to == kRecovery.to) {
         return type != QpType::kRc && fits(masks(kRecovery, type), attr_mask);
     }

@@ -3,15 +3,17 @@
 
 #include <memory>
 
-#include "rnic/embedded/engine.h"
-#include "rnic/embedded/rings/ring_memory.h"
+#include "rnic/embedded/verbs/port_services.h"
+#include "rnic/embedded/verbs/ring_pool.h"
 #include "rnic/rnic.h"
 
 namespace vrdma::embedded {
 
+// One guest user context: it hands each verb to the object's own file.
 class EmbeddedContext final : public rnic::Context {
   public:
-    static Result<std::unique_ptr<rnic::Context>> create(Engine& engine, PortState& port);
+    // ENOMEM, or why the rings' file could not be made.
+    static Result<std::unique_ptr<rnic::Context>> create(const PortServices& services);
 
     Result<rnic::MmapSource> mmap(uint64_t offset, uint64_t length) override;
     Result<std::unique_ptr<rnic::ProtectionDomain>> alloc_pd(rnic::Udata& udata) override;
@@ -38,19 +40,12 @@ class EmbeddedContext final : public rnic::Context {
                                                            rnic::Udata& udata) override;
 
   private:
-    EmbeddedContext(Engine& engine, PortState& port, std::shared_ptr<RingMemory> memory,
-                    LiveCount count);
-    // The ring and its share of the counters.
-    struct CountedRing {
-        Ring ring;
-        LiveCount bytes;
-    };
-    Result<CountedRing> create_ring(RingGeometry geometry);
+    EmbeddedContext(const PortServices& services, RingPool rings, rnic::LiveCount count)
+        : services_(services), rings_(std::move(rings)), count_(std::move(count)) {}
 
-    Engine& engine_;
-    PortState& port_;
-    std::shared_ptr<RingMemory> memory_;
-    LiveCount count_;
+    const PortServices services_;
+    const RingPool rings_;
+    rnic::LiveCount count_;
 };
 
 }  // namespace vrdma::embedded

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <mutex>
+#include <vector>
+
+#include "file_descriptor.h"
+
+namespace vrdma::embedded {
+
+class QpContext;  // known here by its address only
+
+// What other threads ask one worker to look at, and how they wake the worker.
+class CallQueue {
+  public:
+    // Throws std::system_error when there is no eventfd left.
+    CallQueue();
+
+    // From any thread: the worker looks at `qp`, one of its own, soon.
+    void call(QpContext& qp);
+    // From any thread: the worker looks for ports with a failed CQ soon.
+    void call_for_failed_cq();
+    // From any thread: a worker that sleeps, or is about to, looks around once more.
+    void wake();
+
+    // On the worker, which sleeps on `wake_fd()`, edge-triggered.
+    int wake_fd() const { return wake_.get(); }
+    bool has_calls() const { return called_.load(std::memory_order_relaxed); }
+    std::vector<QpContext*> take_calls();
+    bool has_failed_cq() const { return cq_failed_.load(std::memory_order_relaxed); }
+    void take_failed_cq() { cq_failed_.store(false, std::memory_order_relaxed); }
+    // After this the worker looks at anything_pending() and at the doorbells. The store is
+    // sequentially consistent, and so is the look that follows: pairs with call(), which stores
+    // first and then looks at sleeping_.
+    void begin_sleep() { sleeping_.store(true, std::memory_order_seq_cst); }
+    void end_sleep() { sleeping_.store(false, std::memory_order_relaxed); }
+    bool anything_pending() const {
+        return called_.load(std::memory_order_seq_cst) ||
+               cq_failed_.load(std::memory_order_seq_cst);
+    }
+
+    // In a Pause.
+    bool is_asleep() const { return sleeping_.load(std::memory_order_relaxed); }
+    void forget(const QpContext& qp);
+
+  private:
+    void wake_sleeper();
+
+    std::mutex mutex_;
+    std::vector<QpContext*> calls_;  // under mutex_
+    std::atomic<bool> called_{false};
+    std::atomic<bool> cq_failed_{false};
+    std::atomic<bool> sleeping_{false};
+    FileDescriptor wake_;
+};
+
+}  // namespace vrdma::embedded

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rnic/embedded/contexts/cq_context.h"
+
+namespace vrdma::embedded {
+
+void CqContext::notify(__le32 arming, bool solicited) {
+    if (arming == VRDMA_CQ_ARM_SOLICITED && !solicited) {
+        return;
+    }
+    if (arming_.disarm()) {
+        port_.sink().completion(comp_vector_, handle_);
+    }
+}
+
+bool CqContext::overflow() {
+    const bool first = !failed_.exchange(true, std::memory_order_relaxed);
+    lock_.unlock();
+    if (first) {
+        port_.sink().async_event(rnic::AsyncEventType::kCqError, handle_);
+        port_.report_failed_cq();
+    }
+    return false;
+}
+
+}  // namespace vrdma::embedded

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <vrdma_doorbell.h>
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "rnic/embedded/contexts/ah_table.h"
+#include "rnic/embedded/contexts/call_queue.h"
+#include "rnic/embedded/contexts/cq_arming.h"
+#include "rnic/embedded/keys/key_space.h"
+#include "rnic/embedded/rings/rxe_abi.h"
+#include "rnic/rnic.h"
+
+namespace vrdma::embedded {
+
+class QpContext;  // known here by its address only
+
+// What the data path knows of one port. Everything but the atomic flag changes in a Pause only.
+class PortContext {
+  public:
+    // `calls` are those of the port's home worker, which polls its doorbells and executes its send
+    // queues.
+    PortContext(rnic::EventSink& sink, CallQueue& calls) : sink_(sink), calls_(calls) {}
+    PortContext(const PortContext&) = delete;
+    PortContext& operator=(const PortContext&) = delete;
+
+    rnic::EventSink& sink() const { return sink_; }
+    // From any thread: the home worker looks at `qp` soon.
+    void call(QpContext& qp) { calls_.call(qp); }
+
+    KeySpace& keys() { return keys_; }
+    const KeySpace& keys() const { return keys_; }
+    AhTable& address_handles() { return address_handles_; }
+    const AhTable& address_handles() const { return address_handles_; }
+
+    bool has_gid(uint32_t index) const { return index < gids_.size() && gids_[index].has_value(); }
+    const rnic::Gid& gid(uint32_t index) const { return *gids_[index]; }  // has_gid() only
+    void set_gid(uint32_t index, std::optional<rnic::Gid> gid) { gids_[index] = gid; }
+
+    // Queue pairs by handle; null where there is none.
+    std::span<QpContext* const> qps() const { return qps_; }
+    bool has_qp(uint32_t handle) const { return handle < qps_.size() && qps_[handle] != nullptr; }
+    void add_qp(uint32_t handle, QpContext& qp) {
+        if (qps_.size() <= handle) {
+            qps_.resize(handle + 1);
+        }
+        qps_[handle] = &qp;
+    }
+    void remove_qp(uint32_t handle) { qps_[handle] = nullptr; }
+    // QP 1, or null.
+    QpContext* gsi() const { return gsi_; }
+    void set_gsi(QpContext* qp) { gsi_ = qp; }
+
+    // The doorbell area, guest-controlled, and the eventfd that the guest notifies; null and -1
+    // when there is none.
+    vrdma_doorbell_area* area() const { return area_; }
+    int notify_fd() const { return notify_fd_; }
+    void set_doorbells(vrdma_doorbell_area* area, int notify_fd) {
+        area_ = area;
+        notify_fd_ = notify_fd;
+        for (const auto& [handle, arming] : cqs_) {
+            arming->use(area, handle);
+        }
+    }
+    bool has_cq(uint32_t handle) const { return cqs_.contains(handle); }
+    void add_cq(uint32_t handle, CqArming& arming) {
+        cqs_.emplace(handle, &arming);
+        arming.use(area_, handle);
+    }
+    void remove_cq(uint32_t handle) { cqs_.erase(handle); }
+
+    // From any worker: a CQ of the port has overflowed. The home worker puts its queue pairs into
+    // the error state soon.
+    void report_failed_cq() {
+        has_failed_cq_.store(true, std::memory_order_release);
+        calls_.call_for_failed_cq();
+    }
+    bool take_failed_cq() { return has_failed_cq_.exchange(false, std::memory_order_acquire); }
+
+  private:
+    rnic::EventSink& sink_;
+    CallQueue& calls_;
+    vrdma_doorbell_area* area_ = nullptr;
+    int notify_fd_ = -1;
+    KeySpace keys_;
+    AhTable address_handles_;
+    std::vector<QpContext*> qps_;
+    QpContext* gsi_ = nullptr;
+    std::unordered_map<uint32_t, CqArming*> cqs_;  // by handle
+    std::array<std::optional<rnic::Gid>, kGidTableLength> gids_;
+    std::atomic<bool> has_failed_cq_{false};
+};
+
+}  // namespace vrdma::embedded

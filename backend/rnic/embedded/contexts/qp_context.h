@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "rnic/attributes.h"
+#include "rnic/embedded/contexts/cq_context.h"
+#include "rnic/embedded/contexts/port_context.h"
+#include "rnic/embedded/contexts/receive_state.h"
+#include "rnic/embedded/contexts/send_state.h"
+#include "rnic/embedded/keys/window.h"
+
+namespace vrdma::embedded {
+
+// What the data path knows of one queue pair.
+class QpContext {
+  public:
+    struct Init {
+        const Pd& pd;
+        CqContext& send_cq;
+        CqContext& recv_cq;
+        SrqContext* srq = nullptr;  // or none
+        QpType type;
+        uint32_t handle;
+        bool signal_all;
+        rnic::QpCapabilities cap;
+        Ring send_ring;
+        Ring receive_ring;  // empty with an SRQ
+    };
+    QpContext(PortContext& port, Init init);
+    QpContext(const QpContext&) = delete;
+    QpContext& operator=(const QpContext&) = delete;
+
+    PortContext& port() const { return port_; }
+    const Pd& pd() const { return windows_.pd(); }
+    QpType type() const { return type_; }
+    uint32_t handle() const { return handle_; }
+    uint32_t number() const { return number_; }
+    WindowOwner& windows() { return windows_; }
+    const WindowOwner& windows() const { return windows_; }
+    const CqContext& send_cq() const { return send_cq_; }
+    const CqContext& recv_cq() const { return recv_cq_; }
+
+    SendState& send() { return send_; }
+    const SendState& send() const { return send_; }
+    ReceiveState& receive() { return receive_; }
+    const ReceiveState& receive() const { return receive_; }
+
+    // The attributes but for the states. They change in a Pause only.
+    const rnic::QpAttributes& attributes() const { return attributes_; }
+    void set_attributes(const rnic::QpAttributes& attributes) { attributes_ = attributes; }
+    // In a Pause.
+    void set_number(uint32_t number) { number_ = number; }
+
+    QpState state() const { return state_.load(std::memory_order_acquire); }
+    // A responder in these states takes messages (IBTA 1.4, 10.3.1).
+    bool receives() const {
+        const auto now = state();
+        return now >= QpState::kReadyToReceive && now <= QpState::kSendQueueError;
+    }
+    // Whether the first message would come before the queue pair is told to send.
+    bool is_ready_to_receive_only() const {
+        return state_.load(std::memory_order_relaxed) == QpState::kReadyToReceive;
+    }
+    // The Q_Key of the datagrams that the queue pair takes (IBTA 1.4, 10.2.5).
+    uint32_t qkey() const { return type_ == QpType::kGsi ? kGsiQkey : attributes_.qkey; }
+
+    // In a Pause.
+    void set_state(QpState state) { state_.store(state, std::memory_order_release); }
+    // From any worker: to the error state. The home worker then flushes both queues.
+    void enter_error() {
+        set_state(QpState::kError);
+        port_.call(*this);
+    }
+    // From any worker: to the error state, by an error of the queue pair's CQ. False when the
+    // queue pair was in that state already.
+    bool fail();
+    // To the state in which only the sending has ended.
+    void stop_sending();
+
+    // Puts a completion into one of the queue pair's CQs; overflow is fatal to the queue pair.
+    void complete_send(const Completion& completion) { complete(send_cq_, completion); }
+    void complete_receive(const Completion& completion) { complete(recv_cq_, completion); }
+
+  private:
+    friend class ActiveList;
+    void complete(CqContext& cq, const Completion& completion) {
+        if (!cq.push(completion)) [[unlikely]] {
+            cq_overflowed();
+        }
+    }
+    void cq_overflowed();
+
+    PortContext& port_;
+    CqContext& send_cq_;
+    CqContext& recv_cq_;
+    const QpType type_;
+    const uint32_t handle_;
+    uint32_t number_ = 0;
+    std::atomic<QpState> state_{QpState::kReset};
+    rnic::QpAttributes attributes_;
+    WindowOwner windows_;
+    SendState send_;
+    ReceiveState receive_;
+
+    // Of the home worker's ActiveList.
+    bool active_ = false;
+    QpContext* next_active_ = nullptr;
+};
+
+}  // namespace vrdma::embedded

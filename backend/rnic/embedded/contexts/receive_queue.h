@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include "rnic/embedded/rings/ring.h"
+#include "rnic/embedded/rings/work_request.h"
+
+namespace vrdma::embedded {
+
+// A ring of receive requests. The caller holds the lock of the queue pair or of the SRQ that the
+// ring belongs to.
+class ReceiveQueue {
+  public:
+    ReceiveQueue() = default;
+    ReceiveQueue(Ring ring, uint32_t max_sge) : ring_(std::move(ring)), max_sge_(max_sge) {}
+
+    bool empty() const { return ring_.empty(); }
+    uint32_t pending() const { return ring_.pending(); }
+    const Ring& ring() const { return ring_.ring(); }
+
+    // Takes the oldest receive request, which must exist.
+    WcStatus take(ReceiveRequest& request) {
+        const WcStatus status = parse_receive_request(ring_.front(), max_sge_, request);
+        ring_.pop();
+        return status;
+    }
+    // Takes the oldest receive request, which must exist, for its wr_id alone.
+    uint64_t take_flushed() {
+        const uint64_t wr_id = parse_flushed_receive(ring_.front());
+        ring_.pop();
+        return wr_id;
+    }
+
+    // In a Pause.
+    void clear() { ring_.clear(); }
+    bool move_to(Ring& ring) { return ring_.move_to(ring); }
+
+  private:
+    ConsumerRing ring_;
+    uint32_t max_sge_ = 0;
+};
+
+}  // namespace vrdma::embedded

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+
+#include "rnic/embedded/keys/scatter_list.h"
+#include "rnic/embedded/rings/ring.h"
+#include "rnic/embedded/rings/work_request.h"
+
+namespace vrdma::embedded {
+
+class QpContext;  // known here by its address only
+
+// The requester's half of a queue pair: its send queue and the message being sent. It belongs to
+// the home worker of the queue pair's port; the verbs change it in a Pause.
+class SendState {
+  public:
+    SendState(Ring ring, SendLimits limits, bool signal_all)
+        : ring_(std::move(ring)), limits_(limits), signal_all_(signal_all) {}
+
+    const Ring& ring() const { return ring_.ring(); }
+    bool anything_posted() const { return !ring_.empty(); }
+
+    // Takes the oldest work request up; end() makes its slot free.
+    void begin(QpType type) {
+        defect_ = parse_send_request(ring_.front(), limits_, type, request_);
+        in_progress_ = true;
+        opened_at_peer_ = false;
+        done_ = 0;
+        timeouts_ = 0;
+        rnr_naks_ = 0;
+    }
+    void end() {
+        in_progress_ = false;
+        ring_.pop();
+    }
+    bool in_progress() const { return in_progress_; }
+    const SendRequest& request() const { return request_; }
+    // What was wrong with the request by itself.
+    WcStatus defect() const { return defect_; }
+    bool wants_completion() const { return signal_all_ || request_.signaled(); }
+
+    // Bytes of the message that have been copied, and that have not.
+    uint64_t done() const { return done_; }
+    uint64_t rest() const { return request_.length - done_; }
+    // Whether the message has taken a receive request at the peer.
+    bool is_open_at_peer() const { return opened_at_peer_; }
+    void set_open_at_peer() { opened_at_peer_ = true; }
+    // The message begins anew, because the peer has forgotten it.
+    void restart() {
+        opened_at_peer_ = false;
+        done_ = 0;
+    }
+
+    // The `rest` bytes of the message from done() on, as the guest listed them. False: a key does
+    // not give access. These two are most of what a small message costs, hence inline.
+    [[gnu::always_inline]] bool gather(const RegionTable& regions, const Pd& pd, uint64_t rest,
+                                       ScatterList& list) {
+        if (request_.is_inline) {
+            list.add(request_.inline_data.data() + done_, rest);
+            return true;
+        }
+        return list.resolve(regions, pd, request_.list(), 0, done_, rest);
+    }
+    // Copies what the budget allows, in bytes, and takes it off the budget. True when the message
+    // is copied to its end.
+    [[gnu::always_inline]] bool copy_chunk(const ScatterList& to, const ScatterList& from,
+                                           uint64_t rest, uint64_t& budget) {
+        const uint64_t chunk = std::min(rest, budget);
+        const uint64_t copied = chunk != 0 ? copy_slice(to, from, chunk) : 0;
+        done_ += copied;
+        budget = copied == chunk ? budget - chunk : 0;
+        return copied == rest;
+    }
+
+    // False when the message has timed out more often than `retry_cnt` allows.
+    bool count_timeout(uint32_t retry_cnt) {
+        if (timeouts_ > retry_cnt) {
+            return false;
+        }
+        ++timeouts_;
+        return true;
+    }
+    // How many RNR NAKs the message had before this one; none when there may be no more of them.
+    // 7 in `rnr_retry` means no limit (IBTA 1.4, 9.7.5.2.8).
+    std::optional<uint32_t> count_rnr_nak(uint32_t rnr_retry) {
+        constexpr uint32_t kRetryForever = 7;
+        if (rnr_retry != kRetryForever && rnr_naks_ >= rnr_retry) {
+            return std::nullopt;
+        }
+        timeouts_ = 0;
+        return rnr_naks_++;
+    }
+
+    // The retry timer. A token tells the current timer from earlier ones.
+    bool is_waiting() const { return waiting_; }
+    uint64_t start_timer() {
+        waiting_ = true;
+        return ++timer_token_;
+    }
+    void stop_timer() {
+        waiting_ = false;
+        ++timer_token_;
+    }
+    // False when the timer of that token no longer counts.
+    bool expire_timer(uint64_t token) {
+        if (!waiting_ || token != timer_token_) {
+            return false;
+        }
+        waiting_ = false;
+        return true;
+    }
+
+    // True once after each expect_drain().
+    bool report_drained() { return !std::exchange(drain_reported_, true); }
+    void expect_drain() { drain_reported_ = false; }
+
+    // The connected peer, as of a generation of the fabric's.
+    bool knows_peer(uint64_t generation) const { return generation_ == generation; }
+    QpContext* peer() const { return peer_; }
+    void set_peer(QpContext* peer, uint64_t generation) {
+        peer_ = peer;
+        generation_ = generation;
+    }
+
+    // Takes the oldest request, which must exist, only to flush it; the message in progress is
+    // given up.
+    void give_up() { in_progress_ = false; }
+    FlushedRequest take_flushed() {
+        const FlushedRequest request = parse_flushed_send(ring_.front());
+        ring_.pop();
+        return request;
+    }
+
+    // Forgets all that is posted (QP to RESET).
+    void reset() {
+        ring_.clear();
+        in_progress_ = false;
+        stop_timer();
+    }
+
+  private:
+    ConsumerRing ring_;
+    const SendLimits limits_;
+    const bool signal_all_;
+
+    bool in_progress_ = false;
+    bool opened_at_peer_ = false;
+    uint64_t done_ = 0;
+    uint32_t timeouts_ = 0;
+    uint32_t rnr_naks_ = 0;
+    WcStatus defect_ = WcStatus::kSuccess;
+
+    bool waiting_ = false;
+    uint64_t timer_token_ = 0;
+    bool drain_reported_ = false;
+
+    QpContext* peer_ = nullptr;
+    uint64_t generation_ = 0;
+
+    SendRequest request_;
+};
+
+}  // namespace vrdma::embedded

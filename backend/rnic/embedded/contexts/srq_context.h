@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "rnic/embedded/contexts/receive_queue.h"
+#include "rnic/embedded/sync/spin_lock.h"
+#include "rnic/rnic.h"
+
+namespace vrdma::embedded {
+
+class Pd;  // known here by its address only
+
+// The data path's end of a receive queue that several queue pairs, and so several workers, take
+// from.
+class SrqContext {
+  public:
+    SrqContext(rnic::EventSink& sink, uint32_t handle, const Pd& pd,
+               const rnic::SrqAttributes& attributes, Ring ring)
+        : queue_(std::move(ring), attributes.max_sge),
+          limit_(attributes.srq_limit),
+          handle_(handle),
+          pd_(pd),
+          sink_(sink) {}
+
+    // Takes the oldest receive request. None: the queue is empty.
+    std::optional<WcStatus> take(ReceiveRequest& request);
+
+    // Whose memory the requests may name (IBTA 1.4, 10.2.9.4).
+    const Pd& pd() const { return pd_; }
+    const Ring& ring() const { return queue_.ring(); }
+
+    // The number of requests below which the guest is told once; 0: not armed.
+    uint32_t limit();
+    void arm_limit(uint32_t limit);
+    // In a Pause: takes the requests that wait along to `ring`.
+    bool move_to(Ring& ring) { return queue_.move_to(ring); }
+
+  private:
+    bool take_limit();
+
+    SpinLock lock_;
+    ReceiveQueue queue_;
+    uint32_t limit_;
+    const uint32_t handle_;
+    const Pd& pd_;
+    rnic::EventSink& sink_;
+};
+
+}  // namespace vrdma::embedded

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "rnic/embedded/fabric/gid_table.h"
+#include "rnic/embedded/fabric/multicast_groups.h"
+#include "rnic/embedded/fabric/qp_table.h"
+
+namespace vrdma::embedded {
+
+// What stands in for switches and cables: who, of all ports, is reachable under which address.
+// Workers look things up; the verbs change them in a Pause only.
+class Fabric {
+  public:
+    PortContext* find_port(const rnic::Gid& gid) const { return gids_.find(gid); }
+    QpContext* find_qp(uint32_t number) const { return qps_.find(number); }
+    std::span<const MulticastGroups::Member> members(const rnic::Gid& group) const {
+        return groups_.members(group);
+    }
+    // Changes when a path that was found before may be wrong.
+    uint64_t generation() const { return generation_; }
+
+    void add_gid(const rnic::Gid& gid, PortContext& port) {
+        gids_.add(gid, port);
+        forget_paths();
+    }
+    void remove_gid(const rnic::Gid& gid, PortContext& port) {
+        gids_.remove(gid, port);
+        forget_paths();
+    }
+    // Answers the queue pair's number, or 0 when there is none left.
+    uint32_t add_qp(QpContext& qp) { return qps_.insert(qp); }
+    void remove_qp(uint32_t number) {
+        qps_.erase(number);
+        forget_paths();
+    }
+    // A queue pair has another peer or another state.
+    void forget_paths() { ++generation_; }
+
+    MulticastGroups& groups() { return groups_; }
+
+  private:
+    GidTable gids_;
+    QpTable qps_;
+    MulticastGroups groups_;
+    uint64_t generation_ = 1;
+};
+
+}  // namespace vrdma::embedded

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "memory/guest_memory.h"
+#include "rnic/embedded/keys/region.h"
+#include "rnic/embedded/keys/window.h"
+
+namespace vrdma::embedded {
+
+// The keys of one port, and the guest memory that the regions of its kernel are of. Everything
+// changes in a Pause only, but for what Region and Window say.
+class KeySpace {
+  public:
+    const RegionTable& regions() const { return regions_; }
+    const WindowTable& windows() const { return windows_; }
+    // The guest's memory, or null when the guest has told none.
+    const std::shared_ptr<const memory::GuestMemory>& guest_memory() const { return memory_; }
+
+    // Invalidates a key through the queue pair `owner`, by a request of its own or, when `remote`,
+    // of its peer. On the worker `slices.self`.
+    Invalidation invalidate(uint32_t key, const WindowOwner& owner, bool remote,
+                            const WorkerSlices& slices);
+
+    void insert(Region& region);
+    void erase(Region& region);
+    // Gives the region another key.
+    void renew(Region& region);
+    void insert(Window& window) { windows_.insert(window); }
+    void erase(Window& window);
+    // The queue pair goes.
+    void forget(const WindowOwner& owner);
+    void set_guest_memory(std::shared_ptr<const memory::GuestMemory> memory);
+
+  private:
+    RegionTable regions_;
+    WindowTable windows_;
+    std::shared_ptr<const memory::GuestMemory> memory_;
+    std::vector<Region*> dma_regions_;
+};
+
+}  // namespace vrdma::embedded

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "rnic/embedded/verbs/mr.h"
+
+#include <vrdma_kernel.h>
+
+#include "rnic/embedded/rings/rxe_abi.h"
+
+namespace vrdma::embedded {
+namespace {
+
+Result<void> check_range(const rnic::MrAttributes& attributes) {
+    if (attributes.length == 0 || attributes.length - 1 > ~attributes.iova.value) {
+        return fail(EINVAL);
+    }
+    uint64_t sum = 0;
+    for (const auto& piece : attributes.pieces) {
+        if (piece.range.size == 0 || piece.range.size > attributes.length - sum) {
+            return fail(EINVAL);
+        }
+        sum += piece.range.size;
+    }
+    if (sum != attributes.length) {
+        return fail(EINVAL);
+    }
+    return {};
+}
+
+}  // namespace
+
+template <typename Attributes>
+Mr::Mr(Gate& gate, KeySpace& keys, const Pd& pd, Attributes attributes, rnic::LiveCount count)
+    : region_(pd, std::move(attributes)), gate_(gate), keys_(keys), count_(std::move(count)) {
+    const Gate::Pause pause(gate_);
+    keys_.insert(region_);
+}
+
+template <typename Attributes>
+Result<std::unique_ptr<Mr>> Mr::register_as(Gate& gate, Quota& quota, KeySpace& keys, const Pd& pd,
+                                            Attributes attributes) {
+    auto count = quota.take(&Usage::memory_regions, quota.limits().max_mr);
+    if (!count) {
+        return fail(count.error());
+    }
+    return std::unique_ptr<Mr>(new Mr(gate, keys, pd, std::move(attributes), std::move(*count)));
+}
+
+Result<std::unique_ptr<Mr>> Mr::create(Gate& gate, Quota& quota, KeySpace& keys, const Pd& pd,
+                                       rnic::MrAttributes attributes) {
+    if (auto checked = Region::check_access(attributes.access); !checked) {
+        return fail(checked.error());
+    }
+    if (auto checked = check_range(attributes); !checked) {
+        return fail(checked.error());
+    }
+    return register_as(gate, quota, keys, pd, std::move(attributes));
+}
+
+Result<std::unique_ptr<Mr>> Mr::create_dma(Gate& gate, Quota& quota, KeySpace& keys, const Pd& pd,
+                                           const rnic::DmaMrAttributes& attributes) {
+    if (auto checked = Region::check_access(attributes.access); !checked) {
+        return fail(checked.error());
+    }
+    return register_as(gate, quota, keys, pd, attributes);
+}
+
+Result<std::unique_ptr<Mr>> Mr::create_fast(Gate& gate, Quota& quota, KeySpace& keys, const Pd& pd,
+                                            rnic::FastMrAttributes attributes) {
+    uint64_t size = 0;
+    for (const auto& piece : attributes.description) {
+        size += piece.range.size;
+    }
+    if (attributes.max_pages == 0 || attributes.max_pages > kMaxFastRegPages ||
+        size != sizeof(vrdma_fast_reg) + attributes.max_pages * sizeof(uint64_t)) {
+        return fail(EINVAL);
+    }
+    return register_as(gate, quota, keys, pd, std::move(attributes));
+}
+
+Result<void> Mr::reregister(const rnic::MrChanges& changes, rnic::ProtectionDomain* pd,
+                            rnic::MrAttributes attributes, rnic::Udata&) {
+    if (!region_.is_of_process()) {
+        return fail(EINVAL);
+    }
+    if (changes.access) {
+        if (auto checked = Region::check_access(attributes.access); !checked) {
+            return checked;
+        }
+    }
+    if (changes.translation) {
+        if (auto checked = check_range(attributes); !checked) {
+            return checked;
+        }
+    }
+    const Gate::Pause pause(gate_);
+    if (region_.has_windows()) {
+        return fail(EBUSY);
+    }
+    region_.change(changes, static_cast<const Pd*>(pd), std::move(attributes));
+    // Keys that were given to others before reach nothing of what the region is now.
+    keys_.renew(region_);
+    return {};
+}
+
+Result<void> Mr::deregister() {
+    const Gate::Pause pause(gate_);
+    if (region_.has_windows()) {
+        return fail(EBUSY);
+    }
+    return {};
+}
+
+Mr::~Mr() {
+    const Gate::Pause pause(gate_);
+    keys_.erase(region_);
+}
+
+}  // namespace vrdma::embedded

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "rnic/embedded/contexts/port_context.h"
+#include "rnic/embedded/datapath/worker.h"
+#include "rnic/embedded/fabric/fabric.h"
+#include "rnic/embedded/sync/gate.h"
+#include "rnic/embedded/verbs/quota.h"
+
+namespace vrdma::embedded {
+
+// What the verbs of one port act on.
+struct PortServices {
+    Gate& gate;
+    Quota& quota;
+    PortContext& port;
+    Worker& worker;  // the port's home
+    Fabric& fabric;
+};
+
+}  // namespace vrdma::embedded

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+
+#include "rnic/embedded/rings/ring.h"
+#include "rnic/embedded/rings/ring_memory.h"
+#include "rnic/embedded/verbs/quota.h"
+
+namespace vrdma::embedded {
+
+// Where the rings of one guest user context come from, and are counted.
+class RingPool {
+  public:
+    RingPool(std::shared_ptr<RingMemory> memory, Quota& quota)
+        : memory_(std::move(memory)), quota_(quota) {}
+
+    const RingMemory& memory() const { return *memory_; }
+
+    struct CountedRing {
+        Ring ring;
+        rnic::LiveCount bytes;  // lives as long as the ring
+    };
+    // ENOMEM, or why the file could not grow.
+    Result<CountedRing> create(RingGeometry geometry) const {
+        auto ring = Ring::create(*memory_, geometry);
+        if (!ring) {
+            return fail(ring.error());
+        }
+        auto bytes = quota_.take_ring_bytes(ring->bytes());
+        return CountedRing{std::move(*ring), std::move(bytes)};
+    }
+
+  private:
+    std::shared_ptr<RingMemory> memory_;
+    Quota& quota_;
+};
+
+}  // namespace vrdma::embedded
