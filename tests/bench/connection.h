@@ -21,7 +21,9 @@ class GuestRam {
     explicit GuestRam(size_t size) : size_(size) {
         void* data = ::mmap(nullptr, size, PROT_READ | PROT_WRITE,
                             MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-        if (data == MAP_FAILED) throw std::bad_alloc();
+        if (data == MAP_FAILED) {
+            throw std::bad_alloc();
+        }
         data_ = static_cast<std::byte*>(data);
     }
     ~GuestRam() { ::munmap(data_, size_); }

@@ -47,21 +47,27 @@ void transfer(benchmark::State& state, WrOpcode opcode, unsigned batch) {
             wr.remote_address = connection.b.mr.iova + offset;
             wr.sges[0] = connection.a.mr.sge(offset, size);
             const Sge receive = connection.b.mr.sge(offset, size);
-            if (receives) connection.b.qp.post_recv(0, std::span(&receive, 1));
+            if (receives) {
+                connection.b.qp.post_recv(0, std::span(&receive, 1));
+            }
             connection.a.qp.enqueue_send(wr);
             offset = offset + 2 * size <= kWorkingSet ? offset + size : 0;
         }
         connection.a.qp.ring_doorbell();
         for (unsigned done = 0; done < batch;) {
             if (const auto wc = connection.a.send_cq.poll()) {
-                if (wc->status != 0) state.SkipWithError("a message failed");
+                if (wc->status != 0) {
+                    state.SkipWithError("a message failed");
+                }
                 ++done;
             } else {
                 connection.rnic->poll_once();
             }
         }
         for (unsigned i = 0; receives && i < batch; ++i) {
-            if (!connection.b.recv_cq.poll()) state.SkipWithError("a message did not arrive");
+            if (!connection.b.recv_cq.poll()) {
+                state.SkipWithError("a message did not arrive");
+            }
         }
     }
     state.SetBytesProcessed(state.iterations() * batch * state.range(0));

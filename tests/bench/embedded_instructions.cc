@@ -30,11 +30,15 @@ using namespace vrdma::embedded;
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 4) usage();
+    if (argc != 4) {
+        usage();
+    }
     const std::string_view operation = argv[1];
     const auto bytes = static_cast<uint32_t>(std::strtoul(argv[2], nullptr, 10));
     const unsigned long messages = std::strtoul(argv[3], nullptr, 10);
-    if (bytes == 0 || messages == 0) usage();
+    if (bytes == 0 || messages == 0) {
+        usage();
+    }
 
     bench::Connection connection(size_t{bytes} + 4096);
     test::SendWr wr{.remote_address = connection.b.mr.iova,
@@ -52,13 +56,19 @@ int main(int argc, char** argv) {
     }
     const Sge receive = connection.b.mr.sge(0, bytes);
     for (unsigned long i = 0; i < messages; ++i) {
-        if (send) connection.b.qp.post_recv(i, std::span(&receive, 1));
+        if (send) {
+            connection.b.qp.post_recv(i, std::span(&receive, 1));
+        }
         connection.a.qp.post_send(wr);
         do {
         } while (connection.a.send_cq.ring.empty() && connection.rnic->poll_once());
         const auto wc = connection.a.send_cq.poll();
-        if (!wc || wc->status != 0) unexpected("the message did not complete");
-        if (send && !connection.b.recv_cq.poll()) unexpected("the message did not arrive");
+        if (!wc || wc->status != 0) {
+            unexpected("the message did not complete");
+        }
+        if (send && !connection.b.recv_cq.poll()) {
+            unexpected("the message did not arrive");
+        }
     }
     return 0;
 }

@@ -25,7 +25,9 @@ using namespace vrdma;
 using namespace vrdma::embedded;
 
 void require(bool holds) {
-    if (!holds) std::abort();
+    if (!holds) {
+        std::abort();
+    }
 }
 
 constexpr std::array kTypes{QpType::kRc, QpType::kUc, QpType::kUd, QpType::kGsi};
@@ -93,7 +95,9 @@ class Engine {
             attacker.send_ring.header()->producer_index = slot + 1;
         }
         attacker.ring_doorbell();
-        for (int rounds = 0; rnic_->poll_once(); ++rounds) require(rounds < 10'000);
+        for (int rounds = 0; rnic_->poll_once(); ++rounds) {
+            require(rounds < 10'000);
+        }
         while (attacker_cq_.poll() || victim_cq_.poll()) {
         }
         const rnic::QpAttributes reset;
@@ -105,7 +109,9 @@ class Engine {
     // Bytes of the input, or a list of pages that is nearly right.  There are 100 at least.
     void describe(const std::byte* data) {
         std::memcpy(description_, data, kDescription);
-        if (std::to_integer<unsigned>(data[99]) % 2 != 0) return;
+        if (std::to_integer<unsigned>(data[99]) % 2 != 0) {
+            return;
+        }
         const auto number = [data](size_t at) { return std::to_integer<uint64_t>(data[at]); };
         const vrdma_fast_reg header{
             .iova = number(60) << 4,
@@ -121,7 +127,9 @@ class Engine {
 
     // Valid keys are more than a fuzzer can guess; what it does with them is its own.
     void give_keys(std::byte* element, const std::byte* data, size_t size) {
-        if (size < kSendWqeHeadSize) return;
+        if (size < kSendWqeHeadSize) {
+            return;
+        }
         uint32_t opcode;
         std::memcpy(&opcode, element + offsetof(rxe_send_wr, opcode), sizeof(opcode));
         const uint32_t key = fast_mr_->rkey() | std::to_integer<uint32_t>(data[8]);
@@ -143,7 +151,9 @@ class Engine {
                             sizeof(attacker_mr_.iova));
             }
         }
-        if (size <= kSendWqeHeadSize + sizeof(Sge)) return;
+        if (size <= kSendWqeHeadSize + sizeof(Sge)) {
+            return;
+        }
         auto sge = attacker_mr_.sge(0, 64);
         switch (std::to_integer<unsigned>(data[9]) % 4) {
             case 0:
@@ -191,7 +201,9 @@ class Engine {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-    if (size < 1) return 0;
+    if (size < 1) {
+        return 0;
+    }
     static Engine engine;
     const size_t type = data[0] % kTypes.size();
     const auto* bytes = reinterpret_cast<const std::byte*>(data + 1);

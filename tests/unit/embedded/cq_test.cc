@@ -14,7 +14,9 @@ class Completions : public TwoGuests {
     void send(bool solicited) {
         b.post_recv(1, 0, 16);
         SendWr wr = send_wr(0, 16);
-        if (solicited) wr.flags |= kSendSolicited;
+        if (solicited) {
+            wr.flags |= kSendSolicited;
+        }
         a.qp.post_send(wr);
         settle();
     }
@@ -89,14 +91,18 @@ struct Overflow : TwoGuests {
 };
 
 TEST_F(Overflow, FillingTheQueueToItsLastEntryIsNoError) {
-    for (int i = 0; i < 3; ++i) qp.post_send(self_write());
+    for (int i = 0; i < 3; ++i) {
+        qp.post_send(self_write());
+    }
     settle();
     EXPECT_EQ(a.guest.sink.events(AsyncEventType::kCqError, cq.handle), 0u);
     EXPECT_EQ(qp.state(), QpState::kReadyToSend);
 }
 
 TEST_F(Overflow, IsReportedOnceAndEndsAllQueuePairsOfTheQueue) {
-    for (int i = 0; i < 6; ++i) qp.post_send(self_write());
+    for (int i = 0; i < 6; ++i) {
+        qp.post_send(self_write());
+    }
     settle();
     EXPECT_EQ(a.guest.sink.events(AsyncEventType::kCqError, cq.handle), 1u);
     EXPECT_EQ(qp.state(), QpState::kError);
@@ -113,7 +119,9 @@ TEST_F(Overflow, DoesNotOverwriteWhatIsThere) {
         qp.post_send(wr);
     }
     settle();
-    for (uint64_t i = 0; i < 3; ++i) EXPECT_EQ(cq.poll().value().wr_id, i);
+    for (uint64_t i = 0; i < 3; ++i) {
+        EXPECT_EQ(cq.poll().value().wr_id, i);
+    }
     EXPECT_FALSE(cq.poll().has_value());
 }
 
@@ -145,14 +153,18 @@ class Resizing : public Completions {
     }
     unsigned received() {
         unsigned count = 0;
-        while (b.recv_cq.poll()) ++count;
+        while (b.recv_cq.poll()) {
+            ++count;
+        }
         return count;
     }
 };
 
 TEST_F(Resizing, KeepsWhatWaitsAndTakesMore) {
     send_some(40);
-    for (int i = 0; i < 30; ++i) ASSERT_TRUE(b.recv_cq.poll());
+    for (int i = 0; i < 30; ++i) {
+        ASSERT_TRUE(b.recv_cq.poll());
+    }
     send_some(50);
     EXPECT_EQ(resize(200).value(), 255u);
     EXPECT_EQ(rnic->counters().completion_queues, 4u);

@@ -59,7 +59,9 @@ class KernelMemory {
     uint64_t page() { return ram_.allocate(kPage, kPage); }
     std::vector<uint64_t> pages(size_t count) {
         std::vector<uint64_t> pages(count);
-        for (auto& address : pages) address = page();
+        for (auto& address : pages) {
+            address = page();
+        }
         return pages;
     }
     // Where the RNIC has it.

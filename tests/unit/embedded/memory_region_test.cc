@@ -29,8 +29,9 @@ class MemoryRegions : public TwoGuests {
 TEST_F(MemoryRegions, InMisalignedPiecesAreCopiedByteByByteRight) {
     const auto pieces = [](End& end, std::initializer_list<std::pair<size_t, size_t>> list) {
         std::vector<std::span<std::byte>> result;
-        for (auto [offset, size] : list)
+        for (auto [offset, size] : list) {
             result.push_back(std::span(end.memory).subspan(offset, size));
+        }
         return result;
     };
     auto from = a.guest.reg_mr(pieces(a, {{30001, 1}, {77, 4095}, {10000, 513}, {20001, 7391}}),
@@ -58,7 +59,9 @@ TEST_F(MemoryRegions, InMisalignedPiecesAreCopiedByteByByteRight) {
 
 TEST_F(MemoryRegions, AnyPartOfThePiecesCanBeNamed) {
     std::vector<std::span<std::byte>> pieces;
-    for (size_t i = 0; i < 16; ++i) pieces.push_back(std::span(b.memory).subspan(i * 200, 100));
+    for (size_t i = 0; i < 16; ++i) {
+        pieces.push_back(std::span(b.memory).subspan(i * 200, 100));
+    }
     auto to = b.guest.reg_mr(pieces, kAllAccess);
     const auto data = pattern(1600);
     a.fill(0, data);
@@ -103,7 +106,9 @@ TEST_F(MemoryRegions, AtomicOnAWordThatTwoPiecesShareWorks) {
 // One byte to a piece: the engine must give the others their turn in between.
 TEST_F(MemoryRegions, InVerySmallPiecesAreMovedInSeveralSlices) {
     std::vector<std::span<std::byte>> pieces;
-    for (size_t i = 0; i < 20000; ++i) pieces.push_back(std::span(b.memory).subspan(i * 2, 1));
+    for (size_t i = 0; i < 20000; ++i) {
+        pieces.push_back(std::span(b.memory).subspan(i * 2, 1));
+    }
     auto to = b.guest.reg_mr(pieces, kAllAccess);
     const auto data = pattern(20000);
     a.fill(0, data);
@@ -116,7 +121,9 @@ TEST_F(MemoryRegions, InVerySmallPiecesAreMovedInSeveralSlices) {
     EXPECT_TRUE(a.send_cq.ring.empty());
     settle();
     ASSERT_EQ(status_of(only_completion(a.send_cq)), WcStatus::kSuccess);
-    for (size_t i = 0; i < 20000; ++i) ASSERT_EQ(b.memory[i * 2], data[i]) << i;
+    for (size_t i = 0; i < 20000; ++i) {
+        ASSERT_EQ(b.memory[i * 2], data[i]) << i;
+    }
 }
 
 TEST_F(MemoryRegions, KeysThatAreUsedAgainChange) {

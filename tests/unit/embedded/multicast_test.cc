@@ -104,7 +104,9 @@ TEST_F(Multicast, ManyMembersOfOneGuestLeaveRoomForTheOthers) {
     while (members.size() < 100) {
         members.push_back(b.guest.make_qp(b.send_cq, b.recv_cq, {.type = QpType::kUd}));
         attached = members.back().object->attach_mcast(kGroup, 0);
-        if (!attached) break;
+        if (!attached) {
+            break;
+        }
     }
     ASSERT_FALSE(attached);
     EXPECT_EQ(attached.error(), Errno{ENOMEM});

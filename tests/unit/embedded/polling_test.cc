@@ -25,7 +25,9 @@ class Notifier {
 
     // After a doorbell, whose read-modify-writes are full barriers here.
     void notify_unless_polling() {
-        if (memory::load(&area_.polling, std::memory_order_seq_cst) != 0) return;
+        if (memory::load(&area_.polling, std::memory_order_seq_cst) != 0) {
+            return;
+        }
         const uint64_t one = 1;
         ASSERT_EQ(::write(fd_.get(), &one, sizeof(one)), ssize_t{sizeof(one)});
         ++notifications_;
@@ -49,7 +51,9 @@ struct Threaded : ::testing::TestWithParam<unsigned> {
 
     static ib_uverbs_wc wait_for(ClientCq& cq) {
         for (;;) {
-            if (auto wc = cq.poll()) return *wc;
+            if (auto wc = cq.poll()) {
+                return *wc;
+            }
             std::this_thread::yield();
         }
     }
@@ -88,7 +92,9 @@ TEST_P(Threaded, AWorkerThatSpinsIsNotNotified) {
     End b(*rnic, "bob", 2);
     Notifier notifier(a.guest);
     connect(a.qp, b.qp);
-    while (!notifier.polled()) std::this_thread::yield();
+    while (!notifier.polled()) {
+        std::this_thread::yield();
+    }
     for (uint64_t i = 0; i < 200; ++i) {
         a.qp.post_send({.wr_id = i,
                         .opcode = WrOpcode::kRdmaWrite,
@@ -105,7 +111,9 @@ TEST_P(Threaded, AnIdleWorkerSaysThatItHasStoppedLooking) {
     auto rnic = make(GetParam(), microseconds(0));
     End a(*rnic, "alice", 1);
     Notifier notifier(a.guest);
-    while (notifier.polled()) std::this_thread::yield();
+    while (notifier.polled()) {
+        std::this_thread::yield();
+    }
 }
 
 // Both guests send to each other at the same time, on workers of their own if there
@@ -121,7 +129,9 @@ TEST_P(Threaded, TrafficInBothDirectionsArrivesInOrder) {
         constexpr uint64_t kMessages = 2000;
         constexpr uint64_t kWindow = 8;
         uint64_t posted = 0, sent = 0, received = 0;
-        for (uint64_t i = 0; i < kWindow; ++i) self.post_recv(i, 1024 + i * 64, 64);
+        for (uint64_t i = 0; i < kWindow; ++i) {
+            self.post_recv(i, 1024 + i * 64, 64);
+        }
         while (received < kMessages || sent < kMessages) {
             if (posted < kMessages && posted - sent < kWindow) {
                 std::memcpy(self.memory.data() + posted % kWindow * 64, &posted, sizeof(posted));
@@ -196,7 +206,9 @@ TEST_P(Threaded, TimerWakesASleepingWorker) {
     connect(a.qp, b.qp, {.min_rnr_timer = 15, .rnr_retry = 7});  // 1.92 ms
     a.qp.post_send({.opcode = WrOpcode::kSend, .sges = {a.mr.sge(0, 16)}});
     notifier.notify_unless_polling();
-    while (notifier.polled()) std::this_thread::yield();
+    while (notifier.polled()) {
+        std::this_thread::yield();
+    }
     b.post_recv(4, 0, 16);
     EXPECT_EQ(wait_for(b.recv_cq).wr_id, 4u);
     EXPECT_EQ(status_of(wait_for(a.send_cq)), WcStatus::kSuccess);

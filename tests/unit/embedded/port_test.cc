@@ -15,7 +15,9 @@ class Ports : public SteppedRnic {
         rnic::Udata udata{.in = {}, .out = out};
         rnic::CqAttributes attributes{.cqe = cqe, .comp_vector = 0, .flags = 0};
         auto cq = guest.context->create_cq(handle, attributes, udata);
-        if (!cq) return fail(cq.error());
+        if (!cq) {
+            return fail(cq.error());
+        }
         EXPECT_EQ(udata.out_written, sizeof(rxe_create_cq_resp));
         return attributes.cqe;
     }

@@ -24,13 +24,17 @@ constexpr std::array kStates{QpState::kReset,
 std::optional<uint32_t> required(QpType type, QpState from, QpState to) {
     const bool rc = type == QpType::kRc;
     const bool ud = is_datagram(type);
-    if (to == QpState::kReset || to == QpState::kError) return 0;
+    if (to == QpState::kReset || to == QpState::kError) {
+        return 0;
+    }
     if (from == QpState::kReset && to == QpState::kInit) {
         const uint32_t port = type == QpType::kGsi ? 0 : kAttrPort;
         return kAttrPkeyIndex | port | (ud ? kAttrQkey : kAttrAccessFlags);
     }
     if (from == QpState::kInit && to == QpState::kReadyToReceive) {
-        if (ud) return 0;
+        if (ud) {
+            return 0;
+        }
         return kAttrAddressVector | kAttrPathMtu | kAttrDestQpn | kAttrRqPsn |
                (rc ? kAttrMaxDestRdAtomic | kAttrMinRnrTimer : 0);
     }
@@ -38,7 +42,9 @@ std::optional<uint32_t> required(QpType type, QpState from, QpState to) {
         return kAttrSqPsn |
                (rc ? kAttrTimeout | kAttrRetryCount | kAttrRnrRetry | kAttrMaxRdAtomic : 0);
     }
-    if (from == QpState::kSendQueueError && to == QpState::kReadyToSend && rc) return std::nullopt;
+    if (from == QpState::kSendQueueError && to == QpState::kReadyToSend && rc) {
+        return std::nullopt;
+    }
     const auto sends = {QpState::kReadyToSend, QpState::kSendQueueDrained,
                         QpState::kSendQueueError};
     const bool resumes =
@@ -46,7 +52,9 @@ std::optional<uint32_t> required(QpType type, QpState from, QpState to) {
     const bool drains = to == QpState::kSendQueueDrained &&
                         (from == QpState::kReadyToSend || from == QpState::kSendQueueDrained);
     const bool stays = from == QpState::kInit && to == QpState::kInit;
-    if (resumes || drains || stays) return 0;
+    if (resumes || drains || stays) {
+        return 0;
+    }
     return std::nullopt;
 }
 
@@ -70,7 +78,9 @@ TEST_P(Transitions, NeedEachOfTheirRequiredAttributes) {
         for (QpState to : kStates) {
             const uint32_t mask = required(GetParam(), from, to).value_or(0);
             for (uint32_t bit = 1; bit <= kAttrDestQpn; bit <<= 1) {
-                if ((mask & bit) == 0) continue;
+                if ((mask & bit) == 0) {
+                    continue;
+                }
                 EXPECT_FALSE(transition_allowed(GetParam(), from, to, (mask & ~bit) | kAttrState))
                     << static_cast<int>(from) << " to " << static_cast<int>(to) << " without "
                     << bit;
@@ -83,7 +93,9 @@ TEST_P(Transitions, RefuseAttributesThatBelongToOthers) {
     for (QpState from : kStates) {
         for (QpState to : kStates) {
             const auto mask = required(GetParam(), from, to);
-            if (!mask) continue;
+            if (!mask) {
+                continue;
+            }
             // A queue pair's capabilities can never be changed here.
             EXPECT_FALSE(
                 transition_allowed(GetParam(), from, to, *mask | kAttrState | kAttrCapabilities));
@@ -253,7 +265,9 @@ TEST_F(QueuePairState, ResetEndsAnError) {
 
 TEST_F(QueuePairState, ErrorFlushesWhatIsPosted) {
     connect(a.qp, b.qp);
-    for (uint64_t i = 0; i < 5; ++i) a.post_recv(i, 0, 16);
+    for (uint64_t i = 0; i < 5; ++i) {
+        a.post_recv(i, 0, 16);
+    }
     ASSERT_TRUE(a.qp.modify(kAttrState, state(QpState::kError)));
     settle();
     for (uint64_t i = 0; i < 5; ++i) {

@@ -220,7 +220,9 @@ TEST_F(ReliableConnection, CompletionsComeInTheOrderOfPosting) {
     }
     a.qp.ring_doorbell();
     settle();
-    for (uint64_t i = 0; i < 12; ++i) EXPECT_EQ(a.send_cq.poll().value().wr_id, i);
+    for (uint64_t i = 0; i < 12; ++i) {
+        EXPECT_EQ(a.send_cq.poll().value().wr_id, i);
+    }
 }
 
 TEST_F(ReliableConnection, AFencedReadSeesTheWriteBeforeIt) {

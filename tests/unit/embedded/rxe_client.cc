@@ -16,8 +16,12 @@ namespace {
 
 template <typename T>
 T must(Result<T> result, const char* what) {
-    if (!result) throw std::runtime_error(std::string(what) + ": " + to_string(result.error()));
-    if constexpr (!std::is_void_v<T>) return std::move(*result);
+    if (!result) {
+        throw std::runtime_error(std::string(what) + ": " + to_string(result.error()));
+    }
+    if constexpr (!std::is_void_v<T>) {
+        return std::move(*result);
+    }
 }
 
 // Udata with room for one response structure.
@@ -71,7 +75,9 @@ ClientRing::ClientRing(rnic::Context& context, const mminfo& info) {
 // RNIC has it: the mapping of the whole file that is there already.
 std::byte* ClientRing::map(int fd, uint64_t offset, uint64_t) {
     struct stat file;
-    if (::fstat(fd, &file) != 0) throw std::runtime_error("fstat");
+    if (::fstat(fd, &file) != 0) {
+        throw std::runtime_error("fstat");
+    }
     std::ifstream maps("/proc/self/maps");
     for (std::string line; std::getline(maps, line);) {
         unsigned long start, from, inode;
@@ -170,7 +176,9 @@ void write_send_wqe(std::byte* element, const SendWr& wr, bool datagram) {
         length = static_cast<uint32_t>(wr.inline_data.size());
     } else if (!wr.sges.empty()) {
         std::memcpy(payload, wr.sges.data(), wr.sges.size() * sizeof(Sge));
-        for (const Sge& sge : wr.sges) length += sge.length;
+        for (const Sge& sge : wr.sges) {
+            length += sge.length;
+        }
     }
     const std::array<uint32_t, 6> dma{length, length, 0, static_cast<uint32_t>(wr.sges.size()),
                                       0,      0};
@@ -181,13 +189,17 @@ void write_recv_wqe(std::byte* element, uint64_t wr_id, std::span<const Sge> sge
     std::memcpy(element, &wr_id, sizeof(wr_id));
     std::memcpy(element + kRecvWqeHeadSize, sges.data(), sges.size_bytes());
     uint32_t length = 0;
-    for (const Sge& sge : sges) length += sge.length;
+    for (const Sge& sge : sges) {
+        length += sge.length;
+    }
     const std::array<uint32_t, 6> dma{length, length, 0, static_cast<uint32_t>(sges.size()), 0, 0};
     std::memcpy(element + offsetof(rxe_recv_wqe, dma), dma.data(), sizeof(dma));
 }
 
 std::optional<ib_uverbs_wc> ClientCq::poll() {
-    if (ring.empty()) return std::nullopt;
+    if (ring.empty()) {
+        return std::nullopt;
+    }
     ib_uverbs_wc wc;
     std::memcpy(&wc, ring.front(), sizeof(wc));
     ring.pop();
@@ -199,21 +211,27 @@ void ClientCq::arm(uint32_t how) const {
 }
 
 bool ClientSrq::post(uint64_t wr_id, std::span<const Sge> sges) {
-    if (ring.full()) return false;
+    if (ring.full()) {
+        return false;
+    }
     write_recv_wqe(ring.back(), wr_id, sges);
     ring.push();
     return true;
 }
 
 bool ClientQp::enqueue_send(const SendWr& wr) {
-    if (send_ring.full()) return false;
+    if (send_ring.full()) {
+        return false;
+    }
     write_send_wqe(send_ring.back(), wr, is_datagram(type));
     send_ring.push();
     return true;
 }
 
 bool ClientQp::post_recv(uint64_t wr_id, std::span<const Sge> sges) {
-    if (recv_ring.full()) return false;
+    if (recv_ring.full()) {
+        return false;
+    }
     write_recv_wqe(recv_ring.back(), wr_id, sges);
     recv_ring.push();
     return true;
@@ -326,7 +344,9 @@ ClientQp Guest::make_qp(ClientCq& send_cq, ClientCq& recv_cq, const QpOptions& o
     qp.handle = next_handle_++;
     qp.object = must(context->create_qp(qp.handle, init, response.udata), "create_qp");
     qp.send_ring = ClientRing(*context, response.value.sq_mi);
-    if (srq == nullptr) qp.recv_ring = ClientRing(*context, response.value.rq_mi);
+    if (srq == nullptr) {
+        qp.recv_ring = ClientRing(*context, response.value.rq_mi);
+    }
     qp.cap = init.cap;
     qp.type = options.type;
     qp.area = area.get();
@@ -374,7 +394,9 @@ void to_rtr(ClientQp& qp, const rnic::Gid& gid, uint32_t qpn, const ConnectOptio
     if (!is_datagram(qp.type)) {
         mask |= kAttrAddressVector | kAttrPathMtu | kAttrDestQpn | kAttrRqPsn;
     }
-    if (qp.type == QpType::kRc) mask |= kAttrMaxDestRdAtomic | kAttrMinRnrTimer;
+    if (qp.type == QpType::kRc) {
+        mask |= kAttrMaxDestRdAtomic | kAttrMinRnrTimer;
+    }
     must(qp.modify(mask, a), "to RTR");
 }
 

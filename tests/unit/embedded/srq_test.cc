@@ -68,7 +68,9 @@ TEST_F(SharedReceiveQueue, WhenEmptyTheReceiverIsNotReady) {
 }
 
 TEST_F(SharedReceiveQueue, ReportsTheLimitOnceWhenItIsCrossed) {
-    for (uint64_t i = 0; i < 3; ++i) post(i);
+    for (uint64_t i = 0; i < 3; ++i) {
+        post(i);
+    }
     ASSERT_TRUE(arm_limit(2));
     EXPECT_EQ(limit_events(), 0u);
     a.qp.post_send(send_wr(0, 16));
@@ -99,16 +101,22 @@ class ResizedReceiveQueue : public SharedReceiveQueue {
         const uint32_t mask = limit ? kSrqAttrMaxWr | kSrqAttrLimit : kSrqAttrMaxWr;
         auto result = srq.object->modify(
             mask, {.max_wr = max_wr, .max_sge = 0, .srq_limit = limit.value_or(0)}, udata);
-        if (!result) return fail(result.error());
+        if (!result) {
+            return fail(result.error());
+        }
         srq.ring = ClientRing(*b.guest.context, info);
         return srq.object->query().value().max_wr;
     }
 };
 
 TEST_F(ResizedReceiveQueue, KeepsItsRequestsAndTakesMore) {
-    for (uint64_t id = 1; id <= 15; ++id) post(id);
+    for (uint64_t id = 1; id <= 15; ++id) {
+        post(id);
+    }
     EXPECT_EQ(resize(40).value(), 63u);
-    for (uint64_t id = 16; id <= 40; ++id) post(id);
+    for (uint64_t id = 16; id <= 40; ++id) {
+        post(id);
+    }
     for (uint64_t id = 1; id <= 40; ++id) {
         a.qp.post_send(send_wr(0, 8));
         settle();
@@ -118,7 +126,9 @@ TEST_F(ResizedReceiveQueue, KeepsItsRequestsAndTakesMore) {
 }
 
 TEST_F(ResizedReceiveQueue, ThatWouldBeTooSmallStaysAsItWas) {
-    for (uint64_t id = 1; id <= 8; ++id) post(id);
+    for (uint64_t id = 1; id <= 8; ++id) {
+        post(id);
+    }
     EXPECT_EQ(resize(7).error(), Errno{EINVAL});
     EXPECT_EQ(resize(0).error(), Errno{EINVAL});
     EXPECT_EQ(srq.object->query().value().max_wr, 15u);
@@ -128,7 +138,9 @@ TEST_F(ResizedReceiveQueue, ThatWouldBeTooSmallStaysAsItWas) {
 }
 
 TEST_F(ResizedReceiveQueue, MayBeArmedForItsNewSize) {
-    for (uint64_t id = 1; id <= 15; ++id) post(id);
+    for (uint64_t id = 1; id <= 15; ++id) {
+        post(id);
+    }
     EXPECT_EQ(resize(31, 32).error(), Errno{EINVAL});
     ASSERT_TRUE(resize(31, 20));
     EXPECT_EQ(limit_events(), 1u);

@@ -70,7 +70,9 @@ TEST_F(Datagram, Ipv4HeaderIsInTheLastTwentyBytesAndItsChecksumHolds) {
     EXPECT_EQ((std::array{ip[12], ip[13], ip[14], ip[15]}), (std::array<uint8_t, 4>{10, 0, 0, 1}));
     EXPECT_EQ((std::array{ip[16], ip[17], ip[18], ip[19]}), (std::array<uint8_t, 4>{10, 0, 0, 2}));
     uint32_t sum = 0;
-    for (int i = 0; i < 20; i += 2) sum += ip[i] << 8 | ip[i + 1];
+    for (int i = 0; i < 20; i += 2) {
+        sum += ip[i] << 8 | ip[i + 1];
+    }
     EXPECT_EQ((sum & 0xffff) + (sum >> 16), 0xffffu);
 }
 

@@ -10,8 +10,8 @@ namespace {
 
 constexpr size_t kIpv4Size = 20;
 constexpr uint8_t kUdp = 17;
-// Between the IP header and the payload: UDP, base transport and datagram headers;
-// behind it the invariant CRC.
+// The bytes of the UDP, base transport and datagram headers, which stand between the IP header and
+// the payload, and of the invariant CRC behind the payload.
 constexpr uint64_t kTransportSize = 8 + 12 + 8 + 4;
 
 // ::ffff:a.b.c.d
@@ -28,8 +28,12 @@ void put16(uint8_t* to, uint64_t value) {
 // RFC 1071, over a header whose checksum field is zero.
 uint16_t ipv4_checksum(const uint8_t* header) {
     uint32_t sum = 0;
-    for (size_t i = 0; i < kIpv4Size; i += 2) sum += uint32_t{header[i]} << 8 | header[i + 1];
-    while (sum >> 16 != 0) sum = (sum & 0xffff) + (sum >> 16);
+    for (size_t i = 0; i < kIpv4Size; i += 2) {
+        sum += uint32_t{header[i]} << 8 | header[i + 1];
+    }
+    while (sum >> 16 != 0) {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
     return static_cast<uint16_t>(~sum);
 }
 

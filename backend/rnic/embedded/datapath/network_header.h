@@ -10,9 +10,9 @@
 
 namespace vrdma::embedded {
 
-// The 40 bytes in front of a received datagram (IBTA 1.4, 11.4.1.2; annex A17 for
-// RoCEv2): the IPv6 header that it would have had on the wire, or 20 unused bytes and
-// the IPv4 header when both addresses are IPv4 ones.
+// Writes the 40 bytes in front of a received datagram (IBTA 1.4, 11.4.1.2; annex A17 for RoCEv2):
+// the IPv6 header that the datagram would have had on the wire, or 20 unused bytes and the IPv4
+// header when both addresses are IPv4 ones. `payload_length` is in bytes.
 void write_network_header(std::span<std::byte, kGrhSize> header, const rnic::Gid& source,
                           const rnic::AhAttributes& to, uint64_t payload_length);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The RNIC's ends of rxe's rings.  The guest can write every byte of a ring at any
-// time, its own index as well as ours and the geometry: what we decide by is kept
-// privately, and what the guest decides is masked before it is used.
+// The RNIC's ends of rxe's rings. The guest can write every byte of a ring at any time: its own
+// index, the RNIC's index and the geometry. The RNIC decides by private copies, and masks what the
+// guest decides before it is used.
 #pragma once
 
 #include <bit>
@@ -17,7 +17,8 @@
 
 namespace vrdma::embedded {
 
-// Elements of a ring: powers of two, one slot stays empty (as the kernel's rxe does it).
+// The slots of a ring and their size in bytes, both powers of two. One slot stays empty, as in the
+// kernel's rxe.
 struct RingGeometry {
     uint32_t slots = 0;
     uint32_t element_size = 0;
@@ -37,7 +38,9 @@ class Ring {
 
     static Result<Ring> create(RingMemory& memory, RingGeometry geometry) {
         auto range = memory.allocate(geometry.bytes());
-        if (!range) return fail(range.error());
+        if (!range) {
+            return fail(range.error());
+        }
         Ring ring;
         ring.range_ = std::move(*range);
         ring.header_ = reinterpret_cast<rxe_queue_buf*>(ring.range_.data());
@@ -88,7 +91,7 @@ class ConsumerRing {
 
     void pop() {
         head_ = (head_ + 1) & ring_.mask();
-        // Pairs with librxe's acquire load in queue_full(): we have read the element.
+        // Pairs with librxe's acquire load in queue_full(): the element is read by now.
         memory::store(&ring_.header()->consumer_index, head_, std::memory_order_release);
     }
 
@@ -99,11 +102,13 @@ class ConsumerRing {
         memory::store(&ring_.header()->consumer_index, 0, std::memory_order_release);
     }
 
-    // Takes the elements that wait along to `ring`, an empty one of such elements, and leaves
-    // the old one in its place.  False, with nothing changed, when there are too many.
+    // Takes the elements that wait along to `ring`, an empty ring of such elements, and leaves the
+    // old ring in its place. False, with nothing changed, when there are too many.
     bool move_to(Ring& ring) {
         const uint32_t waiting = pending();
-        if (waiting > ring.mask()) return false;
+        if (waiting > ring.mask()) {
+            return false;
+        }
         for (uint32_t i = 0; i < waiting; ++i) {
             std::memcpy(ring.element(i), ring_.element((head_ + i) & ring_.mask()),
                         ring_.element_size());
@@ -134,26 +139,30 @@ class ProducerRing {
             // Pairs with librxe's release store of consumer_index: it has read the element.
             consumer_ = memory::load(&ring_.header()->consumer_index, std::memory_order_acquire) &
                         ring_.mask();
-            if (next == consumer_) return nullptr;
+            if (next == consumer_) {
+                return nullptr;
+            }
         }
         return ring_.element(tail_);
     }
 
     void push() {
         tail_ = (tail_ + 1) & ring_.mask();
-        // The release half pairs with librxe's acquire load in queue_empty().  The store
-        // is sequentially consistent because of the look at the arming that follows it.
+        // The release half pairs with librxe's acquire load in queue_empty(). The store is
+        // sequentially consistent because of the look at the arming that follows it.
         memory::store(&ring_.header()->producer_index, tail_, std::memory_order_seq_cst);
     }
 
-    // Takes the elements that wait along to `ring`, an empty one of such elements, and leaves
-    // the old one in its place.  False, with nothing changed, when there are too many.
+    // Takes the elements that wait along to `ring`, an empty ring of such elements, and leaves the
+    // old ring in its place. False, with nothing changed, when there are too many.
     bool move_to(Ring& ring) {
-        // guest-controlled: read once, and its distance from our index masked
+        // guest-controlled: read once, and its distance from the RNIC's index is masked
         const uint32_t consumer =
             memory::load(&ring_.header()->consumer_index, std::memory_order_acquire);
         const uint32_t waiting = (tail_ - consumer) & ring_.mask();
-        if (waiting > ring.mask()) return false;
+        if (waiting > ring.mask()) {
+            return false;
+        }
         for (uint32_t i = 0; i < waiting; ++i) {
             std::memcpy(ring.element(i), ring_.element((consumer + i) & ring_.mask()),
                         ring_.element_size());

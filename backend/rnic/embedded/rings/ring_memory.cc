@@ -37,32 +37,48 @@ RingRange::~RingRange() {
 }
 
 void RingRange::release() {
-    if (memory_) memory_->release(offset_, size_);
+    if (memory_) {
+        memory_->release(offset_, size_);
+    }
     memory_.reset();
 }
 
 Result<std::shared_ptr<RingMemory>> RingMemory::create(uint64_t capacity) {
     FileDescriptor file(::memfd_create("vrdma-rings", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-    if (!file) return fail(errno);
-    // Whoever else gets the descriptor cannot pull the memory from under our mapping.
-    if (::fcntl(file.get(), F_ADD_SEALS, F_SEAL_SHRINK) != 0) return fail(errno);
+    if (!file) {
+        return fail(errno);
+    }
+    // Another process that gets the descriptor cannot pull the memory from under this mapping.
+    if (::fcntl(file.get(), F_ADD_SEALS, F_SEAL_SHRINK) != 0) {
+        return fail(errno);
+    }
     auto mapping = memory::Mapping::map(file.get(), 0, capacity);
-    if (!mapping) return fail(mapping.error());
+    if (!mapping) {
+        return fail(mapping.error());
+    }
     return std::shared_ptr<RingMemory>(new RingMemory(std::move(file), std::move(*mapping)));
 }
 
 Result<RingRange> RingMemory::allocate(uint64_t size) {
-    if (size == 0 || size > mapping_.size()) return fail(ENOMEM);
+    if (size == 0 || size > mapping_.size()) {
+        return fail(ENOMEM);
+    }
     size = (size + kPage - 1) & ~(kPage - 1);
     // First fit: the number of rings of one context is small beside the cost of a verb.
     uint64_t offset = 0;
     for (const auto& [start, length] : allocated_) {
-        if (start - offset >= size) break;
+        if (start - offset >= size) {
+            break;
+        }
         offset = start + length;
     }
-    if (size > mapping_.size() - offset) return fail(ENOMEM);
+    if (size > mapping_.size() - offset) {
+        return fail(ENOMEM);
+    }
     if (offset + size > file_size_) {
-        if (::ftruncate(file_.get(), static_cast<off_t>(offset + size)) != 0) return fail(errno);
+        if (::ftruncate(file_.get(), static_cast<off_t>(offset + size)) != 0) {
+            return fail(errno);
+        }
         file_size_ = offset + size;
     }
     allocated_.emplace(offset, size);
@@ -77,7 +93,9 @@ Result<RingRange> RingMemory::allocate(uint64_t size) {
 
 bool RingMemory::covers(uint64_t offset, uint64_t length) const {
     auto it = allocated_.upper_bound(offset);
-    if (it == allocated_.begin()) return false;
+    if (it == allocated_.begin()) {
+        return false;
+    }
     --it;
     const uint64_t skipped = offset - it->first;
     return length != 0 && skipped < it->second && length <= it->second - skipped;

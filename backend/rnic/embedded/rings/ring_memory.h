@@ -38,13 +38,15 @@ class RingRange {
     uint64_t size_ = 0;
 };
 
-// The memory of all rings of one guest user context: one sparse file, mapped here
-// once, so that ten thousand rings cost one descriptor and one mapping.
+// The memory of all rings of one guest user context: one sparse file that is mapped here once, so
+// that ten thousand rings cost one descriptor and one mapping.
 class RingMemory : public std::enable_shared_from_this<RingMemory> {
   public:
-    // `capacity` bounds what the context's rings can take together.
+    // `capacity` bounds, in bytes, what the context's rings can take together. Answers the errno
+    // of the system call that failed.
     static Result<std::shared_ptr<RingMemory>> create(uint64_t capacity);
 
+    // ENOMEM when `size` bytes are more than is left, or why the file could not grow.
     Result<RingRange> allocate(uint64_t size);
 
     // Whether (offset, length) lies within a range that is allocated now.

@@ -102,6 +102,27 @@ bool may_be_inline(WrOpcode opcode) {
     return opcode <= WrOpcode::kSendWithImmediate || opcode == WrOpcode::kSendWithInvalidate;
 }
 
+// The part of the request that its opcode, or the transport of a datagram, decides.
+inline void parse_operation(std::span<const std::byte> element, const SendHead& head, QpType type,
+                            SendRequest& request) {
+    if (is_datagram(type)) {
+        request.ud = {head.ud.remote_qpn, head.ud.remote_qkey, head.ud.ah_num};
+        if (head.ud.ah_num == 0) {
+            request.address = parse_address(element);
+        }
+    } else if (request.opcode == WrOpcode::kRegisterMr) {
+        request.reg = {le32toh(head.reg.key), le32toh(head.reg.access)};
+    } else if (request.opcode == WrOpcode::kBindWindow) {
+        request.bind = {head.mw.address, head.mw.length, head.mw.mr_lkey,
+                        head.mw.mw_rkey, head.mw.rkey,   head.mw.access};
+    } else if (is_atomic(request.opcode)) {
+        request.atomic = {head.atomic.remote_address, head.atomic.compare_add, head.atomic.swap,
+                          head.atomic.rkey};
+    } else {
+        request.rdma = {head.rdma.remote_address, head.rdma.rkey};
+    }
+}
+
 }  // namespace
 
 WcStatus parse_send_request(std::span<const std::byte> element, const SendLimits& limits,
@@ -115,29 +136,20 @@ WcStatus parse_send_request(std::span<const std::byte> element, const SendLimits
     request.is_inline = false;
     request.sge_count = 0;
     request.length = 0;
-    if (!is_known(request.opcode)) return WcStatus::kLocalQpOperationError;
-
-    if (is_datagram(type)) {
-        request.ud = {head.ud.remote_qpn, head.ud.remote_qkey, head.ud.ah_num};
-        if (head.ud.ah_num == 0) request.address = parse_address(element);
-    } else if (request.opcode == WrOpcode::kRegisterMr) {
-        request.reg = {le32toh(head.reg.key), le32toh(head.reg.access)};
-    } else if (request.opcode == WrOpcode::kBindWindow) {
-        request.bind = {head.mw.address, head.mw.length, head.mw.mr_lkey,
-                        head.mw.mw_rkey, head.mw.rkey,   head.mw.access};
-    } else if (is_atomic(request.opcode)) {
-        request.atomic = {head.atomic.remote_address, head.atomic.compare_add, head.atomic.swap,
-                          head.atomic.rkey};
-    } else {
-        request.rdma = {head.rdma.remote_address, head.rdma.rkey};
+    if (!is_known(request.opcode)) {
+        return WcStatus::kLocalQpOperationError;
     }
+
+    parse_operation(element, head, type, request);
 
     const std::byte* payload = element.data() + kSendWqeHeadSize;
     // librxe's wr_set_inline_data() does not set the flag, but leaves num_sge at 0.
     const bool unflagged_inline =
         dma.num_sge == 0 && dma.length != 0 && may_be_inline(request.opcode);
     if ((head.send_flags & kSendInline) != 0 || unflagged_inline) {
-        if (!may_be_inline(request.opcode)) return WcStatus::kLocalQpOperationError;
+        if (!may_be_inline(request.opcode)) {
+            return WcStatus::kLocalQpOperationError;
+        }
         if (dma.length > limits.max_inline || dma.length > kMaxInline) {
             return WcStatus::kLocalLengthError;
         }
