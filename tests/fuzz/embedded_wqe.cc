@@ -133,7 +133,7 @@ class Engine {
         uint32_t opcode;
         std::memcpy(&opcode, element + offsetof(rxe_send_wr, opcode), sizeof(opcode));
         const uint32_t key = fast_mr_->rkey() | std::to_integer<uint32_t>(data[8]);
-        // As bound once or twice before.
+        // The window's key as if it was bound once or twice before.
         const uint32_t window = mw_->rkey() + std::to_integer<uint32_t>(data[8]) % 4;
         if (opcode == VRDMA_WR_REG_MR) {
             std::memcpy(element + offsetof(rxe_send_wr, wr) + offsetof(vrdma_wr_reg, key), &key,

@@ -16,7 +16,7 @@
 
 namespace vrdma::embedded {
 
-// What one port (that is, one virtual device) may have; the same is advertised.
+// The most that one port (that is, one virtual device) may have; the same is advertised.
 struct EmbeddedLimits {
     uint32_t max_qp = 16384;
     uint32_t max_cq = 16384;

@@ -9,14 +9,14 @@
 namespace vrdma::embedded {
 namespace {
 
-// What libibverbs has no names for; the names are the kernel's.
+// Values that libibverbs has no names for; the names behind them are the kernel's.
 constexpr uint8_t kWidth4x = 2;     // IB_WIDTH_4X
 constexpr uint16_t kSpeedEdr = 32;  // IB_SPEED_EDR
 constexpr uint8_t kPhysLinkUp = 5;  // IB_PORT_PHYS_STATE_LINK_UP
 
 }  // namespace
 
-EmbeddedPort::EmbeddedPort(std::shared_ptr<RnicState> rnic, const std::string& guest,
+EmbeddedPort::EmbeddedPort(const std::shared_ptr<RnicState>& rnic, const std::string& guest,
                            rnic::EventSink& sink)
     : EmbeddedPort(rnic, guest, sink, Gate::Pause(rnic->engine.gate())) {}
 

@@ -15,7 +15,8 @@ namespace vrdma::embedded {
 // One guest's port.
 class EmbeddedPort final : public rnic::Port {
   public:
-    EmbeddedPort(std::shared_ptr<RnicState> rnic, const std::string& guest, rnic::EventSink& sink);
+    EmbeddedPort(const std::shared_ptr<RnicState>& rnic, const std::string& guest,
+                 rnic::EventSink& sink);
     ~EmbeddedPort() override;
 
     rnic::PortAttributes query_port() override;

@@ -69,7 +69,7 @@ class Rnic final : public EmbeddedRnic {
     const std::shared_ptr<RnicState> state_;
 };
 
-// As the kernel's rxe reports itself.
+// The RNIC reports itself as the kernel's rxe does.
 rnic::DeviceAttributes Rnic::attributes() const {
     const EmbeddedLimits& limits = state_->limits;
     rnic::DeviceAttributes a;

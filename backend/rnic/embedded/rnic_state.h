@@ -11,7 +11,7 @@
 
 namespace vrdma::embedded {
 
-// What all ports of one RNIC share. A port keeps it alive.
+// The state that all ports of one RNIC share. Each port keeps it alive.
 struct RnicState {
     RnicState(const EmbeddedConfig& config, std::shared_ptr<spdlog::logger> log)
         : limits(config.limits), logger(std::move(log)), engine(config) {}

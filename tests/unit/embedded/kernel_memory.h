@@ -28,7 +28,7 @@ class KernelMemory {
         std::byte* description = nullptr;  // where the RNIC reads it
         uint32_t key() const { return object->rkey(); }
     };
-    // With the description in two parts of memory.
+    // The description lies in two parts of memory.
     FastMr alloc_mr(uint32_t max_pages, rnic::ProtectionDomain* pd = nullptr) {
         const uint64_t size = sizeof(vrdma_fast_reg) + max_pages * sizeof(uint64_t);
         const auto whole = memory_->pin({ram_.allocate(size)}, size).value();
@@ -64,7 +64,7 @@ class KernelMemory {
         }
         return pages;
     }
-    // Where the RNIC has it.
+    // The place where the RNIC has the memory.
     std::byte* at(uint64_t address, uint64_t size = 1) const {
         return memory_->translate({address}, size).value().data;
     }

@@ -20,7 +20,7 @@ constexpr std::array kStates{QpState::kReset,
                              QpState::kSendQueueError,
                              QpState::kError};
 
-// What each transition needs at least, by type; nullopt: there is no such transition.
+// The attributes that each transition needs at least, by type; nullopt: no such transition.
 std::optional<uint32_t> required(QpType type, QpState from, QpState to) {
     const bool rc = type == QpType::kRc;
     const bool ud = is_datagram(type);

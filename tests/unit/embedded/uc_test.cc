@@ -76,7 +76,7 @@ TEST_F(UnreliableConnection, LocalErrorStopsSendingUntilTheQueuePairIsToldToGoOn
     EXPECT_EQ(status_of(only_completion(a.send_cq)), WcStatus::kFlushed);
     EXPECT_EQ(a.qp.state(), QpState::kSendQueueError);
 
-    // It still receives.
+    // The queue pair still receives.
     a.post_recv(9, 0, 16);
     b.qp.post_send({.opcode = WrOpcode::kSend, .sges = {b.mr.sge(0, 16)}});
     settle();

@@ -11,7 +11,7 @@ namespace vrdma::embedded {
 
 class Pd;  // known here by its address only
 
-// Where the datagrams of an address handle go.
+// The destination of an address handle's datagrams.
 struct AddressVector {
     const Pd* pd;
     rnic::AhAttributes attributes;

@@ -11,7 +11,7 @@ namespace vrdma::embedded {
 
 class QpContext;  // known here by its address only
 
-// What other threads ask one worker to look at, and how they wake the worker.
+// Takes what other threads ask one worker to look at, and wakes the worker.
 class CallQueue {
   public:
     // Throws std::system_error when there is no eventfd left.

@@ -22,7 +22,7 @@ namespace vrdma::embedded {
 
 class QpContext;  // known here by its address only
 
-// What the data path knows of one port. Everything but the atomic flag changes in a Pause only.
+// The data path's state of one port. Everything but the atomic flag changes in a Pause only.
 class PortContext {
   public:
     // `calls` are those of the port's home worker, which polls its doorbells and executes its send

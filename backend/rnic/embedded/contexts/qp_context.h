@@ -13,7 +13,7 @@
 
 namespace vrdma::embedded {
 
-// What the data path knows of one queue pair.
+// The data path's state of one queue pair.
 class QpContext {
   public:
     struct Init {
@@ -104,7 +104,7 @@ class QpContext {
     SendState send_;
     ReceiveState receive_;
 
-    // Of the home worker's ActiveList.
+    // The two belong to the home worker's ActiveList.
     bool active_ = false;
     QpContext* next_active_ = nullptr;
 };

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <utility>
 
 #include "rnic/embedded/keys/scatter_list.h"
 #include "rnic/embedded/rings/ring.h"
@@ -38,7 +39,7 @@ class SendState {
     }
     bool in_progress() const { return in_progress_; }
     const SendRequest& request() const { return request_; }
-    // What was wrong with the request by itself.
+    // The defect of the request by itself, or kSuccess.
     WcStatus defect() const { return defect_; }
     bool wants_completion() const { return signal_all_ || request_.signaled(); }
 

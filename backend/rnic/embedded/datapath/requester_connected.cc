@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What each operation of a connected queue pair's send queue does.
+// The operations of a connected queue pair's send queue.
 #include <mutex>
 
 #include "rnic/embedded/datapath/requester.h"
@@ -226,7 +226,7 @@ Requester::Step Requester::unreachable(QpContext& qp) {
     return wait(transport_delay(qp.attributes().timeout));
 }
 
-// What a refusal by the responder means to the requester, by transport.
+// The step that follows a refusal by the responder; it depends on the transport.
 Requester::Step Requester::refused(QpContext& qp, const QpContext& peer, Verdict verdict) {
     // Without acknowledgements the message is lost, silently (9.8.2).
     if (qp.type() != QpType::kRc) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the operations of a datagram queue pair's send queue do (IBTA 1.4, 9.8.3).
+// The operations of a datagram queue pair's send queue (IBTA 1.4, 9.8.3).
 #include <algorithm>
 #include <array>
 #include <mutex>
@@ -14,7 +14,7 @@ constexpr uint32_t kPrivilegedQkey = 0x80000000;
 
 }  // namespace
 
-// Where a datagram goes, or null when the guest names no address that it may use.
+// The address that a datagram goes to, or null when the guest names none that it may use.
 const rnic::AhAttributes* Requester::address_of(const QpContext& qp) {
     const SendRequest& request = qp.send().request();
     if (request.ud.ah_number == 0) {

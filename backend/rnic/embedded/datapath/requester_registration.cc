@@ -8,7 +8,7 @@
 namespace vrdma::embedded {
 namespace {
 
-// What finding a page costs, in the bytes that could be copied meanwhile.
+// The cost of finding a page, in bytes that could be copied meanwhile.
 constexpr uint64_t kBytesPerPage = 512;
 
 }  // namespace

@@ -8,7 +8,7 @@
 namespace vrdma::embedded {
 namespace {
 
-// Where repeated RNR NAKs of one message stop growing apart, see not_ready_delay().
+// The delay at which repeated RNR NAKs of one message stop growing apart, see not_ready_delay().
 constexpr uint64_t kSlowRnrNs = 1'000'000;
 
 // IBTA 1.4, 9.7.5.2.8 (table 45): encoded timer values in units of 10 microseconds.

@@ -2,12 +2,12 @@
 #include "rnic/embedded/datapath/worker.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <sys/epoll.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <system_error>
 
 #include "rnic/doorbell_scan.h"

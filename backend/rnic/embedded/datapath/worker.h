@@ -40,7 +40,7 @@ class Worker {
     // One round: doorbells, timers, one slice. False when there was nothing to do.
     bool poll_once();
 
-    // What other threads ask this worker to look at.
+    // The calls of other threads to this worker.
     CallQueue& calls() { return calls_; }
 
     // In a Pause.

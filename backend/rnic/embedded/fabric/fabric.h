@@ -10,7 +10,7 @@
 
 namespace vrdma::embedded {
 
-// What stands in for switches and cables: who, of all ports, is reachable under which address.
+// Stands in for switches and cables: knows which port and queue pair an address reaches.
 // Workers look things up; the verbs change them in a Pause only.
 class Fabric {
   public:

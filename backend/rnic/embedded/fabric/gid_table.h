@@ -12,7 +12,7 @@ namespace vrdma::embedded {
 
 class PortContext;  // known here by its address only
 
-// Which port has a GID. Changes in a Pause only.
+// Tells which port has a GID. The table changes in a Pause only.
 class GidTable {
   public:
     void add(const rnic::Gid& gid, PortContext& port);

@@ -10,11 +10,11 @@
 
 namespace vrdma::embedded {
 
-class PortContext;  // both known here by their addresses only
-class QpContext;
+class PortContext;  // known here by its address only
+class QpContext;    // known here by its address only
 
-// Which queue pairs, of all ports, are attached to a multicast group (IBTA 1.4, 10.5.2).
-// Changes in a Pause only.
+// The queue pairs of all ports that are attached to each multicast group (IBTA 1.4, 10.5.2).
+// The groups change in a Pause only.
 class MulticastGroups {
   public:
     struct Member {

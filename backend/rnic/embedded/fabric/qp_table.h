@@ -9,7 +9,7 @@ namespace vrdma::embedded {
 
 class QpContext;  // known here by its address only
 
-// Queue pairs by number, across all ports. Changes in a Pause only.
+// The queue pairs of all ports by number. The table changes in a Pause only.
 class QpTable {
   public:
     // Answers a number that no other queue pair has and that was not used for long; 0 when there

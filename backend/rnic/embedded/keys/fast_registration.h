@@ -28,7 +28,7 @@ enum class Registration {
     kRefused,
 };
 
-// What a REG_MR work request asks for, as copied out of the guest's description.
+// The wish of a REG_MR work request, as copied out of the guest's description.
 struct WantedPages {
     uint64_t iova = 0;
     uint64_t length = 0;     // bytes

@@ -54,7 +54,7 @@ class Region {
     bool backed(uint64_t offset, uint64_t length) const {
         return !is_dma_ || avoids_holes(offset, length);
     }
-    // Where these bytes are when they are all in one place, else null.
+    // The place of these bytes when all of them are in one place, else null.
     std::byte* place(uint64_t offset, uint64_t length) const {
         const auto rest = rest_of_piece(piece_at(offset), offset);
         return rest.size() >= length ? rest.data() : nullptr;

@@ -12,8 +12,8 @@
 
 namespace vrdma::embedded {
 
-// What a memory window knows of the queue pair that it is used through: the protection domain,
-// and how many windows are bound to that queue pair.
+// A queue pair as memory windows see it: the protection domain, and how many windows are bound to
+// the queue pair.
 class WindowOwner {
   public:
     explicit WindowOwner(const Pd& pd) : pd_(pd) {}
@@ -38,7 +38,7 @@ class Window {
     // The key under which the window was put into its table; 0: it is in none.
     uint32_t first_key() const { return first_key_; }
 
-    // What a work request asks for: `key`'s low 8 bits become those of the new R_Key.
+    // The wish of a BIND_MW work request. The low 8 bits of `key` become those of the new R_Key.
     struct Binding {
         uint32_t current_key;
         uint32_t key;
@@ -49,7 +49,7 @@ class Window {
     };
     // On the home worker of the queue pair, `slices.self`.
     Invalidation bind(WindowOwner& owner, const Binding& wanted, const WorkerSlices& slices);
-    // Of a type 2 window, through the queue pair that it is bound to.
+    // Invalidates a type 2 window through the queue pair that the window is bound to.
     Invalidation invalidate(uint32_t key, const WindowOwner& owner, const WorkerSlices& slices);
 
     // The region behind the `size` bytes at `address`, whose address there comes back in

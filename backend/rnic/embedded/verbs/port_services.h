@@ -9,7 +9,7 @@
 
 namespace vrdma::embedded {
 
-// What the verbs of one port act on.
+// The parts of the RNIC that the verbs of one port act on.
 struct PortServices {
     Gate& gate;
     Quota& quota;

@@ -115,7 +115,7 @@ Result<Qp::Rings> Qp::create_rings(const RingPool& rings, rnic::Context::QpInit&
         receive.emplace(std::move(*ring));
         cap.max_recv_wr = geometry.capacity();
     }
-    // As the kernel's rxe: SGEs and inline data share the room for the larger one.
+    // SGEs and inline data share the room for the larger one, as in the kernel's rxe.
     cap.max_inline_data = send_payload(cap);
     cap.max_send_sge = std::min<uint32_t>(cap.max_inline_data / sizeof(Sge), kMaxSge);
     cap.max_send_wr = send_geometry.capacity();

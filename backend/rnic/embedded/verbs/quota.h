@@ -15,7 +15,7 @@ struct Usage : rnic::LiveObjects {
     Counter ring_bytes{0};
 };
 
-// What the guest of one port has, what it may have, and its share of the RNIC's total.
+// Counts what the guest of one port has, against its limits and for the RNIC's total.
 class Quota {
   public:
     static constexpr uint64_t kUnlimited = std::numeric_limits<uint64_t>::max();

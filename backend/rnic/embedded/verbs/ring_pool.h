@@ -9,7 +9,7 @@
 
 namespace vrdma::embedded {
 
-// Where the rings of one guest user context come from, and are counted.
+// Makes and counts the rings of one guest user context.
 class RingPool {
   public:
     RingPool(std::shared_ptr<RingMemory> memory, Quota& quota)
