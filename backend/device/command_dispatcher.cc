@@ -7,7 +7,7 @@
 #include <span>
 #include <type_traits>
 
-#include "device/udata_regions.h"
+#include "device/request_memory.h"
 
 namespace vrdma::device {
 namespace {

@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "device/verbs.h"
+#include "device/verbs/verbs.h"
 #include "rate_limited_log.h"
 #include "vhost/descriptor_chain.h"
 

@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <memory>
 
-#include "device/doorbell_area.h"
 #include "device/event_delivery.h"
-#include "device/verbs.h"
+#include "device/shm/doorbell_area.h"
+#include "device/verbs/verbs.h"
 #include "rnic/rnic.h"
 
 namespace vrdma::device {

@@ -14,7 +14,7 @@
 #include "device/event_delivery.h"
 #include "device/limits.h"
 #include "device/session.h"
-#include "device/vmm_shm.h"
+#include "device/shm/vmm_shm.h"
 #include "rate_limited_log.h"
 #include "rnic/rnic.h"
 #include "vhost/device.h"

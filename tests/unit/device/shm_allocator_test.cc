@@ -3,8 +3,8 @@
 
 #include <set>
 
-#include "device/handle_table.h"
-#include "device/shm_allocator.h"
+#include "device/objects/handle_table.h"
+#include "device/shm/shm_allocator.h"
 
 namespace vrdma::device {
 namespace {

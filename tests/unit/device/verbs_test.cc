@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "device/verbs.h"
+#include "device/verbs/verbs.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

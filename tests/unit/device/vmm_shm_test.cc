@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "device/vmm_shm.h"
+#include "device/shm/vmm_shm.h"
 
 #include <gtest/gtest.h>
 #include <poll.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "device/shm_allocator.h"
+#include "device/shm/shm_allocator.h"
 
 namespace vrdma::device {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The connection manager's user interface.
-#include "device/verbs_internal.h"
+#include "device/verbs/verbs_internal.h"
 
 namespace vrdma::device {
 

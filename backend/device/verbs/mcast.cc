@@ -2,8 +2,8 @@
 // Queue pairs in multicast groups.
 #include <algorithm>
 
-#include "device/verbs.h"
-#include "device/verbs_internal.h"
+#include "device/verbs/verbs.h"
+#include "device/verbs/verbs_internal.h"
 
 namespace vrdma::device {
 namespace {

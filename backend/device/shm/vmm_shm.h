@@ -8,8 +8,8 @@
 #include <mutex>
 #include <string>
 
-#include "device/shm_allocator.h"
-#include "device/shm_mapper.h"
+#include "device/shm/shm_allocator.h"
+#include "device/shm/shm_mapper.h"
 #include "rate_limited_log.h"
 #include "vhost/backend_requests.h"
 

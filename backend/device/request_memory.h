@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <span>
 
-#include "device/objects.h"
+#include "device/verbs/objects.h"
 #include "result.h"
 
 namespace vrdma::device {

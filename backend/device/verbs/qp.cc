@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Completion queues, shared receive queues, queue pairs and address handles.
-#include "device/verbs.h"
-#include "device/verbs_internal.h"
-#include "device/wire.h"
+#include "device/verbs/verbs.h"
+#include "device/verbs/verbs_internal.h"
+#include "device/verbs/wire.h"
 
 namespace vrdma::device {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "device/doorbell_area.h"
+#include "device/shm/doorbell_area.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the guest's kernel needs (VRDMA_F_KERNEL_VERBS).
-#include "device/verbs.h"
-#include "device/verbs_internal.h"
+#include "device/verbs/verbs.h"
+#include "device/verbs/verbs_internal.h"
 
 namespace vrdma::device {
 

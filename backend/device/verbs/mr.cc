@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Protection domains, memory regions and memory windows.
-#include "device/verbs.h"
-#include "device/verbs_internal.h"
+#include "device/verbs/verbs.h"
+#include "device/verbs/verbs_internal.h"
 
 namespace vrdma::device {
 

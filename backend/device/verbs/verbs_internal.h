@@ -2,7 +2,7 @@
 // Templates that the parts of Verbs share.
 #pragma once
 
-#include "device/verbs.h"
+#include "device/verbs/verbs.h"
 
 namespace vrdma::device {
 

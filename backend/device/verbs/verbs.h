@@ -9,10 +9,10 @@
 #include <span>
 #include <string>
 
-#include "device/handle_table.h"
 #include "device/limits.h"
-#include "device/objects.h"
-#include "device/shm_mapper.h"
+#include "device/objects/handle_table.h"
+#include "device/shm/shm_mapper.h"
+#include "device/verbs/objects.h"
 #include "memory/guest_memory.h"
 #include "rate_limited_log.h"
 #include "rnic/rnic.h"

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Device, port and GID table; user contexts and their mappings.
-#include "device/verbs.h"
+#include "device/verbs/verbs.h"
 
 #include <algorithm>
 
-#include "device/verbs_internal.h"
-#include "device/wire.h"
+#include "device/verbs/verbs_internal.h"
+#include "device/verbs/wire.h"
 
 namespace vrdma::device {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "device/udata_regions.h"
+#include "device/request_memory.h"
 
 #include <endian.h>
 #include <vrdma_commands.h>
