@@ -139,23 +139,30 @@ static inline int vrdma_udata_term_valid(const struct vrdma_udata_term *term)
 	       term->scale <= VRDMA_SCALE_MAX_SGE;
 }
 
-/* The verbs whose udata can have pointers, and which flags these can have. */
-static inline __u32 vrdma_udata_pointer_flags(__u16 opcode)
+/* VRDMA_COMMAND_*; none for an opcode that is no command. */
+static inline __u32 vrdma_command_flags(__u16 opcode)
 {
 	switch (opcode) {
-	case VRDMA_CMD_CREATE_CQ:
-	case VRDMA_CMD_CREATE_SRQ:
-	case VRDMA_CMD_CREATE_QP:
-		return VRDMA_UDATA_POINTER_PAGES | VRDMA_UDATA_POINTER_LASTING;
-	case VRDMA_CMD_ALLOC_PD:
-	case VRDMA_CMD_REG_MR:
-	case VRDMA_CMD_MODIFY_SRQ:
-	case VRDMA_CMD_MODIFY_QP:
-	case VRDMA_CMD_CREATE_AH:
-		return VRDMA_UDATA_POINTER_PAGES;
+#define VRDMA_FLAGS(NAME, name, opcode, request, response, feature, flags) \
+	case VRDMA_CMD_##NAME: \
+		return flags;
+	VRDMA_COMMANDS(VRDMA_FLAGS)
+#undef VRDMA_FLAGS
 	default:
 		return 0;
 	}
+}
+
+/* The flags that a user pointer in the udata of a command can have; 0 if it has no pointers. */
+static inline __u32 vrdma_udata_pointer_flags(__u16 opcode)
+{
+	__u32 flags = vrdma_command_flags(opcode);
+
+	if (!(flags & VRDMA_COMMAND_HAS_POINTERS))
+		return 0;
+	if (!(flags & VRDMA_COMMAND_KEEPS_POINTERS))
+		return VRDMA_UDATA_POINTER_PAGES;
+	return VRDMA_UDATA_POINTER_PAGES | VRDMA_UDATA_POINTER_LASTING;
 }
 
 static inline int vrdma_udata_pointer_valid(const struct vrdma_udata_pointer *pointer)

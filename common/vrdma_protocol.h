@@ -10,6 +10,8 @@
 
 #include <linux/types.h>
 
+#include "vrdma_command_table.h"
+
 /* Reserved for an RDMA device by the virtio specification, section 5. */
 #define VRDMA_VIRTIO_ID			42
 #define VRDMA_PROTOCOL_VERSION		1
@@ -26,17 +28,12 @@
 #define VRDMA_VQ_COMPLETION		3
 #define VRDMA_MAX_COMP_VECTORS		64
 
-/* Device feature bits (virtio 1.2, 2.2: bits 0 to 23 belong to the device). */
-#define VRDMA_F_SRQ			0	/* shared receive queues */
-#define VRDMA_F_CQ_DOORBELL		1	/* arming a CQ must ring its doorbell */
-#define VRDMA_F_MW			2	/* memory windows */
-#define VRDMA_F_REREG_MR		3	/* VRDMA_CMD_REREG_MR */
-#define VRDMA_F_RESIZE_CQ		4	/* VRDMA_CMD_RESIZE_CQ */
-#define VRDMA_F_MCAST			5	/* multicast attach and detach */
-#define VRDMA_F_IWARP			6	/* the RNIC speaks iWARP, not RoCE */
-#define VRDMA_F_IW_CM			7	/* connections of an iWARP RNIC */
-#define VRDMA_F_KERNEL_VERBS		8	/* the guest's kernel may use the RNIC */
-#define VRDMA_F_UCMA			9	/* the RDMA connection manager's user interface */
+/* Device feature bits, VRDMA_F_*. */
+enum vrdma_feature {
+#define VRDMA_FEATURE_BIT(name, bit, attribute)	name = bit,
+	VRDMA_FEATURES(VRDMA_FEATURE_BIT)
+#undef VRDMA_FEATURE_BIT
+};
 
 /* Device configuration space. */
 struct vrdma_config {
@@ -74,63 +71,15 @@ struct vrdma_rsp_hdr {
 
 #define VRDMA_NO_HANDLE			0xffffffffU
 
+/* VRDMA_CMD_*; the structures of each are in the table. */
 enum vrdma_opcode {
-	/* device */
-	VRDMA_CMD_QUERY_DEVICE		= 0x0001,
-	VRDMA_CMD_QUERY_PORT		= 0x0002,
-	VRDMA_CMD_ADD_GID		= 0x0003,
-	VRDMA_CMD_DEL_GID		= 0x0004,
-	VRDMA_CMD_MAP_DOORBELLS		= 0x0005,
-	VRDMA_CMD_QUERY_UDATA_POINTER	= 0x0006,
-	/* user contexts and mappings */
-	VRDMA_CMD_ALLOC_UCONTEXT	= 0x0010,
-	VRDMA_CMD_DEALLOC_UCONTEXT	= 0x0011,
-	VRDMA_CMD_MMAP			= 0x0012,
-	VRDMA_CMD_MUNMAP		= 0x0013,
-	/* protection domains */
-	VRDMA_CMD_ALLOC_PD		= 0x0020,
-	VRDMA_CMD_DEALLOC_PD		= 0x0021,
-	/* memory regions and windows */
-	VRDMA_CMD_REG_MR		= 0x0030,
-	VRDMA_CMD_REREG_MR		= 0x0031,
-	VRDMA_CMD_DEREG_MR		= 0x0032,
-	VRDMA_CMD_GET_DMA_MR		= 0x0033,
-	VRDMA_CMD_ALLOC_MR		= 0x0034,
-	VRDMA_CMD_ALLOC_MW		= 0x0038,
-	VRDMA_CMD_DEALLOC_MW		= 0x0039,
-	/* completion queues */
-	VRDMA_CMD_CREATE_CQ		= 0x0040,
-	VRDMA_CMD_RESIZE_CQ		= 0x0041,
-	VRDMA_CMD_DESTROY_CQ		= 0x0042,
-	/* shared receive queues */
-	VRDMA_CMD_CREATE_SRQ		= 0x0050,
-	VRDMA_CMD_MODIFY_SRQ		= 0x0051,
-	VRDMA_CMD_QUERY_SRQ		= 0x0052,
-	VRDMA_CMD_DESTROY_SRQ		= 0x0053,
-	/* queue pairs */
-	VRDMA_CMD_CREATE_QP		= 0x0060,
-	VRDMA_CMD_MODIFY_QP		= 0x0061,
-	VRDMA_CMD_QUERY_QP		= 0x0062,
-	VRDMA_CMD_DESTROY_QP		= 0x0063,
-	/* address handles */
-	VRDMA_CMD_CREATE_AH		= 0x0070,
-	VRDMA_CMD_MODIFY_AH		= 0x0071,
-	VRDMA_CMD_QUERY_AH		= 0x0072,
-	VRDMA_CMD_DESTROY_AH		= 0x0073,
-	/* multicast */
-	VRDMA_CMD_ATTACH_MCAST		= 0x0080,
-	VRDMA_CMD_DETACH_MCAST		= 0x0081,
-	/* connections of an iWARP RNIC */
-	VRDMA_CMD_IW_CONNECT		= 0x0090,
-	VRDMA_CMD_IW_LISTEN		= 0x0091,
-	VRDMA_CMD_IW_ACCEPT		= 0x0092,
-	VRDMA_CMD_IW_REJECT		= 0x0093,
-	VRDMA_CMD_IW_CLOSE		= 0x0094,
-	VRDMA_CMD_IW_GET_EVENT		= 0x0095,
-	/* the RDMA connection manager's user interface */
-	VRDMA_CMD_UCMA_OPEN		= 0x00a0,
-	VRDMA_CMD_UCMA_CLOSE		= 0x00a1,
-	VRDMA_CMD_UCMA_COMMAND		= 0x00a2,
+#define VRDMA_OPCODE(NAME, name, opcode, request, response, feature, flags) \
+	VRDMA_CMD_##NAME = opcode,
+	VRDMA_COMMANDS(VRDMA_OPCODE)
+#undef VRDMA_OPCODE
+#define VRDMA_OPCODE(NAME, opcode)	VRDMA_CMD_##NAME = opcode,
+	VRDMA_RESERVED_COMMANDS(VRDMA_OPCODE)
+#undef VRDMA_OPCODE
 };
 
 /* A buffer of the event queue, filled by the device. */

@@ -7,6 +7,7 @@
 #include <span>
 #include <type_traits>
 
+#include "device/features.h"
 #include "device/request_memory.h"
 
 namespace vrdma::device {
@@ -16,139 +17,79 @@ namespace {
 constexpr size_t kMaxRequest = 512;
 constexpr size_t kMaxResponse = 512;
 
+// One row of the table of commands (common/vrdma_command_table.h).
 struct Command {
     uint16_t opcode;
     const char* name;
     uint32_t request_size;
     uint32_t response_size;
-    // Checks the request by itself and calls the verb.
-    Result<void> (*handle)(Verbs& verbs, Call& call, const std::byte* request, std::byte* response);
+    uint32_t feature;  // VRDMA_F_* or VRDMA_NO_FEATURE
+    // `run_count` of a request with VRDMA_COMMAND_HAS_RUNS; 0 for others.
+    uint32_t (*run_count)(const std::byte* request);
+    // Checks the request by itself and the feature, then calls the verb.
+    Result<void> (*handle)(const Command& command, Verbs& verbs, Call& call,
+                           const std::byte* request, std::byte* response);
 };
 
+template <typename Request>
+constexpr bool kHasRunCount = requires(Request request) {
+    request.run_count;
+};
+
+template <typename Request>
+uint32_t run_count(const std::byte* request) {
+    if constexpr (kHasRunCount<Request>) {
+        Request typed;
+        std::memcpy(&typed, request, sizeof(typed));
+        return le32toh(typed.run_count);
+    } else {
+        return 0;
+    }
+}
+
 template <auto Method, auto Valid, typename Request, typename Response>
-Result<void> handle(Verbs& verbs, Call& call, const std::byte* request, std::byte* response) {
+Result<void> handle(const Command& command, Verbs& verbs, Call& call, const std::byte* request,
+                    std::byte* response) {
     Request typed_request;
     Response typed_response{};
     std::memcpy(&typed_request, request, sizeof(Request));
     if (!Valid(&typed_request)) {
         return fail(EINVAL);
     }
+    if ((feature_mask(command.feature) & ~verbs.features()) != 0) {
+        return fail(EOPNOTSUPP);
+    }
     auto result = (verbs.*Method)(call, typed_request, typed_response);
     std::memcpy(response, &typed_response, sizeof(Response));
     return result;
 }
 
-template <auto Method, auto Valid, typename Request, typename Response>
-constexpr Command command(uint16_t opcode, const char* name,
-                          Result<void> (Verbs::*)(Call&, const Request&, Response&)) {
+template <auto Method, auto Valid, typename Request, typename Response, uint32_t Flags>
+constexpr Command command(uint16_t opcode, const char* name, uint32_t feature) {
     static_assert(sizeof(Request) <= kMaxRequest && sizeof(Response) <= kMaxResponse);
     static_assert(std::is_trivially_copyable_v<Request> && std::is_trivially_copyable_v<Response>);
-    return {opcode, name, sizeof(Request), sizeof(Response),
-            &handle<Method, Valid, Request, Response>};
+    static_assert(kHasRunCount<Request> == ((Flags & VRDMA_COMMAND_HAS_RUNS) != 0));
+    return {.opcode = opcode,
+            .name = name,
+            .request_size = sizeof(Request),
+            .response_size = sizeof(Response),
+            .feature = feature,
+            .run_count = &run_count<Request>,
+            .handle = &handle<Method, Valid, Request, Response>};
 }
 
-// NOLINTBEGIN(bugprone-macro-parentheses): a member's name takes none
-#define VRDMA_COMMAND(opcode, method, valid) \
-    command<&Verbs::method, &valid>(VRDMA_CMD_##opcode, #opcode, &Verbs::method)
+// NOLINTBEGIN(bugprone-macro-parentheses): names take none
+#define VRDMA_COMMAND(NAME, name, opcode, request, response, feature, flags)                   \
+    command<&Verbs::name, &request##_valid, request, response, flags>(VRDMA_CMD_##NAME, #NAME, \
+                                                                      feature),
 // NOLINTEND(bugprone-macro-parentheses)
-
-// Sorted by opcode.
-constexpr Command kCommands[] = {
-    VRDMA_COMMAND(QUERY_DEVICE, query_device, vrdma_cmd_empty_valid),
-    VRDMA_COMMAND(QUERY_PORT, query_port, vrdma_cmd_query_port_valid),
-    VRDMA_COMMAND(ADD_GID, add_gid, vrdma_cmd_gid_valid),
-    VRDMA_COMMAND(DEL_GID, del_gid, vrdma_cmd_gid_valid),
-    VRDMA_COMMAND(MAP_DOORBELLS, map_doorbells, vrdma_cmd_empty_valid),
-    VRDMA_COMMAND(QUERY_UDATA_POINTER, query_udata_pointer, vrdma_cmd_query_udata_pointer_valid),
-    VRDMA_COMMAND(ALLOC_UCONTEXT, alloc_ucontext, vrdma_cmd_empty_valid),
-    VRDMA_COMMAND(DEALLOC_UCONTEXT, dealloc_ucontext, vrdma_cmd_handle_valid),
-    VRDMA_COMMAND(MMAP, mmap, vrdma_cmd_mmap_valid),
-    VRDMA_COMMAND(MUNMAP, munmap, vrdma_cmd_munmap_valid),
-    VRDMA_COMMAND(ALLOC_PD, alloc_pd, vrdma_cmd_empty_valid),
-    VRDMA_COMMAND(DEALLOC_PD, dealloc_pd, vrdma_cmd_handle_valid),
-    VRDMA_COMMAND(REG_MR, reg_mr, vrdma_cmd_reg_mr_valid),
-    VRDMA_COMMAND(REREG_MR, rereg_mr, vrdma_cmd_rereg_mr_valid),
-    VRDMA_COMMAND(DEREG_MR, dereg_mr, vrdma_cmd_handle_valid),
-    VRDMA_COMMAND(GET_DMA_MR, get_dma_mr, vrdma_cmd_get_dma_mr_valid),
-    VRDMA_COMMAND(ALLOC_MR, alloc_mr, vrdma_cmd_alloc_mr_valid),
-    VRDMA_COMMAND(ALLOC_MW, alloc_mw, vrdma_cmd_alloc_mw_valid),
-    VRDMA_COMMAND(DEALLOC_MW, dealloc_mw, vrdma_cmd_handle_valid),
-    VRDMA_COMMAND(CREATE_CQ, create_cq, vrdma_cmd_create_cq_valid),
-    VRDMA_COMMAND(RESIZE_CQ, resize_cq, vrdma_cmd_resize_cq_valid),
-    VRDMA_COMMAND(DESTROY_CQ, destroy_cq, vrdma_cmd_handle_valid),
-    VRDMA_COMMAND(CREATE_SRQ, create_srq, vrdma_cmd_create_srq_valid),
-    VRDMA_COMMAND(MODIFY_SRQ, modify_srq, vrdma_cmd_modify_srq_valid),
-    VRDMA_COMMAND(QUERY_SRQ, query_srq, vrdma_cmd_handle_valid),
-    VRDMA_COMMAND(DESTROY_SRQ, destroy_srq, vrdma_cmd_handle_valid),
-    VRDMA_COMMAND(CREATE_QP, create_qp, vrdma_cmd_create_qp_valid),
-    VRDMA_COMMAND(MODIFY_QP, modify_qp, vrdma_cmd_modify_qp_valid),
-    VRDMA_COMMAND(QUERY_QP, query_qp, vrdma_cmd_query_qp_valid),
-    VRDMA_COMMAND(DESTROY_QP, destroy_qp, vrdma_cmd_handle_valid),
-    VRDMA_COMMAND(CREATE_AH, create_ah, vrdma_cmd_create_ah_valid),
-    VRDMA_COMMAND(QUERY_AH, query_ah, vrdma_cmd_handle_valid),
-    VRDMA_COMMAND(DESTROY_AH, destroy_ah, vrdma_cmd_handle_valid),
-    VRDMA_COMMAND(ATTACH_MCAST, attach_mcast, vrdma_cmd_mcast_valid),
-    VRDMA_COMMAND(DETACH_MCAST, detach_mcast, vrdma_cmd_mcast_valid),
-    VRDMA_COMMAND(IW_CONNECT, iw_connect, vrdma_cmd_iw_connect_valid),
-    VRDMA_COMMAND(IW_LISTEN, iw_listen, vrdma_cmd_iw_listen_valid),
-    VRDMA_COMMAND(IW_ACCEPT, iw_accept, vrdma_cmd_iw_accept_valid),
-    VRDMA_COMMAND(IW_REJECT, iw_reject, vrdma_cmd_iw_reject_valid),
-    VRDMA_COMMAND(IW_CLOSE, iw_close, vrdma_cmd_handle_valid),
-    VRDMA_COMMAND(IW_GET_EVENT, iw_get_event, vrdma_cmd_empty_valid),
-    VRDMA_COMMAND(UCMA_OPEN, ucma_open, vrdma_cmd_ucma_open_valid),
-    VRDMA_COMMAND(UCMA_CLOSE, ucma_close, vrdma_cmd_handle_valid),
-    VRDMA_COMMAND(UCMA_COMMAND, ucma_command, vrdma_cmd_ucma_command_valid),
-};
-
+constexpr Command kCommands[] = {VRDMA_COMMANDS(VRDMA_COMMAND)};
 #undef VRDMA_COMMAND
+static_assert(std::ranges::is_sorted(kCommands, {}, &Command::opcode));
 
 const Command* find_command(uint16_t opcode) {
     const auto* found = std::ranges::lower_bound(kCommands, opcode, {}, &Command::opcode);
     return found != std::end(kCommands) && found->opcode == opcode ? found : nullptr;
-}
-
-// Those verbs that give something back.
-bool releases(uint16_t opcode) {
-    switch (opcode) {
-        case VRDMA_CMD_DEL_GID:
-        case VRDMA_CMD_DEALLOC_UCONTEXT:
-        case VRDMA_CMD_MUNMAP:
-        case VRDMA_CMD_DEALLOC_PD:
-        case VRDMA_CMD_DEREG_MR:
-        case VRDMA_CMD_DEALLOC_MW:
-        case VRDMA_CMD_DESTROY_CQ:
-        case VRDMA_CMD_DESTROY_SRQ:
-        case VRDMA_CMD_DESTROY_QP:
-        case VRDMA_CMD_DESTROY_AH:
-        case VRDMA_CMD_DETACH_MCAST:
-        case VRDMA_CMD_IW_CLOSE:
-        case VRDMA_CMD_UCMA_CLOSE:
-            return true;
-        default:
-            return false;
-    }
-}
-
-template <typename Request>
-uint32_t run_count_of(std::span<const std::byte> bytes) {
-    Request request;
-    std::memcpy(&request, bytes.data(), sizeof(request));
-    return le32toh(request.run_count);
-}
-
-// The runs of the memory region itself, where the request is to register one, or of its
-// description.
-uint32_t run_count(uint16_t opcode, std::span<const std::byte> request) {
-    switch (opcode) {
-        case VRDMA_CMD_REG_MR:
-            return run_count_of<vrdma_cmd_reg_mr>(request);
-        case VRDMA_CMD_ALLOC_MR:
-            return run_count_of<vrdma_cmd_alloc_mr>(request);
-        case VRDMA_CMD_REREG_MR:
-            return run_count_of<vrdma_cmd_rereg_mr>(request);
-        default:
-            return 0;
-    }
 }
 
 template <typename T>
@@ -181,8 +122,9 @@ Result<void> CommandDispatcher::read_runs(const vhost::DescriptorChain& chain, s
 // What follows udata: the regions behind its pointers, their runs, and those of a memory
 // region.
 Result<void> CommandDispatcher::read_memory(const vhost::DescriptorChain& chain, size_t offset,
-                                            std::span<const std::byte> request, const Verbs& verbs,
-                                            Call& call, std::vector<rnic::UdataRegion>& regions) {
+                                            std::span<const std::byte> request, uint64_t call_runs,
+                                            const Verbs& verbs, Call& call,
+                                            std::vector<rnic::UdataRegion>& regions) {
     vrdma_cmd_hdr header;
     std::memcpy(&header, request.data(), sizeof(header));
     const uint16_t opcode = le16toh(header.opcode);
@@ -196,7 +138,7 @@ Result<void> CommandDispatcher::read_memory(const vhost::DescriptorChain& chain,
     if (auto read = chain.read(offset, list); !read) {
         return read;
     }
-    uint64_t count = run_count(opcode, request);
+    uint64_t count = call_runs;
     for (size_t i = 0; i < region_count; ++i) {
         count += le32toh(described[i].run_count);
     }
@@ -250,7 +192,9 @@ CommandDispatcher::Outcome CommandDispatcher::execute_without_rnic(vhost::Descri
     if (!chain.read(0, bytes_of(header))) {
         return {};
     }
-    return refuse(chain, releases(le16toh(header.opcode)) ? 0 : ENODEV);
+    return refuse(chain, (vrdma_command_flags(le16toh(header.opcode)) & VRDMA_COMMAND_RELEASES) != 0
+                             ? 0
+                             : ENODEV);
 }
 
 CommandDispatcher::Outcome CommandDispatcher::execute(vhost::DescriptorChain& chain, Verbs& verbs) {
@@ -293,11 +237,13 @@ CommandDispatcher::Outcome CommandDispatcher::execute(vhost::DescriptorChain& ch
     }
     Call call{.uctx = le32toh(header.uctx), .udata = {.in = udata_in_, .out = udata_out_}};
     std::vector<rnic::UdataRegion> regions;
-    if (auto read = read_memory(chain, fixed, request, verbs, call, regions); !read) {
+    if (auto read = read_memory(chain, fixed, request, command->run_count(request.data()), verbs,
+                                call, regions);
+        !read) {
         return reject(to_int(read.error()));
     }
 
-    auto result = command->handle(verbs, call, request.data(), response.data());
+    auto result = command->handle(*command, verbs, call, request.data(), response.data());
     if (!result) {
         if (call.cancelled) {
             return {.written = 0, .cancelled = true};

@@ -37,7 +37,8 @@ class CommandDispatcher {
   private:
     Result<void> read_runs(const vhost::DescriptorChain& chain, size_t offset, uint64_t count);
     Result<void> read_memory(const vhost::DescriptorChain& chain, size_t offset,
-                             std::span<const std::byte> request, const Verbs& verbs, Call& call,
+                             std::span<const std::byte> request, uint64_t call_runs,
+                             const Verbs& verbs, Call& call,
                              std::vector<rnic::UdataRegion>& regions);
 
     const std::string guest_;

@@ -9,6 +9,8 @@
 #include <random>
 #include <system_error>
 
+#include "device/features.h"
+
 namespace vrdma::device {
 namespace {
 
@@ -79,38 +81,7 @@ void VirtualDevice::publish_counts() {
 }
 
 uint64_t VirtualDevice::features() const {
-    uint64_t features = 0;
-    if (attributes_.has_srq) {
-        features |= uint64_t{1} << VRDMA_F_SRQ;
-    }
-    if (attributes_.has_mw) {
-        features |= uint64_t{1} << VRDMA_F_MW;
-    }
-    if (attributes_.has_rereg_mr) {
-        features |= uint64_t{1} << VRDMA_F_REREG_MR;
-    }
-    if (attributes_.has_resize_cq) {
-        features |= uint64_t{1} << VRDMA_F_RESIZE_CQ;
-    }
-    if (attributes_.has_mcast) {
-        features |= uint64_t{1} << VRDMA_F_MCAST;
-    }
-    if (attributes_.cq_doorbell) {
-        features |= uint64_t{1} << VRDMA_F_CQ_DOORBELL;
-    }
-    if (attributes_.iwarp) {
-        features |= uint64_t{1} << VRDMA_F_IWARP;
-    }
-    if (attributes_.iw_cm) {
-        features |= uint64_t{1} << VRDMA_F_IW_CM;
-    }
-    if (attributes_.kernel_verbs) {
-        features |= uint64_t{1} << VRDMA_F_KERNEL_VERBS;
-    }
-    if (attributes_.ucma) {
-        features |= uint64_t{1} << VRDMA_F_UCMA;
-    }
-    return features;
+    return features_of(attributes_);
 }
 
 uint16_t VirtualDevice::queue_count() const {

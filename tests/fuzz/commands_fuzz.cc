@@ -71,42 +71,10 @@ struct Shape {
     uint32_t response;
 };
 constexpr std::array kShapes = {
-    Shape{VRDMA_CMD_QUERY_DEVICE, sizeof(vrdma_cmd_empty), sizeof(vrdma_rsp_query_device)},
-    Shape{VRDMA_CMD_QUERY_PORT, sizeof(vrdma_cmd_query_port), sizeof(vrdma_rsp_query_port)},
-    Shape{VRDMA_CMD_ADD_GID, sizeof(vrdma_cmd_gid), sizeof(vrdma_rsp_empty)},
-    Shape{VRDMA_CMD_DEL_GID, sizeof(vrdma_cmd_gid), sizeof(vrdma_rsp_empty)},
-    Shape{VRDMA_CMD_MAP_DOORBELLS, sizeof(vrdma_cmd_empty), sizeof(vrdma_rsp_map_doorbells)},
-    Shape{VRDMA_CMD_QUERY_UDATA_POINTER, sizeof(vrdma_cmd_query_udata_pointer),
-          sizeof(vrdma_rsp_query_udata_pointer)},
-    Shape{VRDMA_CMD_ALLOC_UCONTEXT, sizeof(vrdma_cmd_empty), sizeof(vrdma_rsp_handle)},
-    Shape{VRDMA_CMD_DEALLOC_UCONTEXT, sizeof(vrdma_cmd_handle), sizeof(vrdma_rsp_empty)},
-    Shape{VRDMA_CMD_MMAP, sizeof(vrdma_cmd_mmap), sizeof(vrdma_rsp_mmap)},
-    Shape{VRDMA_CMD_MUNMAP, sizeof(vrdma_cmd_munmap), sizeof(vrdma_rsp_empty)},
-    Shape{VRDMA_CMD_ALLOC_PD, sizeof(vrdma_cmd_empty), sizeof(vrdma_rsp_handle)},
-    Shape{VRDMA_CMD_DEALLOC_PD, sizeof(vrdma_cmd_handle), sizeof(vrdma_rsp_empty)},
-    Shape{VRDMA_CMD_REG_MR, sizeof(vrdma_cmd_reg_mr), sizeof(vrdma_rsp_reg_mr)},
-    Shape{VRDMA_CMD_DEREG_MR, sizeof(vrdma_cmd_handle), sizeof(vrdma_rsp_empty)},
-    Shape{VRDMA_CMD_REREG_MR, sizeof(vrdma_cmd_rereg_mr), sizeof(vrdma_rsp_reg_mr)},
-    Shape{VRDMA_CMD_GET_DMA_MR, sizeof(vrdma_cmd_get_dma_mr), sizeof(vrdma_rsp_reg_mr)},
-    Shape{VRDMA_CMD_ALLOC_MR, sizeof(vrdma_cmd_alloc_mr), sizeof(vrdma_rsp_reg_mr)},
-    Shape{VRDMA_CMD_ALLOC_MW, sizeof(vrdma_cmd_alloc_mw), sizeof(vrdma_rsp_alloc_mw)},
-    Shape{VRDMA_CMD_DEALLOC_MW, sizeof(vrdma_cmd_handle), sizeof(vrdma_rsp_empty)},
-    Shape{VRDMA_CMD_RESIZE_CQ, sizeof(vrdma_cmd_resize_cq), sizeof(vrdma_rsp_resize_cq)},
-    Shape{VRDMA_CMD_ATTACH_MCAST, sizeof(vrdma_cmd_mcast), sizeof(vrdma_rsp_empty)},
-    Shape{VRDMA_CMD_DETACH_MCAST, sizeof(vrdma_cmd_mcast), sizeof(vrdma_rsp_empty)},
-    Shape{VRDMA_CMD_CREATE_CQ, sizeof(vrdma_cmd_create_cq), sizeof(vrdma_rsp_create_cq)},
-    Shape{VRDMA_CMD_DESTROY_CQ, sizeof(vrdma_cmd_handle), sizeof(vrdma_rsp_empty)},
-    Shape{VRDMA_CMD_CREATE_SRQ, sizeof(vrdma_cmd_create_srq), sizeof(vrdma_rsp_create_srq)},
-    Shape{VRDMA_CMD_MODIFY_SRQ, sizeof(vrdma_cmd_modify_srq), sizeof(vrdma_rsp_empty)},
-    Shape{VRDMA_CMD_QUERY_SRQ, sizeof(vrdma_cmd_handle), sizeof(vrdma_rsp_query_srq)},
-    Shape{VRDMA_CMD_DESTROY_SRQ, sizeof(vrdma_cmd_handle), sizeof(vrdma_rsp_empty)},
-    Shape{VRDMA_CMD_CREATE_QP, sizeof(vrdma_cmd_create_qp), sizeof(vrdma_rsp_create_qp)},
-    Shape{VRDMA_CMD_MODIFY_QP, sizeof(vrdma_cmd_modify_qp), sizeof(vrdma_rsp_empty)},
-    Shape{VRDMA_CMD_QUERY_QP, sizeof(vrdma_cmd_query_qp), sizeof(vrdma_rsp_query_qp)},
-    Shape{VRDMA_CMD_DESTROY_QP, sizeof(vrdma_cmd_handle), sizeof(vrdma_rsp_empty)},
-    Shape{VRDMA_CMD_CREATE_AH, sizeof(vrdma_cmd_create_ah), sizeof(vrdma_rsp_handle)},
-    Shape{VRDMA_CMD_QUERY_AH, sizeof(vrdma_cmd_handle), sizeof(vrdma_rsp_query_ah)},
-    Shape{VRDMA_CMD_DESTROY_AH, sizeof(vrdma_cmd_handle), sizeof(vrdma_rsp_empty)},
+#define VRDMA_SHAPE(NAME, name, opcode, request, response, feature, flags) \
+    Shape{VRDMA_CMD_##NAME, sizeof(request), sizeof(response)},
+    VRDMA_COMMANDS(VRDMA_SHAPE)
+#undef VRDMA_SHAPE
 };
 
 // What a request may name: a context, objects of it, and quantities around every limit.
@@ -311,7 +279,9 @@ void fuzz_commands(const uint8_t* data, size_t size) {
         limits.registered_bytes = 0x20000;
         limits.total_mr_runs = 10;
         rnic::DeviceAttributes attributes = FakeRnic().attributes();
-        attributes.has_srq = input.ConsumeBool();
+#define VRDMA_MAYBE(name, bit, attribute) attributes.attribute = input.ConsumeBool();
+        VRDMA_FEATURES(VRDMA_MAYBE)
+#undef VRDMA_MAYBE
         const auto guest_memory = memory.as_guest_memory();
         const auto pointers = make_pointers();
         Verbs verbs(

@@ -27,7 +27,7 @@ Result<void> Verbs::get_dma_mr(Call& call, const vrdma_cmd_get_dma_mr& request,
 Result<void> Verbs::alloc_mr(Call& call, const vrdma_cmd_alloc_mr& request,
                              vrdma_rsp_reg_mr& response) {
     const uint32_t max_pages = le32toh(request.max_pages);
-    if (!options_.attributes.kernel_verbs || options_.attributes.max_fast_reg_pages == 0) {
+    if (options_.attributes.max_fast_reg_pages == 0) {
         return fail(EOPNOTSUPP);
     }
     if (max_pages > options_.attributes.max_fast_reg_pages) {

@@ -17,9 +17,6 @@ rnic::Gid group_of(const vrdma_cmd_mcast& request) {
 }  // namespace
 
 Result<void> Verbs::attach_mcast(Call& call, const vrdma_cmd_mcast& request, vrdma_rsp_empty&) {
-    if (!options_.attributes.has_mcast) {
-        return fail(EOPNOTSUPP);
-    }
     auto qp = owned(qps_, call, le32toh(request.qp));
     if (!qp) {
         return fail(qp.error());

@@ -161,9 +161,6 @@ Result<void> Verbs::dereg_mr(Call& call, const vrdma_cmd_handle& request, vrdma_
 
 Result<void> Verbs::rereg_mr(Call& call, const vrdma_cmd_rereg_mr& request,
                              vrdma_rsp_reg_mr& response) {
-    if (!options_.attributes.has_rereg_mr) {
-        return fail(EOPNOTSUPP);
-    }
     auto found = owned(mrs_, call, le32toh(request.handle));
     if (!found) {
         return fail(found.error());
@@ -221,9 +218,6 @@ Result<void> Verbs::rereg_mr(Call& call, const vrdma_cmd_rereg_mr& request,
 
 Result<void> Verbs::alloc_mw(Call& call, const vrdma_cmd_alloc_mw& request,
                              vrdma_rsp_alloc_mw& response) {
-    if (!options_.attributes.has_mw) {
-        return fail(EOPNOTSUPP);
-    }
     auto place = place_in_pd(call, request.pd, mws_, "memory windows");
     if (!place) {
         return fail(place.error());

@@ -40,9 +40,6 @@ Result<void> Verbs::create_cq(Call& call, const vrdma_cmd_create_cq& request,
 
 Result<void> Verbs::resize_cq(Call& call, const vrdma_cmd_resize_cq& request,
                               vrdma_rsp_resize_cq& response) {
-    if (!options_.attributes.has_resize_cq) {
-        return fail(EOPNOTSUPP);
-    }
     auto cq = owned(cqs_, call, le32toh(request.handle));
     if (!cq) {
         return fail(cq.error());
@@ -70,9 +67,6 @@ Result<void> Verbs::destroy_cq(Call& call, const vrdma_cmd_handle& request, vrdm
 
 Result<void> Verbs::create_srq(Call& call, const vrdma_cmd_create_srq& request,
                                vrdma_rsp_create_srq& response) {
-    if (!options_.attributes.has_srq) {
-        return fail(EOPNOTSUPP);
-    }
     auto place = place_in_pd(call, request.pd, srqs_, "shared receive queues");
     if (!place) {
         return fail(place.error());

@@ -6,9 +6,6 @@ namespace vrdma::device {
 
 Result<void> Verbs::ucma_open(Call&, const vrdma_cmd_ucma_open& request,
                               vrdma_rsp_handle& response) {
-    if (!options_.attributes.ucma) {
-        return fail(EOPNOTSUPP);
-    }
     auto handle = reserve(ucma_files_, "connection_files");
     if (!handle) {
         return fail(handle.error());
@@ -27,7 +24,7 @@ Result<void> Verbs::ucma_open(Call&, const vrdma_cmd_ucma_open& request,
 Result<void> Verbs::ucma_close(Call&, const vrdma_cmd_handle& request, vrdma_rsp_empty&) {
     const uint32_t handle = le32toh(request.handle);
     if (ucma_files_.find(handle) == nullptr) {
-        return fail(options_.attributes.ucma ? EINVAL : EOPNOTSUPP);
+        return fail(EINVAL);
     }
     ucma_files_.erase(handle);
     return {};
@@ -37,7 +34,7 @@ Result<void> Verbs::ucma_command(Call& call, const vrdma_cmd_ucma_command& reque
                                  vrdma_rsp_ucma_command& response) {
     UcmaFileObject* object = ucma_files_.find(le32toh(request.file));
     if (object == nullptr) {
-        return fail(options_.attributes.ucma ? EINVAL : EOPNOTSUPP);
+        return fail(EINVAL);
     }
     rnic::UcmaFile* other = nullptr;
     if (le32toh(request.other_file) != VRDMA_NO_HANDLE) {

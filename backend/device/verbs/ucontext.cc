@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "device/features.h"
 #include "device/verbs/verbs_internal.h"
 #include "device/verbs/wire.h"
 
@@ -18,6 +19,7 @@ Verbs::Verbs(Options options, rnic::Port& port, ShmMapper& shm, DoorbellMemory d
              std::function<std::shared_ptr<const memory::GuestMemory>()> memory,
              std::shared_ptr<spdlog::logger> logger)
     : options_(std::move(options)),
+      features_(features_of(options_.attributes)),
       port_(port),
       shm_(shm),
       doorbells_(doorbells),

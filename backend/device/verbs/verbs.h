@@ -79,6 +79,9 @@ class Verbs {
 
     std::span<const vrdma_udata_pointer> udata_pointers() const { return options_.udata_pointers; }
 
+    // What the device offers, VRDMA_F_* as a mask.
+    uint64_t features() const { return features_; }
+
     // The host memory behind the runs, which must sum up to `length`.  EINVAL or EFAULT.
     Result<std::vector<memory::PinnedRange>> pin(std::span<const vrdma_run> runs,
                                                  uint64_t length) const;
@@ -191,6 +194,7 @@ class Verbs {
     void release_context(uint32_t handle);
 
     const Options options_;
+    const uint64_t features_;
     rnic::Port& port_;
     ShmMapper& shm_;
     const DoorbellMemory doorbells_;

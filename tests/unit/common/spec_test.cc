@@ -61,13 +61,46 @@ std::map<std::string, std::string> structures(const std::string& text) {
 }
 
 TEST(SpecTest, OpcodesAgree) {
-    EXPECT_EQ(numbers(headers(), "VRDMA_CMD_(\\w+)\\s*= (0x[0-9a-f]+)", 1, 2),
-              numbers(document(), "^\\| (0x[0-9a-f]+) \\| (\\w+) \\|", 2, 1));
+    const std::map<std::string, unsigned long> table = {
+#define VRDMA_ROW(NAME, name, opcode, request, response, feature, flags) {#NAME, opcode},
+        VRDMA_COMMANDS(VRDMA_ROW)
+#undef VRDMA_ROW
+#define VRDMA_ROW(NAME, opcode) {#NAME, opcode},
+            VRDMA_RESERVED_COMMANDS(VRDMA_ROW)
+#undef VRDMA_ROW
+    };
+    EXPECT_EQ(table, numbers(document(), "^\\| (0x[0-9a-f]+) \\| (\\w+) \\|", 2, 1));
+}
+
+// The structures of each command and the feature that it needs.
+TEST(SpecTest, CommandsAgree) {
+    std::string table;
+#define VRDMA_ROW(NAME, name, opcode, request, response, feature, flags) \
+    table.append("\n" #NAME " " #request " " #response " ")              \
+        .append(uint32_t{feature} == VRDMA_NO_FEATURE ? "" : #feature);
+    VRDMA_COMMANDS(VRDMA_ROW)
+#undef VRDMA_ROW
+    std::string written;
+    const std::regex row(
+        "^\\| 0x[0-9a-f]+ \\| (\\w+) \\| (vrdma_\\w+) \\| (vrdma_\\w+) \\| (\\w*) ?\\|$",
+        std::regex::ECMAScript | std::regex::multiline);
+    for (auto it = std::sregex_iterator(document().begin(), document().end(), row);
+         it != std::sregex_iterator(); ++it) {
+        const std::smatch& match = *it;
+        for (size_t column = 1; column <= 4; ++column) {
+            written.append(column == 1 ? "\n" : " ").append(match[column].str());
+        }
+    }
+    EXPECT_EQ(table, written);
 }
 
 TEST(SpecTest, FeatureBitsAgree) {
-    EXPECT_EQ(numbers(headers(), "#define (VRDMA_F_\\w+)\\s+([0-9]+)", 1, 2),
-              numbers(document(), "^\\| ([0-9]+) \\| (VRDMA_F_\\w+) \\|", 2, 1));
+    const std::map<std::string, unsigned long> table = {
+#define VRDMA_ROW(name, bit, attribute) {#name, bit},
+        VRDMA_FEATURES(VRDMA_ROW)
+#undef VRDMA_ROW
+    };
+    EXPECT_EQ(table, numbers(document(), "^\\| ([0-9]+) \\| (VRDMA_F_\\w+) \\|", 2, 1));
 }
 
 TEST(SpecTest, EventTypesAgree) {

@@ -68,11 +68,10 @@ class PortWithConnections final : public FakePort {
 class ConnectionCommandsTest : public CommandTest {
   protected:
     ConnectionCommandsTest() {
+        attributes_.iw_cm = true;
         verbs_ = std::make_unique<Verbs>(
-            Verbs::Options{.guest = "guest",
-                           .limits = {},
-                           .attributes = FakeRnic().attributes(),
-                           .udata_pointers = {}},
+            Verbs::Options{
+                .guest = "guest", .limits = {}, .attributes = attributes_, .udata_pointers = {}},
             iwarp_, shm_, DoorbellMemory{.fd = 3, .length = VRDMA_SHM_PAGE_SIZE},
             [this] { return memory_.as_guest_memory(); }, logger_);
         context_ = uctx();
