@@ -8,7 +8,7 @@
 #include <type_traits>
 
 #include "device/features.h"
-#include "device/request_memory.h"
+#include "device/request/request_memory.h"
 
 namespace vrdma::device {
 namespace {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "device/request/wire.h"
 #include "device/verbs/verbs_internal.h"
-#include "device/verbs/wire.h"
 #include "rnic/iw_cm.h"
 
 namespace vrdma::device {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Completion queues, shared receive queues, queue pairs and address handles.
+#include "device/request/wire.h"
 #include "device/verbs/verbs.h"
 #include "device/verbs/verbs_internal.h"
-#include "device/verbs/wire.h"
 
 namespace vrdma::device {
 

@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "device/features.h"
+#include "device/request/wire.h"
 #include "device/verbs/verbs_internal.h"
-#include "device/verbs/wire.h"
 
 namespace vrdma::device {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "device/request_memory.h"
+#include "device/request/request_memory.h"
 
 #include <endian.h>
 #include <vrdma_commands.h>

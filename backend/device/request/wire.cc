@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "device/verbs/wire.h"
+#include "device/request/wire.h"
 
 #include <endian.h>
 
