@@ -8,7 +8,6 @@
 #include <type_traits>
 
 #include "device/features.h"
-#include "device/request/request_memory.h"
 
 namespace vrdma::device {
 namespace {
@@ -47,7 +46,7 @@ uint32_t run_count(const std::byte* request) {
     }
 }
 
-template <auto Method, auto Valid, typename Request, typename Response>
+template <auto Verb, auto Valid, typename Request, typename Response>
 Result<void> handle(const Command& command, Verbs& verbs, Call& call, const std::byte* request,
                     std::byte* response) {
     Request typed_request;
@@ -56,15 +55,15 @@ Result<void> handle(const Command& command, Verbs& verbs, Call& call, const std:
     if (!Valid(&typed_request)) {
         return fail(EINVAL);
     }
-    if ((feature_mask(command.feature) & ~verbs.features()) != 0) {
+    if ((feature_mask(command.feature) & ~features_of(verbs.attributes())) != 0) {
         return fail(EOPNOTSUPP);
     }
-    auto result = (verbs.*Method)(call, typed_request, typed_response);
+    auto result = Verb(verbs, call, typed_request, typed_response);
     std::memcpy(response, &typed_response, sizeof(Response));
     return result;
 }
 
-template <auto Method, auto Valid, typename Request, typename Response, uint32_t Flags>
+template <auto Verb, auto Valid, typename Request, typename Response, uint32_t Flags>
 constexpr Command command(uint16_t opcode, const char* name, uint32_t feature) {
     static_assert(sizeof(Request) <= kMaxRequest && sizeof(Response) <= kMaxResponse);
     static_assert(std::is_trivially_copyable_v<Request> && std::is_trivially_copyable_v<Response>);
@@ -75,13 +74,13 @@ constexpr Command command(uint16_t opcode, const char* name, uint32_t feature) {
             .response_size = sizeof(Response),
             .feature = feature,
             .run_count = &run_count<Request>,
-            .handle = &handle<Method, Valid, Request, Response>};
+            .handle = &handle<Verb, Valid, Request, Response>};
 }
 
 // NOLINTBEGIN(bugprone-macro-parentheses): names take none
-#define VRDMA_COMMAND(NAME, name, opcode, request, response, feature, flags)                   \
-    command<&Verbs::name, &request##_valid, request, response, flags>(VRDMA_CMD_##NAME, #NAME, \
-                                                                      feature),
+#define VRDMA_COMMAND(NAME, name, opcode, request, response, feature, flags)                  \
+    command<&verb::name, &request##_valid, request, response, flags>(VRDMA_CMD_##NAME, #NAME, \
+                                                                     feature),
 // NOLINTEND(bugprone-macro-parentheses)
 constexpr Command kCommands[] = {VRDMA_COMMANDS(VRDMA_COMMAND)};
 #undef VRDMA_COMMAND
@@ -101,77 +100,9 @@ std::span<std::byte> bytes_of(T& value) {
 
 CommandDispatcher::CommandDispatcher(std::string guest, uint32_t max_mr_runs,
                                      std::shared_ptr<spdlog::logger> logger)
-    : guest_(std::move(guest)), max_mr_runs_(max_mr_runs), log_(std::move(logger)) {}
-
-Result<void> CommandDispatcher::read_runs(const vhost::DescriptorChain& chain, size_t offset,
-                                          uint64_t count) {
-    if (count > max_mr_runs_) {
-        log_.warn(
-            "{}: limit reached: memory of {} guest-physical runs, {} are allowed (mr_runs); the "
-            "verb gets {}",
-            guest_, count, max_mr_runs_, to_string(Errno{ENOMEM}));
-        return fail(ENOMEM);
-    }
-    if (chain.readable_size() - offset != count * sizeof(vrdma_run)) {
-        return fail(EINVAL);
-    }
-    runs_.resize(count);
-    return chain.read(offset, std::as_writable_bytes(std::span(runs_)));
-}
-
-// What follows udata: the regions behind its pointers, their runs, and those of a memory
-// region.
-Result<void> CommandDispatcher::read_memory(const vhost::DescriptorChain& chain, size_t offset,
-                                            std::span<const std::byte> request, uint64_t call_runs,
-                                            const Verbs& verbs, Call& call,
-                                            std::vector<rnic::UdataRegion>& regions) {
-    vrdma_cmd_hdr header;
-    std::memcpy(&header, request.data(), sizeof(header));
-    const uint16_t opcode = le16toh(header.opcode);
-    std::array<vrdma_udata_region, VRDMA_MAX_UDATA_REGIONS> described;
-    std::array<RequestedRegion, VRDMA_MAX_UDATA_REGIONS> requested;
-    const size_t region_count = le16toh(header.region_count);
-    if (region_count > described.size()) {
-        return fail(EINVAL);
-    }
-    const auto list = std::as_writable_bytes(std::span(described).first(region_count));
-    if (auto read = chain.read(offset, list); !read) {
-        return read;
-    }
-    uint64_t count = call_runs;
-    for (size_t i = 0; i < region_count; ++i) {
-        count += le32toh(described[i].run_count);
-    }
-    if (auto read = read_runs(chain, offset + list.size(), count); !read) {
-        return read;
-    }
-
-    call.runs = runs_;
-    for (size_t i = 0; i < region_count; ++i) {
-        const uint32_t runs = le32toh(described[i].run_count);
-        requested[i] = {.offset = le16toh(described[i].offset),
-                        .length = le64toh(described[i].length),
-                        .runs = call.runs.first(runs)};
-        call.runs = call.runs.subspan(runs);
-    }
-    const auto wanted = std::span<const RequestedRegion>(requested).first(region_count);
-    auto lasting = check_regions(verbs.udata_pointers(), opcode, call.udata.in,
-                                 udata_counts(opcode, request), wanted);
-    if (!lasting) {
-        return fail(lasting.error());
-    }
-    call.lasting = *lasting;
-    for (const RequestedRegion& region : wanted) {
-        auto pieces = verbs.pin(region.runs, region.length);
-        if (!pieces) {
-            return fail(pieces.error());
-        }
-        regions.push_back(
-            {.offset = region.offset, .length = region.length, .pieces = std::move(*pieces)});
-    }
-    call.udata.regions = regions;
-    return {};
-}
+    : guest_(std::move(guest)),
+      log_(std::move(logger)),
+      memory_reader_(guest_, max_mr_runs, log_) {}
 
 CommandDispatcher::Outcome CommandDispatcher::refuse(vhost::DescriptorChain& chain, int status) {
     const vrdma_rsp_hdr response{
@@ -192,9 +123,8 @@ CommandDispatcher::Outcome CommandDispatcher::execute_without_rnic(vhost::Descri
     if (!chain.read(0, bytes_of(header))) {
         return {};
     }
-    return refuse(chain, (vrdma_command_flags(le16toh(header.opcode)) & VRDMA_COMMAND_RELEASES) != 0
-                             ? 0
-                             : ENODEV);
+    const uint32_t flags = vrdma_command_flags(le16toh(header.opcode));
+    return refuse(chain, (flags & VRDMA_COMMAND_RELEASES) != 0 ? 0 : ENODEV);
 }
 
 CommandDispatcher::Outcome CommandDispatcher::execute(vhost::DescriptorChain& chain, Verbs& verbs) {
@@ -235,13 +165,19 @@ CommandDispatcher::Outcome CommandDispatcher::execute(vhost::DescriptorChain& ch
         !chain.read(command->request_size, udata_in_)) {
         return reject(EINVAL);
     }
-    Call call{.uctx = le32toh(header.uctx), .udata = {.in = udata_in_, .out = udata_out_}};
-    std::vector<rnic::UdataRegion> regions;
-    if (auto read = read_memory(chain, fixed, request, command->run_count(request.data()), verbs,
-                                call, regions);
-        !read) {
-        return reject(to_int(read.error()));
+    auto memory = memory_reader_.read(chain, fixed,
+                                      {.opcode = command->opcode,
+                                       .fixed = request,
+                                       .udata = udata_in_,
+                                       .run_count = command->run_count(request.data())},
+                                      verbs.udata_pointers(), verbs.guest_memory());
+    if (!memory) {
+        return reject(to_int(memory.error()));
     }
+    Call call{.uctx = le32toh(header.uctx),
+              .udata = {.in = udata_in_, .out = udata_out_, .regions = memory->udata_regions},
+              .runs = memory->runs,
+              .lasting = memory->lasting};
 
     auto result = command->handle(*command, verbs, call, request.data(), response.data());
     if (!result) {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "device/request/request_memory.h"
 #include "device/verbs/verbs.h"
 #include "rate_limited_log.h"
 #include "vhost/descriptor_chain.h"
@@ -35,19 +36,12 @@ class CommandDispatcher {
     static Outcome refuse(vhost::DescriptorChain& chain, int status);
 
   private:
-    Result<void> read_runs(const vhost::DescriptorChain& chain, size_t offset, uint64_t count);
-    Result<void> read_memory(const vhost::DescriptorChain& chain, size_t offset,
-                             std::span<const std::byte> request, uint64_t call_runs,
-                             const Verbs& verbs, Call& call,
-                             std::vector<rnic::UdataRegion>& regions);
-
     const std::string guest_;
-    const uint32_t max_mr_runs_;
     RateLimitedLog log_;
+    RequestMemoryReader memory_reader_;
     // Reused from command to command.
     std::vector<std::byte> udata_in_;
     std::vector<std::byte> udata_out_;
-    std::vector<vrdma_run> runs_;
 };
 
 }  // namespace vrdma::device

@@ -2,13 +2,21 @@
 #include "device/request/request_memory.h"
 
 #include <endian.h>
-#include <vrdma_commands.h>
+#include <vrdma_udata_memory.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 namespace vrdma::device {
 namespace {
+
+// A region as the request describes it; a private copy.
+struct RequestedRegion {
+    uint16_t offset = 0;
+    uint64_t length = 0;  // bytes
+    std::span<const vrdma_run> runs{};
+};
 
 template <typename Request>
 Request as(std::span<const std::byte> request) {
@@ -24,8 +32,7 @@ bool begins_at(const RequestedRegion& region, uint64_t start) {
            ((le64toh(region.runs.front().gpa) ^ start) & (VRDMA_SHM_PAGE_SIZE - 1)) == 0;
 }
 
-}  // namespace
-
+// The attributes in `request` that the length of memory behind a user pointer may depend on.
 vrdma_udata_counts udata_counts(uint16_t opcode, std::span<const std::byte> request) {
     vrdma_udata_counts counts{};
     switch (opcode) {
@@ -45,6 +52,10 @@ vrdma_udata_counts udata_counts(uint16_t opcode, std::span<const std::byte> requ
     return counts;
 }
 
+// Sees that `regions` are the memory that the user pointers in `udata` name, no more and no
+// less.  Whether their runs are guest memory is not looked at.  EFAULT for a pointer without
+// its region, EINVAL for all else that does not fit.  Returns what the object that is being
+// made keeps in use.
 Result<MemoryUse> check_regions(std::span<const vrdma_udata_pointer> pointers, uint16_t opcode,
                                 std::span<const std::byte> udata, const vrdma_udata_counts& counts,
                                 std::span<const RequestedRegion> regions) {
@@ -78,11 +89,113 @@ Result<MemoryUse> check_regions(std::span<const vrdma_udata_pointer> pointers, u
             lasting.runs += region->runs.size();
         }
     }
-    // One that nothing asks for, or a second one for the same pointer.
+    // A region that no pointer asks for, or a second one for the same pointer.
     if (regions.size() != wanted) {
         return fail(EINVAL);
     }
     return lasting;
+}
+
+}  // namespace
+
+Result<std::vector<memory::PinnedRange>> GuestRuns::pin(uint64_t length) const {
+    const auto memory = memory_ == nullptr ? nullptr : (*memory_)();
+    if (memory == nullptr) {
+        return fail(EFAULT);
+    }
+    std::vector<memory::PinnedRange> pieces;
+    pieces.reserve(runs_.size());
+    uint64_t sum = 0;
+    for (const vrdma_run& run : runs_) {
+        if (!vrdma_run_valid(&run)) {
+            return fail(EINVAL);
+        }
+        uint64_t address = le64toh(run.gpa);
+        uint64_t left = le64toh(run.length);
+        if (left > length - sum) {
+            return fail(EINVAL);
+        }
+        sum += left;
+        // A run may span regions of guest memory that adjoin.
+        while (left != 0) {
+            auto piece = memory->pin_prefix(memory::GuestPhysicalAddress{address}, left);
+            if (!piece) {
+                return fail(piece.error());
+            }
+            address += piece->range.size;
+            left -= piece->range.size;
+            pieces.push_back(std::move(*piece));
+        }
+    }
+    if (sum != length) {
+        return fail(EINVAL);
+    }
+    return pieces;
+}
+
+Result<void> RequestMemoryReader::read_runs(const vhost::DescriptorChain& chain, size_t offset,
+                                            uint64_t count) {
+    if (count > max_runs_) {
+        log_.warn(
+            "{}: limit reached: memory of {} guest-physical runs, {} are allowed (mr_runs); the "
+            "verb gets {}",
+            guest_, count, max_runs_, to_string(Errno{ENOMEM}));
+        return fail(ENOMEM);
+    }
+    if (chain.readable_size() - offset != count * sizeof(vrdma_run)) {
+        return fail(EINVAL);
+    }
+    runs_.resize(count);
+    return chain.read(offset, std::as_writable_bytes(std::span(runs_)));
+}
+
+Result<RequestMemory> RequestMemoryReader::read(const vhost::DescriptorChain& chain, size_t offset,
+                                                const Request& request,
+                                                std::span<const vrdma_udata_pointer> pointers,
+                                                const GuestMemorySource& memory) {
+    const size_t region_count = le16toh(as<vrdma_cmd_hdr>(request.fixed).region_count);
+    std::array<vrdma_udata_region, VRDMA_MAX_UDATA_REGIONS> described;
+    std::array<RequestedRegion, VRDMA_MAX_UDATA_REGIONS> requested;
+    if (region_count > described.size()) {
+        return fail(EINVAL);
+    }
+    const auto list = std::as_writable_bytes(std::span(described).first(region_count));
+    if (auto read = chain.read(offset, list); !read) {
+        return fail(read.error());
+    }
+    uint64_t run_count = request.run_count;
+    for (size_t i = 0; i < region_count; ++i) {
+        run_count += le32toh(described[i].run_count);
+    }
+    if (auto read = read_runs(chain, offset + list.size(), run_count); !read) {
+        return fail(read.error());
+    }
+
+    // The runs of each region, and behind them those of the memory region.
+    std::span<const vrdma_run> runs = runs_;
+    for (size_t i = 0; i < region_count; ++i) {
+        const uint32_t count = le32toh(described[i].run_count);
+        requested[i] = {.offset = le16toh(described[i].offset),
+                        .length = le64toh(described[i].length),
+                        .runs = runs.first(count)};
+        runs = runs.subspan(count);
+    }
+    const auto wanted = std::span<const RequestedRegion>(requested).first(region_count);
+    auto lasting = check_regions(pointers, request.opcode, request.udata,
+                                 udata_counts(request.opcode, request.fixed), wanted);
+    if (!lasting) {
+        return fail(lasting.error());
+    }
+    RequestMemory result{.udata_regions = {}, .lasting = *lasting, .runs = GuestRuns(runs, memory)};
+    for (const RequestedRegion& region : wanted) {
+        auto pieces = GuestRuns(region.runs, memory).pin(region.length);
+        if (!pieces) {
+            return fail(pieces.error());
+        }
+        result.udata_regions.push_back(
+            {.offset = region.offset, .length = region.length, .pieces = std::move(*pieces)});
+    }
+    return result;
 }
 
 }  // namespace vrdma::device

@@ -1,35 +1,88 @@
 // SPDX-License-Identifier: Apache-2.0
-// The guest memory behind user pointers in udata (docs/spec.md, "User pointers in udata").
+// Guest memory that a request names: the memory behind user pointers in its udata and the runs
+// of a memory region (docs/spec.md, "Control queue" and "User pointers in udata").
 #pragma once
 
-#include <vrdma_udata_memory.h>
+#include <vrdma_commands.h>
+#include <vrdma_udata.h>
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <span>
+#include <string>
+#include <vector>
 
-#include "device/verbs/objects.h"
+#include "device/objects/memory_quota.h"
+#include "memory/guest_memory.h"
+#include "rate_limited_log.h"
 #include "result.h"
+#include "rnic/rnic.h"
+#include "vhost/descriptor_chain.h"
 
 namespace vrdma::device {
 
-// A region as the guest's command describes it; a private copy.
-struct RequestedRegion {
-    uint16_t offset = 0;
-    uint64_t length = 0;  // bytes
-    std::span<const vrdma_run> runs{};
+// Gives guest memory as it is at the moment of the call; null when there is none.
+using GuestMemorySource = std::function<std::shared_ptr<const memory::GuestMemory>()>;
+
+// Runs of guest-physical addresses that a request brought; private copies.
+class GuestRuns {
+  public:
+    GuestRuns() = default;
+    // `memory` and what `runs` points to outlive the object.
+    GuestRuns(std::span<const vrdma_run> runs, const GuestMemorySource& memory)
+        : runs_(runs), memory_(&memory) {}
+
+    size_t size() const { return runs_.size(); }
+
+    // The host memory behind the runs.  EINVAL unless they sum up to `length` bytes, EFAULT
+    // where there is no guest memory.
+    Result<std::vector<memory::PinnedRange>> pin(uint64_t length) const;
+
+  private:
+    std::span<const vrdma_run> runs_{};
+    const GuestMemorySource* memory_ = nullptr;
 };
 
-// The attributes in `request`, of a fixed size that fits `opcode`, that the length of such
-// memory may depend on.
-vrdma_udata_counts udata_counts(uint16_t opcode, std::span<const std::byte> request);
+// The memory of one request.
+struct RequestMemory {
+    std::vector<rnic::UdataRegion> udata_regions;  // behind user pointers in udata
+    MemoryUse lasting;  // of udata_regions, what the object that is made keeps in use
+    GuestRuns runs;     // of a memory region; valid until the next read()
+};
 
-// Sees that `regions` are the memory that the user pointers in `udata` name, no more and no
-// less.  Whether their runs are guest memory is not looked at.  EFAULT for a pointer without
-// its region, EINVAL for all else that does not fit.  The answer is what the object that is
-// being made keeps in use.
-Result<MemoryUse> check_regions(std::span<const vrdma_udata_pointer> pointers, uint16_t opcode,
-                                std::span<const std::byte> udata, const vrdma_udata_counts& counts,
-                                std::span<const RequestedRegion> regions);
+// Reads the memory of requests, one after the other.
+class RequestMemoryReader {
+  public:
+    // `max_runs` bounds the runs of one request.  `log` outlives the object.
+    RequestMemoryReader(std::string guest, uint32_t max_runs, RateLimitedLog& log)
+        : guest_(std::move(guest)), max_runs_(max_runs), log_(log) {}
+
+    // The parts of a request that have been read already; private copies.
+    struct Request {
+        uint16_t opcode = 0;
+        std::span<const std::byte> fixed;  // the request structure of that opcode
+        std::span<const std::byte> udata;
+        uint32_t run_count = 0;  // of a memory region
+    };
+
+    // Reads what follows udata, from `offset` of the chain, and finds the memory behind the
+    // user pointers that `pointers` describes.  ENOMEM and a log line for too many runs, EFAULT
+    // for a pointer without its region and for what is not guest memory, EINVAL for all else
+    // that does not fit.
+    Result<RequestMemory> read(const vhost::DescriptorChain& chain, size_t offset,
+                               const Request& request,
+                               std::span<const vrdma_udata_pointer> pointers,
+                               const GuestMemorySource& memory);
+
+  private:
+    Result<void> read_runs(const vhost::DescriptorChain& chain, size_t offset, uint64_t count);
+
+    const std::string guest_;
+    const uint32_t max_runs_;
+    RateLimitedLog& log_;
+    std::vector<vrdma_run> runs_;  // reused from request to request
+};
 
 }  // namespace vrdma::device

@@ -1,28 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 // Connections of an iWARP RNIC.
-#include <algorithm>
-#include <iterator>
-
-#include "device/request/wire.h"
-#include "device/verbs/verbs_internal.h"
 #include "rnic/iw_cm.h"
 
-namespace vrdma::device {
+#include "device/request/wire.h"
+#include "device/verbs/verbs.h"
 
-Result<rnic::IwCm*> Verbs::connections() {
-    rnic::IwCm* manager = port_.iw_cm();
+namespace vrdma::device::verb {
+namespace {
+
+// The port's connection manager; EOPNOTSUPP when it has none.
+Result<rnic::IwCm*> iw_cm(Verbs& verbs) {
+    rnic::IwCm* manager = verbs.port().iw_cm();
     if (manager == nullptr) {
         return fail(EOPNOTSUPP);
     }
     return manager;
 }
 
-Result<void> Verbs::iw_connect(Call& call, const vrdma_cmd_iw_connect& request, vrdma_rsp_empty&) {
-    auto manager = connections();
+}  // namespace
+
+Result<void> iw_connect(Verbs& verbs, Call& call, const vrdma_cmd_iw_connect& request,
+                        vrdma_rsp_empty&) {
+    auto manager = iw_cm(verbs);
     if (!manager) {
         return fail(manager.error());
     }
-    auto qp = owned(qps_, call, le32toh(request.qp));
+    auto qp = verbs.objects().qps.owned(call.uctx, le32toh(request.qp));
     if (!qp) {
         return fail(qp.error());
     }
@@ -30,8 +33,8 @@ Result<void> Verbs::iw_connect(Call& call, const vrdma_cmd_iw_connect& request, 
                                from_wire(request.remote), from_wire(request.param));
 }
 
-Result<void> Verbs::iw_listen(Call&, const vrdma_cmd_iw_listen& request, vrdma_rsp_empty&) {
-    auto manager = connections();
+Result<void> iw_listen(Verbs& verbs, Call&, const vrdma_cmd_iw_listen& request, vrdma_rsp_empty&) {
+    auto manager = iw_cm(verbs);
     if (!manager) {
         return fail(manager.error());
     }
@@ -40,14 +43,15 @@ Result<void> Verbs::iw_listen(Call&, const vrdma_cmd_iw_listen& request, vrdma_r
                               (le32toh(request.flags) & VRDMA_IW_LISTEN_IPV6_ONLY) != 0);
 }
 
-Result<void> Verbs::iw_accept(Call& call, const vrdma_cmd_iw_accept& request, vrdma_rsp_empty&) {
-    auto manager = connections();
+Result<void> iw_accept(Verbs& verbs, Call& call, const vrdma_cmd_iw_accept& request,
+                       vrdma_rsp_empty&) {
+    auto manager = iw_cm(verbs);
     if (!manager) {
         return fail(manager.error());
     }
-    auto qp = owned(qps_, call, le32toh(request.qp));
+    auto qp = verbs.objects().qps.owned(call.uctx, le32toh(request.qp));
     if (!qp) {
-        // The request is taken out in any case.
+        // IW_ACCEPT takes the request away in any case (docs/spec.md, "Connections").
         (void)(*manager)->reject(le32toh(request.request), {});
         return fail(qp.error());
     }
@@ -55,16 +59,16 @@ Result<void> Verbs::iw_accept(Call& call, const vrdma_cmd_iw_accept& request, vr
                               from_wire(request.param));
 }
 
-Result<void> Verbs::iw_reject(Call&, const vrdma_cmd_iw_reject& request, vrdma_rsp_empty&) {
-    auto manager = connections();
+Result<void> iw_reject(Verbs& verbs, Call&, const vrdma_cmd_iw_reject& request, vrdma_rsp_empty&) {
+    auto manager = iw_cm(verbs);
     if (!manager) {
         return fail(manager.error());
     }
     return (*manager)->reject(le32toh(request.request), from_wire(request.param).private_data);
 }
 
-Result<void> Verbs::iw_close(Call&, const vrdma_cmd_handle& request, vrdma_rsp_empty&) {
-    auto manager = connections();
+Result<void> iw_close(Verbs& verbs, Call&, const vrdma_cmd_handle& request, vrdma_rsp_empty&) {
+    auto manager = iw_cm(verbs);
     if (!manager) {
         return fail(manager.error());
     }
@@ -72,8 +76,9 @@ Result<void> Verbs::iw_close(Call&, const vrdma_cmd_handle& request, vrdma_rsp_e
     return {};
 }
 
-Result<void> Verbs::iw_get_event(Call&, const vrdma_cmd_empty&, vrdma_rsp_iw_event& response) {
-    auto manager = connections();
+Result<void> iw_get_event(Verbs& verbs, Call&, const vrdma_cmd_empty&,
+                          vrdma_rsp_iw_event& response) {
+    auto manager = iw_cm(verbs);
     if (!manager) {
         return fail(manager.error());
     }
@@ -83,4 +88,4 @@ Result<void> Verbs::iw_get_event(Call&, const vrdma_cmd_empty&, vrdma_rsp_iw_eve
     return {};
 }
 
-}  // namespace vrdma::device
+}  // namespace vrdma::device::verb

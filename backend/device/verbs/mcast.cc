@@ -3,9 +3,8 @@
 #include <algorithm>
 
 #include "device/verbs/verbs.h"
-#include "device/verbs/verbs_internal.h"
 
-namespace vrdma::device {
+namespace vrdma::device::verb {
 namespace {
 
 rnic::Gid group_of(const vrdma_cmd_mcast& request) {
@@ -16,8 +15,9 @@ rnic::Gid group_of(const vrdma_cmd_mcast& request) {
 
 }  // namespace
 
-Result<void> Verbs::attach_mcast(Call& call, const vrdma_cmd_mcast& request, vrdma_rsp_empty&) {
-    auto qp = owned(qps_, call, le32toh(request.qp));
+Result<void> attach_mcast(Verbs& verbs, Call& call, const vrdma_cmd_mcast& request,
+                          vrdma_rsp_empty&) {
+    auto qp = verbs.objects().qps.owned(call.uctx, le32toh(request.qp));
     if (!qp) {
         return fail(qp.error());
     }
@@ -25,22 +25,21 @@ Result<void> Verbs::attach_mcast(Call& call, const vrdma_cmd_mcast& request, vrd
     if ((*qp)->groups.contains(group)) {
         return {};
     }
-    if (multicast_attachments_ >= options_.limits.multicast_attachments) {
-        log_.warn("{}: limit reached: {} multicast attachments; the verb gets {}", options_.guest,
-                  options_.limits.multicast_attachments, to_string(Errno{EDQUOT}));
-        return fail(EDQUOT);
+    auto slot = verbs.objects().mcast_attachments.take();
+    if (!slot) {
+        return fail(slot.error());
     }
     auto attached = (*qp)->qp->attach_mcast(group, le16toh(request.lid));
     if (!attached) {
         return attached;
     }
-    (*qp)->groups.insert(group);
-    ++multicast_attachments_;
+    (*qp)->groups.emplace(group, std::move(*slot));
     return {};
 }
 
-Result<void> Verbs::detach_mcast(Call& call, const vrdma_cmd_mcast& request, vrdma_rsp_empty&) {
-    auto qp = owned(qps_, call, le32toh(request.qp));
+Result<void> detach_mcast(Verbs& verbs, Call& call, const vrdma_cmd_mcast& request,
+                          vrdma_rsp_empty&) {
+    auto qp = verbs.objects().qps.owned(call.uctx, le32toh(request.qp));
     if (!qp) {
         return fail(qp.error());
     }
@@ -53,8 +52,7 @@ Result<void> Verbs::detach_mcast(Call& call, const vrdma_cmd_mcast& request, vrd
         return detached;
     }
     (*qp)->groups.erase(group);
-    --multicast_attachments_;
     return {};
 }
 
-}  // namespace vrdma::device
+}  // namespace vrdma::device::verb

@@ -1,44 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
 // The connection manager's user interface.
-#include "device/verbs/verbs_internal.h"
+#include "device/verbs/verbs.h"
 
-namespace vrdma::device {
+namespace vrdma::device::verb {
 
-Result<void> Verbs::ucma_open(Call&, const vrdma_cmd_ucma_open& request,
-                              vrdma_rsp_handle& response) {
-    auto handle = reserve(ucma_files_, "connection_files");
+Result<void> ucma_open(Verbs& verbs, Call&, const vrdma_cmd_ucma_open& request,
+                       vrdma_rsp_handle& response) {
+    auto handle = verbs.objects().ucma_files.reserve();
     if (!handle) {
         return fail(handle.error());
     }
-    auto file = port_.open_ucma_file({.handle = *handle,
-                                      .ibdev_index = le32toh(request.ibdev_index),
-                                      .node_guid = options_.attributes.node_guid});
+    auto file = verbs.port().open_ucma_file({.handle = *handle,
+                                             .ibdev_index = le32toh(request.ibdev_index),
+                                             .node_guid = verbs.attributes().node_guid});
     if (!file) {
         return fail(file.error());
     }
-    ucma_files_.insert(*handle, UcmaFileObject{std::move(*file)});
+    verbs.objects().ucma_files.insert(*handle, UcmaFileObject{std::move(*file)});
     response.handle = htole32(*handle);
     return {};
 }
 
-Result<void> Verbs::ucma_close(Call&, const vrdma_cmd_handle& request, vrdma_rsp_empty&) {
+Result<void> ucma_close(Verbs& verbs, Call&, const vrdma_cmd_handle& request, vrdma_rsp_empty&) {
     const uint32_t handle = le32toh(request.handle);
-    if (ucma_files_.find(handle) == nullptr) {
+    if (verbs.objects().ucma_files.find(handle) == nullptr) {
         return fail(EINVAL);
     }
-    ucma_files_.erase(handle);
+    verbs.objects().ucma_files.erase(handle);
     return {};
 }
 
-Result<void> Verbs::ucma_command(Call& call, const vrdma_cmd_ucma_command& request,
-                                 vrdma_rsp_ucma_command& response) {
-    UcmaFileObject* object = ucma_files_.find(le32toh(request.file));
+Result<void> ucma_command(Verbs& verbs, Call& call, const vrdma_cmd_ucma_command& request,
+                          vrdma_rsp_ucma_command& response) {
+    UcmaFileObject* object = verbs.objects().ucma_files.find(le32toh(request.file));
     if (object == nullptr) {
         return fail(EINVAL);
     }
     rnic::UcmaFile* other = nullptr;
     if (le32toh(request.other_file) != VRDMA_NO_HANDLE) {
-        UcmaFileObject* found = ucma_files_.find(le32toh(request.other_file));
+        UcmaFileObject* found = verbs.objects().ucma_files.find(le32toh(request.other_file));
         if (found == nullptr) {
             return fail(EINVAL);
         }
@@ -54,4 +54,4 @@ Result<void> Verbs::ucma_command(Call& call, const vrdma_cmd_ucma_command& reque
     return {};
 }
 
-}  // namespace vrdma::device
+}  // namespace vrdma::device::verb

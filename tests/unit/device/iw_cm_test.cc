@@ -178,12 +178,12 @@ TEST_F(ConnectionCommandsTest, WhatHappensIsFetchedOnce) {
                                          .parameters = {}};
     Call call;
     vrdma_rsp_iw_event response{};
-    ASSERT_TRUE(verbs_->iw_get_event(call, {}, response));
+    ASSERT_TRUE(verb::iw_get_event(*verbs_, call, {}, response));
     EXPECT_EQ(le32toh(response.type), uint32_t{VRDMA_IW_EVENT_CONNECT_REPLY});
     EXPECT_EQ(le32toh(response.id), 5u);
     EXPECT_EQ(le32toh(response.status), uint32_t{ECONNREFUSED});
     response = {};
-    ASSERT_TRUE(verbs_->iw_get_event(call, {}, response));
+    ASSERT_TRUE(verb::iw_get_event(*verbs_, call, {}, response));
     EXPECT_EQ(le32toh(response.type), uint32_t{VRDMA_IW_EVENT_NONE});
 }
 

@@ -279,7 +279,7 @@ TEST_F(UdataRegionsTest, TheDriverLearnsThePointersOneByOne) {
         vrdma_cmd_query_udata_pointer request{.hdr = {}, .index = htole32(index), .reserved = 0};
         vrdma_rsp_query_udata_pointer response{};
         Call call;
-        ASSERT_TRUE(verbs_->query_udata_pointer(call, request, response));
+        ASSERT_TRUE(verb::query_udata_pointer(*verbs_, call, request, response));
         EXPECT_EQ(le32toh(response.count), pointers_.size());
         EXPECT_EQ(std::memcmp(&response.pointer, &pointers_[index], sizeof(response.pointer)), 0);
     }
@@ -290,7 +290,7 @@ TEST_F(UdataRegionsTest, APointerBeyondTheLastIsEmpty) {
         vrdma_cmd_query_udata_pointer request{.hdr = {}, .index = htole32(index), .reserved = 0};
         vrdma_rsp_query_udata_pointer response{};
         Call call;
-        EXPECT_TRUE(verbs_->query_udata_pointer(call, request, response));
+        EXPECT_TRUE(verb::query_udata_pointer(*verbs_, call, request, response));
         return response;
     };
     EXPECT_EQ(le32toh(ask_for(3).count), 3U);

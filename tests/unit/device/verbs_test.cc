@@ -68,18 +68,18 @@ class VerbsTest : public testing::Test {
         attributes.has_srq = true;
         verbs_ = std::make_unique<Verbs>(
             Verbs::Options{.guest = "guest7", .limits = limits, .attributes = attributes}, port_,
-            shm_, DoorbellMemory{.fd = 3, .length = 8 * kPage}, [this] { return memory_; },
+            shm_, DoorbellMemory{.fd = 3, .length = 8 * kPage}, guest_memory_,
             std::make_shared<spdlog::logger>(
                 "test", std::make_shared<spdlog::sinks::ostream_sink_mt>(log_)));
     }
 
     template <typename Request, typename Response>
-    Result<Response> run(Result<void> (Verbs::*verb)(Call&, const Request&, Response&),
+    Result<Response> run(Result<void> (*function)(Verbs&, Call&, const Request&, Response&),
                          const Request& request, uint32_t uctx,
                          std::span<const vrdma_run> runs = {}) {
-        Call call{.uctx = uctx, .udata = {}, .runs = runs};
+        Call call{.uctx = uctx, .udata = {}, .runs = GuestRuns(runs, guest_memory_)};
         Response response{};
-        auto result = (verbs_.get()->*verb)(call, request, response);
+        auto result = function(*verbs_, call, request, response);
         if (!result) {
             return fail(result.error());
         }
@@ -88,10 +88,10 @@ class VerbsTest : public testing::Test {
 
     Errno error_of(auto&& result) { return result ? Errno{0} : result.error(); }
 
-    uint32_t uctx() { return run(&Verbs::alloc_ucontext, {}, VRDMA_NO_HANDLE)->handle; }
-    uint32_t pd(uint32_t uctx) { return run(&Verbs::alloc_pd, {}, uctx)->handle; }
+    uint32_t uctx() { return run(&verb::alloc_ucontext, {}, VRDMA_NO_HANDLE)->handle; }
+    uint32_t pd(uint32_t uctx) { return run(&verb::alloc_pd, {}, uctx)->handle; }
     uint32_t cq(uint32_t uctx) {
-        return run(&Verbs::create_cq,
+        return run(&verb::create_cq,
                    {.hdr = {}, .cqe = 10, .comp_vector = 0, .flags = 0, .reserved = 0}, uctx)
             ->handle;
     }
@@ -101,7 +101,7 @@ class VerbsTest : public testing::Test {
         request.pd = pd;
         request.send_cq = request.recv_cq = cq;
         request.srq = srq;
-        return run(&Verbs::create_qp, request, uctx);
+        return run(&verb::create_qp, request, uctx);
     }
     Result<vrdma_rsp_reg_mr> try_mr(uint32_t uctx, uint32_t pd, uint64_t length,
                                     std::vector<vrdma_run> runs) {
@@ -110,7 +110,7 @@ class VerbsTest : public testing::Test {
         request.start = request.iova = 0x7000;
         request.length = length;
         request.run_count = runs.size();
-        return run(&Verbs::reg_mr, request, uctx, runs);
+        return run(&verb::reg_mr, request, uctx, runs);
     }
     static vrdma_cmd_handle handle(uint32_t value) {
         return {.hdr = {}, .handle = value, .reserved = 0};
@@ -121,6 +121,7 @@ class VerbsTest : public testing::Test {
     FakePort port_{state_, &FakeRnicState::ports, "port"};
     FakeShm shm_;
     std::shared_ptr<const memory::GuestMemory> memory_;
+    const GuestMemorySource guest_memory_ = [this] { return memory_; };
     std::unique_ptr<Verbs> verbs_;
 };
 
@@ -131,18 +132,18 @@ TEST_F(VerbsTest, AnObjectOfAnotherContextIsInvalid) {
     const uint32_t my_cq = cq(mine);
     const uint32_t my_qp = try_qp(mine, my_pd, my_cq)->handle;
     const uint32_t my_mr = try_mr(mine, my_pd, 8, {{0, 8}})->handle;
-    EXPECT_EQ(error_of(run(&Verbs::dealloc_pd, handle(my_pd), other)), Errno{EINVAL});
-    EXPECT_EQ(error_of(run(&Verbs::destroy_cq, handle(my_cq), other)), Errno{EINVAL});
-    EXPECT_EQ(error_of(run(&Verbs::destroy_qp, handle(my_qp), other)), Errno{EINVAL});
-    EXPECT_EQ(error_of(run(&Verbs::dereg_mr, handle(my_mr), other)), Errno{EINVAL});
+    EXPECT_EQ(error_of(run(&verb::dealloc_pd, handle(my_pd), other)), Errno{EINVAL});
+    EXPECT_EQ(error_of(run(&verb::destroy_cq, handle(my_cq), other)), Errno{EINVAL});
+    EXPECT_EQ(error_of(run(&verb::destroy_qp, handle(my_qp), other)), Errno{EINVAL});
+    EXPECT_EQ(error_of(run(&verb::dereg_mr, handle(my_mr), other)), Errno{EINVAL});
     EXPECT_EQ(error_of(try_qp(other, my_pd, my_cq)), Errno{EINVAL});
     EXPECT_EQ(error_of(try_mr(other, my_pd, 8, {{0, 8}})), Errno{EINVAL});
     EXPECT_EQ(state_.qps, 1);
 }
 
 TEST_F(VerbsTest, AVerbWithoutContextIsInvalid) {
-    EXPECT_EQ(error_of(run(&Verbs::alloc_pd, {}, VRDMA_NO_HANDLE)), Errno{EINVAL});
-    EXPECT_EQ(error_of(run(&Verbs::alloc_pd, {}, 5)), Errno{EINVAL});
+    EXPECT_EQ(error_of(run(&verb::alloc_pd, {}, VRDMA_NO_HANDLE)), Errno{EINVAL});
+    EXPECT_EQ(error_of(run(&verb::alloc_pd, {}, 5)), Errno{EINVAL});
 }
 
 TEST_F(VerbsTest, WhatIsReferredToIsBusy) {
@@ -150,17 +151,17 @@ TEST_F(VerbsTest, WhatIsReferredToIsBusy) {
     const uint32_t my_pd = pd(context);
     const uint32_t my_cq = cq(context);
     const uint32_t my_srq =
-        run(&Verbs::create_srq, {.hdr = {}, .pd = my_pd, .max_wr = 4, .max_sge = 1, .srq_limit = 0},
+        run(&verb::create_srq, {.hdr = {}, .pd = my_pd, .max_wr = 4, .max_sge = 1, .srq_limit = 0},
             context)
             ->handle;
     const uint32_t my_qp = try_qp(context, my_pd, my_cq, my_srq)->handle;
-    EXPECT_EQ(error_of(run(&Verbs::dealloc_pd, handle(my_pd), context)), Errno{EBUSY});
-    EXPECT_EQ(error_of(run(&Verbs::destroy_cq, handle(my_cq), context)), Errno{EBUSY});
-    EXPECT_EQ(error_of(run(&Verbs::destroy_srq, handle(my_srq), context)), Errno{EBUSY});
-    EXPECT_TRUE(run(&Verbs::destroy_qp, handle(my_qp), context));
-    EXPECT_TRUE(run(&Verbs::destroy_srq, handle(my_srq), context));
-    EXPECT_TRUE(run(&Verbs::destroy_cq, handle(my_cq), context));
-    EXPECT_TRUE(run(&Verbs::dealloc_pd, handle(my_pd), context));
+    EXPECT_EQ(error_of(run(&verb::dealloc_pd, handle(my_pd), context)), Errno{EBUSY});
+    EXPECT_EQ(error_of(run(&verb::destroy_cq, handle(my_cq), context)), Errno{EBUSY});
+    EXPECT_EQ(error_of(run(&verb::destroy_srq, handle(my_srq), context)), Errno{EBUSY});
+    EXPECT_TRUE(run(&verb::destroy_qp, handle(my_qp), context));
+    EXPECT_TRUE(run(&verb::destroy_srq, handle(my_srq), context));
+    EXPECT_TRUE(run(&verb::destroy_cq, handle(my_cq), context));
+    EXPECT_TRUE(run(&verb::dealloc_pd, handle(my_pd), context));
     EXPECT_THAT(state_.destroyed, ElementsAre("qp", "srq", "cq", "pd"));
 }
 
@@ -172,10 +173,10 @@ TEST_F(VerbsTest, EndingAContextFreesWhatItOwnsAndNothingElse) {
         ASSERT_TRUE(try_qp(context, my_pd, cq(context)));
         ASSERT_TRUE(try_mr(context, my_pd, 100, {{0, 100}}));
         ASSERT_TRUE(
-            run(&Verbs::create_ah, {.hdr = {}, .pd = my_pd, .reserved = 0, .attr = {}}, context));
-        ASSERT_TRUE(run(&Verbs::mmap, {.hdr = {}, .offset = 0x5000, .length = kPage}, context));
+            run(&verb::create_ah, {.hdr = {}, .pd = my_pd, .reserved = 0, .attr = {}}, context));
+        ASSERT_TRUE(run(&verb::mmap, {.hdr = {}, .offset = 0x5000, .length = kPage}, context));
     }
-    EXPECT_TRUE(run(&Verbs::dealloc_ucontext, handle(mine), VRDMA_NO_HANDLE));
+    EXPECT_TRUE(run(&verb::dealloc_ucontext, handle(mine), VRDMA_NO_HANDLE));
     EXPECT_THAT(state_.destroyed, ElementsAre("qp", "cq", "ah", "mr", "pd", "context"));
     const ObjectCounts counts = verbs_->counts();
     EXPECT_EQ(counts.contexts, 1U);
@@ -202,10 +203,10 @@ TEST_F(VerbsTest, ReachingALimitIsEdquotAndNamesGuestAndLimit) {
     const uint32_t context = uctx();
     pd(context);
     const uint32_t second = pd(context);
-    EXPECT_EQ(error_of(run(&Verbs::alloc_pd, {}, context)), Errno{EDQUOT});
+    EXPECT_EQ(error_of(run(&verb::alloc_pd, {}, context)), Errno{EDQUOT});
     EXPECT_THAT(log_.str(), HasSubstr("guest7: limit reached: 2 protection domains"));
-    ASSERT_TRUE(run(&Verbs::dealloc_pd, handle(second), context));
-    EXPECT_TRUE(run(&Verbs::alloc_pd, {}, context));
+    ASSERT_TRUE(run(&verb::dealloc_pd, handle(second), context));
+    EXPECT_TRUE(run(&verb::alloc_pd, {}, context));
 }
 
 TEST_F(VerbsTest, RegisteredBytesAreLimited) {
@@ -217,7 +218,7 @@ TEST_F(VerbsTest, RegisteredBytesAreLimited) {
     const uint32_t first = try_mr(context, my_pd, 2 * kPage, {{0, 2 * kPage}})->handle;
     EXPECT_EQ(error_of(try_mr(context, my_pd, 2 * kPage, {{0, 2 * kPage}})), Errno{EDQUOT});
     EXPECT_THAT(log_.str(), HasSubstr("guest7: limit reached"));
-    ASSERT_TRUE(run(&Verbs::dereg_mr, handle(first), context));
+    ASSERT_TRUE(run(&verb::dereg_mr, handle(first), context));
     EXPECT_TRUE(try_mr(context, my_pd, 2 * kPage, {{0, 2 * kPage}}));
 }
 
@@ -268,18 +269,18 @@ TEST_F(VerbsTest, AVerbThatTheRnicRefusesLeavesNothing) {
     state_.refuse = ENOMEM;
     EXPECT_EQ(error_of(try_qp(context, my_pd, my_cq)), Errno{ENOMEM});
     EXPECT_EQ(verbs_->counts().queue_pairs, 0U);
-    EXPECT_TRUE(run(&Verbs::destroy_cq, handle(my_cq), context));
-    EXPECT_TRUE(run(&Verbs::dealloc_pd, handle(my_pd), context));
+    EXPECT_TRUE(run(&verb::destroy_cq, handle(my_cq), context));
+    EXPECT_TRUE(run(&verb::dealloc_pd, handle(my_pd), context));
 }
 
 TEST_F(VerbsTest, MmapAsksTheSharedMemoryRegionForWhatTheRnicNames) {
     const uint32_t context = uctx();
-    auto mapping = run(&Verbs::mmap, {.hdr = {}, .offset = 0x5000, .length = 2 * kPage}, context);
+    auto mapping = run(&verb::mmap, {.hdr = {}, .offset = 0x5000, .length = 2 * kPage}, context);
     ASSERT_TRUE(mapping);
     EXPECT_EQ(mapping->shm_offset, 0x10000U);
     EXPECT_EQ(shm_.last_fd, 7);
     EXPECT_EQ(shm_.last_fd_offset, 0x2000U);
-    EXPECT_EQ(error_of(run(&Verbs::mmap, {.hdr = {}, .offset = 0x6000, .length = kPage}, context)),
+    EXPECT_EQ(error_of(run(&verb::mmap, {.hdr = {}, .offset = 0x6000, .length = kPage}, context)),
               Errno{EINVAL});
 }
 
@@ -287,9 +288,9 @@ TEST_F(VerbsTest, MunmapTakesExactlyWhatMmapReturnedToTheSameContext) {
     const uint32_t context = uctx();
     const uint32_t other = uctx();
     const uint64_t offset =
-        run(&Verbs::mmap, {.hdr = {}, .offset = 0x5000, .length = 2 * kPage}, context)->shm_offset;
+        run(&verb::mmap, {.hdr = {}, .offset = 0x5000, .length = 2 * kPage}, context)->shm_offset;
     const auto unmap = [&](uint64_t at, uint64_t length, uint32_t by) {
-        return error_of(run(&Verbs::munmap, {.hdr = {}, .shm_offset = at, .length = length}, by));
+        return error_of(run(&verb::munmap, {.hdr = {}, .shm_offset = at, .length = length}, by));
     };
     EXPECT_EQ(unmap(offset, kPage, context), Errno{EINVAL});
     EXPECT_EQ(unmap(offset + kPage, kPage, context), Errno{EINVAL});
@@ -302,14 +303,14 @@ TEST_F(VerbsTest, MunmapTakesExactlyWhatMmapReturnedToTheSameContext) {
 TEST_F(VerbsTest, AFullSharedMemoryRegionIsEnomem) {
     const uint32_t context = uctx();
     shm_.refuse = ENOMEM;
-    EXPECT_EQ(error_of(run(&Verbs::mmap, {.hdr = {}, .offset = 0x5000, .length = kPage}, context)),
+    EXPECT_EQ(error_of(run(&verb::mmap, {.hdr = {}, .offset = 0x5000, .length = kPage}, context)),
               Errno{ENOMEM});
     EXPECT_EQ(verbs_->counts().mappings, 0U);
 }
 
 TEST_F(VerbsTest, TheDoorbellAreaIsMappedOnce) {
-    const auto first = run(&Verbs::map_doorbells, {}, VRDMA_NO_HANDLE);
-    const auto second = run(&Verbs::map_doorbells, {}, VRDMA_NO_HANDLE);
+    const auto first = run(&verb::map_doorbells, {}, VRDMA_NO_HANDLE);
+    const auto second = run(&verb::map_doorbells, {}, VRDMA_NO_HANDLE);
     ASSERT_TRUE(first && second);
     EXPECT_EQ(first->shm_offset, second->shm_offset);
     EXPECT_EQ(first->length, 8 * kPage);
@@ -322,12 +323,12 @@ TEST_F(VerbsTest, GidsReachThePort) {
     request.index = 3;
     request.gid[0] = 0xfe;
     request.type = VRDMA_GID_TYPE_ROCE_V2;
-    EXPECT_TRUE(run(&Verbs::add_gid, request, VRDMA_NO_HANDLE));
+    EXPECT_TRUE(run(&verb::add_gid, request, VRDMA_NO_HANDLE));
     EXPECT_EQ(state_.gids.at(3)[0], 0xfe);
-    EXPECT_TRUE(run(&Verbs::del_gid, request, VRDMA_NO_HANDLE));
+    EXPECT_TRUE(run(&verb::del_gid, request, VRDMA_NO_HANDLE));
     EXPECT_TRUE(state_.gids.empty());
     request.port = 2;
-    EXPECT_EQ(error_of(run(&Verbs::add_gid, request, VRDMA_NO_HANDLE)), Errno{EINVAL});
+    EXPECT_EQ(error_of(run(&verb::add_gid, request, VRDMA_NO_HANDLE)), Errno{EINVAL});
 }
 
 TEST_F(VerbsTest, QpAttributesPassThroughAndBack) {
@@ -342,10 +343,10 @@ TEST_F(VerbsTest, QpAttributesPassThroughAndBack) {
     request.attr.ah.dgid[15] = 9;
     request.attr.ah.sgid_index = 4;
     request.attr.cap.max_send_wr = 17;
-    ASSERT_TRUE(run(&Verbs::modify_qp, request, context));
+    ASSERT_TRUE(run(&verb::modify_qp, request, context));
     EXPECT_EQ(state_.qp_attr_mask, 0x1234U);
     EXPECT_EQ(state_.qp_attributes.dest_qp_num, 0xabcdefU);
-    const auto answer = run(&Verbs::query_qp, {.hdr = {}, .handle = qp, .attr_mask = 0}, context);
+    const auto answer = run(&verb::query_qp, {.hdr = {}, .handle = qp, .attr_mask = 0}, context);
     ASSERT_TRUE(answer);
     EXPECT_EQ(std::memcmp(&answer->attr, &request.attr, sizeof(request.attr)), 0);
 }
@@ -355,7 +356,7 @@ TEST_F(VerbsTest, QueryDeviceShowsTheLimitsThatCount) {
     limits.queue_pairs = 12;
     limits.completion_queues = 5000;
     make_verbs(limits);
-    const auto answer = run(&Verbs::query_device, {}, VRDMA_NO_HANDLE);
+    const auto answer = run(&verb::query_device, {}, VRDMA_NO_HANDLE);
     ASSERT_TRUE(answer);
     EXPECT_EQ(answer->max_qp, 12U);
     EXPECT_EQ(answer->max_cq, 1000U);

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "device/objects/handle_table.h"
+#include "device/objects/limit_log.h"
+#include "result.h"
+
+namespace vrdma::device {
+
+// A guest's objects of one kind.  An object that belongs to a user context has the handle of
+// that context in its member `uctx`.
+template <typename Object>
+class ObjectTable : public HandleTable<Object> {
+  public:
+    // `kind` is the plural for the log and has static storage.  `log` outlives the table.
+    ObjectTable(std::string_view kind, uint32_t limit, LimitLog& log)
+        : HandleTable<Object>(limit), kind_(kind), log_(log) {}
+
+    // A handle that is free now; the caller inserts under it or forgets it.  EDQUOT and a log
+    // line that names the limit when there is none.
+    Result<uint32_t> reserve() {
+        auto handle = this->free_handle();
+        if (!handle) {
+            return fail(log_.reached("{} {}", this->limit(), kind_));
+        }
+        return handle;
+    }
+
+    // The object, if the user context `uctx` owns it; EINVAL otherwise.
+    Result<Object*> owned(uint32_t uctx, uint32_t handle) {
+        Object* object = this->find(handle);
+        if (object == nullptr || object->uctx != uctx) {
+            return fail(EINVAL);
+        }
+        return object;
+    }
+
+    // Destroys all objects that the user context `uctx` owns.
+    void erase_owned(uint32_t uctx) {
+        this->erase_if([uctx](const Object& object) { return object.uctx == uctx; });
+    }
+
+  private:
+    const std::string_view kind_;
+    LimitLog& log_;
+};
+
+}  // namespace vrdma::device

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Address handles.
+#include "device/request/wire.h"
+#include "device/verbs/verbs.h"
+
+namespace vrdma::device::verb {
+
+Result<void> create_ah(Verbs& verbs, Call& call, const vrdma_cmd_create_ah& request,
+                       vrdma_rsp_handle& response) {
+    auto place = verbs.objects().place_in_pd(call.uctx, le32toh(request.pd), verbs.objects().ahs);
+    if (!place) {
+        return fail(place.error());
+    }
+    const rnic::AhAttributes attributes = from_wire(request.attr);
+    auto ah = place->context->create_ah(*place->pd->pd, attributes, call.udata);
+    if (!ah) {
+        return fail(ah.error());
+    }
+    verbs.objects().ahs.insert(place->handle, AhObject{.uctx = call.uctx,
+                                                       .pd = Ref(*place->pd),
+                                                       .ah = std::move(*ah),
+                                                       .attributes = attributes});
+    response.handle = htole32(place->handle);
+    return {};
+}
+
+Result<void> query_ah(Verbs& verbs, Call& call, const vrdma_cmd_handle& request,
+                      vrdma_rsp_query_ah& response) {
+    auto ah = verbs.objects().ahs.owned(call.uctx, le32toh(request.handle));
+    if (!ah) {
+        return fail(ah.error());
+    }
+    response.attr = to_wire((*ah)->attributes);
+    return {};
+}
+
+Result<void> destroy_ah(Verbs& verbs, Call& call, const vrdma_cmd_handle& request,
+                        vrdma_rsp_empty&) {
+    auto ah = verbs.objects().ahs.owned(call.uctx, le32toh(request.handle));
+    if (!ah) {
+        return fail(ah.error());
+    }
+    verbs.objects().ahs.erase(le32toh(request.handle));
+    return {};
+}
+
+}  // namespace vrdma::device::verb

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// Completion queues.
+#include "device/verbs/verbs.h"
+
+namespace vrdma::device::verb {
+
+Result<void> create_cq(Verbs& verbs, Call& call, const vrdma_cmd_create_cq& request,
+                       vrdma_rsp_create_cq& response) {
+    auto context = verbs.objects().context(call.uctx);
+    if (!context) {
+        return fail(context.error());
+    }
+    if (le32toh(request.comp_vector) >= VRDMA_MAX_COMP_VECTORS) {
+        return fail(EINVAL);
+    }
+    auto handle = verbs.objects().cqs.reserve();
+    if (!handle) {
+        return fail(handle.error());
+    }
+    auto charge = verbs.quota().charge(call.lasting);
+    if (!charge) {
+        return fail(charge.error());
+    }
+    rnic::CqAttributes attributes{
+        .cqe = le32toh(request.cqe),
+        .comp_vector = le32toh(request.comp_vector),
+        .flags = le32toh(request.flags),
+    };
+    auto cq = (*context)->create_cq(*handle, attributes, call.udata);
+    if (!cq) {
+        return fail(cq.error());
+    }
+    verbs.objects().cqs.insert(
+        *handle, CqObject{.uctx = call.uctx, .charge = std::move(*charge), .cq = std::move(*cq)});
+    response.handle = htole32(*handle);
+    response.cqe = htole32(attributes.cqe);
+    return {};
+}
+
+Result<void> resize_cq(Verbs& verbs, Call& call, const vrdma_cmd_resize_cq& request,
+                       vrdma_rsp_resize_cq& response) {
+    auto cq = verbs.objects().cqs.owned(call.uctx, le32toh(request.handle));
+    if (!cq) {
+        return fail(cq.error());
+    }
+    uint32_t cqe = le32toh(request.cqe);
+    if (auto result = (*cq)->cq->resize(cqe, call.udata); !result) {
+        return result;
+    }
+    response.cqe = htole32(cqe);
+    return {};
+}
+
+Result<void> destroy_cq(Verbs& verbs, Call& call, const vrdma_cmd_handle& request,
+                        vrdma_rsp_empty&) {
+    auto cq = verbs.objects().cqs.owned(call.uctx, le32toh(request.handle));
+    if (!cq) {
+        return fail(cq.error());
+    }
+    if ((*cq)->users.in_use()) {
+        return fail(EBUSY);
+    }
+    verbs.objects().cqs.erase(le32toh(request.handle));
+    return {};
+}
+
+}  // namespace vrdma::device::verb

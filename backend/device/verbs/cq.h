@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "device/objects/memory_quota.h"
+#include "device/objects/ref.h"
+#include "rnic/rnic.h"
+
+namespace vrdma::device {
+
+// A completion queue.
+struct CqObject {
+    uint32_t uctx = 0;  // the user context that owns it
+    MemoryCharge charge;
+    std::unique_ptr<rnic::CompletionQueue> cq;
+    RefCount users{};
+};
+
+}  // namespace vrdma::device

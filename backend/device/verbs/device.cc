@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// The device, its port and its GID table.
+#include <algorithm>
+
+#include "device/request/wire.h"
+#include "device/verbs/verbs.h"
+
+namespace vrdma::device::verb {
+namespace {
+
+constexpr uint32_t kPort = 1;
+
+}  // namespace
+
+Result<void> query_device(Verbs& verbs, Call&, const vrdma_cmd_empty&,
+                          vrdma_rsp_query_device& response) {
+    const ObjectTables& objects = verbs.objects();
+    rnic::DeviceAttributes attributes = verbs.attributes();
+    attributes.max_pd = objects.pds.limit();
+    attributes.max_mr = objects.mrs.limit();
+    attributes.max_mw = attributes.has_mw ? objects.mws.limit() : 0;
+    attributes.max_cq = objects.cqs.limit();
+    attributes.max_srq = attributes.has_srq ? objects.srqs.limit() : 0;
+    attributes.max_qp = objects.qps.limit();
+    attributes.max_ah = objects.ahs.limit();
+    if (!attributes.has_mcast) {
+        attributes.max_mcast_grp = attributes.max_mcast_qp_attach = 0;
+    }
+    to_wire(attributes, response);
+    return {};
+}
+
+Result<void> query_port(Verbs& verbs, Call&, const vrdma_cmd_query_port& request,
+                        vrdma_rsp_query_port& response) {
+    if (le32toh(request.port) != kPort) {
+        return fail(EINVAL);
+    }
+    to_wire(verbs.port().query_port(), response);
+    return {};
+}
+
+Result<void> add_gid(Verbs& verbs, Call&, const vrdma_cmd_gid& request, vrdma_rsp_empty&) {
+    if (le32toh(request.port) != kPort) {
+        return fail(EINVAL);
+    }
+    rnic::Gid gid;
+    std::ranges::copy(request.gid, gid.begin());
+    return verbs.port().add_gid(le32toh(request.index), gid, le32toh(request.type));
+}
+
+Result<void> del_gid(Verbs& verbs, Call&, const vrdma_cmd_gid& request, vrdma_rsp_empty&) {
+    if (le32toh(request.port) != kPort) {
+        return fail(EINVAL);
+    }
+    return verbs.port().del_gid(le32toh(request.index));
+}
+
+Result<void> query_udata_pointer(Verbs& verbs, Call&, const vrdma_cmd_query_udata_pointer& request,
+                                 vrdma_rsp_query_udata_pointer& response) {
+    const auto pointers = verbs.udata_pointers();
+    const uint32_t index = le32toh(request.index);
+    response.count = htole32(static_cast<uint32_t>(pointers.size()));
+    if (index < pointers.size()) {
+        response.pointer = pointers[index];
+    }
+    return {};
+}
+
+}  // namespace vrdma::device::verb

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// RNIC memory and the doorbell area in the guest's shared memory region.
+#include "device/verbs/mmap.h"
+
+#include "device/verbs/verbs.h"
+
+namespace vrdma::device {
+
+Result<void> Mappings::check_limit() {
+    if (mappings_.size() >= limit_) {
+        return fail(log_.reached("{} mappings", limit_));
+    }
+    return {};
+}
+
+Result<uint64_t> Mappings::map(uint32_t uctx, int fd, uint64_t offset, uint64_t length) {
+    auto shm_offset = shm_.map(fd, offset, length);
+    if (shm_offset) {
+        mappings_.emplace(*shm_offset, Mapping{.uctx = uctx, .length = length});
+    }
+    return shm_offset;
+}
+
+Result<void> Mappings::unmap(uint32_t uctx, uint64_t shm_offset, uint64_t length) {
+    auto found = mappings_.find(shm_offset);
+    if (found == mappings_.end() || found->second.uctx != uctx || found->second.length != length) {
+        return fail(EINVAL);
+    }
+    shm_.unmap(shm_offset, length);
+    mappings_.erase(found);
+    return {};
+}
+
+void Mappings::unmap_owned(uint32_t uctx) {
+    std::erase_if(mappings_, [&](const auto& entry) {
+        if (entry.second.uctx != uctx) {
+            return false;
+        }
+        shm_.unmap(entry.first, entry.second.length);
+        return true;
+    });
+}
+
+Result<uint64_t> Mappings::map_doorbells() {
+    if (!doorbells_mapped_) {
+        auto shm_offset = shm_.map(doorbells_.fd, 0, doorbells_.length);
+        if (!shm_offset) {
+            return shm_offset;
+        }
+        doorbells_offset_ = *shm_offset;
+        doorbells_mapped_ = true;
+    }
+    return doorbells_offset_;
+}
+
+namespace verb {
+namespace {
+
+// The errno of a mapping that failed.  ECANCELED has the command executed again later.
+tl::unexpected<Errno> fail_to_map(Call& call, Errno error) {
+    call.cancelled = error == Errno{ECANCELED};
+    return fail(error);
+}
+
+}  // namespace
+
+Result<void> map_doorbells(Verbs& verbs, Call& call, const vrdma_cmd_empty&,
+                           vrdma_rsp_map_doorbells& response) {
+    auto shm_offset = verbs.mappings().map_doorbells();
+    if (!shm_offset) {
+        return fail_to_map(call, shm_offset.error());
+    }
+    response.shm_offset = htole64(*shm_offset);
+    response.length = htole64(verbs.mappings().doorbells().length);
+    return {};
+}
+
+Result<void> mmap(Verbs& verbs, Call& call, const vrdma_cmd_mmap& request,
+                  vrdma_rsp_mmap& response) {
+    auto context = verbs.objects().context(call.uctx);
+    if (!context) {
+        return fail(context.error());
+    }
+    if (auto room = verbs.mappings().check_limit(); !room) {
+        return room;
+    }
+    const uint64_t length = le64toh(request.length);
+    auto source = (*context)->mmap(le64toh(request.offset), length);
+    if (!source) {
+        return fail(source.error());
+    }
+    auto shm_offset = verbs.mappings().map(call.uctx, source->fd, source->offset, length);
+    if (!shm_offset) {
+        return fail_to_map(call, shm_offset.error());
+    }
+    response.shm_offset = htole64(*shm_offset);
+    response.caching = htole32(source->caching);
+    return {};
+}
+
+Result<void> munmap(Verbs& verbs, Call& call, const vrdma_cmd_munmap& request, vrdma_rsp_empty&) {
+    return verbs.mappings().unmap(call.uctx, le64toh(request.shm_offset), le64toh(request.length));
+}
+
+}  // namespace verb
+}  // namespace vrdma::device

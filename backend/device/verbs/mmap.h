@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+
+#include "device/objects/limit_log.h"
+#include "device/shm/shm_mapper.h"
+#include "result.h"
+
+namespace vrdma::device {
+
+// The doorbell area of the device, as the shared memory region maps it.
+struct DoorbellMemory {
+    int fd = -1;
+    uint64_t length = 0;  // bytes
+};
+
+// What a guest has mapped into the shared memory region: RNIC memory of its user contexts, and
+// the doorbell area once.
+class Mappings {
+  public:
+    // `shm` and `log` outlive the object.  `limit` bounds the mappings of RNIC memory.
+    Mappings(ShmMapper& shm, const DoorbellMemory& doorbells, uint32_t limit, LimitLog& log)
+        : shm_(shm), doorbells_(doorbells), limit_(limit), log_(log) {}
+    Mappings(const Mappings&) = delete;
+    Mappings& operator=(const Mappings&) = delete;
+
+    uint32_t size() const { return static_cast<uint32_t>(mappings_.size()); }
+
+    // EDQUOT and a log line when the guest may have no further mapping of RNIC memory.
+    Result<void> check_limit();
+
+    // Maps (`offset`, `length`) of `fd`, RNIC memory of the user context `uctx`.  Returns where
+    // it is in the shared memory region.  Errors of ShmMapper::map().
+    Result<uint64_t> map(uint32_t uctx, int fd, uint64_t offset, uint64_t length);
+
+    // EINVAL for what `uctx` has not mapped exactly like this.
+    Result<void> unmap(uint32_t uctx, uint64_t shm_offset, uint64_t length);
+
+    // Unmaps all RNIC memory of the user context `uctx`.
+    void unmap_owned(uint32_t uctx);
+
+    // Maps the doorbell area, if it is not mapped yet.  Returns where it is in the shared memory
+    // region.  Errors of ShmMapper::map().
+    Result<uint64_t> map_doorbells();
+
+    const DoorbellMemory& doorbells() const { return doorbells_; }
+
+  private:
+    struct Mapping {
+        uint32_t uctx = 0;
+        uint64_t length = 0;  // bytes
+    };
+
+    ShmMapper& shm_;
+    const DoorbellMemory doorbells_;
+    const uint32_t limit_;
+    LimitLog& log_;
+    std::map<uint64_t, Mapping> mappings_;  // by shared memory offset
+    bool doorbells_mapped_ = false;
+    uint64_t doorbells_offset_ = 0;
+};
+
+}  // namespace vrdma::device

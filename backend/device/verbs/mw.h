@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "device/objects/ref.h"
+#include "device/verbs/pd.h"
+#include "rnic/rnic.h"
+
+namespace vrdma::device {
+
+// A memory window.
+struct MwObject {
+    uint32_t uctx = 0;  // the user context that owns it
+    Ref<PdObject> pd;
+    std::unique_ptr<rnic::MemoryWindow> mw;
+};
+
+}  // namespace vrdma::device

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include "device/limits.h"
+#include "device/objects/limit_log.h"
+#include "device/objects/object_table.h"
+#include "device/objects/slots.h"
+#include "device/verbs/ah.h"
+#include "device/verbs/cq.h"
+#include "device/verbs/mr.h"
+#include "device/verbs/mw.h"
+#include "device/verbs/pd.h"
+#include "device/verbs/qp.h"
+#include "device/verbs/srq.h"
+#include "device/verbs/ucma.h"
+#include "device/verbs/ucontext.h"
+#include "result.h"
+#include "rnic/rnic.h"
+
+namespace vrdma::device {
+
+// The tables of all objects that a guest holds.
+struct ObjectTables {
+    // The bound of each table is the lower of the operator's limit and the RNIC's.  `log`
+    // outlives the tables.
+    ObjectTables(const Limits& limits, const rnic::DeviceAttributes& attributes, LimitLog& log);
+    ObjectTables(const ObjectTables&) = delete;
+    ObjectTables& operator=(const ObjectTables&) = delete;
+
+    // The RNIC's side of the user context `uctx`; EINVAL when there is none.
+    Result<rnic::Context*> context(uint32_t uctx);
+
+    // Where an object is to be made that belongs to a protection domain.
+    struct Place {
+        rnic::Context* context = nullptr;
+        PdObject* pd = nullptr;
+        uint32_t handle = 0;
+    };
+    // A place in `table` and in the protection domain `pd` of the user context `uctx`.  Errors
+    // of context(), ObjectTable::owned() and ObjectTable::reserve(), in this order.
+    template <typename Object>
+    Result<Place> place_in_pd(uint32_t uctx, uint32_t pd, ObjectTable<Object>& table);
+
+    // Destroys all that the user context `uctx` owns, in the order of dependence.
+    void erase_owned(uint32_t uctx);
+
+    // An object depends only on objects of the tables above its own, so the order of destruction
+    // is that of dependence.  Memory windows are last of what user contexts own: they may be
+    // bound to queue pairs and memory regions.
+    SlotCount mcast_attachments;
+    ObjectTable<UcontextObject> ucontexts;
+    ObjectTable<PdObject> pds;
+    ObjectTable<MrObject> mrs;
+    ObjectTable<AhObject> ahs;
+    ObjectTable<CqObject> cqs;
+    ObjectTable<SrqObject> srqs;
+    ObjectTable<QpObject> qps;
+    ObjectTable<MwObject> mws;
+    ObjectTable<UcmaFileObject> ucma_files;
+};
+
+template <typename Object>
+Result<ObjectTables::Place> ObjectTables::place_in_pd(uint32_t uctx, uint32_t pd,
+                                                      ObjectTable<Object>& table) {
+    auto context = this->context(uctx);
+    if (!context) {
+        return fail(context.error());
+    }
+    auto domain = pds.owned(uctx, pd);
+    if (!domain) {
+        return fail(domain.error());
+    }
+    auto handle = table.reserve();
+    if (!handle) {
+        return fail(handle.error());
+    }
+    return Place{.context = *context, .pd = *domain, .handle = *handle};
+}
+
+}  // namespace vrdma::device

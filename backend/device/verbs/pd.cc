@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// Protection domains.
+#include "device/verbs/verbs.h"
+
+namespace vrdma::device::verb {
+
+Result<void> alloc_pd(Verbs& verbs, Call& call, const vrdma_cmd_empty&,
+                      vrdma_rsp_handle& response) {
+    auto context = verbs.objects().context(call.uctx);
+    if (!context) {
+        return fail(context.error());
+    }
+    auto handle = verbs.objects().pds.reserve();
+    if (!handle) {
+        return fail(handle.error());
+    }
+    auto pd = (*context)->alloc_pd(call.udata);
+    if (!pd) {
+        return fail(pd.error());
+    }
+    verbs.objects().pds.insert(*handle, PdObject{.uctx = call.uctx, .pd = std::move(*pd)});
+    response.handle = htole32(*handle);
+    return {};
+}
+
+Result<void> dealloc_pd(Verbs& verbs, Call& call, const vrdma_cmd_handle& request,
+                        vrdma_rsp_empty&) {
+    auto pd = verbs.objects().pds.owned(call.uctx, le32toh(request.handle));
+    if (!pd) {
+        return fail(pd.error());
+    }
+    if ((*pd)->users.in_use()) {
+        return fail(EBUSY);
+    }
+    verbs.objects().pds.erase(le32toh(request.handle));
+    return {};
+}
+
+}  // namespace vrdma::device::verb

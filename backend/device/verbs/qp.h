@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+
+#include "device/objects/memory_quota.h"
+#include "device/objects/ref.h"
+#include "device/objects/slots.h"
+#include "device/verbs/cq.h"
+#include "device/verbs/pd.h"
+#include "device/verbs/srq.h"
+#include "rnic/rnic.h"
+
+namespace vrdma::device {
+
+// A queue pair.
+struct QpObject {
+    uint32_t uctx = 0;  // the user context that owns it
+    Ref<PdObject> pd;
+    Ref<CqObject> send_cq;
+    Ref<CqObject> recv_cq;
+    Ref<SrqObject> srq;  // or none
+    MemoryCharge charge;
+    std::unique_ptr<rnic::QueuePair> qp;
+    bool sq_sig_all = false;
+    std::map<rnic::Gid, Slot> groups{};  // multicast groups that it is attached to
+};
+
+}  // namespace vrdma::device

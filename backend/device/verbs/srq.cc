@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// Shared receive queues.
+#include "device/verbs/verbs.h"
+
+namespace vrdma::device::verb {
+
+Result<void> create_srq(Verbs& verbs, Call& call, const vrdma_cmd_create_srq& request,
+                        vrdma_rsp_create_srq& response) {
+    auto place = verbs.objects().place_in_pd(call.uctx, le32toh(request.pd), verbs.objects().srqs);
+    if (!place) {
+        return fail(place.error());
+    }
+    auto charge = verbs.quota().charge(call.lasting);
+    if (!charge) {
+        return fail(charge.error());
+    }
+    rnic::SrqAttributes attributes{
+        .max_wr = le32toh(request.max_wr),
+        .max_sge = le32toh(request.max_sge),
+        .srq_limit = le32toh(request.srq_limit),
+    };
+    auto srq = place->context->create_srq(place->handle, *place->pd->pd, attributes, call.udata);
+    if (!srq) {
+        return fail(srq.error());
+    }
+    verbs.objects().srqs.insert(place->handle, SrqObject{.uctx = call.uctx,
+                                                         .pd = Ref(*place->pd),
+                                                         .charge = std::move(*charge),
+                                                         .srq = std::move(*srq)});
+    response.handle = htole32(place->handle);
+    response.max_wr = htole32(attributes.max_wr);
+    response.max_sge = htole32(attributes.max_sge);
+    return {};
+}
+
+Result<void> modify_srq(Verbs& verbs, Call& call, const vrdma_cmd_modify_srq& request,
+                        vrdma_rsp_empty&) {
+    auto srq = verbs.objects().srqs.owned(call.uctx, le32toh(request.handle));
+    if (!srq) {
+        return fail(srq.error());
+    }
+    const rnic::SrqAttributes attributes{
+        .max_wr = le32toh(request.max_wr),
+        .srq_limit = le32toh(request.srq_limit),
+    };
+    return (*srq)->srq->modify(le32toh(request.attr_mask), attributes, call.udata);
+}
+
+Result<void> query_srq(Verbs& verbs, Call& call, const vrdma_cmd_handle& request,
+                       vrdma_rsp_query_srq& response) {
+    auto srq = verbs.objects().srqs.owned(call.uctx, le32toh(request.handle));
+    if (!srq) {
+        return fail(srq.error());
+    }
+    auto attributes = (*srq)->srq->query();
+    if (!attributes) {
+        return fail(attributes.error());
+    }
+    response.max_wr = htole32(attributes->max_wr);
+    response.max_sge = htole32(attributes->max_sge);
+    response.srq_limit = htole32(attributes->srq_limit);
+    return {};
+}
+
+Result<void> destroy_srq(Verbs& verbs, Call& call, const vrdma_cmd_handle& request,
+                         vrdma_rsp_empty&) {
+    auto srq = verbs.objects().srqs.owned(call.uctx, le32toh(request.handle));
+    if (!srq) {
+        return fail(srq.error());
+    }
+    if ((*srq)->users.in_use()) {
+        return fail(EBUSY);
+    }
+    verbs.objects().srqs.erase(le32toh(request.handle));
+    return {};
+}
+
+}  // namespace vrdma::device::verb

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "device/objects/memory_quota.h"
+#include "device/objects/ref.h"
+#include "device/verbs/pd.h"
+#include "rnic/rnic.h"
+
+namespace vrdma::device {
+
+// A shared receive queue.
+struct SrqObject {
+    uint32_t uctx = 0;  // the user context that owns it
+    Ref<PdObject> pd;
+    MemoryCharge charge;
+    std::unique_ptr<rnic::SharedReceiveQueue> srq;
+    RefCount users{};
+};
+
+}  // namespace vrdma::device

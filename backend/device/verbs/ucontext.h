@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+
+#include "rnic/rnic.h"
+
+namespace vrdma::device {
+
+// A user context of the guest: one user of the RNIC.
+struct UcontextObject {
+    std::unique_ptr<rnic::Context> context;
+};
+
+}  // namespace vrdma::device
