@@ -139,18 +139,26 @@ static inline int vrdma_udata_term_valid(const struct vrdma_udata_term *term)
 	       term->scale <= VRDMA_SCALE_MAX_SGE;
 }
 
-/* VRDMA_COMMAND_*; none for an opcode that is no command. */
+/* The flags (VRDMA_COMMAND_*) of a command; 0 for an opcode that is no command. */
 static inline __u32 vrdma_command_flags(__u16 opcode)
 {
-	switch (opcode) {
-#define VRDMA_FLAGS(NAME, name, opcode, request, response, feature, flags) \
-	case VRDMA_CMD_##NAME: \
-		return flags;
-	VRDMA_COMMANDS(VRDMA_FLAGS)
-#undef VRDMA_FLAGS
-	default:
-		return 0;
+	static const struct {
+		__u16 opcode;
+		__u32 flags;
+	} rows[] = {
+#define VRDMA_ROW(NAME, name, opcode, request, response, feature, flags) \
+		{ VRDMA_CMD_##NAME, flags },
+		VRDMA_COMMANDS(VRDMA_ROW)
+#undef VRDMA_ROW
+		{ 0, 0 }	/* 0 is no command */
+	};
+	unsigned int i;
+
+	for (i = 0; rows[i].opcode; i++) {
+		if (rows[i].opcode == opcode)
+			return rows[i].flags;
 	}
+	return 0;
 }
 
 /* The flags that a user pointer in the udata of a command can have; 0 if it has no pointers. */
