@@ -2,8 +2,9 @@
 /*
  * vrdma wire protocol: the list of feature bits and the list of commands.  Each is
  * written here once.  enum vrdma_feature and enum vrdma_opcode (vrdma_protocol.h),
- * the flags of a command (vrdma_check.h), the device's features and its dispatcher,
- * the fuzzer and the comparison with docs/spec.md are derived from these lists.
+ * the flags of a command (vrdma_check.h), the attributes of an RNIC, the device's
+ * features, its verbs and its dispatcher, the fuzzer and the comparison with
+ * docs/spec.md are derived from these lists.
  *
  * The lists are X-macros: the argument is a macro that is expanded once for each row.
  */
@@ -12,13 +13,13 @@
 
 /*
  * X(name, bit, attribute): a device feature bit (virtio 1.2, 2.2: bits 0 to 23 belong
- * to the device).  `attribute` is the field of the back-end's rnic::DeviceAttributes
- * that says whether an RNIC offers the feature.
+ * to the device).  `attribute` is a field of the back-end's rnic::DeviceAttributes: an
+ * RNIC sets it when the device is to offer the feature.
  */
 #define VRDMA_FEATURES(X) \
 	/* shared receive queues */ \
 	X(VRDMA_F_SRQ, 0, has_srq) \
-	/* arming a CQ must ring its doorbell */ \
+	/* arming a CQ must ring its doorbell, as the RNIC has to be told of it */ \
 	X(VRDMA_F_CQ_DOORBELL, 1, cq_doorbell) \
 	/* memory windows */ \
 	X(VRDMA_F_MW, 2, has_mw) \
@@ -28,13 +29,13 @@
 	X(VRDMA_F_RESIZE_CQ, 4, has_resize_cq) \
 	/* multicast attach and detach */ \
 	X(VRDMA_F_MCAST, 5, has_mcast) \
-	/* the RNIC speaks iWARP, not RoCE */ \
+	/* the RNIC speaks iWARP; without the feature, RoCE */ \
 	X(VRDMA_F_IWARP, 6, iwarp) \
-	/* connections of an iWARP RNIC */ \
+	/* connections of an iWARP RNIC: its ports have a connection manager */ \
 	X(VRDMA_F_IW_CM, 7, iw_cm) \
-	/* the guest's kernel may use the RNIC */ \
+	/* the guest's kernel may use the RNIC itself */ \
 	X(VRDMA_F_KERNEL_VERBS, 8, kernel_verbs) \
-	/* the RDMA connection manager's user interface */ \
+	/* the RDMA connection manager's user interface, which ports of a RoCE RNIC forward */ \
 	X(VRDMA_F_UCMA, 9, ucma)
 
 /* In the place of a feature: every device has the command. */

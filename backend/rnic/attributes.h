@@ -3,6 +3,8 @@
 // those of <rdma/ib_user_verbs.h> and of the InfiniBand specification.
 #pragma once
 
+#include <vrdma_command_table.h>
+
 #include <array>
 #include <cstdint>
 #include <vector>
@@ -56,16 +58,11 @@ struct DeviceAttributes {
 
     uint32_t driver_id = 0;           // enum rdma_driver_id: whose user library fits
     uint32_t uverbs_abi_version = 0;  // of that driver's user ABI
-    bool has_srq = false;
-    bool has_mw = false;
-    bool has_rereg_mr = false;
-    bool has_resize_cq = false;
-    bool has_mcast = false;
-    bool iwarp = false;         // else RoCE
-    bool iw_cm = false;         // iWARP: ports have a connection manager
-    bool ucma = false;          // RoCE: ports forward the connection manager's user interface
-    bool kernel_verbs = false;  // the guest's kernel may use the RNIC (VRDMA_F_KERNEL_VERBS)
-    bool cq_doorbell = false;   // arming a CQ must be made known to the RNIC
+    // What RNICs need not have, each with the feature by which the device offers it: the fields
+    // has_srq, has_mw, iwarp and so on are in the list of features (common/vrdma_command_table.h).
+#define VRDMA_ATTRIBUTE(name, bit, attribute) bool attribute = false;
+    VRDMA_FEATURES(VRDMA_ATTRIBUTE)
+#undef VRDMA_ATTRIBUTE
 };
 
 struct PortAttributes {
