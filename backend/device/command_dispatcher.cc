@@ -12,7 +12,7 @@
 namespace vrdma::device {
 namespace {
 
-// Room for any fixed request and response of the protocol.
+// Bytes of room for the request structure and the response structure of any command.
 constexpr size_t kMaxRequest = 512;
 constexpr size_t kMaxResponse = 512;
 
@@ -96,6 +96,33 @@ std::span<std::byte> bytes_of(T& value) {
     return std::as_writable_bytes(std::span(&value, 1));
 }
 
+// Whether the lengths in `header` are those of the command, and the chain has as many bytes.
+bool well_formed(const vhost::DescriptorChain& chain, const Command& command,
+                 const vrdma_cmd_hdr& header) {
+    const size_t udata_in = le16toh(header.udata_in_len);
+    const size_t udata_out = le16toh(header.udata_out_len);
+    return le32toh(header.length) == command.request_size && udata_in <= kMaxUdata &&
+           udata_out <= kMaxUdata && chain.readable_size() >= command.request_size + udata_in &&
+           chain.writable_size() >= command.response_size + udata_out;
+}
+
+// Writes the response structure, which gets its header here, and udata.  The chain has room for
+// them.  Returns how many bytes that are.
+uint32_t answer(vhost::DescriptorChain& chain, const Command& command,
+                std::span<std::byte> response, std::span<const std::byte> udata) {
+    const vrdma_rsp_hdr header{
+        .status = 0,
+        .length = htole32(command.response_size),
+        .udata_len = htole32(static_cast<uint32_t>(udata.size())),
+        .reserved = 0,
+    };
+    std::memcpy(response.data(), &header, sizeof(header));
+    // Neither write can fail: well_formed() has compared the sizes.
+    (void)chain.write(0, response.first(command.response_size));
+    (void)chain.write(command.response_size, udata);
+    return static_cast<uint32_t>(command.response_size + udata.size());
+}
+
 }  // namespace
 
 CommandDispatcher::CommandDispatcher(std::string guest, uint32_t max_mr_runs,
@@ -142,10 +169,7 @@ CommandDispatcher::Outcome CommandDispatcher::execute(vhost::DescriptorChain& ch
     }
     const size_t udata_in = le16toh(header.udata_in_len);
     const size_t udata_out = le16toh(header.udata_out_len);
-    const size_t fixed = size_t{command->request_size} + udata_in;
-    if (le32toh(header.length) != command->request_size || udata_in > kMaxUdata ||
-        udata_out > kMaxUdata || chain.readable_size() < fixed ||
-        chain.writable_size() < command->response_size + udata_out) {
+    if (!well_formed(chain, *command, header)) {
         log_.warn(
             "{}: {}: malformed request: length {}, udata {} + {}, chain {} + {} bytes; the "
             "verb gets {}",
@@ -156,7 +180,7 @@ CommandDispatcher::Outcome CommandDispatcher::execute(vhost::DescriptorChain& ch
 
     std::array<std::byte, kMaxRequest> request;
     std::array<std::byte, kMaxResponse> response{};
-    // The header was read once already: it must not change under the checks above.
+    // The guest must not change the header, which is checked already: it is not read again.
     std::memcpy(request.data(), &header, sizeof(header));
     udata_in_.resize(udata_in);
     udata_out_.assign(udata_out, std::byte{0});
@@ -165,7 +189,7 @@ CommandDispatcher::Outcome CommandDispatcher::execute(vhost::DescriptorChain& ch
         !chain.read(command->request_size, udata_in_)) {
         return reject(EINVAL);
     }
-    auto memory = memory_reader_.read(chain, fixed,
+    auto memory = memory_reader_.read(chain, command->request_size + udata_in,
                                       {.opcode = command->opcode,
                                        .fixed = request,
                                        .udata = udata_in_,
@@ -187,18 +211,9 @@ CommandDispatcher::Outcome CommandDispatcher::execute(vhost::DescriptorChain& ch
         return reject(to_int(result.error()));
     }
     const size_t udata_written = std::min(call.udata.out_written, udata_out);
-    const vrdma_rsp_hdr response_header{
-        .status = 0,
-        .length = htole32(command->response_size),
-        .udata_len = htole32(static_cast<uint32_t>(udata_written)),
-        .reserved = 0,
-    };
-    std::memcpy(response.data(), &response_header, sizeof(response_header));
-    // The sizes were checked: neither write can fail.
-    (void)chain.write(0, std::span(response).first(command->response_size));
-    (void)chain.write(command->response_size, std::span(udata_out_).first(udata_written));
-    return {.written = static_cast<uint32_t>(command->response_size + udata_written),
-            .cancelled = false};
+    return {
+        .written = answer(chain, *command, response, std::span(udata_out_).first(udata_written)),
+        .cancelled = false};
 }
 
 }  // namespace vrdma::device

@@ -15,24 +15,25 @@ namespace vrdma::device {
 // Largest udata in either direction, in bytes.
 inline constexpr uint32_t kMaxUdata = 4096;
 
-// Takes one chain of the control queue to the verb that it asks for, and writes the
-// answer into it.  Nothing of the chain is read twice.
+// Takes a chain of the control queue to the verb that it asks for, and writes the answer into
+// the chain.  No byte of a chain is read twice.
 class CommandDispatcher {
   public:
     CommandDispatcher(std::string guest, uint32_t max_mr_runs,
                       std::shared_ptr<spdlog::logger> logger);
 
     struct Outcome {
-        uint32_t written = 0;    // bytes of the chain's writable part
+        uint32_t written = 0;    // bytes written to the chain
         bool cancelled = false;  // nothing happened; execute the chain again later
     };
+    // Executes the command in `chain` on `verbs`.
     Outcome execute(vhost::DescriptorChain& chain, Verbs& verbs);
 
-    // Answers `chain` for a device that has no RNIC: what is to be released is gone already,
-    // all else is ENODEV.
+    // Answers `chain` for a device that has no RNIC.  A command that releases something succeeds,
+    // as that is gone already; all others get ENODEV.
     static Outcome execute_without_rnic(vhost::DescriptorChain& chain);
 
-    // Answers `chain` with `status`, an errno, whatever it asks for.
+    // Answers `chain` with `status`, 0 or an errno, whatever it asks for.
     static Outcome refuse(vhost::DescriptorChain& chain, int status);
 
   private:

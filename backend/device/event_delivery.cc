@@ -44,13 +44,13 @@ uint32_t to_wire(rnic::AsyncEventType type) {
     return VRDMA_EVENT_DEVICE_FATAL;
 }
 
-// Attempts to find a buffer for one event.  The thread is often one of the RNIC's, which
-// serves other guests as well: a driver that goes on offering buffers that are too small
-// must not keep it.  Its event waits for the next event or kick.
+// How often fill_buffer() tries to find a buffer for one event.  It often runs on a thread of
+// the RNIC that serves other guests as well.  A driver that goes on offering buffers that are too
+// small must not keep that thread; the event then waits for the next event or kick.
 constexpr int kMaxAttempts = 64;
 
-// One buffer of the guest filled with `event`; false when it has none to offer now, or
-// the ring has failed.  Buffers that are too small are given back empty.
+// Fills one buffer of the guest with `event`.  Returns false when the guest offers no buffer
+// now or the ring has failed.  Buffers that are too small are given back empty.
 template <typename Event>
 bool fill_buffer(vhost::Virtqueue& queue, const Event& event) {
     for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
@@ -93,7 +93,7 @@ void EventDelivery::completion(uint32_t comp_vector, uint32_t cq_handle) {
 
 void EventDelivery::async_event(rnic::AsyncEventType type, uint32_t handle) {
     const std::lock_guard lock(events_.mutex);
-    // The one event that must not get lost; it comes once.
+    // kDeviceFatal must not get lost (docs/spec.md, "Loss of the RNIC"); it comes once.
     if (events_.waiting.size() >= kMaxWaitingEvents && type != rnic::AsyncEventType::kDeviceFatal) {
         log_.warn("{}: an asynchronous event is lost: {} wait already and the guest takes none",
                   guest_, events_.waiting.size());
@@ -136,19 +136,19 @@ void EventDelivery::kicked(SomeTarget& target) {
     deliver_locked(target);
 }
 
-void EventDelivery::set_event_queue(vhost::Virtqueue* queue) {
+void EventDelivery::set_event_virtqueue(vhost::Virtqueue* queue) {
     set_queue(events_, queue);
 }
 
-void EventDelivery::set_completion_queue(uint32_t comp_vector, vhost::Virtqueue* queue) {
+void EventDelivery::set_completion_virtqueue(uint32_t comp_vector, vhost::Virtqueue* queue) {
     set_queue(completions_.at(comp_vector), queue);
 }
 
-void EventDelivery::event_queue_kicked() {
+void EventDelivery::event_virtqueue_kicked() {
     kicked(events_);
 }
 
-void EventDelivery::completion_queue_kicked(uint32_t comp_vector) {
+void EventDelivery::completion_virtqueue_kicked(uint32_t comp_vector) {
     kicked(completions_.at(comp_vector));
 }
 

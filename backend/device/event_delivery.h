@@ -16,9 +16,9 @@
 
 namespace vrdma::device {
 
-// Brings completion and asynchronous events into the guest's buffers.  While the guest
-// has none to offer they wait here: a CQ at most once, asynchronous events up to a
-// number that a guest which takes its events does not reach.
+// Brings completion and asynchronous events into the guest's buffers.  Events wait here while
+// the guest offers no buffer: completion events at most once for each CQ, asynchronous events up
+// to kMaxWaitingEvents, which a guest that takes its events does not reach.
 class EventDelivery : public rnic::EventSink {
   public:
     static constexpr size_t kMaxWaitingEvents = 4096;
@@ -29,19 +29,20 @@ class EventDelivery : public rnic::EventSink {
     void completion(uint32_t comp_vector, uint32_t cq_handle) override;
     void async_event(rnic::AsyncEventType type, uint32_t handle) override;
 
-    // The virtqueue for asynchronous events runs, or (null) no longer does.
-    void set_event_queue(vhost::Virtqueue* queue);
-    void set_completion_queue(uint32_t comp_vector, vhost::Virtqueue* queue);
+    // The virtqueue for asynchronous events, or of one completion vector, runs; null: it has
+    // stopped.
+    void set_event_virtqueue(vhost::Virtqueue* queue);
+    void set_completion_virtqueue(uint32_t comp_vector, vhost::Virtqueue* queue);
 
     // The guest has kicked: it may have given buffers.
-    void event_queue_kicked();
-    void completion_queue_kicked(uint32_t comp_vector);
+    void event_virtqueue_kicked();
+    void completion_virtqueue_kicked(uint32_t comp_vector);
 
-    // Forgets everything that waits.
+    // Forgets all events that wait.
     void clear();
 
   private:
-    // A virtqueue for events, and those that wait for a buffer of it.
+    // A virtqueue for events, and the events that wait for a buffer of it.
     template <typename Event>
     struct Target {
         std::mutex mutex;  // guards what follows
@@ -54,7 +55,8 @@ class EventDelivery : public rnic::EventSink {
     struct CompletionTarget : Target<vrdma_completion_event> {
         void delivered(const vrdma_completion_event& event) { is_waiting.erase(event.cq); }
 
-        std::unordered_set<uint32_t> is_waiting;  // CQs, as the events have them
+        std::unordered_set<uint32_t>
+            is_waiting;  // handles of CQs in little-endian, as in the events
     };
 
     template <typename SomeTarget>

@@ -71,7 +71,7 @@ VirtualDevice::Status VirtualDevice::status() {
     return status;
 }
 
-// What status() shows must not wait for a command that waits for the VMM.
+// Keeps a copy of the counts: status() must not wait for a command that waits for the VMM.
 void VirtualDevice::publish_counts() {
     const ObjectCounts counts = session_ == nullptr || session_->verbs == nullptr
                                     ? ObjectCounts{}
@@ -111,7 +111,7 @@ Result<void> VirtualDevice::read_config(uint32_t offset, std::span<std::byte> ou
 }
 
 Result<void> VirtualDevice::write_config(uint32_t offset, std::span<const std::byte> in) {
-    // The one field that is the VMM's to set.
+    // The VMM may set shm_size and no other field.
     uint64_t shm_size;
     if (offset != offsetof(vrdma_config, shm_size) || in.size() != sizeof(shm_size)) {
         return fail(EINVAL);
@@ -180,9 +180,9 @@ void VirtualDevice::close_session() {
     publish_counts();
 }
 
-// On the control thread, so that no command runs, and the RNIC's thread, which reported it,
-// goes on.  What is mapped in the shared memory region holds the RNIC's files as our descriptors
-// do.
+// Runs on the control thread, so that no command runs meanwhile and the RNIC's thread, which
+// reported the loss, goes on.  Mappings in the shared memory region hold the RNIC's files as much
+// as the daemon's descriptors do, so they go too.
 void VirtualDevice::handle_lost_rnic() {
     eventfd_t ignored;
     ::eventfd_read(lost_fd_.get(), &ignored);
@@ -201,12 +201,12 @@ void VirtualDevice::features_negotiated(uint64_t features) {
     logger_->debug("{}: features {:#x}", options_.guest, features);
 }
 
-// `change` under the lock of the session.  On the connection's thread.
+// Calls `change` under the lock of the session.  Runs on the connection's thread.
 template <typename Change>
 void VirtualDevice::change_session(Change change) {
     vhost::Virtqueue* control = queues_[VRDMA_VQ_CONTROL];
-    // A command may be waiting for a reply that this thread is to bring: it gives up, and
-    // starts over afterwards.
+    // A command may be waiting for a reply that this thread is to bring.  The command gives up
+    // and starts over afterwards.
     if (control != nullptr) {
         shm_.cancel();
     }
@@ -253,17 +253,17 @@ void VirtualDevice::start_queue(uint16_t index, vhost::Virtqueue& queue) {
             control_.watch(queue.kick_fd(), [this, &queue] { serve_control_queue(queue); });
             return;
         case VRDMA_VQ_EVENT:
-            events_.set_event_queue(&queue);
-            control_.watch(queue.kick_fd(), [this] { events_.event_queue_kicked(); });
+            events_.set_event_virtqueue(&queue);
+            control_.watch(queue.kick_fd(), [this] { events_.event_virtqueue_kicked(); });
             return;
         case VRDMA_VQ_DOORBELL:
             set_doorbell_queue(&queue);
             return;
         default: {
             const uint32_t vector = index - VRDMA_VQ_COMPLETION;
-            events_.set_completion_queue(vector, &queue);
+            events_.set_completion_virtqueue(vector, &queue);
             control_.watch(queue.kick_fd(),
-                           [this, vector] { events_.completion_queue_kicked(vector); });
+                           [this, vector] { events_.completion_virtqueue_kicked(vector); });
         }
     }
 }
@@ -272,22 +272,22 @@ void VirtualDevice::stop_queue(uint16_t index) {
     vhost::Virtqueue& queue = *queues_[index];
     switch (index) {
         case VRDMA_VQ_CONTROL:
-            // In this order: the command that runs must stop waiting for the VMM, which
-            // waits for us.
+            // The order matters: the command that runs must stop waiting for the VMM before
+            // this thread, for which the VMM waits, waits for the command.
             control_stopping_.store(true, std::memory_order_relaxed);
             shm_.cancel();
             control_.unwatch(queue.kick_fd());
             break;
         case VRDMA_VQ_EVENT:
             control_.unwatch(queue.kick_fd());
-            events_.set_event_queue(nullptr);
+            events_.set_event_virtqueue(nullptr);
             break;
         case VRDMA_VQ_DOORBELL:
             set_doorbell_queue(nullptr);
             break;
         default:
             control_.unwatch(queue.kick_fd());
-            events_.set_completion_queue(index - VRDMA_VQ_COMPLETION, nullptr);
+            events_.set_completion_virtqueue(index - VRDMA_VQ_COMPLETION, nullptr);
     }
     queues_[index] = nullptr;
 }

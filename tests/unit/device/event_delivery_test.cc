@@ -21,10 +21,10 @@ class EventDeliveryTest : public testing::Test {
             queue_.set_up(driver_->layout(), driver_->initial_base(), memory_.as_guest_memory()));
         queue_.set_kick(FileDescriptor(::dup(driver_->kick_fd())));
         queue_.set_call(FileDescriptor(::dup(driver_->call_fd())));
-        events_.set_event_queue(&queue_);
+        events_.set_event_virtqueue(&queue_);
     }
     ~EventDeliveryTest() override {
-        events_.set_event_queue(nullptr);
+        events_.set_event_virtqueue(nullptr);
         queue_.tear_down();
     }
 
@@ -68,7 +68,7 @@ TEST_F(EventDeliveryTest, AnEventOutlivesBuffersThatAreTooSmall) {
     const uint64_t buffer = offer(sizeof(vrdma_event));
     events_.async_event(rnic::AsyncEventType::kPortActive, 7);
     for (int i = 0; i < kQueueSize && memory_.at<vrdma_event>(buffer)->handle == 0; ++i) {
-        events_.event_queue_kicked();
+        events_.event_virtqueue_kicked();
     }
     EXPECT_EQ(le32toh(memory_.at<vrdma_event>(buffer)->handle), 7U);
     EXPECT_EQ(take_all(), size_t{kQueueSize});
@@ -88,7 +88,7 @@ TEST_F(EventDeliveryTest, TheEndOfTheDeviceIsToldHoweverManyEventsWait) {
     uint32_t last = 0;
     for (size_t i = 0; i <= EventDelivery::kMaxWaitingEvents; ++i) {
         const uint64_t buffer = offer(sizeof(vrdma_event));
-        events_.event_queue_kicked();
+        events_.event_virtqueue_kicked();
         ASSERT_TRUE(driver_->take_used()) << i;
         last = le32toh(memory_.at<vrdma_event>(buffer)->type);
     }
@@ -99,7 +99,7 @@ TEST_F(EventDeliveryTest, WhatWaitedIsForgottenWithTheSession) {
     events_.async_event(rnic::AsyncEventType::kPortActive, 1);
     events_.clear();
     offer(sizeof(vrdma_event));
-    events_.event_queue_kicked();
+    events_.event_virtqueue_kicked();
     EXPECT_EQ(take_all(), 0U);
 }
 
