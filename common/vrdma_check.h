@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * vrdma wire protocol: the size of every structure, asserted, and beside it the
- * check that says whether a received one is valid.  The checks look at a
- * private copy, never at memory that the sender can still write, and judge the
- * message by itself; whether a handle exists is for the receiver to find out.
+ * vrdma wire protocol: the size of every structure, asserted, and the check whether a
+ * received structure is valid.  A check looks at a private copy, never at memory that
+ * the sender can still write, and judges the message by itself.  Whether a handle
+ * exists is for the receiver to find out.
  */
 #ifndef VRDMA_CHECK_H
 #define VRDMA_CHECK_H
@@ -97,7 +97,7 @@ VRDMA_ASSERT_SIZE(vrdma_udata_region, 16);
 VRDMA_ASSERT_SIZE(vrdma_doorbell_bitmap, 8384);
 VRDMA_ASSERT_SIZE(vrdma_doorbell_area, 278976);
 
-/* The header announces the fixed request of exactly the given size. */
+/* The header announces a request structure of exactly `length` bytes. */
 static inline int vrdma_cmd_hdr_valid(const struct vrdma_cmd_hdr *hdr, __u32 length)
 {
 	return VRDMA_LE16(hdr->region_count) <= VRDMA_MAX_UDATA_REGIONS &&
@@ -292,8 +292,8 @@ static inline int vrdma_cmd_create_ah_valid(const struct vrdma_cmd_create_ah *cm
 }
 
 /*
- * A multicast GID begins with eight ones (IBTA 1.4, 4.1.1), or holds an IPv4 address of
- * that kind (annex A17).
+ * A multicast GID begins with eight ones (IBTA 1.4, 4.1.1) or holds an IPv4 multicast
+ * address (annex A17).
  */
 static inline int vrdma_gid_is_multicast(const __u8 *gid)
 {
@@ -339,7 +339,7 @@ static inline int vrdma_cmd_iw_reject_valid(const struct vrdma_cmd_iw_reject *cm
 	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd)) && vrdma_iw_param_valid(&cmd->param);
 }
 
-/* What a driver may take for an event. */
+/* The response to IW_GET_EVENT, which the driver takes for an event. */
 static inline int vrdma_rsp_iw_event_valid(const struct vrdma_rsp_iw_event *rsp)
 {
 	return VRDMA_LE32(rsp->type) <= VRDMA_IW_EVENT_CLOSED &&
@@ -356,7 +356,10 @@ static inline int vrdma_cmd_ucma_command_valid(const struct vrdma_cmd_ucma_comma
 	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd));
 }
 
-/* A response of the fixed size that the request demands, with a sane status. */
+/*
+ * The response has a sane status, no more udata than the request has room for and,
+ * unless it is an error, exactly the `length` bytes that the request demands.
+ */
 static inline int vrdma_rsp_hdr_valid(const struct vrdma_rsp_hdr *hdr, __u32 length,
 				      __u32 udata_out_len)
 {

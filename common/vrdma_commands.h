@@ -2,22 +2,24 @@
 /*
  * vrdma wire protocol: the requests and responses of the control queue.
  *
- * Device-readable bytes of a chain: the request structure, then udata_in_len
- * bytes of the vendor's, then region_count structures vrdma_udata_region, then the
- * runs of these, then (REG_MR, REREG_MR) those of the memory region.  Device-writable bytes:
- * the response structure, then udata_out_len bytes for the vendor's.  Attribute
- * values, masks and flags are those of the kernel's <rdma/ib_user_verbs.h>.
+ * Device-readable bytes of a chain are the request structure, udata_in_len bytes of
+ * the vendor's udata, region_count structures vrdma_udata_region, the runs of these,
+ * and the runs of a memory region (VRDMA_COMMAND_HAS_RUNS).  Device-writable bytes are
+ * the response structure and udata_out_len bytes for the vendor's udata.  Which
+ * structures a command has is in vrdma_command_table.h.  Attribute values, masks and
+ * flags are those of the kernel's <rdma/ib_user_verbs.h>.
  */
 #ifndef VRDMA_COMMANDS_H
 #define VRDMA_COMMANDS_H
 
 #include "vrdma_protocol.h"
 
-/* Requests without fields of their own, and those that name one object. */
+/* A request without fields of its own. */
 struct vrdma_cmd_empty {
 	struct vrdma_cmd_hdr hdr;
 };
 
+/* A request that names one object. */
 struct vrdma_cmd_handle {
 	struct vrdma_cmd_hdr hdr;
 	__le32 handle;
@@ -69,7 +71,7 @@ struct vrdma_rsp_query_device {
 	__u8   local_ca_ack_delay;
 	__u8   reserved;
 	__le32 max_inline_data;
-	__le32 max_fast_reg_pages;	/* of one region that is made by ALLOC_MR */
+	__le32 max_fast_reg_pages;	/* pages of one region that ALLOC_MR makes */
 };
 
 struct vrdma_cmd_query_port {
@@ -82,7 +84,7 @@ struct vrdma_rsp_query_port {
 	struct vrdma_rsp_hdr hdr;
 	__le32 state;			/* enum ib_port_state of the host's port */
 	__le32 max_mtu;			/* enum ib_mtu */
-	__le32 active_mtu;		/* enum ib_mtu; bounded by the guest netdev's */
+	__le32 active_mtu;		/* enum ib_mtu; at most the guest netdev's */
 	__le32 gid_tbl_len;
 	__le32 port_cap_flags;
 	__le32 max_msg_sz;
@@ -95,7 +97,7 @@ struct vrdma_rsp_query_port {
 
 #define VRDMA_GID_TYPE_ROCE_V1		1
 #define VRDMA_GID_TYPE_ROCE_V2		2
-#define VRDMA_GID_TYPE_IWARP		3	/* an IP address of the guest's, as in vrdma_iw_cm.h */
+#define VRDMA_GID_TYPE_IWARP		3	/* an IP address, as in vrdma_iw_cm.h */
 
 /* ADD_GID; DEL_GID takes the same and looks at port and index only. */
 struct vrdma_cmd_gid {
@@ -105,7 +107,7 @@ struct vrdma_cmd_gid {
 	__u8   gid[16];
 	__le32 type;			/* VRDMA_GID_TYPE_* */
 	__le16 vlan;			/* VLAN id, or 0xffff */
-	__u8   mac[6];			/* of the netdev that has the address */
+	__u8   mac[6];			/* MAC address of the netdev with this address */
 	__le32 reserved;
 };
 
@@ -123,7 +125,7 @@ struct vrdma_rsp_map_doorbells {
 
 /* MMAP: a guest process maps (offset, length) of its uverbs file. */
 struct vrdma_cmd_mmap {
-	struct vrdma_cmd_hdr hdr;	/* uctx: whose file */
+	struct vrdma_cmd_hdr hdr;	/* uctx: the context that has the file */
 	__le64 offset;
 	__le64 length;			/* multiple of VRDMA_SHM_PAGE_SIZE */
 };
@@ -153,7 +155,7 @@ struct vrdma_run {
 	__le64 length;
 };
 
-/* REG_MR: followed (after udata) by run_count runs that cover [iova, +length). */
+/* REG_MR: run_count runs at the end of the request cover [iova, iova + length). */
 struct vrdma_cmd_reg_mr {
 	struct vrdma_cmd_hdr hdr;
 	__le32 pd;
@@ -173,12 +175,12 @@ struct vrdma_rsp_reg_mr {
 	__le32 reserved;
 };
 
-/* What REREG_MR changes; the values of enum ib_mr_rereg_flags. */
+/* Flags of what REREG_MR changes; values of enum ib_mr_rereg_flags. */
 #define VRDMA_REREG_TRANS		1	/* start, iova, length and runs */
 #define VRDMA_REREG_PD			2
 #define VRDMA_REREG_ACCESS		4
 
-/* REREG_MR: followed (after udata) by run_count runs, none without VRDMA_REREG_TRANS. */
+/* REREG_MR: run_count runs end the request, none without VRDMA_REREG_TRANS. */
 struct vrdma_cmd_rereg_mr {
 	struct vrdma_cmd_hdr hdr;
 	__le32 handle;
@@ -217,7 +219,7 @@ struct vrdma_cmd_create_cq {
 struct vrdma_rsp_create_cq {
 	struct vrdma_rsp_hdr hdr;
 	__le32 handle;
-	__le32 cqe;			/* entries that it really has */
+	__le32 cqe;			/* entries that the CQ really has */
 };
 
 struct vrdma_cmd_resize_cq {
@@ -228,7 +230,7 @@ struct vrdma_cmd_resize_cq {
 
 struct vrdma_rsp_resize_cq {
 	struct vrdma_rsp_hdr hdr;
-	__le32 cqe;			/* entries that it has now */
+	__le32 cqe;			/* entries that the CQ has now */
 	__le32 reserved;
 };
 
@@ -303,14 +305,14 @@ struct vrdma_ah_attr {
 	__u8   sl;
 	__u8   port;
 	__u8   static_rate;
-	__u8   dmac[6];			/* as the guest resolved it; informative */
+	__u8   dmac[6];			/* MAC address as the guest resolved it; informative */
 	__le32 reserved;
 };
 
 /* The attributes of MODIFY_QP, and what QUERY_QP returns. */
 struct vrdma_qp_attr {
-	__u8   qp_state;		/* enum ib_qp_state, as in the next */
-	__u8   cur_qp_state;
+	__u8   qp_state;		/* enum ib_qp_state */
+	__u8   cur_qp_state;		/* enum ib_qp_state */
 	__u8   path_mtu;		/* enum ib_mtu */
 	__u8   path_mig_state;
 	__le32 qkey;
@@ -371,9 +373,9 @@ struct vrdma_rsp_query_ah {
 struct vrdma_cmd_mcast {
 	struct vrdma_cmd_hdr hdr;
 	__le32 qp;
-	__le16 lid;			/* of no meaning to RoCE */
+	__le16 lid;			/* no meaning with RoCE */
 	__le16 reserved;
-	__u8   gid[16];			/* of the multicast group */
+	__u8   gid[16];			/* GID of the multicast group */
 };
 
 #endif /* VRDMA_COMMANDS_H */

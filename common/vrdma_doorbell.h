@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * vrdma wire protocol: the doorbell area, one per device, in the window.
+ * vrdma wire protocol: the doorbell area, one per device, in the shared memory region.
  *
  * A doorbell is a bit in a three-level bitmap.  To ring handle h the driver
  * sets, in this order and each with an atomic read-modify-write,
@@ -8,7 +8,7 @@
  *	root bit h / 4096,
  * then executes a full barrier and reads `polling`; when that is zero it
  * notifies doorbellq.  The device takes the bits with atomic exchanges from the
- * root down.  Before it stops looking it clears `polling`, executes a full
+ * root down.  Before the device stops looking it clears `polling`, executes a full
  * barrier and looks at the roots once more.
  */
 #ifndef VRDMA_DOORBELL_H
@@ -34,26 +34,29 @@ struct vrdma_doorbell_bitmap {
 #define VRDMA_CQ_ARM_NEXT		2
 
 /*
- * With VRDMA_F_CQ_DOORBELL the RNIC has to be told of an arming, which takes the
- * device a moment in which a completion could slip by.  So the word has two more
- * bits, which the device sets and clears:
+ * With VRDMA_F_CQ_DOORBELL the device has to tell the RNIC of an arming.  A
+ * completion could slip by in the meantime.  The word therefore has two more bits,
+ * which the device sets and clears:
  *
  *	VRDMA_CQ_WATCHED_*	the RNIC itself is armed, for that kind
  *
  * All changes of the word are atomic read-modify-writes.
  *
- * The driver arms by OR-ing VRDMA_CQ_ARM_* in.  When the bit for its kind, or
- * VRDMA_CQ_WATCHED_NEXT, was set already, that is all.  Otherwise it rings the CQ's
- * doorbell and returns only when it sees one of these bits, or its own arm gone:
- * the event is on its way then.
- * The device, when the doorbell rings for an arm that is still there, arms the RNIC
- * for that kind and then sets the bit.  When the RNIC reports a completion: if the
- * driver has armed, the device arms the RNIC again, for the strongest kind that is
- * armed or watched, then clears VRDMA_CQ_ARM_* and sends the event.  In this order:
- * what completes before that is seen by the poll that follows the driver's next
- * arming, and what completes after it is reported.  If the driver has not armed, the
- * device clears VRDMA_CQ_WATCHED_*, by a compare-and-exchange, and leaves the RNIC
- * alone.
+ * The driver arms by OR-ing VRDMA_CQ_ARM_* in.  When the watched bit of that kind, or
+ * VRDMA_CQ_WATCHED_NEXT, was set already, that is all.  Otherwise the driver rings the
+ * CQ's doorbell and returns only when it sees one of these bits, or its own arm gone:
+ * then the event is on its way.
+ *
+ * When the doorbell rings for an arm that is still there, the device arms the RNIC for
+ * that kind and then sets the watched bit.
+ *
+ * When the RNIC reports a completion and the driver has armed, the device arms the RNIC
+ * again, for the strongest kind that is armed or watched, then clears VRDMA_CQ_ARM_* and
+ * sends the event.  The order matters: the poll that follows the driver's next arming
+ * sees what completes before the bits are cleared, and the RNIC reports what completes
+ * later.  When the driver has not armed, the device clears VRDMA_CQ_WATCHED_*, by a
+ * compare-and-exchange, and leaves the RNIC alone.
+ *
  * The driver stores 0 in the word of a CQ that it has created.
  */
 #define VRDMA_CQ_WATCHED_SOLICITED	4

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * vrdma wire protocol: connections of an iWARP RNIC (VRDMA_F_IW_CM), which its
- * queue pairs can be given by a connection manager only.
+ * vrdma wire protocol: connections of an iWARP RNIC (VRDMA_F_IW_CM).  Only a
+ * connection manager can give them to its queue pairs.
  */
 #ifndef VRDMA_IW_CM_H
 #define VRDMA_IW_CM_H
@@ -10,7 +10,10 @@
 
 #include "vrdma_protocol.h"
 
-/* What the connection manager of Linux hands to user programs (struct rdma_ucm_conn_param). */
+/*
+ * Bytes of private data: of the array, and at most of the data.  Linux hands that much to
+ * user programs (struct rdma_ucm_conn_param).
+ */
 #define VRDMA_IW_PRIVATE_DATA		256
 #define VRDMA_IW_MAX_PRIVATE_DATA	255
 
@@ -22,19 +25,22 @@ struct vrdma_iw_address {
 };
 
 struct vrdma_iw_param {
-	__le16 ird;			/* inbound and outbound RDMA READs at a time */
-	__le16 ord;
+	__le16 ird;			/* inbound RDMA READs at a time */
+	__le16 ord;			/* outbound RDMA READs at a time */
 	__le16 private_data_len;	/* at most VRDMA_IW_MAX_PRIVATE_DATA */
 	__le16 reserved;
 	__u8   private_data[VRDMA_IW_PRIVATE_DATA];
 };
 
-/* Ids of connections and listeners are the driver's choice, those of requests the device's. */
+/*
+ * The driver chooses the ids of connections and listeners, the device those of
+ * connection requests.
+ */
 struct vrdma_cmd_iw_connect {
-	struct vrdma_cmd_hdr hdr;	/* uctx: the queue pair's */
+	struct vrdma_cmd_hdr hdr;	/* uctx: the context of the queue pair */
 	__le32 id;
 	__le32 qp;
-	struct vrdma_iw_address local;	/* its port is informative */
+	struct vrdma_iw_address local;	/* the port is informative */
 	struct vrdma_iw_address remote;
 	struct vrdma_iw_param param;
 };
@@ -51,9 +57,9 @@ struct vrdma_cmd_iw_listen {
 };
 
 struct vrdma_cmd_iw_accept {
-	struct vrdma_cmd_hdr hdr;	/* uctx: the queue pair's */
+	struct vrdma_cmd_hdr hdr;	/* uctx: the context of the queue pair */
 	__le32 request;
-	__le32 id;			/* of the new connection */
+	__le32 id;			/* id of the new connection */
 	__le32 qp;
 	__le32 reserved;
 	struct vrdma_iw_param param;
@@ -71,9 +77,9 @@ struct vrdma_cmd_iw_reject {
 enum vrdma_iw_event_type {
 	VRDMA_IW_EVENT_NONE		= 0,
 	VRDMA_IW_EVENT_CONNECT_REQUEST	= 1,	/* id: the listener */
-	VRDMA_IW_EVENT_CONNECT_REPLY	= 2,	/* to IW_CONNECT; the last one if status is set */
+	VRDMA_IW_EVENT_CONNECT_REPLY	= 2,	/* to IW_CONNECT; the last event if status is set */
 	VRDMA_IW_EVENT_ESTABLISHED	= 3,	/* after IW_ACCEPT */
-	VRDMA_IW_EVENT_CLOSED		= 4,	/* the last one of a connection */
+	VRDMA_IW_EVENT_CLOSED		= 4,	/* the last event of a connection */
 };
 
 /* IW_GET_EVENT: vrdma_cmd_empty */

@@ -12,8 +12,8 @@
 #include "vrdma_protocol.h"
 
 /*
- * GET_DMA_MR: all of the guest's memory, as it is at any time.  The address of
- * guest-physical address n is base + n.  -> vrdma_rsp_reg_mr
+ * GET_DMA_MR: a region of all memory that the guest has at any time.  Guest-physical
+ * address n has the address base + n in it.
  */
 struct vrdma_cmd_get_dma_mr {
 	struct vrdma_cmd_hdr hdr;
@@ -23,9 +23,9 @@ struct vrdma_cmd_get_dma_mr {
 };
 
 /*
- * ALLOC_MR: a region that work requests REG_MR give its memory.  Followed by
- * run_count runs of the guest memory that holds struct vrdma_fast_reg and
- * max_pages page addresses.  -> vrdma_rsp_reg_mr
+ * ALLOC_MR: a region that work requests REG_MR give its memory.  run_count runs at
+ * the end of the request are the guest memory for struct vrdma_fast_reg and max_pages
+ * page addresses.
  */
 struct vrdma_cmd_alloc_mr {
 	struct vrdma_cmd_hdr hdr;
@@ -36,8 +36,9 @@ struct vrdma_cmd_alloc_mr {
 };
 
 /*
- * What a REG_MR registers: [iova, iova + length).  Behind it the guest-physical
- * addresses (__le64) of its pages; the first one has the byte at iova.
+ * Describes what a work request REG_MR registers: [iova, iova + length).  The
+ * guest-physical addresses (__le64) of the pages follow; the first page has the byte
+ * at iova.
  */
 struct vrdma_fast_reg {
 	__le64 iova;
@@ -46,20 +47,20 @@ struct vrdma_fast_reg {
 	__le32 page_count;
 };
 
-/* A work request REG_MR: in the place of `wr` of rxe_send_wr. */
+/* A work request REG_MR has this in the place of `wr` of rxe_send_wr. */
 struct vrdma_wr_reg {
 	__le64 reserved;
-	__le32 key;			/* the region's, but for any low 8 bits */
+	__le32 key;			/* the region's key, with any low 8 bits */
 	__le32 access;
 };
 
-/* The opcodes of REG_MR; the others are those of <rdma/ib_user_verbs.h>. */
+/* Opcodes of REG_MR.  All other opcodes are those of <rdma/ib_user_verbs.h>. */
 #define VRDMA_WR_REG_MR			32
-#define VRDMA_WC_REG_MR			32	/* in its completion */
+#define VRDMA_WC_REG_MR			32	/* of the completion */
 
 /*
  * wc_flags of a receive that a SEND_WITH_INV completed: ex.invalidate_rkey is valid.
- * The value that user programs know, which is not the kernel's.
+ * The value is the one of user programs (enum ibv_wc_flags), not the kernel's.
  */
 #define VRDMA_WC_WITH_INV		8
 

@@ -10,28 +10,28 @@
 
 #include "vrdma_protocol.h"
 
-/* UCMA_OPEN -> vrdma_rsp_handle; UCMA_CLOSE: vrdma_cmd_handle. */
+/* UCMA_OPEN: the response has the handle of a new file. */
 struct vrdma_cmd_ucma_open {
 	struct vrdma_cmd_hdr hdr;
-	__le32 ibdev_index;		/* of the guest's RDMA device, for answers */
+	__le32 ibdev_index;		/* index of the guest's RDMA device, for answers */
 	__le32 reserved;
 };
 
 /*
  * UCMA_COMMAND: udata of the request is the command's structure as the user wrote
- * it, without struct rdma_ucm_cmd_hdr; pointers in it mean nothing.  SET_OPTION has
- * the option's value, optlen bytes, behind its structure.  udata of the response
- * is what the user finds at its response pointer.
+ * it, without struct rdma_ucm_cmd_hdr.  Pointers in the structure mean nothing.
+ * SET_OPTION has the option's value, optlen bytes, behind its structure.  udata of the
+ * response is what the user finds at the response pointer.
  */
 struct vrdma_cmd_ucma_command {
 	struct vrdma_cmd_hdr hdr;
 	__le32 file;
 	__le32 command;			/* RDMA_USER_CM_CMD_* */
-	__le32 other_file;		/* MIGRATE_ID: where the id is now, in place of fd */
+	__le32 other_file;		/* MIGRATE_ID: the file that has the id now, for fd */
 	__le32 reserved;
 };
 
-#define VRDMA_UCMA_MORE_EVENTS		1	/* GET_EVENT: there is another one */
+#define VRDMA_UCMA_MORE_EVENTS		1	/* GET_EVENT: there is another event */
 
 struct vrdma_rsp_ucma_command {
 	struct vrdma_rsp_hdr hdr;

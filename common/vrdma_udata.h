@@ -2,12 +2,12 @@
 /*
  * vrdma wire protocol: user pointers in a vendor's udata.
  *
- * A vendor's user library may put addresses of its own memory into udata: the
- * queue's buffer, a doorbell record, a place for an answer.  The device tells the
- * driver which u64 these are and how long the memory behind each is
- * (QUERY_UDATA_POINTER); the driver pins that memory and sends its runs along
- * (struct vrdma_udata_region); the device puts an address of the host's in the
- * u64's place.  Both sides find the memory with vrdma_udata_memory().
+ * A vendor's user library may put addresses of its own memory into udata: a queue's
+ * buffer, a doorbell record, a place for an answer.  The device tells the driver which
+ * u64 are addresses and how long the memory behind each is (QUERY_UDATA_POINTER).  The
+ * driver pins that memory and sends its runs along (struct vrdma_udata_region).  The
+ * device puts an address of the host in the place of the u64.  Both sides find the
+ * memory with vrdma_udata_memory().
  */
 #ifndef VRDMA_UDATA_H
 #define VRDMA_UDATA_H
@@ -16,7 +16,7 @@
 
 #include "vrdma_protocol.h"
 
-/* Where the count of a term comes from. */
+/* Sources of a term's count. */
 #define VRDMA_COUNT_NONE		0	/* the term is not there */
 #define VRDMA_COUNT_UDATA		1	/* u32 at count_offset in udata */
 #define VRDMA_COUNT_CQE			2	/* CREATE_CQ's cqe */
@@ -24,10 +24,10 @@
 /* With this bit, the count plus one is rounded up to a power of two. */
 #define VRDMA_COUNT_ROUND		0x80
 
-/* What the count is multiplied with. */
+/* Sources of a term's scale, by which the count is multiplied. */
 #define VRDMA_SCALE_CONSTANT		0	/* a */
 #define VRDMA_SCALE_UDATA		1	/* u32 at scale_offset in udata */
-#define VRDMA_SCALE_UDATA_SHIFT		2	/* 2 to the power of that u32 */
+#define VRDMA_SCALE_UDATA_SHIFT		2	/* 2 to the power of the u32 at scale_offset */
 /* a + b * CREATE_SRQ's max_sge, rounded up to a power of two */
 #define VRDMA_SCALE_MAX_SGE		3
 
@@ -44,11 +44,11 @@ struct vrdma_udata_term {
 #define VRDMA_UDATA_TERMS		2
 
 /*
- * The memory is in use as long as the object lives that the verb creates (a CQ, SRQ
- * or QP), not only as long as the verb takes.
+ * The memory is in use as long as the object lives that the command creates (a CQ, SRQ
+ * or QP), not only as long as the command takes.
  */
 #define VRDMA_UDATA_POINTER_LASTING	1
-/* The whole pages (VRDMA_SHM_PAGE_SIZE) around it are meant. */
+/* The memory is the whole pages (VRDMA_SHM_PAGE_SIZE) around the bytes. */
 #define VRDMA_UDATA_POINTER_PAGES	2
 
 /* The u64 at `offset` of the udata of `opcode` is a pointer, or 0. */
@@ -56,7 +56,7 @@ struct vrdma_udata_pointer {
 	__le16 opcode;			/* enum vrdma_opcode */
 	__le16 offset;
 	__le32 flags;			/* VRDMA_UDATA_POINTER_* */
-	__le64 length;			/* bytes, to which the terms are added */
+	__le64 length;			/* bytes, in addition to those of the terms */
 	struct vrdma_udata_term terms[VRDMA_UDATA_TERMS];
 };
 
@@ -69,7 +69,7 @@ struct vrdma_cmd_query_udata_pointer {
 
 struct vrdma_rsp_query_udata_pointer {
 	struct vrdma_rsp_hdr hdr;
-	__le32 count;			/* there is no pointer when it is not above index */
+	__le32 count;			/* pointers that there are; numbers are below this */
 	__le32 reserved;
 	struct vrdma_udata_pointer pointer;
 };

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * vrdma wire protocol: the memory behind a user pointer in udata (vrdma_udata.h).
- * The driver finds it to pin it, the device to see that all of it has come.
+ * The driver asks for the range to pin it, the device to see that all of it has come.
  */
 #ifndef VRDMA_UDATA_MEMORY_H
 #define VRDMA_UDATA_MEMORY_H
 
 #include "vrdma_check.h"
 
-/* The attributes of a verb that a length may depend on; 0 where it has no such. */
+/* The attributes of a command that a length may depend on; 0 what the command has not. */
 struct vrdma_udata_counts {
 	__u32 cqe;
 	__u32 max_wr;
@@ -84,7 +84,7 @@ static inline int vrdma_udata_term_length(const struct vrdma_udata_term *term,
 		return 0;
 	}
 
-	/* Neither is above 2^33, but no such product is meant. */
+	/* Neither factor is above 2^33, but a product above 2^40 is not memory. */
 	if (count && scale > ((__u64)1 << 40) / count)
 		return 0;
 	*length = count * scale;
@@ -92,7 +92,7 @@ static inline int vrdma_udata_term_length(const struct vrdma_udata_term *term,
 }
 
 /*
- * The bytes behind `pointer` in `udata`, of `size` bytes, whatever these are.
+ * The bytes behind `pointer` in `udata`, which has `size` bytes of any content.
  * Returns 0 when there is no such length, as for udata that is too short.
  */
 static inline int vrdma_udata_length(const struct vrdma_udata_pointer *pointer,
@@ -115,9 +115,9 @@ static inline int vrdma_udata_length(const struct vrdma_udata_pointer *pointer,
 }
 
 /*
- * The memory behind `pointer` in `udata`, of `size` bytes, whatever these are.
- * Returns 1 and the range, 0 when the pointer is not there or zero, -1 when the
- * range is not one.
+ * The memory behind `pointer` in `udata`, which has `size` bytes of any content.
+ * Returns 1 and the range, 0 when there is no pointer or it is zero, -1 when the range
+ * is invalid.
  */
 static inline int vrdma_udata_memory(const struct vrdma_udata_pointer *pointer,
 				     const void *udata, __u64 size,

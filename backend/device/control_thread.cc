@@ -40,7 +40,7 @@ void ControlThread::watch(int fd, Handler handler) {
         throw_errno("control thread: watch");
     }
     handlers_.emplace(fd, std::move(handler));
-    // What the guest made available before its queue was started came without a kick.
+    // The guest kicked nobody for what it made available before its queue was started.
     ::eventfd_write(fd, 1);
 }
 
@@ -60,13 +60,13 @@ void ControlThread::run() {
         }
         for (int i = 0; i < count; ++i) {
             std::unique_lock lock(mutex_);
-            // Looked up only now: it may have been unwatched since epoll_wait().
+            // The descriptor may have been unwatched since epoll_wait().
             const auto found = handlers_.find(events[i].data.fd);
             if (found == handlers_.end()) {
                 continue;
             }
             running_ = found->first;
-            const Handler& handler = found->second;  // unwatch() waits, so it stays
+            const Handler& handler = found->second;  // stays, as unwatch() waits
             lock.unlock();
             handler();
             lock.lock();

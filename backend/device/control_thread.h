@@ -13,7 +13,7 @@
 
 namespace vrdma::device {
 
-// The thread of a virtual device that waits for the guest's kicks.  It serves the
+// The thread of a virtual device that waits for the guest's kicks.  The thread serves the
 // control queue, where a command may wait for the VMM, and refills event queues.
 class ControlThread {
   public:
@@ -26,9 +26,10 @@ class ControlThread {
     ControlThread& operator=(const ControlThread&) = delete;
 
     // Calls `handler` on the thread when `fd`, an eventfd, is readable, and once right
-    // away.  `fd` is borrowed until unwatch(), which returns when that handler no longer
-    // runs; it does not wait for others.
+    // away.  `fd` is borrowed until unwatch().  Throws std::system_error when the kernel
+    // refuses to watch it.
     void watch(int fd, Handler handler);
+    // Returns when the handler of `fd` no longer runs.  Does not wait for other handlers.
     void unwatch(int fd);
 
   private:
@@ -40,7 +41,7 @@ class ControlThread {
     std::mutex mutex_;  // guards what follows
     std::condition_variable idle_;
     std::unordered_map<int, Handler> handlers_;
-    int running_ = -1;  // whose handler runs
+    int running_ = -1;  // the descriptor whose handler runs, or -1
     std::thread thread_;
 };
 

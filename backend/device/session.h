@@ -12,11 +12,11 @@
 
 namespace vrdma::device {
 
-// Passes on what the RNIC reports.  That it is gone the guest hears only when all that it
-// gave has been let go.
+// Passes on what the RNIC reports.  The guest hears that the RNIC is gone only when everything
+// that the RNIC gave has been destroyed.
 class SessionEvents : public rnic::EventSink {
   public:
-    // `lost_fd`, an eventfd, is written to when the RNIC is gone.
+    // `lost_fd`, an eventfd that outlives the object, becomes readable when the RNIC is gone.
     SessionEvents(EventDelivery& delivery, int lost_fd) : delivery_(delivery), lost_fd_(lost_fd) {}
 
     void completion(uint32_t comp_vector, uint32_t cq_handle) override;
@@ -30,12 +30,12 @@ class SessionEvents : public rnic::EventSink {
     std::atomic<bool> rnic_lost_ = false;
 };
 
-// What a guest has between two resets.  Without a port and verbs there is no RNIC, or none
-// any more.
+// What a guest has between two resets.  `port` and `verbs` are null when there is no RNIC, or
+// no longer one.
 struct Session {
     Session(EventDelivery& delivery, int lost_fd) : events(delivery, lost_fd) {}
 
-    // Destroys all that the RNIC gave; the doorbell area stays.
+    // Destroys everything that the RNIC gave.  The doorbell area stays.
     void let_go_of_rnic();
 
     SessionEvents events;

@@ -88,15 +88,16 @@ class VirtualDevice : public vhost::Device {
     std::mutex counts_mutex_;  // guards counts_
     ObjectCounts counts_;
 
-    std::mutex session_mutex_;  // held while a command runs; guards what follows
+    // Held while a command runs.  Guards session_ and doorbell_queue_.
+    std::mutex session_mutex_;
     std::unique_ptr<Session> session_;
     vhost::Virtqueue* doorbell_queue_ = nullptr;
 
-    // The connection's thread only.
+    // The virtqueues that run, by index; the connection's thread only.
     std::array<vhost::Virtqueue*, VRDMA_VQ_COMPLETION + VRDMA_MAX_COMP_VECTORS> queues_{};
 
     FileDescriptor lost_fd_;  // an eventfd: the RNIC of some session is gone
-    ControlThread control_;   // last: it uses all of the above
+    ControlThread control_;   // the last member, as its thread uses all others
 };
 
 }  // namespace vrdma::device

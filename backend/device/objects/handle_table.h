@@ -12,9 +12,9 @@
 
 namespace vrdma::device {
 
-// Objects of one kind by handle.  Handles are below the limit and are given out in
-// turn, so that a handle just freed is the last to come back: an event still on its
-// way for the old object does not meet a new one.
+// Objects of one kind by handle.  Handles are below the limit and are given out in turn, so
+// that a handle just freed is the last to come back: an event that is still on its way for the
+// old object does not meet a new object.
 template <typename Object>
 class HandleTable {
   public:
@@ -23,7 +23,7 @@ class HandleTable {
     uint32_t size() const { return static_cast<uint32_t>(objects_.size()); }
     uint32_t limit() const { return limit_; }
 
-    // A handle that is free now; the caller inserts under it or forgets it.
+    // A handle that is free now.  The caller inserts an object under it or forgets it.
     // EDQUOT when the limit is reached.
     Result<uint32_t> free_handle() {
         if (objects_.size() >= limit_) {
@@ -40,7 +40,7 @@ class HandleTable {
         return *objects_.emplace(handle, std::make_unique<Object>(std::move(object))).first->second;
     }
 
-    // The object, or null.  Its address stays until it is erased.
+    // The object, or null.  The address of an object stays until the object is erased.
     Object* find(uint32_t handle) {
         auto found = objects_.find(handle);
         return found == objects_.end() ? nullptr : found->second.get();

@@ -19,8 +19,8 @@ class ObjectTable : public HandleTable<Object> {
     ObjectTable(std::string_view kind, uint32_t limit, LimitLog& log)
         : HandleTable<Object>(limit), kind_(kind), log_(log) {}
 
-    // A handle that is free now; the caller inserts under it or forgets it.  EDQUOT and a log
-    // line that names the limit when there is none.
+    // A handle that is free now.  The caller inserts an object under it or forgets it.  EDQUOT
+    // and a log line that names the limit when there is none.
     Result<uint32_t> reserve() {
         auto handle = this->free_handle();
         if (!handle) {

@@ -25,8 +25,8 @@ Request as(std::span<const std::byte> request) {
     return typed;
 }
 
-// The first run begins where the pointer does within its page: the RNIC puts the pieces
-// together by pages.
+// Whether the first run begins at the same place within its page as the pointer: the RNIC puts
+// the pieces together by pages.
 bool begins_at(const RequestedRegion& region, uint64_t start) {
     return !region.runs.empty() &&
            ((le64toh(region.runs.front().gpa) ^ start) & (VRDMA_SHM_PAGE_SIZE - 1)) == 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Between the structures on the wire (little-endian) and the attributes of the verbs.
+// Conversion between the structures on the wire (little-endian) and the attributes of the verbs
+// (host byte order).
 #pragma once
 
 #include <vrdma_commands.h>
@@ -22,11 +23,11 @@ vrdma_qp_attr to_wire(const rnic::QpAttributes& attributes);
 rnic::Endpoint from_wire(const vrdma_iw_address& wire);
 vrdma_iw_address to_wire(const rnic::Endpoint& endpoint);
 
-// `private_data_len` has been checked.
+// `private_data_len` of the structure has been checked.
 rnic::IwCmParameters from_wire(const vrdma_iw_param& wire);
 vrdma_iw_param to_wire(const rnic::IwCmParameters& parameters);
 
-// All of the response but its header.
+// These fill all of the response but its header.
 void to_wire(const rnic::IwCmEvent& event, vrdma_rsp_iw_event& wire);
 void to_wire(const rnic::DeviceAttributes& attributes, vrdma_rsp_query_device& wire);
 void to_wire(const rnic::PortAttributes& attributes, vrdma_rsp_query_port& wire);

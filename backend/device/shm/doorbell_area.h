@@ -8,7 +8,8 @@
 
 namespace vrdma::device {
 
-// A device's doorbell area, in a file of its own that the shared memory region maps as well.
+// A device's doorbell area, in a file of its own that the VMM maps into the shared memory
+// region.
 class DoorbellArea {
   public:
     // Throws std::system_error when the kernel gives no memory file.

@@ -8,8 +8,8 @@
 
 namespace vrdma::device {
 
-// Which parts of the shared memory region are in use.  First fit over the free ranges; offsets and
-// lengths are in bytes, multiples of VRDMA_SHM_PAGE_SIZE.
+// Which parts of the shared memory region are in use.  Allocation is first fit over the free
+// ranges.  Offsets and lengths are in bytes, multiples of VRDMA_SHM_PAGE_SIZE.
 class ShmAllocator {
   public:
     ShmAllocator() = default;
@@ -18,7 +18,7 @@ class ShmAllocator {
     uint64_t size() const { return size_; }
     uint64_t used() const { return used_; }
 
-    // A free range of `length` bytes.  ENOMEM when there is none.
+    // Takes a free range of `length` bytes and returns its offset.  ENOMEM when there is none.
     Result<uint64_t> allocate(uint64_t length);
 
     // Gives back a range that allocate() returned.

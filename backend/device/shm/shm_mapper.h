@@ -13,13 +13,14 @@ class ShmMapper {
   public:
     virtual ~ShmMapper() = default;
 
-    // Has the VMM map `length` bytes of `fd` from `fd_offset`; the answer is where in
-    // the shared memory region.  Waits for the VMM.  ENOMEM when the shared memory region is full,
-    // ENOTCONN when the VMM cannot map, ECANCELED when the control queue is being stopped: then
-    // nothing is mapped and the command is to be executed again later.
+    // Has the VMM map `length` bytes of `fd` from `fd_offset` and waits for it.  Returns the
+    // offset in the shared memory region.  ENOMEM when the shared memory region is full, ENOTCONN
+    // when the VMM cannot map, EINVAL when the RNIC's driver refuses the offset.  ECANCELED when
+    // the control queue is being stopped: then nothing is mapped and the command is to be
+    // executed again later.
     virtual Result<uint64_t> map(int fd, uint64_t fd_offset, uint64_t length) = 0;
 
-    // Takes a mapping out again.  Does not wait.
+    // Takes a mapping of `length` bytes at `shm_offset` out again.  Does not wait.
     virtual void unmap(uint64_t shm_offset, uint64_t length) = 0;
 };
 

@@ -22,7 +22,7 @@ Result<uint64_t> VmmShm::map(int fd, uint64_t fd_offset, uint64_t length) {
         return fail(ENOTCONN);
     }
     auto offset = allocator_.allocate(length);
-    // What the guest has given up may not have been given back yet.
+    // Ranges that the guest has given up may not have been given back yet.
     while (!offset && !unmaps_.empty() && !cancelled_) {
         changed_.wait(lock);
         offset = allocator_.allocate(length);
@@ -61,7 +61,8 @@ Result<uint64_t> VmmShm::map(int fd, uint64_t fd_offset, uint64_t length) {
         pending->abandoned = true;
         return fail(ECANCELED);
     }
-    // The RNIC's driver judges offsets, when the VMM maps them: this one is none of the guest's.
+    // The RNIC's driver judges offsets when the VMM maps them: EINVAL means that the guest has
+    // no such offset.
     if (!pending->result && pending->result.error() == Errno{EINVAL}) {
         return fail(EINVAL);
     }
@@ -80,7 +81,7 @@ void VmmShm::finish(const std::shared_ptr<Pending>& pending, uint64_t generation
     pending->done = true;
     pending->result = result;
     if (generation != generation_) {
-        // The shared memory region that it was for has been emptied.
+        // The shared memory region has been emptied since the request.
         pending->result = fail(ECONNRESET);
     } else if (!pending->result) {
         allocator_.free(offset, length);
@@ -97,9 +98,9 @@ void VmmShm::unmap(uint64_t shm_offset, uint64_t length) {
     send_unmaps_locked();
 }
 
-// A guest that gives up thousands of mappings at once must neither lose one nor fill the
-// channel, so that no map() would find room in it.  The channel neither waits nor answers
-// from within.
+// A guest that gives up thousands of mappings at once must lose none of these requests, and
+// they must not fill the channel, where map() needs room.  The channel neither waits nor calls
+// back from within.
 void VmmShm::send_unmaps_locked() {
     while (!unmaps_.empty() && outstanding_unmaps_ < kMaxOutstandingUnmaps) {
         const Range range = unmaps_.front();
@@ -116,7 +117,7 @@ void VmmShm::send_unmaps_locked() {
             // soon as the request is on its way.
             allocator_.free(range.offset, range.length);
         } else {
-            // The range stays out of use: what is mapped there is still to be seen.
+            // The range stays out of use, as the guest still sees what is mapped there.
             log_unmap_failure_locked(range, sent.error());
         }
     }
@@ -152,7 +153,7 @@ Result<void> VmmShm::set_size(uint64_t size) {
     if (size == allocator_.size()) {
         return {};
     }
-    // Who holds a range would give it back to a shared memory region that never gave it out.
+    // A range in use would later be given back to an allocator that never gave it out.
     if (allocator_.used() != 0) {
         return fail(EBUSY);
     }

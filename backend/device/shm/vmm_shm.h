@@ -18,10 +18,9 @@ namespace vrdma::device {
 // The guest's shared memory region, mapped by the VMM on request over the channel of back-end
 // requests.
 //
-// map() is called by the control thread and waits there for the VMM; the connection's
-// thread, which brings the reply, never waits.  A VMM that stops the control queue may
-// itself be waiting for that to be done before it answers: cancel() ends the wait, and
-// what the VMM maps too late is unmapped again.
+// The control thread calls map() and waits there for the VMM.  The connection's thread brings
+// the reply and never waits.  A VMM that stops the control queue may answer only when the queue
+// has stopped: cancel() ends the wait, and what the VMM maps too late is unmapped again.
 class VmmShm : public ShmMapper {
   public:
     VmmShm(std::string guest, std::shared_ptr<spdlog::logger> logger);
@@ -42,8 +41,8 @@ class VmmShm : public ShmMapper {
     uint64_t size() const;
     uint64_t used() const;
 
-    // Unmap requests that the VMM may owe an answer at one time; the others wait for
-    // their turn here.
+    // Unmap requests that the VMM may owe an answer at one time.  Further ones wait here for
+    // their turn.
     static constexpr size_t kMaxOutstandingUnmaps = vhost::BackendRequests::kMaxOutstanding / 2;
 
   private:
@@ -70,8 +69,9 @@ class VmmShm : public ShmMapper {
     std::condition_variable changed_;
     std::shared_ptr<vhost::BackendRequests> channel_;
     ShmAllocator allocator_;
-    uint64_t generation_ =
-        0;  // of the shared memory region's content; replies for an older one are void
+    // Counts how often the VMM has emptied the shared memory region.  A reply to a request of
+    // an older generation is void.
+    uint64_t generation_ = 0;
     bool cancelled_ = false;
     std::deque<Range> unmaps_;  // yet to be sent
     size_t outstanding_unmaps_ = 0;

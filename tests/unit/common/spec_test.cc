@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// docs/spec.md and common/ say the same.  The headers are compared as text: that their
-// sizes are true the compiler has asserted already.
+// docs/spec.md and common/ say the same.  Commands and features are compared from their table,
+// structures and events as text.  The compiler has asserted the sizes already.
 #include <gtest/gtest.h>
 #include <vrdma_check.h>
 
@@ -32,7 +32,7 @@ std::string headers() {
            read_file("common/vrdma_ucma.h");
 }
 
-// What `pattern` finds, by the group `key`, with the number in the group `value`.
+// All that `pattern` finds: the number in the group `value` by the text in the group `key`.
 std::map<std::string, unsigned long> numbers(const std::string& text, const std::string& pattern,
                                              int key, int value) {
     std::map<std::string, unsigned long> result;

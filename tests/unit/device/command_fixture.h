@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A guest's commands, one chain each, through the dispatcher and the verbs to an RNIC that
-// keeps count.
+// A guest's commands, one chain each, go through the dispatcher and the verbs to an RNIC that
+// counts its objects.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -43,7 +43,7 @@ class CommandTest : public testing::Test {
         queue_.tear_down();
     }
 
-    // Anew, for an RNIC with these user pointers in its udata.
+    // Makes the verbs anew, for an RNIC with these user pointers in its udata.
     void make_verbs(std::span<const vrdma_udata_pointer> pointers = {}, const Limits& limits = {}) {
         verbs_.reset();
         verbs_ = std::make_unique<Verbs>(
@@ -67,7 +67,7 @@ class CommandTest : public testing::Test {
         return request;
     }
 
-    // The answer's handle, for the verbs that have one, and the status.
+    // The status of the answer, and the handle for a verb whose answer has one.
     std::pair<int, uint32_t> ask_bytes(std::span<const std::byte> request) {
         const uint64_t answer = memory_.allocate(kRoom);
         driver_->add({{memory_.store(request), static_cast<uint32_t>(request.size())},

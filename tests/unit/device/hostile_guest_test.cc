@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What went wrong in paravirtual RDMA devices before, tried on this one: the CVEs are those
-// of QEMU's pvrdma.
+// Mistakes of earlier paravirtual RDMA devices, tried on this device.  The CVEs are those of
+// QEMU's pvrdma.
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -7,7 +7,7 @@ namespace {
 
 class LostRnicTest : public VirtualDeviceTest {
   protected:
-    // A buffer for an asynchronous event.
+    // Offers a buffer for an asynchronous event.  Returns its address.
     uint64_t offer_event_buffer() {
         const uint64_t buffer = memory_.allocate(sizeof(vrdma_event));
         test::DriverQueue& queue = *queues_.at(VRDMA_VQ_EVENT);
@@ -24,7 +24,7 @@ class LostRnicTest : public VirtualDeviceTest {
 
     void lose_rnic() { rnic_.sink->async_event(rnic::AsyncEventType::kDeviceFatal, 0); }
 
-    // Returns when the guest has been told.
+    // Reports the loss, and returns when the guest has been told.
     void lose_rnic_and_wait() {
         const uint64_t buffer = offer_event_buffer();
         lose_rnic();

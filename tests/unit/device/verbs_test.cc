@@ -68,7 +68,7 @@ class VerbsTest : public testing::Test {
         attributes.has_srq = true;
         verbs_ = std::make_unique<Verbs>(
             Verbs::Options{.guest = "guest7", .limits = limits, .attributes = attributes}, port_,
-            shm_, DoorbellMemory{.fd = 3, .length = 8 * kPage}, guest_memory_,
+            shm_, DoorbellMemory{.fd = 3, .length = 8 * kPage}, [this] { return memory_; },
             std::make_shared<spdlog::logger>(
                 "test", std::make_shared<spdlog::sinks::ostream_sink_mt>(log_)));
     }
@@ -121,8 +121,8 @@ class VerbsTest : public testing::Test {
     FakePort port_{state_, &FakeRnicState::ports, "port"};
     FakeShm shm_;
     std::shared_ptr<const memory::GuestMemory> memory_;
-    const GuestMemorySource guest_memory_ = [this] { return memory_; };
     std::unique_ptr<Verbs> verbs_;
+    const GuestMemorySource guest_memory_ = [this] { return memory_; };
 };
 
 TEST_F(VerbsTest, AnObjectOfAnotherContextIsInvalid) {

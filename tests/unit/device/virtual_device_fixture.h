@@ -115,7 +115,7 @@ class VirtualDeviceTest : public testing::TestWithParam<bool> {
         return request;
     }
 
-    // The answer, and its status.
+    // The status of the answer, and the answer.
     template <typename Response>
     std::pair<uint32_t, Response> ask(std::span<const std::byte> request) {
         const auto answer = control().transact(request, sizeof(Response));
