@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "device/limits.h"
+#include "device/object_kinds.h"
 #include "rnic/attributes.h"
 #include "rnic/uverbs/addressing/address_rules.h"
 

@@ -98,9 +98,9 @@ Result<void> VirtualDevice::read_config(uint32_t offset, std::span<std::byte> ou
     std::ranges::copy(options_.mac, std::begin(config.mac));
     config.num_comp_vectors = htole16(VRDMA_MAX_COMP_VECTORS);
     config.shm_size = htole64(shm_.size());
-    config.max_qp = htole32(doorbell_handle_limit(options_.limits.queue_pairs, attributes_.max_qp));
+    config.max_qp = htole32(handle_limit(object_kind::queue_pairs, options_.limits, attributes_));
     config.max_cq =
-        htole32(doorbell_handle_limit(options_.limits.completion_queues, attributes_.max_cq));
+        htole32(handle_limit(object_kind::completion_queues, options_.limits, attributes_));
     config.max_mr_runs = htole32(options_.limits.mr_runs);
     config.max_udata = htole32(kMaxUdata);
     if (offset > sizeof(config) || out.size() > sizeof(config) - offset) {

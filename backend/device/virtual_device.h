@@ -12,7 +12,7 @@
 #include "device/command_dispatcher.h"
 #include "device/control_thread.h"
 #include "device/event_delivery.h"
-#include "device/limits.h"
+#include "device/object_kinds.h"
 #include "device/session.h"
 #include "device/shm/vmm_shm.h"
 #include "rate_limited_log.h"

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "device/limits.h"
+#include "device/object_kinds.h"
 #include "device/objects/limit_log.h"
 #include "device/objects/object_table.h"
 #include "device/objects/slots.h"

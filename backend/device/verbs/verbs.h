@@ -8,7 +8,7 @@
 #include <span>
 #include <string>
 
-#include "device/limits.h"
+#include "device/object_kinds.h"
 #include "device/objects/limit_log.h"
 #include "device/objects/memory_quota.h"
 #include "device/request/call.h"
@@ -20,22 +20,6 @@
 #include "rnic/rnic.h"
 
 namespace vrdma::device {
-
-// How many objects of each kind a guest holds.
-struct ObjectCounts {
-    uint32_t contexts = 0;
-    uint32_t protection_domains = 0;
-    uint32_t memory_regions = 0;
-    uint32_t memory_windows = 0;
-    uint32_t completion_queues = 0;
-    uint32_t shared_receive_queues = 0;
-    uint32_t queue_pairs = 0;
-    uint32_t address_handles = 0;
-    uint32_t multicast_attachments = 0;
-    uint32_t ucma_files = 0;
-    uint32_t mappings = 0;
-    uint64_t registered_bytes = 0;
-};
 
 // What the control verbs of one virtual device work on: the RNIC's port, the guest's objects
 // and mappings, and what the guest may have of each.  The verbs are functions, see below.  Not
