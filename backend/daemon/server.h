@@ -12,7 +12,7 @@
 #include "daemon/status_socket.h"
 #include "device/virtual_device.h"
 #include "rnic/rnic.h"
-#include "vhost/listener.h"
+#include "vhost/server/listener.h"
 
 namespace vrdma::daemon {
 

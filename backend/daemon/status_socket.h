@@ -10,7 +10,7 @@
 #include <thread>
 
 #include "file_descriptor.h"
-#include "vhost/listening_socket.h"
+#include "vhost/server/listening_socket.h"
 
 namespace vrdma::daemon {
 

@@ -8,7 +8,7 @@
 #include "device/request/request_memory.h"
 #include "device/verbs/verbs.h"
 #include "rate_limited_log.h"
-#include "vhost/descriptor_chain.h"
+#include "vhost/rings/descriptor_chain.h"
 
 namespace vrdma::device {
 

@@ -12,7 +12,7 @@
 
 #include "rate_limited_log.h"
 #include "rnic/rnic.h"
-#include "vhost/virtqueue.h"
+#include "vhost/rings/virtqueue.h"
 
 namespace vrdma::device {
 

@@ -9,8 +9,8 @@
 
 #include "memory/guest_memory.h"
 #include "result.h"
-#include "vhost/backend_requests.h"
-#include "vhost/virtqueue.h"
+#include "vhost/protocol/backend_requests.h"
+#include "vhost/rings/virtqueue.h"
 
 namespace vrdma::vhost {
 

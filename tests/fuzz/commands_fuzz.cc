@@ -15,8 +15,8 @@
 #include "support/driver_queue.h"
 #include "support/fake_memory.h"
 #include "support/fake_rnic.h"
-#include "vhost/protocol.h"
-#include "vhost/virtqueue.h"
+#include "vhost/protocol/vhost_user.h"
+#include "vhost/rings/virtqueue.h"
 
 namespace vrdma::device {
 namespace {

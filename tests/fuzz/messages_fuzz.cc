@@ -12,7 +12,7 @@
 #include "support/driver_queue.h"
 #include "support/fake_memory.h"
 #include "support/socket_io.h"
-#include "vhost/connection.h"
+#include "vhost/server/connection.h"
 
 namespace vrdma::test {
 namespace {

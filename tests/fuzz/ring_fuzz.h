@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "support/fake_memory.h"
-#include "vhost/protocol.h"
-#include "vhost/virtqueue.h"
+#include "vhost/protocol/vhost_user.h"
+#include "vhost/rings/virtqueue.h"
 
 namespace vrdma::test {
 

@@ -12,7 +12,7 @@
 #include "support/packed_driver_queue.h"
 #include "support/socket_io.h"
 #include "support/split_driver_queue.h"
-#include "vhost/protocol.h"
+#include "vhost/protocol/vhost_user.h"
 
 namespace vrdma::test {
 namespace {

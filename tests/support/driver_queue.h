@@ -10,7 +10,7 @@
 
 #include "file_descriptor.h"
 #include "support/fake_memory.h"
-#include "vhost/ring_layout.h"
+#include "vhost/rings/ring_layout.h"
 
 namespace vrdma::test {
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "file_descriptor.h"
-#include "vhost/protocol.h"
+#include "vhost/protocol/vhost_user.h"
 
 namespace vrdma::test {
 

@@ -8,7 +8,7 @@
 #include <cstring>
 #include <stdexcept>
 
-#include "vhost/memory_table.h"
+#include "vhost/protocol/memory_table.h"
 
 namespace vrdma::test {
 

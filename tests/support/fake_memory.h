@@ -10,7 +10,7 @@
 #include "file_descriptor.h"
 #include "memory/guest_memory.h"
 #include "memory/mapping.h"
-#include "vhost/protocol.h"
+#include "vhost/protocol/vhost_user.h"
 
 namespace vrdma::test {
 

@@ -13,7 +13,7 @@
 #include "support/driver_queue.h"
 #include "support/fake_backend_requests.h"
 #include "support/fake_memory.h"
-#include "vhost/protocol.h"
+#include "vhost/protocol/vhost_user.h"
 
 namespace vrdma::test {
 

@@ -5,8 +5,8 @@
 #include <stdexcept>
 
 #include "memory/guest_access.h"
-#include "vhost/full_barrier.h"
-#include "vhost/protocol.h"
+#include "vhost/protocol/vhost_user.h"
+#include "vhost/rings/full_barrier.h"
 
 namespace vrdma::test {
 

@@ -11,7 +11,7 @@
 #include "device/shm/shm_allocator.h"
 #include "device/shm/shm_mapper.h"
 #include "rate_limited_log.h"
-#include "vhost/backend_requests.h"
+#include "vhost/protocol/backend_requests.h"
 
 namespace vrdma::device {
 

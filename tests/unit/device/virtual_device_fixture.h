@@ -21,7 +21,7 @@
 #include "support/fake_memory.h"
 #include "support/fake_rnic.h"
 #include "support/fake_vmm.h"
-#include "vhost/listener.h"
+#include "vhost/server/listener.h"
 
 namespace vrdma::device {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "vhost/listener.h"
+#include "vhost/server/listener.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -11,7 +11,7 @@
 #include "support/fake_memory.h"
 #include "support/packed_driver_queue.h"
 #include "support/split_driver_queue.h"
-#include "vhost/virtqueue.h"
+#include "vhost/rings/virtqueue.h"
 
 namespace vrdma::test {
 namespace {

@@ -9,7 +9,7 @@
 #include <ostream>
 #include <string>
 
-#include "vhost/protocol.h"
+#include "vhost/protocol/vhost_user.h"
 
 namespace vrdma::test {
 

@@ -10,7 +10,7 @@
 #include "captured_log.h"
 #include "support/fake_vmm.h"
 #include "test_device.h"
-#include "vhost/listener.h"
+#include "vhost/server/listener.h"
 
 namespace vrdma::test {
 

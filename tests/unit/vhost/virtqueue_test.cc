@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The device's side of a ring against the driver's, both kinds alike, without a socket.
-#include "vhost/virtqueue.h"
+#include "vhost/rings/virtqueue.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>

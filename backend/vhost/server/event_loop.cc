@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "vhost/event_loop.h"
+#include "vhost/server/event_loop.h"
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "vhost/chain_builder.h"
+#include "vhost/rings/chain_builder.h"
 
 #include <algorithm>
 

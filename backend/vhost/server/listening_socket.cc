@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "vhost/listening_socket.h"
+#include "vhost/server/listening_socket.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "vhost/memory_table.h"
+#include "vhost/protocol/memory_table.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "vhost/message_handlers.h"
+#include "vhost/server/message_handlers.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -13,8 +13,8 @@
 #include <cstring>
 #include <optional>
 
-#include "vhost/connection.h"
-#include "vhost/memory_table.h"
+#include "vhost/protocol/memory_table.h"
+#include "vhost/server/connection.h"
 
 namespace vrdma::vhost {
 namespace {

@@ -9,11 +9,11 @@
 
 #include "file_descriptor.h"
 #include "memory/guest_memory.h"
-#include "vhost/backend_requests.h"
 #include "vhost/device.h"
-#include "vhost/event_loop.h"
-#include "vhost/message.h"
-#include "vhost/queue_state.h"
+#include "vhost/protocol/backend_requests.h"
+#include "vhost/protocol/message.h"
+#include "vhost/server/event_loop.h"
+#include "vhost/server/queue_state.h"
 
 namespace vrdma::vhost {
 

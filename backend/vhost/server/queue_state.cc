@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "vhost/queue_state.h"
+#include "vhost/server/queue_state.h"
 
 #include <linux/virtio_config.h>
 
-#include "vhost/protocol.h"
+#include "vhost/protocol/vhost_user.h"
 
 namespace vrdma::vhost {
 

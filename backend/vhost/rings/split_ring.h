@@ -8,8 +8,8 @@
 
 #include "memory/guest_memory.h"
 #include "result.h"
-#include "vhost/chain_builder.h"
-#include "vhost/ring_layout.h"
+#include "vhost/rings/chain_builder.h"
+#include "vhost/rings/ring_layout.h"
 
 namespace vrdma::vhost {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "vhost/descriptor_chain.h"
+#include "vhost/rings/descriptor_chain.h"
 
 #include <algorithm>
 #include <atomic>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "vhost/connection.h"
+#include "vhost/server/connection.h"
 
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -8,7 +8,7 @@
 #include <exception>
 #include <utility>
 
-#include "vhost/message_handlers.h"
+#include "vhost/server/message_handlers.h"
 
 namespace vrdma::vhost {
 namespace {

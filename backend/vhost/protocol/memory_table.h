@@ -7,7 +7,7 @@
 
 #include "file_descriptor.h"
 #include "memory/guest_memory.h"
-#include "vhost/protocol.h"
+#include "vhost/protocol/vhost_user.h"
 
 namespace vrdma::vhost {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "vhost/backend_requests.h"
+#include "vhost/protocol/backend_requests.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>

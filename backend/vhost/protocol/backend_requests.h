@@ -12,7 +12,7 @@
 
 #include "file_descriptor.h"
 #include "result.h"
-#include "vhost/protocol.h"
+#include "vhost/protocol/vhost_user.h"
 
 namespace vrdma::vhost {
 

@@ -9,8 +9,8 @@
 #include "memory/guest_memory.h"
 #include "result.h"
 #include "vhost/device.h"
-#include "vhost/ring_layout.h"
-#include "vhost/virtqueue.h"
+#include "vhost/rings/ring_layout.h"
+#include "vhost/rings/virtqueue.h"
 
 namespace vrdma::vhost {
 

@@ -14,10 +14,10 @@
 #include "file_descriptor.h"
 #include "memory/guest_memory.h"
 #include "result.h"
-#include "vhost/descriptor_chain.h"
-#include "vhost/packed_ring.h"
-#include "vhost/ring_layout.h"
-#include "vhost/split_ring.h"
+#include "vhost/rings/descriptor_chain.h"
+#include "vhost/rings/packed_ring.h"
+#include "vhost/rings/ring_layout.h"
+#include "vhost/rings/split_ring.h"
 
 namespace vrdma::vhost {
 

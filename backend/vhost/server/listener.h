@@ -7,10 +7,10 @@
 #include <memory>
 #include <string>
 
-#include "vhost/connection.h"
 #include "vhost/device.h"
-#include "vhost/event_loop.h"
-#include "vhost/listening_socket.h"
+#include "vhost/server/connection.h"
+#include "vhost/server/event_loop.h"
+#include "vhost/server/listening_socket.h"
 
 namespace vrdma::vhost {
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "vhost/split_ring.h"
+#include "vhost/rings/split_ring.h"
 
 #include <bit>
 
 #include "memory/guest_access.h"
-#include "vhost/full_barrier.h"
-#include "vhost/protocol.h"
+#include "vhost/protocol/vhost_user.h"
+#include "vhost/rings/full_barrier.h"
 
 // The rings are little-endian (virtio 1.2, 1.4), and accessed without conversion.
 static_assert(std::endian::native == std::endian::little);

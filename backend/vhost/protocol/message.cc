@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "vhost/message.h"
+#include "vhost/protocol/message.h"
 
 #include <fmt/format.h>
 #include <sys/socket.h>

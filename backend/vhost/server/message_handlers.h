@@ -7,8 +7,8 @@
 #include <tl/expected.hpp>
 #include <vector>
 
-#include "vhost/message.h"
-#include "vhost/protocol.h"
+#include "vhost/protocol/message.h"
+#include "vhost/protocol/vhost_user.h"
 
 namespace vrdma::vhost {
 

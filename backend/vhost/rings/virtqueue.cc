@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "vhost/virtqueue.h"
+#include "vhost/rings/virtqueue.h"
 
 #include <fmt/format.h>
 #include <linux/virtio_config.h>
@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cassert>
 
-#include "vhost/protocol.h"
+#include "vhost/protocol/vhost_user.h"
 
 namespace vrdma::vhost {
 namespace {
