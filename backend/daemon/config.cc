@@ -177,26 +177,26 @@ std::optional<rnic::MacAddress> parse_mac(std::string_view text) {
 }
 
 void read_limits(const Parser& parser, const toml::table& table, device::Limits& limits) {
-    constexpr uint64_t kMax32 = std::numeric_limits<uint32_t>::max();
     constexpr uint64_t kMax63 = std::numeric_limits<int64_t>::max();
-    parser.read_table(
-        table, "limits",
-        {
-            {"contexts", parser.number(limits.contexts, 1, kMax32)},
-            {"protection_domains", parser.number(limits.protection_domains, 1, kMax32)},
-            {"memory_regions", parser.number(limits.memory_regions, 1, kMax32)},
-            {"memory_windows", parser.number(limits.memory_windows, 1, kMax32)},
-            {"completion_queues", parser.number(limits.completion_queues, 1, 65536)},
-            {"shared_receive_queues", parser.number(limits.shared_receive_queues, 1, 65536)},
-            {"queue_pairs", parser.number(limits.queue_pairs, 1, 65536)},
-            {"address_handles", parser.number(limits.address_handles, 1, kMax32)},
-            {"multicast_attachments", parser.number(limits.multicast_attachments, 1, kMax32)},
-            {"connection_files", parser.number(limits.ucma_files, 1, kMax32)},
-            {"mappings", parser.number(limits.mappings, 1, kMax32)},
-            {"registered_bytes", parser.number(limits.registered_bytes, 1, kMax63)},
-            {"mr_runs", parser.number(limits.mr_runs, 1, 16777216)},
-            {"total_mr_runs", parser.number(limits.total_mr_runs, 1, kMax63)},
-        });
+    Schema schema{
+        {"registered_bytes", parser.number(limits.registered_bytes, 1, kMax63)},
+        {"mr_runs", parser.number(limits.mr_runs, 1, 16777216)},
+        {"total_mr_runs", parser.number(limits.total_mr_runs, 1, kMax63)},
+    };
+    for (const device::ObjectKind& kind : device::kObjectKinds) {
+        const Reader limit = parser.number(limits.*kind.limit, 1, kind.max_limit);
+        schema.emplace(kind.key, limit);
+        if (kind.old_key == nullptr) {
+            continue;
+        }
+        schema.emplace(kind.old_key, limit);
+        if (table.contains(kind.key) && table.contains(kind.old_key)) {
+            reject(parser.file(), table.at(kind.old_key).source(),
+                   fmt::format("'{}' is the old name of '{}', which is given as well; remove '{}'",
+                               kind.old_key, kind.key, kind.old_key));
+        }
+    }
+    parser.read_table(table, "limits", schema);
 }
 
 VmConfig read_vm(const Parser& parser, const toml::table& table, const device::Limits& defaults,

@@ -4,6 +4,21 @@
 #include <nlohmann/json.hpp>
 
 namespace vrdma::daemon {
+namespace {
+
+// By the configuration's keys; a key that has an old name is there under both.
+nlohmann::json to_json(const device::ObjectCounts& counts) {
+    nlohmann::json objects{{"registered_bytes", counts.registered_bytes}};
+    for (const device::ObjectKind& kind : device::kObjectKinds) {
+        objects[kind.key] = counts.*kind.count;
+        if (kind.old_key != nullptr) {
+            objects[kind.old_key] = counts.*kind.count;
+        }
+    }
+    return objects;
+}
+
+}  // namespace
 
 Server::Vm::Vm(const VmConfig& config, uint32_t socket_mode, rnic::Rnic& rnic,
                const std::shared_ptr<spdlog::logger>& logger)
@@ -51,25 +66,15 @@ std::string Server::status() const {
     nlohmann::json vms = nlohmann::json::array();
     for (const auto& vm : vms_) {
         const auto status = vm->status();
+        const nlohmann::json shared_memory{{"size", status.shm_size}, {"used", status.shm_used}};
         vms.push_back({
             {"name", vm->name()},
             {"socket", vm->socket()},
             {"connected", status.connected},
             {"commands", status.commands},
-            {"window", {{"size", status.shm_size}, {"used", status.shm_used}}},
-            {"objects",
-             {{"contexts", status.objects.contexts},
-              {"protection_domains", status.objects.protection_domains},
-              {"memory_regions", status.objects.memory_regions},
-              {"memory_windows", status.objects.memory_windows},
-              {"completion_queues", status.objects.completion_queues},
-              {"shared_receive_queues", status.objects.shared_receive_queues},
-              {"queue_pairs", status.objects.queue_pairs},
-              {"address_handles", status.objects.address_handles},
-              {"multicast_attachments", status.objects.multicast_attachments},
-              {"connection_files", status.objects.ucma_files},
-              {"mappings", status.objects.mappings},
-              {"registered_bytes", status.objects.registered_bytes}}},
+            {"shared_memory", shared_memory},
+            {"window", shared_memory},  // the old name
+            {"objects", to_json(status.objects)},
         });
     }
     nlohmann::json rnic_objects = nlohmann::json::object();
