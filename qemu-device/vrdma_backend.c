@@ -11,8 +11,8 @@
 #include "vrdma_vhost_user.h"
 
 /*
- * Ring features, which the backend must know as well.  The device's own bits
- * (0 to 23) are put in front; see feature_bits().
+ * The ring features that the backend must know as well.  list_feature_bits() puts
+ * the device's own bits (0 to 23) in front of them.
  */
 static const int ring_feature_bits[] = {
     VIRTIO_F_NOTIFY_ON_EMPTY,
@@ -83,9 +83,8 @@ static bool check_queue_count(VRdma *s, Error **errp)
     if (s->vhost_dev.max_queues >= wanted) {
         return true;
     }
-    error_setg(errp, "the backend offers %" PRIu64 " virtqueues and completion-queues=%u "
-               "needs %u; lower completion-queues", s->vhost_dev.max_queues,
-               s->completion_queues, wanted);
+    error_setg(errp, "the backend offers %" PRIu64 " virtqueues and comp-vectors=%u "
+               "needs %u; lower comp-vectors", s->vhost_dev.max_queues, s->comp_vectors, wanted);
     return false;
 }
 
@@ -116,7 +115,7 @@ bool vrdma_backend_refresh_config(VRdma *s, Error **errp)
                    le32_to_cpu(config.protocol_version), VRDMA_PROTOCOL_VERSION);
         return false;
     }
-    config.num_comp_vectors = cpu_to_le16(s->completion_queues);
+    config.num_comp_vectors = cpu_to_le16(s->comp_vectors);
     config.shm_size = cpu_to_le64(s->shm_size);
     if (!vrdma_config_valid(&config)) {
         error_setg(errp, "the backend's configuration space is not valid");
@@ -134,17 +133,17 @@ static bool send_shm_size(VRdma *s, Error **errp)
                                    VRDMA_SET_CONFIG_FRONTEND);
 
     if (ret < 0) {
-        error_setg(errp, "the backend refuses a shared memory region of %" PRIu64 " bytes; see its log, "
-                   "or try another shm-size", s->shm_size);
+        error_setg(errp, "the backend refuses a shared memory region of %" PRIu64 " bytes; "
+                   "see its log, or try another shm-size", s->shm_size);
         return false;
     }
     return true;
 }
 
 /*
- * SET_BACKEND_REQ_FD, past QEMU's vhost code: that has sent one already, with
- * its own channel, and has no way to send another.  Main thread only, like all
- * of QEMU's own messages, so the answer that comes is ours.
+ * Sends SET_BACKEND_REQ_FD past QEMU's vhost code, which has sent one already, with
+ * its own channel, and has no way to send another.  This runs in the main thread, like
+ * all of QEMU's own messages, so the answer that comes is ours.
  */
 static bool send_backend_requests(VRdma *s, int fd, Error **errp)
 {
@@ -167,7 +166,8 @@ static bool send_backend_requests(VRdma *s, int fd, Error **errp)
     }
     if (answer.header.request != message.request ||
         answer.header.size != sizeof(answer.value) || answer.value != 0) {
-        error_setg(errp, "the backend refuses the channel of back-end requests for its shared memory region");
+        error_setg(errp, "the backend refuses the channel of back-end requests for its "
+                   "shared memory region");
         return false;
     }
     return true;
@@ -198,7 +198,7 @@ static bool open_backend_requests(VRdma *s, Error **errp)
     return sent;
 }
 
-/* A change announced on QEMU's own channel, before the backend had ours. */
+/* The backend announced a change on QEMU's own channel, before it had the module's. */
 static int vhost_config_notifier(struct vhost_dev *hdev)
 {
     config_changed(container_of(hdev, VRdma, vhost_dev));
@@ -261,8 +261,8 @@ void vrdma_backend_reset(VRdma *s, bool told)
         }
         /*
          * RESET_DEVICE has no answer, but messages are served in order: the
-         * answer to this one says that the reset is over.  (The backend may
-         * unmap meanwhile: the channel of back-end requests has a thread of its own.)
+         * answer to this message says that the reset is over.  The backend may
+         * unmap meanwhile: the channel of back-end requests has a thread of its own.
          */
         if (!vrdma_backend_refresh_config(s, &error)) {
             warn_reportf_err(error, "vrdma: at reset: ");

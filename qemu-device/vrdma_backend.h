@@ -10,25 +10,29 @@
 
 /*
  * Waits for the socket, negotiates, checks that the backend is one for this
- * device, tells it the shared memory region's size and gives it the channel of back-end requests.  Afterwards
- * s->config and s->vhost_dev.features are the backend's.
+ * device, tells it the shared memory region's size and gives it the channel of
+ * back-end requests.  Afterwards s->config and s->vhost_dev.features are the
+ * backend's.
  */
 bool vrdma_backend_connect(VRdma *s, Error **errp);
 
-/* Stops the rings, ends the channel of back-end requests, forgets the backend, empties the shared memory region. */
+/*
+ * Stops the rings, ends the channel of back-end requests, forgets the backend and
+ * empties the shared memory region.
+ */
 void vrdma_backend_disconnect(VRdma *s);
 
 /*
  * Has the backend free all that the guest created, and empties the shared memory region.
- * When it returns the backend is done: no request of its old life can come.
- * told: RESET_DEVICE has been sent already, wait for its effect only.
+ * When it returns the backend is done: no request from before the reset can come.
+ * With told, RESET_DEVICE has been sent already, and only its effect is waited for.
  */
 void vrdma_backend_reset(VRdma *s, bool told);
 
 /* Fetches the configuration space again. */
 bool vrdma_backend_refresh_config(VRdma *s, Error **errp);
 
-/* What of QEMU's ring features, and of the device's own, the backend has. */
+/* The features that the backend has, among QEMU's ring features and the device's own. */
 uint64_t vrdma_backend_features(VRdma *s, uint64_t features);
 
 /* Hands the rings to the backend, and takes them back. */

@@ -124,7 +124,7 @@ static int serve_map(VRdmaBackendRequests *channel, const Request *request)
         return EBADF;
     }
     return vrdma_shm_map(channel->shm, map->shm_offset, map->len, request->fds[0],
-                            map->fd_offset, map->flags & VRDMA_VU_MAP_WRITABLE);
+                         map->fd_offset, map->flags & VRDMA_VU_MAP_WRITABLE);
 }
 
 /* Returns 0 or a positive errno, which is also what the backend gets. */
@@ -183,7 +183,7 @@ static void *channel_thread(void *opaque)
 }
 
 VRdmaBackendRequests *vrdma_backend_requests_new(VRdmaShm *shm, void (*config_changed)(void *),
-                                        void *opaque, int *peer, Error **errp)
+                                                 void *opaque, int *peer, Error **errp)
 {
     VRdmaBackendRequests *channel;
     int ends[2];
@@ -197,7 +197,7 @@ VRdmaBackendRequests *vrdma_backend_requests_new(VRdmaShm *shm, void (*config_ch
     channel->config_changed = config_changed;
     channel->opaque = opaque;
     channel->socket = ends[0];
-    qemu_thread_create(&channel->thread, "vrdma-backchan", channel_thread, channel,
+    qemu_thread_create(&channel->thread, "vrdma-be-reqs", channel_thread, channel,
                        QEMU_THREAD_JOINABLE);
     *peer = ends[1];
     return channel;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The channel of back-end requests: requests from the backend to QEMU ("back-end originated
- * messages" of the vhost-user protocol), served by a thread of its own.
+ * The channel of back-end requests, which the backend sends to QEMU (vhost-user:
+ * "back-end message types").  A thread of its own serves it.
  *
  * The QEMU versions that this module is for do not know SHMEM_MAP and
- * SHMEM_UNMAP, so the module opens a channel beside QEMU's own and hands its
- * end to the backend with a second SET_BACKEND_REQ_FD.  The thread needs no lock
+ * SHMEM_UNMAP, so the module opens a channel beside QEMU's own and hands one
+ * end to the backend with a second SET_BACKEND_REQ_FD.  The thread takes no lock
  * of QEMU's: the backend gets its answer even while QEMU's main thread waits
  * for the backend.
  */
@@ -22,7 +22,7 @@ typedef struct VRdmaBackendRequests VRdmaBackendRequests;
  * caller closes its copy.  config_changed is called in the channel's thread.
  */
 VRdmaBackendRequests *vrdma_backend_requests_new(VRdmaShm *shm, void (*config_changed)(void *),
-                                        void *opaque, int *peer, Error **errp);
+                                                 void *opaque, int *peer, Error **errp);
 
 /* Ends the channel; when it returns no request is being served any more. */
 void vrdma_backend_requests_free(VRdmaBackendRequests *channel);

@@ -14,11 +14,11 @@
 #include "vrdma_guest_memory.h"
 
 #define QUEUE_SIZE          256
-#define MIN_SHM_SIZE     MiB
+#define MIN_SHM_SIZE        MiB
 
 /*
  * virtio_init() and the monitor's "info virtio-status" assert that they know the
- * id, and 42 they do not.  So the device has this one, of a device that QEMU
+ * id, and they do not know 42.  So the device has this id, of a device that QEMU
  * has no code for, except for the moment when its transport asks.
  */
 #define KNOWN_VIRTIO_ID     VIRTIO_ID_RPMSG
@@ -30,7 +30,7 @@ static void fail_device(VRdma *s, const char *what)
                  "resets it", what);
 }
 
-/* Outside of all vhost code, which may have been what noticed the loss. */
+/* Runs outside of all vhost code, which may be what noticed the loss of the backend. */
 static void backend_bh(void *opaque)
 {
     VRdma *s = opaque;
@@ -94,8 +94,8 @@ static bool check_properties(VRdma *s, Error **errp)
         error_setg(errp, "shm-size must be a power of two and at least 1M");
         return false;
     }
-    if (s->completion_queues < 1 || s->completion_queues > VRDMA_MAX_COMP_VECTORS) {
-        error_setg(errp, "completion-queues must be between 1 and %u", VRDMA_MAX_COMP_VECTORS);
+    if (s->comp_vectors < 1 || s->comp_vectors > VRDMA_MAX_COMP_VECTORS) {
+        error_setg(errp, "comp-vectors must be between 1 and %u", VRDMA_MAX_COMP_VECTORS);
         return false;
     }
     return vrdma_guest_memory_is_shared(errp);
@@ -195,7 +195,7 @@ static void vrdma_unrealize(DeviceState *dev)
     vhost_user_cleanup(&s->vhost_user);
 }
 
-/* The last reference to the shared memory region's region, a vCPU's maybe, is gone by now. */
+/* The last reference to shm_region, perhaps a vCPU's, is gone by now. */
 static void vrdma_finalize(Object *obj)
 {
     vrdma_shm_free(VRDMA(obj)->shm);
@@ -262,11 +262,11 @@ static struct vhost_dev *vrdma_get_vhost(VirtIODevice *vdev)
 static VRDMA_PROPERTY_TABLE vrdma_properties[] = {
     DEFINE_PROP_CHR("chardev", VRdma, chardev),
     DEFINE_PROP_SIZE("shm-size", VRdma, shm_size, 1 * GiB),
-    DEFINE_PROP_UINT16("completion-queues", VRdma, completion_queues, 2),
+    DEFINE_PROP_UINT16("comp-vectors", VRdma, comp_vectors, 2),
     VRDMA_PROPERTY_TABLE_END
 };
 
-/* The RNIC's state is on the host: it cannot follow a guest. */
+/* The RNIC's state is on the host, and cannot follow a guest that migrates. */
 static const VMStateDescription vrdma_vmstate = {
     .name = "vrdma",
     .unmigratable = 1,
@@ -282,8 +282,8 @@ static void vrdma_class_init(ObjectClass *class, void *data)
     object_class_property_set_description(class, "chardev",
                                           "ID of the chardev of the backend's vhost-user socket");
     object_class_property_set_description(class, "shm-size",
-                                          "Size of the shared memory region into the RNIC, a power of two");
-    object_class_property_set_description(class, "completion-queues",
+                                          "Size of the shared memory region, a power of two");
+    object_class_property_set_description(class, "comp-vectors",
                                           "Number of completion vectors");
     device_class->vmsd = &vrdma_vmstate;
     set_bit(DEVICE_CATEGORY_NETWORK, device_class->categories);
@@ -298,12 +298,24 @@ static void vrdma_class_init(ObjectClass *class, void *data)
     virtio_class->get_vhost = vrdma_get_vhost;
 }
 
+static void vrdma_instance_init(Object *obj)
+{
+    vrdma_alias_properties(obj, VRDMA(obj));
+}
+
+void vrdma_alias_properties(Object *obj, VRdma *s)
+{
+    object_property_add_alias(obj, "completion-queues", OBJECT(s), "comp-vectors");
+    object_property_set_description(obj, "completion-queues", "The old name of comp-vectors");
+}
+
 void vrdma_device_register_types(void)
 {
     static const TypeInfo info = {
         .name = TYPE_VRDMA,
         .parent = TYPE_VIRTIO_DEVICE,
         .instance_size = sizeof(VRdma),
+        .instance_init = vrdma_instance_init,
         .instance_finalize = vrdma_finalize,
         .class_init = vrdma_class_init,
     };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The virtio device (id 42), whatever its transport: "vrdma-device".
+ * The virtio device (id 42), whatever its transport: "vrdma-device".  It is the front-end of
+ * the vhost-user protocol, and vrdmad the back-end.
  */
 #ifndef VRDMA_DEVICE_H
 #define VRDMA_DEVICE_H
@@ -23,7 +24,7 @@ struct VRdma {
     /* properties */
     CharBackend chardev;
     uint64_t shm_size;
-    uint16_t completion_queues;
+    uint16_t comp_vectors;
 
     VRdmaShm *shm;
     MemoryRegion shm_region;
@@ -50,10 +51,10 @@ struct VRdma {
 /* Number of virtqueues that the properties ask for. */
 static inline unsigned vrdma_queue_count(const VRdma *s)
 {
-    return VRDMA_VQ_COMPLETION + s->completion_queues;
+    return VRDMA_VQ_COMPLETION + s->comp_vectors;
 }
 
-/* The offer of a shared region to the transport; valid once realized. */
+/* The shared memory region, which the transport shows to the guest; valid once realized. */
 static inline MemoryRegion *vrdma_shm_region(VRdma *s)
 {
     return &s->shm_region;
@@ -61,6 +62,12 @@ static inline MemoryRegion *vrdma_shm_region(VRdma *s)
 
 /* The transport has shown the device's id to the guest. */
 void vrdma_device_plugged(VRdma *s);
+
+/*
+ * Gives obj, the device or its transport's proxy, the properties of s under their old names too:
+ * completion-queues for comp-vectors.
+ */
+void vrdma_alias_properties(Object *obj, VRdma *s);
 
 void vrdma_device_register_types(void);
 

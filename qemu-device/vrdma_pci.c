@@ -10,7 +10,7 @@
 #include "vrdma_device.h"
 
 /* virtio-pci uses BAR 1 for MSI-X and BAR 4 (and 5) for its registers. */
-#define SHM_BAR                  2
+#define SHM_BAR                     2
 #define CLASS_NETWORK_INFINIBAND    0x0207
 
 #define TYPE_VRDMA_PCI "vrdma-pci-base"
@@ -53,7 +53,10 @@ static void vrdma_pci_realize(VirtIOPCIProxy *proxy, Error **errp)
         proxy->nvectors = vrdma_queue_count(s) + 1;
     }
     if (proxy->flags & VIRTIO_PCI_FLAG_MODERN_PIO_NOTIFY) {
-        /* It takes the shared memory region's BAR, and PCI Express leaves no room for its capability. */
+        /*
+         * It takes the shared memory region's BAR, and PCI Express leaves no room for its
+         * capability.
+         */
         error_setg(errp, "modern-pio-notify is not supported by the device");
         return;
     }
@@ -95,7 +98,10 @@ static void vrdma_pci_class_init(ObjectClass *class, void *data)
 
 static void vrdma_pci_instance_init(Object *obj)
 {
-    virtio_instance_init_common(obj, &VRDMA_PCI(obj)->vdev, sizeof(VRdma), TYPE_VRDMA);
+    VRdma *s = &VRDMA_PCI(obj)->vdev;
+
+    virtio_instance_init_common(obj, s, sizeof(VRdma), TYPE_VRDMA);
+    vrdma_alias_properties(obj, s);
 }
 
 void vrdma_pci_register_types(void)

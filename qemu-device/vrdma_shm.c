@@ -15,7 +15,7 @@ struct VRdmaShm {
     uint8_t *base;
     uint64_t size;
     GMutex lock;
-    GTree *mappings;            /* Mapping by its offset; they are disjoint */
+    GTree *mappings;            /* each Mapping by its offset; disjoint */
 };
 
 static gint compare_offsets(gconstpointer a, gconstpointer b, gpointer unused)
@@ -137,7 +137,7 @@ static int move_into_place(VRdmaShm *shm, uint64_t offset, uint64_t length, int 
 }
 
 int vrdma_shm_map(VRdmaShm *shm, uint64_t offset, uint64_t length, int fd,
-                     uint64_t fd_offset, bool writable)
+                  uint64_t fd_offset, bool writable)
 {
     uint64_t page_mask = (uint64_t)sysconf(_SC_PAGESIZE) - 1;
     Mapping *mapping;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the module speaks of the vhost-user protocol itself.  QEMU has its own
- * definitions, but as private parts of hw/virtio/vhost-user.c.  Integers are in
- * the byte order of the host.
+ * The part of the vhost-user protocol that the module itself speaks.  QEMU's own
+ * definitions are private to hw/virtio/vhost-user.c.  Integers are in the byte
+ * order of the host.
  */
 #ifndef VRDMA_VHOST_USER_H
 #define VRDMA_VHOST_USER_H

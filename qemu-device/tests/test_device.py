@@ -229,7 +229,7 @@ class BrokenChannel(DeviceCase):
 
 
 class Virtio(DeviceCase):
-    def test_the_queues_are_control_event_doorbell_and_two_completion_queues(self):
+    def test_the_queues_are_control_event_doorbell_and_two_completion_virtqueues(self):
         self.assertEqual(self.device.queue_count(), 5)
 
     def test_features_are_those_of_the_backend_without_packed_rings(self):
@@ -315,14 +315,24 @@ class Virtio(DeviceCase):
 
 
 class Options(DeviceCase):
-    device_options = ",completion-queues=9,packed=on"
+    device_options = ",comp-vectors=9,packed=on"
 
-    def test_completion_queues_sets_queues_and_vectors(self):
+    def test_comp_vectors_sets_queues_and_vectors(self):
         self.assertEqual(self.device.queue_count(), 12)
         self.assertEqual(self.device.read_config(CONFIG_NUM_COMP_VECTORS, 2), 9)
 
     def test_packed_rings_are_offered_on_demand(self):
         self.assertTrue(self.device.offered_features() & VIRTIO_F_RING_PACKED)
+
+
+class OldNames(DeviceCase):
+    device_options = ",completion-queues=9"
+
+    def test_completion_queues_is_another_name_of_comp_vectors(self):
+        self.assertEqual(self.device.queue_count(), 12)
+        self.assertEqual(self.device.read_config(CONFIG_NUM_COMP_VECTORS, 2), 9)
+        self.assertEqual(self.machine.qmp("qom-get", path="/machine/peripheral/v0",
+                                          property="comp-vectors"), 9)
 
 
 class PciExpress(DeviceCase):
@@ -470,4 +480,5 @@ class Reconnect(Loss):
         wait_until(lambda: self.device.status & STATUS_NEEDS_RESET, "NEEDS_RESET")
 
 
-CASES = [SharedMemory, BrokenChannel, Virtio, Options, PciExpress, WithoutReset, Unplug, Loss, Reconnect]
+CASES = [SharedMemory, BrokenChannel, Virtio, Options, OldNames, PciExpress, WithoutReset, Unplug,
+         Loss, Reconnect]

@@ -31,7 +31,8 @@ class Shim(LoadingCase):
 
     def test_device_help_lists_its_properties(self):
         words = self.run_qemu("-device", "vrdma-pci,help").stdout
-        for name in ("chardev=", "shm-size=", "completion-queues=", "vectors=", "packed="):
+        for name in ("chardev=", "shm-size=", "comp-vectors=", "completion-queues=", "vectors=",
+                     "packed="):
             self.assertIn(f"\n  {name}", words)
 
     def test_qemu_has_no_such_device_without_the_shim(self):
@@ -141,7 +142,7 @@ class BadConfiguration(LoadingCase):
 
     def test_too_few_queues_in_the_backend(self):
         self.backend(queues=4)
-        self.assert_refused("the backend offers 4 virtqueues and completion-queues=2 needs 5")
+        self.assert_refused("the backend offers 4 virtqueues and comp-vectors=2 needs 5")
 
     def test_another_protocol_version(self):
         self.backend(config=make_config(protocol_version=7))
@@ -176,10 +177,12 @@ class BadConfiguration(LoadingCase):
         self.backend()
         self.assert_refused("at least 1M", "vrdma-pci,chardev=r,shm-size=64K")
 
-    def test_no_completion_queue(self):
+    def test_no_completion_vector(self):
         self.backend()
-        self.assert_refused("completion-queues must be between 1 and 64",
-                            "vrdma-pci,chardev=r,completion-queues=0")
+        for name in ("comp-vectors", "completion-queues"):
+            with self.subTest(name):
+                self.assert_refused("comp-vectors must be between 1 and 64",
+                                    f"vrdma-pci,chardev=r,{name}=0")
 
     def test_port_io_notification(self):
         self.backend()
@@ -191,10 +194,12 @@ class BadConfiguration(LoadingCase):
         self.assert_refused("iommu_platform=true is not supported",
                             "vrdma-pci,chardev=r,iommu_platform=on")
 
-    def test_too_many_completion_queues(self):
+    def test_too_many_completion_vectors(self):
         self.backend()
-        self.assert_refused("completion-queues must be between 1 and 64",
-                            "vrdma-pci,chardev=r,completion-queues=65")
+        for name in ("comp-vectors", "completion-queues"):
+            with self.subTest(name):
+                self.assert_refused("comp-vectors must be between 1 and 64",
+                                    f"vrdma-pci,chardev=r,{name}=65")
 
 
 CASES = [Shim, BadConfiguration]
