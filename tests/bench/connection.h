@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <spdlog/sinks/null_sink.h>
 #include <sys/mman.h>
 
 #include <cstddef>
@@ -12,6 +11,7 @@
 
 #include "rnic/embedded/embedded_rnic.h"
 #include "rxe_client.h"
+#include "support/captured_log.h"
 
 namespace vrdma::embedded::bench {
 
@@ -58,9 +58,7 @@ struct End {
 // on the calling thread, so what is measured is the work, not the scheduler.
 struct Connection {
     explicit Connection(size_t size)
-        : rnic(make_embedded_rnic({.threads = 0},
-                                  std::make_shared<spdlog::logger>(
-                                      "bench", std::make_shared<spdlog::sinks::null_sink_mt>()))),
+        : rnic(make_embedded_rnic({.threads = 0}, vrdma::test::silent_logger())),
           a(*rnic, "alice", 1, size),
           b(*rnic, "bob", 2, size) {
         test::connect(a.qp, b.qp);

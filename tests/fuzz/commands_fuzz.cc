@@ -15,6 +15,7 @@
 #include "support/driver_queue.h"
 #include "support/fake_memory.h"
 #include "support/fake_rnic.h"
+#include "support/fake_shm_mapper.h"
 #include "vhost/protocol/vhost_user.h"
 #include "vhost/rings/virtqueue.h"
 
@@ -34,35 +35,6 @@ void require(bool condition) {
         __builtin_trap();
     }
 }
-
-// A shared memory region that refuses now and then, and knows what is mapped.
-class FuzzShm : public ShmMapper {
-  public:
-    explicit FuzzShm(FuzzedDataProvider& input) : input_(input) {}
-
-    Result<uint64_t> map(int, uint64_t, uint64_t length) override {
-        require(length != 0 && length % VRDMA_SHM_PAGE_SIZE == 0);
-        const auto choice = input_.ConsumeIntegralInRange(0, 15);
-        if (choice < 3) {
-            return fail(std::array{ENOMEM, ENOTCONN, ECANCELED}[static_cast<size_t>(choice)]);
-        }
-        next_ += VRDMA_SHM_PAGE_SIZE;
-        mapped_[next_] = length;
-        return next_;
-    }
-    void unmap(uint64_t offset, uint64_t length) override {
-        const auto found = mapped_.find(offset);
-        require(found != mapped_.end() && found->second == length);
-        mapped_.erase(found);
-    }
-
-    size_t mapped() const { return mapped_.size(); }
-
-  private:
-    FuzzedDataProvider& input_;
-    uint64_t next_ = 0;
-    std::map<uint64_t, uint64_t> mapped_;
-};
 
 // Fixed requests that are right as far as their length goes; the rest is the input's.
 struct Shape {
@@ -266,7 +238,7 @@ void fuzz_commands(const uint8_t* data, size_t size) {
     FuzzedDataProvider input(data, size);
     FakeMemory memory(kRamSize, kRamStart);
     FakeRnicState state;
-    FuzzShm shm(input);
+    test::FakeShmMapper shm;
     const bool doorbells_at_end = [&] {
         FakePort port(state, &FakeRnicState::ports, "port");
         Limits limits;
@@ -296,6 +268,9 @@ void fuzz_commands(const uint8_t* data, size_t size) {
             if (input.ConsumeIntegralInRange(0, 15) == 0) {
                 state.refuse = input.PickValueInArray({ENOMEM, EINVAL, ECANCELED});
             }
+            shm.refuse = input.ConsumeIntegralInRange(0, 4) == 0
+                             ? input.PickValueInArray({ENOMEM, ENOTCONN, ECANCELED})
+                             : 0;
             if (input.ConsumeIntegralInRange(0, 15) == 0) {
                 const auto raw =
                     input.ConsumeBytes<std::byte>(input.ConsumeIntegralInRange<size_t>(0, 0x200));
@@ -334,11 +309,11 @@ void fuzz_commands(const uint8_t* data, size_t size) {
                 counts.shared_receive_queues == 0 && counts.queue_pairs == 0 &&
                 counts.address_handles == 0 && counts.mappings == 0 &&
                 counts.registered_bytes == 0);
-        require(shm.mapped() <= 1);
-        return shm.mapped() == 1;
+        require(shm.mapped.size() <= 1);
+        return shm.mapped.size() == 1;
     }();
     // The doorbell area is the device's own, and goes with the shared memory region.
-    require(shm.mapped() == (doorbells_at_end ? 1 : 0));
+    require(shm.mapped.size() == (doorbells_at_end ? 1 : 0));
     require(state.ports == 0 && state.contexts == 0 && state.pds == 0 && state.mrs == 0 &&
             state.mws == 0 && state.cqs == 0 && state.srqs == 0 && state.qps == 0 &&
             state.ahs == 0);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A configuration is read, or refused with a ConfigError; nothing else may come out.
+// A configuration is read or refused with a ConfigError; nothing else may happen.
 #include <cstddef>
 #include <cstdint>
 #include <string_view>

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Work requests as a hostile guest leaves them in its rings: first through the parsers
 // alone, then through an engine with a real peer.
-#include <spdlog/sinks/null_sink.h>
 
 #include <algorithm>
 #include <array>
@@ -17,6 +16,7 @@
 #include "rnic/embedded/embedded_rnic.h"
 #include "rnic/embedded/rings/work_request.h"
 #include "rxe_client.h"
+#include "support/captured_log.h"
 #include "support/fake_memory.h"
 
 namespace {
@@ -175,9 +175,7 @@ class Engine {
         EmbeddedConfig config;
         config.threads = 0;
         config.clock = std::make_shared<FuzzClock>();
-        return make_embedded_rnic(config,
-                                  std::make_shared<spdlog::logger>(
-                                      "fuzz", std::make_shared<spdlog::sinks::null_sink_mt>()));
+        return make_embedded_rnic(config, vrdma::test::silent_logger());
     }
 
     std::unique_ptr<EmbeddedRnic> rnic_;

@@ -73,8 +73,8 @@ void fuzz_messages(const uint8_t* data, size_t size) {
     const SocketPair backend_requests = make_socket_pair();
     SocketPair pair = make_socket_pair();
 
-    // All is sent before any of it is handled: one thread is enough, and the end of the
-    // stream ends the loop.
+    // All messages are sent before the first is handled: one thread is enough, and the end of
+    // the stream ends the loop.
     constexpr int kBufferSize = 1 << 20;
     ::setsockopt(pair.ours.get(), SOL_SOCKET, SO_SNDBUF, &kBufferSize, sizeof(kBufferSize));
     for (int count = 0; count < 64 && input.remaining_bytes() != 0; ++count) {

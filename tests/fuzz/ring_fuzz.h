@@ -121,7 +121,7 @@ inline void fuzz_ring(const uint8_t* data, size_t size, bool packed) {
                 offer();
                 break;
         }
-        // The bound that keeps a driver from having the device hold any number.
+        // This bound keeps a driver from having the device hold any number of chains.
         if (held.size() > kQueueSize) {
             __builtin_trap();
         }

@@ -2,7 +2,6 @@
 // Commands of the connection manager's interface from a hostile guest, with events and requests
 // in between.  The kernel's side is a fake that throws when it is asked for an object that a kernel
 // does not have.  All addresses that reach it must be of the underlay.
-#include <spdlog/sinks/null_sink.h>
 
 #include <algorithm>
 #include <array>
@@ -11,6 +10,8 @@
 #include <vector>
 
 #include "rnic/uverbs/ucma/ucma_port.h"
+#include "support/captured_log.h"
+#include "support/recording_sink.h"
 #include "unit/uverbs/fakes/fake_cm_events.h"
 #include "unit/uverbs/fakes/fake_ucma.h"
 
@@ -23,13 +24,7 @@ void require(bool holds) {
     if (!holds) std::abort();
 }
 
-class NoSink final : public rnic::EventSink {
-  public:
-    void completion(uint32_t, uint32_t) override {}
-    void async_event(rnic::AsyncEventType, uint32_t) override {}
-};
-
-constexpr uint32_t kEvents = 20;  // more numbers than there are events
+constexpr uint32_t kEvents = 20;  // more than there are of them
 constexpr size_t kFiles = 2;
 
 class Input {
@@ -135,9 +130,8 @@ class Machine {
         }
     }
 
-    std::shared_ptr<spdlog::logger> logger_ =
-        std::make_shared<spdlog::logger>("fuzz", std::make_shared<spdlog::sinks::null_sink_mt>());
-    NoSink sink_;
+    std::shared_ptr<spdlog::logger> logger_ = test::silent_logger();
+    test::RecordingSink sink_;
     FakeUcma cm_;
     GuestAddresses addresses_{"guest", map(), logger_};
     GuestQps qps_;

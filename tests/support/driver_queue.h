@@ -35,10 +35,10 @@ struct Used {
     bool operator==(const Used&) const = default;
 };
 
-// The driver's side of a virtqueue, in guest memory: what a guest kernel does.
+// The driver's side of a virtqueue, in guest memory, as a guest kernel has it.
 class DriverQueue {
   public:
-    // Split or packed, as VIRTIO_F_RING_PACKED in `features` says.
+    // A split or a packed ring, as VIRTIO_F_RING_PACKED in `features` says.
     static std::unique_ptr<DriverQueue> create(FakeMemory& memory, uint16_t size,
                                                uint64_t features);
     virtual ~DriverQueue() = default;
@@ -71,7 +71,7 @@ class DriverQueue {
     // Whether the device side reported the ring broken since the last call.
     bool error_signalled();
 
-    // Waits for a chain to come back, by interrupt.  Throws when none does for long.
+    // Waits for the interrupt of a chain that comes back.  Throws when none comes for long.
     Used wait_used();
 
     // Sends `request` in one buffer and returns what the device answers in another one.
@@ -87,7 +87,7 @@ class DriverQueue {
     const vhost::RingLayout& layout() const { return layout_; }
     uint16_t size() const { return layout_.size; }
 
-    // As SET_VRING_BASE has it, for a ring that was not used yet.
+    // The base for SET_VRING_BASE of a ring that was not used yet.
     virtual uint32_t initial_base() const = 0;
 
     int kick_fd() const { return kick_.get(); }

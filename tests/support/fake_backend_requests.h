@@ -22,12 +22,12 @@ class FakeShm {
     FakeShm(const FakeShm&) = delete;
     FakeShm& operator=(const FakeShm&) = delete;
 
-    // As the VMM does them; 0 or an errno.
+    // Map and unmap as the VMM does; 0 or an errno.
     int map(const vhost::ShmemMapping& mapping, int fd);
     int unmap(const vhost::ShmemMapping& mapping);
 
-    // What a guest sees there; readable only where something is mapped.  Pairs with map() and
-    // unmap(), which may have happened on another thread.
+    // The region as a guest sees it; readable only where something is mapped.  Pairs with map()
+    // and unmap(), which may have happened on another thread.
     std::byte* data() const {
         changes_.load(std::memory_order_acquire);
         return data_;
@@ -66,7 +66,7 @@ class FakeBackendRequests {
     // Carries requests out in `shm`, on a thread of its own.
     void serve(FakeShm& shm);
 
-    // What serve() has carried out.
+    // How many requests serve() has carried out.
     unsigned maps() const { return maps_; }
     unsigned unmaps() const { return unmaps_; }
     unsigned config_changes() const { return config_changes_; }

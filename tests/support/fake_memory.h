@@ -59,7 +59,7 @@ class FakeMemory {
     // The address by which the VMM names guest-physical `address` in ring addresses.
     static uint64_t vmm_address(uint64_t address) { return address + 0x7f0000000000; }
 
-    // What the server would make of this memory.
+    // This memory as the server would have it.
     std::shared_ptr<const memory::GuestMemory> as_guest_memory() const;
 
   private:

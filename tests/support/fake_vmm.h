@@ -17,7 +17,7 @@
 
 namespace vrdma::test {
 
-// A VMM on a vhost-user socket, which does what it is told.  Everything throws
+// A VMM on a vhost-user socket, which does what the test tells it.  Everything throws
 // std::runtime_error when the server is gone or does not answer.
 class FakeVmm {
   public:

@@ -9,7 +9,7 @@
 
 namespace vrdma::test {
 
-// virtio 1.2, 2.8.
+// The driver's side of a packed virtqueue (virtio 1.2, 2.8).
 class PackedDriverQueue : public DriverQueue {
   public:
     PackedDriverQueue(FakeMemory& memory, uint16_t size, uint64_t features);

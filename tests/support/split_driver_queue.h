@@ -9,7 +9,7 @@
 
 namespace vrdma::test {
 
-// virtio 1.2, 2.7.
+// The driver's side of a split virtqueue (virtio 1.2, 2.7).
 class SplitDriverQueue : public DriverQueue {
   public:
     SplitDriverQueue(FakeMemory& memory, uint16_t size, uint64_t features);

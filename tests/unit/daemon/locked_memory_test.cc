@@ -19,7 +19,9 @@ enum Outcome { kHolds, kDoesNotHold, kNoSuchLimitHere };
 Outcome without_capabilities(const rlimit& limit, const std::function<bool()>& action) {
     const pid_t child = ::fork();
     if (child == 0) {
-        if (::setrlimit(RLIMIT_MEMLOCK, &limit) != 0) ::_exit(kNoSuchLimitHere);
+        if (::setrlimit(RLIMIT_MEMLOCK, &limit) != 0) {
+            ::_exit(kNoSuchLimitHere);
+        }
         __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
         const __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
         const bool dropped = ::syscall(SYS_capset, &header, none) == 0;
@@ -45,7 +47,9 @@ TEST(LockedMemoryTest, AnInfiniteHardLimitIsNone) {
     const Outcome outcome = without_capabilities({.rlim_cur = 4096, .rlim_max = RLIM_INFINITY}, [] {
         return raise_locked_memory_limit() == std::nullopt;
     });
-    if (outcome == kNoSuchLimitHere) GTEST_SKIP() << "this process may not raise its limit";
+    if (outcome == kNoSuchLimitHere) {
+        GTEST_SKIP() << "this process may not raise its limit";
+    }
     EXPECT_EQ(outcome, kHolds);
 }
 

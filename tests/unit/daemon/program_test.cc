@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// vrdmad as its operator meets it: the program itself, run.
+// The program vrdmad, run as its operator runs it.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -63,7 +63,7 @@ class Program {
 
     void signal(int number) { ::kill(pid_, number); }
 
-    // Its exit status, once it has ended.
+    // The exit status, once the program has ended.
     int wait() {
         while (read_some()) {
         }
@@ -106,7 +106,7 @@ class ProgramTest : public testing::Test {
         return path("vrdmad.toml");
     }
 
-    // Runs it to its end; status and output.
+    // Runs the program to its end; status and output.
     static std::pair<int, std::string> run(std::vector<std::string> arguments) {
         Program program(std::move(arguments));
         const int status = program.wait();

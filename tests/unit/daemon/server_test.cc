@@ -3,7 +3,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <spdlog/sinks/null_sink.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -13,6 +12,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "support/captured_log.h"
 #include "support/fake_rnic.h"
 
 namespace vrdma::daemon {
@@ -51,7 +51,7 @@ class ServerTest : public testing::Test {
         return "";
     }
 
-    // What the status socket tells.
+    // The document that the status socket sends.
     std::string ask() const {
         const FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
         sockaddr_un address{};
@@ -70,8 +70,7 @@ class ServerTest : public testing::Test {
         return answer;
     }
 
-    std::shared_ptr<spdlog::logger> logger_ =
-        std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::null_sink_mt>());
+    std::shared_ptr<spdlog::logger> logger_ = test::silent_logger();
     std::filesystem::path folder_;
     Config config_;
 };
@@ -84,6 +83,31 @@ TEST_F(ServerTest, TheStatusNamesEveryVirtualMachine) {
     EXPECT_EQ(status.at("vms")[1].at("name"), "b");
     EXPECT_EQ(status.at("vms")[1].at("socket"), config_.vms[1].socket.string());
     EXPECT_EQ(status.at("vms")[1].at("connected"), false);
+}
+
+TEST_F(ServerTest, TheStatusCountsEveryKindOfObject) {
+    const auto server = serve();
+    const auto objects = nlohmann::json::parse(ask()).at("vms")[0].at("objects");
+    size_t keys = 1;  // registered_bytes
+    for (const device::ObjectKind& kind : device::kObjectKinds) {
+        EXPECT_EQ(objects.at(kind.key), 0) << kind.key;
+        ++keys;
+        if (kind.old_key != nullptr) {
+            EXPECT_EQ(objects.at(kind.old_key), 0) << kind.old_key;
+            ++keys;
+        }
+    }
+    EXPECT_EQ(objects.at("registered_bytes"), 0);
+    EXPECT_EQ(objects.at("connection_files"), 0);
+    EXPECT_EQ(objects.size(), keys);
+}
+
+TEST_F(ServerTest, TheStatusHasTheSharedMemoryUnderItsOldNameToo) {
+    const auto server = serve();
+    const auto vm = nlohmann::json::parse(ask()).at("vms")[0];
+    EXPECT_EQ(vm.at("shared_memory").at("used"), 0);
+    EXPECT_TRUE(vm.at("shared_memory").contains("size"));
+    EXPECT_EQ(vm.at("window"), vm.at("shared_memory"));
 }
 
 TEST_F(ServerTest, TheStatusIsGivenWhateverBytesAreInAName) {

@@ -5,7 +5,6 @@
 
 #include <gtest/gtest.h>
 #include <linux/virtio_config.h>
-#include <spdlog/sinks/null_sink.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -14,9 +13,11 @@
 #include <vector>
 
 #include "device/command_dispatcher.h"
+#include "support/captured_log.h"
 #include "support/driver_queue.h"
 #include "support/fake_memory.h"
 #include "support/fake_rnic.h"
+#include "support/fake_shm_mapper.h"
 #include "vhost/protocol/vhost_user.h"
 #include "vhost/rings/virtqueue.h"
 
@@ -25,15 +26,10 @@ namespace vrdma::device {
 inline constexpr uint64_t kRam = 0x10000;
 inline constexpr uint32_t kRoom = 256;
 
-class NoShm : public ShmMapper {
-  public:
-    Result<uint64_t> map(int, uint64_t, uint64_t) override { return fail(ENOMEM); }
-    void unmap(uint64_t, uint64_t) override { ADD_FAILURE() << "nothing is mapped"; }
-};
-
 class CommandTest : public testing::Test {
   protected:
     CommandTest() {
+        shm_.refuse = ENOMEM;  // until a test wants mappings
         EXPECT_TRUE(
             queue_.set_up(driver_->layout(), driver_->initial_base(), memory_.as_guest_memory()));
         make_verbs();
@@ -108,15 +104,14 @@ class CommandTest : public testing::Test {
         return bytes;
     }
 
-    std::shared_ptr<spdlog::logger> logger_ =
-        std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::null_sink_mt>());
+    std::shared_ptr<spdlog::logger> logger_ = test::silent_logger();
     test::FakeMemory memory_{16 << 20, kRam};
     std::unique_ptr<test::DriverQueue> driver_ =
         test::DriverQueue::create(memory_, 16, vhost::bit(VIRTIO_F_VERSION_1));
     vhost::Virtqueue queue_{VRDMA_VQ_CONTROL, logger_};
     FakeRnicState state_;
     FakePort port_{state_, &FakeRnicState::ports, "port"};
-    NoShm shm_;
+    test::FakeShmMapper shm_;
     rnic::DeviceAttributes attributes_ = FakeRnic().attributes();
     std::unique_ptr<Verbs> verbs_;
     CommandDispatcher dispatcher_{"guest", UINT32_MAX, logger_};

@@ -3,8 +3,8 @@
 
 #include <gtest/gtest.h>
 #include <linux/virtio_config.h>
-#include <spdlog/sinks/null_sink.h>
 
+#include "support/captured_log.h"
 #include "support/driver_queue.h"
 #include "support/fake_memory.h"
 #include "vhost/protocol/vhost_user.h"
@@ -42,8 +42,7 @@ class EventDeliveryTest : public testing::Test {
         return count;
     }
 
-    std::shared_ptr<spdlog::logger> logger_ =
-        std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::null_sink_mt>());
+    std::shared_ptr<spdlog::logger> logger_ = test::silent_logger();
     test::FakeMemory memory_;
     std::unique_ptr<test::DriverQueue> driver_ =
         test::DriverQueue::create(memory_, kQueueSize, vhost::bit(VIRTIO_F_VERSION_1));

@@ -3,14 +3,13 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <spdlog/sinks/ostream_sink.h>
-#include <sys/mman.h>
 
 #include <limits>
-#include <sstream>
 
-#include "file_descriptor.h"
+#include "support/captured_log.h"
+#include "support/fake_memory.h"
 #include "support/fake_rnic.h"
+#include "support/fake_shm_mapper.h"
 
 namespace vrdma::device {
 namespace {
@@ -21,43 +20,9 @@ using testing::HasSubstr;
 constexpr uint64_t kPage = 4096;
 constexpr uint64_t kRamSize = 64 * kPage;
 
-// A shared memory region that maps at once, and counts.
-class FakeShm : public ShmMapper {
-  public:
-    Result<uint64_t> map(int fd, uint64_t fd_offset, uint64_t length) override {
-        if (refuse != 0) {
-            return fail(refuse);
-        }
-        last_fd = fd;
-        last_fd_offset = fd_offset;
-        mapped[next] = length;
-        return std::exchange(next, next + length);
-    }
-    void unmap(uint64_t offset, uint64_t length) override {
-        EXPECT_EQ(mapped.at(offset), length);
-        mapped.erase(offset);
-    }
-
-    int refuse = 0;
-    int last_fd = -1;
-    uint64_t last_fd_offset = 0;
-    uint64_t next = 0x10000;
-    std::map<uint64_t, uint64_t> mapped;
-};
-
 class VerbsTest : public testing::Test {
   protected:
-    VerbsTest() {
-        const FileDescriptor fd(::memfd_create("ram", MFD_CLOEXEC));
-        EXPECT_EQ(::ftruncate(fd.get(), kRamSize), 0);
-        auto mapping = memory::Mapping::map(fd.get(), 0, kRamSize);
-        memory_ = std::make_shared<memory::GuestMemory>(
-            memory::GuestMemory()
-                .with(std::make_shared<memory::GuestRegion>(memory::GuestPhysicalAddress{0},
-                                                            kRamSize, 0, std::move(*mapping), 0))
-                .value());
-        make_verbs({});
-    }
+    VerbsTest() { make_verbs({}); }
 
     void make_verbs(const Limits& limits) {
         verbs_.reset();
@@ -69,8 +34,7 @@ class VerbsTest : public testing::Test {
         verbs_ = std::make_unique<Verbs>(
             Verbs::Options{.guest = "guest7", .limits = limits, .attributes = attributes}, port_,
             shm_, DoorbellMemory{.fd = 3, .length = 8 * kPage}, [this] { return memory_; },
-            std::make_shared<spdlog::logger>(
-                "test", std::make_shared<spdlog::sinks::ostream_sink_mt>(log_)));
+            log_.logger());
     }
 
     template <typename Request, typename Response>
@@ -116,11 +80,12 @@ class VerbsTest : public testing::Test {
         return {.hdr = {}, .handle = value, .reserved = 0};
     }
 
-    std::ostringstream log_;
+    test::CapturedLog log_;
     FakeRnicState state_;
     FakePort port_{state_, &FakeRnicState::ports, "port"};
-    FakeShm shm_;
-    std::shared_ptr<const memory::GuestMemory> memory_;
+    test::FakeShmMapper shm_;
+    test::FakeMemory ram_{kRamSize, 0};
+    std::shared_ptr<const memory::GuestMemory> memory_ = ram_.as_guest_memory();
     std::unique_ptr<Verbs> verbs_;
     const GuestMemorySource guest_memory_ = [this] { return memory_; };
 };

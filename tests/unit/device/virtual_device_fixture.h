@@ -4,7 +4,6 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <spdlog/sinks/null_sink.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <vrdma_check.h>
@@ -16,6 +15,7 @@
 #include <utility>
 
 #include "device/virtual_device.h"
+#include "support/captured_log.h"
 #include "support/driver_queue.h"
 #include "support/fake_backend_requests.h"
 #include "support/fake_memory.h"
@@ -148,8 +148,7 @@ class VirtualDeviceTest : public testing::TestWithParam<bool> {
     test::FakeMemory memory_;
     FakeRnic rnic_;
     FileDescriptor mmap_file_{::memfd_create("queue", MFD_CLOEXEC)};
-    std::shared_ptr<spdlog::logger> logger_ =
-        std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::null_sink_mt>());
+    std::shared_ptr<spdlog::logger> logger_ = test::silent_logger();
     std::filesystem::path directory_;
     std::unique_ptr<VirtualDevice> device_;
     std::unique_ptr<vhost::Listener> listener_;

@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 #include <poll.h>
-#include <spdlog/sinks/null_sink.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -12,6 +11,7 @@
 #include <functional>
 #include <thread>
 
+#include "support/captured_log.h"
 #include "support/fake_backend_requests.h"
 
 namespace vrdma::device {
@@ -61,8 +61,7 @@ class VmmShmTest : public testing::Test {
         return offsets;
     }
 
-    std::shared_ptr<spdlog::logger> logger_ =
-        std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::null_sink_mt>());
+    std::shared_ptr<spdlog::logger> logger_ = test::silent_logger();
     FileDescriptor file_{::memfd_create("queue", MFD_CLOEXEC)};
     FileDescriptor wake_{::eventfd(0, EFD_CLOEXEC)};
     test::FakeShm vmm_shm_{kMappings * kPage};

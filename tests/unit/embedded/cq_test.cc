@@ -20,7 +20,7 @@ class Completions : public TwoGuests {
         a.qp.post_send(wr);
         settle();
     }
-    unsigned notifications() { return b.guest.sink.completions(b.recv_cq.handle); }
+    unsigned notifications() { return b.guest.sink.completions_of(b.recv_cq.handle); }
 };
 
 TEST_F(Completions, AreSilentUnlessTheQueueIsArmed) {
@@ -52,7 +52,7 @@ TEST_F(Completions, ArmedForSolicitedOnesNotifyOfErrorsToo) {
     bad.rkey = 0;
     a.qp.post_send(bad);
     settle();
-    EXPECT_EQ(a.guest.sink.completions(a.send_cq.handle), 1u);
+    EXPECT_EQ(a.guest.sink.completions_of(a.send_cq.handle), 1u);
 }
 
 TEST_F(Completions, NameTheQueuesVector) {
@@ -64,7 +64,7 @@ TEST_F(Completions, NameTheQueuesVector) {
     receiver.post_recv(1, std::array{b.mr.sge(0, 16)});
     sender.post_send(send_wr(0, 16));
     settle();
-    EXPECT_EQ(b.guest.sink.completions(cq.handle), 1u);
+    EXPECT_EQ(b.guest.sink.completions_of(cq.handle), 1u);
     EXPECT_EQ(b.guest.sink.last_vector(), 3u);
 }
 

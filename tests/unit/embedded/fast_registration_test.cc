@@ -283,7 +283,7 @@ TEST(InvalidationsAmongWorkers, CompleteWhenNobodyAccessesTheMemoryAnyMore) {
     EmbeddedConfig config;
     config.threads = 2;
     config.spin = std::chrono::hours(1);
-    const auto rnic = make_embedded_rnic(config, quiet_logger());
+    const auto rnic = make_embedded_rnic(config, vrdma::test::silent_logger());
     constexpr uint32_t kPages = 64;
     constexpr uint32_t kLength = kPages * kPage;
     End a(*rnic, "alice", 1, {}, kLength);

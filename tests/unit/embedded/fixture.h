@@ -2,7 +2,6 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <spdlog/sinks/null_sink.h>
 
 #include <array>
 #include <cstring>
@@ -12,6 +11,7 @@
 
 #include "rnic/embedded/embedded_rnic.h"
 #include "rxe_client.h"
+#include "support/captured_log.h"
 
 namespace vrdma::embedded::test {
 
@@ -25,11 +25,6 @@ class FakeClock : public Clock {
     uint64_t now_ = 1'000'000'000;
 };
 
-inline std::shared_ptr<spdlog::logger> quiet_logger() {
-    return std::make_shared<spdlog::logger>("test",
-                                            std::make_shared<spdlog::sinks::null_sink_mt>());
-}
-
 // An RNIC that works only when it is stepped, and the clock that it goes by.
 class SteppedRnic : public ::testing::Test {
   protected:
@@ -37,7 +32,7 @@ class SteppedRnic : public ::testing::Test {
         EmbeddedConfig config;
         config.threads = 0;
         config.clock = clock;
-        rnic = make_embedded_rnic(config, quiet_logger());
+        rnic = make_embedded_rnic(config, vrdma::test::silent_logger());
     }
 
     // Until there is nothing left to do.

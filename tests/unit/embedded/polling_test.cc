@@ -46,7 +46,7 @@ struct Threaded : ::testing::TestWithParam<unsigned> {
         EmbeddedConfig config;
         config.threads = threads;
         config.spin = spin;
-        return make_embedded_rnic(config, quiet_logger());
+        return make_embedded_rnic(config, vrdma::test::silent_logger());
     }
 
     static ib_uverbs_wc wait_for(ClientCq& cq) {

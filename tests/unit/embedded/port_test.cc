@@ -270,7 +270,7 @@ TEST_F(Ports, LimitsOfOnePortAreItsOwn) {
     EmbeddedConfig config;
     config.threads = 0;
     config.limits.max_cq = 2;
-    auto small = make_embedded_rnic(config, quiet_logger());
+    auto small = make_embedded_rnic(config, vrdma::test::silent_logger());
     Guest a(*small, "alice", 1);
     Guest b(*small, "bob", 2);
     auto first = a.make_cq(15);
@@ -285,7 +285,7 @@ TEST_F(Ports, RingMemoryOfAContextIsBounded) {
     EmbeddedConfig config;
     config.threads = 0;
     config.limits.ring_bytes_per_context = 64 * 1024;
-    auto small = make_embedded_rnic(config, quiet_logger());
+    auto small = make_embedded_rnic(config, vrdma::test::silent_logger());
     Guest a(*small, "alice", 1);
     EXPECT_EQ(try_cq(a, 600, 4095).error(), Errno{ENOMEM});
     EXPECT_TRUE(try_cq(a, 600, 255).has_value());
@@ -295,7 +295,7 @@ TEST_F(Ports, RingMemoryOfAContextIsBounded) {
 TEST_F(Ports, LimitsThatTheAbiCannotExpressAreRefusedAtTheStart) {
     EmbeddedConfig config;
     config.limits.max_qp = VRDMA_DB_MAX_HANDLES + 1;
-    EXPECT_THROW(make_embedded_rnic(config, quiet_logger()), std::invalid_argument);
+    EXPECT_THROW(make_embedded_rnic(config, vrdma::test::silent_logger()), std::invalid_argument);
 }
 
 TEST_F(Ports, WithoutADoorbellAreaAPortStaysSilent) {
@@ -308,7 +308,7 @@ TEST_F(Ports, WithoutADoorbellAreaAPortStaysSilent) {
                     .rkey = a.mr.rkey(),
                     .sges = {a.mr.sge(64, 8)}});
     settle();
-    EXPECT_EQ(a.guest.sink.completions(a.send_cq.handle), 0u);
+    EXPECT_EQ(a.guest.sink.completions_of(a.send_cq.handle), 0u);
     a.guest.port->set_doorbells(a.guest.area.get(), -1);  // what was rung is found now
     settle();
     EXPECT_TRUE(a.send_cq.poll().has_value());

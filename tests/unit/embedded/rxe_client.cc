@@ -37,32 +37,6 @@ void or_into(__le64* word, uint64_t bit) {
 
 }  // namespace
 
-void RecordingSink::completion(uint32_t comp_vector, uint32_t cq_handle) {
-    std::lock_guard lock(mutex_);
-    ++completions_[cq_handle];
-    last_vector_ = comp_vector;
-}
-
-void RecordingSink::async_event(rnic::AsyncEventType type, uint32_t handle) {
-    std::lock_guard lock(mutex_);
-    ++events_[{type, handle}];
-}
-
-unsigned RecordingSink::completions(uint32_t cq_handle) {
-    std::lock_guard lock(mutex_);
-    return completions_[cq_handle];
-}
-
-uint32_t RecordingSink::last_vector() {
-    std::lock_guard lock(mutex_);
-    return last_vector_;
-}
-
-unsigned RecordingSink::events(rnic::AsyncEventType type, uint32_t handle) {
-    std::lock_guard lock(mutex_);
-    return events_[{type, handle}];
-}
-
 ClientRing::ClientRing(rnic::Context& context, const mminfo& info) {
     const auto source = must(context.mmap(info.offset, info.size), "mmap");
     header_ = reinterpret_cast<rxe_queue_buf*>(map(source.fd, source.offset, info.size));

@@ -8,9 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -20,28 +18,9 @@
 #include "rnic/embedded/rings/rxe_abi.h"
 #include "rnic/embedded/rings/work_request.h"
 #include "rnic/rnic.h"
+#include "support/recording_sink.h"
 
 namespace vrdma::embedded::test {
-
-// Remembers what the RNIC reports.
-class RecordingSink : public rnic::EventSink {
-  public:
-    void completion(uint32_t comp_vector, uint32_t cq_handle) override;
-    void async_event(rnic::AsyncEventType type, uint32_t handle) override;
-
-    // The number of completion events of a CQ so far.
-    unsigned completions(uint32_t cq_handle);
-    // The vector of the latest completion event.
-    uint32_t last_vector();
-    // How often an asynchronous event has come.
-    unsigned events(rnic::AsyncEventType type, uint32_t handle);
-
-  private:
-    std::mutex mutex_;
-    std::map<uint32_t, unsigned> completions_;
-    std::map<std::pair<rnic::AsyncEventType, uint32_t>, unsigned> events_;
-    uint32_t last_vector_ = ~0u;
-};
 
 // A ring as the guest process has it mapped.
 class ClientRing {
@@ -217,7 +196,7 @@ class Guest {
 
     static constexpr uint64_t kIova = 0x7f0000000000;
 
-    RecordingSink sink;
+    vrdma::test::RecordingSink sink;
     std::unique_ptr<vrdma_doorbell_area, decltype(&std::free)> area;
     std::unique_ptr<rnic::Port> port;
     std::unique_ptr<rnic::Context> context;

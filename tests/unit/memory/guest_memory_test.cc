@@ -2,9 +2,8 @@
 #include "memory/guest_memory.h"
 
 #include <gtest/gtest.h>
-#include <sys/mman.h>
 
-#include "file_descriptor.h"
+#include "support/guest_ram.h"
 
 namespace vrdma::memory {
 namespace {
@@ -13,12 +12,8 @@ constexpr uint64_t kPage = 4096;
 
 std::shared_ptr<const GuestRegion> make_region(uint64_t start, uint64_t size,
                                                uint64_t vmm_start = 0x7f0000000000) {
-    const FileDescriptor fd(::memfd_create("ram", MFD_CLOEXEC));
-    EXPECT_EQ(::ftruncate(fd.get(), static_cast<off_t>(size)), 0);
-    auto mapping = Mapping::map(fd.get(), 0, size);
-    EXPECT_TRUE(mapping.has_value());
-    return std::make_shared<GuestRegion>(GuestPhysicalAddress{start}, size, vmm_start,
-                                         std::move(*mapping), 0);
+    return test::make_guest_ram(
+        {.start = start, .size = size, .vmm_start = vmm_start, .backed = false});
 }
 
 // RAM below and above a hole, as a PC has it, and a part that adjoins the upper one.

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "support/guest_ram.h"
+
 namespace vrdma::memory {
 namespace {
 
@@ -17,25 +19,10 @@ using testing::HasSubstr;
 
 constexpr uint64_t kPage = 4096;
 
-// Guest RAM in a file, in which every page begins with its number.
-std::shared_ptr<const GuestRegion> make_region(uint64_t page_size = kPage) {
-    constexpr uint64_t kPages = 16;
-    FileDescriptor fd(::memfd_create("ram", MFD_CLOEXEC));
-    EXPECT_EQ(::ftruncate(fd.get(), kPages * kPage), 0);
-    auto mapping = Mapping::map(fd.get(), 0, kPages * kPage);
-    EXPECT_TRUE(mapping.has_value());
-    for (uint64_t page = 0; page < kPages; ++page) {
-        std::memcpy(mapping->data() + page * kPage, &page, sizeof(page));
-    }
-    return std::make_shared<GuestRegion>(GuestPhysicalAddress{0}, kPages * kPage, 0,
-                                         std::move(*mapping), 0,
-                                         FileBacking{std::move(fd), 0, page_size});
-}
-
 class PlacedPagesTest : public testing::Test {
   protected:
     PlacedPagesTest() {
-        // Addresses that nothing in this process has.
+        // Addresses at which this process has nothing mapped.
         void* free = ::mmap(nullptr, 64 * kPage, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         ::munmap(free, 64 * kPage);
         address = reinterpret_cast<uintptr_t>(free);
@@ -56,7 +43,7 @@ class PlacedPagesTest : public testing::Test {
         return ::msync(reinterpret_cast<void*>(where), kPage, MS_ASYNC) == 0;
     }
 
-    std::shared_ptr<const GuestRegion> region = make_region();
+    std::shared_ptr<const GuestRegion> region = test::make_guest_ram();
     MappingBudget budget;
     PlacedPages placed;
     std::string reason;
@@ -154,7 +141,7 @@ TEST_F(PlacedPagesTest, PiecesThatDoNotMeetAtPagesAreRefused) {
 }
 
 TEST_F(PlacedPagesTest, GuestMemoryInHugePagesIsRefused) {
-    region = make_region(512 * kPage);
+    region = test::make_guest_ram({.page_size = 512 * kPage});
     EXPECT_EQ(place(address, {pages(0)}).error(), Errno{EOPNOTSUPP});
 }
 

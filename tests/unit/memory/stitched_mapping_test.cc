@@ -13,36 +13,16 @@
 #include <string>
 #include <thread>
 
+#include "support/guest_ram.h"
+
 namespace vrdma::memory {
 namespace {
 
+using test::make_guest_ram;
 using testing::HasSubstr;
 
 constexpr uint64_t kPage = 4096;
 constexpr uint64_t kHugePage = 512 * kPage;
-
-struct RegionOptions {
-    uint64_t pages = 16;
-    uint64_t page_size = kPage;  // of the file, as the region tells it
-    int file_flags = O_RDWR;
-};
-
-// Guest RAM in a file, in which every page begins with its number.
-std::shared_ptr<const GuestRegion> make_region(const RegionOptions& options = {}) {
-    const FileDescriptor fd(::memfd_create("ram", MFD_CLOEXEC));
-    const uint64_t size = options.pages * kPage;
-    EXPECT_EQ(::ftruncate(fd.get(), static_cast<off_t>(size)), 0);
-    auto mapping = Mapping::map(fd.get(), 0, size);
-    EXPECT_TRUE(mapping.has_value());
-    for (uint64_t page = 0; page < options.pages; ++page) {
-        *reinterpret_cast<uint64_t*>(mapping->data() + page * kPage) = page;
-    }
-    const std::string name = "/proc/self/fd/" + std::to_string(fd.get());
-    FileDescriptor backing(::open(name.c_str(), options.file_flags | O_CLOEXEC));
-    EXPECT_TRUE(backing.valid());
-    return std::make_shared<GuestRegion>(GuestPhysicalAddress{0}, size, 0, std::move(*mapping), 0,
-                                         FileBacking{std::move(backing), 0, options.page_size});
-}
 
 PinnedRange piece(const std::shared_ptr<const GuestRegion>& region, uint64_t offset,
                   uint64_t length) {
@@ -58,12 +38,14 @@ uint64_t number_at(const std::byte* address) {
     return *reinterpret_cast<const uint64_t*>(address);
 }
 
-// Of guest RAM, in this process.
+// The number of mappings of guest RAM in this process.
 uint64_t mappings_of_ram() {
     std::ifstream maps("/proc/self/maps");
     uint64_t count = 0;
     for (std::string line; std::getline(maps, line);) {
-        if (line.find("memfd:ram") != std::string::npos) ++count;
+        if (line.find("memfd:ram") != std::string::npos) {
+            ++count;
+        }
     }
     return count;
 }
@@ -80,7 +62,7 @@ class StitchedMappingTest : public testing::Test {
         return mapping ? 0 : to_int(mapping.error());
     }
 
-    std::shared_ptr<const GuestRegion> ram_ = make_region();
+    std::shared_ptr<const GuestRegion> ram_ = make_guest_ram();
     MappingBudget budget_;
     std::string reason_;
 };
@@ -142,7 +124,7 @@ TEST_F(StitchedMappingTest, PiecesThatFollowEachOtherInTheFileAreMappedAtOnce) {
 }
 
 TEST_F(StitchedMappingTest, JoinsPiecesOfSeveralRegions) {
-    const auto other = make_region();
+    const auto other = make_guest_ram();
     auto mapping = stitch({page(other, 4), page(ram_, 5), page(other, 6)});
     ASSERT_TRUE(mapping.has_value());
     EXPECT_EQ(number_at(mapping->data()), 4U);
@@ -210,16 +192,13 @@ TEST_F(StitchedMappingTest, RefusesAnInnerBoundaryInsideAPage) {
 }
 
 TEST_F(StitchedMappingTest, RefusesScatteredMemoryThatIsInNoFile) {
-    const FileDescriptor fd(::memfd_create("ram", MFD_CLOEXEC));
-    ASSERT_EQ(::ftruncate(fd.get(), 4 * kPage), 0);
-    const auto region = std::make_shared<GuestRegion>(GuestPhysicalAddress{0}, 4 * kPage, 0,
-                                                      *Mapping::map(fd.get(), 0, 4 * kPage), 0);
+    const auto region = make_guest_ram({.size = 4 * kPage, .backed = false});
     EXPECT_EQ(error_of({page(region, 3), page(region, 1)}), EOPNOTSUPP);
     EXPECT_EQ(error_of({page(region, 1)}), 0) << "nothing has to be mapped for this";
 }
 
 TEST_F(StitchedMappingTest, AFailureInTheMiddleLeavesNoMappingBehind) {
-    const auto unwritable = make_region({.file_flags = O_RDONLY});
+    const auto unwritable = make_guest_ram({.file_flags = O_RDONLY});
     const uint64_t before = mappings_of_ram();
     EXPECT_EQ(error_of({page(ram_, 3), page(ram_, 1), page(unwritable, 2)}), EACCES);
     EXPECT_THAT(reason_, HasSubstr("mapping piece 3 of 3"));
@@ -229,7 +208,7 @@ TEST_F(StitchedMappingTest, AFailureInTheMiddleLeavesNoMappingBehind) {
 // A file of huge pages can be mapped by whole ones only.  These tests give an ordinary file
 // such a page size: what is asked of the kernel then has to fit huge pages.
 TEST_F(StitchedMappingTest, HugePagesAreMappedAtTheirOwnBoundaries) {
-    const auto huge = make_region({.pages = 4 * 512, .page_size = kHugePage});
+    const auto huge = make_guest_ram({.size = 4 * 512 * kPage, .page_size = kHugePage});
     auto mapping = stitch({piece(huge, 2 * kHugePage, kHugePage), piece(huge, 0, kHugePage)});
     ASSERT_TRUE(mapping.has_value());
     EXPECT_EQ(reinterpret_cast<uintptr_t>(mapping->data()) % kHugePage, 0U);
@@ -239,7 +218,7 @@ TEST_F(StitchedMappingTest, HugePagesAreMappedAtTheirOwnBoundaries) {
 }
 
 TEST_F(StitchedMappingTest, HugePagesMayBeginAndEndInside) {
-    const auto huge = make_region({.pages = 4 * 512, .page_size = kHugePage});
+    const auto huge = make_guest_ram({.size = 4 * 512 * kPage, .page_size = kHugePage});
     auto mapping = stitch({piece(huge, 3 * kHugePage - kPage, kPage), piece(huge, 0, kPage)});
     ASSERT_TRUE(mapping.has_value());
     EXPECT_EQ(reinterpret_cast<uintptr_t>(mapping->data()) % kHugePage, kHugePage - kPage);
@@ -248,7 +227,7 @@ TEST_F(StitchedMappingTest, HugePagesMayBeginAndEndInside) {
 }
 
 TEST_F(StitchedMappingTest, SmallPiecesOfHugePagesAreRefusedWithAdvice) {
-    const auto huge = make_region({.pages = 4 * 512, .page_size = kHugePage});
+    const auto huge = make_guest_ram({.size = 4 * 512 * kPage, .page_size = kHugePage});
     EXPECT_EQ(error_of({page(huge, 1), page(huge, 700)}), EOPNOTSUPP);
     EXPECT_THAT(reason_, HasSubstr("which have 2097152 bytes"));
     EXPECT_THAT(reason_, HasSubstr("back the guest's RAM with ordinary pages"));
@@ -256,12 +235,16 @@ TEST_F(StitchedMappingTest, SmallPiecesOfHugePagesAreRefusedWithAdvice) {
 
 TEST_F(StitchedMappingTest, MapsTheKernelsHugePages) {
     const FileDescriptor fd(::memfd_create("ram", MFD_CLOEXEC | MFD_HUGETLB | MFD_HUGE_2MB));
-    if (!fd || ::ftruncate(fd.get(), 4 * kHugePage) != 0) GTEST_SKIP() << "no hugetlbfs here";
+    if (!fd || ::ftruncate(fd.get(), 4 * kHugePage) != 0) {
+        GTEST_SKIP() << "no hugetlbfs here";
+    }
     auto ram = Mapping::map(fd.get(), 0, 4 * kHugePage);
-    // MAP_POPULATE tells what a first access would be killed for.
+    // MAP_POPULATE fails where a first access would be killed.
     void* populated = ::mmap(nullptr, 4 * kHugePage, PROT_READ | PROT_WRITE,
                              MAP_SHARED | MAP_POPULATE, fd.get(), 0);
-    if (!ram || populated == MAP_FAILED) GTEST_SKIP() << "no huge pages are reserved here";
+    if (!ram || populated == MAP_FAILED) {
+        GTEST_SKIP() << "no huge pages are reserved here";
+    }
     ::munmap(populated, 4 * kHugePage);
     for (uint64_t number = 0; number < 4; ++number) {
         *reinterpret_cast<uint64_t*>(ram->data() + number * kHugePage) = number;
@@ -287,7 +270,7 @@ TEST_F(StitchedMappingTest, MapsTheKernelsHugePages) {
 
 TEST_F(StitchedMappingTest, ManyThousandScatteredPagesBecomeContiguous) {
     constexpr uint64_t kPages = 32768;
-    const auto big = make_region({.pages = kPages});
+    const auto big = make_guest_ram({.size = kPages * kPage});
     std::vector<PinnedRange> pieces;
     for (uint64_t number = kPages; number-- > 0;) {
         pieces.push_back(page(big, number));
@@ -308,13 +291,17 @@ TEST_F(StitchedMappingTest, MappingsOfOtherThreadsAreNeverReplaced) {
         while (!over) {
             void* const mapped = ::mmap(nullptr, 3 * kPage, PROT_READ | PROT_WRITE,
                                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-            if (mapped == MAP_FAILED) continue;
+            if (mapped == MAP_FAILED) {
+                continue;
+            }
             auto* const words = static_cast<volatile uint64_t*>(mapped);
             const size_t last = 3 * kPage / sizeof(uint64_t) - 1;
             words[0] = 0x1122334455667788;
             words[last] = 0x1122334455667788;
             std::this_thread::yield();
-            if (words[0] != 0x1122334455667788 || words[last] != 0x1122334455667788) ++replaced;
+            if (words[0] != 0x1122334455667788 || words[last] != 0x1122334455667788) {
+                ++replaced;
+            }
             ::munmap(mapped, 3 * kPage);
         }
     });
@@ -330,7 +317,7 @@ TEST_F(StitchedMappingTest, MappingsOfOtherThreadsAreNeverReplaced) {
     EXPECT_EQ(replaced, 0U);
 }
 
-// The limit, as a file that stands for the sysctl.
+// A file that stands for the sysctl vm.max_map_count.
 class MappingBudgetTest : public testing::Test {
   protected:
     MappingBudgetTest() {
@@ -376,7 +363,7 @@ TEST_F(MappingBudgetTest, TheReasonNamesTheSysctlItsValueAndOneThatWouldDo) {
 
 TEST_F(MappingBudgetTest, AStitchingBeyondItFailsBeforeItMapsAnything) {
     MappingBudget budget(sysctl_);
-    const auto ram = make_region({.pages = 800});
+    const auto ram = make_guest_ram({.size = 800 * kPage});
     std::vector<PinnedRange> pieces;
     for (uint64_t number = 0; number < 800; number += 2) {
         pieces.push_back(page(ram, number));

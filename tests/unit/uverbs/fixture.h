@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 #include <rdma/ib_user_ioctl_verbs.h>
-#include <spdlog/sinks/ostream_sink.h>
 #include <sys/eventfd.h>
 #include <vrdma_doorbell.h>
 
@@ -12,7 +11,6 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
-#include <sstream>
 #include <string>
 #include <thread>
 #include <utility>
@@ -20,45 +18,14 @@
 
 #include "memory/guest_access.h"
 #include "rnic/uverbs/uverbs_rnic.h"
+#include "support/captured_log.h"
+#include "support/recording_sink.h"
 #include "unit/uverbs/fakes/fake_kernel.h"
 #include "unit/uverbs/fakes/fake_sysfs.h"
 
 namespace vrdma::uverbs {
 
-// Keeps the events that a guest was told, for tests that wait for them.
-class FakeSink : public rnic::EventSink {
-  public:
-    using Completion = std::pair<uint32_t, uint32_t>;  // vector, CQ
-    using Event = std::pair<rnic::AsyncEventType, uint32_t>;
-
-    void completion(uint32_t comp_vector, uint32_t cq_handle) override {
-        const std::lock_guard lock(mutex_);
-        completions_.emplace_back(comp_vector, cq_handle);
-        changed_.notify_all();
-    }
-    void async_event(rnic::AsyncEventType type, uint32_t handle) override {
-        const std::lock_guard lock(mutex_);
-        events_.emplace_back(type, handle);
-        changed_.notify_all();
-    }
-
-    // As many as asked for, or fewer after half a minute.
-    std::vector<Completion> completions(size_t count) { return wait(completions_, count); }
-    std::vector<Event> events(size_t count) { return wait(events_, count); }
-
-  private:
-    template <typename T>
-    std::vector<T> wait(const std::vector<T>& from, size_t count) {
-        std::unique_lock lock(mutex_);
-        changed_.wait_for(lock, std::chrono::seconds(30), [&] { return from.size() >= count; });
-        return from;
-    }
-
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    std::vector<Completion> completions_;
-    std::vector<Event> events_;
-};
+using test::RecordingSink;
 
 // An RNIC that is removed when the test says so.
 class FakeRemoval : public RemovalSource {
@@ -108,10 +75,9 @@ class UverbsTest : public testing::Test {
     UverbsConfig config;
     HostRnic host;
     std::shared_ptr<FakeRemoval::Switch> removal = std::make_shared<FakeRemoval::Switch>();
-    std::ostringstream log;
-    std::shared_ptr<spdlog::logger> logger = std::make_shared<spdlog::logger>(
-        "test", std::make_shared<spdlog::sinks::ostream_sink_mt>(log));
-    FakeSink sink;
+    test::CapturedLog log;
+    std::shared_ptr<spdlog::logger> logger = log.logger();
+    RecordingSink sink;
     OpenRdmaCm open_rdma_cm;
     std::unique_ptr<rnic::Rnic> rnic;
 };

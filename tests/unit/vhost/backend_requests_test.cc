@@ -224,7 +224,7 @@ TEST_F(BackendRequestsTest, TheLatestChannelCounts) {
     ASSERT_TRUE(map(kPage));
     second->reply(second->receive(), 0);
     EXPECT_EQ(results_.wait(2), (std::vector{ECONNRESET, 0}));
-    // QEMU reads on from its own one, and would report an end of it.
+    // QEMU reads on from its own channel, and would report the end of it.
     std::byte byte{};
     EXPECT_EQ(::recv(vmm_side_->fd(), &byte, 1, MSG_DONTWAIT), -1);
     EXPECT_EQ(errno, EAGAIN);
@@ -239,7 +239,7 @@ TEST_F(BackendRequestsTest, ConfigChangedNeedsNoReply) {
 }
 
 TEST_F(BackendRequestsTest, OutstandingRequestsAreBounded) {
-    // Nobody receives: the socket fills up, and then the queue.
+    // Nobody receives, so that the socket fills up, and then the queue.
     size_t accepted = 0;
     Result<void> last;
     while (accepted <= vhost::BackendRequests::kMaxOutstanding) {
@@ -251,7 +251,7 @@ TEST_F(BackendRequestsTest, OutstandingRequestsAreBounded) {
     }
     EXPECT_EQ(accepted, vhost::BackendRequests::kMaxOutstanding);
     EXPECT_EQ(last.error(), Errno{EAGAIN});
-    // And all of it arrives once somebody does.
+    // All of it arrives once somebody receives.
     for (size_t i = 0; i < accepted; ++i) {
         vmm_side_->reply(vmm_side_->receive(), 0);
     }

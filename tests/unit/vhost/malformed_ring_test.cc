@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a hostile driver can put into a ring.  Each stops that ring, and nothing else.
+// Contents that a hostile driver can give a ring.  Each stops that ring, and nothing else.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include "captured_log.h"
 #include "memory/guest_access.h"
 #include "ring_kind.h"
+#include "support/captured_log.h"
 #include "support/driver_queue.h"
 #include "support/fake_memory.h"
 #include "support/packed_driver_queue.h"
@@ -57,11 +57,11 @@ class MalformedRingTest : public testing::TestWithParam<RingKind> {
         EXPECT_EQ(queue_.pop().error(), Errno{EPROTO});
         EXPECT_THAT(queue_.failure(), testing::HasSubstr(why));
         EXPECT_TRUE(driver_->error_signalled());
-        // Once is enough: the log is not for a guest to fill.
+        // The failure is logged once, so that a guest cannot fill the log.
         EXPECT_EQ(queue_.pop().error(), Errno{EPROTO});
         EXPECT_FALSE(driver_->error_signalled());
         EXPECT_EQ(log_.count("stopped"), 1u);
-        // Nothing is touched in it any more.
+        // Nothing in the ring is touched any more.
         EXPECT_FALSE(queue_.enable_notifications());
         EXPECT_FALSE(queue_.notify());
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every message, and what is no proper one.
+// Every message, and bytes that are no proper message.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -265,7 +265,7 @@ TEST_F(MessagesTest, ADescriptorThatCannotBeWaitedOnIsRefused) {
     EXPECT_FALSE(vmm_.set_vring_fd(Request::kSetVringKick, 0, memory_.regions()[0]->file.get()));
 }
 
-// The other end closed, it would be readable for ever.
+// A pipe whose other end is closed would be readable for ever.
 TEST_F(MessagesTest, ADescriptorThatIsNoEventfdIsRefused) {
     int ends[2];
     ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);

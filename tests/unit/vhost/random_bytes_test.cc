@@ -38,9 +38,9 @@ TEST_F(RandomBytesTest, NoiseIsSurvived) {
         try {
             vmm.send_raw(noise);
         } catch (const std::runtime_error&) {
-            // It has had enough.
+            // The server closed the connection, as it may.
         }
-        // Connected before it leaves, so that the wait above cannot be too early.
+        // The VMM leaves only once it was connected, so that the wait above cannot be too early.
         device_.wait("the connection", [&](const auto& state) {
             return state.connected == static_cast<unsigned>(round) + 1;
         });
@@ -76,7 +76,7 @@ TEST_F(RandomBytesTest, RandomMessagesAreSurvived) {
                 vmm.send(static_cast<vhost::Request>(random(45)), payload, fds);
             }
         } catch (const std::runtime_error&) {
-            // The server closed the connection: its right.
+            // The server closed the connection, as it may.
         }
         device_.wait("the connection", [&](const auto& state) {
             return state.connected == static_cast<unsigned>(round) + 1;

@@ -18,7 +18,7 @@
 namespace vrdma::test {
 
 // A device that answers each chain with the bytes that it was sent, from a thread per queue,
-// and remembers what it was told.
+// and remembers what the connection told it.
 class TestDevice : public vhost::Device {
   public:
     static constexpr uint16_t kQueues = 3;
@@ -43,7 +43,8 @@ class TestDevice : public vhost::Device {
     // Waits until `condition` holds of the state; throws when it does not for long.
     void wait(const std::string& what, const std::function<bool(const State&)>& condition);
 
-    // Take chains, and give them back only, as if never taken, when the queue stops.
+    // From now on the device keeps the chains that it takes, and gives them back as if they had
+    // never been taken when the queue stops.
     void hold(bool hold);
 
     // vhost::Device

@@ -7,14 +7,14 @@
 #include <string>
 #include <thread>
 
-#include "captured_log.h"
+#include "support/captured_log.h"
 #include "support/fake_vmm.h"
 #include "test_device.h"
 #include "vhost/server/listener.h"
 
 namespace vrdma::test {
 
-// A folder that is removed with what is in it.
+// A folder that is removed with its contents.
 class TemporaryFolder {
   public:
     TemporaryFolder();

@@ -8,8 +8,8 @@
 
 #include <numeric>
 
-#include "captured_log.h"
 #include "ring_kind.h"
+#include "support/captured_log.h"
 #include "support/driver_queue.h"
 #include "support/fake_memory.h"
 

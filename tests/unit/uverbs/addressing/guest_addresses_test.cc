@@ -3,11 +3,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <spdlog/sinks/ostream_sink.h>
-#include <spdlog/spdlog.h>
 
-#include <sstream>
+#include <algorithm>
 
+#include "support/captured_log.h"
 #include "unit/uverbs/fakes/fake_sysfs.h"
 #include "vrdma_commands.h"
 
@@ -53,9 +52,8 @@ class GuestAddressesTest : public testing::Test {
         return attributes;
     }
 
-    std::ostringstream log_;
-    std::shared_ptr<spdlog::logger> logger_ = std::make_shared<spdlog::logger>(
-        "test", std::make_shared<spdlog::sinks::ostream_sink_mt>(log_));
+    test::CapturedLog log_;
+    std::shared_ptr<spdlog::logger> logger_ = log_.logger();
     FakeSysfs sysfs_;
     AddressRules rules_;
     std::shared_ptr<OverlayMap> map_;

@@ -105,7 +105,7 @@ TEST_F(SpinningWorker, ALookingWorkerNeedsNoNotification) {
 TEST_F(SpinningWorker, StillReadsEvents) {
     arm_next();
     ASSERT_TRUE(kernel.complete(5));
-    EXPECT_THAT(sink.completions(1), ElementsAre(FakeSink::Completion{1, 5}));
+    EXPECT_THAT(sink.completions(1), ElementsAre(RecordingSink::Completion{1, 5}));
 }
 
 TEST_F(UverbsWorker, DoorbellsOfNobodyAreHarmless) {
@@ -126,7 +126,7 @@ TEST_F(UverbsWorker, AnArmedCqIsArmedInTheKernelBeforeTheDriverReturns) {
 TEST_F(UverbsWorker, ACompletionReachesTheGuestsVectorAndHandle) {
     arm_next();
     ASSERT_TRUE(kernel.complete(5));
-    EXPECT_THAT(sink.completions(1), ElementsAre(FakeSink::Completion{1, 5}));
+    EXPECT_THAT(sink.completions(1), ElementsAre(RecordingSink::Completion{1, 5}));
 }
 
 TEST_F(UverbsWorker, EachArmingGetsOneEvent) {
@@ -166,7 +166,7 @@ TEST_F(UverbsWorker, ASolicitedArmingWaitsForASolicitedCompletion) {
 TEST_F(UverbsWorker, ACqThatCannotBeArmedIsInError) {
     kernel.refuse(IB_USER_VERBS_CMD_REQ_NOTIFY_CQ, EIO);
     arm_next();
-    EXPECT_THAT(sink.events(1), ElementsAre(FakeSink::Event{AsyncEventType::kCqError, 5}));
+    EXPECT_THAT(sink.events(1), ElementsAre(RecordingSink::Event{AsyncEventType::kCqError, 5}));
 }
 
 TEST_F(UverbsWorker, ANewCqInheritsNoArming) {
@@ -182,10 +182,11 @@ TEST_F(UverbsWorker, EventsOfObjectsCarryTheGuestsHandles) {
     kernel.report(IBV_EVENT_CQ_ERR, 5);
     kernel.report(IBV_EVENT_SRQ_LIMIT_REACHED, 3);
     kernel.report(IBV_EVENT_QP_LAST_WQE_REACHED, 7);
-    EXPECT_THAT(sink.events(4), ElementsAre(FakeSink::Event{AsyncEventType::kQpFatal, 7},
-                                            FakeSink::Event{AsyncEventType::kCqError, 5},
-                                            FakeSink::Event{AsyncEventType::kSrqLimitReached, 3},
-                                            FakeSink::Event{AsyncEventType::kQpLastWqeReached, 7}));
+    EXPECT_THAT(sink.events(4),
+                ElementsAre(RecordingSink::Event{AsyncEventType::kQpFatal, 7},
+                            RecordingSink::Event{AsyncEventType::kCqError, 5},
+                            RecordingSink::Event{AsyncEventType::kSrqLimitReached, 3},
+                            RecordingSink::Event{AsyncEventType::kQpLastWqeReached, 7}));
 }
 
 TEST_F(UverbsWorker, AnEventOfThePortIsReportedOnce) {
@@ -196,8 +197,8 @@ TEST_F(UverbsWorker, AnEventOfThePortIsReportedOnce) {
     kernel.report(IBV_EVENT_PORT_ERR, 2);
     ASSERT_EQ(sink.events(1).size(), 1u);
     kernel.report(IBV_EVENT_PORT_ACTIVE, 1);
-    EXPECT_THAT(sink.events(2), ElementsAre(FakeSink::Event{AsyncEventType::kPortError, 1},
-                                            FakeSink::Event{AsyncEventType::kPortActive, 1}));
+    EXPECT_THAT(sink.events(2), ElementsAre(RecordingSink::Event{AsyncEventType::kPortError, 1},
+                                            RecordingSink::Event{AsyncEventType::kPortActive, 1}));
 }
 
 TEST_F(UverbsWorker, DoorbellsThatWereRungBeforeAreFound) {

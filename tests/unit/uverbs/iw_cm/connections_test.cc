@@ -79,11 +79,10 @@ class ConnectionsTest : public testing::Test {
     static constexpr uint32_t kRoceV2 = 2;
 
     FakeIwCm cm;
-    FakeSink sink;
+    RecordingSink sink;
     FakeQp qp;
-    std::ostringstream log;
-    std::shared_ptr<spdlog::logger> logger = std::make_shared<spdlog::logger>(
-        "test", std::make_shared<spdlog::sinks::ostream_sink_mt>(log));
+    test::CapturedLog log;
+    std::shared_ptr<spdlog::logger> logger = log.logger();
     std::shared_ptr<HostGidTable> host = std::make_shared<HostGidTable>("siw0", 1, [] {
         return HostGids({{0, gid("10.9.0.1"), "eth0"}, {1, gid("10.9.0.11"), "eth0"}});
     });
@@ -128,7 +127,7 @@ TEST_F(ConnectionsTest, EventsAreAnnouncedOnceUntilTheyAreTaken) {
     cm.report(kDisconnectedEvent, kernel_id);
     ASSERT_TRUE(eventually([&] { return cm.live_ids() == 0; }));
     EXPECT_THAT(sink.events(1),
-                testing::ElementsAre(FakeSink::Event{rnic::AsyncEventType::kIwCm, 1}));
+                testing::ElementsAre(RecordingSink::Event{rnic::AsyncEventType::kIwCm, 1}));
     EXPECT_EQ(event().type, Type::kReply);
     EXPECT_EQ(event().type, Type::kClosed);
     EXPECT_FALSE(port->next_event());

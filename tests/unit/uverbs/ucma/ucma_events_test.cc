@@ -29,7 +29,7 @@ TEST_F(UcmaTest, AnEventHasTheGuestsUid) {
 TEST_F(UcmaTest, AnEventIsAnnouncedOnceUntilNoneIsLeft) {
     const uint32_t id = create();
     cm.report(kAddressResolvedEvent, id);
-    EXPECT_EQ(sink.events(1).back(), FakeSink::Event(AsyncEventType::kUcma, 0));
+    EXPECT_EQ(sink.events(1).back(), RecordingSink::Event(AsyncEventType::kUcma, 0));
     cm.report(kRouteResolvedEvent, id);
     event();
     event();
@@ -46,7 +46,7 @@ TEST_F(UcmaTest, EventsOfAnotherFileAreAnnouncedInItsName) {
     request.ps = RDMA_PS_TCP;
     ASSERT_EQ(run(*other, RDMA_USER_CM_CMD_CREATE_ID, request), 0);
     cm.report(kAddressResolvedEvent, answered<rdma_ucm_create_id_resp>().id);
-    EXPECT_EQ(sink.events(1).back(), FakeSink::Event(AsyncEventType::kUcma, 6));
+    EXPECT_EQ(sink.events(1).back(), RecordingSink::Event(AsyncEventType::kUcma, 6));
     EXPECT_EQ(get_event(), EAGAIN);
 }
 
@@ -110,7 +110,7 @@ TEST_F(UcmaTest, APeersOnlyNameIsShown) {
 }
 
 TEST_F(UcmaTest, ADatagramsEventHasThePathOfTheGuest) {
-    FakeSink others;
+    RecordingSink others;
     const auto bob = rnic->open_port("bob", others).value();
     ASSERT_TRUE(bob->add_gid(0, gid("10.77.0.2"), kRoceV2));
     ASSERT_TRUE(port->add_gid(5, gid("10.77.0.6"), kRoceV2));

@@ -196,7 +196,7 @@ TEST_F(UcmaTest, TheWayIsTheUnderlays) {
 }
 
 TEST_F(UcmaTest, AnotherGuestIsShownByItsOwnAddress) {
-    FakeSink others;
+    RecordingSink others;
     const auto bob = rnic->open_port("bob", others).value();
     ASSERT_TRUE(bob->add_gid(0, gid("10.77.0.2"), kRoceV2));
     const uint32_t id = create();

@@ -115,7 +115,7 @@ TEST_F(UverbsLifetime, DoorbellAreasComeAndGoUnderARingingGuest) {
 TEST_F(UverbsLifetime, OneGuestsSlowQueueDelaysNoOther) {
     auto cq = make_cq(5);
     auto qp = make_qp(7, *pd, *cq);
-    FakeSink bobs;
+    RecordingSink bobs;
     Doorbells bobs_doorbells;
     auto bobs_port = rnic->open_port("bob", bobs).value();
     bobs_port->set_doorbells(bobs_doorbells.area(), bobs_doorbells.notify_fd());
@@ -149,16 +149,16 @@ TEST_F(UverbsLifetime, OneGuestsSlowQueueDelaysNoOther) {
 }
 
 TEST_F(UverbsLifetime, ARemovedRnicIsADeadDeviceForEveryGuest) {
-    FakeSink bobs;
+    RecordingSink bobs;
     auto bobs_port = rnic->open_port("bob", bobs).value();
     removal->pull();
-    EXPECT_THAT(sink.events(1), ElementsAre(FakeSink::Event{AsyncEventType::kDeviceFatal, 0}));
-    EXPECT_THAT(bobs.events(1), ElementsAre(FakeSink::Event{AsyncEventType::kDeviceFatal, 0}));
+    EXPECT_THAT(sink.events(1), ElementsAre(RecordingSink::Event{AsyncEventType::kDeviceFatal, 0}));
+    EXPECT_THAT(bobs.events(1), ElementsAre(RecordingSink::Event{AsyncEventType::kDeviceFatal, 0}));
 }
 
 TEST_F(UverbsLifetime, AFatalErrorOfTheDeviceIsARemoval) {
     kernel.report(IBV_EVENT_DEVICE_FATAL, 0);
-    EXPECT_THAT(sink.events(1), ElementsAre(FakeSink::Event{AsyncEventType::kDeviceFatal, 0}));
+    EXPECT_THAT(sink.events(1), ElementsAre(RecordingSink::Event{AsyncEventType::kDeviceFatal, 0}));
 }
 
 TEST_F(UverbsLifetime, ARemovedRnicIsHeldByNobodyOnceTheGuestsLetGo) {

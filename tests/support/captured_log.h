@@ -2,6 +2,7 @@
 #pragma once
 
 #include <spdlog/logger.h>
+#include <spdlog/sinks/null_sink.h>
 #include <spdlog/sinks/ringbuffer_sink.h>
 
 #include <memory>
@@ -9,7 +10,7 @@
 
 namespace vrdma::test {
 
-// A logger that remembers what was logged.
+// A logger that remembers what was logged, the last ten thousand lines of it.  Thread-safe.
 class CapturedLog {
   public:
     const std::shared_ptr<spdlog::logger>& logger() const { return logger_; }
@@ -23,11 +24,26 @@ class CapturedLog {
         return result;
     }
 
+    // All lines, each with its end.
+    std::string str() const {
+        std::string result;
+        for (const auto& line : sink_->last_formatted()) {
+            result += line;
+        }
+        return result;
+    }
+
   private:
-    static constexpr size_t kLines = 1000;
+    static constexpr size_t kLines = 10000;
     std::shared_ptr<spdlog::sinks::ringbuffer_sink_mt> sink_ =
         std::make_shared<spdlog::sinks::ringbuffer_sink_mt>(kLines);
     std::shared_ptr<spdlog::logger> logger_ = std::make_shared<spdlog::logger>("test", sink_);
 };
+
+// A logger for tests that do not look at the log.
+inline std::shared_ptr<spdlog::logger> silent_logger() {
+    return std::make_shared<spdlog::logger>("test",
+                                            std::make_shared<spdlog::sinks::null_sink_mt>());
+}
 
 }  // namespace vrdma::test
