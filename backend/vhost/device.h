@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a virtio device implements to be served over vhost-user.
+// The interface of a virtio device that is served over vhost-user.
 #pragma once
 
 #include <cstddef>
@@ -35,15 +35,14 @@ class Device {
     // A VMM has connected; features, memory and queues follow.
     virtual void connected() = 0;
 
-    // The VMM is gone.  Before this, every running queue was stopped and every request
-    // of the channel of back-end requests failed; memory that nobody holds on to is unmapped after
-    // it.
+    // The VMM is gone.  Before this call every running queue was stopped and every outstanding
+    // back-end request failed; memory that nobody holds on to is unmapped after it.
     virtual void disconnected() = 0;
 
-    // What the driver accepted of features() and the transport's bits.
+    // The feature bits that the driver accepted, among features() and the transport's bits.
     virtual void features_negotiated(uint64_t features) = 0;
 
-    // The guest's memory is now `memory`.  Ranges of the old one stay mapped for as
+    // The guest's memory is now `memory`.  Ranges of the memory before stay mapped for as
     // long as someone holds their region.
     virtual void memory_changed(std::shared_ptr<const memory::GuestMemory> memory) = 0;
 
@@ -52,15 +51,15 @@ class Device {
     virtual void start_queue(uint16_t index, Virtqueue& queue) = 0;
 
     // Returns when the device no longer touches the queue and has given back every
-    // chain of it, by push() or unpop().  Must not wait for the channel of back-end requests: its
-    // replies arrive on this very thread.
+    // chain of it, by push() or unpop().  Must not wait for the answer to a back-end request:
+    // answers arrive on this very thread.
     virtual void stop_queue(uint16_t index) = 0;
 
-    // The guest was reset: everything it had is to be freed.  Its queues are stopped.
+    // The guest was reset: everything that the guest had is to be freed.  Its queues are stopped.
     virtual void reset() = 0;
 
-    // Requests to the VMM can be made; replaces an earlier channel, whose outstanding
-    // requests have failed with ECONNRESET.
+    // Back-end requests can be made through `channel`.  It replaces an earlier one, whose
+    // outstanding requests have failed with ECONNRESET.
     virtual void backend_requests_ready(std::shared_ptr<BackendRequests> channel) = 0;
 };
 

@@ -30,8 +30,8 @@ struct MapRequest {
 // thread and never blocks; replies are read by the connection's thread.
 class BackendRequests {
   public:
-    // How a request ended: success, the VMM's error, or ECONNRESET when the channel went
-    // away first.  Called exactly once, on the connection's thread, with no lock held.
+    // Called with how a request ended: success, the VMM's error, or ECONNRESET when the channel
+    // went away first.  Called exactly once, on the connection's thread, with no lock held.
     using Completion = std::function<void(Result<void>)>;
 
     // Requests that may be outstanding at one time; more are refused with EAGAIN.
@@ -59,7 +59,7 @@ class BackendRequests {
     // Fails everything outstanding with ECONNRESET; later requests are refused with it.
     void retire();
 
-    // As retire(), and the VMM sees the end of the stream.
+    // As retire(), and shuts the socket down, so that the VMM sees the end of the stream.
     void close();
 
     int fd() const { return socket_.get(); }
@@ -87,7 +87,7 @@ class BackendRequests {
     const bool reply_ack_;
     const std::shared_ptr<spdlog::logger> logger_;
 
-    std::mutex mutex_;  // guards what follows
+    std::mutex mutex_;  // guards the three below
     bool open_ = true;
     std::deque<Outgoing> outgoing_;
     std::deque<Pending> pending_;  // in the order of their replies

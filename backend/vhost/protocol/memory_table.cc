@@ -12,8 +12,8 @@
 namespace vrdma::vhost {
 namespace {
 
-// What offset and length of a mapping of `file` have to be multiples of.  munmap() of
-// huge pages fails for other lengths, which would leak them.
+// The offset and the length of a mapping of `file` have to be multiples of this number of bytes.
+// munmap() of huge pages fails for other lengths, which would leak them.
 uint64_t mapping_granule(const FileDescriptor& file) {
     struct statfs information {};
     if (::fstatfs(file.get(), &information) == 0 && information.f_type == HUGETLBFS_MAGIC) {
@@ -51,7 +51,8 @@ tl::expected<std::shared_ptr<const memory::GuestRegion>, std::string> map_region
     if (!mapping) {
         return error("mmap: " + to_string(mapping.error()));
     }
-    // The message's descriptor is closed after it; this one lives as long as the region.
+    // The message's descriptor is closed after the message; the duplicate lives as long as the
+    // region.
     FileDescriptor kept(::fcntl(file.get(), F_DUPFD_CLOEXEC, 0));
     if (!kept) {
         return error("fcntl(F_DUPFD_CLOEXEC): " + to_string(Errno{errno}));

@@ -11,10 +11,10 @@
 
 namespace vrdma::vhost {
 
-// Regions that a VMM may have in all: enough for any number of hot-plugged modules.
+// Memory regions that a VMM may have in all: enough for any number of hot-plugged modules.
 inline constexpr uint64_t kMaxMemorySlots = 509;
 
-// Maps a region that the VMM described, which takes the file's own page size into account.
+// Maps a region that the VMM described, with the file's own page size taken into account.
 // The error says what is wrong with the region.
 tl::expected<std::shared_ptr<const memory::GuestRegion>, std::string> map_region(
     const VuMemoryRegion& region, const FileDescriptor& file);

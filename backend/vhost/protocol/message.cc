@@ -57,7 +57,8 @@ MessageReader::Status MessageReader::read(int socket) {
     return Status::kComplete;
 }
 
-// Receives some bytes into `buffer` and descriptors into the message; kComplete is "some".
+// Receives some bytes into `buffer` and descriptors into the message.  kComplete means that at
+// least one byte came.
 MessageReader::Status MessageReader::receive(int socket, std::span<std::byte> buffer) {
     alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * kMaxFds)];
     iovec part{buffer.data(), buffer.size()};

@@ -14,14 +14,14 @@
 
 namespace vrdma::vhost {
 
-// Longer payloads than any message of ours are taken in, so that an unknown message can
-// be refused instead of ending the connection.
+// Payloads longer than those of all known messages are received too, so that an unknown
+// message can be refused instead of ending the connection.
 inline constexpr size_t kMaxPayload = 4096;
 
 // Descriptors that one message can carry.
 inline constexpr size_t kMaxFds = kMaxTableRegions;
 
-// One message as it came in; the descriptors that nobody took are closed with it.
+// One message as it came in.  Its destructor closes the descriptors that nobody took.
 struct Message {
     VuHeader header{};
     std::array<std::byte, kMaxPayload> payload;
@@ -45,9 +45,9 @@ class MessageReader {
   public:
     enum class Status {
         kComplete,  // message() is whole; call next() before reading on
-        kAgain,     // nothing more to read now
+        kAgain,     // there is nothing more to read now
         kClosed,    // the peer has left, between two messages
-        kMalformed  // the stream is of no more use; error() says why
+        kMalformed  // nothing can be read from the stream any more; error() says why
     };
 
     Status read(int socket);

@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "vhost/feature_bit.h"
+
 namespace vrdma::vhost {
 
 // Messages from the VMM.
@@ -58,10 +60,6 @@ enum class ProtocolFeature : unsigned {
     kConfigureMemSlots = 15,
 };
 
-constexpr uint64_t bit(unsigned number) {
-    return uint64_t{1} << number;
-}
-
 constexpr uint64_t bit(ProtocolFeature feature) {
     return bit(static_cast<unsigned>(feature));
 }
@@ -90,7 +88,7 @@ struct VuMemoryRegion {
 };
 static_assert(sizeof(VuMemoryRegion) == 32);
 
-// Regions, and so descriptors, of one SET_MEM_TABLE.
+// The most regions, and so descriptors, of one SET_MEM_TABLE.
 inline constexpr size_t kMaxTableRegions = 8;
 
 struct VuMemoryTable {
@@ -100,14 +98,14 @@ struct VuMemoryTable {
 };
 static_assert(sizeof(VuMemoryTable) == 8 + 32 * kMaxTableRegions);
 
-// ADD_MEM_REG and REM_MEM_REG.
+// The payload of ADD_MEM_REG and REM_MEM_REG.
 struct VuSingleRegion {
     uint64_t padding;
     VuMemoryRegion region;
 };
 static_assert(sizeof(VuSingleRegion) == 40);
 
-// GET_CONFIG and SET_CONFIG: followed by `size` bytes.
+// The head of GET_CONFIG and SET_CONFIG, which `size` bytes follow.
 struct VuConfigHeader {
     uint32_t offset;
     uint32_t size;
@@ -116,7 +114,7 @@ struct VuConfigHeader {
 static_assert(sizeof(VuConfigHeader) == 12);
 inline constexpr size_t kMaxConfigSize = 256;
 
-// SHMEM_MAP and SHMEM_UNMAP.
+// The payload of SHMEM_MAP and SHMEM_UNMAP.
 struct ShmemMapping {
     uint8_t region;
     uint8_t padding[7];

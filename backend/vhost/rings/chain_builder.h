@@ -10,7 +10,7 @@
 
 namespace vrdma::vhost {
 
-// What a driver did that the specification forbids, as a sentence for the log.
+// Says for the log what the driver did that the specification forbids.
 struct RingError {
     const char* what;
 };
@@ -25,14 +25,14 @@ inline tl::unexpected<RingError> ring_error(const char* what) {
 // Collects the buffers of one chain while a ring walks its descriptors.
 class ChainBuilder {
   public:
-    // `segments` lends its storage.  At most `max_descriptors` buffers are accepted.
+    // The storage of `segments` is reused.  At most `max_descriptors` buffers are accepted.
     ChainBuilder(const memory::GuestMemory& memory, uint32_t max_descriptors,
                  std::vector<memory::HostRange> segments);
 
-    // One descriptor's buffer.  All values are guest-controlled.
+    // Adds one descriptor's buffer.  All values are guest-controlled.
     RingResult<void> add(uint64_t address, uint32_t length, bool writable);
 
-    // Bytes at a guest address that must be in one piece of memory (indirect tables).
+    // Finds bytes at a guest address that must be in one piece of memory (indirect tables).
     RingResult<memory::HostRange> translate(uint64_t address, uint32_t length) const;
 
     std::vector<memory::HostRange> take_segments() { return std::move(segments_); }

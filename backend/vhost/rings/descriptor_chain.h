@@ -53,7 +53,8 @@ class DescriptorChain {
     // EINVAL when the part is shorter; nothing is copied then.
     Result<void> read(size_t offset, std::span<std::byte> out) const;
 
-    // Copies `in` to `offset` of the writable part.  EINVAL as above.
+    // Copies `in` to `offset` of the writable part.  EINVAL when the part is shorter; nothing is
+    // copied then.
     Result<void> write(size_t offset, std::span<const std::byte> in);
 
     // The driver's name for the chain (split: head index, packed: buffer id).
@@ -63,15 +64,15 @@ class DescriptorChain {
     friend class Virtqueue;
     DescriptorChain() = default;
 
-    std::shared_ptr<const memory::GuestMemory> memory_;  // also: not yet given back
+    std::shared_ptr<const memory::GuestMemory> memory_;  // null once the chain was given back
     std::vector<memory::HostRange> segments_;
     size_t readable_count_ = 0;
     size_t readable_size_ = 0;
     size_t writable_size_ = 0;
     uint16_t id_ = 0;
     uint16_t slots_ = 0;     // descriptors of the ring that it occupies (packed)
-    uint16_t cursor_ = 0;    // of the ring, before the chain was taken
-    uint64_t sequence_ = 0;  // the how-manieth chain of the ring
+    uint16_t cursor_ = 0;    // the ring's cursor before the chain was taken
+    uint64_t sequence_ = 0;  // number of chains taken from the ring before this one
 };
 
 }  // namespace vrdma::vhost

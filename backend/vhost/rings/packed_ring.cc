@@ -5,7 +5,7 @@
 #include <bit>
 
 #include "memory/guest_access.h"
-#include "vhost/protocol/vhost_user.h"
+#include "vhost/feature_bit.h"
 #include "vhost/rings/full_barrier.h"
 
 // The rings are little-endian (virtio 1.2, 1.4), and accessed without conversion.

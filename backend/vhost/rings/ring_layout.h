@@ -5,17 +5,17 @@
 
 namespace vrdma::vhost {
 
-// Where the driver placed a ring, and what it is.  All of it guest-controlled.
+// Where the driver placed a ring, its size and its features.  All values are guest-controlled.
 struct RingLayout {
     uint16_t size = 0;      // descriptors in the ring
     uint64_t features = 0;  // negotiated
-    // Addresses of the VMM: descriptor area, driver area, device area.
+    // The descriptor area, the driver area and the device area, as addresses of the VMM.
     uint64_t descriptors = 0;
     uint64_t driver = 0;
     uint64_t device = 0;
 };
 
-// What a ring needs to know about a chain to mark it used.
+// The part of a chain that a ring needs to mark the chain used.
 struct TakenChain {
     uint16_t id = 0;     // head index (split) or buffer id (packed)
     uint16_t slots = 0;  // descriptors of the ring that it occupies

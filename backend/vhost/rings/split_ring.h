@@ -20,7 +20,7 @@ class SplitRing {
     static Result<SplitRing> create(const RingLayout& layout, const memory::GuestMemory& memory,
                                     uint32_t base);
 
-    // Finds the same ring in another state of the guest's memory.
+    // Finds the same ring after a change of the guest's memory.
     Result<void> relocate(const RingLayout& layout, const memory::GuestMemory& memory);
 
     RingResult<std::optional<TakenChain>> pop(ChainBuilder& chain);
@@ -29,7 +29,7 @@ class SplitRing {
     bool enable_notifications();
     void disable_notifications();
 
-    // Where the next chain is looked for; rewind() looks for an earlier one again.
+    // The position of the next chain; rewind() goes back to an earlier position.
     uint16_t cursor() const { return next_available_; }
     void rewind(uint16_t cursor) { next_available_ = cursor; }
 
@@ -52,7 +52,7 @@ class SplitRing {
     uint16_t next_available_ = 0;
     uint16_t next_used_ = 0;
     uint16_t signalled_used_ = 0;   // next_used_ at the last should_notify()
-    bool signalled_valid_ = false;  // whether there was one
+    bool signalled_valid_ = false;  // should_notify() was called before
 };
 
 }  // namespace vrdma::vhost

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cassert>
 
-#include "vhost/protocol/vhost_user.h"
+#include "vhost/feature_bit.h"
 
 namespace vrdma::vhost {
 namespace {
@@ -15,7 +15,8 @@ namespace {
 // Vectors kept for reuse; more than this many chains are seldom taken at once.
 constexpr size_t kMaxRecycled = 64;
 
-// The eventfds are non-blocking: one that is full is readable, which is what is wanted.
+// The eventfds are non-blocking.  A write fails only when the counter is full, and then the
+// eventfd is readable already, which is all that a signal is for.
 void signal(const FileDescriptor& eventfd) {
     const uint64_t one = 1;
     if (eventfd.valid()) {
@@ -226,8 +227,8 @@ uint32_t Virtqueue::tear_down() {
 }
 
 // Moves the ring back over the chains that were unpopped, so that whoever resumes it finds
-// them.  One before a chain that was used already cannot be found again: rather than have
-// the driver wait for it forever, it is used as well, with nothing written.
+// them.  An unpopped chain before one that was used already cannot be found again: rather than
+// have the driver wait for it forever, it is used as well, with nothing written.
 void Virtqueue::resume_positions_locked() {
     std::reverse(unpopped_.begin(), unpopped_.end());
     while (!unpopped_.empty() && unpopped_.back().sequence_ + 1 == next_sequence_) {

@@ -48,10 +48,10 @@ class Virtqueue {
     void unpop(DescriptorChain&& chain);
 
     // Interrupts the driver if it wants that for what was pushed since the last call.
-    // Returns whether it did.
+    // Returns whether it interrupted the driver.
     bool notify();
 
-    // Asks for kicks.  True when chains have become available meanwhile, for which no
+    // Asks the driver for kicks.  True when chains have become available meanwhile, for which no
     // kick may come: go on with pop().
     bool enable_notifications();
 
@@ -76,10 +76,10 @@ class Virtqueue {
     // Ends what set_up() began and says where to resume, as GET_VRING_BASE has it.
     uint32_t tear_down();
 
-    // Finds the ring in `memory`; false, and the ring has failed, when it is not there.
+    // Finds the ring in `memory`.  When the ring is not there it fails, and the result is false.
     bool change_memory(std::shared_ptr<const memory::GuestMemory> memory);
 
-    // The eventfds; an invalid one for none.
+    // Set the eventfds; an invalid descriptor stands for none.
     void set_kick(FileDescriptor kick);
     void set_call(FileDescriptor call);
     void set_error(FileDescriptor error);
@@ -100,7 +100,7 @@ class Virtqueue {
     const std::shared_ptr<spdlog::logger> logger_;
     FileDescriptor kick_;  // changes only while the device does not run the queue
 
-    mutable std::mutex mutex_;  // guards what follows
+    mutable std::mutex mutex_;  // guards all members below
     FileDescriptor call_;
     FileDescriptor error_;
     RingLayout layout_;

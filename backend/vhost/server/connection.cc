@@ -8,7 +8,7 @@
 #include <exception>
 #include <utility>
 
-#include "vhost/server/message_handlers.h"
+#include "vhost/server/message_table.h"
 
 namespace vrdma::vhost {
 namespace {
@@ -19,25 +19,17 @@ constexpr int kMaxBatch = 64;
 }  // namespace
 
 Connection::Connection(FileDescriptor socket, Device& device, EventLoop& loop,
-                       std::shared_ptr<spdlog::logger> logger, std::function<void()> closed)
+                       const std::shared_ptr<spdlog::logger>& logger, std::function<void()> closed)
     : socket_(std::move(socket)),
-      device_(device),
       loop_(loop),
-      logger_(std::move(logger)),
+      logger_(logger),
       closed_(std::move(closed)),
-      memory_(std::make_shared<const memory::GuestMemory>()) {
-    for (uint16_t index = 0; index < device_.queue_count(); ++index) {
-        queues_.push_back(std::make_unique<QueueState>(index, device_, logger_));
-    }
+      session_(device, loop, logger) {
     loop_.add(socket_.get(), EPOLLIN, [this](uint32_t) { receive(); });
-    device_.connected();
 }
 
 Connection::~Connection() {
     loop_.remove(socket_.get());
-    queues_.clear();
-    drop_backend_requests();
-    device_.disconnected();
 }
 
 void Connection::receive() {
@@ -87,8 +79,9 @@ bool Connection::handle(Message& message) {
         return false;
     }
     Outcome outcome =
-        type != nullptr ? type->handle(*this, message) : tl::unexpected(Refusal{"unknown"});
-    // Before the answer: what the VMM has been told is over holds nothing of its any more.
+        type != nullptr ? (session_.*type->handle)(message) : Outcome(refuse("unknown"));
+    // The descriptors are closed before the answer: once the VMM has been told that a message is
+    // done, nothing of the VMM's is held for it any more.
     message.fds.clear();
     if (outcome && !outcome->empty()) {
         return reply(message, *outcome);
@@ -103,7 +96,7 @@ bool Connection::handle(Message& message) {
             return reply(message, {});
         }
     }
-    if (message.need_reply() && (protocol_features_ & bit(ProtocolFeature::kReplyAck)) != 0) {
+    if (message.need_reply() && session_.reply_ack()) {
         const uint64_t failed = outcome ? 0 : 1;
         return reply(message, std::as_bytes(std::span(&failed, 1)));
     }
@@ -125,49 +118,6 @@ bool Connection::reply(const Message& message, std::span<const std::byte> payloa
         return false;
     }
     return true;
-}
-
-void Connection::set_memory(memory::GuestMemory memory) {
-    memory_ = std::make_shared<const memory::GuestMemory>(std::move(memory));
-    device_.memory_changed(memory_);
-    for (auto& queue : queues_) {
-        queue->change_memory(memory_);
-    }
-}
-
-Result<void> Connection::set_backend_requests(FileDescriptor socket) {
-    int type = 0;
-    socklen_t length = sizeof(type);
-    if (::getsockopt(socket.get(), SOL_SOCKET, SO_TYPE, &type, &length) != 0) {
-        return fail(errno);
-    }
-    if (type != SOCK_STREAM) {
-        return fail(EPROTOTYPE);
-    }
-    if (backend_requests_ != nullptr) {
-        loop_.remove(backend_requests_->fd());
-        backend_requests_->retire();
-        retired_channel_ = std::exchange(backend_requests_, nullptr);
-    }
-    const bool reply_ack = (protocol_features_ & bit(ProtocolFeature::kReplyAck)) != 0;
-    backend_requests_ = std::make_shared<BackendRequests>(std::move(socket), reply_ack, logger_);
-    // Edge-triggered: the channel sends until the socket is full, from whatever thread, and
-    // is told here when there is room again.
-    loop_.add(backend_requests_->fd(), EPOLLIN | EPOLLOUT | EPOLLET, [this](uint32_t) {
-        if (!backend_requests_->process()) {
-            drop_backend_requests();
-        }
-    });
-    device_.backend_requests_ready(backend_requests_);
-    return {};
-}
-
-void Connection::drop_backend_requests() {
-    if (backend_requests_ != nullptr) {
-        const auto channel = std::exchange(backend_requests_, nullptr);
-        loop_.remove(channel->fd());
-        channel->close();
-    }
 }
 
 }  // namespace vrdma::vhost

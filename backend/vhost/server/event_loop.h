@@ -23,13 +23,13 @@ class EventLoop {
     // std::system_error for a descriptor that cannot be waited on.
     void add(int fd, uint32_t events, Handler handler);
 
-    // Also from within a handler, its own included.
+    // Ends the calls for `fd`.  A handler may remove any descriptor, its own included.
     void remove(int fd);
 
     // Runs handlers until stop().
     void run();
 
-    // From any thread, and before run().
+    // Makes run() return, also one that has not begun.  From any thread.
     void stop();
 
   private:

@@ -14,8 +14,8 @@
 
 namespace vrdma::vhost {
 
-// Serves one device on one unix socket path, to one VMM at a time; when that one leaves
-// another may come.  One thread runs run().
+// Serves one device on one Unix socket path, to one VMM at a time; when the VMM leaves another
+// may come.  One thread runs run().
 class Listener {
   public:
     // Throws std::runtime_error when the path cannot be listened on.
@@ -26,7 +26,7 @@ class Listener {
     Listener(const Listener&) = delete;
     Listener& operator=(const Listener&) = delete;
 
-    // Accepts and serves until stop(); the VMM is disconnected when it returns.
+    // Accepts and serves until stop().  Before it returns it disconnects the VMM.
     void run();
 
     // Makes run() return, also one that has not begun.  From any thread.

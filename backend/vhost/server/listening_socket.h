@@ -14,17 +14,17 @@ namespace vrdma::vhost {
 class ListeningSocket {
   public:
     // Binds `path` with the given permissions and listens, non-blocking.  A socket that
-    // nobody listens on any more is replaced.  Throws std::runtime_error when somebody
-    // does, when the path is something else than a socket, or when it cannot be made.
+    // nobody listens on any more is replaced.  Throws std::runtime_error when somebody listens
+    // on it, when the path is something else than a socket, or when the socket cannot be made.
     ListeningSocket(std::string path, mode_t mode);
 
-    // Removes the path, unless it is another's by now.
+    // Removes the path, unless it is another socket's by now.
     ~ListeningSocket();
     ListeningSocket(const ListeningSocket&) = delete;
     ListeningSocket& operator=(const ListeningSocket&) = delete;
 
-    // Who connected first.  EAGAIN when there is nobody; EMFILE or ENFILE when there was
-    // no descriptor for him, who has been turned away.
+    // The connection of the client that has waited longest.  EAGAIN when no client waits; EMFILE
+    // or ENFILE when there was no descriptor for the client, which has been turned away.
     Result<FileDescriptor> accept();
 
     const std::string& path() const { return path_; }
@@ -33,8 +33,8 @@ class ListeningSocket {
   private:
     const std::string path_;
     FileDescriptor socket_;
-    FileDescriptor reserve_;  // given up to accept when descriptors have run out
-    ino_t inode_ = 0;         // of the path, to remove no one else's
+    FileDescriptor reserve_;  // closed to accept a client when descriptors have run out
+    ino_t inode_ = 0;         // of the path, so that no other socket is removed
 };
 
 }  // namespace vrdma::vhost

@@ -43,7 +43,7 @@ class QueueState {
     void set_call(FileDescriptor call) { queue_.set_call(std::move(call)); }
     void set_error(FileDescriptor error) { queue_.set_error(std::move(error)); }
 
-    // The guest's memory has changed.  A ring that is gone with it is stopped.
+    // The guest's memory has changed.  Stops a ring whose memory was removed.
     void change_memory(std::shared_ptr<const memory::GuestMemory> memory);
 
     bool started() const { return started_; }
@@ -56,11 +56,11 @@ class QueueState {
     Virtqueue queue_;
     RingLayout layout_;
     uint32_t base_ = 0;
-    bool addressed_ = false;  // SET_VRING_ADDR came
+    bool addressed_ = false;  // SET_VRING_ADDR has come
     bool started_ = false;
     bool enabled_ = false;
-    bool lost_ = false;     // its memory is gone
-    bool running_ = false;  // on the device
+    bool lost_ = false;     // its memory was removed
+    bool running_ = false;  // the device runs it
 };
 
 }  // namespace vrdma::vhost

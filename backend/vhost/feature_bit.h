@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+namespace vrdma::vhost {
+
+// The bit of a virtio or vhost-user feature with this number.
+constexpr uint64_t bit(unsigned number) {
+    return uint64_t{1} << number;
+}
+
+}  // namespace vrdma::vhost

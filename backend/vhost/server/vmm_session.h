@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <spdlog/logger.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "file_descriptor.h"
+#include "memory/guest_memory.h"
+#include "vhost/device.h"
+#include "vhost/protocol/backend_requests.h"
+#include "vhost/protocol/message.h"
+#include "vhost/server/event_loop.h"
+#include "vhost/server/outcome.h"
+#include "vhost/server/queue_state.h"
+
+namespace vrdma::vhost {
+
+// The state that one VMM has set up over its connection (features, memory, rings, channel of
+// back-end requests), and a handler for each message that changes or tells it.  A handler is
+// called with a message whose payload and descriptors have the sizes of the message table.  The
+// connection's thread only.
+class VmmSession {
+  public:
+    // Tells the device that it is connected.  `device` and `loop` outlive the session.
+    VmmSession(Device& device, EventLoop& loop, std::shared_ptr<spdlog::logger> logger);
+
+    // Stops the queues, fails what the channel of back-end requests has outstanding, and tells
+    // the device that it is disconnected.
+    ~VmmSession();
+    VmmSession(const VmmSession&) = delete;
+    VmmSession& operator=(const VmmSession&) = delete;
+
+    // Whether the protocol feature REPLY_ACK was negotiated.
+    bool reply_ack() const;
+
+    // The session as a whole (vmm_session.cc).
+    Outcome get_features(Message& message);
+    Outcome set_features(Message& message);
+    Outcome get_protocol_features(Message& message);
+    Outcome set_protocol_features(Message& message);
+    Outcome set_owner(Message& message);
+    Outcome reset_owner(Message& message);
+    Outcome reset_device(Message& message);
+    Outcome get_config(Message& message);
+    Outcome set_config(Message& message);
+    Outcome set_backend_req_fd(Message& message);
+
+    // Guest memory (vmm_session_memory.cc).
+    Outcome set_mem_table(Message& message);
+    Outcome get_max_mem_slots(Message& message);
+    Outcome add_mem_reg(Message& message);
+    Outcome rem_mem_reg(Message& message);
+
+    // Rings (vmm_session_rings.cc).
+    Outcome get_queue_num(Message& message);
+    Outcome set_vring_num(Message& message);
+    Outcome set_vring_addr(Message& message);
+    Outcome set_vring_base(Message& message);
+    Outcome get_vring_base(Message& message);
+    Outcome set_vring_kick(Message& message);
+    Outcome set_vring_call(Message& message);
+    Outcome set_vring_err(Message& message);
+    Outcome set_vring_enable(Message& message);
+
+  private:
+    struct RingFd;
+
+    QueueState* queue(uint64_t index) const;
+    tl::expected<RingFd, Refusal> ring_fd(Message& message) const;
+    void reset();
+    void set_memory(memory::GuestMemory memory);
+    Result<void> open_backend_requests(FileDescriptor socket);
+    void drop_backend_requests();
+
+    Device& device_;
+    EventLoop& loop_;
+    const std::shared_ptr<spdlog::logger> logger_;
+    bool owned_ = false;  // a session in the protocol's sense has begun
+    uint64_t features_ = 0;
+    uint64_t protocol_features_ = 0;
+    std::shared_ptr<const memory::GuestMemory> memory_;
+    std::vector<std::unique_ptr<QueueState>> queues_;
+    std::shared_ptr<BackendRequests> backend_requests_;
+    // The channel that backend_requests_ has replaced, kept open.  QEMU has a channel of its own,
+    // which the device model's channel replaces, and would complain if its own were closed.
+    std::shared_ptr<BackendRequests> retired_channel_;
+};
+
+}  // namespace vrdma::vhost
