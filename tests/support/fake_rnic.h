@@ -15,6 +15,7 @@
 
 #include "file_descriptor.h"
 #include "rnic/rnic.h"
+#include "rnic/ucma.h"
 
 namespace vrdma::device {
 
@@ -30,6 +31,7 @@ struct FakeRnicState {
     int srqs = 0;
     int qps = 0;
     int ahs = 0;
+    int ucma_files = 0;
     std::vector<std::string> destroyed;  // in order
     rnic::MrAttributes mr;
     rnic::DmaMrAttributes dma_mr;
@@ -244,6 +246,15 @@ class FakeContext : public Counted<rnic::Context> {
     }
 };
 
+class FakeUcmaFile : public Counted<rnic::UcmaFile> {
+  public:
+    using Counted::Counted;
+    Result<rnic::UcmaAnswer> execute(uint32_t, std::span<const std::byte>, std::span<std::byte>,
+                                     rnic::UcmaFile*) override {
+        return rnic::UcmaAnswer{};
+    }
+};
+
 class FakePort : public Counted<rnic::Port> {
   public:
     using Counted::Counted;
@@ -264,6 +275,9 @@ class FakePort : public Counted<rnic::Port> {
     }
     Result<std::unique_ptr<rnic::Context>> alloc_context(rnic::Udata&) override {
         return std::make_unique<FakeContext>(state_, &FakeRnicState::contexts, "context");
+    }
+    Result<std::unique_ptr<rnic::UcmaFile>> open_ucma_file(const rnic::UcmaFileInit&) override {
+        return std::make_unique<FakeUcmaFile>(state_, &FakeRnicState::ucma_files, "ucma_file");
     }
     void set_memory(std::shared_ptr<const memory::GuestMemory> memory) override {
         const std::lock_guard lock(state_.mutex);

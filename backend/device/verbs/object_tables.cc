@@ -16,7 +16,7 @@ ObjectTables::ObjectTables(const Limits& limits, const rnic::DeviceAttributes& a
            log),
       qps("queue pairs", doorbell_handle_limit(limits.queue_pairs, attributes.max_qp), log),
       mws("memory windows", handle_limit(limits.memory_windows, attributes.max_mw), log),
-      ucma_files("connection_files", limits.ucma_files, log) {}
+      ucma_files("ucma_files", limits.ucma_files, log) {}
 
 Result<rnic::Context*> ObjectTables::context(uint32_t uctx) {
     UcontextObject* object = ucontexts.find(uctx);

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <string>
 
 namespace vrdma::daemon {
 namespace {
@@ -92,6 +93,47 @@ TEST(ConfigTest, DefaultLimitsApplyWhereverTheyStandInTheFile) {
     const Config config =
         parse_config("[[vm]]\nsocket = \"/a\"\n[limits]\nqueue_pairs = 9\n", "vrdmad.toml");
     EXPECT_EQ(config.vms.at(0).limits.queue_pairs, 9U);
+}
+
+uint32_t limit_of(const device::ObjectKind& kind, const std::string& key, uint32_t value) {
+    const Config config = parse_config(
+        "[limits]\n" + key + " = " + std::to_string(value) + "\n[[vm]]\nsocket = \"/a\"\n",
+        "vrdmad.toml");
+    const device::Limits& limits = config.vms.at(0).limits;
+    for (const device::ObjectKind& other : device::kObjectKinds) {
+        if (other.limit != kind.limit) {
+            EXPECT_EQ(limits.*other.limit, device::Limits{}.*other.limit) << other.key;
+        }
+    }
+    return limits.*kind.limit;
+}
+
+TEST(ConfigTest, EveryKindOfObjectHasAKeyForItsLimit) {
+    for (const device::ObjectKind& kind : device::kObjectKinds) {
+        SCOPED_TRACE(kind.key);
+        EXPECT_EQ(limit_of(kind, kind.key, 7), 7U);
+        EXPECT_EQ(limit_of(kind, kind.key, kind.max_limit), kind.max_limit);
+        const std::string line = "[limits]\n" + std::string(kind.key) + " = ";
+        EXPECT_THAT(rejection(line + "0\n"), HasSubstr("an integer from 1 to"));
+        EXPECT_THAT(rejection(line + std::to_string(uint64_t{kind.max_limit} + 1) + "\n"),
+                    HasSubstr("an integer from 1 to " + std::to_string(kind.max_limit)));
+    }
+}
+
+TEST(ConfigTest, AnOldNameOfALimitWorksButNotBesideTheNewOne) {
+    EXPECT_EQ(limit_of(device::object_kind::ucma_files, "connection_files", 9), 9U);
+    for (const device::ObjectKind& kind : device::kObjectKinds) {
+        if (kind.old_key == nullptr) {
+            continue;
+        }
+        const std::string old_key = kind.old_key;
+        EXPECT_EQ(limit_of(kind, old_key, 7), 7U);
+        const std::string message =
+            rejection("[limits]\n" + std::string(kind.key) + " = 7\n" + old_key + " = 7\n");
+        EXPECT_THAT(message, StartsWith("vrdmad.toml:3:"));
+        EXPECT_THAT(message, HasSubstr("'" + old_key + "' is the old name of"));
+        EXPECT_THAT(message, HasSubstr("remove '" + old_key + "'"));
+    }
 }
 
 TEST(ConfigTest, NamesTheLineOfASyntaxError) {

@@ -18,10 +18,10 @@ struct CmState {
     Result<rnic::UcmaAnswer> answer = rnic::UcmaAnswer{};
 };
 
-class FakeUcmaFile final : public rnic::UcmaFile {
+class RecordingUcmaFile final : public rnic::UcmaFile {
   public:
-    explicit FakeUcmaFile(CmState& state) : state_(state) { ++state_.files; }
-    ~FakeUcmaFile() override { --state_.files; }
+    explicit RecordingUcmaFile(CmState& state) : state_(state) { ++state_.files; }
+    ~RecordingUcmaFile() override { --state_.files; }
     Result<rnic::UcmaAnswer> execute(uint32_t command, std::span<const std::byte> in,
                                      std::span<std::byte> out, rnic::UcmaFile* other) override {
         state_.command = command;
@@ -43,7 +43,7 @@ class PortWithFiles final : public FakePort {
     Result<std::unique_ptr<rnic::UcmaFile>> open_ucma_file(
         const rnic::UcmaFileInit& init) override {
         cm_.init = init;
-        return std::make_unique<FakeUcmaFile>(cm_);
+        return std::make_unique<RecordingUcmaFile>(cm_);
     }
 
   private:
