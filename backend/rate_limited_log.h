@@ -10,8 +10,8 @@
 
 namespace vrdma {
 
-// Lines that a guest can provoke as often as it likes: at most one a second is written,
-// with the number of those left out before it.
+// Writes lines that a guest can provoke as often as it likes: at most one a second, with the
+// number of lines that were left out before it.
 class RateLimitedLog {
   public:
     explicit RateLimitedLog(std::shared_ptr<spdlog::logger> logger) : logger_(std::move(logger)) {}

@@ -24,7 +24,7 @@ inline tl::unexpected<Errno> fail(Errno error) {
     return tl::unexpected<Errno>(error);
 }
 
-// The value as the integer that goes on the wire.
+// The errno as the integer that goes on the wire.
 inline int to_int(Errno error) {
     return static_cast<int>(error);
 }

@@ -29,7 +29,7 @@ namespace {
         fmt::format("{}:{}:{}: {}", file, where.begin.line, where.begin.column, message));
 }
 
-// The keys of one table, each with what reads its value.
+// The keys of one table, each with the function that reads its value.
 using Reader = std::function<void(const std::string& key, const toml::node& value)>;
 using Schema = std::map<std::string, Reader, std::less<>>;
 
@@ -93,7 +93,7 @@ class Parser {
         };
     }
 
-    // A string that `parse` makes a value of; `what` says what it must look like.
+    // Reads a string and makes a value of it with `parse`; `what` says how the string must look.
     template <typename Parse, typename Target>
     Reader parsed(Target& target, Parse parse, std::string what) const {
         return [this, &target, parse, what = std::move(what)](const std::string& key,
@@ -108,7 +108,7 @@ class Parser {
         };
     }
 
-    // An array of such strings.
+    // Reads an array of strings, as parsed() reads one.
     template <typename Parse, typename Value>
     Reader parsed_list(std::vector<Value>& target, Parse parse, const std::string& what) const {
         return [this, &target, parse, what](const std::string& key, const toml::node& value) {
@@ -160,7 +160,7 @@ constexpr const char* kPrefixSyntax =
     "IP address or prefix; write it as 10.77.0.3, 10.77.0.0/24 or fd00::/64, with zeros behind "
     "the prefix";
 
-// Six pairs of hexadecimal digits with colons between them.
+// Parses six pairs of hexadecimal digits with colons between them.
 std::optional<rnic::MacAddress> parse_mac(std::string_view text) {
     rnic::MacAddress mac{};
     if (text.size() != mac.size() * 3 - 1) {
@@ -310,7 +310,7 @@ Config read_config(const std::filesystem::path& file) {
         throw ConfigError(fmt::format("{}: cannot read the configuration: {}", file.string(),
                                       std::strerror(error)));
     };
-    std::error_code ignored;  // what cannot be looked at cannot be opened either
+    std::error_code ignored;  // a file that cannot be looked at cannot be opened either
     if (std::filesystem::is_directory(file, ignored)) {
         reject_file(EISDIR);
     }

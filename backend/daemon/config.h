@@ -16,7 +16,7 @@
 
 namespace vrdma::daemon {
 
-// A mistake of the operator's; what() says where it is and what to do.
+// A mistake of the operator; what() says where it is and what to do.
 class ConfigError : public std::runtime_error {
   public:
     using std::runtime_error::runtime_error;
@@ -32,14 +32,14 @@ struct VmConfig {
 
 struct Config {
     std::string rnic = "embedded";
-    uint32_t threads = 1;               // of the embedded RNIC
-    uint32_t spin_us = 50;              // how long threads look for work before they sleep
-    uint32_t port = 1;                  // of a host RNIC
-    std::optional<uint32_t> gid_index;  // of a host RNIC: the default source
+    uint32_t threads = 1;               // embedded RNIC: its threads
+    uint32_t spin_us = 50;              // microseconds that threads look for work before they sleep
+    uint32_t port = 1;                  // host RNIC: the port's number
+    std::optional<uint32_t> gid_index;  // host RNIC: the default source's index in the GID table
     std::vector<uverbs::Peer> peers;
     std::string log_level = "info";
     uint32_t socket_mode = 0660;          // permissions of the VMs' sockets
-    std::filesystem::path status_socket;  // empty: none
+    std::filesystem::path status_socket;  // empty for none
     std::vector<VmConfig> vms;
 };
 
@@ -47,14 +47,15 @@ struct Config {
 // be read or parsed, an unknown key, a value of the wrong type or out of range.
 Config read_config(const std::filesystem::path& file);
 
-// As read_config(), of a document in memory; `name` stands for the file in messages.
+// As read_config(), for a document in memory; `name` stands for the file in messages.
 Config parse_config(std::string_view document, const std::string& name);
 
-// "socket=/run/a.sock,name=a,mac=52:54:00:00:00:01,network=red" (all but the socket optional)
-// as one VM.
+// Reads one VM from an option such as
+// "socket=/run/a.sock,name=a,mac=52:54:00:00:00:01,network=red", of which only the socket is
+// required.  Throws ConfigError, naming the option.
 VmConfig parse_vm_option(const std::string& option);
 
-// Throws ConfigError when the whole does not make sense: no VM, two VMs with one name
+// Throws ConfigError when the configuration as a whole makes no sense: no VM, two VMs with one name
 // or one socket, a socket path that does not fit into a sockaddr_un, two entries for one peer.
 void check_config(const Config& config);
 

@@ -9,7 +9,7 @@
 namespace vrdma::daemon {
 namespace {
 
-// Whether the limit does not count (ib_umem_get() asks for the same capability).
+// Whether RLIMIT_MEMLOCK does not apply (ib_umem_get() asks for the same capability).
 bool may_lock_all() {
     __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
     __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {};

@@ -6,8 +6,9 @@
 
 namespace vrdma::daemon {
 
-// How many bytes the kernel lets this process pin, which is what guests can register with a
-// host RNIC all together; none: as many as there are.  Raises RLIMIT_MEMLOCK as far as it may.
+// Raises RLIMIT_MEMLOCK as far as this process may, and returns how many bytes the kernel then
+// lets it pin: all guests together can register so many with a host RNIC.  No value when the
+// kernel sets no limit.
 std::optional<uint64_t> raise_locked_memory_limit();
 
 }  // namespace vrdma::daemon

@@ -80,7 +80,7 @@ Config effective_config(const Options& options) {
     return config;
 }
 
-// A queue may cost two descriptors; the default of 1024 is soon used up.
+// A queue may cost two descriptors, so that the default limit of 1024 is soon used up.
 void raise_descriptor_limit() {
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
@@ -107,7 +107,7 @@ int check(const Config& config) {
 int serve(const Config& config) {
     const auto logger = make_logger(config);
 
-    // Blocked before any thread exists, so that only sigwait() below takes them.
+    // The signals are blocked before any thread exists, so that only sigwait() takes them.
     sigset_t signals;
     ::sigemptyset(&signals);
     ::sigaddset(&signals, SIGTERM);

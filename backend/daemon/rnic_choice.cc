@@ -26,7 +26,7 @@ uverbs::AddressRules address_rules(const Config& config) {
     return rules;
 }
 
-// Rules that would only seem to separate guests are refused.
+// Refuses rules that would only seem to separate guests.
 void check_no_address_rules(const Config& config, const std::string& why) {
     for (const VmConfig& vm : config.vms) {
         if (!vm.addresses.network.empty() || !vm.addresses.gids.empty()) {

@@ -6,7 +6,7 @@
 namespace vrdma::daemon {
 namespace {
 
-// By the configuration's keys; a key that has an old name is there under both.
+// The counts by the configuration's keys.  A count whose key has an old name has both.
 nlohmann::json to_json(const device::ObjectCounts& counts) {
     nlohmann::json objects{{"registered_bytes", counts.registered_bytes}};
     for (const device::ObjectKind& kind : device::kObjectKinds) {
@@ -24,7 +24,7 @@ Server::Vm::Vm(const VmConfig& config, uint32_t socket_mode, rnic::Rnic& rnic,
                const std::shared_ptr<spdlog::logger>& logger)
     : name_(config.name),
       device_({.guest = config.name, .mac = config.mac, .limits = config.limits}, rnic, logger),
-      // The vhost library does not know whom it serves: the logger says it.
+      // The vhost library does not know which guest it serves: the logger's name says it.
       listener_(config.socket.string(), socket_mode, device_, logger->clone(config.name)) {}
 
 Server::Vm::~Vm() {
@@ -56,7 +56,7 @@ Server::Server(const Config& config, std::unique_ptr<rnic::Rnic> rnic,
 
 Server::~Server() {
     status_.reset();
-    // All at once, so that they end side by side.
+    // All are told at once, so that they end side by side.
     for (const auto& vm : vms_) {
         vm->stop();
     }
@@ -85,7 +85,7 @@ std::string Server::status() const {
                                   {"rnic", rnic_->name()},
                                   {"rnic_objects", rnic_objects},
                                   {"vms", vms}};
-    // A name or a path is any bytes that the operator chose.
+    // Names and paths are the operator's and may have bytes that are no UTF-8.
     constexpr auto kInvalid = nlohmann::json::error_handler_t::replace;
     return document.dump(2, ' ', false, kInvalid) + "\n";
 }

@@ -20,11 +20,11 @@ namespace vrdma::daemon {
 class Server {
   public:
     // Listens on every VM's socket.  Throws std::runtime_error (ConfigError,
-    // std::system_error among them) when something of it cannot be had.
+    // std::system_error among them) when a socket or a thread cannot be had.
     Server(const Config& config, std::unique_ptr<rnic::Rnic> rnic,
            const std::shared_ptr<spdlog::logger>& logger);
 
-    // Disconnects every VM and frees all.
+    // Disconnects every VM and frees everything.
     ~Server();
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;

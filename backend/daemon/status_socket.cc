@@ -15,7 +15,7 @@
 namespace vrdma::daemon {
 namespace {
 
-// It names the virtual machines and their sockets: the operator's business.
+// The document names the virtual machines and their sockets, which only the operator may see.
 constexpr mode_t kMode = 0600;
 
 }  // namespace

@@ -14,8 +14,8 @@
 
 namespace vrdma::daemon {
 
-// A Unix socket that tells everyone who connects how the daemon is: one document, then
-// end of file.
+// A Unix socket that sends the daemon's state to everyone who connects: one document, then
+// the end of the file.
 class StatusSocket {
   public:
     // Calls `document` on a thread of its own for every connection.  Throws

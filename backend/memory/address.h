@@ -8,13 +8,13 @@
 
 namespace vrdma::memory {
 
-// What the guest kernel calls physical memory.
+// An address in the guest's physical memory.
 struct GuestPhysicalAddress {
     uint64_t value = 0;
     auto operator<=>(const GuestPhysicalAddress&) const = default;
 };
 
-// An address of a guest process; also what an MR is addressed by on the wire.
+// An address of a guest process; an MR is addressed by such an address on the wire too.
 struct GuestVirtualAddress {
     uint64_t value = 0;
     auto operator<=>(const GuestVirtualAddress&) const = default;

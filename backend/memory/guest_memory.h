@@ -12,19 +12,19 @@
 
 namespace vrdma::memory {
 
-// Where guest RAM can be mapped a second time.
+// The file in which guest RAM is, so that it can be mapped a second time.
 struct FileBacking {
     FileDescriptor file;
     uint64_t offset = 0;     // of the region's first byte in the file
-    uint64_t page_size = 0;  // of the file: what addresses and offsets of mappings go by
+    uint64_t page_size = 0;  // of the file; mappings have multiples of it as addresses and offsets
 };
 
-// A piece of guest RAM, mapped here for as long as anyone refers to it: a memory
+// A piece of guest RAM, mapped in this process for as long as anyone refers to it: a memory
 // region that was registered before the VMM removed the RAM stays valid.
 class GuestRegion {
   public:
     // `size` bytes at guest-physical `start` are in `mapping` from `mapping_offset`.
-    // `vmm_start` is the VMM's own address of them, by which it names ring addresses.
+    // `vmm_start` is the VMM's own address of these bytes, by which it names ring addresses.
     // Without a backing file the region cannot be stitched (memory/stitched_mapping.h).
     GuestRegion(GuestPhysicalAddress start, uint64_t size, uint64_t vmm_start, Mapping mapping,
                 size_t mapping_offset, FileBacking backing = {});
@@ -68,10 +68,10 @@ class GuestMemory {
     // As translate(), with the reference that keeps the range mapped.
     Result<PinnedRange> pin(GuestPhysicalAddress address, uint64_t length) const;
 
-    // As pin(), of as many of the `length` bytes as follow each other in one region.
+    // As pin(), for as many of the `length` bytes as follow each other in one region.
     Result<PinnedRange> pin_prefix(GuestPhysicalAddress address, uint64_t length) const;
 
-    // As translate(), from an address of the VMM (vhost-user: "user address").
+    // As translate(), for an address of the VMM (vhost-user: "user address").
     Result<HostRange> translate_vmm(uint64_t address, uint64_t length) const;
 
     const std::vector<std::shared_ptr<const GuestRegion>>& regions() const { return regions_; }

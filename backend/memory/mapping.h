@@ -22,7 +22,7 @@ class Mapping {
     ~Mapping();
 
     // Maps `size` bytes of `fd` from `offset`, readable and writable.  Sizes and
-    // offsets are in bytes, the offset page-aligned.  Errors: those of mmap(2).
+    // offsets are in bytes, the offset page-aligned.  The errors are those of mmap(2).
     static Result<Mapping> map(int fd, uint64_t offset, size_t size);
 
     std::byte* data() const { return data_; }

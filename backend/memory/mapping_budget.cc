@@ -8,7 +8,8 @@
 namespace vrdma::memory {
 namespace {
 
-// Of the kernel's limit, for all else that this process maps: guest RAM, stacks, heaps.
+// The part of the kernel's limit that is kept for all else that this process maps: guest RAM,
+// stacks, heaps.
 constexpr uint64_t kKeptFreePart = 8;
 
 // The kernel's own default, in case /proc is not there (DEFAULT_MAX_MAP_COUNT, mm.h).

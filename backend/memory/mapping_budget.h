@@ -13,10 +13,10 @@ namespace vrdma::memory {
 
 // How many memory mappings of this process stitching may use at a time.  The kernel limits
 // them all together (vm.max_map_count), and a process at the limit cannot even start a thread.
-// So a part is kept free.  Any thread.
+// So a part of the limit is kept free.  Every method may be called from any thread.
 class MappingBudget {
   public:
-    // A share of the budget; given back at the end of its life.
+    // A share of the budget, which its destructor gives back.
     class Share {
       public:
         Share() = default;
@@ -41,7 +41,8 @@ class MappingBudget {
     MappingBudget(const MappingBudget&) = delete;
     MappingBudget& operator=(const MappingBudget&) = delete;
 
-    // ENOMEM, and the reason, when so many are not left.  The budget outlives the share.
+    // Takes a share.  ENOMEM, and the reason for the log, when fewer mappings are left.  The
+    // budget outlives the share.
     Result<Share> take(uint64_t count, std::string& reason);
 
   private:

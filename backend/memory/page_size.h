@@ -7,7 +7,7 @@
 
 namespace vrdma::memory {
 
-// Of ordinary memory, in bytes.
+// The size of a page of ordinary memory, in bytes.
 inline uint64_t system_page_size() {
     static const auto kSize = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
     return kSize;

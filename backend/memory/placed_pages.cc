@@ -9,7 +9,8 @@
 namespace vrdma::memory {
 namespace {
 
-// No process has anything below, but one with CAP_SYS_RAWIO could (vm.mmap_min_addr).
+// Processes have nothing mapped below this address, though one with CAP_SYS_RAWIO could
+// (vm.mmap_min_addr).
 constexpr uint64_t kLowestAddress = 65536;
 
 uint64_t file_offset(const PinnedRange& piece) {
@@ -17,7 +18,7 @@ uint64_t file_offset(const PinnedRange& piece) {
            static_cast<uint64_t>(piece.range.data - piece.region->data());
 }
 
-// Whether the pieces can lie side by side from `address`; the end then.
+// The end of the pieces when they can lie side by side from `address`.
 Result<uint64_t> check(uint64_t address, std::span<const PinnedRange> pieces, std::string& reason) {
     uint64_t position = address;
     for (const PinnedRange& piece : pieces) {
@@ -45,7 +46,7 @@ Result<uint64_t> check(uint64_t address, std::span<const PinnedRange> pieces, st
 
 }  // namespace
 
-// One page.  The kernel joins mappings of neighbours that follow each other in the file.
+// Maps one page.  The kernel joins mappings of neighbours that follow each other in the file.
 Result<void> PlacedPages::add(uint64_t address, const Page& wanted, std::string& reason) {
     if (const auto known = pages_.find(address); known != pages_.end()) {
         if (known->second.file != wanted.file || known->second.offset != wanted.offset) {
@@ -97,7 +98,7 @@ Result<PlacedPages::Lease> PlacedPages::place(uint64_t address, std::span<const 
                               .offset = offset + (page - (position & ~mask)),
                               .users = 0},
                              reason);
-            // On failure the lease takes out what it has.
+            // On failure the lease's destructor unmaps the pages that it has.
             if (!added) {
                 return fail(added.error());
             }
@@ -109,7 +110,7 @@ Result<PlacedPages::Lease> PlacedPages::place(uint64_t address, std::span<const 
 }
 
 void PlacedPages::release(uint64_t begin, uint64_t end) {
-    uint64_t unused = begin;  // where the pages begin that are to be unmapped
+    uint64_t unused = begin;  // start of the pages that are to be unmapped
     const auto unmap_until = [&](uint64_t address) {
         if (address > unused) {
             ::munmap(reinterpret_cast<void*>(unused), address - unused);

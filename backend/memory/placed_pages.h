@@ -15,11 +15,11 @@ namespace vrdma::memory {
 
 // Memory of one process in a guest, at the very addresses at which that process has it, for
 // RNICs whose driver takes an address of the calling process for the address of a region.
-// What this process has there itself is never replaced, and while the memory is placed nothing
-// else of this process can come there.  One thread at a time.
+// What this process has mapped at such an address itself is never replaced, and while the memory
+// is placed nothing else of this process can be mapped there.  One thread at a time.
 class PlacedPages {
   public:
-    // Keeps its pages where they are; must not outlive the PlacedPages.
+    // Keeps pages placed as long as it lives; must not outlive the PlacedPages.
     class Lease {
       public:
         Lease() = default;
@@ -40,7 +40,7 @@ class PlacedPages {
     PlacedPages(const PlacedPages&) = delete;
     PlacedPages& operator=(const PlacedPages&) = delete;
 
-    // The pieces one after the other from `address`; where two meet there must be a page
+    // Places the pieces one after the other from `address`; where two meet there must be a page
     // boundary.  On failure `reason` says, for the log, what is wrong:
     //   EINVAL      no pieces, or addresses and boundaries that no mapping can have
     //   EOPNOTSUPP  guest RAM that is in no file, or in one of huge pages
@@ -51,7 +51,7 @@ class PlacedPages {
 
   private:
     struct Page {
-        int file = -1;  // for comparison
+        int file = -1;  // the region's descriptor, for comparison
         uint64_t offset = 0;
         uint32_t users = 0;
     };

@@ -11,7 +11,7 @@
 
 namespace vrdma::memory {
 
-// One mmap(): pieces that follow each other in one file.
+// The pieces that one mmap() maps: they follow each other in one file.
 struct FileRun {
     const GuestRegion* region = nullptr;
     uint64_t file_offset = 0;
@@ -38,7 +38,7 @@ bool contiguous(std::span<const PinnedRange> pieces) {
     return true;
 }
 
-// Sum of the sizes; 0 when there is none or it is no size that memory can have.
+// The sum of the sizes; 0 when there are no pieces, or when memory cannot have that size.
 uint64_t total_size(std::span<const PinnedRange> pieces) {
     uint64_t sum = 0;
     for (const PinnedRange& piece : pieces) {
@@ -75,8 +75,8 @@ std::vector<FileRun> runs_of(std::span<const PinnedRange> pieces) {
     return runs;
 }
 
-// Whether runs, the first of which begins `start` bytes behind a boundary of all page sizes,
-// can lie side by side.
+// Whether the runs can lie side by side when the first begins `start` bytes behind a boundary of
+// all page sizes.
 Result<void> check_boundaries(std::span<const FileRun> runs, uint64_t start, std::string& reason) {
     uint64_t position = start;
     for (size_t i = 0; i < runs.size(); ++i) {
@@ -156,8 +156,9 @@ Result<StitchedMapping> StitchedMapping::make(std::span<const PinnedRange> piece
     return result;
 }
 
-// Into address space that was free a moment ago.  Half the work for the kernel, which has to
-// take nothing away; but another thread may map something there meanwhile: EEXIST.
+// Maps into address space that was free a moment ago.  This is half the work for the kernel,
+// which has no mapping to remove.  EEXIST when another thread has mapped something there
+// meanwhile.
 Result<void> StitchedMapping::map_into_hole(std::span<const FileRun> runs, uint64_t start,
                                             uint64_t granule, std::string& reason) {
     auto base = reserve(start, granule, reason);
@@ -169,7 +170,8 @@ Result<void> StitchedMapping::map_into_hole(std::span<const FileRun> runs, uint6
     return map_runs(runs, *base + start, MAP_FIXED_NOREPLACE, reason);
 }
 
-// Over address space that is kept, so that nobody else can get in between.
+// Maps over address space that stays reserved all the time, so that no other thread can map
+// something there in between.
 Result<void> StitchedMapping::map_over_reservation(std::span<const FileRun> runs, uint64_t start,
                                                    uint64_t granule, std::string& reason) {
     auto base = reserve(start, granule, reason);
@@ -179,10 +181,10 @@ Result<void> StitchedMapping::map_over_reservation(std::span<const FileRun> runs
     return map_runs(runs, *base + start, MAP_FIXED, reason);
 }
 
-// Takes address space for what begins `start` bytes behind a multiple of `granule`, which is
-// what it returns.
+// Reserves address space, and returns an address in it that lies `start` bytes behind a multiple
+// of `granule`.
 Result<std::byte*> StitchedMapping::reserve(uint64_t start, uint64_t granule, std::string& reason) {
-    // Aligned by hand: mmap() aligns to small pages.
+    // mmap() aligns to small pages only, so the address is aligned by hand.
     const uint64_t size = round_up(start + size_, granule) + granule;
     void* const reserved =
         ::mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -197,7 +199,7 @@ Result<std::byte*> StitchedMapping::reserve(uint64_t start, uint64_t granule, st
     return own_ + (round_up(address, granule) - address);
 }
 
-// Maps side by side from `data` on; what was mapped belongs to this object also on failure.
+// Maps the runs side by side from `data` on.  The mappings belong to this object also on failure.
 Result<void> StitchedMapping::map_runs(std::span<const FileRun> runs, std::byte* data, int placing,
                                        std::string& reason) {
     data_ = data;
@@ -225,10 +227,11 @@ Result<void> StitchedMapping::map_runs(std::span<const FileRun> runs, std::byte*
     return {};
 }
 
-// Whoever pins the memory takes a page fault for each page, since it is to be written.  Faults
-// for reading map the pages around as well, writable ones too in a shared mapping of memory
-// that needs no tracking of writes; that is a third of the work where runs are long.  What fails
-// here (Linux before 5.14; memory that is broken) is for the one who pins to tell.
+// Whoever pins the memory takes a page fault for each page, since the memory is to be written.
+// A fault for reading maps the pages around it as well, and maps them writable in a shared
+// mapping of memory that needs no tracking of writes: a third of the work where runs are long.
+// Failures here (Linux before 5.14; memory that is broken) are left for the one who pins to
+// report.
 void StitchedMapping::populate() {
     constexpr uint64_t kLongRun = 4;  // pages
     const uint64_t page = system_page_size();

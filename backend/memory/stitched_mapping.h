@@ -14,7 +14,7 @@
 
 namespace vrdma::memory {
 
-struct FileRun;  // what one mmap() maps
+struct FileRun;  // the part of a file that one mmap() maps
 
 // Guest memory that may be scattered in guest-physical space, contiguous in this process: the
 // guest RAM's files are mapped a second time, piece by piece, side by side.  Memory that is
@@ -26,7 +26,7 @@ class StitchedMapping {
     StitchedMapping& operator=(StitchedMapping&& other) noexcept;
     ~StitchedMapping();
 
-    // The pieces one after the other.  The first may begin inside a page, at `offset_in_page`,
+    // Maps the pieces one after the other.  The first may begin inside a page, at `offset_in_page`,
     // and the last end inside one; where two meet there must be a page boundary.  On failure
     // `reason` says, for the log, what is wrong:
     //   EINVAL      no pieces, or boundaries that no mapping can have
@@ -41,7 +41,7 @@ class StitchedMapping {
     std::byte* data() const { return data_; }
     uint64_t size() const { return size_; }
 
-    // How many mappings were made for it; 0 when the memory was contiguous.
+    // How many mappings were made for the object; 0 when the memory was contiguous.
     uint64_t mappings() const { return mappings_; }
 
   private:
@@ -58,7 +58,7 @@ class StitchedMapping {
     std::byte* data_ = nullptr;
     uint64_t size_ = 0;
     uint64_t mappings_ = 0;
-    std::byte* own_ = nullptr;  // address space that is this object's; data_ lies in it
+    std::byte* own_ = nullptr;  // address space that this object owns; data_ lies in it
     uint64_t own_size_ = 0;
     std::vector<std::shared_ptr<const GuestRegion>> regions_;  // kept mapped
     MappingBudget::Share share_;
