@@ -78,24 +78,12 @@ vrdma_build_all_qemu_devices() {
         "$VRDMA_SOURCE/qemu-device/build.sh" "$VRDMA_SOURCE/build/qemu"
 }
 
-# kbuild writes beside the sources, so it gets a copy of them per kernel.
+# The driver's Makefile gives each kernel a folder of its own.
 _vrdma_driver() {
-    local series=$1 release work file
+    local series=$1 release
     release=$(cat "$VRDMA_CACHE/kernels/$series/release")
-    work=$VRDMA_SOURCE/build/frontend/$release
-    mkdir -p "$work/common"
-    for file in "$work"/*.[ch] "$work"/common/*.h; do
-        [ -e "$file" ] || continue
-        case $file in
-        *.mod.c) ;;
-        */common/*) [ -e "$VRDMA_SOURCE/common/${file##*/}" ] || rm "$file" ;;
-        *) [ -e "$VRDMA_SOURCE/frontend/${file##*/}" ] || rm "$file" ;;
-        esac
-    done
-    cp -pu "$VRDMA_SOURCE"/frontend/*.[ch] "$VRDMA_SOURCE/frontend/Kbuild" "$work" &&
-        cp -pu "$VRDMA_SOURCE"/common/*.h "$work/common" &&
-        make -C "$(readlink -f "$VRDMA_CACHE/kernels/$series/build")" M="$work" \
-            -j "$(nproc)" KCFLAGS=-Werror modules
+    make -C "$VRDMA_SOURCE/frontend" KDIR="$(readlink -f "$VRDMA_CACHE/kernels/$series/build")" \
+        BUILD="$VRDMA_SOURCE/build/frontend/$release" -j "$(nproc)" KCFLAGS=-Werror modules
 }
 
 vrdma_build_driver() {

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0
+/* vrdma guest driver: the doorbell area (vrdma_doorbell.h). */
+#include <linux/io.h>
+
+#include "core/cmd.h"
+
+/*
+ * The other side is a thread on the host.  A kernel that finds one processor
+ * only patches the lock prefixes out of set_bit(), so x86 needs the one that
+ * hypervisor interfaces use.
+ */
+#ifdef CONFIG_X86
+#include <asm/sync_bitops.h>
+#define vrdma_set_bit(nr, words)	sync_set_bit(nr, (unsigned long __force *)(words))
+#else
+#define vrdma_set_bit(nr, words)	set_bit_le(nr, (void __force *)(words))
+#endif
+
+static int vrdma_doorbells_query(struct vrdma_dev *dev)
+{
+	struct vrdma_rsp_map_doorbells *rsp;
+	struct vrdma_cmd *cmd;
+	int err;
+
+	cmd = vrdma_cmd_alloc(dev, VRDMA_CMD_MAP_DOORBELLS, sizeof(struct vrdma_cmd_empty),
+			      sizeof(*rsp), VRDMA_NO_HANDLE, NULL);
+	if (IS_ERR(cmd))
+		return PTR_ERR(cmd);
+
+	err = vrdma_cmd_exec_killable(dev, cmd);
+	if (!err) {
+		rsp = cmd->rsp;
+		dev->doorbells_offset = le64_to_cpu(rsp->shm_offset);
+		dev->doorbells_length = le64_to_cpu(rsp->length);
+	}
+
+	vrdma_cmd_put(cmd);
+	return err;
+}
+
+int vrdma_doorbells_map(struct vrdma_dev *dev)
+{
+	u64 offset, length;
+	int err;
+
+	err = vrdma_doorbells_query(dev);
+	if (err) {
+		dev_err(&dev->vdev->dev, "the device cannot map its doorbells: %d\n", err);
+		return err;
+	}
+
+	offset = dev->doorbells_offset;
+	length = dev->doorbells_length;
+	if (!vrdma_shm_range_valid(offset, length) ||
+	    length < sizeof(*dev->doorbells) || offset + length - 1 >= dev->window.len) {
+		dev_err(&dev->vdev->dev,
+			"doorbells at %#llx + %#llx are not in the window of %#llx bytes\n",
+			offset, length, dev->window.len);
+		return -EIO;
+	}
+
+	dev->doorbells = memremap(dev->window.addr + offset, sizeof(*dev->doorbells), MEMREMAP_WB);
+	return dev->doorbells ? 0 : -ENOMEM;
+}
+
+void vrdma_doorbells_unmap(struct vrdma_dev *dev)
+{
+	memunmap(dev->doorbells);
+}
+
+static void vrdma_ring(struct vrdma_dev *dev, struct vrdma_doorbell_bitmap *bitmap, u32 handle)
+{
+	const u32 word = handle / VRDMA_DB_BITS_PER_WORD;
+
+	/*
+	 * These three pair with the device's exchanges, which go the other way:
+	 * root, summary, bits, and then the queue itself.  The queue's entries
+	 * before its bit,
+	 */
+	virt_wmb();
+	vrdma_set_bit(handle, bitmap->bits);
+	/* the bit before the one that leads to it, */
+	virt_wmb();
+	vrdma_set_bit(word, bitmap->summary);
+	/* and that one before the root. */
+	virt_wmb();
+	vrdma_set_bit(word / VRDMA_DB_BITS_PER_WORD, &bitmap->root);
+
+	/* Pairs with the barrier between the device's polling = 0 and its last look. */
+	virt_mb();
+	if (!READ_ONCE(dev->doorbells->polling))
+		virtqueue_notify(dev->doorbellq);
+}
+
+void vrdma_ring_qp(struct vrdma_dev *dev, u32 handle)
+{
+	vrdma_ring(dev, &dev->doorbells->qp, handle);
+}
+
+void vrdma_ring_cq(struct vrdma_dev *dev, u32 handle)
+{
+	vrdma_ring(dev, &dev->doorbells->cq, handle);
+}

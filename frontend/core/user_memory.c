@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * vrdma guest driver: user pointers in udata (vrdma_udata.h).  The device says
+ * which there are; their memory is pinned here and sent along as runs.
+ */
+#include <rdma/ib_umem.h>
+
+#include "core/cmd.h"
+#include "vrdma_udata_memory.h"
+
+/* The memory of one command's pointers. */
+struct vrdma_udata_pins {
+	u32 count;
+	u32 run_count;
+	struct {
+		struct ib_umem *umem;
+		__le16 offset;
+		u32 runs;
+		bool lasting;
+	} pin[VRDMA_MAX_UDATA_REGIONS];
+};
+
+static int vrdma_udata_query_one(struct vrdma_dev *dev, u32 index, u32 *count,
+				 struct vrdma_udata_pointer *pointer)
+{
+	struct vrdma_rsp_query_udata_pointer *rsp;
+	struct vrdma_cmd_query_udata_pointer *req;
+	struct vrdma_cmd *cmd;
+	int err;
+
+	cmd = vrdma_cmd_alloc(dev, VRDMA_CMD_QUERY_UDATA_POINTER, sizeof(*req), sizeof(*rsp),
+			      VRDMA_NO_HANDLE, NULL);
+	if (IS_ERR(cmd))
+		return PTR_ERR(cmd);
+
+	req = cmd->req;
+	req->index = cpu_to_le32(index);
+
+	err = vrdma_cmd_exec_killable(dev, cmd);
+	if (!err) {
+		rsp = cmd->rsp;
+		*count = le32_to_cpu(rsp->count);
+		*pointer = rsp->pointer;
+	}
+
+	vrdma_cmd_put(cmd);
+	return err;
+}
+
+/* Whether the pointer number @index can be served, together with those before it. */
+static bool vrdma_udata_known(struct vrdma_dev *dev, u32 index)
+{
+	const struct vrdma_udata_pointer *pointer = &dev->udata_pointers[index];
+	u32 others = 0;
+	u32 i;
+
+	if (!vrdma_udata_pointer_valid(pointer))
+		return false;
+	for (i = 0; i < index; i++) {
+		if (dev->udata_pointers[i].opcode != pointer->opcode)
+			continue;
+		if (dev->udata_pointers[i].offset == pointer->offset)
+			return false;
+		others++;
+	}
+	return others < VRDMA_MAX_UDATA_REGIONS;
+}
+
+static int vrdma_udata_query_all(struct vrdma_dev *dev)
+{
+	u32 count, index;
+	int err;
+
+	for (index = 0; index < VRDMA_MAX_UDATA_POINTERS; index++) {
+		err = vrdma_udata_query_one(dev, index, &count, &dev->udata_pointers[index]);
+		if (err == -EOPNOTSUPP)
+			break;		/* a device from before this command */
+		if (err)
+			return err;
+		if (count > VRDMA_MAX_UDATA_POINTERS)
+			return -EPROTO;
+		if (index >= count)
+			break;
+		if (!vrdma_udata_known(dev, index))
+			return -EPROTO;
+	}
+
+	dev->udata_pointer_count = index;
+	return 0;
+}
+
+int vrdma_udata_query(struct vrdma_dev *dev)
+{
+	int err;
+
+	BUILD_BUG_ON(sizeof(struct vrdma_udata_region) != sizeof(struct vrdma_run));
+
+	err = vrdma_udata_query_all(dev);
+	if (err == -EPROTO)
+		dev_err(&dev->vdev->dev,
+			"the RNIC has user pointers of a kind that this driver does not know: install the driver that belongs to the host's vrdmad\n");
+	else if (err == -ENODEV)
+		dev_err(&dev->vdev->dev,
+			"there is no RNIC behind the device: the log of the host's vrdmad says why\n");
+	else if (err)
+		dev_err(&dev->vdev->dev,
+			"the device does not tell its RNIC's user pointers: %d\n", err);
+	return err;
+}
+
+void vrdma_pins_release(struct vrdma_pins *pins)
+{
+	while (pins->count)
+		ib_umem_release(pins->umem[--pins->count]);
+}
+
+static int vrdma_udata_pin_one(struct vrdma_dev *dev, struct vrdma_cmd *cmd,
+			       const struct vrdma_udata_pointer *pointer,
+			       const struct vrdma_udata_counts *counts,
+			       struct vrdma_udata_pins *pins)
+{
+	struct ib_umem *umem;
+	__u64 start, length;
+	int found;
+
+	found = vrdma_udata_memory(pointer, cmd->req + cmd->req_len, cmd->udata_in, counts, &start,
+				   &length);
+	if (found < 0)
+		return -EINVAL;
+	if (!found)
+		return 0;
+
+	umem = ib_umem_get(&dev->ibdev, start, length, IB_ACCESS_LOCAL_WRITE);
+	if (IS_ERR(umem))
+		return PTR_ERR(umem);
+
+	pins->pin[pins->count].umem = umem;
+	pins->pin[pins->count].offset = pointer->offset;
+	pins->pin[pins->count].runs = vrdma_runs(umem, NULL, 0);
+	pins->pin[pins->count].lasting =
+		pointer->flags & cpu_to_le32(VRDMA_UDATA_POINTER_LASTING);
+	pins->run_count += pins->pin[pins->count].runs;
+	pins->count++;
+	return 0;
+}
+
+static int vrdma_udata_pin(struct vrdma_dev *dev, struct vrdma_cmd *cmd,
+			   const struct vrdma_udata_counts *counts, struct vrdma_udata_pins *pins)
+{
+	const struct vrdma_cmd_hdr *hdr = cmd->req;
+	u32 i;
+	int err;
+
+	for (i = 0; i < dev->udata_pointer_count; i++) {
+		if (dev->udata_pointers[i].opcode != hdr->opcode)
+			continue;
+		err = vrdma_udata_pin_one(dev, cmd, &dev->udata_pointers[i], counts, pins);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* The regions, their runs, and those of the memory region that is registered. */
+static int vrdma_udata_add_payload(struct vrdma_dev *dev, struct vrdma_cmd *cmd,
+				   const struct vrdma_udata_pins *pins)
+{
+	u64 run_count = (u64)pins->run_count + cmd->run_count;
+	struct vrdma_cmd_hdr *hdr = cmd->req;
+	size_t run_at;
+	u32 i;
+	int err;
+
+	if (run_count > dev->max_mr_runs) {
+		dev_warn_ratelimited(&dev->vdev->dev,
+				     "command %#x with memory of %llu runs, the device takes %u: use huge pages\n",
+				     le16_to_cpu(hdr->opcode), run_count, dev->max_mr_runs);
+		return -ENOMEM;
+	}
+
+	run_at = pins->count * sizeof(struct vrdma_udata_region);
+	err = vrdma_cmd_add_payload(dev, cmd, run_at + run_count * sizeof(struct vrdma_run));
+	if (err)
+		return err;
+
+	hdr->region_count = cpu_to_le16(pins->count);
+	for (i = 0; i < pins->count; i++) {
+		struct vrdma_udata_region *region =
+			vrdma_cmd_payload(cmd, i * sizeof(struct vrdma_udata_region));
+
+		region->offset = pins->pin[i].offset;
+		region->reserved = 0;
+		region->run_count = cpu_to_le32(pins->pin[i].runs);
+		region->length = cpu_to_le64(pins->pin[i].umem->length);
+		vrdma_runs(pins->pin[i].umem, cmd, run_at);
+		run_at += pins->pin[i].runs * sizeof(struct vrdma_run);
+	}
+	if (cmd->run_count)
+		vrdma_runs(cmd->umem, cmd, run_at);
+	return 0;
+}
+
+/*
+ * Executes @cmd with the memory of the user that it needs: that of its udata's
+ * pointers, whose lengths depend on @counts if given, and @cmd->umem.  What the
+ * object that it creates goes on using is handed over in @lasting.
+ */
+int vrdma_cmd_exec_user(struct vrdma_dev *dev, struct vrdma_cmd *cmd,
+			const struct vrdma_udata_counts *counts, struct vrdma_pins *lasting)
+{
+	static const struct vrdma_udata_counts no_counts;
+	struct vrdma_udata_pins pins = {};
+	u32 i;
+	int err;
+
+	if (cmd->kernel)
+		return vrdma_cmd_exec(dev, cmd);
+
+	err = vrdma_udata_pin(dev, cmd, counts ? counts : &no_counts, &pins);
+	if (err)
+		goto out;
+
+	if (pins.count || cmd->run_count) {
+		err = vrdma_udata_add_payload(dev, cmd, &pins);
+		/* Not killable: the pages stay pinned as long as the device may use them. */
+		if (!err)
+			err = vrdma_cmd_exec(dev, cmd);
+	} else {
+		err = vrdma_cmd_exec_killable(dev, cmd);
+	}
+out:
+	for (i = 0; i < pins.count; i++) {
+		if (!err && pins.pin[i].lasting)
+			lasting->umem[lasting->count++] = pins.pin[i].umem;
+		else
+			ib_umem_release(pins.pin[i].umem);
+	}
+	return err;
+}

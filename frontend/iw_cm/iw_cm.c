@@ -1,0 +1,587 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * vrdma guest driver: connections of an iWARP RNIC (VRDMA_F_IW_CM).
+ *
+ * The host's connection manager makes them; here the core's one (iw_cm) is told
+ * what it would hear from an RNIC of its own.  It has BUG_ON()s for events that
+ * do not fit a connection's state, so whatever the device reports goes through
+ * the states of struct vrdma_iw_conn: a connection that iw_connect began gets one
+ * CONNECT_REPLY, one that iw_accept began gets one ESTABLISHED, and either gets
+ * one CLOSE after that.
+ *
+ * dev->iw.lock is held over the commands, so that events of a connection are
+ * looked at only when it is known whether its command succeeded.  The core's
+ * event handler does no more than queue work: it may be called with the lock.
+ */
+#include <linux/slab.h>
+#include <net/ipv6.h>
+#include <rdma/iw_cm.h>
+
+#include "core/cmd.h"
+
+enum vrdma_iw_state {
+	VRDMA_IW_LISTENING,
+	VRDMA_IW_CONNECTING,
+	VRDMA_IW_ACCEPTING,
+	VRDMA_IW_ESTABLISHED,
+};
+
+/* A connection, or a listener. */
+struct vrdma_iw_conn {
+	struct iw_cm_id *cm_id;		/* with a reference */
+	struct vrdma_qp *qp;
+	enum vrdma_iw_state state;
+	u32 id;
+};
+
+bool vrdma_iw_cm(const struct vrdma_dev *dev)
+{
+	return virtio_has_feature(dev->vdev, VRDMA_F_IW_CM);
+}
+
+/* Addresses, as the core and as the device has them. */
+
+static int vrdma_iw_pack_address(struct vrdma_iw_address *to, const struct sockaddr_storage *from)
+{
+	const struct sockaddr_in6 *ipv6 = (const struct sockaddr_in6 *)from;
+	const struct sockaddr_in *ipv4 = (const struct sockaddr_in *)from;
+
+	switch (from->ss_family) {
+	case AF_INET:
+		ipv6_addr_set_v4mapped(ipv4->sin_addr.s_addr, (struct in6_addr *)to->ip);
+		to->port = ipv4->sin_port;
+		return 0;
+	case AF_INET6:
+		memcpy(to->ip, &ipv6->sin6_addr, sizeof(to->ip));
+		to->port = ipv6->sin6_port;
+		return 0;
+	default:
+		return -EAFNOSUPPORT;
+	}
+}
+
+static void vrdma_iw_unpack_address(struct sockaddr_storage *to,
+				    const struct vrdma_iw_address *from)
+{
+	struct sockaddr_in6 *ipv6 = (struct sockaddr_in6 *)to;
+	struct sockaddr_in *ipv4 = (struct sockaddr_in *)to;
+	struct in6_addr ip;
+
+	memcpy(&ip, from->ip, sizeof(ip));
+	memset(to, 0, sizeof(*to));
+	if (ipv6_addr_v4mapped(&ip)) {
+		ipv4->sin_family = AF_INET;
+		ipv4->sin_addr.s_addr = ip.s6_addr32[3];
+		ipv4->sin_port = from->port;
+	} else {
+		ipv6->sin6_family = AF_INET6;
+		ipv6->sin6_addr = ip;
+		ipv6->sin6_port = from->port;
+	}
+}
+
+static int vrdma_iw_pack_param(struct vrdma_iw_param *to, const void *data, u32 length)
+{
+	if (length > VRDMA_IW_MAX_PRIVATE_DATA)
+		return -EINVAL;
+
+	to->private_data_len = cpu_to_le16(length);
+	if (length)
+		memcpy(to->private_data, data, length);
+	return 0;
+}
+
+static int vrdma_iw_pack_conn_param(struct vrdma_iw_param *to, const struct iw_cm_conn_param *from)
+{
+	if (from->ird > U16_MAX || from->ord > U16_MAX)
+		return -EINVAL;
+
+	to->ird = cpu_to_le16(from->ird);
+	to->ord = cpu_to_le16(from->ord);
+	return vrdma_iw_pack_param(to, from->private_data, from->private_data_len);
+}
+
+static int vrdma_iw_exec(struct vrdma_dev *dev, struct vrdma_cmd *cmd)
+{
+	int err = vrdma_cmd_exec(dev, cmd);
+
+	vrdma_cmd_put(cmd);
+	return err;
+}
+
+/* With dev->iw.lock from here on. */
+
+static struct vrdma_qp *vrdma_iw_find_qp(struct vrdma_dev *dev, u32 qpn)
+{
+	struct vrdma_qp *qp, *found = NULL;
+	unsigned long index, flags;
+
+	xa_lock_irqsave(&dev->qps, flags);
+	xa_for_each(&dev->qps, index, qp) {
+		qp = container_of((struct vrdma_tracked *)qp, struct vrdma_qp, tracked);
+		if (qp->ibqp.qp_num == qpn) {
+			refcount_inc(&qp->tracked.refs);
+			found = qp;
+			break;
+		}
+	}
+	xa_unlock_irqrestore(&dev->qps, flags);
+
+	return found;
+}
+
+static struct vrdma_iw_conn *vrdma_iw_new(struct vrdma_dev *dev, struct iw_cm_id *cm_id,
+					  enum vrdma_iw_state state)
+{
+	struct vrdma_iw_conn *conn = kzalloc(sizeof(*conn), GFP_KERNEL);
+	int err;
+
+	if (!conn)
+		return ERR_PTR(-ENOMEM);
+
+	conn->state = state;
+	conn->cm_id = cm_id;
+	/* In turn, so that an id just freed is the last to come back. */
+	err = xa_alloc_cyclic(&dev->iw.conns, &conn->id, conn, XA_LIMIT(0, VRDMA_NO_HANDLE - 1),
+			      &dev->iw.next_id, GFP_KERNEL);
+	if (err < 0) {
+		kfree(conn);
+		return ERR_PTR(err);
+	}
+
+	cm_id->add_ref(cm_id);
+	return conn;
+}
+
+static void vrdma_iw_free(struct vrdma_dev *dev, struct vrdma_iw_conn *conn)
+{
+	if (conn->qp)
+		conn->qp->iw_conn = NULL;
+	xa_erase(&dev->iw.conns, conn->id);
+	conn->cm_id->rem_ref(conn->cm_id);
+	kfree(conn);
+}
+
+/* For a QP without a connection; its reference is needed only until it has this one. */
+static struct vrdma_iw_conn *vrdma_iw_new_for_qp(struct vrdma_dev *dev, struct iw_cm_id *cm_id,
+						 u32 qpn, enum vrdma_iw_state state)
+{
+	struct vrdma_qp *qp = vrdma_iw_find_qp(dev, qpn);
+	struct vrdma_iw_conn *conn;
+
+	if (!qp)
+		return ERR_PTR(-EINVAL);
+
+	conn = qp->iw_conn ? ERR_PTR(-EISCONN) : vrdma_iw_new(dev, cm_id, state);
+	if (!IS_ERR(conn)) {
+		conn->qp = qp;
+		qp->iw_conn = conn;
+	}
+	vrdma_tracked_put(&qp->tracked);
+	return conn;
+}
+
+static int vrdma_iw_reject_request(struct vrdma_dev *dev, u32 request, const void *data, u32 length)
+{
+	struct vrdma_cmd_iw_reject *req;
+	struct vrdma_cmd *cmd;
+	int err;
+
+	cmd = vrdma_cmd_alloc(dev, VRDMA_CMD_IW_REJECT, sizeof(*req),
+			      sizeof(struct vrdma_rsp_empty), VRDMA_NO_HANDLE, NULL);
+	if (IS_ERR(cmd))
+		return PTR_ERR(cmd);
+
+	req = cmd->req;
+	req->request = cpu_to_le32(request);
+	err = vrdma_iw_pack_param(&req->param, data, length);
+	if (err) {
+		vrdma_cmd_put(cmd);
+		return err;
+	}
+	return vrdma_iw_exec(dev, cmd);
+}
+
+static int vrdma_iw_send_connect(struct vrdma_dev *dev, const struct vrdma_iw_conn *conn,
+				 const struct iw_cm_conn_param *param)
+{
+	struct vrdma_cmd_iw_connect *req;
+	struct vrdma_cmd *cmd;
+	int err;
+
+	cmd = vrdma_cmd_alloc(dev, VRDMA_CMD_IW_CONNECT, sizeof(*req),
+			      sizeof(struct vrdma_rsp_empty), conn->qp->uctx, NULL);
+	if (IS_ERR(cmd))
+		return PTR_ERR(cmd);
+
+	req = cmd->req;
+	req->id = cpu_to_le32(conn->id);
+	req->qp = cpu_to_le32(conn->qp->handle);
+	err = vrdma_iw_pack_address(&req->local, &conn->cm_id->local_addr);
+	if (!err)
+		err = vrdma_iw_pack_address(&req->remote, &conn->cm_id->remote_addr);
+	if (!err)
+		err = vrdma_iw_pack_conn_param(&req->param, param);
+	if (err) {
+		vrdma_cmd_put(cmd);
+		return err;
+	}
+	return vrdma_iw_exec(dev, cmd);
+}
+
+/* Whatever comes of it, the device forgets the request. */
+static int vrdma_iw_send_accept(struct vrdma_dev *dev, const struct vrdma_iw_conn *conn,
+				u32 request, const struct iw_cm_conn_param *param)
+{
+	struct vrdma_cmd_iw_accept *req;
+	struct vrdma_cmd *cmd;
+	int err;
+
+	cmd = vrdma_cmd_alloc(dev, VRDMA_CMD_IW_ACCEPT, sizeof(*req),
+			      sizeof(struct vrdma_rsp_empty), conn->qp->uctx, NULL);
+	err = PTR_ERR_OR_ZERO(cmd);
+	if (err)
+		goto err_reject;
+
+	req = cmd->req;
+	req->request = cpu_to_le32(request);
+	req->id = cpu_to_le32(conn->id);
+	req->qp = cpu_to_le32(conn->qp->handle);
+	err = vrdma_iw_pack_conn_param(&req->param, param);
+	if (!err)
+		return vrdma_iw_exec(dev, cmd);
+
+	vrdma_cmd_put(cmd);
+err_reject:
+	vrdma_iw_reject_request(dev, request, NULL, 0);
+	return err;
+}
+
+static int vrdma_iw_send_listen(struct vrdma_dev *dev, const struct vrdma_iw_conn *conn,
+				int backlog)
+{
+	struct vrdma_cmd_iw_listen *req;
+	struct vrdma_cmd *cmd;
+	int err;
+
+	cmd = vrdma_cmd_alloc(dev, VRDMA_CMD_IW_LISTEN, sizeof(*req),
+			      sizeof(struct vrdma_rsp_empty), VRDMA_NO_HANDLE, NULL);
+	if (IS_ERR(cmd))
+		return PTR_ERR(cmd);
+
+	req = cmd->req;
+	req->id = cpu_to_le32(conn->id);
+	req->backlog = cpu_to_le32(backlog);
+	/* afonly is set for all of AF_INET, too. */
+	if (conn->cm_id->afonly && conn->cm_id->local_addr.ss_family == AF_INET6)
+		req->flags = cpu_to_le32(VRDMA_IW_LISTEN_IPV6_ONLY);
+	err = vrdma_iw_pack_address(&req->local, &conn->cm_id->local_addr);
+	if (err) {
+		vrdma_cmd_put(cmd);
+		return err;
+	}
+	return vrdma_iw_exec(dev, cmd);
+}
+
+/* What the core's connection manager is told. */
+
+static int vrdma_iw_tell(struct vrdma_iw_conn *conn, enum iw_cm_event_type type, int status)
+{
+	struct iw_cm_event event = {
+		.event = type,
+		.status = status,
+		.local_addr = conn->cm_id->local_addr,
+		.remote_addr = conn->cm_id->remote_addr,
+	};
+
+	return conn->cm_id->event_handler(conn->cm_id, &event);
+}
+
+static void vrdma_iw_tell_established(struct vrdma_iw_conn *conn, enum iw_cm_event_type type,
+				      struct vrdma_rsp_iw_event *rsp)
+{
+	struct iw_cm_event event = {
+		.event = type,
+		.local_addr = conn->cm_id->local_addr,
+		.remote_addr = conn->cm_id->remote_addr,
+		.ird = le16_to_cpu(rsp->param.ird),
+		.ord = le16_to_cpu(rsp->param.ord),
+		.private_data = rsp->param.private_data,
+		.private_data_len = le16_to_cpu(rsp->param.private_data_len),
+	};
+
+	conn->state = VRDMA_IW_ESTABLISHED;
+	/* Somebody waits for it: without memory for the private data it goes without. */
+	if (conn->cm_id->event_handler(conn->cm_id, &event) && event.private_data_len) {
+		event.private_data_len = 0;
+		conn->cm_id->event_handler(conn->cm_id, &event);
+	}
+}
+
+/* The connection ends; @status is for one that was not there yet. */
+static void vrdma_iw_end(struct vrdma_dev *dev, struct vrdma_iw_conn *conn, int status)
+{
+	switch (conn->state) {
+	case VRDMA_IW_LISTENING:
+		/* Its end is iw_destroy_listen. */
+		return;
+	case VRDMA_IW_CONNECTING:
+		vrdma_iw_tell(conn, IW_CM_EVENT_CONNECT_REPLY, status);
+		break;
+	case VRDMA_IW_ACCEPTING:
+		vrdma_iw_tell(conn, IW_CM_EVENT_ESTABLISHED, 0);
+		fallthrough;
+	case VRDMA_IW_ESTABLISHED:
+		vrdma_iw_tell(conn, IW_CM_EVENT_DISCONNECT, 0);
+		vrdma_iw_tell(conn, IW_CM_EVENT_CLOSE, 0);
+		break;
+	}
+
+	vrdma_iw_free(dev, conn);
+}
+
+static void vrdma_iw_requested(struct vrdma_dev *dev, struct vrdma_iw_conn *listener,
+			       const struct vrdma_rsp_iw_event *rsp)
+{
+	u32 request = le32_to_cpu(rsp->request);
+	struct iw_cm_event event = {
+		.event = IW_CM_EVENT_CONNECT_REQUEST,
+		.provider_data = (void *)(uintptr_t)request,
+		.ird = le16_to_cpu(rsp->param.ird),
+		.ord = le16_to_cpu(rsp->param.ord),
+		.private_data = (void *)rsp->param.private_data,
+		.private_data_len = le16_to_cpu(rsp->param.private_data_len),
+	};
+
+	if (!listener || listener->state != VRDMA_IW_LISTENING)
+		goto reject;
+
+	vrdma_iw_unpack_address(&event.local_addr, &rsp->local);
+	vrdma_iw_unpack_address(&event.remote_addr, &rsp->remote);
+	if (!listener->cm_id->event_handler(listener->cm_id, &event))
+		return;
+reject:
+	vrdma_iw_reject_request(dev, request, NULL, 0);
+}
+
+static void vrdma_iw_handle(struct vrdma_dev *dev, struct vrdma_rsp_iw_event *rsp)
+{
+	struct vrdma_iw_conn *conn = xa_load(&dev->iw.conns, le32_to_cpu(rsp->id));
+	int status = le32_to_cpu(rsp->status);
+
+	if (le32_to_cpu(rsp->type) == VRDMA_IW_EVENT_CONNECT_REQUEST) {
+		vrdma_iw_requested(dev, conn, rsp);
+		return;
+	}
+	if (!conn)
+		return;
+
+	switch (le32_to_cpu(rsp->type)) {
+	case VRDMA_IW_EVENT_CONNECT_REPLY:
+		if (conn->state != VRDMA_IW_CONNECTING)
+			return;
+		if (status)
+			vrdma_iw_end(dev, conn, -status);
+		else
+			vrdma_iw_tell_established(conn, IW_CM_EVENT_CONNECT_REPLY, rsp);
+		return;
+	case VRDMA_IW_EVENT_ESTABLISHED:
+		if (conn->state == VRDMA_IW_ACCEPTING)
+			vrdma_iw_tell_established(conn, IW_CM_EVENT_ESTABLISHED, rsp);
+		return;
+	case VRDMA_IW_EVENT_CLOSED:
+		vrdma_iw_end(dev, conn, -ECONNRESET);
+		return;
+	}
+}
+
+/* False when there is none any more. */
+static bool vrdma_iw_next_event(struct vrdma_dev *dev)
+{
+	struct vrdma_rsp_iw_event *rsp;
+	struct vrdma_cmd *cmd;
+	bool more = false;
+
+	cmd = vrdma_cmd_alloc(dev, VRDMA_CMD_IW_GET_EVENT, sizeof(struct vrdma_cmd_empty),
+			      sizeof(*rsp), VRDMA_NO_HANDLE, NULL);
+	if (IS_ERR(cmd)) {
+		/* Nobody would look again. */
+		queue_work(system_long_wq, &dev->iw.event_work);
+		return false;
+	}
+
+	if (!vrdma_cmd_exec(dev, cmd)) {
+		rsp = cmd->rsp;
+		more = vrdma_rsp_iw_event_valid(rsp) &&
+		       le32_to_cpu(rsp->type) != VRDMA_IW_EVENT_NONE;
+		if (more)
+			vrdma_iw_handle(dev, rsp);
+	}
+
+	vrdma_cmd_put(cmd);
+	return more;
+}
+
+/* The device is gone, and with it whoever would end the connections. */
+static void vrdma_iw_end_all(struct vrdma_dev *dev)
+{
+	struct vrdma_iw_conn *conn;
+	unsigned long index;
+
+	xa_for_each(&dev->iw.conns, index, conn)
+		vrdma_iw_end(dev, conn, -ENODEV);
+}
+
+static void vrdma_iw_event_work(struct work_struct *work)
+{
+	struct vrdma_dev *dev = container_of(work, struct vrdma_dev, iw.event_work);
+
+	mutex_lock(&dev->iw.lock);
+	while (vrdma_alive(dev) && vrdma_iw_next_event(dev))
+		;
+	if (!vrdma_alive(dev))
+		vrdma_iw_end_all(dev);
+	mutex_unlock(&dev->iw.lock);
+}
+
+/* Without dev->iw.lock: what the rest of the driver and the core call. */
+
+void vrdma_iw_cm_event(struct vrdma_dev *dev)
+{
+	queue_work(system_long_wq, &dev->iw.event_work);
+}
+
+void vrdma_iw_cm_init(struct vrdma_dev *dev)
+{
+	mutex_init(&dev->iw.lock);
+	xa_init_flags(&dev->iw.conns, XA_FLAGS_ALLOC);
+	INIT_WORK(&dev->iw.event_work, vrdma_iw_event_work);
+}
+
+/* The device is dead, and nothing else uses it. */
+void vrdma_iw_cm_stop(struct vrdma_dev *dev)
+{
+	cancel_work_sync(&dev->iw.event_work);
+	mutex_lock(&dev->iw.lock);
+	vrdma_iw_end_all(dev);
+	mutex_unlock(&dev->iw.lock);
+}
+
+/* For a QP that iw_get_qp does not find any more: drops its connection. */
+void vrdma_iw_close_qp(struct vrdma_dev *dev, struct vrdma_qp *qp)
+{
+	struct vrdma_iw_conn *conn;
+
+	mutex_lock(&dev->iw.lock);
+	conn = qp->iw_conn;
+	if (conn) {
+		vrdma_cmd_release(dev, VRDMA_CMD_IW_CLOSE, VRDMA_NO_HANDLE, conn->id);
+		vrdma_iw_end(dev, conn, -ECONNRESET);
+	}
+	mutex_unlock(&dev->iw.lock);
+}
+
+int vrdma_iw_connect(struct iw_cm_id *cm_id, struct iw_cm_conn_param *param)
+{
+	struct vrdma_dev *dev = to_vrdma_dev(cm_id->device);
+	struct vrdma_iw_conn *conn;
+	int err;
+
+	vrdma_iw_sync_addresses(dev);
+
+	mutex_lock(&dev->iw.lock);
+	conn = vrdma_iw_new_for_qp(dev, cm_id, param->qpn, VRDMA_IW_CONNECTING);
+	err = PTR_ERR_OR_ZERO(conn);
+	if (!err) {
+		err = vrdma_iw_send_connect(dev, conn, param);
+		if (err)
+			vrdma_iw_free(dev, conn);
+	}
+	mutex_unlock(&dev->iw.lock);
+
+	return err;
+}
+
+int vrdma_iw_accept(struct iw_cm_id *cm_id, struct iw_cm_conn_param *param)
+{
+	struct vrdma_dev *dev = to_vrdma_dev(cm_id->device);
+	u32 request = (uintptr_t)cm_id->provider_data;
+	struct vrdma_iw_conn *conn;
+	int err;
+
+	mutex_lock(&dev->iw.lock);
+	conn = vrdma_iw_new_for_qp(dev, cm_id, param->qpn, VRDMA_IW_ACCEPTING);
+	err = PTR_ERR_OR_ZERO(conn);
+	if (err) {
+		vrdma_iw_reject_request(dev, request, NULL, 0);
+	} else {
+		err = vrdma_iw_send_accept(dev, conn, request, param);
+		if (err)
+			vrdma_iw_free(dev, conn);
+	}
+	mutex_unlock(&dev->iw.lock);
+
+	return err;
+}
+
+int vrdma_iw_reject(struct iw_cm_id *cm_id, const void *data, u8 length)
+{
+	struct vrdma_dev *dev = to_vrdma_dev(cm_id->device);
+
+	return vrdma_iw_reject_request(dev, (uintptr_t)cm_id->provider_data, data, length);
+}
+
+int vrdma_iw_create_listen(struct iw_cm_id *cm_id, int backlog)
+{
+	struct vrdma_dev *dev = to_vrdma_dev(cm_id->device);
+	struct vrdma_iw_conn *conn;
+	int err;
+
+	vrdma_iw_sync_addresses(dev);
+
+	mutex_lock(&dev->iw.lock);
+	conn = vrdma_iw_new(dev, cm_id, VRDMA_IW_LISTENING);
+	err = PTR_ERR_OR_ZERO(conn);
+	if (!err) {
+		err = vrdma_iw_send_listen(dev, conn, backlog);
+		if (err)
+			vrdma_iw_free(dev, conn);
+		else
+			cm_id->provider_data = conn;
+	}
+	mutex_unlock(&dev->iw.lock);
+
+	return err;
+}
+
+int vrdma_iw_destroy_listen(struct iw_cm_id *cm_id)
+{
+	struct vrdma_dev *dev = to_vrdma_dev(cm_id->device);
+	struct vrdma_iw_conn *conn = cm_id->provider_data;
+
+	mutex_lock(&dev->iw.lock);
+	vrdma_cmd_release(dev, VRDMA_CMD_IW_CLOSE, VRDMA_NO_HANDLE, conn->id);
+	vrdma_iw_free(dev, conn);
+	mutex_unlock(&dev->iw.lock);
+	return 0;
+}
+
+/*
+ * Called with a spinlock, and always followed by iw_add_ref in the same section.
+ * The reference is taken here, where the QP cannot go between finding and taking.
+ */
+struct ib_qp *vrdma_iw_get_qp(struct ib_device *ibdev, int qpn)
+{
+	struct vrdma_qp *qp = vrdma_iw_find_qp(to_vrdma_dev(ibdev), qpn);
+
+	return qp ? &qp->ibqp : NULL;
+}
+
+void vrdma_iw_add_ref(struct ib_qp *ibqp)
+{
+}
+
+void vrdma_iw_rem_ref(struct ib_qp *ibqp)
+{
+	vrdma_tracked_put(&to_vrdma_qp(ibqp)->tracked);
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * vrdma guest driver: what is different with an iWARP RNIC (VRDMA_F_IWARP).
+ *
+ * Its connections are those of vrdma_iwcm.c.  Where the device cannot make any,
+ * the core's connection manager stays away, because there are no verbs for the
+ * kernel; uverbs does not need these methods.
+ */
+#include <linux/inetdevice.h>
+#include <rdma/iw_cm.h>
+
+#include "core/dev.h"
+
+bool vrdma_iwarp(const struct vrdma_dev *dev)
+{
+	return virtio_has_feature(dev->vdev, VRDMA_F_IWARP);
+}
+
+/*
+ * An iWARP port has one GID, the MAC address of its netdev: the connection
+ * manager finds the device by it.
+ */
+static int vrdma_iw_query_gid(struct ib_device *ibdev, u32 port, int index, union ib_gid *gid)
+{
+	struct net_device *ndev;
+
+	if (index)
+		return -EINVAL;
+
+	memset(gid, 0, sizeof(*gid));
+	ndev = vrdma_get_netdev(ibdev, port);
+	if (!ndev) {
+		memcpy(gid->raw, &ibdev->node_guid, sizeof(ibdev->node_guid));
+		return 0;
+	}
+	memcpy(gid->raw, ndev->dev_addr, ETH_ALEN);
+	dev_put(ndev);
+	return 0;
+}
+
+const struct ib_device_ops vrdma_iwarp_ops = {
+	.query_gid = vrdma_iw_query_gid,
+};
+
+/*
+ * The connection manager attaches only to a device that seems to have all verbs
+ * for the kernel.  A client that tries them fails at its first domain.
+ */
+static struct ib_mr *vrdma_iw_no_dma_mr(struct ib_pd *ibpd, int access)
+{
+	return ERR_PTR(-EOPNOTSUPP);
+}
+
+static int vrdma_iw_no_poll_cq(struct ib_cq *ibcq, int count, struct ib_wc *wc)
+{
+	return -EOPNOTSUPP;
+}
+
+static int vrdma_iw_no_post_recv(struct ib_qp *ibqp, const struct ib_recv_wr *wr,
+				 const struct ib_recv_wr **bad_wr)
+{
+	*bad_wr = wr;
+	return -EOPNOTSUPP;
+}
+
+const struct ib_device_ops vrdma_iw_cm_ops = {
+	.get_dma_mr = vrdma_iw_no_dma_mr,
+	.iw_accept = vrdma_iw_accept,
+	.iw_add_ref = vrdma_iw_add_ref,
+	.iw_connect = vrdma_iw_connect,
+	.iw_create_listen = vrdma_iw_create_listen,
+	.iw_destroy_listen = vrdma_iw_destroy_listen,
+	.iw_get_qp = vrdma_iw_get_qp,
+	.iw_reject = vrdma_iw_reject,
+	.iw_rem_ref = vrdma_iw_rem_ref,
+	.poll_cq = vrdma_iw_no_poll_cq,
+	.post_recv = vrdma_iw_no_post_recv,
+};

@@ -1,0 +1,471 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * vrdma guest driver: files of /dev/infiniband/rdma_cm.
+ *
+ * Each has another half at the device, where the RNIC's connection manager is.
+ * Commands are carried there as the user wrote them; what they point to is all
+ * that is looked at here (<rdma/rdma_user_cm.h>).  GET_EVENT does not wait at the
+ * device: waiting is done here.
+ *
+ * A file may outlive the device.  Its commands fail with -EIO then, but for those
+ * that destroy something: nothing is left of that.
+ */
+#include <linux/file.h>
+#include <linux/nospec.h>
+#include <linux/poll.h>
+#include <linux/slab.h>
+#include <rdma/ib.h>
+#include <rdma/rdma_user_cm.h>
+
+#include "core/cmd.h"
+#include "ucma/ucma.h"
+
+struct vrdma_ucm_file {
+	struct vrdma_ucm *ucm;		/* set once; see vrdma_ucm_of() */
+	struct mutex bind_lock;		/* of setting it */
+	wait_queue_head_t wait;
+	bool readable;			/* the device may have an event */
+	u32 handle;
+};
+
+/* One write(): its command, and a copy of the command's structure. */
+struct vrdma_ucm_call {
+	struct rdma_ucm_cmd_hdr hdr;
+	void *data;
+	void __user *response;		/* NULL for a command without */
+	u32 other_file;
+	bool nonblocking;
+};
+
+#define VRDMA_UCM_RESPONDS(type) \
+	{ offsetofend(type, response), offsetof(type, response) }
+#define VRDMA_UCM_SILENT	{ 0, -1 }
+
+static const struct {
+	u16 min_in;			/* so that the pointer is there */
+	s16 response;			/* its offset, -1 for none */
+} vrdma_ucm_commands[] = {
+	[RDMA_USER_CM_CMD_CREATE_ID] = VRDMA_UCM_RESPONDS(struct rdma_ucm_create_id),
+	[RDMA_USER_CM_CMD_DESTROY_ID] = VRDMA_UCM_RESPONDS(struct rdma_ucm_destroy_id),
+	[RDMA_USER_CM_CMD_BIND_IP] = VRDMA_UCM_SILENT,
+	[RDMA_USER_CM_CMD_RESOLVE_IP] = VRDMA_UCM_SILENT,
+	[RDMA_USER_CM_CMD_RESOLVE_ROUTE] = VRDMA_UCM_SILENT,
+	[RDMA_USER_CM_CMD_QUERY_ROUTE] = VRDMA_UCM_RESPONDS(struct rdma_ucm_query),
+	[RDMA_USER_CM_CMD_CONNECT] = VRDMA_UCM_SILENT,
+	[RDMA_USER_CM_CMD_LISTEN] = VRDMA_UCM_SILENT,
+	[RDMA_USER_CM_CMD_ACCEPT] = VRDMA_UCM_SILENT,
+	[RDMA_USER_CM_CMD_REJECT] = VRDMA_UCM_SILENT,
+	[RDMA_USER_CM_CMD_DISCONNECT] = VRDMA_UCM_SILENT,
+	[RDMA_USER_CM_CMD_INIT_QP_ATTR] = VRDMA_UCM_RESPONDS(struct rdma_ucm_init_qp_attr),
+	[RDMA_USER_CM_CMD_GET_EVENT] = VRDMA_UCM_RESPONDS(struct rdma_ucm_get_event),
+	[RDMA_USER_CM_CMD_GET_OPTION] = VRDMA_UCM_SILENT,
+	[RDMA_USER_CM_CMD_SET_OPTION] = { sizeof(struct rdma_ucm_set_option), -1 },
+	[RDMA_USER_CM_CMD_NOTIFY] = VRDMA_UCM_SILENT,
+	[RDMA_USER_CM_CMD_JOIN_IP_MCAST] = VRDMA_UCM_RESPONDS(struct rdma_ucm_join_ip_mcast),
+	[RDMA_USER_CM_CMD_LEAVE_MCAST] = VRDMA_UCM_RESPONDS(struct rdma_ucm_destroy_id),
+	[RDMA_USER_CM_CMD_MIGRATE_ID] = { sizeof(struct rdma_ucm_migrate_id),
+					  offsetof(struct rdma_ucm_migrate_id, response) },
+	[RDMA_USER_CM_CMD_QUERY] = VRDMA_UCM_RESPONDS(struct rdma_ucm_query),
+	[RDMA_USER_CM_CMD_BIND] = VRDMA_UCM_SILENT,
+	[RDMA_USER_CM_CMD_RESOLVE_ADDR] = VRDMA_UCM_SILENT,
+	[RDMA_USER_CM_CMD_JOIN_MCAST] = VRDMA_UCM_RESPONDS(struct rdma_ucm_join_mcast),
+};
+
+void vrdma_ucm_put(struct vrdma_ucm *ucm)
+{
+	if (!refcount_dec_and_test(&ucm->refs))
+		return;
+
+	xa_destroy(&ucm->files);
+	kfree(ucm);
+}
+
+/* The file's device, NULL before its first command.  With it comes the file's handle. */
+static struct vrdma_ucm *vrdma_ucm_of(const struct vrdma_ucm_file *file)
+{
+	/* Pairs with the release in vrdma_ucm_bind(). */
+	return smp_load_acquire(&file->ucm);
+}
+
+/* The other half of a file, with ucm->lock. */
+
+static int vrdma_ucm_open_half(struct vrdma_ucm *ucm, struct vrdma_ucm_file *file)
+{
+	struct vrdma_dev *dev = ucm->dev;
+	struct vrdma_cmd_ucma_open *req;
+	struct vrdma_rsp_handle *rsp;
+	struct vrdma_cmd *cmd;
+	int err;
+
+	cmd = vrdma_cmd_alloc(dev, VRDMA_CMD_UCMA_OPEN, sizeof(*req), sizeof(*rsp),
+			      VRDMA_NO_HANDLE, NULL);
+	if (IS_ERR(cmd))
+		return PTR_ERR(cmd);
+
+	req = cmd->req;
+	req->ibdev_index = cpu_to_le32(dev->ibdev.index);
+
+	/* No more than the device itself would take along what nobody knows of. */
+	err = vrdma_cmd_exec(dev, cmd);
+	rsp = cmd->rsp;
+	if (!err)
+		file->handle = le32_to_cpu(rsp->handle);
+	vrdma_cmd_put(cmd);
+	if (err)
+		return err;
+	if (file->handle == VRDMA_NO_HANDLE)
+		return -EIO;
+
+	err = xa_insert_irq(&ucm->files, file->handle, file, GFP_KERNEL);
+	if (err == -EBUSY) {
+		dev_warn_ratelimited(&dev->vdev->dev, "handle %u given out twice\n", file->handle);
+		return -EIO;
+	}
+	if (err)
+		vrdma_cmd_release(dev, VRDMA_CMD_UCMA_CLOSE, VRDMA_NO_HANDLE, file->handle);
+	return err;
+}
+
+static struct vrdma_cmd *vrdma_ucm_new_cmd(struct vrdma_dev *dev, struct vrdma_ucm_file *file,
+					   const struct vrdma_ucm_call *call)
+{
+	const struct rdma_ucm_set_option *option = call->data;
+	u32 limit = min_t(u32, dev->max_udata, U16_MAX), value = 0;
+	struct vrdma_cmd_ucma_command *req;
+	struct vrdma_cmd *cmd;
+
+	if (call->hdr.cmd == RDMA_USER_CM_CMD_SET_OPTION)
+		value = option->optlen;
+	if (call->hdr.in > limit || value > limit - call->hdr.in)
+		return ERR_PTR(-EINVAL);
+
+	cmd = vrdma_cmd_alloc_room(dev, VRDMA_CMD_UCMA_COMMAND, sizeof(*req),
+				   sizeof(struct vrdma_rsp_ucma_command), call->hdr.in + value,
+				   call->response ? min_t(u32, call->hdr.out, limit) : 0);
+	if (!cmd)
+		return ERR_PTR(-ENOMEM);
+
+	req = cmd->req;
+	req->file = cpu_to_le32(file->handle);
+	req->command = cpu_to_le32(call->hdr.cmd);
+	req->other_file = cpu_to_le32(call->other_file);
+	memcpy(cmd->req + sizeof(*req), call->data, call->hdr.in);
+	if (value && copy_from_user(cmd->req + sizeof(*req) + call->hdr.in,
+				    u64_to_user_ptr(option->optval), value)) {
+		vrdma_cmd_put(cmd);
+		return ERR_PTR(-EFAULT);
+	}
+
+	return cmd;
+}
+
+static int vrdma_ucm_exec(struct vrdma_dev *dev, struct vrdma_ucm_file *file,
+			  const struct vrdma_ucm_call *call, u32 *flags)
+{
+	struct vrdma_rsp_ucma_command *rsp;
+	struct vrdma_cmd *cmd;
+	int err;
+
+	cmd = vrdma_ucm_new_cmd(dev, file, call);
+	if (IS_ERR(cmd))
+		return PTR_ERR(cmd);
+
+	err = vrdma_cmd_exec_killable(dev, cmd);
+	if (!err) {
+		rsp = cmd->rsp;
+		*flags = le32_to_cpu(rsp->flags);
+		if (copy_to_user(call->response, cmd->rsp + cmd->rsp_len,
+				 le32_to_cpu(rsp->hdr.udata_len)))
+			err = -EFAULT;
+	}
+	vrdma_cmd_put(cmd);
+	return err;
+}
+
+/* Without a device, what is to be destroyed is gone, and no events of it count. */
+static int vrdma_ucm_exec_without(const struct vrdma_ucm_call *call)
+{
+	struct rdma_ucm_destroy_id_resp rsp = {};
+
+	if (call->hdr.cmd != RDMA_USER_CM_CMD_DESTROY_ID &&
+	    call->hdr.cmd != RDMA_USER_CM_CMD_LEAVE_MCAST)
+		return -EIO;
+	if (call->hdr.out < sizeof(rsp))
+		return -ENOSPC;
+	return copy_to_user(call->response, &rsp, sizeof(rsp)) ? -EFAULT : 0;
+}
+
+/* Commands */
+
+static int vrdma_ucm_command(struct vrdma_ucm_file *file, const struct vrdma_ucm_call *call,
+			     u32 *flags)
+{
+	struct vrdma_ucm *ucm = file->ucm;
+	struct vrdma_dev *dev;
+	int err;
+
+	down_read(&ucm->lock);
+	dev = ucm->dev;
+	if (dev && vrdma_alive(dev))
+		err = vrdma_ucm_exec(dev, file, call, flags);
+	else
+		err = vrdma_ucm_exec_without(call);
+	up_read(&ucm->lock);
+	return err;
+}
+
+static int vrdma_ucm_wait(struct vrdma_ucm_file *file, const struct vrdma_ucm_call *call)
+{
+	struct vrdma_ucm *ucm = file->ucm;
+
+	if (READ_ONCE(ucm->dead))
+		return -EIO;
+	if (READ_ONCE(file->readable))
+		return 0;
+	if (call->nonblocking)
+		return -EAGAIN;
+	return wait_event_interruptible(file->wait, READ_ONCE(file->readable) ||
+						    READ_ONCE(ucm->dead));
+}
+
+static void vrdma_ucm_set_readable(struct vrdma_ucm_file *file)
+{
+	WRITE_ONCE(file->readable, true);
+	wake_up_interruptible(&file->wait);
+}
+
+/*
+ * The file counts as not readable from before GET_EVENT is sent, so that an event
+ * of the device's after that is not missed.
+ */
+static int vrdma_ucm_get_event(struct vrdma_ucm_file *file, const struct vrdma_ucm_call *call)
+{
+	u32 flags = 0;
+	int err;
+
+	/* What came after the first version of the structure may be left out. */
+	if (call->hdr.out < offsetof(struct rdma_ucm_event_resp, reserved))
+		return -ENOSPC;
+
+	do {
+		err = vrdma_ucm_wait(file, call);
+		if (err)
+			return err;
+		if (!xchg(&file->readable, false)) {
+			err = -EAGAIN;	/* another thread's */
+			continue;
+		}
+		err = vrdma_ucm_command(file, call, &flags);
+	} while (err == -EAGAIN);
+
+	/* One that could not be got is still there. */
+	if (err || flags & VRDMA_UCMA_MORE_EVENTS)
+		vrdma_ucm_set_readable(file);
+	return err;
+}
+
+/* The fd where the id is now must be one of ours, and stay open meanwhile. */
+static int vrdma_ucm_migrate(struct vrdma_ucm_file *file, struct vrdma_ucm_call *call)
+{
+	const struct rdma_ucm_migrate_id *migrate = call->data;
+	struct file *filp = fget(migrate->fd);
+	struct vrdma_ucm_file *other;
+	u32 flags;
+	int err;
+
+	if (!filp)
+		return -ENOENT;
+
+	err = -EINVAL;
+	if (filp->f_op != &vrdma_ucm_fops)
+		goto out;
+	/* One without a device has no ids yet. */
+	other = filp->private_data;
+	if (vrdma_ucm_of(other) != file->ucm)
+		goto out;
+
+	call->other_file = other->handle;
+	err = vrdma_ucm_command(file, call, &flags);
+out:
+	fput(filp);
+	return err;
+}
+
+static int vrdma_ucm_bind(struct vrdma_ucm_file *file)
+{
+	struct vrdma_ucm *ucm;
+	int err = 0;
+
+	if (vrdma_ucm_of(file))
+		return 0;
+
+	mutex_lock(&file->bind_lock);
+	if (file->ucm)
+		goto out;
+
+	err = -ENODEV;
+	ucm = vrdma_ucm_get_any();
+	if (!ucm)
+		goto out;
+
+	down_read(&ucm->lock);
+	if (ucm->dev)
+		err = vrdma_ucm_open_half(ucm, file);
+	up_read(&ucm->lock);
+
+	if (err)
+		vrdma_ucm_put(ucm);
+	else
+		smp_store_release(&file->ucm, ucm);	/* after its handle */
+out:
+	mutex_unlock(&file->bind_lock);
+	return err;
+}
+
+static int vrdma_ucm_dispatch(struct vrdma_ucm_file *file, struct vrdma_ucm_call *call)
+{
+	u32 flags;
+	int err;
+
+	err = vrdma_ucm_bind(file);
+	if (err)
+		return err;
+
+	switch (call->hdr.cmd) {
+	case RDMA_USER_CM_CMD_GET_EVENT:
+		return vrdma_ucm_get_event(file, call);
+	case RDMA_USER_CM_CMD_MIGRATE_ID:
+		return vrdma_ucm_migrate(file, call);
+	default:
+		return vrdma_ucm_command(file, call, &flags);
+	}
+}
+
+/* The file's operations */
+
+static ssize_t vrdma_ucm_write(struct file *filp, const char __user *buf, size_t len, loff_t *pos)
+{
+	struct vrdma_ucm_file *file = filp->private_data;
+	struct vrdma_ucm_call call = {
+		.other_file = VRDMA_NO_HANDLE,
+		.nonblocking = filp->f_flags & O_NONBLOCK,
+	};
+	s16 response;
+	int err;
+
+	if (!ib_safe_file_access(filp))
+		return -EACCES;
+	if (len < sizeof(call.hdr))
+		return -EINVAL;
+	if (copy_from_user(&call.hdr, buf, sizeof(call.hdr)))
+		return -EFAULT;
+	if (call.hdr.cmd >= ARRAY_SIZE(vrdma_ucm_commands) || call.hdr.in > len - sizeof(call.hdr))
+		return -EINVAL;
+	call.hdr.cmd = array_index_nospec(call.hdr.cmd, ARRAY_SIZE(vrdma_ucm_commands));
+	if (call.hdr.in < vrdma_ucm_commands[call.hdr.cmd].min_in)
+		return -EINVAL;
+	/* The option's value goes right behind the structure. */
+	if (call.hdr.cmd == RDMA_USER_CM_CMD_SET_OPTION)
+		call.hdr.in = sizeof(struct rdma_ucm_set_option);
+
+	call.data = memdup_user(buf + sizeof(call.hdr), call.hdr.in);
+	if (IS_ERR(call.data))
+		return PTR_ERR(call.data);
+	response = vrdma_ucm_commands[call.hdr.cmd].response;
+	if (response >= 0)
+		call.response = u64_to_user_ptr(*(u64 *)(call.data + response));
+
+	err = vrdma_ucm_dispatch(file, &call);
+	kfree(call.data);
+	return err ? err : len;
+}
+
+static __poll_t vrdma_ucm_poll(struct file *filp, struct poll_table_struct *wait)
+{
+	struct vrdma_ucm_file *file = filp->private_data;
+	struct vrdma_ucm *ucm = vrdma_ucm_of(file);
+	__poll_t mask = 0;
+
+	poll_wait(filp, &file->wait, wait);
+
+	if (READ_ONCE(file->readable))
+		mask |= EPOLLIN | EPOLLRDNORM;
+	if (ucm && READ_ONCE(ucm->dead))
+		mask |= EPOLLERR | EPOLLHUP;
+	return mask;
+}
+
+/* The device comes with the first command: all misc devices wait for this here. */
+static int vrdma_ucm_open(struct inode *inode, struct file *filp)
+{
+	struct vrdma_ucm_file *file = kzalloc(sizeof(*file), GFP_KERNEL);
+
+	if (!file)
+		return -ENOMEM;
+
+	mutex_init(&file->bind_lock);
+	init_waitqueue_head(&file->wait);
+	filp->private_data = file;
+	return stream_open(inode, filp);
+}
+
+static int vrdma_ucm_release(struct inode *inode, struct file *filp)
+{
+	struct vrdma_ucm_file *file = filp->private_data;
+	struct vrdma_ucm *ucm = file->ucm;
+
+	if (ucm) {
+		xa_erase_irq(&ucm->files, file->handle);
+		down_read(&ucm->lock);
+		if (ucm->dev)
+			vrdma_cmd_release(ucm->dev, VRDMA_CMD_UCMA_CLOSE, VRDMA_NO_HANDLE,
+					  file->handle);
+		up_read(&ucm->lock);
+		vrdma_ucm_put(ucm);
+	}
+	kfree(file);
+	return 0;
+}
+
+const struct file_operations vrdma_ucm_fops = {
+	.owner = THIS_MODULE,
+	.open = vrdma_ucm_open,
+	.release = vrdma_ucm_release,
+	.write = vrdma_ucm_write,
+	.poll = vrdma_ucm_poll,
+};
+
+/* What the device has to say of its files */
+
+void vrdma_ucm_event(struct vrdma_dev *dev, u32 handle)
+{
+	struct vrdma_ucm *ucm = dev->ucm;
+	struct vrdma_ucm_file *file;
+	unsigned long flags;
+
+	if (!ucm)
+		return;
+
+	xa_lock_irqsave(&ucm->files, flags);
+	file = xa_load(&ucm->files, handle);
+	if (file)
+		vrdma_ucm_set_readable(file);
+	xa_unlock_irqrestore(&ucm->files, flags);
+}
+
+/* The device has failed: whoever waits for an event learns it. */
+void vrdma_ucm_fail(struct vrdma_dev *dev)
+{
+	struct vrdma_ucm *ucm = dev->ucm;
+	struct vrdma_ucm_file *file;
+	unsigned long index, flags;
+
+	if (!ucm)
+		return;
+
+	WRITE_ONCE(ucm->dead, true);
+	xa_lock_irqsave(&ucm->files, flags);
+	xa_for_each(&ucm->files, index, file)
+		wake_up_interruptible(&file->wait);
+	xa_unlock_irqrestore(&ucm->files, flags);
+}

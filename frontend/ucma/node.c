@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * vrdma guest driver: /dev/infiniband/rdma_cm itself, there while any device
+ * forwards the connection manager's user interface.
+ *
+ * librdmacm finds it by the name that rdma_ucm gives its own, so there can be one
+ * of them only.  rdma_ucm's cannot see devices without verbs for the kernel, which
+ * such a device is.  So rdma_ucm is kept from loading while the node is ours (its
+ * own attempt at the name would end in a stack trace); one that is there already
+ * keeps the node, and it becomes ours when rdma_ucm is unloaded.
+ *
+ * librdmacm asks RDMA netlink first, which knows rdma_ucm only: the structure that
+ * an answer needs (struct ib_client_nl_info) is private to the RDMA core.
+ */
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <rdma/rdma_user_cm.h>
+
+#include "ucma/ucma.h"
+
+static bool vrdma_ucm_enabled = true;
+module_param_named(rdma_cm, vrdma_ucm_enabled, bool, 0444);
+MODULE_PARM_DESC(rdma_cm,
+		 "Provide /dev/infiniband/rdma_cm where the device forwards it; 0 leaves that to rdma_ucm");
+
+static DEFINE_MUTEX(vrdma_ucm_mutex);	/* of all below */
+static LIST_HEAD(vrdma_ucms);
+static bool vrdma_ucm_node_is_ours;
+static bool vrdma_ucm_rdma_ucm_loaded;
+
+static ssize_t abi_version_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%d\n", RDMA_USER_CM_ABI_VERSION);
+}
+static DEVICE_ATTR_RO(abi_version);
+
+static struct attribute *vrdma_ucm_attrs[] = {
+	&dev_attr_abi_version.attr,
+	NULL
+};
+ATTRIBUTE_GROUPS(vrdma_ucm);
+
+static struct miscdevice vrdma_ucm_misc = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "rdma_cm",
+	.nodename = "infiniband/rdma_cm",
+	.mode = 0666,
+	.fops = &vrdma_ucm_fops,
+	.groups = vrdma_ucm_groups,
+};
+
+/* With vrdma_ucm_mutex from here on. */
+
+static void vrdma_ucm_register_node(void)
+{
+	int err;
+
+	if (vrdma_ucm_node_is_ours)
+		return;
+	if (vrdma_ucm_rdma_ucm_loaded) {
+		pr_notice("vrdma: librdmacm cannot use this device while rdma_ucm is loaded: rmmod rdma_ucm, and vrdma takes its place\n");
+		return;
+	}
+
+	err = misc_register(&vrdma_ucm_misc);
+	vrdma_ucm_node_is_ours = !err;
+	if (err)
+		pr_err("vrdma: there is no /dev/infiniband/rdma_cm, and no librdmacm: %d\n", err);
+}
+
+static void vrdma_ucm_unregister_node(void)
+{
+	if (!vrdma_ucm_node_is_ours)
+		return;
+
+	misc_deregister(&vrdma_ucm_misc);
+	vrdma_ucm_node_is_ours = false;
+}
+
+static int vrdma_ucm_rdma_ucm_comes(void)
+{
+	if (vrdma_ucm_node_is_ours) {
+		pr_info_once("vrdma: rdma_ucm is not loaded, because vrdma is in its place (unless loaded with rdma_cm=0)\n");
+		return -EEXIST;
+	}
+	vrdma_ucm_rdma_ucm_loaded = true;
+	return 0;
+}
+
+static void vrdma_ucm_rdma_ucm_gone(void)
+{
+	if (!vrdma_ucm_rdma_ucm_loaded)
+		return;
+
+	vrdma_ucm_rdma_ucm_loaded = false;
+	if (!list_empty(&vrdma_ucms))
+		vrdma_ucm_register_node();
+}
+
+/* The module is told to go after it has cleaned up, or has failed to start. */
+static int vrdma_ucm_module_event(struct notifier_block *nb, unsigned long event, void *data)
+{
+	const struct module *module = data;
+	int err = 0;
+
+	if (strcmp(module->name, "rdma_ucm"))
+		return NOTIFY_DONE;
+
+	mutex_lock(&vrdma_ucm_mutex);
+	if (event == MODULE_STATE_COMING)
+		err = vrdma_ucm_rdma_ucm_comes();
+	else if (event == MODULE_STATE_GOING)
+		vrdma_ucm_rdma_ucm_gone();
+	mutex_unlock(&vrdma_ucm_mutex);
+
+	return notifier_from_errno(err);
+}
+
+static struct notifier_block vrdma_ucm_module_nb = {
+	.notifier_call = vrdma_ucm_module_event,
+};
+
+/* A device that files can be opened on, or NULL. */
+struct vrdma_ucm *vrdma_ucm_get_any(void)
+{
+	struct vrdma_ucm *ucm;
+
+	mutex_lock(&vrdma_ucm_mutex);
+	ucm = list_first_entry_or_null(&vrdma_ucms, struct vrdma_ucm, list);
+	if (ucm)
+		refcount_inc(&ucm->refs);
+	mutex_unlock(&vrdma_ucm_mutex);
+	return ucm;
+}
+
+/* Before the device's queues are started. */
+int vrdma_ucm_init(struct vrdma_dev *dev)
+{
+	struct vrdma_ucm *ucm;
+
+	if (!vrdma_ucm_enabled || !virtio_has_feature(dev->vdev, VRDMA_F_UCMA))
+		return 0;
+
+	ucm = kzalloc(sizeof(*ucm), GFP_KERNEL);
+	if (!ucm)
+		return -ENOMEM;
+
+	refcount_set(&ucm->refs, 1);
+	init_rwsem(&ucm->lock);
+	xa_init_flags(&ucm->files, XA_FLAGS_LOCK_IRQ);
+	INIT_LIST_HEAD(&ucm->list);
+	ucm->dev = dev;
+	dev->ucm = ucm;
+	return 0;
+}
+
+/* When the queues are stopped. */
+void vrdma_ucm_free(struct vrdma_dev *dev)
+{
+	if (dev->ucm)
+		vrdma_ucm_put(dev->ucm);
+	dev->ucm = NULL;
+}
+
+/* From here on files are opened on the device. */
+void vrdma_ucm_start(struct vrdma_dev *dev)
+{
+	if (!dev->ucm)
+		return;
+
+	mutex_lock(&vrdma_ucm_mutex);
+	list_add_tail(&dev->ucm->list, &vrdma_ucms);
+	vrdma_ucm_register_node();
+	mutex_unlock(&vrdma_ucm_mutex);
+}
+
+/* Returns when no file uses the device any more.  What they have there goes with its reset. */
+void vrdma_ucm_stop(struct vrdma_dev *dev)
+{
+	struct vrdma_ucm *ucm = dev->ucm;
+
+	if (!ucm)
+		return;
+
+	mutex_lock(&vrdma_ucm_mutex);
+	list_del_init(&ucm->list);
+	if (list_empty(&vrdma_ucms))
+		vrdma_ucm_unregister_node();
+	mutex_unlock(&vrdma_ucm_mutex);
+
+	vrdma_ucm_fail(dev);
+	down_write(&ucm->lock);
+	ucm->dev = NULL;
+	up_write(&ucm->lock);
+}
+
+int vrdma_ucm_module_init(void)
+{
+	struct kobject *rdma_ucm;
+	int err;
+
+	err = register_module_notifier(&vrdma_ucm_module_nb);
+	if (err)
+		return err;
+
+	mutex_lock(&vrdma_ucm_mutex);
+	rdma_ucm = kset_find_obj(THIS_MODULE->mkobj.kobj.kset, "rdma_ucm");
+	if (rdma_ucm || IS_BUILTIN(CONFIG_INFINIBAND_USER_ACCESS))
+		vrdma_ucm_rdma_ucm_loaded = true;
+	mutex_unlock(&vrdma_ucm_mutex);
+	kobject_put(rdma_ucm);
+	return 0;
+}
+
+void vrdma_ucm_module_exit(void)
+{
+	unregister_module_notifier(&vrdma_ucm_module_nb);
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0
+/* vrdma guest driver: address vectors and address handles. */
+#include <rdma/ib_addr.h>
+#include <rdma/ib_cache.h>
+
+#include "kernel_verbs/kernel_verbs.h"
+
+void vrdma_pack_ah_attr(struct vrdma_ah_attr *to, const struct rdma_ah_attr *from)
+{
+	const struct ib_global_route *grh = rdma_ah_read_grh(from);
+
+	memcpy(to->dgid, grh->dgid.raw, sizeof(to->dgid));
+	to->flow_label = cpu_to_le32(grh->flow_label);
+	to->sgid_index = grh->sgid_index;
+	to->hop_limit = grh->hop_limit;
+	to->traffic_class = grh->traffic_class;
+	to->sl = rdma_ah_get_sl(from);
+	to->port = rdma_ah_get_port_num(from);
+	to->static_rate = rdma_ah_get_static_rate(from);
+	if (from->type == RDMA_AH_ATTR_TYPE_ROCE)
+		memcpy(to->dmac, from->roce.dmac, sizeof(to->dmac));
+}
+
+/* A queue pair that was never connected has port 0 and no address. */
+void vrdma_unpack_ah_attr(struct vrdma_dev *dev, struct rdma_ah_attr *to,
+			  const struct vrdma_ah_attr *from)
+{
+	union ib_gid dgid;
+
+	memset(to, 0, sizeof(*to));
+	to->type = RDMA_AH_ATTR_TYPE_ROCE;
+	if (from->port != VRDMA_PORT)
+		return;
+
+	memcpy(dgid.raw, from->dgid, sizeof(dgid.raw));
+	rdma_ah_set_grh(to, &dgid, le32_to_cpu(from->flow_label), from->sgid_index,
+			from->hop_limit, from->traffic_class);
+	rdma_ah_set_port_num(to, from->port);
+	rdma_ah_set_sl(to, from->sl);
+	rdma_ah_set_static_rate(to, from->static_rate);
+	memcpy(to->roce.dmac, from->dmac, sizeof(from->dmac));
+}
+
+int vrdma_create_ah(struct ib_ah *ibah, struct rdma_ah_init_attr *init_attr,
+		    struct ib_udata *udata)
+{
+	struct vrdma_dev *dev = to_vrdma_dev(ibah->device);
+	struct vrdma_pd *pd = to_vrdma_pd(ibah->pd);
+	struct vrdma_ah *ah = to_vrdma_ah(ibah);
+	struct vrdma_cmd_create_ah *req;
+	struct vrdma_rsp_handle *rsp;
+	struct vrdma_cmd *cmd;
+	int err;
+
+	if (!udata || !(init_attr->flags & RDMA_CREATE_AH_SLEEPABLE))
+		return -EOPNOTSUPP;
+	if (!(rdma_ah_get_ah_flags(init_attr->ah_attr) & IB_AH_GRH))
+		return -EINVAL;
+
+	ah->uctx = pd->uctx;
+	cmd = vrdma_cmd_alloc(dev, VRDMA_CMD_CREATE_AH, sizeof(*req), sizeof(*rsp), ah->uctx,
+			      udata);
+	if (IS_ERR(cmd))
+		return PTR_ERR(cmd);
+
+	req = cmd->req;
+	req->pd = cpu_to_le32(pd->handle);
+	vrdma_pack_ah_attr(&req->attr, init_attr->ah_attr);
+
+	err = vrdma_cmd_exec_user(dev, cmd, NULL, NULL);
+	if (err)
+		goto out;
+
+	rsp = cmd->rsp;
+	ah->handle = le32_to_cpu(rsp->handle);
+	err = vrdma_cmd_copy_udata(cmd, udata);
+	if (err)
+		vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_AH, ah->uctx, ah->handle);
+out:
+	vrdma_cmd_put(cmd);
+	return err;
+}
+
+/*
+ * In any context, so without a command: the address is for the work requests that
+ * the handle is used with.
+ */
+int vrdma_create_kernel_ah(struct ib_ah *ibah, struct rdma_ah_init_attr *init_attr,
+			   struct ib_udata *udata)
+{
+	const struct rdma_ah_attr *attr = init_attr->ah_attr;
+	const struct ib_global_route *grh = rdma_ah_read_grh(attr);
+	struct vrdma_ah *ah = to_vrdma_ah(ibah);
+	struct rxe_av *av = &ah->av;
+
+	if (!(rdma_ah_get_ah_flags(attr) & IB_AH_GRH) || !grh->sgid_attr)
+		return -EINVAL;
+
+	ah->kernel = true;
+	memset(av, 0, sizeof(*av));
+	av->port_num = rdma_ah_get_port_num(attr);
+	av->network_type = rdma_gid_attr_network_type(grh->sgid_attr) == RDMA_NETWORK_IPV4 ?
+			   RXE_NETWORK_TYPE_IPV4 : RXE_NETWORK_TYPE_IPV6;
+	memcpy(av->dmac, attr->roce.dmac, sizeof(av->dmac));
+	memcpy(av->grh.dgid.raw, grh->dgid.raw, sizeof(av->grh.dgid.raw));
+	av->grh.flow_label = grh->flow_label;
+	av->grh.sgid_index = grh->sgid_index;
+	av->grh.hop_limit = grh->hop_limit;
+	av->grh.traffic_class = grh->traffic_class;
+	rdma_gid2ip((struct sockaddr *)&av->sgid_addr, &grh->sgid_attr->gid);
+	rdma_gid2ip((struct sockaddr *)&av->dgid_addr, &grh->dgid);
+	return 0;
+}
+
+static void vrdma_query_kernel_ah(const struct vrdma_ah *ah, struct rdma_ah_attr *attr)
+{
+	const struct rxe_av *av = &ah->av;
+	union ib_gid dgid;
+
+	memset(attr, 0, sizeof(*attr));
+	attr->type = RDMA_AH_ATTR_TYPE_ROCE;
+	memcpy(dgid.raw, av->grh.dgid.raw, sizeof(dgid.raw));
+	rdma_ah_set_grh(attr, &dgid, av->grh.flow_label, av->grh.sgid_index, av->grh.hop_limit,
+			av->grh.traffic_class);
+	rdma_ah_set_port_num(attr, av->port_num);
+	memcpy(attr->roce.dmac, av->dmac, sizeof(av->dmac));
+}
+
+int vrdma_query_ah(struct ib_ah *ibah, struct rdma_ah_attr *attr)
+{
+	struct vrdma_dev *dev = to_vrdma_dev(ibah->device);
+	struct vrdma_ah *ah = to_vrdma_ah(ibah);
+	struct vrdma_rsp_query_ah *rsp;
+	struct vrdma_cmd_handle *req;
+	struct vrdma_cmd *cmd;
+	int err;
+
+	if (ah->kernel) {
+		vrdma_query_kernel_ah(ah, attr);
+		return 0;
+	}
+
+	cmd = vrdma_cmd_alloc(dev, VRDMA_CMD_QUERY_AH, sizeof(*req), sizeof(*rsp), ah->uctx, NULL);
+	if (IS_ERR(cmd))
+		return PTR_ERR(cmd);
+
+	req = cmd->req;
+	req->handle = cpu_to_le32(ah->handle);
+
+	err = vrdma_cmd_exec_killable(dev, cmd);
+	if (!err) {
+		rsp = cmd->rsp;
+		vrdma_unpack_ah_attr(dev, attr, &rsp->attr);
+	}
+
+	vrdma_cmd_put(cmd);
+	return err;
+}
+
+int vrdma_destroy_ah(struct ib_ah *ibah, u32 flags)
+{
+	struct vrdma_ah *ah = to_vrdma_ah(ibah);
+
+	if (ah->kernel)
+		return 0;
+	if (!(flags & RDMA_DESTROY_AH_SLEEPABLE))
+		return -EOPNOTSUPP;
+
+	vrdma_cmd_release(to_vrdma_dev(ibah->device), VRDMA_CMD_DESTROY_AH, ah->uctx, ah->handle);
+	return 0;
+}

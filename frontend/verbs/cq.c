@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0
+/* vrdma guest driver: completion queues. */
+#include <rdma/uverbs_ioctl.h>
+
+#include "kernel_verbs/kernel_verbs.h"
+#include "vrdma_udata_memory.h"
+
+static int vrdma_cq_create_cmd(struct vrdma_dev *dev, struct vrdma_cq *cq,
+			       const struct ib_cq_init_attr *attr, struct ib_udata *udata)
+{
+	const struct vrdma_udata_counts counts = { .cqe = attr->cqe };
+	struct vrdma_cmd_create_cq *req;
+	struct vrdma_rsp_create_cq *rsp;
+	struct vrdma_cmd *cmd;
+	u32 cqe;
+	int err;
+
+	cmd = vrdma_cmd_alloc_verb(dev, VRDMA_CMD_CREATE_CQ, sizeof(*req), sizeof(*rsp), cq->uctx,
+				   udata, sizeof(struct rxe_create_cq_resp));
+	if (IS_ERR(cmd))
+		return PTR_ERR(cmd);
+
+	req = cmd->req;
+	req->cqe = cpu_to_le32(attr->cqe);
+	req->comp_vector = cpu_to_le32(attr->comp_vector);
+	req->flags = cpu_to_le32(attr->flags);
+
+	err = vrdma_cmd_exec_user(dev, cmd, &counts, &cq->pins);
+	if (err)
+		goto out;
+
+	rsp = cmd->rsp;
+	cq->handle = le32_to_cpu(rsp->handle);
+	cqe = le32_to_cpu(rsp->cqe);
+	if (cq->handle >= dev->max_cq || cqe < attr->cqe || cqe > INT_MAX)
+		err = -EIO;
+	else
+		err = udata ? vrdma_cmd_copy_udata(cmd, udata) : vrdma_kcq_create(dev, cq, cmd);
+	if (err)
+		vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_CQ, cq->uctx, cq->handle);
+	cq->ibcq.cqe = cqe;
+out:
+	vrdma_cmd_put(cmd);
+	return err;
+}
+
+int vrdma_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
+		    struct vrdma_cq_attrs *attrs)
+{
+	struct ib_udata *udata = vrdma_cq_udata(attrs);
+	struct vrdma_dev *dev = to_vrdma_dev(ibcq->device);
+	struct vrdma_cq *cq = to_vrdma_cq(ibcq);
+	struct vrdma_ucontext *uctx;
+	int err;
+
+	if (!udata && dev->kernel_uctx == VRDMA_NO_HANDLE)
+		return -EOPNOTSUPP;
+	if (!attr->cqe)
+		return -EINVAL;
+
+	cq->uctx = dev->kernel_uctx;
+	if (udata) {
+		uctx = rdma_udata_to_drv_context(udata, struct vrdma_ucontext, ibuctx);
+		cq->uctx = uctx->handle;
+	}
+	spin_lock_init(&cq->arm_lock);
+
+	err = vrdma_cq_create_cmd(dev, cq, attr, udata);
+	if (err)
+		goto err_pins;
+
+	WRITE_ONCE(dev->doorbells->cq_arm[cq->handle], cpu_to_le32(VRDMA_CQ_NOT_ARMED));
+	err = vrdma_track(dev, &dev->cqs, &cq->tracked, cq->uctx, cq->handle,
+			  VRDMA_CMD_DESTROY_CQ);
+	if (err)
+		goto err_pins;
+	return 0;
+
+err_pins:
+	vrdma_kcq_free(dev, cq);
+	vrdma_pins_release(&cq->pins);
+	return err;
+}
+
+int vrdma_resize_cq(struct ib_cq *ibcq, int cqe, struct ib_udata *udata)
+{
+	struct vrdma_dev *dev = to_vrdma_dev(ibcq->device);
+	struct vrdma_cq *cq = to_vrdma_cq(ibcq);
+	struct vrdma_cmd_resize_cq *req;
+	struct vrdma_rsp_resize_cq *rsp;
+	struct vrdma_cmd *cmd;
+	u32 now;
+	int err;
+
+	if (!udata)
+		return -EOPNOTSUPP;
+	if (cqe < 1)
+		return -EINVAL;
+
+	cmd = vrdma_cmd_alloc(dev, VRDMA_CMD_RESIZE_CQ, sizeof(*req), sizeof(*rsp), cq->uctx,
+			      udata);
+	if (IS_ERR(cmd))
+		return PTR_ERR(cmd);
+
+	req = cmd->req;
+	req->handle = cpu_to_le32(cq->handle);
+	req->cqe = cpu_to_le32(cqe);
+
+	err = vrdma_cmd_exec(dev, cmd);
+	if (err)
+		goto out;
+
+	rsp = cmd->rsp;
+	now = le32_to_cpu(rsp->cqe);
+	if (now < cqe || now > INT_MAX) {
+		err = -EIO;
+		goto out;
+	}
+	ibcq->cqe = now;
+	err = vrdma_cmd_copy_udata(cmd, udata);
+out:
+	vrdma_cmd_put(cmd);
+	return err;
+}
+
+int vrdma_destroy_cq(struct ib_cq *ibcq, struct ib_udata *udata)
+{
+	struct vrdma_dev *dev = to_vrdma_dev(ibcq->device);
+	struct vrdma_cq *cq = to_vrdma_cq(ibcq);
+
+	vrdma_untrack(&dev->cqs, cq->handle, &cq->tracked);
+	vrdma_kcq_quiesce(cq);
+	/* What the device may still use stays pinned. */
+	if (!vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_CQ, cq->uctx, cq->handle))
+		vrdma_pins_release(&cq->pins);
+	vrdma_kcq_free(dev, cq);
+	return 0;
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0
+/* vrdma guest driver: arming completion queues (vrdma_doorbell.h). */
+#include <linux/delay.h>
+#include <linux/sched/signal.h>
+
+#include "kernel_verbs/kernel_verbs.h"
+
+/*
+ * The other side is a thread on the host: as for doorbells, x86 needs a lock
+ * prefix that is never patched out.
+ */
+#ifdef CONFIG_X86
+#include <asm/sync_bitops.h>
+#define vrdma_cmpxchg(ptr, old, new)	sync_cmpxchg(ptr, old, new)
+#else
+#define vrdma_cmpxchg(ptr, old, new)	cmpxchg(ptr, old, new)
+#endif
+
+/* A daemon that looks at the doorbells takes microseconds, one that slept more. */
+#define VRDMA_ARM_SPINS			64
+#define VRDMA_ARM_MIN_SLEEP_US		10
+#define VRDMA_ARM_MAX_SLEEP_US		1000
+/* How often a waiting caller looks whether there is still a device. */
+#define VRDMA_ARM_CHECK_INTERVAL	(2 * HZ)
+
+/* Sets @bits in @word and returns what it was. */
+static u32 vrdma_arm_or(__le32 *word, u32 bits)
+{
+	u32 old = le32_to_cpu(READ_ONCE(*word));
+	u32 seen;
+
+	for (;;) {
+		seen = le32_to_cpu((__force __le32)vrdma_cmpxchg((__force u32 *)word,
+								 (__force u32)cpu_to_le32(old),
+								 (__force u32)cpu_to_le32(old | bits)));
+		if (seen == old)
+			return old;
+		old = seen;
+	}
+}
+
+/*
+ * True when the RNIC is armed as @watched asks, or was and has fired: the device
+ * takes @arm away only to send the event.  It may do that, and end the watch
+ * after one more completion, before anybody has seen the watch.
+ */
+static bool vrdma_arm_done(const __le32 *word, u32 arm, u32 watched)
+{
+	u32 value = le32_to_cpu(READ_ONCE(*word));
+
+	return value & watched || !(value & arm);
+}
+
+static int vrdma_arm_wait(struct vrdma_dev *dev, const __le32 *word, u32 arm, u32 watched)
+{
+	unsigned long check = jiffies + VRDMA_ARM_CHECK_INTERVAL;
+	unsigned long sleep_us = VRDMA_ARM_MIN_SLEEP_US;
+	unsigned int spins;
+
+	for (spins = 0; spins < VRDMA_ARM_SPINS; spins++) {
+		if (vrdma_arm_done(word, arm, watched))
+			return 0;
+		cpu_relax();
+	}
+
+	while (!vrdma_arm_done(word, arm, watched)) {
+		if (!vrdma_alive(dev))
+			return -EIO;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		if (time_after(jiffies, check)) {
+			if (vrdma_lost(dev))
+				vrdma_fatal(dev);
+			check = jiffies + VRDMA_ARM_CHECK_INTERVAL;
+		}
+		usleep_range(sleep_us, 2 * sleep_us);
+		sleep_us = min_t(unsigned long, 2 * sleep_us, VRDMA_ARM_MAX_SLEEP_US);
+	}
+
+	return 0;
+}
+
+/*
+ * With VRDMA_F_CQ_DOORBELL: the RNIC's own arming is the device's to do.
+ *
+ * The word's changes are all atomic, so they have one order, in which ours is
+ * before or after each of the device's:
+ *  - Before the device looks at the word for a completion that the RNIC has
+ *    reported: it sees @arm and sends the event.
+ *  - After it has ended the watch there: @old says so, and the device is asked to
+ *    arm the RNIC again.
+ *  - After it has taken the arm of an earlier call, to send that one's event: the
+ *    RNIC was armed again before, and @old has the watch still.
+ * So a watch that is seen in @old means that the RNIC is armed, or that the device
+ * has yet to look at the word for what the RNIC has reported.
+ */
+static int vrdma_arm_watched(struct vrdma_dev *dev, struct vrdma_cq *cq, bool solicited)
+{
+	u32 watched = solicited ? VRDMA_CQ_WATCHED_SOLICITED | VRDMA_CQ_WATCHED_NEXT :
+				  VRDMA_CQ_WATCHED_NEXT;
+	u32 arm = solicited ? VRDMA_CQ_ARM_SOLICITED : VRDMA_CQ_ARM_NEXT;
+	__le32 *word = &dev->doorbells->cq_arm[cq->handle];
+	int err = 0;
+	u32 old;
+
+	old = vrdma_arm_or(word, arm);
+	if (!(old & watched)) {
+		/* The ring has the barrier that lets the device see the arm. */
+		vrdma_ring_cq(dev, cq->handle);
+		err = vrdma_arm_wait(dev, word, arm, watched);
+	}
+
+	/*
+	 * Pairs with the device's atomic change of the word, which comes after it
+	 * has armed the RNIC: what the RNIC completed before that is there for the
+	 * caller's next poll, and what it completes from then on is reported.
+	 */
+	virt_mb();
+	return err;
+}
+
+/* Without it the device looks at the word whenever it has completed something. */
+static void vrdma_arm_polled(struct vrdma_dev *dev, struct vrdma_cq *cq, bool solicited)
+{
+	__le32 *word = &dev->doorbells->cq_arm[cq->handle];
+	unsigned long irq;
+
+	/* A solicited arm does not weaken one for any completion (IBTA 1.4, 11.4.2.2). */
+	spin_lock_irqsave(&cq->arm_lock, irq);
+	if (!solicited)
+		WRITE_ONCE(*word, cpu_to_le32(VRDMA_CQ_ARM_NEXT));
+	else if (READ_ONCE(*word) != cpu_to_le32(VRDMA_CQ_ARM_NEXT))
+		WRITE_ONCE(*word, cpu_to_le32(VRDMA_CQ_ARM_SOLICITED));
+	spin_unlock_irqrestore(&cq->arm_lock, irq);
+
+	/*
+	 * Pairs with the device's barrier between its completion and its look
+	 * at the arm: either it sees this, or the caller's next poll that.
+	 */
+	virt_mb();
+}
+
+/*
+ * The kernel arms in any context.  Its CQs belong to RNICs that need not be told
+ * (VRDMA_F_KERNEL_VERBS excludes VRDMA_F_CQ_DOORBELL).
+ */
+static int vrdma_arm_kernel(struct vrdma_dev *dev, struct vrdma_cq *cq,
+			    enum ib_cq_notify_flags flags, bool solicited)
+{
+	/* Before the look at the device's state: its end calls those that are armed. */
+	smp_store_mb(cq->kcq->armed, true);
+	if (vrdma_alive(dev))
+		vrdma_arm_polled(dev, cq, solicited);
+	return flags & IB_CQ_REPORT_MISSED_EVENTS && vrdma_kcq_pending(dev, cq->kcq);
+}
+
+/* A user's CQ is armed by a system call, which may sleep. */
+int vrdma_req_notify_cq(struct ib_cq *ibcq, enum ib_cq_notify_flags flags)
+{
+	bool solicited = (flags & IB_CQ_SOLICITED_MASK) == IB_CQ_SOLICITED;
+	struct vrdma_dev *dev = to_vrdma_dev(ibcq->device);
+	struct vrdma_cq *cq = to_vrdma_cq(ibcq);
+
+	if (cq->kcq)
+		return vrdma_arm_kernel(dev, cq, flags, solicited);
+
+	might_sleep();
+	if (!vrdma_alive(dev))
+		return -EIO;
+
+	if (virtio_has_feature(dev->vdev, VRDMA_F_CQ_DOORBELL))
+		return vrdma_arm_watched(dev, cq, solicited);
+
+	vrdma_arm_polled(dev, cq, solicited);
+	return 0;
+}

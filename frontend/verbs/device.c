@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0
+/* vrdma guest driver: device and port attributes, user contexts, domains. */
+#include <rdma/ib_addr.h>
+#include <rdma/ib_mad.h>
+#include <rdma/uverbs_ioctl.h>
+
+#include "kernel_verbs/kernel_verbs.h"
+
+/* The capabilities that this driver has the verbs for, whatever the RNIC has. */
+#define VRDMA_DEVICE_CAPS	(IB_DEVICE_BAD_PKEY_CNTR | IB_DEVICE_BAD_QKEY_CNTR | \
+				 IB_DEVICE_CHANGE_PHY_PORT | IB_DEVICE_UD_AV_PORT_ENFORCE | \
+				 IB_DEVICE_CURR_QP_STATE_MOD | IB_DEVICE_PORT_ACTIVE_EVENT | \
+				 IB_DEVICE_SYS_IMAGE_GUID | IB_DEVICE_RC_RNR_NAK_GEN | \
+				 IB_DEVICE_SRQ_RESIZE | IB_DEVICE_N_NOTIFY_CQ | \
+				 IB_DEVICE_MEM_MGT_EXTENSIONS | VRDMA_DEVICE_MW_CAPS)
+#define VRDMA_DEVICE_MW_CAPS	(IB_DEVICE_MEM_WINDOW | IB_DEVICE_MEM_WINDOW_TYPE_2A | \
+				 IB_DEVICE_MEM_WINDOW_TYPE_2B)
+
+/* GID indexes have eight bits in an address vector. */
+#define VRDMA_MAX_GIDS		256
+
+static void vrdma_unpack_device(struct vrdma_dev *dev, struct ib_device_attr *attr,
+				const struct vrdma_rsp_query_device *rsp)
+{
+	attr->fw_ver = le64_to_cpu(rsp->fw_ver);
+	attr->sys_image_guid = rsp->sys_image_guid;
+	attr->max_mr_size = le64_to_cpu(rsp->max_mr_size);
+	attr->page_size_cap = le64_to_cpu(rsp->page_size_cap);
+	attr->device_cap_flags = le64_to_cpu(rsp->device_cap_flags) & VRDMA_DEVICE_CAPS;
+	attr->vendor_id = le32_to_cpu(rsp->vendor_id);
+	attr->vendor_part_id = le32_to_cpu(rsp->vendor_part_id);
+	attr->hw_ver = le32_to_cpu(rsp->hw_ver);
+	attr->max_qp = min(le32_to_cpu(rsp->max_qp), dev->max_qp);
+	attr->max_qp_wr = le32_to_cpu(rsp->max_qp_wr);
+	attr->max_send_sge = le32_to_cpu(rsp->max_send_sge);
+	attr->max_recv_sge = le32_to_cpu(rsp->max_recv_sge);
+	attr->max_sge_rd = le32_to_cpu(rsp->max_sge_rd);
+	attr->max_cq = min(le32_to_cpu(rsp->max_cq), dev->max_cq);
+	attr->max_cqe = le32_to_cpu(rsp->max_cqe);
+	attr->max_mr = le32_to_cpu(rsp->max_mr);
+	attr->max_pd = le32_to_cpu(rsp->max_pd);
+	attr->max_qp_rd_atom = le32_to_cpu(rsp->max_qp_rd_atom);
+	attr->max_res_rd_atom = le32_to_cpu(rsp->max_res_rd_atom);
+	attr->max_qp_init_rd_atom = le32_to_cpu(rsp->max_qp_init_rd_atom);
+	attr->atomic_cap = min_t(u32, le32_to_cpu(rsp->atomic_cap), IB_ATOMIC_GLOB);
+	attr->max_ah = le32_to_cpu(rsp->max_ah);
+	attr->max_pkeys = 1;
+	attr->local_ca_ack_delay = rsp->local_ca_ack_delay;
+
+	if (virtio_has_feature(dev->vdev, VRDMA_F_SRQ)) {
+		attr->max_srq = le32_to_cpu(rsp->max_srq);
+		attr->max_srq_wr = le32_to_cpu(rsp->max_srq_wr);
+		attr->max_srq_sge = le32_to_cpu(rsp->max_srq_sge);
+	} else {
+		attr->device_cap_flags &= ~(u64)IB_DEVICE_SRQ_RESIZE;
+	}
+	if (vrdma_kernel_verbs(dev))
+		attr->max_fast_reg_page_list_len = min_t(u32, le32_to_cpu(rsp->max_fast_reg_pages),
+							 VRDMA_MAX_FAST_REG_PAGES);
+	/*
+	 * To programs it says that their work requests can invalidate.  The kernel's consumers,
+	 * which an iWARP device has without kernel verbs, would register memory by it.
+	 */
+	if (vrdma_iwarp(dev))
+		attr->device_cap_flags &= ~(u64)IB_DEVICE_MEM_MGT_EXTENSIONS;
+
+	if (virtio_has_feature(dev->vdev, VRDMA_F_MW))
+		attr->max_mw = le32_to_cpu(rsp->max_mw);
+	else
+		attr->device_cap_flags &= ~(u64)VRDMA_DEVICE_MW_CAPS;
+
+	if (virtio_has_feature(dev->vdev, VRDMA_F_MCAST)) {
+		attr->max_mcast_grp = le32_to_cpu(rsp->max_mcast_grp);
+		attr->max_mcast_qp_attach = le32_to_cpu(rsp->max_mcast_qp_attach);
+		attr->max_total_mcast_qp_attach =
+			min_t(u64, (u64)attr->max_mcast_grp * attr->max_mcast_qp_attach, INT_MAX);
+	}
+}
+
+int vrdma_query_device(struct ib_device *ibdev, struct ib_device_attr *attr,
+		       struct ib_udata *udata)
+{
+	struct vrdma_dev *dev = to_vrdma_dev(ibdev);
+	struct vrdma_rsp_query_device *rsp;
+	struct vrdma_cmd *cmd;
+	int err;
+
+	cmd = vrdma_cmd_alloc(dev, VRDMA_CMD_QUERY_DEVICE, sizeof(struct vrdma_cmd_empty),
+			      sizeof(*rsp), VRDMA_NO_HANDLE, udata);
+	if (IS_ERR(cmd))
+		return PTR_ERR(cmd);
+
+	err = vrdma_cmd_exec_killable(dev, cmd);
+	if (err)
+		goto out;
+
+	rsp = cmd->rsp;
+	vrdma_unpack_device(dev, attr, rsp);
+	err = vrdma_cmd_copy_udata(cmd, udata);
+out:
+	vrdma_cmd_put(cmd);
+	return err;
+}
+
+static int vrdma_unpack_port(struct vrdma_dev *dev, struct ib_port_attr *attr,
+			     const struct vrdma_rsp_query_port *rsp)
+{
+	u32 active_mtu = le32_to_cpu(rsp->active_mtu);
+	u32 max_mtu = le32_to_cpu(rsp->max_mtu);
+	u32 gids = le32_to_cpu(rsp->gid_tbl_len);
+
+	if (max_mtu < IB_MTU_256 || max_mtu > IB_MTU_4096 ||
+	    active_mtu < IB_MTU_256 || active_mtu > max_mtu || !gids)
+		return -EIO;
+
+	attr->state = le32_to_cpu(rsp->state);
+	attr->max_mtu = max_mtu;
+	attr->active_mtu = active_mtu;
+	attr->gid_tbl_len = vrdma_iwarp(dev) ? 1 : min_t(u32, gids, VRDMA_MAX_GIDS);
+	attr->port_cap_flags = le32_to_cpu(rsp->port_cap_flags);
+	attr->max_msg_sz = le32_to_cpu(rsp->max_msg_sz);
+	attr->max_vl_num = 1;
+	/* RoCE has the default P_Key only, iWARP none. */
+	attr->pkey_tbl_len = vrdma_iwarp(dev) ? 0 : 1;
+	attr->active_width = rsp->active_width;
+	attr->active_speed = le16_to_cpu(rsp->active_speed);
+	attr->phys_state = rsp->phys_state;
+	return 0;
+}
+
+/* The port is up when both the host's port and the paired netdev are. */
+static void vrdma_apply_netdev(struct ib_device *ibdev, struct ib_port_attr *attr)
+{
+	struct net_device *ndev = vrdma_get_netdev(ibdev, VRDMA_PORT);
+	enum ib_mtu mtu;
+
+	if (!ndev || !netif_running(ndev) || !netif_carrier_ok(ndev)) {
+		attr->state = IB_PORT_DOWN;
+		attr->phys_state = IB_PORT_PHYS_STATE_DISABLED;
+	}
+	if (!ndev)
+		return;
+
+	mtu = iboe_get_mtu(READ_ONCE(ndev->mtu));
+	attr->active_mtu = min(attr->active_mtu, mtu ? mtu : IB_MTU_256);
+	dev_put(ndev);
+}
+
+int vrdma_query_port(struct ib_device *ibdev, u32 port, struct ib_port_attr *attr)
+{
+	struct vrdma_dev *dev = to_vrdma_dev(ibdev);
+	struct vrdma_cmd_query_port *req;
+	struct vrdma_cmd *cmd;
+	int err;
+
+	cmd = vrdma_cmd_alloc(dev, VRDMA_CMD_QUERY_PORT, sizeof(*req),
+			      sizeof(struct vrdma_rsp_query_port), VRDMA_NO_HANDLE, NULL);
+	if (IS_ERR(cmd))
+		return PTR_ERR(cmd);
+
+	req = cmd->req;
+	req->port = cpu_to_le32(port);
+
+	err = vrdma_cmd_exec_killable(dev, cmd);
+	if (!err)
+		err = vrdma_unpack_port(dev, attr, cmd->rsp);
+	if (!err)
+		vrdma_apply_netdev(ibdev, attr);
+
+	vrdma_cmd_put(cmd);
+	return err;
+}
+
+int vrdma_query_pkey(struct ib_device *ibdev, u32 port, u16 index, u16 *pkey)
+{
+	if (index > 0)
+		return -EINVAL;
+
+	*pkey = IB_DEFAULT_PKEY_FULL;
+	return 0;
+}
+
+/*
+ * IB_MAD and IB_CM attach through QPs of the kernel; a port whose queues only the
+ * user's library knows cannot have any.
+ */
+static u32 vrdma_core_cap_flags(const struct vrdma_dev *dev)
+{
+	if (vrdma_iwarp(dev))
+		return RDMA_CORE_PORT_IWARP;
+	if (vrdma_kernel_verbs(dev))
+		return RDMA_CORE_PORT_IBA_ROCE_UDP_ENCAP;
+	return RDMA_CORE_CAP_PROT_ROCE_UDP_ENCAP | RDMA_CORE_CAP_ETH_AH;
+}
+
+int vrdma_get_port_immutable(struct ib_device *ibdev, u32 port,
+			     struct ib_port_immutable *immutable)
+{
+	struct ib_port_attr attr;
+	int err;
+
+	immutable->core_cap_flags = vrdma_core_cap_flags(to_vrdma_dev(ibdev));
+	if (immutable->core_cap_flags & RDMA_CORE_CAP_IB_MAD)
+		immutable->max_mad_size = IB_MGMT_MAD_SIZE;
+
+	err = ib_query_port(ibdev, port, &attr);
+	if (err)
+		return err;
+
+	immutable->gid_tbl_len = attr.gid_tbl_len;
+	immutable->pkey_tbl_len = attr.pkey_tbl_len;
+	return 0;
+}
+
+enum rdma_link_layer vrdma_get_link_layer(struct ib_device *ibdev, u32 port)
+{
+	return IB_LINK_LAYER_ETHERNET;
+}
+
+void vrdma_get_dev_fw_str(struct ib_device *ibdev, char *str)
+{
+	u64 version = ibdev->attrs.fw_ver;
+
+	snprintf(str, IB_FW_VERSION_NAME_MAX, "%u.%u.%u", (u32)(version >> 32),
+		 (u32)(version >> 16) & 0xffff, (u32)version & 0xffff);
+}
+
+int vrdma_alloc_ucontext(struct ib_ucontext *ibuctx, struct ib_udata *udata)
+{
+	return vrdma_cmd_acquire(to_vrdma_dev(ibuctx->device), VRDMA_CMD_ALLOC_UCONTEXT,
+				 VRDMA_CMD_DEALLOC_UCONTEXT, VRDMA_NO_HANDLE, udata,
+				 &to_vrdma_ucontext(ibuctx)->handle);
+}
+
+void vrdma_dealloc_ucontext(struct ib_ucontext *ibuctx)
+{
+	struct vrdma_ucontext *uctx = to_vrdma_ucontext(ibuctx);
+
+	vrdma_cmd_release(to_vrdma_dev(ibuctx->device), VRDMA_CMD_DEALLOC_UCONTEXT, uctx->handle,
+			  uctx->handle);
+}
+
+/* Its presence says that the device can go while users have it open. */
+void vrdma_disassociate_ucontext(struct ib_ucontext *ibuctx)
+{
+}
+
+int vrdma_alloc_pd(struct ib_pd *ibpd, struct ib_udata *udata)
+{
+	struct vrdma_pd *pd = to_vrdma_pd(ibpd);
+	struct vrdma_ucontext *uctx;
+
+	if (udata) {
+		uctx = rdma_udata_to_drv_context(udata, struct vrdma_ucontext, ibuctx);
+		pd->uctx = uctx->handle;
+	} else {
+		pd->uctx = to_vrdma_dev(ibpd->device)->kernel_uctx;
+		if (pd->uctx == VRDMA_NO_HANDLE)
+			return -EOPNOTSUPP;
+	}
+	return vrdma_cmd_acquire(to_vrdma_dev(ibpd->device), VRDMA_CMD_ALLOC_PD,
+				 VRDMA_CMD_DEALLOC_PD, pd->uctx, udata, &pd->handle);
+}
+
+int vrdma_dealloc_pd(struct ib_pd *ibpd, struct ib_udata *udata)
+{
+	struct vrdma_pd *pd = to_vrdma_pd(ibpd);
+
+	vrdma_cmd_release(to_vrdma_dev(ibpd->device), VRDMA_CMD_DEALLOC_PD, pd->uctx, pd->handle);
+	return 0;
+}

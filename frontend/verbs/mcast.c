@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0
+/* vrdma guest driver: queue pairs in multicast groups. */
+#include "core/cmd.h"
+
+static int vrdma_mcast_cmd(struct ib_qp *ibqp, u16 opcode, const union ib_gid *gid, u16 lid)
+{
+	struct vrdma_dev *dev = to_vrdma_dev(ibqp->device);
+	struct vrdma_qp *qp = to_vrdma_qp(ibqp);
+	struct vrdma_cmd_mcast *req;
+	struct vrdma_cmd *cmd;
+	int err;
+
+	cmd = vrdma_cmd_alloc(dev, opcode, sizeof(*req), sizeof(struct vrdma_rsp_empty), qp->uctx,
+			      NULL);
+	if (IS_ERR(cmd))
+		return PTR_ERR(cmd);
+
+	req = cmd->req;
+	req->qp = cpu_to_le32(qp->handle);
+	req->lid = cpu_to_le16(lid);
+	memcpy(req->gid, gid->raw, sizeof(req->gid));
+
+	/* Not killable: the core counts what is attached. */
+	err = vrdma_cmd_exec(dev, cmd);
+	vrdma_cmd_put(cmd);
+	return err;
+}
+
+int vrdma_attach_mcast(struct ib_qp *ibqp, union ib_gid *gid, u16 lid)
+{
+	return vrdma_mcast_cmd(ibqp, VRDMA_CMD_ATTACH_MCAST, gid, lid);
+}
+
+/* Succeeds without a device: nothing is attached there then. */
+int vrdma_detach_mcast(struct ib_qp *ibqp, union ib_gid *gid, u16 lid)
+{
+	int err = vrdma_mcast_cmd(ibqp, VRDMA_CMD_DETACH_MCAST, gid, lid);
+
+	return vrdma_alive(to_vrdma_dev(ibqp->device)) ? err : 0;
+}

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: GPL-2.0
+/* vrdma guest driver: queue pairs. */
+#include "kernel_verbs/kernel_verbs.h"
+
+#define VRDMA_QP_ATTR_MASK	(IB_QP_STATE | IB_QP_CUR_STATE | IB_QP_EN_SQD_ASYNC_NOTIFY | \
+				 IB_QP_ACCESS_FLAGS | IB_QP_PKEY_INDEX | IB_QP_PORT | \
+				 IB_QP_QKEY | IB_QP_AV | IB_QP_PATH_MTU | IB_QP_TIMEOUT | \
+				 IB_QP_RETRY_CNT | IB_QP_RNR_RETRY | IB_QP_RQ_PSN | \
+				 IB_QP_MAX_QP_RD_ATOMIC | IB_QP_MIN_RNR_TIMER | \
+				 IB_QP_SQ_PSN | IB_QP_MAX_DEST_RD_ATOMIC | \
+				 IB_QP_PATH_MIG_STATE | IB_QP_CAP | IB_QP_DEST_QPN | \
+				 IB_QP_RATE_LIMIT)
+
+static void vrdma_pack_qp_cap(struct vrdma_qp_cap *to, const struct ib_qp_cap *from)
+{
+	to->max_send_wr = cpu_to_le32(from->max_send_wr);
+	to->max_recv_wr = cpu_to_le32(from->max_recv_wr);
+	to->max_send_sge = cpu_to_le32(from->max_send_sge);
+	to->max_recv_sge = cpu_to_le32(from->max_recv_sge);
+	to->max_inline_data = cpu_to_le32(from->max_inline_data);
+}
+
+static void vrdma_unpack_qp_cap(struct ib_qp_cap *to, const struct vrdma_qp_cap *from)
+{
+	to->max_send_wr = le32_to_cpu(from->max_send_wr);
+	to->max_recv_wr = le32_to_cpu(from->max_recv_wr);
+	to->max_send_sge = le32_to_cpu(from->max_send_sge);
+	to->max_recv_sge = le32_to_cpu(from->max_recv_sge);
+	to->max_inline_data = le32_to_cpu(from->max_inline_data);
+}
+
+static void vrdma_pack_qp_attr(struct vrdma_qp_attr *to, const struct ib_qp_attr *from, int mask)
+{
+	to->qp_state = from->qp_state;
+	to->cur_qp_state = from->cur_qp_state;
+	to->path_mtu = from->path_mtu;
+	to->path_mig_state = from->path_mig_state;
+	to->qkey = cpu_to_le32(from->qkey);
+	to->rq_psn = cpu_to_le32(from->rq_psn);
+	to->sq_psn = cpu_to_le32(from->sq_psn);
+	to->dest_qp_num = cpu_to_le32(from->dest_qp_num);
+	to->qp_access_flags = cpu_to_le32(from->qp_access_flags);
+	to->pkey_index = cpu_to_le16(from->pkey_index);
+	to->en_sqd_async_notify = from->en_sqd_async_notify;
+	to->max_rd_atomic = from->max_rd_atomic;
+	to->max_dest_rd_atomic = from->max_dest_rd_atomic;
+	to->min_rnr_timer = from->min_rnr_timer;
+	to->port = from->port_num;
+	to->timeout = from->timeout;
+	to->retry_cnt = from->retry_cnt;
+	to->rnr_retry = from->rnr_retry;
+	to->rate_limit = cpu_to_le32(from->rate_limit);
+	if (mask & IB_QP_AV)
+		vrdma_pack_ah_attr(&to->ah, &from->ah_attr);
+	if (mask & IB_QP_CAP)
+		vrdma_pack_qp_cap(&to->cap, &from->cap);
+}
+
+static void vrdma_unpack_qp_attr(struct vrdma_dev *dev, struct ib_qp_attr *to,
+				 const struct vrdma_qp_attr *from)
+{
+	to->qp_state = from->qp_state;
+	to->cur_qp_state = from->cur_qp_state;
+	to->path_mtu = from->path_mtu;
+	to->path_mig_state = from->path_mig_state;
+	to->qkey = le32_to_cpu(from->qkey);
+	to->rq_psn = le32_to_cpu(from->rq_psn);
+	to->sq_psn = le32_to_cpu(from->sq_psn);
+	to->dest_qp_num = le32_to_cpu(from->dest_qp_num);
+	to->qp_access_flags = le32_to_cpu(from->qp_access_flags);
+	to->pkey_index = le16_to_cpu(from->pkey_index);
+	to->en_sqd_async_notify = from->en_sqd_async_notify;
+	to->sq_draining = from->sq_draining;
+	to->max_rd_atomic = from->max_rd_atomic;
+	to->max_dest_rd_atomic = from->max_dest_rd_atomic;
+	to->min_rnr_timer = from->min_rnr_timer;
+	to->port_num = from->port;
+	to->timeout = from->timeout;
+	to->retry_cnt = from->retry_cnt;
+	to->rnr_retry = from->rnr_retry;
+	to->rate_limit = le32_to_cpu(from->rate_limit);
+	vrdma_unpack_ah_attr(dev, &to->ah_attr, &from->ah);
+	vrdma_unpack_qp_cap(&to->cap, &from->cap);
+}
+
+static int vrdma_qp_check_init_attr(const struct ib_qp_init_attr *init_attr, bool kernel)
+{
+	switch (init_attr->qp_type) {
+	case IB_QPT_GSI:
+		if (!kernel)
+			return -EOPNOTSUPP;
+		break;
+	case IB_QPT_RC:
+	case IB_QPT_UC:
+	case IB_QPT_UD:
+		break;
+	default:
+		return -EOPNOTSUPP;
+	}
+
+	if (init_attr->rwq_ind_tbl)
+		return -EOPNOTSUPP;
+	if (!init_attr->send_cq || !init_attr->recv_cq)
+		return -EINVAL;
+	return 0;
+}
+
+static void vrdma_qp_pack_create(struct vrdma_cmd_create_qp *req, const struct vrdma_pd *pd,
+				 const struct ib_qp_init_attr *init_attr)
+{
+	req->pd = cpu_to_le32(pd->handle);
+	req->send_cq = cpu_to_le32(to_vrdma_cq(init_attr->send_cq)->handle);
+	req->recv_cq = cpu_to_le32(to_vrdma_cq(init_attr->recv_cq)->handle);
+	req->srq = cpu_to_le32(init_attr->srq ? to_vrdma_srq(init_attr->srq)->handle :
+						VRDMA_NO_HANDLE);
+	req->qp_type = init_attr->qp_type;
+	req->sq_sig_all = init_attr->sq_sig_type == IB_SIGNAL_ALL_WR;
+	req->create_flags = cpu_to_le32(init_attr->create_flags);
+	vrdma_pack_qp_cap(&req->cap, &init_attr->cap);
+}
+
+static int vrdma_qp_create_cmd(struct vrdma_dev *dev, struct vrdma_qp *qp,
+			       struct ib_qp_init_attr *init_attr, struct ib_udata *udata)
+{
+	struct vrdma_cmd_create_qp *req;
+	struct vrdma_rsp_create_qp *rsp;
+	struct vrdma_cmd *cmd;
+	int err;
+
+	cmd = vrdma_cmd_alloc_verb(dev, VRDMA_CMD_CREATE_QP, sizeof(*req), sizeof(*rsp), qp->uctx,
+				   udata, sizeof(struct rxe_create_qp_resp));
+	if (IS_ERR(cmd))
+		return PTR_ERR(cmd);
+
+	req = cmd->req;
+	vrdma_qp_pack_create(req, to_vrdma_pd(qp->ibqp.pd), init_attr);
+
+	err = vrdma_cmd_exec_user(dev, cmd, NULL, &qp->pins);
+	if (err)
+		goto out;
+
+	rsp = cmd->rsp;
+	qp->handle = le32_to_cpu(rsp->handle);
+	qp->ibqp.qp_num = le32_to_cpu(rsp->qp_num);
+	vrdma_unpack_qp_cap(&qp->cap, &rsp->cap);
+	if (qp->handle >= dev->max_qp || qp->ibqp.qp_num >> 24)
+		err = -EIO;
+	else
+		err = udata ? vrdma_cmd_copy_udata(cmd, udata) : vrdma_kqp_create(dev, qp, cmd);
+	if (err)
+		vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_QP, qp->uctx, qp->handle);
+out:
+	vrdma_cmd_put(cmd);
+	return err;
+}
+
+int vrdma_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init_attr, struct ib_udata *udata)
+{
+	struct vrdma_dev *dev = to_vrdma_dev(ibqp->device);
+	struct vrdma_qp *qp = to_vrdma_qp(ibqp);
+	int err;
+
+	err = vrdma_qp_check_init_attr(init_attr, !udata);
+	if (err)
+		return err;
+
+	qp->uctx = to_vrdma_pd(ibqp->pd)->uctx;
+	qp->sig_type = init_attr->sq_sig_type;
+	err = vrdma_qp_create_cmd(dev, qp, init_attr, udata);
+	if (err)
+		goto err_pins;
+
+	err = vrdma_track(dev, &dev->qps, &qp->tracked, qp->uctx, qp->handle,
+			  VRDMA_CMD_DESTROY_QP);
+	if (err)
+		goto err_pins;
+
+	if (qp->kqp) {
+		err = vrdma_kqp_show(dev, qp);
+		if (err)
+			goto err_destroy;
+	}
+
+	/* What the core asked for besides is its own. */
+	qp->cap.max_rdma_ctxs = init_attr->cap.max_rdma_ctxs;
+	init_attr->cap = qp->cap;
+	return 0;
+
+err_destroy:
+	vrdma_untrack(&dev->qps, qp->handle, &qp->tracked);
+	vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_QP, qp->uctx, qp->handle);
+err_pins:
+	vrdma_kqp_free(dev, qp);
+	vrdma_pins_release(&qp->pins);
+	return err;
+}
+
+int vrdma_modify_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask, struct ib_udata *udata)
+{
+	struct vrdma_dev *dev = to_vrdma_dev(ibqp->device);
+	struct vrdma_qp *qp = to_vrdma_qp(ibqp);
+	struct vrdma_cmd_modify_qp *req;
+	struct vrdma_cmd *cmd;
+	int err;
+
+	if (mask & ~VRDMA_QP_ATTR_MASK)
+		return -EOPNOTSUPP;
+
+	cmd = vrdma_cmd_alloc(dev, VRDMA_CMD_MODIFY_QP, sizeof(*req),
+			      sizeof(struct vrdma_rsp_empty), qp->uctx, udata);
+	if (IS_ERR(cmd))
+		return PTR_ERR(cmd);
+
+	req = cmd->req;
+	req->handle = cpu_to_le32(qp->handle);
+	req->attr_mask = cpu_to_le32(mask);
+	vrdma_pack_qp_attr(&req->attr, attr, mask);
+
+	err = vrdma_cmd_exec_user(dev, cmd, NULL, NULL);
+	if (!err) {
+		if (mask & IB_QP_STATE)
+			WRITE_ONCE(qp->state, attr->qp_state);
+		err = vrdma_cmd_copy_udata(cmd, udata);
+	}
+
+	vrdma_cmd_put(cmd);
+	if (!qp->kqp || !(mask & IB_QP_STATE))
+		return err;
+
+	/* With a device that is given up, this is the state: ib_drain_qp() counts on it. */
+	if (err && attr->qp_state == IB_QPS_ERR && !vrdma_alive(dev)) {
+		vrdma_kqp_lost(qp);
+		err = 0;
+	}
+	if (!err)
+		vrdma_kqp_modified(qp, attr->qp_state);
+	return err;
+}
+
+static void vrdma_qp_fill_init_attr(const struct vrdma_qp *qp, const struct ib_qp_cap *cap,
+				    struct ib_qp_init_attr *init_attr)
+{
+	const struct ib_qp *ibqp = &qp->ibqp;
+
+	init_attr->event_handler = ibqp->event_handler;
+	init_attr->qp_context = ibqp->qp_context;
+	init_attr->send_cq = ibqp->send_cq;
+	init_attr->recv_cq = ibqp->recv_cq;
+	init_attr->srq = ibqp->srq;
+	init_attr->qp_type = ibqp->qp_type;
+	init_attr->sq_sig_type = qp->sig_type;
+	init_attr->cap = *cap;
+}
+
+int vrdma_query_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
+		   struct ib_qp_init_attr *init_attr)
+{
+	struct vrdma_dev *dev = to_vrdma_dev(ibqp->device);
+	struct vrdma_qp *qp = to_vrdma_qp(ibqp);
+	struct vrdma_rsp_query_qp *rsp;
+	struct vrdma_cmd_query_qp *req;
+	struct vrdma_cmd *cmd;
+	int err;
+
+	cmd = vrdma_cmd_alloc(dev, VRDMA_CMD_QUERY_QP, sizeof(*req), sizeof(*rsp), qp->uctx, NULL);
+	if (IS_ERR(cmd))
+		return PTR_ERR(cmd);
+
+	req = cmd->req;
+	req->handle = cpu_to_le32(qp->handle);
+	req->attr_mask = cpu_to_le32(mask);
+
+	err = vrdma_cmd_exec_killable(dev, cmd);
+	if (!err) {
+		rsp = cmd->rsp;
+		vrdma_unpack_qp_attr(dev, attr, &rsp->attr);
+		/* The RNIC may have made the queues longer than it said when it made them. */
+		vrdma_qp_fill_init_attr(qp, &attr->cap, init_attr);
+	}
+
+	vrdma_cmd_put(cmd);
+	return err;
+}
+
+int vrdma_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata)
+{
+	struct vrdma_dev *dev = to_vrdma_dev(ibqp->device);
+	struct vrdma_qp *qp = to_vrdma_qp(ibqp);
+
+	if (qp->kqp)
+		vrdma_kqp_hide(dev, qp);
+	/* A connection holds the QP too: it ends before that is waited for. */
+	vrdma_hide(&dev->qps, qp->handle);
+	if (vrdma_iw_cm(dev))
+		vrdma_iw_close_qp(dev, qp);
+	vrdma_untrack(&dev->qps, qp->handle, &qp->tracked);
+	/* What the device may still use stays pinned. */
+	if (!vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_QP, qp->uctx, qp->handle))
+		vrdma_pins_release(&qp->pins);
+	vrdma_kqp_free(dev, qp);
+	return 0;
+}
+
+/*
+ * The user's library writes the queue itself; it enters the kernel without work
+ * requests where its RNIC has no doorbell page.
+ */
+int vrdma_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,
+		    const struct ib_send_wr **bad_wr)
+{
+	struct vrdma_dev *dev = to_vrdma_dev(ibqp->device);
+	struct vrdma_qp *qp = to_vrdma_qp(ibqp);
+
+	if (qp->kqp)
+		return vrdma_kpost_send(dev, qp, wr, bad_wr);
+
+	*bad_wr = wr;
+	if (wr)
+		return -EOPNOTSUPP;
+	if (!vrdma_alive(dev))
+		return -EIO;
+	/* Nothing is sent before RTS (IBTA 1.4, 10.3.1), and nobody answers a doorbell. */
+	if (!vrdma_iwarp(dev) && READ_ONCE(qp->state) < IB_QPS_RTS)
+		return -EINVAL;
+
+	vrdma_ring_qp(dev, qp->handle);
+	return 0;
+}

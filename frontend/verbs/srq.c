@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0
+/* vrdma guest driver: shared receive queues. */
+#include "kernel_verbs/kernel_verbs.h"
+#include "vrdma_udata_memory.h"
+
+static int vrdma_srq_create_cmd(struct vrdma_dev *dev, struct vrdma_srq *srq, u32 pd,
+				struct ib_srq_attr *attr, struct ib_udata *udata)
+{
+	const struct vrdma_udata_counts counts = {
+		.max_wr = attr->max_wr,
+		.max_sge = attr->max_sge,
+	};
+	struct vrdma_cmd_create_srq *req;
+	struct vrdma_rsp_create_srq *rsp;
+	struct vrdma_cmd *cmd;
+	int err;
+
+	cmd = vrdma_cmd_alloc_verb(dev, VRDMA_CMD_CREATE_SRQ, sizeof(*req), sizeof(*rsp), srq->uctx,
+				   udata, sizeof(struct rxe_create_srq_resp));
+	if (IS_ERR(cmd))
+		return PTR_ERR(cmd);
+
+	req = cmd->req;
+	req->pd = cpu_to_le32(pd);
+	req->max_wr = cpu_to_le32(attr->max_wr);
+	req->max_sge = cpu_to_le32(attr->max_sge);
+	req->srq_limit = cpu_to_le32(attr->srq_limit);
+
+	err = vrdma_cmd_exec_user(dev, cmd, &counts, &srq->pins);
+	if (err)
+		goto out;
+
+	rsp = cmd->rsp;
+	srq->handle = le32_to_cpu(rsp->handle);
+	attr->max_wr = le32_to_cpu(rsp->max_wr);
+	attr->max_sge = le32_to_cpu(rsp->max_sge);
+	if (udata)
+		err = vrdma_cmd_copy_udata(cmd, udata);
+	else
+		err = vrdma_ksrq_create(dev, srq, cmd, attr->max_sge);
+	if (err)
+		vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_SRQ, srq->uctx, srq->handle);
+out:
+	vrdma_cmd_put(cmd);
+	return err;
+}
+
+int vrdma_create_srq(struct ib_srq *ibsrq, struct ib_srq_init_attr *init_attr,
+		     struct ib_udata *udata)
+{
+	struct vrdma_dev *dev = to_vrdma_dev(ibsrq->device);
+	struct vrdma_srq *srq = to_vrdma_srq(ibsrq);
+	struct vrdma_pd *pd = to_vrdma_pd(ibsrq->pd);
+	int err;
+
+	if (init_attr->srq_type != IB_SRQT_BASIC)
+		return -EOPNOTSUPP;
+	if (!init_attr->attr.max_wr)
+		return -EINVAL;
+
+	srq->uctx = pd->uctx;
+	err = vrdma_srq_create_cmd(dev, srq, pd->handle, &init_attr->attr, udata);
+	if (err)
+		goto err_pins;
+
+	err = vrdma_track(dev, &dev->srqs, &srq->tracked, srq->uctx, srq->handle,
+			  VRDMA_CMD_DESTROY_SRQ);
+	if (err)
+		goto err_pins;
+	return 0;
+
+err_pins:
+	vrdma_ksrq_free(dev, srq);
+	vrdma_pins_release(&srq->pins);
+	return err;
+}
+
+int vrdma_modify_srq(struct ib_srq *ibsrq, struct ib_srq_attr *attr, enum ib_srq_attr_mask mask,
+		     struct ib_udata *udata)
+{
+	const struct vrdma_udata_counts counts = { .max_wr = attr->max_wr };
+	struct vrdma_dev *dev = to_vrdma_dev(ibsrq->device);
+	struct vrdma_srq *srq = to_vrdma_srq(ibsrq);
+	struct vrdma_cmd_modify_srq *req;
+	struct vrdma_cmd *cmd;
+	int err;
+
+	cmd = vrdma_cmd_alloc(dev, VRDMA_CMD_MODIFY_SRQ, sizeof(*req),
+			      sizeof(struct vrdma_rsp_empty), srq->uctx, udata);
+	if (IS_ERR(cmd))
+		return PTR_ERR(cmd);
+
+	req = cmd->req;
+	req->handle = cpu_to_le32(srq->handle);
+	req->attr_mask = cpu_to_le32(mask);
+	req->max_wr = cpu_to_le32(attr->max_wr);
+	req->srq_limit = cpu_to_le32(attr->srq_limit);
+
+	err = vrdma_cmd_exec_user(dev, cmd, &counts, NULL);
+	if (!err)
+		err = vrdma_cmd_copy_udata(cmd, udata);
+
+	vrdma_cmd_put(cmd);
+	return err;
+}
+
+int vrdma_query_srq(struct ib_srq *ibsrq, struct ib_srq_attr *attr)
+{
+	struct vrdma_dev *dev = to_vrdma_dev(ibsrq->device);
+	struct vrdma_srq *srq = to_vrdma_srq(ibsrq);
+	struct vrdma_rsp_query_srq *rsp;
+	struct vrdma_cmd_handle *req;
+	struct vrdma_cmd *cmd;
+	int err;
+
+	cmd = vrdma_cmd_alloc(dev, VRDMA_CMD_QUERY_SRQ, sizeof(*req), sizeof(*rsp), srq->uctx,
+			      NULL);
+	if (IS_ERR(cmd))
+		return PTR_ERR(cmd);
+
+	req = cmd->req;
+	req->handle = cpu_to_le32(srq->handle);
+
+	err = vrdma_cmd_exec_killable(dev, cmd);
+	if (!err) {
+		rsp = cmd->rsp;
+		attr->max_wr = le32_to_cpu(rsp->max_wr);
+		attr->max_sge = le32_to_cpu(rsp->max_sge);
+		attr->srq_limit = le32_to_cpu(rsp->srq_limit);
+	}
+
+	vrdma_cmd_put(cmd);
+	return err;
+}
+
+int vrdma_destroy_srq(struct ib_srq *ibsrq, struct ib_udata *udata)
+{
+	struct vrdma_dev *dev = to_vrdma_dev(ibsrq->device);
+	struct vrdma_srq *srq = to_vrdma_srq(ibsrq);
+
+	vrdma_untrack(&dev->srqs, srq->handle, &srq->tracked);
+	/* What the device may still use stays pinned. */
+	if (!vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_SRQ, srq->uctx, srq->handle))
+		vrdma_pins_release(&srq->pins);
+	vrdma_ksrq_free(dev, srq);
+	return 0;
+}
