@@ -5,6 +5,7 @@
 #include <rdma/iw_cm.h>
 
 #include "kernel_verbs/kernel_verbs.h"
+#include "recovery.h"
 
 /* A chain of a request, one chunk and a response must fit. */
 #define VRDMA_MIN_CONTROL_SIZE	4
@@ -105,44 +106,11 @@ static const struct {
 	{ VRDMA_F_MCAST, &vrdma_mcast_ops },
 };
 
-/* True when the device is of no use any more: unplugged, or in need of a reset. */
-bool vrdma_lost(struct vrdma_dev *dev)
-{
-	struct virtio_device *vdev = dev->vdev;
-
-	return READ_ONCE(dev->rnic_gone) || virtqueue_is_broken(dev->cmdq.vq) ||
-	       vdev->config->get_status(vdev) & VIRTIO_CONFIG_S_NEEDS_RESET;
-}
-
-/* Gives the device up; what is left is to unbind the driver. */
-void vrdma_fatal(struct vrdma_dev *dev)
-{
-	if (!vrdma_cmdq_stop(dev))
-		return;
-
-	dev_err(&dev->vdev->dev, "%s: all verbs fail now; reload the driver to start again\n",
-		READ_ONCE(dev->rnic_gone) ? "the host's RNIC is gone" :
-					    "the device failed (is the host's vrdmad alive?)");
-	if (vrdma_iw_cm(dev))
-		vrdma_iw_cm_event(dev);
-	vrdma_ucm_fail(dev);
-	vrdma_kernel_flush(dev);
-	vrdma_dispatch(dev, IB_EVENT_DEVICE_FATAL);
-}
-
-static void vrdma_config_work(struct work_struct *work)
-{
-	struct vrdma_dev *dev = container_of(work, struct vrdma_dev, config_work);
-
-	if (vrdma_alive(dev) && vrdma_lost(dev))
-		vrdma_fatal(dev);
-}
-
 static void vrdma_config_changed(struct virtio_device *vdev)
 {
 	struct vrdma_dev *dev = vdev->priv;
 
-	queue_work(system_long_wq, &dev->config_work);
+	vrdma_look(dev);
 }
 
 static int vrdma_read_config(struct vrdma_dev *dev)
@@ -338,7 +306,7 @@ static void vrdma_start_queues(struct vrdma_dev *dev)
 static void vrdma_stop_queues(struct vrdma_dev *dev)
 {
 	vrdma_cmdq_stop(dev);
-	cancel_work_sync(&dev->config_work);
+	cancel_work_sync(&dev->look_work);
 	vrdma_iw_cm_stop(dev);
 }
 
@@ -356,7 +324,7 @@ static struct vrdma_dev *vrdma_alloc_dev(struct virtio_device *vdev)
 	vrdma_iw_cm_init(dev);
 	vrdma_kernel_init(dev);
 	vrdma_iw_addresses_init(dev);
-	INIT_WORK(&dev->config_work, vrdma_config_work);
+	vrdma_recovery_init(dev);
 	xa_init_flags(&dev->cqs, XA_FLAGS_LOCK_IRQ);
 	xa_init_flags(&dev->qps, XA_FLAGS_LOCK_IRQ);
 	xa_init_flags(&dev->srqs, XA_FLAGS_LOCK_IRQ);
@@ -472,7 +440,7 @@ err_dealloc:
 	/* The next attempt, after -EPROBE_DEFER, negotiates anew. */
 	virtio_reset_device(vdev);
 	virtio_add_status(vdev, VIRTIO_CONFIG_S_ACKNOWLEDGE);
-	cancel_work_sync(&dev->config_work);
+	cancel_work_sync(&dev->look_work);
 	vrdma_ucm_free(dev);
 	vdev->priv = NULL;
 	ib_dealloc_device(&dev->ibdev);
@@ -489,13 +457,8 @@ static void vrdma_remove(struct virtio_device *vdev)
 
 	WRITE_ONCE(dev->registered, false);
 	virtio_synchronize_cbs(vdev);
-	cancel_work_sync(&dev->config_work);
-	if (vrdma_lost(dev)) {
-		vrdma_cmdq_stop(dev);
-		if (vrdma_iw_cm(dev))
-			vrdma_iw_cm_event(dev);
-		vrdma_kernel_flush(dev);
-	}
+	cancel_work_sync(&dev->look_work);
+	vrdma_give_up_lost(dev);
 
 	vrdma_ucm_stop(dev);
 	ib_unregister_device(&dev->ibdev);

@@ -342,15 +342,17 @@ static int vrdma_cmdq_submit(struct vrdma_dev *dev, struct vrdma_cmd *cmd, bool 
 			err = -EINTR;
 			break;
 		}
-		if (!left && vrdma_lost(dev))
-			vrdma_fatal(dev);
+		if (!left)
+			vrdma_look(dev);
 	}
 
 	mutex_unlock(&cmdq->submit);
 
 	/* Until the reset is over, the device may use what the caller frees next. */
-	if (err == -EIO)
-		vrdma_fatal(dev);
+	if (err == -EIO && vrdma_cmdq_stop(dev)) {
+		WRITE_ONCE(dev->untold, true);
+		vrdma_look(dev);
+	}
 	return err;
 }
 
@@ -370,9 +372,9 @@ static int vrdma_cmd_sleep(struct vrdma_dev *dev, struct vrdma_cmd *cmd, bool ki
 		if (left < 0)
 			return -EINTR;
 
-		if (vrdma_lost(dev))
-			vrdma_fatal(dev);
-		else if (++intervals == 15)
+		/* A device that is lost is stopped, which completes the command. */
+		vrdma_look(dev);
+		if (++intervals == 15)
 			dev_warn(&dev->vdev->dev,
 				 "command %#x has no answer yet: is the host's vrdmad alive?\n",
 				 le16_to_cpu(((struct vrdma_cmd_hdr *)cmd->req)->opcode));

@@ -91,6 +91,8 @@ struct vrdma_dev {
 	enum vrdma_state state;
 	bool registered;	/* events may be dispatched */
 	bool rnic_gone;		/* the device has lost the RNIC behind it */
+	bool untold;		/* a command has stopped the device, and nobody was told */
+	struct work_struct look_work;	/* recovery.c */
 
 	u32 max_qp;
 	u32 max_cq;
@@ -110,7 +112,6 @@ struct vrdma_dev {
 	struct vrdma_inq eventq;
 	struct virtqueue *doorbellq;
 	struct vrdma_inq *completionqs;
-	struct work_struct config_work;
 
 	struct xarray cqs;
 	struct xarray qps;
@@ -248,9 +249,11 @@ static inline bool vrdma_alive(const struct vrdma_dev *dev)
 	return READ_ONCE(dev->state) == VRDMA_ALIVE;
 }
 
-/* vrdma_main.c */
-void vrdma_fatal(struct vrdma_dev *dev);
-bool vrdma_lost(struct vrdma_dev *dev);
+/* Queues a look whether the device is lost (recovery.c); to be called in any context. */
+static inline void vrdma_look(struct vrdma_dev *dev)
+{
+	queue_work(system_long_wq, &dev->look_work);
+}
 
 /* vrdma_udata.c */
 int vrdma_udata_query(struct vrdma_dev *dev);

@@ -225,7 +225,7 @@ static void vrdma_device_event(struct vrdma_dev *dev, u32 handle, enum ib_event_
 static void vrdma_fatal_event(struct vrdma_dev *dev, u32 handle, enum ib_event_type type)
 {
 	WRITE_ONCE(dev->rnic_gone, true);
-	queue_work(system_long_wq, &dev->config_work);
+	vrdma_look(dev);
 }
 
 static void vrdma_connection_event(struct vrdma_dev *dev, u32 handle, enum ib_event_type type)

@@ -69,8 +69,7 @@ static int vrdma_arm_wait(struct vrdma_dev *dev, const __le32 *word, u32 arm, u3
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		if (time_after(jiffies, check)) {
-			if (vrdma_lost(dev))
-				vrdma_fatal(dev);
+			vrdma_look(dev);
 			check = jiffies + VRDMA_ARM_CHECK_INTERVAL;
 		}
 		usleep_range(sleep_us, 2 * sleep_us);

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * vrdma guest driver: devices that are lost.
+ *
+ * Whoever finds something wrong queues a look at the device (vrdma_look()): the virtio
+ * core when the configuration changes, a command that waits too long, the event that the
+ * RNIC is gone.  The look is here, above all that has to be told of a lost device.
+ */
+#include "core/cmd.h"
+#include "kernel_verbs/kernel_verbs.h"
+#include "recovery.h"
+
+/* True when the device is of no use any more: unplugged, or in need of a reset. */
+static bool vrdma_lost(struct vrdma_dev *dev)
+{
+	struct virtio_device *vdev = dev->vdev;
+
+	return READ_ONCE(dev->rnic_gone) || virtqueue_is_broken(dev->cmdq.vq) ||
+	       vdev->config->get_status(vdev) & VIRTIO_CONFIG_S_NEEDS_RESET;
+}
+
+/* The device is dead: nobody else ends the connections and the work requests. */
+static void vrdma_end_all(struct vrdma_dev *dev)
+{
+	if (vrdma_iw_cm(dev))
+		vrdma_iw_cm_event(dev);
+	vrdma_kernel_flush(dev);
+}
+
+/* The device is given up; the administrator can only unbind the driver. */
+static void vrdma_tell(struct vrdma_dev *dev)
+{
+	dev_err(&dev->vdev->dev, "%s: all verbs fail now; reload the driver to start again\n",
+		READ_ONCE(dev->rnic_gone) ? "the host's RNIC is gone" :
+					    "the device failed (is the host's vrdmad alive?)");
+	vrdma_end_all(dev);
+	vrdma_ucm_fail(dev);
+	vrdma_dispatch(dev, IB_EVENT_DEVICE_FATAL);
+}
+
+static void vrdma_look_work(struct work_struct *work)
+{
+	struct vrdma_dev *dev = container_of(work, struct vrdma_dev, look_work);
+
+	if (vrdma_alive(dev) && vrdma_lost(dev) && vrdma_cmdq_stop(dev))
+		vrdma_tell(dev);
+	else if (xchg(&dev->untold, false))
+		vrdma_tell(dev);
+}
+
+void vrdma_recovery_init(struct vrdma_dev *dev)
+{
+	INIT_WORK(&dev->look_work, vrdma_look_work);
+}
+
+/*
+ * For the end of the driver, which has cancelled the look: gives the device up if it
+ * is lost.  The administrator asked for that end, so the log says nothing.
+ */
+void vrdma_give_up_lost(struct vrdma_dev *dev)
+{
+	if (vrdma_alive(dev) && !vrdma_lost(dev))
+		return;
+
+	vrdma_cmdq_stop(dev);
+	vrdma_end_all(dev);
+}
