@@ -325,9 +325,10 @@ static struct vrdma_dev *vrdma_alloc_dev(struct virtio_device *vdev)
 	vrdma_kernel_init(dev);
 	vrdma_iw_addresses_init(dev);
 	vrdma_recovery_init(dev);
-	xa_init_flags(&dev->cqs, XA_FLAGS_LOCK_IRQ);
-	xa_init_flags(&dev->qps, XA_FLAGS_LOCK_IRQ);
-	xa_init_flags(&dev->srqs, XA_FLAGS_LOCK_IRQ);
+	vrdma_port_init(dev);
+	vrdma_cq_init(dev);
+	vrdma_srq_init(dev);
+	vrdma_qp_init(dev);
 
 	dev->ibdev.node_type = vrdma_iwarp(dev) ? RDMA_NODE_RNIC : RDMA_NODE_IB_CA;
 	dev->ibdev.phys_port_cnt = 1;

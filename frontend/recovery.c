@@ -22,8 +22,7 @@ static bool vrdma_lost(struct vrdma_dev *dev)
 /* The device is dead: nobody else ends the connections and the work requests. */
 static void vrdma_end_all(struct vrdma_dev *dev)
 {
-	if (vrdma_iw_cm(dev))
-		vrdma_iw_cm_event(dev);
+	vrdma_iw_cm_fail(dev);
 	vrdma_kernel_flush(dev);
 }
 
@@ -48,8 +47,17 @@ static void vrdma_look_work(struct work_struct *work)
 		vrdma_tell(dev);
 }
 
+/* The device itself goes on, but all that it made is gone: it is given up. */
+static void vrdma_fatal_event(struct vrdma_dev *dev, u32 handle, enum ib_event_type type)
+{
+	WRITE_ONCE(dev->rnic_gone, true);
+	vrdma_look(dev);
+}
+
 void vrdma_recovery_init(struct vrdma_dev *dev)
 {
+	vrdma_event_register(dev, VRDMA_EVENT_DEVICE_FATAL, vrdma_fatal_event,
+			     IB_EVENT_DEVICE_FATAL);
 	INIT_WORK(&dev->look_work, vrdma_look_work);
 }
 

@@ -54,6 +54,19 @@ struct vrdma_tracked {
 	struct completion idle;
 };
 
+struct vrdma_dev;
+
+/*
+ * @handle is the event's, of an object or a file; @type is the core's name for the event,
+ * where it has one.
+ */
+typedef void (*vrdma_event_handler)(struct vrdma_dev *dev, u32 handle, enum ib_event_type type);
+
+struct vrdma_event_entry {
+	vrdma_event_handler handle;
+	enum ib_event_type ib_type;
+};
+
 /* User memory that the device uses as long as an object lives. */
 struct vrdma_pins {
 	struct ib_umem *umem[VRDMA_MAX_UDATA_REGIONS];
@@ -112,6 +125,8 @@ struct vrdma_dev {
 	struct vrdma_inq eventq;
 	struct virtqueue *doorbellq;
 	struct vrdma_inq *completionqs;
+	struct vrdma_event_entry events[VRDMA_EVENT_DEVICE_FATAL + 1];
+	void (*completed)(struct vrdma_dev *dev, u32 cq);	/* set before the queues start */
 
 	struct xarray cqs;
 	struct xarray qps;
@@ -265,7 +280,7 @@ void vrdma_doorbells_unmap(struct vrdma_dev *dev);
 void vrdma_ring_qp(struct vrdma_dev *dev, u32 handle);
 void vrdma_ring_cq(struct vrdma_dev *dev, u32 handle);
 
-/* vrdma_event.c */
+/* core/objects.c */
 int vrdma_track(struct vrdma_dev *dev, struct xarray *table, struct vrdma_tracked *tracked,
 		u32 uctx, u32 handle, u16 destroy);
 struct vrdma_tracked *vrdma_tracked_get(struct xarray *table, u32 handle);
@@ -273,6 +288,10 @@ struct vrdma_tracked *vrdma_tracked_next(struct xarray *table, unsigned long *ha
 void vrdma_tracked_put(struct vrdma_tracked *tracked);
 void vrdma_hide(struct xarray *table, u32 handle);
 void vrdma_untrack(struct xarray *table, u32 handle, struct vrdma_tracked *tracked);
+
+/* core/events.c */
+void vrdma_event_register(struct vrdma_dev *dev, enum vrdma_event_type type,
+			  vrdma_event_handler handle, enum ib_event_type ib_type);
 int vrdma_inq_init(struct vrdma_inq *inq, struct virtqueue *vq, u32 size);
 void vrdma_inq_free(struct vrdma_inq *inq);
 void vrdma_event_callback(struct virtqueue *vq);
@@ -285,7 +304,8 @@ void vrdma_netdev_unpair(struct vrdma_dev *dev);
 void vrdma_netdev_refresh(struct vrdma_dev *dev);
 struct net_device *vrdma_get_netdev(struct ib_device *ibdev, u32 port);
 
-/* vrdma_device.c */
+/* verbs/device.c */
+void vrdma_port_init(struct vrdma_dev *dev);
 int vrdma_query_device(struct ib_device *ibdev, struct ib_device_attr *attr,
 		       struct ib_udata *udata);
 int vrdma_query_port(struct ib_device *ibdev, u32 port, struct ib_port_attr *attr);
@@ -311,7 +331,7 @@ struct iw_cm_conn_param;
 bool vrdma_iw_cm(const struct vrdma_dev *dev);
 void vrdma_iw_cm_init(struct vrdma_dev *dev);
 void vrdma_iw_cm_stop(struct vrdma_dev *dev);
-void vrdma_iw_cm_event(struct vrdma_dev *dev);
+void vrdma_iw_cm_fail(struct vrdma_dev *dev);
 void vrdma_iw_close_qp(struct vrdma_dev *dev, struct vrdma_qp *qp);
 int vrdma_iw_connect(struct iw_cm_id *cm_id, struct iw_cm_conn_param *param);
 int vrdma_iw_accept(struct iw_cm_id *cm_id, struct iw_cm_conn_param *param);
@@ -329,7 +349,6 @@ void vrdma_iw_addresses_stop(struct vrdma_dev *dev);
 void vrdma_iw_sync_addresses(struct vrdma_dev *dev);
 
 /* vrdma_ucm.c */
-void vrdma_ucm_event(struct vrdma_dev *dev, u32 handle);
 void vrdma_ucm_fail(struct vrdma_dev *dev);
 
 /* vrdma_ucm_node.c */
@@ -375,6 +394,7 @@ int vrdma_attach_mcast(struct ib_qp *ibqp, union ib_gid *gid, u16 lid);
 int vrdma_detach_mcast(struct ib_qp *ibqp, union ib_gid *gid, u16 lid);
 
 /* vrdma_cq.c */
+void vrdma_cq_init(struct vrdma_dev *dev);
 int vrdma_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
 		    struct vrdma_cq_attrs *attrs);
 int vrdma_resize_cq(struct ib_cq *ibcq, int cqe, struct ib_udata *udata);
@@ -384,6 +404,7 @@ int vrdma_destroy_cq(struct ib_cq *ibcq, struct ib_udata *udata);
 int vrdma_req_notify_cq(struct ib_cq *ibcq, enum ib_cq_notify_flags flags);
 
 /* vrdma_srq.c */
+void vrdma_srq_init(struct vrdma_dev *dev);
 int vrdma_create_srq(struct ib_srq *ibsrq, struct ib_srq_init_attr *init_attr,
 		     struct ib_udata *udata);
 int vrdma_modify_srq(struct ib_srq *ibsrq, struct ib_srq_attr *attr, enum ib_srq_attr_mask mask,
@@ -392,6 +413,7 @@ int vrdma_query_srq(struct ib_srq *ibsrq, struct ib_srq_attr *attr);
 int vrdma_destroy_srq(struct ib_srq *ibsrq, struct ib_udata *udata);
 
 /* vrdma_qp.c */
+void vrdma_qp_init(struct vrdma_dev *dev);
 int vrdma_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init_attr, struct ib_udata *udata);
 int vrdma_modify_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask, struct ib_udata *udata);
 int vrdma_query_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,

@@ -446,13 +446,22 @@ static void vrdma_iw_event_work(struct work_struct *work)
 
 /* Without dev->iw.lock: what the rest of the driver and the core call. */
 
-void vrdma_iw_cm_event(struct vrdma_dev *dev)
+static void vrdma_iw_event(struct vrdma_dev *dev, u32 handle, enum ib_event_type type)
 {
-	queue_work(system_long_wq, &dev->iw.event_work);
+	if (vrdma_iw_cm(dev))
+		queue_work(system_long_wq, &dev->iw.event_work);
+}
+
+/* The device is dead: all connections end. */
+void vrdma_iw_cm_fail(struct vrdma_dev *dev)
+{
+	if (vrdma_iw_cm(dev))
+		queue_work(system_long_wq, &dev->iw.event_work);
 }
 
 void vrdma_iw_cm_init(struct vrdma_dev *dev)
 {
+	vrdma_event_register(dev, VRDMA_EVENT_IW_CM, vrdma_iw_event, 0);
 	mutex_init(&dev->iw.lock);
 	xa_init_flags(&dev->iw.conns, XA_FLAGS_ALLOC);
 	INIT_WORK(&dev->iw.event_work, vrdma_iw_event_work);

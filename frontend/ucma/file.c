@@ -437,7 +437,7 @@ const struct file_operations vrdma_ucm_fops = {
 
 /* What the device has to say of its files */
 
-void vrdma_ucm_event(struct vrdma_dev *dev, u32 handle)
+void vrdma_ucm_event(struct vrdma_dev *dev, u32 handle, enum ib_event_type type)
 {
 	struct vrdma_ucm *ucm = dev->ucm;
 	struct vrdma_ucm_file *file;

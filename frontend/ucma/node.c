@@ -139,6 +139,7 @@ int vrdma_ucm_init(struct vrdma_dev *dev)
 {
 	struct vrdma_ucm *ucm;
 
+	vrdma_event_register(dev, VRDMA_EVENT_UCMA, vrdma_ucm_event, 0);
 	if (!vrdma_ucm_enabled || !virtio_has_feature(dev->vdev, VRDMA_F_UCMA))
 		return 0;
 

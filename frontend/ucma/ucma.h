@@ -25,6 +25,7 @@ struct vrdma_ucm {
 /* vrdma_ucm.c */
 extern const struct file_operations vrdma_ucm_fops;
 void vrdma_ucm_put(struct vrdma_ucm *ucm);
+void vrdma_ucm_event(struct vrdma_dev *dev, u32 handle, enum ib_event_type type);
 
 /* vrdma_ucm_node.c */
 struct vrdma_ucm *vrdma_ucm_get_any(void);

@@ -5,6 +5,45 @@
 #include "kernel_verbs/kernel_verbs.h"
 #include "vrdma_udata_memory.h"
 
+static void vrdma_cq_event(struct vrdma_dev *dev, u32 handle, enum ib_event_type type)
+{
+	struct vrdma_tracked *tracked = vrdma_tracked_get(&dev->cqs, handle);
+	struct ib_event event = { .device = &dev->ibdev, .event = type };
+	struct ib_cq *ibcq;
+
+	if (!tracked)
+		return;
+
+	ibcq = &container_of(tracked, struct vrdma_cq, tracked)->ibcq;
+	event.element.cq = ibcq;
+	if (ibcq->event_handler)
+		ibcq->event_handler(&event, ibcq->cq_context);
+	vrdma_tracked_put(tracked);
+}
+
+static void vrdma_cq_completed(struct vrdma_dev *dev, u32 handle)
+{
+	struct vrdma_tracked *tracked = vrdma_tracked_get(&dev->cqs, handle);
+	struct vrdma_cq *cq;
+
+	if (!tracked)
+		return;
+
+	cq = container_of(tracked, struct vrdma_cq, tracked);
+	if (cq->kcq)
+		vrdma_kcq_notify(cq);
+	else if (cq->ibcq.comp_handler)
+		cq->ibcq.comp_handler(&cq->ibcq, cq->ibcq.cq_context);
+	vrdma_tracked_put(tracked);
+}
+
+void vrdma_cq_init(struct vrdma_dev *dev)
+{
+	xa_init_flags(&dev->cqs, XA_FLAGS_LOCK_IRQ);
+	dev->completed = vrdma_cq_completed;
+	vrdma_event_register(dev, VRDMA_EVENT_CQ_ERR, vrdma_cq_event, IB_EVENT_CQ_ERR);
+}
+
 static int vrdma_cq_create_cmd(struct vrdma_dev *dev, struct vrdma_cq *cq,
 			       const struct ib_cq_init_attr *attr, struct ib_udata *udata)
 {

@@ -19,6 +19,18 @@
 /* GID indexes have eight bits in an address vector. */
 #define VRDMA_MAX_GIDS		256
 
+static void vrdma_port_event(struct vrdma_dev *dev, u32 port, enum ib_event_type type)
+{
+	vrdma_dispatch(dev, type);
+}
+
+void vrdma_port_init(struct vrdma_dev *dev)
+{
+	vrdma_event_register(dev, VRDMA_EVENT_PORT_ACTIVE, vrdma_port_event, IB_EVENT_PORT_ACTIVE);
+	vrdma_event_register(dev, VRDMA_EVENT_PORT_ERR, vrdma_port_event, IB_EVENT_PORT_ERR);
+	vrdma_event_register(dev, VRDMA_EVENT_GID_CHANGE, vrdma_port_event, IB_EVENT_GID_CHANGE);
+}
+
 static void vrdma_unpack_device(struct vrdma_dev *dev, struct ib_device_attr *attr,
 				const struct vrdma_rsp_query_device *rsp)
 {

@@ -11,6 +11,45 @@
 				 IB_QP_PATH_MIG_STATE | IB_QP_CAP | IB_QP_DEST_QPN | \
 				 IB_QP_RATE_LIMIT)
 
+/* The events of a queue pair, and the core's names for them. */
+static const struct {
+	enum vrdma_event_type type;
+	enum ib_event_type ib_type;
+} vrdma_qp_events[] = {
+	{ VRDMA_EVENT_QP_FATAL, IB_EVENT_QP_FATAL },
+	{ VRDMA_EVENT_QP_REQ_ERR, IB_EVENT_QP_REQ_ERR },
+	{ VRDMA_EVENT_QP_ACCESS_ERR, IB_EVENT_QP_ACCESS_ERR },
+	{ VRDMA_EVENT_COMM_EST, IB_EVENT_COMM_EST },
+	{ VRDMA_EVENT_SQ_DRAINED, IB_EVENT_SQ_DRAINED },
+	{ VRDMA_EVENT_QP_LAST_WQE_REACHED, IB_EVENT_QP_LAST_WQE_REACHED },
+};
+
+static void vrdma_qp_event(struct vrdma_dev *dev, u32 handle, enum ib_event_type type)
+{
+	struct vrdma_tracked *tracked = vrdma_tracked_get(&dev->qps, handle);
+	struct ib_event event = { .device = &dev->ibdev, .event = type };
+	struct ib_qp *ibqp;
+
+	if (!tracked)
+		return;
+
+	ibqp = &container_of(tracked, struct vrdma_qp, tracked)->ibqp;
+	event.element.qp = ibqp;
+	if (ibqp->event_handler)
+		ibqp->event_handler(&event, ibqp->qp_context);
+	vrdma_tracked_put(tracked);
+}
+
+void vrdma_qp_init(struct vrdma_dev *dev)
+{
+	unsigned int i;
+
+	xa_init_flags(&dev->qps, XA_FLAGS_LOCK_IRQ);
+	for (i = 0; i < ARRAY_SIZE(vrdma_qp_events); i++)
+		vrdma_event_register(dev, vrdma_qp_events[i].type, vrdma_qp_event,
+				     vrdma_qp_events[i].ib_type);
+}
+
 static void vrdma_pack_qp_cap(struct vrdma_qp_cap *to, const struct ib_qp_cap *from)
 {
 	to->max_send_wr = cpu_to_le32(from->max_send_wr);

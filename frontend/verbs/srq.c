@@ -3,6 +3,30 @@
 #include "kernel_verbs/kernel_verbs.h"
 #include "vrdma_udata_memory.h"
 
+static void vrdma_srq_event(struct vrdma_dev *dev, u32 handle, enum ib_event_type type)
+{
+	struct vrdma_tracked *tracked = vrdma_tracked_get(&dev->srqs, handle);
+	struct ib_event event = { .device = &dev->ibdev, .event = type };
+	struct ib_srq *ibsrq;
+
+	if (!tracked)
+		return;
+
+	ibsrq = &container_of(tracked, struct vrdma_srq, tracked)->ibsrq;
+	event.element.srq = ibsrq;
+	if (ibsrq->event_handler)
+		ibsrq->event_handler(&event, ibsrq->srq_context);
+	vrdma_tracked_put(tracked);
+}
+
+void vrdma_srq_init(struct vrdma_dev *dev)
+{
+	xa_init_flags(&dev->srqs, XA_FLAGS_LOCK_IRQ);
+	vrdma_event_register(dev, VRDMA_EVENT_SRQ_ERR, vrdma_srq_event, IB_EVENT_SRQ_ERR);
+	vrdma_event_register(dev, VRDMA_EVENT_SRQ_LIMIT_REACHED, vrdma_srq_event,
+			     IB_EVENT_SRQ_LIMIT_REACHED);
+}
+
 static int vrdma_srq_create_cmd(struct vrdma_dev *dev, struct vrdma_srq *srq, u32 pd,
 				struct ib_srq_attr *attr, struct ib_udata *udata)
 {
