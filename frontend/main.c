@@ -64,16 +64,6 @@ static const struct ib_device_ops vrdma_srq_ops = {
 	INIT_RDMA_OBJ_SIZE(ib_srq, vrdma_srq, ibsrq),
 };
 
-static const struct ib_device_ops vrdma_kernel_ops = {
-	.alloc_mr = vrdma_alloc_mr,
-	.create_ah = vrdma_create_kernel_ah,
-	.get_dma_mr = vrdma_get_dma_mr,
-	.map_mr_sg = vrdma_map_mr_sg,
-	.poll_cq = vrdma_poll_cq,
-	.post_recv = vrdma_post_recv,
-	.post_srq_recv = vrdma_post_srq_recv,
-};
-
 static const struct ib_device_ops vrdma_mw_ops = {
 	.alloc_mw = vrdma_alloc_mw,
 	.dealloc_mw = vrdma_dealloc_mw,
@@ -150,6 +140,26 @@ static int vrdma_read_config(struct vrdma_dev *dev)
 	dev->ibdev.node_guid = config.node_guid;
 	dev->ibdev.num_comp_vectors = le16_to_cpu(config.num_comp_vectors);
 	return 0;
+}
+
+/* A method that was set stays: the most special come first, and hand on to the others. */
+static void vrdma_set_ops(struct vrdma_dev *dev)
+{
+	unsigned int i;
+
+	if (vrdma_has_kernel_verbs(dev)) {
+		ib_set_device_ops(&dev->ibdev, &vrdma_kernel_ops);
+		if (virtio_has_feature(dev->vdev, VRDMA_F_SRQ))
+			ib_set_device_ops(&dev->ibdev, &vrdma_kernel_srq_ops);
+	}
+	if (vrdma_has_iw_cm(dev))
+		ib_set_device_ops(&dev->ibdev, &vrdma_iw_cm_ops);
+	if (vrdma_is_iwarp(dev))
+		ib_set_device_ops(&dev->ibdev, &vrdma_iwarp_ops);
+	for (i = 0; i < ARRAY_SIZE(vrdma_optional_ops); i++)
+		if (virtio_has_feature(dev->vdev, vrdma_optional_ops[i].feature))
+			ib_set_device_ops(&dev->ibdev, vrdma_optional_ops[i].ops);
+	ib_set_device_ops(&dev->ibdev, &vrdma_ops);
 }
 
 static int vrdma_find_window(struct vrdma_dev *dev)
@@ -307,13 +317,13 @@ static void vrdma_stop_queues(struct vrdma_dev *dev)
 {
 	vrdma_cmdq_stop(dev);
 	cancel_work_sync(&dev->look_work);
+	vrdma_kernel_stop(dev);
 	vrdma_iw_cm_stop(dev);
 }
 
 static struct vrdma_dev *vrdma_alloc_dev(struct virtio_device *vdev)
 {
 	struct vrdma_dev *dev = ib_alloc_device(vrdma_dev, ibdev);
-	unsigned int i;
 
 	if (!dev)
 		return NULL;
@@ -330,22 +340,13 @@ static struct vrdma_dev *vrdma_alloc_dev(struct virtio_device *vdev)
 	vrdma_srq_init(dev);
 	vrdma_qp_init(dev);
 
-	dev->ibdev.node_type = vrdma_iwarp(dev) ? RDMA_NODE_RNIC : RDMA_NODE_IB_CA;
+	dev->ibdev.node_type = vrdma_is_iwarp(dev) ? RDMA_NODE_RNIC : RDMA_NODE_IB_CA;
 	dev->ibdev.phys_port_cnt = 1;
 	dev->ibdev.dev.parent = &vdev->dev;
 	strscpy(dev->ibdev.node_desc, "vrdma", sizeof(dev->ibdev.node_desc));
 	dev->ibdev.uverbs_cmd_mask |= BIT_ULL(IB_USER_VERBS_CMD_POST_SEND) |
 				      BIT_ULL(IB_USER_VERBS_CMD_REQ_NOTIFY_CQ);
-	ib_set_device_ops(&dev->ibdev, &vrdma_ops);
-	for (i = 0; i < ARRAY_SIZE(vrdma_optional_ops); i++)
-		if (virtio_has_feature(vdev, vrdma_optional_ops[i].feature))
-			ib_set_device_ops(&dev->ibdev, vrdma_optional_ops[i].ops);
-	if (vrdma_kernel_verbs(dev))
-		ib_set_device_ops(&dev->ibdev, &vrdma_kernel_ops);
-	if (vrdma_iwarp(dev))
-		ib_set_device_ops(&dev->ibdev, &vrdma_iwarp_ops);
-	if (vrdma_iw_cm(dev))
-		ib_set_device_ops(&dev->ibdev, &vrdma_iw_cm_ops);
+	vrdma_set_ops(dev);
 	/* TCP ports are the guest's own choice. */
 	dev->ibdev.iw_driver_flags = IW_F_NO_PORT_MAP;
 	return dev;
@@ -410,7 +411,7 @@ static int vrdma_probe(struct virtio_device *vdev)
 	err = vrdma_doorbells_map(dev);
 	if (err)
 		goto err_stop;
-	if (vrdma_iw_cm(dev)) {
+	if (vrdma_has_iw_cm(dev)) {
 		err = vrdma_iw_addresses_start(dev);
 		if (err)
 			goto err_doorbells;
@@ -426,9 +427,9 @@ static int vrdma_probe(struct virtio_device *vdev)
 	return 0;
 
 err_kernel:
-	vrdma_kernel_stop(dev);
+	vrdma_kernel_release(dev);
 err_addresses:
-	if (vrdma_iw_cm(dev))
+	if (vrdma_has_iw_cm(dev))
 		vrdma_iw_addresses_stop(dev);
 err_doorbells:
 	vrdma_doorbells_unmap(dev);
@@ -463,8 +464,8 @@ static void vrdma_remove(struct virtio_device *vdev)
 
 	vrdma_ucm_stop(dev);
 	ib_unregister_device(&dev->ibdev);
-	vrdma_kernel_stop(dev);
-	if (vrdma_iw_cm(dev))
+	vrdma_kernel_release(dev);
+	if (vrdma_has_iw_cm(dev))
 		vrdma_iw_addresses_stop(dev);
 	vrdma_netdev_unpair(dev);
 	vrdma_stop_queues(dev);

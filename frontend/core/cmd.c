@@ -114,8 +114,8 @@ struct vrdma_cmd *vrdma_cmd_alloc_room(struct vrdma_dev *dev, u16 opcode, u32 re
 }
 
 /*
- * The kernel's own command, when there is no @udata: it asks for @answer_len bytes of
- * what the device answers to the user's library.
+ * For a verb of a user, with @udata, or of the kernel: that one asks for @answer_len bytes
+ * of what the device answers to the user's library (vrdma_cmd_copy_answer()).
  */
 struct vrdma_cmd *vrdma_cmd_alloc_verb(struct vrdma_dev *dev, u16 opcode, u32 req_len, u32 rsp_len,
 				       u32 uctx, struct ib_udata *udata, u32 answer_len)
@@ -457,11 +457,16 @@ int vrdma_cmd_copy_udata(struct vrdma_cmd *cmd, struct ib_udata *udata)
 	return length ? ib_copy_to_udata(udata, cmd->rsp + cmd->rsp_len, length) : 0;
 }
 
-/* What the device answered to the kernel's own command. */
-int vrdma_cmd_copy_answer(const struct vrdma_cmd *cmd, void *answer, u32 length)
+/*
+ * What the device answers to the user's library goes to the user, with @udata, or to
+ * @answer, for the kernel.
+ */
+int vrdma_cmd_copy_answer(struct vrdma_cmd *cmd, struct ib_udata *udata, void *answer, u32 length)
 {
 	const struct vrdma_rsp_hdr *rsp = cmd->rsp;
 
+	if (udata)
+		return vrdma_cmd_copy_udata(cmd, udata);
 	if (le32_to_cpu(rsp->udata_len) < length)
 		return -EIO;
 	memcpy(answer, cmd->rsp + cmd->rsp_len, length);

@@ -49,7 +49,7 @@ int vrdma_cmd_exec_killable(struct vrdma_dev *dev, struct vrdma_cmd *cmd);
 int vrdma_cmd_exec_user(struct vrdma_dev *dev, struct vrdma_cmd *cmd,
 			const struct vrdma_udata_counts *counts, struct vrdma_pins *lasting);
 int vrdma_cmd_copy_udata(struct vrdma_cmd *cmd, struct ib_udata *udata);
-int vrdma_cmd_copy_answer(const struct vrdma_cmd *cmd, void *answer, u32 length);
+int vrdma_cmd_copy_answer(struct vrdma_cmd *cmd, struct ib_udata *udata, void *answer, u32 length);
 
 /* Commands that carry nothing but a handle, one way or the other. */
 int vrdma_cmd_acquire(struct vrdma_dev *dev, u16 opcode, u16 undo, u32 uctx,

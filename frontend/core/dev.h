@@ -22,6 +22,8 @@
 #include "core/compat.h"
 
 #define VRDMA_PORT	1
+/* What a fast registration has room for: some pages of memory, in one piece. */
+#define VRDMA_MAX_FAST_REG_PAGES	2048
 
 enum vrdma_state {
 	VRDMA_ALIVE,
@@ -178,7 +180,8 @@ struct vrdma_cq {
 	struct ib_cq ibcq;
 	struct vrdma_tracked tracked;
 	struct vrdma_pins pins;
-	struct vrdma_kcq *kcq;	/* the kernel's own, as in the next two */
+	struct vrdma_kcq *kcq;	/* the kernel's own (kernel_verbs/), as in the next two */
+	void (*completed)(struct vrdma_cq *cq);
 	spinlock_t arm_lock;	/* of the CQ's entry in cq_arm */
 	u32 handle;
 	u32 uctx;
@@ -259,9 +262,34 @@ static inline struct vrdma_ah *to_vrdma_ah(struct ib_ah *ibah)
 	return container_of(ibah, struct vrdma_ah, ibah);
 }
 
+/* The RNIC speaks iWARP, not RoCE. */
+static inline bool vrdma_is_iwarp(const struct vrdma_dev *dev)
+{
+	return virtio_has_feature(dev->vdev, VRDMA_F_IWARP);
+}
+
+/* The device makes connections of its iWARP RNIC (iw_cm/). */
+static inline bool vrdma_has_iw_cm(const struct vrdma_dev *dev)
+{
+	return virtio_has_feature(dev->vdev, VRDMA_F_IW_CM) && vrdma_is_iwarp(dev);
+}
+
+/* The RNIC's queues are such that the kernel can use them itself (kernel_verbs/). */
+static inline bool vrdma_has_kernel_verbs(const struct vrdma_dev *dev)
+{
+	return virtio_has_feature(dev->vdev, VRDMA_F_KERNEL_VERBS) && !vrdma_is_iwarp(dev);
+}
+
 static inline bool vrdma_alive(const struct vrdma_dev *dev)
 {
 	return READ_ONCE(dev->state) == VRDMA_ALIVE;
+}
+
+/* The device touches nothing any more: what is outstanding may be flushed. */
+static inline bool vrdma_dead(const struct vrdma_dev *dev)
+{
+	/* Pairs with the store that follows the reset, in vrdma_cmdq_stop(). */
+	return smp_load_acquire(&dev->state) == VRDMA_DEAD;
 }
 
 /* Queues a look whether the device is lost (recovery.c); to be called in any context. */
@@ -321,18 +349,16 @@ int vrdma_alloc_pd(struct ib_pd *ibpd, struct ib_udata *udata);
 int vrdma_dealloc_pd(struct ib_pd *ibpd, struct ib_udata *udata);
 
 /* vrdma_iwarp.c */
-bool vrdma_iwarp(const struct vrdma_dev *dev);
 extern const struct ib_device_ops vrdma_iwarp_ops;
 extern const struct ib_device_ops vrdma_iw_cm_ops;
 
 /* vrdma_iwcm.c */
 struct iw_cm_id;
 struct iw_cm_conn_param;
-bool vrdma_iw_cm(const struct vrdma_dev *dev);
 void vrdma_iw_cm_init(struct vrdma_dev *dev);
 void vrdma_iw_cm_stop(struct vrdma_dev *dev);
 void vrdma_iw_cm_fail(struct vrdma_dev *dev);
-void vrdma_iw_close_qp(struct vrdma_dev *dev, struct vrdma_qp *qp);
+int vrdma_iw_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata);
 int vrdma_iw_connect(struct iw_cm_id *cm_id, struct iw_cm_conn_param *param);
 int vrdma_iw_accept(struct iw_cm_id *cm_id, struct iw_cm_conn_param *param);
 int vrdma_iw_reject(struct iw_cm_id *cm_id, const void *data, u8 length);
@@ -366,9 +392,12 @@ int vrdma_add_gid(const struct ib_gid_attr *attr, void **context);
 int vrdma_del_gid(const struct ib_gid_attr *attr, void **context);
 
 /* vrdma_kqueue.c */
+extern const struct ib_device_ops vrdma_kernel_ops;
+extern const struct ib_device_ops vrdma_kernel_srq_ops;
 void vrdma_kernel_init(struct vrdma_dev *dev);
 int vrdma_kernel_start(struct vrdma_dev *dev);
 void vrdma_kernel_flush(struct vrdma_dev *dev);
+void vrdma_kernel_release(struct vrdma_dev *dev);
 void vrdma_kernel_stop(struct vrdma_dev *dev);
 
 /* vrdma_mmap.c */
@@ -395,16 +424,27 @@ int vrdma_detach_mcast(struct ib_qp *ibqp, union ib_gid *gid, u16 lid);
 
 /* vrdma_cq.c */
 void vrdma_cq_init(struct vrdma_dev *dev);
+int vrdma_cq_acquire(struct vrdma_dev *dev, struct vrdma_cq *cq,
+		     const struct ib_cq_init_attr *attr, struct ib_udata *udata, void *answer,
+		     u32 answer_len);
+int vrdma_cq_show(struct vrdma_dev *dev, struct vrdma_cq *cq);
+void vrdma_cq_release(struct vrdma_dev *dev, struct vrdma_cq *cq);
 int vrdma_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
 		    struct vrdma_cq_attrs *attrs);
 int vrdma_resize_cq(struct ib_cq *ibcq, int cqe, struct ib_udata *udata);
 int vrdma_destroy_cq(struct ib_cq *ibcq, struct ib_udata *udata);
 
-/* vrdma_arm.c */
+/* verbs/cq_arm.c */
+void vrdma_cq_arm_polled(struct vrdma_dev *dev, struct vrdma_cq *cq, bool solicited);
 int vrdma_req_notify_cq(struct ib_cq *ibcq, enum ib_cq_notify_flags flags);
 
 /* vrdma_srq.c */
 void vrdma_srq_init(struct vrdma_dev *dev);
+int vrdma_srq_acquire(struct vrdma_dev *dev, struct vrdma_srq *srq,
+		      struct ib_srq_init_attr *init_attr, struct ib_udata *udata, void *answer,
+		      u32 answer_len);
+int vrdma_srq_show(struct vrdma_dev *dev, struct vrdma_srq *srq);
+void vrdma_srq_release(struct vrdma_dev *dev, struct vrdma_srq *srq);
 int vrdma_create_srq(struct ib_srq *ibsrq, struct ib_srq_init_attr *init_attr,
 		     struct ib_udata *udata);
 int vrdma_modify_srq(struct ib_srq *ibsrq, struct ib_srq_attr *attr, enum ib_srq_attr_mask mask,
@@ -414,6 +454,12 @@ int vrdma_destroy_srq(struct ib_srq *ibsrq, struct ib_udata *udata);
 
 /* vrdma_qp.c */
 void vrdma_qp_init(struct vrdma_dev *dev);
+int vrdma_qp_acquire(struct vrdma_dev *dev, struct vrdma_qp *qp,
+		     struct ib_qp_init_attr *init_attr, struct ib_udata *udata, void *answer,
+		     u32 answer_len);
+int vrdma_qp_show(struct vrdma_dev *dev, struct vrdma_qp *qp);
+void vrdma_qp_fill_cap(struct vrdma_qp *qp, struct ib_qp_init_attr *init_attr);
+void vrdma_qp_release(struct vrdma_dev *dev, struct vrdma_qp *qp);
 int vrdma_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init_attr, struct ib_udata *udata);
 int vrdma_modify_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask, struct ib_udata *udata);
 int vrdma_query_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
@@ -428,8 +474,6 @@ void vrdma_unpack_ah_attr(struct vrdma_dev *dev, struct rdma_ah_attr *to,
 			  const struct vrdma_ah_attr *from);
 int vrdma_create_ah(struct ib_ah *ibah, struct rdma_ah_init_attr *init_attr,
 		    struct ib_udata *udata);
-int vrdma_create_kernel_ah(struct ib_ah *ibah, struct rdma_ah_init_attr *init_attr,
-			   struct ib_udata *udata);
 int vrdma_query_ah(struct ib_ah *ibah, struct rdma_ah_attr *attr);
 int vrdma_destroy_ah(struct ib_ah *ibah, u32 flags);
 

@@ -34,11 +34,6 @@ struct vrdma_iw_conn {
 	u32 id;
 };
 
-bool vrdma_iw_cm(const struct vrdma_dev *dev)
-{
-	return virtio_has_feature(dev->vdev, VRDMA_F_IW_CM);
-}
-
 /* Addresses, as the core and as the device has them. */
 
 static int vrdma_iw_pack_address(struct vrdma_iw_address *to, const struct sockaddr_storage *from)
@@ -448,14 +443,14 @@ static void vrdma_iw_event_work(struct work_struct *work)
 
 static void vrdma_iw_event(struct vrdma_dev *dev, u32 handle, enum ib_event_type type)
 {
-	if (vrdma_iw_cm(dev))
+	if (vrdma_has_iw_cm(dev))
 		queue_work(system_long_wq, &dev->iw.event_work);
 }
 
 /* The device is dead: all connections end. */
 void vrdma_iw_cm_fail(struct vrdma_dev *dev)
 {
-	if (vrdma_iw_cm(dev))
+	if (vrdma_has_iw_cm(dev))
 		queue_work(system_long_wq, &dev->iw.event_work);
 }
 
@@ -477,7 +472,7 @@ void vrdma_iw_cm_stop(struct vrdma_dev *dev)
 }
 
 /* For a QP that iw_get_qp does not find any more: drops its connection. */
-void vrdma_iw_close_qp(struct vrdma_dev *dev, struct vrdma_qp *qp)
+static void vrdma_iw_close_qp(struct vrdma_dev *dev, struct vrdma_qp *qp)
 {
 	struct vrdma_iw_conn *conn;
 
@@ -488,6 +483,17 @@ void vrdma_iw_close_qp(struct vrdma_dev *dev, struct vrdma_qp *qp)
 		vrdma_iw_end(dev, conn, -ECONNRESET);
 	}
 	mutex_unlock(&dev->iw.lock);
+}
+
+/* A connection holds the QP too: it ends before vrdma_destroy_qp() waits for that. */
+int vrdma_iw_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata)
+{
+	struct vrdma_dev *dev = to_vrdma_dev(ibqp->device);
+	struct vrdma_qp *qp = to_vrdma_qp(ibqp);
+
+	vrdma_hide(&dev->qps, qp->handle);
+	vrdma_iw_close_qp(dev, qp);
+	return vrdma_destroy_qp(ibqp, udata);
 }
 
 int vrdma_iw_connect(struct iw_cm_id *cm_id, struct iw_cm_conn_param *param)

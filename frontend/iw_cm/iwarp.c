@@ -11,11 +11,6 @@
 
 #include "core/dev.h"
 
-bool vrdma_iwarp(const struct vrdma_dev *dev)
-{
-	return virtio_has_feature(dev->vdev, VRDMA_F_IWARP);
-}
-
 /*
  * An iWARP port has one GID, the MAC address of its netdev: the connection
  * manager finds the device by it.
@@ -64,6 +59,7 @@ static int vrdma_iw_no_post_recv(struct ib_qp *ibqp, const struct ib_recv_wr *wr
 }
 
 const struct ib_device_ops vrdma_iw_cm_ops = {
+	.destroy_qp = vrdma_iw_destroy_qp,
 	.get_dma_mr = vrdma_iw_no_dma_mr,
 	.iw_accept = vrdma_iw_accept,
 	.iw_add_ref = vrdma_iw_add_ref,

@@ -16,8 +16,6 @@
 #include "core/cmd.h"
 
 #define VRDMA_MAX_KERNEL_SGE		256
-/* What a region has room for: some pages of memory, in one piece. */
-#define VRDMA_MAX_FAST_REG_PAGES	2048
 
 struct vrdma_ring {
 	struct vrdma_mapping mapping;
@@ -81,19 +79,6 @@ enum vrdma_wr_kind {
 	VRDMA_WR_SRQ_RECV,
 };
 
-static inline bool vrdma_kernel_verbs(const struct vrdma_dev *dev)
-{
-	return virtio_has_feature(dev->vdev, VRDMA_F_KERNEL_VERBS) &&
-	       !virtio_has_feature(dev->vdev, VRDMA_F_IWARP);
-}
-
-/* The device touches nothing any more: what is outstanding may be flushed. */
-static inline bool vrdma_dead(const struct vrdma_dev *dev)
-{
-	/* Pairs with the store that follows the reset. */
-	return smp_load_acquire(&dev->state) == VRDMA_DEAD;
-}
-
 static inline void *vrdma_ring_entry(const struct vrdma_ring *ring)
 {
 	return ring->buf->data + ((size_t)ring->index << ring->shift);
@@ -137,32 +122,52 @@ static inline struct vrdma_wr *vrdma_wq_wr(const struct vrdma_wq *wq, u32 number
 }
 
 /* vrdma_kring.c */
+/* kernel_verbs/ring.c */
 int vrdma_ring_map(struct vrdma_dev *dev, struct vrdma_ring *ring, const struct mminfo *info,
 		   u32 entry_size);
 void vrdma_ring_unmap(struct vrdma_dev *dev, struct vrdma_ring *ring);
 
-/* vrdma_kqueue.c */
+static inline u32 vrdma_recv_entry_size(u32 max_sge)
+{
+	return sizeof(struct rxe_recv_wqe) + max_sge * sizeof(struct rxe_sge);
+}
+
+int vrdma_ring_map(struct vrdma_dev *dev, struct vrdma_ring *ring, const struct mminfo *info,
+		   u32 entry_size);
+void vrdma_ring_unmap(struct vrdma_dev *dev, struct vrdma_ring *ring);
+
+/* kernel_verbs/cq.c */
 void vrdma_kcq_notify(struct vrdma_cq *cq);
-int vrdma_kcq_create(struct vrdma_dev *dev, struct vrdma_cq *cq, struct vrdma_cmd *cmd);
-void vrdma_kcq_quiesce(struct vrdma_cq *cq);
-void vrdma_kcq_free(struct vrdma_dev *dev, struct vrdma_cq *cq);
-int vrdma_ksrq_create(struct vrdma_dev *dev, struct vrdma_srq *srq, struct vrdma_cmd *cmd,
-		      u32 max_sge);
-void vrdma_ksrq_free(struct vrdma_dev *dev, struct vrdma_srq *srq);
-int vrdma_kqp_create(struct vrdma_dev *dev, struct vrdma_qp *qp, struct vrdma_cmd *cmd);
-void vrdma_kqp_free(struct vrdma_dev *dev, struct vrdma_qp *qp);
-int vrdma_kqp_show(struct vrdma_dev *dev, struct vrdma_qp *qp);
-void vrdma_kqp_hide(struct vrdma_dev *dev, struct vrdma_qp *qp);
-void vrdma_kqp_lost(struct vrdma_qp *qp);
-void vrdma_kqp_modified(struct vrdma_qp *qp, enum ib_qp_state state);
+int vrdma_kernel_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
+			   struct vrdma_cq_attrs *attrs);
+int vrdma_kernel_destroy_cq(struct ib_cq *ibcq, struct ib_udata *udata);
+int vrdma_kernel_req_notify_cq(struct ib_cq *ibcq, enum ib_cq_notify_flags flags);
+
+/* kernel_verbs/srq.c */
+int vrdma_kernel_create_srq(struct ib_srq *ibsrq, struct ib_srq_init_attr *init_attr,
+			    struct ib_udata *udata);
+int vrdma_kernel_destroy_srq(struct ib_srq *ibsrq, struct ib_udata *udata);
+
+/* kernel_verbs/qp.c */
+int vrdma_kernel_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init_attr,
+			   struct ib_udata *udata);
+int vrdma_kernel_modify_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
+			   struct ib_udata *udata);
+int vrdma_kernel_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata);
+
+/* kernel_verbs/ah.c */
+int vrdma_kernel_create_ah(struct ib_ah *ibah, struct rdma_ah_init_attr *init_attr,
+			   struct ib_udata *udata);
+int vrdma_kernel_query_ah(struct ib_ah *ibah, struct rdma_ah_attr *attr);
+int vrdma_kernel_destroy_ah(struct ib_ah *ibah, u32 flags);
 
 /* vrdma_poll.c */
 int vrdma_poll_cq(struct ib_cq *ibcq, int count, struct ib_wc *wc);
 bool vrdma_kcq_pending(struct vrdma_dev *dev, struct vrdma_kcq *kcq);
 
 /* vrdma_post.c */
-int vrdma_kpost_send(struct vrdma_dev *dev, struct vrdma_qp *qp, const struct ib_send_wr *wr,
-		     const struct ib_send_wr **bad_wr);
+int vrdma_kernel_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,
+			   const struct ib_send_wr **bad_wr);
 int vrdma_post_recv(struct ib_qp *ibqp, const struct ib_recv_wr *wr,
 		    const struct ib_recv_wr **bad_wr);
 int vrdma_post_srq_recv(struct ib_srq *ibsrq, const struct ib_recv_wr *wr,
@@ -172,6 +177,7 @@ int vrdma_post_srq_recv(struct ib_srq *ibsrq, const struct ib_recv_wr *wr,
 struct ib_mr *vrdma_get_dma_mr(struct ib_pd *ibpd, int access);
 struct ib_mr *vrdma_alloc_mr(struct ib_pd *ibpd, enum ib_mr_type type, u32 max_pages);
 int vrdma_map_mr_sg(struct ib_mr *ibmr, struct scatterlist *sg, int count, unsigned int *offset);
+int vrdma_kernel_dereg_mr(struct ib_mr *ibmr, struct ib_udata *udata);
 void vrdma_kmr_prepare(struct vrdma_mr *mr);
 
 #endif /* VRDMA_KERNEL_VERBS_H */

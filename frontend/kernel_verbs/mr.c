@@ -175,3 +175,14 @@ void vrdma_kmr_prepare(struct vrdma_mr *mr)
 	mr->fast_reg->page_size = cpu_to_le32(mr->ibmr.page_size);
 	mr->fast_reg->page_count = cpu_to_le32(mr->page_count);
 }
+
+int vrdma_kernel_dereg_mr(struct ib_mr *ibmr, struct ib_udata *udata)
+{
+	struct vrdma_fast_reg *fast_reg = to_vrdma_mr(ibmr)->fast_reg;
+	int err = vrdma_dereg_mr(ibmr, udata);
+
+	/* The device may still read it where the region could not be released. */
+	if (!err)
+		kfree(fast_reg);
+	return err;
+}

@@ -229,17 +229,23 @@ static void vrdma_posted(struct vrdma_dev *dev, struct vrdma_qp *qp, bool ring)
 		vrdma_ring_qp(dev, qp->handle);
 }
 
-int vrdma_kpost_send(struct vrdma_dev *dev, struct vrdma_qp *qp, const struct ib_send_wr *wr,
-		     const struct ib_send_wr **bad_wr)
+int vrdma_kernel_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,
+			   const struct ib_send_wr **bad_wr)
 {
-	struct vrdma_wq *sq = &qp->kqp->sq;
+	struct vrdma_dev *dev = to_vrdma_dev(ibqp->device);
+	struct vrdma_qp *qp = to_vrdma_qp(ibqp);
 	bool dead = vrdma_dead(dev);
+	struct vrdma_wq *sq;
 	unsigned long flags;
 	bool any = false;
 	int err = 0;
 
 	BUILD_BUG_ON(sizeof(struct rxe_send_wqe) != 208);
 
+	if (!qp->kqp)
+		return vrdma_post_send(ibqp, wr, bad_wr);
+
+	sq = &qp->kqp->sq;
 	spin_lock_irqsave(&sq->lock, flags);
 	for (; wr; wr = wr->next) {
 		err = vrdma_post_one_send(qp, wr, dead);

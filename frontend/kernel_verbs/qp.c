@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* vrdma guest driver: the kernel's side of the queues that it has itself. */
+/* vrdma guest driver: queue pairs of the kernel. */
 #include <linux/mm.h>
 #include <linux/slab.h>
-#include <rdma/ib_user_verbs.h>
 
 #include "kernel_verbs/kernel_verbs.h"
 
@@ -10,109 +9,6 @@ static u32 vrdma_send_entry_size(u32 max_sge, u32 max_inline)
 {
 	return sizeof(struct rxe_send_wqe) +
 	       max_t(u32, max_sge * sizeof(struct rxe_sge), max_inline);
-}
-
-static u32 vrdma_recv_entry_size(u32 max_sge)
-{
-	return sizeof(struct rxe_recv_wqe) + max_sge * sizeof(struct rxe_sge);
-}
-
-int vrdma_kcq_create(struct vrdma_dev *dev, struct vrdma_cq *cq, struct vrdma_cmd *cmd)
-{
-	struct rxe_create_cq_resp answer;
-	struct vrdma_kcq *kcq;
-	int err;
-
-	err = vrdma_cmd_copy_answer(cmd, &answer, sizeof(answer));
-	if (err)
-		return err;
-
-	kcq = kzalloc(sizeof(*kcq), GFP_KERNEL);
-	if (!kcq)
-		return -ENOMEM;
-	spin_lock_init(&kcq->lock);
-	INIT_LIST_HEAD(&kcq->send_qps);
-	INIT_LIST_HEAD(&kcq->recv_qps);
-
-	err = vrdma_ring_map(dev, &kcq->ring, &answer.mi, sizeof(struct ib_uverbs_wc));
-	if (err) {
-		kfree(kcq);
-		return err;
-	}
-	cq->kcq = kcq;
-	return 0;
-}
-
-/*
- * After the last event: one that was under way may have queued the work again that
- * ib_free_cq() cancels.
- */
-void vrdma_kcq_quiesce(struct vrdma_cq *cq)
-{
-	if (cq->kcq && (cq->ibcq.poll_ctx == IB_POLL_WORKQUEUE ||
-			cq->ibcq.poll_ctx == IB_POLL_UNBOUND_WORKQUEUE))
-		cancel_work_sync(&cq->ibcq.work);
-}
-
-void vrdma_kcq_free(struct vrdma_dev *dev, struct vrdma_cq *cq)
-{
-	if (!cq->kcq)
-		return;
-
-	vrdma_ring_unmap(dev, &cq->kcq->ring);
-	kfree(cq->kcq);
-	cq->kcq = NULL;
-}
-
-static void vrdma_ksrq_destroy(struct vrdma_dev *dev, struct vrdma_ksrq *ksrq)
-{
-	vrdma_ring_unmap(dev, &ksrq->ring);
-	bitmap_free(ksrq->posted);
-	kvfree(ksrq->wrs);
-	kfree(ksrq);
-}
-
-int vrdma_ksrq_create(struct vrdma_dev *dev, struct vrdma_srq *srq, struct vrdma_cmd *cmd,
-		      u32 max_sge)
-{
-	struct rxe_create_srq_resp answer;
-	struct vrdma_ksrq *ksrq;
-	int err;
-
-	err = vrdma_cmd_copy_answer(cmd, &answer, sizeof(answer));
-	if (err)
-		return err;
-	if (max_sge > VRDMA_MAX_KERNEL_SGE)
-		return -EINVAL;
-
-	ksrq = kzalloc(sizeof(*ksrq), GFP_KERNEL);
-	if (!ksrq)
-		return -ENOMEM;
-	spin_lock_init(&ksrq->lock);
-	ksrq->max_sge = max_sge;
-
-	err = vrdma_ring_map(dev, &ksrq->ring, &answer.mi, vrdma_recv_entry_size(max_sge));
-	if (err) {
-		kfree(ksrq);
-		return err;
-	}
-
-	ksrq->count = ksrq->ring.mask;
-	ksrq->wrs = kvcalloc(ksrq->count, sizeof(*ksrq->wrs), GFP_KERNEL);
-	ksrq->posted = bitmap_zalloc(ksrq->count, GFP_KERNEL);
-	if (!ksrq->wrs || !ksrq->posted) {
-		vrdma_ksrq_destroy(dev, ksrq);
-		return -ENOMEM;
-	}
-	srq->ksrq = ksrq;
-	return 0;
-}
-
-void vrdma_ksrq_free(struct vrdma_dev *dev, struct vrdma_srq *srq)
-{
-	if (srq->ksrq)
-		vrdma_ksrq_destroy(dev, srq->ksrq);
-	srq->ksrq = NULL;
 }
 
 static int vrdma_wq_create(struct vrdma_dev *dev, struct vrdma_wq *wq, const struct mminfo *info,
@@ -134,17 +30,24 @@ static void vrdma_wq_free(struct vrdma_dev *dev, struct vrdma_wq *wq)
 	kvfree(wq->wrs);
 }
 
+static void vrdma_kqp_free(struct vrdma_dev *dev, struct vrdma_qp *qp)
+{
+	struct vrdma_kqp *kqp = qp->kqp;
+
+	vrdma_wq_free(dev, &kqp->sq);
+	vrdma_wq_free(dev, &kqp->rq);
+	kfree(kqp);
+	qp->kqp = NULL;
+}
+
 /* @qp->cap is what the device says that the queue pair has. */
-int vrdma_kqp_create(struct vrdma_dev *dev, struct vrdma_qp *qp, struct vrdma_cmd *cmd)
+static int vrdma_kqp_create(struct vrdma_dev *dev, struct vrdma_qp *qp,
+			    const struct rxe_create_qp_resp *answer)
 {
 	const struct ib_qp_cap *cap = &qp->cap;
-	struct rxe_create_qp_resp answer;
 	struct vrdma_kqp *kqp;
 	int err;
 
-	err = vrdma_cmd_copy_answer(cmd, &answer, sizeof(answer));
-	if (err)
-		return err;
 	if (cap->max_send_sge > VRDMA_MAX_KERNEL_SGE || cap->max_recv_sge > VRDMA_MAX_KERNEL_SGE ||
 	    cap->max_inline_data > PAGE_SIZE)
 		return -EIO;
@@ -162,27 +65,14 @@ int vrdma_kqp_create(struct vrdma_dev *dev, struct vrdma_qp *qp, struct vrdma_cm
 	kqp->sq.max_inline = cap->max_inline_data;
 	kqp->rq.max_sge = cap->max_recv_sge;
 
-	err = vrdma_wq_create(dev, &kqp->sq, &answer.sq_mi,
+	err = vrdma_wq_create(dev, &kqp->sq, &answer->sq_mi,
 			      vrdma_send_entry_size(cap->max_send_sge, cap->max_inline_data));
 	if (!err && !qp->ibqp.srq)
-		err = vrdma_wq_create(dev, &kqp->rq, &answer.rq_mi,
+		err = vrdma_wq_create(dev, &kqp->rq, &answer->rq_mi,
 				      vrdma_recv_entry_size(cap->max_recv_sge));
 	if (err)
 		vrdma_kqp_free(dev, qp);
 	return err;
-}
-
-void vrdma_kqp_free(struct vrdma_dev *dev, struct vrdma_qp *qp)
-{
-	struct vrdma_kqp *kqp = qp->kqp;
-
-	if (!kqp)
-		return;
-
-	vrdma_wq_free(dev, &kqp->sq);
-	vrdma_wq_free(dev, &kqp->rq);
-	kfree(kqp);
-	qp->kqp = NULL;
 }
 
 static void vrdma_kcq_link(struct ib_cq *ibcq, struct list_head *entry, bool send)
@@ -206,7 +96,7 @@ static void vrdma_kcq_unlink(struct ib_cq *ibcq, struct list_head *entry)
 }
 
 /* From here on, its completions are found by its number. */
-int vrdma_kqp_show(struct vrdma_dev *dev, struct vrdma_qp *qp)
+static int vrdma_kqp_show(struct vrdma_dev *dev, struct vrdma_qp *qp)
 {
 	int err;
 
@@ -219,7 +109,7 @@ int vrdma_kqp_show(struct vrdma_dev *dev, struct vrdma_qp *qp)
 	return 0;
 }
 
-void vrdma_kqp_hide(struct vrdma_dev *dev, struct vrdma_qp *qp)
+static void vrdma_kqp_hide(struct vrdma_dev *dev, struct vrdma_qp *qp)
 {
 	vrdma_kcq_unlink(qp->ibqp.recv_cq, &qp->kqp->recv_entry);
 	vrdma_kcq_unlink(qp->ibqp.send_cq, &qp->kqp->send_entry);
@@ -242,7 +132,7 @@ static void vrdma_wq_reset(struct vrdma_wq *wq)
  * else says to the users of an SRQ that its last one is done with it (IBTA 1.4,
  * 11.6.3.1), and ib_drain_qp() waits for that.
  */
-void vrdma_kqp_lost(struct vrdma_qp *qp)
+static void vrdma_kqp_lost(struct vrdma_qp *qp)
 {
 	struct ib_event event = {
 		.device = qp->ibqp.device,
@@ -255,7 +145,7 @@ void vrdma_kqp_lost(struct vrdma_qp *qp)
 }
 
 /* The device has taken the queue pair to @state. */
-void vrdma_kqp_modified(struct vrdma_qp *qp, enum ib_qp_state state)
+static void vrdma_kqp_modified(struct vrdma_qp *qp, enum ib_qp_state state)
 {
 	WRITE_ONCE(qp->kqp->error, state == IB_QPS_ERR);
 	if (state == IB_QPS_RESET) {
@@ -264,63 +154,74 @@ void vrdma_kqp_modified(struct vrdma_qp *qp, enum ib_qp_state state)
 	}
 }
 
-/*
- * Nothing completes any more when the device is dead: the users of armed CQs are
- * told to poll, and find their work requests flushed.
- */
-static void vrdma_flush_work(struct work_struct *work)
+int vrdma_kernel_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init_attr,
+			   struct ib_udata *udata)
 {
-	struct vrdma_dev *dev = container_of(work, struct vrdma_dev, flush_work);
-	struct vrdma_tracked *tracked;
-	unsigned long handle = 0;
+	struct vrdma_dev *dev = to_vrdma_dev(ibqp->device);
+	struct vrdma_qp *qp = to_vrdma_qp(ibqp);
+	struct rxe_create_qp_resp answer;
+	int err;
 
-	while ((tracked = vrdma_tracked_next(&dev->cqs, &handle))) {
-		struct vrdma_cq *cq = container_of(tracked, struct vrdma_cq, tracked);
+	if (udata)
+		return vrdma_create_qp(ibqp, init_attr, udata);
 
-		/* Completion handlers expect that softirqs are run after them. */
-		local_bh_disable();
-		if (cq->kcq)
-			vrdma_kcq_notify(cq);
-		local_bh_enable();
-		vrdma_tracked_put(tracked);
-		handle++;
+	err = vrdma_qp_acquire(dev, qp, init_attr, NULL, &answer, sizeof(answer));
+	if (err)
+		return err;
+
+	err = vrdma_kqp_create(dev, qp, &answer);
+	if (err) {
+		vrdma_qp_release(dev, qp);
+		return err;
 	}
+	err = vrdma_qp_show(dev, qp);
+	if (err)
+		goto err_free;
+	err = vrdma_kqp_show(dev, qp);
+	if (err)
+		goto err_hide;
+
+	vrdma_qp_fill_cap(qp, init_attr);
+	return 0;
+
+err_hide:
+	vrdma_untrack(&dev->qps, qp->handle, &qp->tracked);
+	vrdma_qp_release(dev, qp);
+err_free:
+	vrdma_kqp_free(dev, qp);
+	return err;
 }
 
-void vrdma_kcq_notify(struct vrdma_cq *cq)
+int vrdma_kernel_modify_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
+			   struct ib_udata *udata)
 {
-	if (xchg(&cq->kcq->armed, false) && cq->ibcq.comp_handler)
-		cq->ibcq.comp_handler(&cq->ibcq, cq->ibcq.cq_context);
+	struct vrdma_qp *qp = to_vrdma_qp(ibqp);
+	int err = vrdma_modify_qp(ibqp, attr, mask, udata);
+
+	if (!qp->kqp || !(mask & IB_QP_STATE))
+		return err;
+
+	/* With a device that is given up, this is the state: ib_drain_qp() counts on it. */
+	if (err && attr->qp_state == IB_QPS_ERR && !vrdma_alive(to_vrdma_dev(ibqp->device))) {
+		vrdma_kqp_lost(qp);
+		err = 0;
+	}
+	if (!err)
+		vrdma_kqp_modified(qp, attr->qp_state);
+	return err;
 }
 
-void vrdma_kernel_init(struct vrdma_dev *dev)
+int vrdma_kernel_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata)
 {
-	dev->kernel_uctx = VRDMA_NO_HANDLE;
-	INIT_WORK(&dev->flush_work, vrdma_flush_work);
-	xa_init_flags(&dev->kernel_qps, XA_FLAGS_LOCK_IRQ);
-}
+	struct vrdma_dev *dev = to_vrdma_dev(ibqp->device);
+	struct vrdma_qp *qp = to_vrdma_qp(ibqp);
 
-int vrdma_kernel_start(struct vrdma_dev *dev)
-{
-	if (!vrdma_kernel_verbs(dev))
-		return 0;
-	return vrdma_cmd_acquire(dev, VRDMA_CMD_ALLOC_UCONTEXT, VRDMA_CMD_DEALLOC_UCONTEXT,
-				 VRDMA_NO_HANDLE, NULL, &dev->kernel_uctx);
-}
+	if (!qp->kqp)
+		return vrdma_destroy_qp(ibqp, udata);
 
-/* To be called whenever the device has been stopped. */
-void vrdma_kernel_flush(struct vrdma_dev *dev)
-{
-	if (vrdma_kernel_verbs(dev))
-		queue_work(system_unbound_wq, &dev->flush_work);
-}
-
-/* No kernel user has anything any more. */
-void vrdma_kernel_stop(struct vrdma_dev *dev)
-{
-	cancel_work_sync(&dev->flush_work);
-	if (dev->kernel_uctx != VRDMA_NO_HANDLE)
-		vrdma_cmd_release(dev, VRDMA_CMD_DEALLOC_UCONTEXT, dev->kernel_uctx,
-				  dev->kernel_uctx);
-	dev->kernel_uctx = VRDMA_NO_HANDLE;
+	vrdma_kqp_hide(dev, qp);
+	vrdma_untrack(&dev->qps, qp->handle, &qp->tracked);
+	vrdma_qp_release(dev, qp);
+	vrdma_kqp_free(dev, qp);
+	return 0;
 }

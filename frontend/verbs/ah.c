@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* vrdma guest driver: address vectors and address handles. */
-#include <rdma/ib_addr.h>
-#include <rdma/ib_cache.h>
-
-#include "kernel_verbs/kernel_verbs.h"
+#include "core/cmd.h"
 
 void vrdma_pack_ah_attr(struct vrdma_ah_attr *to, const struct rdma_ah_attr *from)
 {
@@ -81,51 +78,6 @@ out:
 	return err;
 }
 
-/*
- * In any context, so without a command: the address is for the work requests that
- * the handle is used with.
- */
-int vrdma_create_kernel_ah(struct ib_ah *ibah, struct rdma_ah_init_attr *init_attr,
-			   struct ib_udata *udata)
-{
-	const struct rdma_ah_attr *attr = init_attr->ah_attr;
-	const struct ib_global_route *grh = rdma_ah_read_grh(attr);
-	struct vrdma_ah *ah = to_vrdma_ah(ibah);
-	struct rxe_av *av = &ah->av;
-
-	if (!(rdma_ah_get_ah_flags(attr) & IB_AH_GRH) || !grh->sgid_attr)
-		return -EINVAL;
-
-	ah->kernel = true;
-	memset(av, 0, sizeof(*av));
-	av->port_num = rdma_ah_get_port_num(attr);
-	av->network_type = rdma_gid_attr_network_type(grh->sgid_attr) == RDMA_NETWORK_IPV4 ?
-			   RXE_NETWORK_TYPE_IPV4 : RXE_NETWORK_TYPE_IPV6;
-	memcpy(av->dmac, attr->roce.dmac, sizeof(av->dmac));
-	memcpy(av->grh.dgid.raw, grh->dgid.raw, sizeof(av->grh.dgid.raw));
-	av->grh.flow_label = grh->flow_label;
-	av->grh.sgid_index = grh->sgid_index;
-	av->grh.hop_limit = grh->hop_limit;
-	av->grh.traffic_class = grh->traffic_class;
-	rdma_gid2ip((struct sockaddr *)&av->sgid_addr, &grh->sgid_attr->gid);
-	rdma_gid2ip((struct sockaddr *)&av->dgid_addr, &grh->dgid);
-	return 0;
-}
-
-static void vrdma_query_kernel_ah(const struct vrdma_ah *ah, struct rdma_ah_attr *attr)
-{
-	const struct rxe_av *av = &ah->av;
-	union ib_gid dgid;
-
-	memset(attr, 0, sizeof(*attr));
-	attr->type = RDMA_AH_ATTR_TYPE_ROCE;
-	memcpy(dgid.raw, av->grh.dgid.raw, sizeof(dgid.raw));
-	rdma_ah_set_grh(attr, &dgid, av->grh.flow_label, av->grh.sgid_index, av->grh.hop_limit,
-			av->grh.traffic_class);
-	rdma_ah_set_port_num(attr, av->port_num);
-	memcpy(attr->roce.dmac, av->dmac, sizeof(av->dmac));
-}
-
 int vrdma_query_ah(struct ib_ah *ibah, struct rdma_ah_attr *attr)
 {
 	struct vrdma_dev *dev = to_vrdma_dev(ibah->device);
@@ -134,11 +86,6 @@ int vrdma_query_ah(struct ib_ah *ibah, struct rdma_ah_attr *attr)
 	struct vrdma_cmd_handle *req;
 	struct vrdma_cmd *cmd;
 	int err;
-
-	if (ah->kernel) {
-		vrdma_query_kernel_ah(ah, attr);
-		return 0;
-	}
 
 	cmd = vrdma_cmd_alloc(dev, VRDMA_CMD_QUERY_AH, sizeof(*req), sizeof(*rsp), ah->uctx, NULL);
 	if (IS_ERR(cmd))
@@ -161,8 +108,6 @@ int vrdma_destroy_ah(struct ib_ah *ibah, u32 flags)
 {
 	struct vrdma_ah *ah = to_vrdma_ah(ibah);
 
-	if (ah->kernel)
-		return 0;
 	if (!(flags & RDMA_DESTROY_AH_SLEEPABLE))
 		return -EOPNOTSUPP;
 

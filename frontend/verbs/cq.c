@@ -2,7 +2,7 @@
 /* vrdma guest driver: completion queues. */
 #include <rdma/uverbs_ioctl.h>
 
-#include "kernel_verbs/kernel_verbs.h"
+#include "core/cmd.h"
 #include "vrdma_udata_memory.h"
 
 static void vrdma_cq_event(struct vrdma_dev *dev, u32 handle, enum ib_event_type type)
@@ -21,7 +21,7 @@ static void vrdma_cq_event(struct vrdma_dev *dev, u32 handle, enum ib_event_type
 	vrdma_tracked_put(tracked);
 }
 
-static void vrdma_cq_completed(struct vrdma_dev *dev, u32 handle)
+static void vrdma_handle_completion(struct vrdma_dev *dev, u32 handle)
 {
 	struct vrdma_tracked *tracked = vrdma_tracked_get(&dev->cqs, handle);
 	struct vrdma_cq *cq;
@@ -30,22 +30,24 @@ static void vrdma_cq_completed(struct vrdma_dev *dev, u32 handle)
 		return;
 
 	cq = container_of(tracked, struct vrdma_cq, tracked);
-	if (cq->kcq)
-		vrdma_kcq_notify(cq);
-	else if (cq->ibcq.comp_handler)
-		cq->ibcq.comp_handler(&cq->ibcq, cq->ibcq.cq_context);
+	cq->completed(cq);
 	vrdma_tracked_put(tracked);
 }
 
 void vrdma_cq_init(struct vrdma_dev *dev)
 {
 	xa_init_flags(&dev->cqs, XA_FLAGS_LOCK_IRQ);
-	dev->completed = vrdma_cq_completed;
+	dev->completed = vrdma_handle_completion;
 	vrdma_event_register(dev, VRDMA_EVENT_CQ_ERR, vrdma_cq_event, IB_EVENT_CQ_ERR);
 }
 
-static int vrdma_cq_create_cmd(struct vrdma_dev *dev, struct vrdma_cq *cq,
-			       const struct ib_cq_init_attr *attr, struct ib_udata *udata)
+/*
+ * Makes the device's CQ, in @cq->uctx.  What the device answers to the user's library goes
+ * to @answer for a CQ of the kernel, which has no @udata.  Events do not find the CQ yet.
+ */
+int vrdma_cq_acquire(struct vrdma_dev *dev, struct vrdma_cq *cq,
+		     const struct ib_cq_init_attr *attr, struct ib_udata *udata, void *answer,
+		     u32 answer_len)
 {
 	const struct vrdma_udata_counts counts = { .cqe = attr->cqe };
 	struct vrdma_cmd_create_cq *req;
@@ -54,8 +56,12 @@ static int vrdma_cq_create_cmd(struct vrdma_dev *dev, struct vrdma_cq *cq,
 	u32 cqe;
 	int err;
 
+	if (!attr->cqe)
+		return -EINVAL;
+
+	spin_lock_init(&cq->arm_lock);
 	cmd = vrdma_cmd_alloc_verb(dev, VRDMA_CMD_CREATE_CQ, sizeof(*req), sizeof(*rsp), cq->uctx,
-				   udata, sizeof(struct rxe_create_cq_resp));
+				   udata, answer_len);
 	if (IS_ERR(cmd))
 		return PTR_ERR(cmd);
 
@@ -74,13 +80,42 @@ static int vrdma_cq_create_cmd(struct vrdma_dev *dev, struct vrdma_cq *cq,
 	if (cq->handle >= dev->max_cq || cqe < attr->cqe || cqe > INT_MAX)
 		err = -EIO;
 	else
-		err = udata ? vrdma_cmd_copy_udata(cmd, udata) : vrdma_kcq_create(dev, cq, cmd);
-	if (err)
+		err = vrdma_cmd_copy_answer(cmd, udata, answer, answer_len);
+	if (err) {
 		vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_CQ, cq->uctx, cq->handle);
+		vrdma_pins_release(&cq->pins);
+	}
 	cq->ibcq.cqe = cqe;
 out:
 	vrdma_cmd_put(cmd);
 	return err;
+}
+
+/* From here on, events find the CQ.  A CQ that cannot be shown is released. */
+int vrdma_cq_show(struct vrdma_dev *dev, struct vrdma_cq *cq)
+{
+	int err;
+
+	WRITE_ONCE(dev->doorbells->cq_arm[cq->handle], cpu_to_le32(VRDMA_CQ_NOT_ARMED));
+	err = vrdma_track(dev, &dev->cqs, &cq->tracked, cq->uctx, cq->handle,
+			  VRDMA_CMD_DESTROY_CQ);
+	if (err)
+		vrdma_pins_release(&cq->pins);
+	return err;
+}
+
+/* For a CQ that events do not find any more. */
+void vrdma_cq_release(struct vrdma_dev *dev, struct vrdma_cq *cq)
+{
+	/* What the device may still use stays pinned. */
+	if (!vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_CQ, cq->uctx, cq->handle))
+		vrdma_pins_release(&cq->pins);
+}
+
+static void vrdma_cq_completed(struct vrdma_cq *cq)
+{
+	if (cq->ibcq.comp_handler)
+		cq->ibcq.comp_handler(&cq->ibcq, cq->ibcq.cq_context);
 }
 
 int vrdma_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
@@ -89,36 +124,17 @@ int vrdma_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
 	struct ib_udata *udata = vrdma_cq_udata(attrs);
 	struct vrdma_dev *dev = to_vrdma_dev(ibcq->device);
 	struct vrdma_cq *cq = to_vrdma_cq(ibcq);
-	struct vrdma_ucontext *uctx;
 	int err;
 
-	if (!udata && dev->kernel_uctx == VRDMA_NO_HANDLE)
+	if (!udata)
 		return -EOPNOTSUPP;
-	if (!attr->cqe)
-		return -EINVAL;
 
-	cq->uctx = dev->kernel_uctx;
-	if (udata) {
-		uctx = rdma_udata_to_drv_context(udata, struct vrdma_ucontext, ibuctx);
-		cq->uctx = uctx->handle;
-	}
-	spin_lock_init(&cq->arm_lock);
-
-	err = vrdma_cq_create_cmd(dev, cq, attr, udata);
+	cq->uctx = rdma_udata_to_drv_context(udata, struct vrdma_ucontext, ibuctx)->handle;
+	cq->completed = vrdma_cq_completed;
+	err = vrdma_cq_acquire(dev, cq, attr, udata, NULL, 0);
 	if (err)
-		goto err_pins;
-
-	WRITE_ONCE(dev->doorbells->cq_arm[cq->handle], cpu_to_le32(VRDMA_CQ_NOT_ARMED));
-	err = vrdma_track(dev, &dev->cqs, &cq->tracked, cq->uctx, cq->handle,
-			  VRDMA_CMD_DESTROY_CQ);
-	if (err)
-		goto err_pins;
-	return 0;
-
-err_pins:
-	vrdma_kcq_free(dev, cq);
-	vrdma_pins_release(&cq->pins);
-	return err;
+		return err;
+	return vrdma_cq_show(dev, cq);
 }
 
 int vrdma_resize_cq(struct ib_cq *ibcq, int cqe, struct ib_udata *udata)
@@ -168,10 +184,6 @@ int vrdma_destroy_cq(struct ib_cq *ibcq, struct ib_udata *udata)
 	struct vrdma_cq *cq = to_vrdma_cq(ibcq);
 
 	vrdma_untrack(&dev->cqs, cq->handle, &cq->tracked);
-	vrdma_kcq_quiesce(cq);
-	/* What the device may still use stays pinned. */
-	if (!vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_CQ, cq->uctx, cq->handle))
-		vrdma_pins_release(&cq->pins);
-	vrdma_kcq_free(dev, cq);
+	vrdma_cq_release(dev, cq);
 	return 0;
 }

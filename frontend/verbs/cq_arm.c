@@ -3,7 +3,7 @@
 #include <linux/delay.h>
 #include <linux/sched/signal.h>
 
-#include "kernel_verbs/kernel_verbs.h"
+#include "core/cmd.h"
 
 /*
  * The other side is a thread on the host: as for doorbells, x86 needs a lock
@@ -119,7 +119,7 @@ static int vrdma_arm_watched(struct vrdma_dev *dev, struct vrdma_cq *cq, bool so
 }
 
 /* Without it the device looks at the word whenever it has completed something. */
-static void vrdma_arm_polled(struct vrdma_dev *dev, struct vrdma_cq *cq, bool solicited)
+void vrdma_cq_arm_polled(struct vrdma_dev *dev, struct vrdma_cq *cq, bool solicited)
 {
 	__le32 *word = &dev->doorbells->cq_arm[cq->handle];
 	unsigned long irq;
@@ -139,29 +139,12 @@ static void vrdma_arm_polled(struct vrdma_dev *dev, struct vrdma_cq *cq, bool so
 	virt_mb();
 }
 
-/*
- * The kernel arms in any context.  Its CQs belong to RNICs that need not be told
- * (VRDMA_F_KERNEL_VERBS excludes VRDMA_F_CQ_DOORBELL).
- */
-static int vrdma_arm_kernel(struct vrdma_dev *dev, struct vrdma_cq *cq,
-			    enum ib_cq_notify_flags flags, bool solicited)
-{
-	/* Before the look at the device's state: its end calls those that are armed. */
-	smp_store_mb(cq->kcq->armed, true);
-	if (vrdma_alive(dev))
-		vrdma_arm_polled(dev, cq, solicited);
-	return flags & IB_CQ_REPORT_MISSED_EVENTS && vrdma_kcq_pending(dev, cq->kcq);
-}
-
 /* A user's CQ is armed by a system call, which may sleep. */
 int vrdma_req_notify_cq(struct ib_cq *ibcq, enum ib_cq_notify_flags flags)
 {
 	bool solicited = (flags & IB_CQ_SOLICITED_MASK) == IB_CQ_SOLICITED;
 	struct vrdma_dev *dev = to_vrdma_dev(ibcq->device);
 	struct vrdma_cq *cq = to_vrdma_cq(ibcq);
-
-	if (cq->kcq)
-		return vrdma_arm_kernel(dev, cq, flags, solicited);
 
 	might_sleep();
 	if (!vrdma_alive(dev))
@@ -170,6 +153,6 @@ int vrdma_req_notify_cq(struct ib_cq *ibcq, enum ib_cq_notify_flags flags)
 	if (virtio_has_feature(dev->vdev, VRDMA_F_CQ_DOORBELL))
 		return vrdma_arm_watched(dev, cq, solicited);
 
-	vrdma_arm_polled(dev, cq, solicited);
+	vrdma_cq_arm_polled(dev, cq, solicited);
 	return 0;
 }

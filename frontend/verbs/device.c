@@ -4,7 +4,7 @@
 #include <rdma/ib_mad.h>
 #include <rdma/uverbs_ioctl.h>
 
-#include "kernel_verbs/kernel_verbs.h"
+#include "core/cmd.h"
 
 /* The capabilities that this driver has the verbs for, whatever the RNIC has. */
 #define VRDMA_DEVICE_CAPS	(IB_DEVICE_BAD_PKEY_CNTR | IB_DEVICE_BAD_QKEY_CNTR | \
@@ -66,14 +66,14 @@ static void vrdma_unpack_device(struct vrdma_dev *dev, struct ib_device_attr *at
 	} else {
 		attr->device_cap_flags &= ~(u64)IB_DEVICE_SRQ_RESIZE;
 	}
-	if (vrdma_kernel_verbs(dev))
+	if (vrdma_has_kernel_verbs(dev))
 		attr->max_fast_reg_page_list_len = min_t(u32, le32_to_cpu(rsp->max_fast_reg_pages),
 							 VRDMA_MAX_FAST_REG_PAGES);
 	/*
 	 * To programs it says that their work requests can invalidate.  The kernel's consumers,
 	 * which an iWARP device has without kernel verbs, would register memory by it.
 	 */
-	if (vrdma_iwarp(dev))
+	if (vrdma_is_iwarp(dev))
 		attr->device_cap_flags &= ~(u64)IB_DEVICE_MEM_MGT_EXTENSIONS;
 
 	if (virtio_has_feature(dev->vdev, VRDMA_F_MW))
@@ -128,12 +128,12 @@ static int vrdma_unpack_port(struct vrdma_dev *dev, struct ib_port_attr *attr,
 	attr->state = le32_to_cpu(rsp->state);
 	attr->max_mtu = max_mtu;
 	attr->active_mtu = active_mtu;
-	attr->gid_tbl_len = vrdma_iwarp(dev) ? 1 : min_t(u32, gids, VRDMA_MAX_GIDS);
+	attr->gid_tbl_len = vrdma_is_iwarp(dev) ? 1 : min_t(u32, gids, VRDMA_MAX_GIDS);
 	attr->port_cap_flags = le32_to_cpu(rsp->port_cap_flags);
 	attr->max_msg_sz = le32_to_cpu(rsp->max_msg_sz);
 	attr->max_vl_num = 1;
 	/* RoCE has the default P_Key only, iWARP none. */
-	attr->pkey_tbl_len = vrdma_iwarp(dev) ? 0 : 1;
+	attr->pkey_tbl_len = vrdma_is_iwarp(dev) ? 0 : 1;
 	attr->active_width = rsp->active_width;
 	attr->active_speed = le16_to_cpu(rsp->active_speed);
 	attr->phys_state = rsp->phys_state;
@@ -198,9 +198,9 @@ int vrdma_query_pkey(struct ib_device *ibdev, u32 port, u16 index, u16 *pkey)
  */
 static u32 vrdma_core_cap_flags(const struct vrdma_dev *dev)
 {
-	if (vrdma_iwarp(dev))
+	if (vrdma_is_iwarp(dev))
 		return RDMA_CORE_PORT_IWARP;
-	if (vrdma_kernel_verbs(dev))
+	if (vrdma_has_kernel_verbs(dev))
 		return RDMA_CORE_PORT_IBA_ROCE_UDP_ENCAP;
 	return RDMA_CORE_CAP_PROT_ROCE_UDP_ENCAP | RDMA_CORE_CAP_ETH_AH;
 }

@@ -105,7 +105,6 @@ int vrdma_dereg_mr(struct ib_mr *ibmr, struct ib_udata *udata)
 		return err;
 
 	ib_umem_release(mr->umem);
-	kfree(mr->fast_reg);
 	kfree(mr);
 	return 0;
 }

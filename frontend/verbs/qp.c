@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* vrdma guest driver: queue pairs. */
-#include "kernel_verbs/kernel_verbs.h"
+#include "core/cmd.h"
 
 #define VRDMA_QP_ATTR_MASK	(IB_QP_STATE | IB_QP_CUR_STATE | IB_QP_EN_SQD_ASYNC_NOTIFY | \
 				 IB_QP_ACCESS_FLAGS | IB_QP_PKEY_INDEX | IB_QP_PORT | \
@@ -158,21 +158,30 @@ static void vrdma_qp_pack_create(struct vrdma_cmd_create_qp *req, const struct v
 	vrdma_pack_qp_cap(&req->cap, &init_attr->cap);
 }
 
-static int vrdma_qp_create_cmd(struct vrdma_dev *dev, struct vrdma_qp *qp,
-			       struct ib_qp_init_attr *init_attr, struct ib_udata *udata)
+/* Makes the device's QP, as vrdma_cq_acquire() does a CQ. */
+int vrdma_qp_acquire(struct vrdma_dev *dev, struct vrdma_qp *qp,
+		     struct ib_qp_init_attr *init_attr, struct ib_udata *udata, void *answer,
+		     u32 answer_len)
 {
+	struct vrdma_pd *pd = to_vrdma_pd(qp->ibqp.pd);
 	struct vrdma_cmd_create_qp *req;
 	struct vrdma_rsp_create_qp *rsp;
 	struct vrdma_cmd *cmd;
 	int err;
 
+	err = vrdma_qp_check_init_attr(init_attr, !udata);
+	if (err)
+		return err;
+
+	qp->uctx = pd->uctx;
+	qp->sig_type = init_attr->sq_sig_type;
 	cmd = vrdma_cmd_alloc_verb(dev, VRDMA_CMD_CREATE_QP, sizeof(*req), sizeof(*rsp), qp->uctx,
-				   udata, sizeof(struct rxe_create_qp_resp));
+				   udata, answer_len);
 	if (IS_ERR(cmd))
 		return PTR_ERR(cmd);
 
 	req = cmd->req;
-	vrdma_qp_pack_create(req, to_vrdma_pd(qp->ibqp.pd), init_attr);
+	vrdma_qp_pack_create(req, pd, init_attr);
 
 	err = vrdma_cmd_exec_user(dev, cmd, NULL, &qp->pins);
 	if (err)
@@ -185,12 +194,40 @@ static int vrdma_qp_create_cmd(struct vrdma_dev *dev, struct vrdma_qp *qp,
 	if (qp->handle >= dev->max_qp || qp->ibqp.qp_num >> 24)
 		err = -EIO;
 	else
-		err = udata ? vrdma_cmd_copy_udata(cmd, udata) : vrdma_kqp_create(dev, qp, cmd);
-	if (err)
+		err = vrdma_cmd_copy_answer(cmd, udata, answer, answer_len);
+	if (err) {
 		vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_QP, qp->uctx, qp->handle);
+		vrdma_pins_release(&qp->pins);
+	}
 out:
 	vrdma_cmd_put(cmd);
 	return err;
+}
+
+/* From here on, events find the QP.  A QP that cannot be shown is released. */
+int vrdma_qp_show(struct vrdma_dev *dev, struct vrdma_qp *qp)
+{
+	int err = vrdma_track(dev, &dev->qps, &qp->tracked, qp->uctx, qp->handle,
+			      VRDMA_CMD_DESTROY_QP);
+
+	if (err)
+		vrdma_pins_release(&qp->pins);
+	return err;
+}
+
+/* For a QP that events do not find any more. */
+void vrdma_qp_release(struct vrdma_dev *dev, struct vrdma_qp *qp)
+{
+	/* What the device may still use stays pinned. */
+	if (!vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_QP, qp->uctx, qp->handle))
+		vrdma_pins_release(&qp->pins);
+}
+
+/* Says what the QP has.  What the core asked for besides is its own. */
+void vrdma_qp_fill_cap(struct vrdma_qp *qp, struct ib_qp_init_attr *init_attr)
+{
+	qp->cap.max_rdma_ctxs = init_attr->cap.max_rdma_ctxs;
+	init_attr->cap = qp->cap;
 }
 
 int vrdma_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init_attr, struct ib_udata *udata)
@@ -199,39 +236,18 @@ int vrdma_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init_attr, struc
 	struct vrdma_qp *qp = to_vrdma_qp(ibqp);
 	int err;
 
-	err = vrdma_qp_check_init_attr(init_attr, !udata);
+	if (!udata)
+		return -EOPNOTSUPP;
+
+	err = vrdma_qp_acquire(dev, qp, init_attr, udata, NULL, 0);
+	if (err)
+		return err;
+	err = vrdma_qp_show(dev, qp);
 	if (err)
 		return err;
 
-	qp->uctx = to_vrdma_pd(ibqp->pd)->uctx;
-	qp->sig_type = init_attr->sq_sig_type;
-	err = vrdma_qp_create_cmd(dev, qp, init_attr, udata);
-	if (err)
-		goto err_pins;
-
-	err = vrdma_track(dev, &dev->qps, &qp->tracked, qp->uctx, qp->handle,
-			  VRDMA_CMD_DESTROY_QP);
-	if (err)
-		goto err_pins;
-
-	if (qp->kqp) {
-		err = vrdma_kqp_show(dev, qp);
-		if (err)
-			goto err_destroy;
-	}
-
-	/* What the core asked for besides is its own. */
-	qp->cap.max_rdma_ctxs = init_attr->cap.max_rdma_ctxs;
-	init_attr->cap = qp->cap;
+	vrdma_qp_fill_cap(qp, init_attr);
 	return 0;
-
-err_destroy:
-	vrdma_untrack(&dev->qps, qp->handle, &qp->tracked);
-	vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_QP, qp->uctx, qp->handle);
-err_pins:
-	vrdma_kqp_free(dev, qp);
-	vrdma_pins_release(&qp->pins);
-	return err;
 }
 
 int vrdma_modify_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask, struct ib_udata *udata)
@@ -263,16 +279,6 @@ int vrdma_modify_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask, struc
 	}
 
 	vrdma_cmd_put(cmd);
-	if (!qp->kqp || !(mask & IB_QP_STATE))
-		return err;
-
-	/* With a device that is given up, this is the state: ib_drain_qp() counts on it. */
-	if (err && attr->qp_state == IB_QPS_ERR && !vrdma_alive(dev)) {
-		vrdma_kqp_lost(qp);
-		err = 0;
-	}
-	if (!err)
-		vrdma_kqp_modified(qp, attr->qp_state);
 	return err;
 }
 
@@ -326,17 +332,8 @@ int vrdma_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata)
 	struct vrdma_dev *dev = to_vrdma_dev(ibqp->device);
 	struct vrdma_qp *qp = to_vrdma_qp(ibqp);
 
-	if (qp->kqp)
-		vrdma_kqp_hide(dev, qp);
-	/* A connection holds the QP too: it ends before that is waited for. */
-	vrdma_hide(&dev->qps, qp->handle);
-	if (vrdma_iw_cm(dev))
-		vrdma_iw_close_qp(dev, qp);
 	vrdma_untrack(&dev->qps, qp->handle, &qp->tracked);
-	/* What the device may still use stays pinned. */
-	if (!vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_QP, qp->uctx, qp->handle))
-		vrdma_pins_release(&qp->pins);
-	vrdma_kqp_free(dev, qp);
+	vrdma_qp_release(dev, qp);
 	return 0;
 }
 
@@ -350,16 +347,13 @@ int vrdma_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,
 	struct vrdma_dev *dev = to_vrdma_dev(ibqp->device);
 	struct vrdma_qp *qp = to_vrdma_qp(ibqp);
 
-	if (qp->kqp)
-		return vrdma_kpost_send(dev, qp, wr, bad_wr);
-
 	*bad_wr = wr;
 	if (wr)
 		return -EOPNOTSUPP;
 	if (!vrdma_alive(dev))
 		return -EIO;
 	/* Nothing is sent before RTS (IBTA 1.4, 10.3.1), and nobody answers a doorbell. */
-	if (!vrdma_iwarp(dev) && READ_ONCE(qp->state) < IB_QPS_RTS)
+	if (!vrdma_is_iwarp(dev) && READ_ONCE(qp->state) < IB_QPS_RTS)
 		return -EINVAL;
 
 	vrdma_ring_qp(dev, qp->handle);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* vrdma guest driver: shared receive queues. */
-#include "kernel_verbs/kernel_verbs.h"
+#include "core/cmd.h"
 #include "vrdma_udata_memory.h"
 
 static void vrdma_srq_event(struct vrdma_dev *dev, u32 handle, enum ib_event_type type)
@@ -27,25 +27,35 @@ void vrdma_srq_init(struct vrdma_dev *dev)
 			     IB_EVENT_SRQ_LIMIT_REACHED);
 }
 
-static int vrdma_srq_create_cmd(struct vrdma_dev *dev, struct vrdma_srq *srq, u32 pd,
-				struct ib_srq_attr *attr, struct ib_udata *udata)
+/* Makes the device's SRQ, as vrdma_cq_acquire() does a CQ. */
+int vrdma_srq_acquire(struct vrdma_dev *dev, struct vrdma_srq *srq,
+		      struct ib_srq_init_attr *init_attr, struct ib_udata *udata, void *answer,
+		      u32 answer_len)
 {
+	struct ib_srq_attr *attr = &init_attr->attr;
 	const struct vrdma_udata_counts counts = {
 		.max_wr = attr->max_wr,
 		.max_sge = attr->max_sge,
 	};
+	struct vrdma_pd *pd = to_vrdma_pd(srq->ibsrq.pd);
 	struct vrdma_cmd_create_srq *req;
 	struct vrdma_rsp_create_srq *rsp;
 	struct vrdma_cmd *cmd;
 	int err;
 
+	if (init_attr->srq_type != IB_SRQT_BASIC)
+		return -EOPNOTSUPP;
+	if (!attr->max_wr)
+		return -EINVAL;
+
+	srq->uctx = pd->uctx;
 	cmd = vrdma_cmd_alloc_verb(dev, VRDMA_CMD_CREATE_SRQ, sizeof(*req), sizeof(*rsp), srq->uctx,
-				   udata, sizeof(struct rxe_create_srq_resp));
+				   udata, answer_len);
 	if (IS_ERR(cmd))
 		return PTR_ERR(cmd);
 
 	req = cmd->req;
-	req->pd = cpu_to_le32(pd);
+	req->pd = cpu_to_le32(pd->handle);
 	req->max_wr = cpu_to_le32(attr->max_wr);
 	req->max_sge = cpu_to_le32(attr->max_sge);
 	req->srq_limit = cpu_to_le32(attr->srq_limit);
@@ -58,15 +68,33 @@ static int vrdma_srq_create_cmd(struct vrdma_dev *dev, struct vrdma_srq *srq, u3
 	srq->handle = le32_to_cpu(rsp->handle);
 	attr->max_wr = le32_to_cpu(rsp->max_wr);
 	attr->max_sge = le32_to_cpu(rsp->max_sge);
-	if (udata)
-		err = vrdma_cmd_copy_udata(cmd, udata);
-	else
-		err = vrdma_ksrq_create(dev, srq, cmd, attr->max_sge);
-	if (err)
+	err = vrdma_cmd_copy_answer(cmd, udata, answer, answer_len);
+	if (err) {
 		vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_SRQ, srq->uctx, srq->handle);
+		vrdma_pins_release(&srq->pins);
+	}
 out:
 	vrdma_cmd_put(cmd);
 	return err;
+}
+
+/* From here on, events find the SRQ.  An SRQ that cannot be shown is released. */
+int vrdma_srq_show(struct vrdma_dev *dev, struct vrdma_srq *srq)
+{
+	int err = vrdma_track(dev, &dev->srqs, &srq->tracked, srq->uctx, srq->handle,
+			      VRDMA_CMD_DESTROY_SRQ);
+
+	if (err)
+		vrdma_pins_release(&srq->pins);
+	return err;
+}
+
+/* For an SRQ that events do not find any more. */
+void vrdma_srq_release(struct vrdma_dev *dev, struct vrdma_srq *srq)
+{
+	/* What the device may still use stays pinned. */
+	if (!vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_SRQ, srq->uctx, srq->handle))
+		vrdma_pins_release(&srq->pins);
 }
 
 int vrdma_create_srq(struct ib_srq *ibsrq, struct ib_srq_init_attr *init_attr,
@@ -74,29 +102,15 @@ int vrdma_create_srq(struct ib_srq *ibsrq, struct ib_srq_init_attr *init_attr,
 {
 	struct vrdma_dev *dev = to_vrdma_dev(ibsrq->device);
 	struct vrdma_srq *srq = to_vrdma_srq(ibsrq);
-	struct vrdma_pd *pd = to_vrdma_pd(ibsrq->pd);
 	int err;
 
-	if (init_attr->srq_type != IB_SRQT_BASIC)
+	if (!udata)
 		return -EOPNOTSUPP;
-	if (!init_attr->attr.max_wr)
-		return -EINVAL;
 
-	srq->uctx = pd->uctx;
-	err = vrdma_srq_create_cmd(dev, srq, pd->handle, &init_attr->attr, udata);
+	err = vrdma_srq_acquire(dev, srq, init_attr, udata, NULL, 0);
 	if (err)
-		goto err_pins;
-
-	err = vrdma_track(dev, &dev->srqs, &srq->tracked, srq->uctx, srq->handle,
-			  VRDMA_CMD_DESTROY_SRQ);
-	if (err)
-		goto err_pins;
-	return 0;
-
-err_pins:
-	vrdma_ksrq_free(dev, srq);
-	vrdma_pins_release(&srq->pins);
-	return err;
+		return err;
+	return vrdma_srq_show(dev, srq);
 }
 
 int vrdma_modify_srq(struct ib_srq *ibsrq, struct ib_srq_attr *attr, enum ib_srq_attr_mask mask,
@@ -163,9 +177,6 @@ int vrdma_destroy_srq(struct ib_srq *ibsrq, struct ib_udata *udata)
 	struct vrdma_srq *srq = to_vrdma_srq(ibsrq);
 
 	vrdma_untrack(&dev->srqs, srq->handle, &srq->tracked);
-	/* What the device may still use stays pinned. */
-	if (!vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_SRQ, srq->uctx, srq->handle))
-		vrdma_pins_release(&srq->pins);
-	vrdma_ksrq_free(dev, srq);
+	vrdma_srq_release(dev, srq);
 	return 0;
 }

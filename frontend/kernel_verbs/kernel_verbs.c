@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0
+/* vrdma guest driver: verbs of the kernel itself, where a device has them. */
+#include "kernel_verbs/kernel_verbs.h"
+
+/*
+ * Nothing completes any more when the device is dead: the users of armed CQs are
+ * told to poll, and find their work requests flushed.
+ */
+static void vrdma_flush_work(struct work_struct *work)
+{
+	struct vrdma_dev *dev = container_of(work, struct vrdma_dev, flush_work);
+	struct vrdma_tracked *tracked;
+	unsigned long handle = 0;
+
+	while ((tracked = vrdma_tracked_next(&dev->cqs, &handle))) {
+		struct vrdma_cq *cq = container_of(tracked, struct vrdma_cq, tracked);
+
+		/* Completion handlers expect that softirqs are run after them. */
+		local_bh_disable();
+		if (cq->kcq)
+			vrdma_kcq_notify(cq);
+		local_bh_enable();
+		vrdma_tracked_put(tracked);
+		handle++;
+	}
+}
+
+void vrdma_kernel_init(struct vrdma_dev *dev)
+{
+	dev->kernel_uctx = VRDMA_NO_HANDLE;
+	INIT_WORK(&dev->flush_work, vrdma_flush_work);
+	xa_init_flags(&dev->kernel_qps, XA_FLAGS_LOCK_IRQ);
+}
+
+int vrdma_kernel_start(struct vrdma_dev *dev)
+{
+	if (!vrdma_has_kernel_verbs(dev))
+		return 0;
+	return vrdma_cmd_acquire(dev, VRDMA_CMD_ALLOC_UCONTEXT, VRDMA_CMD_DEALLOC_UCONTEXT,
+				 VRDMA_NO_HANDLE, NULL, &dev->kernel_uctx);
+}
+
+/* To be called whenever the device has been stopped. */
+void vrdma_kernel_flush(struct vrdma_dev *dev)
+{
+	if (vrdma_has_kernel_verbs(dev))
+		queue_work(system_unbound_wq, &dev->flush_work);
+}
+
+/* No kernel user has anything any more. */
+void vrdma_kernel_release(struct vrdma_dev *dev)
+{
+	if (dev->kernel_uctx != VRDMA_NO_HANDLE)
+		vrdma_cmd_release(dev, VRDMA_CMD_DEALLOC_UCONTEXT, dev->kernel_uctx,
+				  dev->kernel_uctx);
+	dev->kernel_uctx = VRDMA_NO_HANDLE;
+}
+
+/* The device is dead, and nobody looks at it any more. */
+void vrdma_kernel_stop(struct vrdma_dev *dev)
+{
+	cancel_work_sync(&dev->flush_work);
+}
+
+/*
+ * These come before the verbs that serve users (vrdma_set_ops()): what is a user's is handed
+ * on to those.
+ */
+const struct ib_device_ops vrdma_kernel_ops = {
+	.alloc_mr = vrdma_alloc_mr,
+	.create_ah = vrdma_kernel_create_ah,
+	.create_cq = vrdma_kernel_create_cq,
+	.create_qp = vrdma_kernel_create_qp,
+	.dereg_mr = vrdma_kernel_dereg_mr,
+	.destroy_ah = vrdma_kernel_destroy_ah,
+	.destroy_cq = vrdma_kernel_destroy_cq,
+	.destroy_qp = vrdma_kernel_destroy_qp,
+	.get_dma_mr = vrdma_get_dma_mr,
+	.map_mr_sg = vrdma_map_mr_sg,
+	.modify_qp = vrdma_kernel_modify_qp,
+	.poll_cq = vrdma_poll_cq,
+	.post_recv = vrdma_post_recv,
+	.post_send = vrdma_kernel_post_send,
+	.query_ah = vrdma_kernel_query_ah,
+	.req_notify_cq = vrdma_kernel_req_notify_cq,
+};
+
+const struct ib_device_ops vrdma_kernel_srq_ops = {
+	.create_srq = vrdma_kernel_create_srq,
+	.destroy_srq = vrdma_kernel_destroy_srq,
+	.post_srq_recv = vrdma_post_srq_recv,
+};
