@@ -6,9 +6,13 @@
  * core when the configuration changes, a command that waits too long, the event that the
  * RNIC is gone.  The look is here, above all that has to be told of a lost device.
  */
-#include "core/cmd.h"
+#include "core/cmdq.h"
+#include "core/dev.h"
+#include "core/events.h"
+#include "iw_cm/iw_cm.h"
 #include "kernel_verbs/kernel_verbs.h"
 #include "recovery.h"
+#include "ucma/ucma.h"
 
 /* True when the device is of no use any more: unplugged, or in need of a reset. */
 static bool vrdma_lost(struct vrdma_dev *dev)

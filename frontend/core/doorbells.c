@@ -3,6 +3,9 @@
 #include <linux/io.h>
 
 #include "core/cmd.h"
+#include "core/cmdq.h"
+#include "core/dev.h"
+#include "core/doorbells.h"
 
 /*
  * The other side is a thread on the host.  A kernel that finds one processor

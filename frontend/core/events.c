@@ -3,6 +3,7 @@
 #include <linux/slab.h>
 
 #include "core/dev.h"
+#include "core/events.h"
 
 /* Fills @vq with as many buffers of @size bytes as it takes. */
 int vrdma_inq_init(struct vrdma_inq *inq, struct virtqueue *vq, u32 size)

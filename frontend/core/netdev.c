@@ -13,6 +13,8 @@
 #include <linux/rtnetlink.h>
 
 #include "core/dev.h"
+#include "core/events.h"
+#include "core/netdev.h"
 
 static bool vrdma_netdev_matches(struct vrdma_dev *dev, struct net_device *ndev)
 {

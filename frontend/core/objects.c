@@ -1,6 +1,60 @@
 // SPDX-License-Identifier: GPL-2.0
 /* vrdma guest driver: the device's objects, which it names by handles. */
 #include "core/cmd.h"
+#include "core/cmdq.h"
+#include "core/dev.h"
+#include "core/objects.h"
+#include "core/user_memory.h"
+
+/* @undo is the opcode that releases what @opcode acquired. */
+int vrdma_cmd_acquire(struct vrdma_dev *dev, u16 opcode, u16 undo, u32 uctx,
+		      struct ib_udata *udata, u32 *handle)
+{
+	struct vrdma_rsp_handle *rsp;
+	struct vrdma_cmd *cmd;
+	int err;
+
+	cmd = vrdma_cmd_alloc(dev, opcode, sizeof(struct vrdma_cmd_empty), sizeof(*rsp), uctx,
+			      udata);
+	if (IS_ERR(cmd))
+		return PTR_ERR(cmd);
+
+	/* A new user context has no owner yet that would take it along. */
+	if (uctx == VRDMA_NO_HANDLE)
+		err = vrdma_cmd_exec(dev, cmd);
+	else
+		err = vrdma_cmd_exec_user(dev, cmd, NULL, NULL);
+	if (err)
+		goto out;
+
+	rsp = cmd->rsp;
+	*handle = le32_to_cpu(rsp->handle);
+	if (*handle == VRDMA_NO_HANDLE) {
+		err = -EIO;
+		goto out;
+	}
+	err = vrdma_cmd_copy_udata(cmd, udata);
+	if (err)
+		vrdma_cmd_release(dev, undo, uctx, *handle);
+out:
+	vrdma_cmd_put(cmd);
+	return err;
+}
+
+/* Succeeds without a device: nothing is left there then. */
+int vrdma_cmd_release(struct vrdma_dev *dev, u16 opcode, u32 uctx, u32 handle)
+{
+	struct vrdma_cmd *cmd = vrdma_cmd_alloc_release(opcode, uctx, handle);
+	int err = vrdma_cmd_exec(dev, cmd);
+
+	vrdma_cmd_put(cmd);
+	if (!err || !vrdma_alive(dev))
+		return 0;
+
+	dev_warn_ratelimited(&dev->vdev->dev, "command %#x for handle %u failed: %d\n", opcode,
+			     handle, err);
+	return err;
+}
 
 /*
  * For an object that the device has just made.  One whose handle belongs to

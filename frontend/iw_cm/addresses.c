@@ -10,7 +10,10 @@
 #include <net/if_inet6.h>
 #include <net/ipv6.h>
 
-#include "core/cmd.h"
+#include "core/dev.h"
+#include "iw_cm/iw_cm.h"
+#include "iw_cm/state.h"
+#include "verbs/gid.h"
 
 struct vrdma_iw_ips {
 	struct in6_addr ip[VRDMA_IW_MAX_IPS];
@@ -66,7 +69,7 @@ static void vrdma_iw_forget_gone(struct vrdma_dev *dev, const struct vrdma_iw_ip
 	u32 i;
 
 	for (i = 0; i < VRDMA_IW_MAX_IPS; i++) {
-		struct in6_addr *known = &dev->iw.ips[i];
+		struct in6_addr *known = &dev->iw_cm->ips[i];
 
 		if (ipv6_addr_any(known) || vrdma_iw_has_ip(ips, known))
 			continue;
@@ -81,13 +84,13 @@ static void vrdma_iw_make_known(struct vrdma_dev *dev, const struct in6_addr *ip
 	u32 i, free = VRDMA_IW_MAX_IPS;
 
 	for (i = 0; i < VRDMA_IW_MAX_IPS; i++) {
-		if (ipv6_addr_equal(&dev->iw.ips[i], ip))
+		if (ipv6_addr_equal(&dev->iw_cm->ips[i], ip))
 			return;
-		if (free == VRDMA_IW_MAX_IPS && ipv6_addr_any(&dev->iw.ips[i]))
+		if (free == VRDMA_IW_MAX_IPS && ipv6_addr_any(&dev->iw_cm->ips[i]))
 			free = i;
 	}
 	if (free < VRDMA_IW_MAX_IPS && !vrdma_iw_ip_cmd(dev, VRDMA_CMD_ADD_GID, free, ip))
-		dev->iw.ips[free] = *ip;
+		dev->iw_cm->ips[free] = *ip;
 }
 
 /* The device knows the addresses that the paired netdev has now when this returns. */
@@ -100,7 +103,7 @@ void vrdma_iw_sync_addresses(struct vrdma_dev *dev)
 	if (!ips)
 		return;
 
-	mutex_lock(&dev->iw.ips_lock);
+	mutex_lock(&dev->iw_cm->ips_lock);
 	rcu_read_lock();
 	ndev = rcu_dereference(dev->netdev);
 	if (ndev)
@@ -110,59 +113,69 @@ void vrdma_iw_sync_addresses(struct vrdma_dev *dev)
 	vrdma_iw_forget_gone(dev, ips);
 	for (i = 0; i < ips->count; i++)
 		vrdma_iw_make_known(dev, &ips->ip[i]);
-	mutex_unlock(&dev->iw.ips_lock);
+	mutex_unlock(&dev->iw_cm->ips_lock);
 	kfree(ips);
 }
 
 static void vrdma_iw_ips_work(struct work_struct *work)
 {
-	vrdma_iw_sync_addresses(container_of(work, struct vrdma_dev, iw.ips_work));
+	vrdma_iw_sync_addresses(container_of(work, struct vrdma_iw_cm, ips_work)->dev);
 }
 
 static int vrdma_iw_ipv4_event(struct notifier_block *nb, unsigned long event, void *info)
 {
-	struct vrdma_dev *dev = container_of(nb, struct vrdma_dev, iw.ipv4_nb);
+	struct vrdma_iw_cm *iw = container_of(nb, struct vrdma_iw_cm, ipv4_nb);
 
-	queue_work(system_long_wq, &dev->iw.ips_work);
+	queue_work(system_long_wq, &iw->ips_work);
 	return NOTIFY_DONE;
 }
 
 /* May be called in atomic context. */
 static int vrdma_iw_ipv6_event(struct notifier_block *nb, unsigned long event, void *info)
 {
-	struct vrdma_dev *dev = container_of(nb, struct vrdma_dev, iw.ipv6_nb);
+	struct vrdma_iw_cm *iw = container_of(nb, struct vrdma_iw_cm, ipv6_nb);
 
-	queue_work(system_long_wq, &dev->iw.ips_work);
+	queue_work(system_long_wq, &iw->ips_work);
 	return NOTIFY_DONE;
 }
 
-void vrdma_iw_addresses_init(struct vrdma_dev *dev)
+void vrdma_iw_addresses_init(struct vrdma_iw_cm *iw)
 {
-	mutex_init(&dev->iw.ips_lock);
-	INIT_WORK(&dev->iw.ips_work, vrdma_iw_ips_work);
-	dev->iw.ipv4_nb.notifier_call = vrdma_iw_ipv4_event;
-	dev->iw.ipv6_nb.notifier_call = vrdma_iw_ipv6_event;
+	mutex_init(&iw->ips_lock);
+	INIT_WORK(&iw->ips_work, vrdma_iw_ips_work);
+	iw->ipv4_nb.notifier_call = vrdma_iw_ipv4_event;
+	iw->ipv6_nb.notifier_call = vrdma_iw_ipv6_event;
 }
 
 int vrdma_iw_addresses_start(struct vrdma_dev *dev)
 {
-	int err = register_inetaddr_notifier(&dev->iw.ipv4_nb);
+	struct vrdma_iw_cm *iw = dev->iw_cm;
+	int err;
 
+	if (!iw)
+		return 0;
+
+	err = register_inetaddr_notifier(&iw->ipv4_nb);
 	if (err)
 		return err;
 
-	err = register_inet6addr_notifier(&dev->iw.ipv6_nb);
+	err = register_inet6addr_notifier(&iw->ipv6_nb);
 	if (err) {
-		unregister_inetaddr_notifier(&dev->iw.ipv4_nb);
+		unregister_inetaddr_notifier(&iw->ipv4_nb);
 		return err;
 	}
-	queue_work(system_long_wq, &dev->iw.ips_work);
+	queue_work(system_long_wq, &iw->ips_work);
 	return 0;
 }
 
 void vrdma_iw_addresses_stop(struct vrdma_dev *dev)
 {
-	unregister_inet6addr_notifier(&dev->iw.ipv6_nb);
-	unregister_inetaddr_notifier(&dev->iw.ipv4_nb);
-	cancel_work_sync(&dev->iw.ips_work);
+	struct vrdma_iw_cm *iw = dev->iw_cm;
+
+	if (!iw)
+		return;
+
+	unregister_inet6addr_notifier(&iw->ipv6_nb);
+	unregister_inetaddr_notifier(&iw->ipv4_nb);
+	cancel_work_sync(&iw->ips_work);
 }

@@ -9,7 +9,7 @@
  * CONNECT_REPLY, one that iw_accept began gets one ESTABLISHED, and either gets
  * one CLOSE after that.
  *
- * dev->iw.lock is held over the commands, so that events of a connection are
+ * dev->iw_cm->lock is held over the commands, so that events of a connection are
  * looked at only when it is known whether its command succeeded.  The core's
  * event handler does no more than queue work: it may be called with the lock.
  */
@@ -18,6 +18,13 @@
 #include <rdma/iw_cm.h>
 
 #include "core/cmd.h"
+#include "core/cmdq.h"
+#include "core/dev.h"
+#include "core/events.h"
+#include "core/objects.h"
+#include "iw_cm/iw_cm.h"
+#include "iw_cm/state.h"
+#include "verbs/qp.h"
 
 enum vrdma_iw_state {
 	VRDMA_IW_LISTENING,
@@ -104,7 +111,7 @@ static int vrdma_iw_exec(struct vrdma_dev *dev, struct vrdma_cmd *cmd)
 	return err;
 }
 
-/* With dev->iw.lock from here on. */
+/* With dev->iw_cm->lock from here on. */
 
 static struct vrdma_qp *vrdma_iw_find_qp(struct vrdma_dev *dev, u32 qpn)
 {
@@ -137,8 +144,8 @@ static struct vrdma_iw_conn *vrdma_iw_new(struct vrdma_dev *dev, struct iw_cm_id
 	conn->state = state;
 	conn->cm_id = cm_id;
 	/* In turn, so that an id just freed is the last to come back. */
-	err = xa_alloc_cyclic(&dev->iw.conns, &conn->id, conn, XA_LIMIT(0, VRDMA_NO_HANDLE - 1),
-			      &dev->iw.next_id, GFP_KERNEL);
+	err = xa_alloc_cyclic(&dev->iw_cm->conns, &conn->id, conn, XA_LIMIT(0, VRDMA_NO_HANDLE - 1),
+			      &dev->iw_cm->next_id, GFP_KERNEL);
 	if (err < 0) {
 		kfree(conn);
 		return ERR_PTR(err);
@@ -152,7 +159,7 @@ static void vrdma_iw_free(struct vrdma_dev *dev, struct vrdma_iw_conn *conn)
 {
 	if (conn->qp)
 		conn->qp->iw_conn = NULL;
-	xa_erase(&dev->iw.conns, conn->id);
+	xa_erase(&dev->iw_cm->conns, conn->id);
 	conn->cm_id->rem_ref(conn->cm_id);
 	kfree(conn);
 }
@@ -361,7 +368,7 @@ reject:
 
 static void vrdma_iw_handle(struct vrdma_dev *dev, struct vrdma_rsp_iw_event *rsp)
 {
-	struct vrdma_iw_conn *conn = xa_load(&dev->iw.conns, le32_to_cpu(rsp->id));
+	struct vrdma_iw_conn *conn = xa_load(&dev->iw_cm->conns, le32_to_cpu(rsp->id));
 	int status = le32_to_cpu(rsp->status);
 
 	if (le32_to_cpu(rsp->type) == VRDMA_IW_EVENT_CONNECT_REQUEST) {
@@ -401,7 +408,7 @@ static bool vrdma_iw_next_event(struct vrdma_dev *dev)
 			      sizeof(*rsp), VRDMA_NO_HANDLE, NULL);
 	if (IS_ERR(cmd)) {
 		/* Nobody would look again. */
-		queue_work(system_long_wq, &dev->iw.event_work);
+		queue_work(system_long_wq, &dev->iw_cm->event_work);
 		return false;
 	}
 
@@ -423,52 +430,76 @@ static void vrdma_iw_end_all(struct vrdma_dev *dev)
 	struct vrdma_iw_conn *conn;
 	unsigned long index;
 
-	xa_for_each(&dev->iw.conns, index, conn)
+	xa_for_each(&dev->iw_cm->conns, index, conn)
 		vrdma_iw_end(dev, conn, -ENODEV);
 }
 
 static void vrdma_iw_event_work(struct work_struct *work)
 {
-	struct vrdma_dev *dev = container_of(work, struct vrdma_dev, iw.event_work);
+	struct vrdma_dev *dev = container_of(work, struct vrdma_iw_cm, event_work)->dev;
 
-	mutex_lock(&dev->iw.lock);
+	mutex_lock(&dev->iw_cm->lock);
 	while (vrdma_alive(dev) && vrdma_iw_next_event(dev))
 		;
 	if (!vrdma_alive(dev))
 		vrdma_iw_end_all(dev);
-	mutex_unlock(&dev->iw.lock);
+	mutex_unlock(&dev->iw_cm->lock);
 }
 
-/* Without dev->iw.lock: what the rest of the driver and the core call. */
+/* Without dev->iw_cm->lock: what the rest of the driver and the core call. */
 
 static void vrdma_iw_event(struct vrdma_dev *dev, u32 handle, enum ib_event_type type)
 {
-	if (vrdma_has_iw_cm(dev))
-		queue_work(system_long_wq, &dev->iw.event_work);
+	if (dev->iw_cm)
+		queue_work(system_long_wq, &dev->iw_cm->event_work);
 }
 
 /* The device is dead: all connections end. */
 void vrdma_iw_cm_fail(struct vrdma_dev *dev)
 {
-	if (vrdma_has_iw_cm(dev))
-		queue_work(system_long_wq, &dev->iw.event_work);
+	if (dev->iw_cm)
+		queue_work(system_long_wq, &dev->iw_cm->event_work);
 }
 
-void vrdma_iw_cm_init(struct vrdma_dev *dev)
+/* Before the device's queues are started. */
+int vrdma_iw_cm_init(struct vrdma_dev *dev)
 {
+	struct vrdma_iw_cm *iw;
+
 	vrdma_event_register(dev, VRDMA_EVENT_IW_CM, vrdma_iw_event, 0);
-	mutex_init(&dev->iw.lock);
-	xa_init_flags(&dev->iw.conns, XA_FLAGS_ALLOC);
-	INIT_WORK(&dev->iw.event_work, vrdma_iw_event_work);
+	if (!vrdma_has_iw_cm(dev))
+		return 0;
+
+	iw = kzalloc(sizeof(*iw), GFP_KERNEL);
+	if (!iw)
+		return -ENOMEM;
+
+	iw->dev = dev;
+	mutex_init(&iw->lock);
+	xa_init_flags(&iw->conns, XA_FLAGS_ALLOC);
+	INIT_WORK(&iw->event_work, vrdma_iw_event_work);
+	vrdma_iw_addresses_init(iw);
+	dev->iw_cm = iw;
+	return 0;
 }
 
 /* The device is dead, and nothing else uses it. */
 void vrdma_iw_cm_stop(struct vrdma_dev *dev)
 {
-	cancel_work_sync(&dev->iw.event_work);
-	mutex_lock(&dev->iw.lock);
+	if (!dev->iw_cm)
+		return;
+
+	cancel_work_sync(&dev->iw_cm->event_work);
+	mutex_lock(&dev->iw_cm->lock);
 	vrdma_iw_end_all(dev);
-	mutex_unlock(&dev->iw.lock);
+	mutex_unlock(&dev->iw_cm->lock);
+}
+
+/* When the queues are stopped. */
+void vrdma_iw_cm_free(struct vrdma_dev *dev)
+{
+	kfree(dev->iw_cm);
+	dev->iw_cm = NULL;
 }
 
 /* For a QP that iw_get_qp does not find any more: drops its connection. */
@@ -476,13 +507,13 @@ static void vrdma_iw_close_qp(struct vrdma_dev *dev, struct vrdma_qp *qp)
 {
 	struct vrdma_iw_conn *conn;
 
-	mutex_lock(&dev->iw.lock);
+	mutex_lock(&dev->iw_cm->lock);
 	conn = qp->iw_conn;
 	if (conn) {
 		vrdma_cmd_release(dev, VRDMA_CMD_IW_CLOSE, VRDMA_NO_HANDLE, conn->id);
 		vrdma_iw_end(dev, conn, -ECONNRESET);
 	}
-	mutex_unlock(&dev->iw.lock);
+	mutex_unlock(&dev->iw_cm->lock);
 }
 
 /* A connection holds the QP too: it ends before vrdma_destroy_qp() waits for that. */
@@ -504,7 +535,7 @@ int vrdma_iw_connect(struct iw_cm_id *cm_id, struct iw_cm_conn_param *param)
 
 	vrdma_iw_sync_addresses(dev);
 
-	mutex_lock(&dev->iw.lock);
+	mutex_lock(&dev->iw_cm->lock);
 	conn = vrdma_iw_new_for_qp(dev, cm_id, param->qpn, VRDMA_IW_CONNECTING);
 	err = PTR_ERR_OR_ZERO(conn);
 	if (!err) {
@@ -512,7 +543,7 @@ int vrdma_iw_connect(struct iw_cm_id *cm_id, struct iw_cm_conn_param *param)
 		if (err)
 			vrdma_iw_free(dev, conn);
 	}
-	mutex_unlock(&dev->iw.lock);
+	mutex_unlock(&dev->iw_cm->lock);
 
 	return err;
 }
@@ -524,7 +555,7 @@ int vrdma_iw_accept(struct iw_cm_id *cm_id, struct iw_cm_conn_param *param)
 	struct vrdma_iw_conn *conn;
 	int err;
 
-	mutex_lock(&dev->iw.lock);
+	mutex_lock(&dev->iw_cm->lock);
 	conn = vrdma_iw_new_for_qp(dev, cm_id, param->qpn, VRDMA_IW_ACCEPTING);
 	err = PTR_ERR_OR_ZERO(conn);
 	if (err) {
@@ -534,7 +565,7 @@ int vrdma_iw_accept(struct iw_cm_id *cm_id, struct iw_cm_conn_param *param)
 		if (err)
 			vrdma_iw_free(dev, conn);
 	}
-	mutex_unlock(&dev->iw.lock);
+	mutex_unlock(&dev->iw_cm->lock);
 
 	return err;
 }
@@ -554,7 +585,7 @@ int vrdma_iw_create_listen(struct iw_cm_id *cm_id, int backlog)
 
 	vrdma_iw_sync_addresses(dev);
 
-	mutex_lock(&dev->iw.lock);
+	mutex_lock(&dev->iw_cm->lock);
 	conn = vrdma_iw_new(dev, cm_id, VRDMA_IW_LISTENING);
 	err = PTR_ERR_OR_ZERO(conn);
 	if (!err) {
@@ -564,7 +595,7 @@ int vrdma_iw_create_listen(struct iw_cm_id *cm_id, int backlog)
 		else
 			cm_id->provider_data = conn;
 	}
-	mutex_unlock(&dev->iw.lock);
+	mutex_unlock(&dev->iw_cm->lock);
 
 	return err;
 }
@@ -574,10 +605,10 @@ int vrdma_iw_destroy_listen(struct iw_cm_id *cm_id)
 	struct vrdma_dev *dev = to_vrdma_dev(cm_id->device);
 	struct vrdma_iw_conn *conn = cm_id->provider_data;
 
-	mutex_lock(&dev->iw.lock);
+	mutex_lock(&dev->iw_cm->lock);
 	vrdma_cmd_release(dev, VRDMA_CMD_IW_CLOSE, VRDMA_NO_HANDLE, conn->id);
 	vrdma_iw_free(dev, conn);
-	mutex_unlock(&dev->iw.lock);
+	mutex_unlock(&dev->iw_cm->lock);
 	return 0;
 }
 

@@ -10,6 +10,9 @@
 #include <rdma/iw_cm.h>
 
 #include "core/dev.h"
+#include "core/netdev.h"
+#include "iw_cm/iw_cm.h"
+#include "iw_cm/state.h"
 
 /*
  * An iWARP port has one GID, the MAC address of its netdev: the connection

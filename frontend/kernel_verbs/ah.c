@@ -3,7 +3,8 @@
 #include <rdma/ib_addr.h>
 #include <rdma/ib_cache.h>
 
-#include "kernel_verbs/kernel_verbs.h"
+#include "kernel_verbs/queues.h"
+#include "verbs/ah.h"
 
 /*
  * In any context, so without a command: the address is for the work requests that

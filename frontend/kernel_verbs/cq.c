@@ -3,7 +3,9 @@
 #include <linux/slab.h>
 #include <rdma/ib_user_verbs.h>
 
-#include "kernel_verbs/kernel_verbs.h"
+#include "core/dev.h"
+#include "kernel_verbs/queues.h"
+#include "verbs/cq.h"
 
 static int vrdma_kcq_create(struct vrdma_dev *dev, struct vrdma_cq *cq, const struct mminfo *info)
 {

@@ -1,34 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /* vrdma guest driver: verbs of the kernel itself, where a device has them. */
+#include "core/dev.h"
+#include "core/objects.h"
 #include "kernel_verbs/kernel_verbs.h"
-
-/*
- * Nothing completes any more when the device is dead: the users of armed CQs are
- * told to poll, and find their work requests flushed.
- */
-static void vrdma_flush_work(struct work_struct *work)
-{
-	struct vrdma_dev *dev = container_of(work, struct vrdma_dev, flush_work);
-	struct vrdma_tracked *tracked;
-	unsigned long handle = 0;
-
-	while ((tracked = vrdma_tracked_next(&dev->cqs, &handle))) {
-		struct vrdma_cq *cq = container_of(tracked, struct vrdma_cq, tracked);
-
-		/* Completion handlers expect that softirqs are run after them. */
-		local_bh_disable();
-		if (cq->kcq)
-			vrdma_kcq_notify(cq);
-		local_bh_enable();
-		vrdma_tracked_put(tracked);
-		handle++;
-	}
-}
+#include "kernel_verbs/queues.h"
 
 void vrdma_kernel_init(struct vrdma_dev *dev)
 {
 	dev->kernel_uctx = VRDMA_NO_HANDLE;
-	INIT_WORK(&dev->flush_work, vrdma_flush_work);
+	vrdma_flush_init(dev);
 	xa_init_flags(&dev->kernel_qps, XA_FLAGS_LOCK_IRQ);
 }
 
@@ -38,13 +18,6 @@ int vrdma_kernel_start(struct vrdma_dev *dev)
 		return 0;
 	return vrdma_cmd_acquire(dev, VRDMA_CMD_ALLOC_UCONTEXT, VRDMA_CMD_DEALLOC_UCONTEXT,
 				 VRDMA_NO_HANDLE, NULL, &dev->kernel_uctx);
-}
-
-/* To be called whenever the device has been stopped. */
-void vrdma_kernel_flush(struct vrdma_dev *dev)
-{
-	if (vrdma_has_kernel_verbs(dev))
-		queue_work(system_unbound_wq, &dev->flush_work);
 }
 
 /* No kernel user has anything any more. */
@@ -59,7 +32,7 @@ void vrdma_kernel_release(struct vrdma_dev *dev)
 /* The device is dead, and nobody looks at it any more. */
 void vrdma_kernel_stop(struct vrdma_dev *dev)
 {
-	cancel_work_sync(&dev->flush_work);
+	vrdma_flush_stop(dev);
 }
 
 /*

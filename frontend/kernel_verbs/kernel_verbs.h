@@ -1,183 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * vrdma guest driver: verbs of the kernel itself (VRDMA_F_KERNEL_VERBS).
- *
- * The queues of the kernel's users are those of <rdma/rdma_user_rxe.h>, mapped
- * from the window.  The device can write them at any time and is not believed:
- * it sees work requests by their place in a table of ours, which has what is
- * handed to the user when one completes.
- */
-#ifndef VRDMA_KERNEL_VERBS_H
-#define VRDMA_KERNEL_VERBS_H
+/* vrdma guest driver: verbs of the kernel itself (VRDMA_F_KERNEL_VERBS). */
+#ifndef VRDMA_KERNEL_VERBS_KERNEL_VERBS_H
+#define VRDMA_KERNEL_VERBS_KERNEL_VERBS_H
 
-#include <linux/bitmap.h>
-#include <rdma/rdma_user_rxe.h>
+#include <rdma/ib_verbs.h>
 
-#include "core/cmd.h"
+struct vrdma_dev;
 
-#define VRDMA_MAX_KERNEL_SGE		256
+/* kernel_verbs/kernel_verbs.c */
+extern const struct ib_device_ops vrdma_kernel_ops;
+extern const struct ib_device_ops vrdma_kernel_srq_ops;
+void vrdma_kernel_init(struct vrdma_dev *dev);
+int vrdma_kernel_start(struct vrdma_dev *dev);
+void vrdma_kernel_release(struct vrdma_dev *dev);
+void vrdma_kernel_stop(struct vrdma_dev *dev);
 
-struct vrdma_ring {
-	struct vrdma_mapping mapping;
-	struct rxe_queue_buf *buf;	/* the device writes here too */
-	u32 mask;			/* entries - 1, one of which stays empty */
-	u32 shift;			/* of an entry's size */
-	u32 index;			/* of the entry that is next for us */
-};
+/* kernel_verbs/flush.c */
+void vrdma_kernel_flush(struct vrdma_dev *dev);
 
-/* A work request that is posted. */
-struct vrdma_wr {
-	u64 wr_id;
-	u32 length;
-	enum ib_wc_opcode opcode;
-};
-
-/* A send queue or a receive queue: its work requests complete in order. */
-struct vrdma_wq {
-	spinlock_t lock;	/* of all that follows */
-	struct vrdma_ring ring;
-	struct vrdma_wr *wrs;	/* by their number, of which the ring's mask is used */
-	u32 head;		/* number of the next that is posted, */
-	u32 tail;		/* and of the oldest that has not completed */
-	u32 max_sge;
-	u32 max_inline;
-};
-
-struct vrdma_kqp {
-	struct vrdma_qp *qp;
-	struct vrdma_wq sq;
-	struct vrdma_wq rq;	/* without a ring where there is an SRQ */
-	struct list_head send_entry;	/* of its CQs' lists */
-	struct list_head recv_entry;
-	bool error;		/* known to be in the error state */
-};
-
-/* Work requests of an SRQ complete in any order. */
-struct vrdma_ksrq {
-	spinlock_t lock;	/* of all that follows */
-	struct vrdma_ring ring;
-	struct vrdma_wr *wrs;
-	unsigned long *posted;
-	u32 count;		/* of wrs, at most */
-	u32 hint;		/* where a free one may be */
-	u32 max_sge;
-};
-
-struct vrdma_kcq {
-	spinlock_t lock;	/* outside of those of work queues */
-	struct vrdma_ring ring;
-	struct list_head send_qps;
-	struct list_head recv_qps;
-	bool armed;
-};
-
-/* The wr_id that the device sees: which queue, and the number or place there. */
-#define VRDMA_WR_KIND_SHIFT	32
-enum vrdma_wr_kind {
-	VRDMA_WR_SEND,
-	VRDMA_WR_RECV,
-	VRDMA_WR_SRQ_RECV,
-};
-
-static inline void *vrdma_ring_entry(const struct vrdma_ring *ring)
-{
-	return ring->buf->data + ((size_t)ring->index << ring->shift);
-}
-
-/* Of a work queue, where the device consumes. */
-static inline bool vrdma_ring_full(const struct vrdma_ring *ring)
-{
-	/* Pairs with the device's release: it has read the entry that we write next. */
-	u32 consumer = virt_load_acquire(&ring->buf->consumer_index);
-
-	return ((ring->index + 1 - consumer) & ring->mask) == 0;
-}
-
-static inline void vrdma_ring_produce(struct vrdma_ring *ring)
-{
-	ring->index = (ring->index + 1) & ring->mask;
-	/* Pairs with the device's acquire: the entry is there. */
-	virt_store_release(&ring->buf->producer_index, ring->index);
-}
-
-/* Of a completion queue, where the device produces. */
-static inline bool vrdma_ring_empty(const struct vrdma_ring *ring)
-{
-	/* Pairs with the device's release: the entry is there. */
-	u32 producer = virt_load_acquire(&ring->buf->producer_index);
-
-	return ((ring->index - producer) & ring->mask) == 0;
-}
-
-static inline void vrdma_ring_consume(struct vrdma_ring *ring)
-{
-	ring->index = (ring->index + 1) & ring->mask;
-	/* Pairs with the device's acquire: we have read the entry. */
-	virt_store_release(&ring->buf->consumer_index, ring->index);
-}
-
-static inline struct vrdma_wr *vrdma_wq_wr(const struct vrdma_wq *wq, u32 number)
-{
-	return &wq->wrs[number & wq->ring.mask];
-}
-
-/* vrdma_kring.c */
-/* kernel_verbs/ring.c */
-int vrdma_ring_map(struct vrdma_dev *dev, struct vrdma_ring *ring, const struct mminfo *info,
-		   u32 entry_size);
-void vrdma_ring_unmap(struct vrdma_dev *dev, struct vrdma_ring *ring);
-
-static inline u32 vrdma_recv_entry_size(u32 max_sge)
-{
-	return sizeof(struct rxe_recv_wqe) + max_sge * sizeof(struct rxe_sge);
-}
-
-int vrdma_ring_map(struct vrdma_dev *dev, struct vrdma_ring *ring, const struct mminfo *info,
-		   u32 entry_size);
-void vrdma_ring_unmap(struct vrdma_dev *dev, struct vrdma_ring *ring);
-
-/* kernel_verbs/cq.c */
-void vrdma_kcq_notify(struct vrdma_cq *cq);
-int vrdma_kernel_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
-			   struct vrdma_cq_attrs *attrs);
-int vrdma_kernel_destroy_cq(struct ib_cq *ibcq, struct ib_udata *udata);
-int vrdma_kernel_req_notify_cq(struct ib_cq *ibcq, enum ib_cq_notify_flags flags);
-
-/* kernel_verbs/srq.c */
-int vrdma_kernel_create_srq(struct ib_srq *ibsrq, struct ib_srq_init_attr *init_attr,
-			    struct ib_udata *udata);
-int vrdma_kernel_destroy_srq(struct ib_srq *ibsrq, struct ib_udata *udata);
-
-/* kernel_verbs/qp.c */
-int vrdma_kernel_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init_attr,
-			   struct ib_udata *udata);
-int vrdma_kernel_modify_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
-			   struct ib_udata *udata);
-int vrdma_kernel_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata);
-
-/* kernel_verbs/ah.c */
-int vrdma_kernel_create_ah(struct ib_ah *ibah, struct rdma_ah_init_attr *init_attr,
-			   struct ib_udata *udata);
-int vrdma_kernel_query_ah(struct ib_ah *ibah, struct rdma_ah_attr *attr);
-int vrdma_kernel_destroy_ah(struct ib_ah *ibah, u32 flags);
-
-/* vrdma_poll.c */
-int vrdma_poll_cq(struct ib_cq *ibcq, int count, struct ib_wc *wc);
-bool vrdma_kcq_pending(struct vrdma_dev *dev, struct vrdma_kcq *kcq);
-
-/* vrdma_post.c */
-int vrdma_kernel_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,
-			   const struct ib_send_wr **bad_wr);
-int vrdma_post_recv(struct ib_qp *ibqp, const struct ib_recv_wr *wr,
-		    const struct ib_recv_wr **bad_wr);
-int vrdma_post_srq_recv(struct ib_srq *ibsrq, const struct ib_recv_wr *wr,
-			const struct ib_recv_wr **bad_wr);
-
-/* vrdma_kmr.c */
-struct ib_mr *vrdma_get_dma_mr(struct ib_pd *ibpd, int access);
-struct ib_mr *vrdma_alloc_mr(struct ib_pd *ibpd, enum ib_mr_type type, u32 max_pages);
-int vrdma_map_mr_sg(struct ib_mr *ibmr, struct scatterlist *sg, int count, unsigned int *offset);
-int vrdma_kernel_dereg_mr(struct ib_mr *ibmr, struct ib_udata *udata);
-void vrdma_kmr_prepare(struct vrdma_mr *mr);
-
-#endif /* VRDMA_KERNEL_VERBS_H */
+#endif /* VRDMA_KERNEL_VERBS_KERNEL_VERBS_H */

@@ -9,7 +9,12 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 
-#include "kernel_verbs/kernel_verbs.h"
+#include "core/cmd.h"
+#include "core/cmdq.h"
+#include "core/dev.h"
+#include "kernel_verbs/queues.h"
+#include "verbs/mr.h"
+#include "verbs/pd.h"
 
 /* Of the regions' use in work requests, the RNIC judges. */
 #define VRDMA_DMA_ACCESS	(IB_ACCESS_LOCAL_WRITE | IB_ACCESS_REMOTE_WRITE | \

@@ -2,7 +2,11 @@
 /* vrdma guest driver: completions for the kernel. */
 #include <rdma/ib_user_verbs.h>
 
-#include "kernel_verbs/kernel_verbs.h"
+#include "core/dev.h"
+#include "kernel_verbs/queues.h"
+#include "verbs/cq.h"
+#include "verbs/qp.h"
+#include "verbs/srq.h"
 
 /* The queue pair that the last completion was of, since the next often is as well. */
 struct vrdma_poll {

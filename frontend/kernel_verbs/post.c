@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /* vrdma guest driver: work requests of the kernel. */
+#include "core/dev.h"
+#include "core/doorbells.h"
 #include "kernel_verbs/kernel_verbs.h"
+#include "kernel_verbs/queues.h"
+#include "verbs/ah.h"
+#include "verbs/mr.h"
+#include "verbs/qp.h"
+#include "verbs/srq.h"
 
 #define VRDMA_SEND_FLAGS	(IB_SEND_FENCE | IB_SEND_SIGNALED | IB_SEND_SOLICITED | \
 				 IB_SEND_INLINE)

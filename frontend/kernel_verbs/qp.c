@@ -3,7 +3,10 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 
-#include "kernel_verbs/kernel_verbs.h"
+#include "core/dev.h"
+#include "kernel_verbs/queues.h"
+#include "verbs/cq.h"
+#include "verbs/qp.h"
 
 static u32 vrdma_send_entry_size(u32 max_sge, u32 max_inline)
 {

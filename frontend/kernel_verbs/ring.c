@@ -3,7 +3,9 @@
 #include <linux/io.h>
 #include <linux/log2.h>
 
-#include "kernel_verbs/kernel_verbs.h"
+#include "core/dev.h"
+#include "core/shm.h"
+#include "kernel_verbs/queues.h"
 
 /* What the ring's header says of itself counts once, here. */
 static int vrdma_ring_read_geometry(struct vrdma_ring *ring, u32 entry_size)

@@ -3,7 +3,9 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 
-#include "kernel_verbs/kernel_verbs.h"
+#include "core/dev.h"
+#include "kernel_verbs/queues.h"
+#include "verbs/srq.h"
 
 static void vrdma_ksrq_free(struct vrdma_dev *dev, struct vrdma_ksrq *ksrq)
 {

@@ -18,6 +18,10 @@
 #include <rdma/rdma_user_cm.h>
 
 #include "core/cmd.h"
+#include "core/cmdq.h"
+#include "core/dev.h"
+#include "core/objects.h"
+#include "ucma/file.h"
 #include "ucma/ucma.h"
 
 struct vrdma_ucm_file {
@@ -70,15 +74,6 @@ static const struct {
 	[RDMA_USER_CM_CMD_RESOLVE_ADDR] = VRDMA_UCM_SILENT,
 	[RDMA_USER_CM_CMD_JOIN_MCAST] = VRDMA_UCM_RESPONDS(struct rdma_ucm_join_mcast),
 };
-
-void vrdma_ucm_put(struct vrdma_ucm *ucm)
-{
-	if (!refcount_dec_and_test(&ucm->refs))
-		return;
-
-	xa_destroy(&ucm->files);
-	kfree(ucm);
-}
 
 /* The file's device, NULL before its first command.  With it comes the file's handle. */
 static struct vrdma_ucm *vrdma_ucm_of(const struct vrdma_ucm_file *file)

@@ -17,6 +17,9 @@
 #include <linux/slab.h>
 #include <rdma/rdma_user_cm.h>
 
+#include "core/dev.h"
+#include "core/events.h"
+#include "ucma/file.h"
 #include "ucma/ucma.h"
 
 static bool vrdma_ucm_enabled = true;
@@ -24,8 +27,7 @@ module_param_named(rdma_cm, vrdma_ucm_enabled, bool, 0444);
 MODULE_PARM_DESC(rdma_cm,
 		 "Provide /dev/infiniband/rdma_cm where the device forwards it; 0 leaves that to rdma_ucm");
 
-static DEFINE_MUTEX(vrdma_ucm_mutex);	/* of all below */
-static LIST_HEAD(vrdma_ucms);
+/* Under vrdma_ucm_mutex, as the list of devices. */
 static bool vrdma_ucm_node_is_ours;
 static bool vrdma_ucm_rdma_ucm_loaded;
 
@@ -120,19 +122,6 @@ static int vrdma_ucm_module_event(struct notifier_block *nb, unsigned long event
 static struct notifier_block vrdma_ucm_module_nb = {
 	.notifier_call = vrdma_ucm_module_event,
 };
-
-/* A device that files can be opened on, or NULL. */
-struct vrdma_ucm *vrdma_ucm_get_any(void)
-{
-	struct vrdma_ucm *ucm;
-
-	mutex_lock(&vrdma_ucm_mutex);
-	ucm = list_first_entry_or_null(&vrdma_ucms, struct vrdma_ucm, list);
-	if (ucm)
-		refcount_inc(&ucm->refs);
-	mutex_unlock(&vrdma_ucm_mutex);
-	return ucm;
-}
 
 /* Before the device's queues are started. */
 int vrdma_ucm_init(struct vrdma_dev *dev)

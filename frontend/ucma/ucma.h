@@ -1,33 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The user interface of the RDMA connection manager, /dev/infiniband/rdma_cm,
- * forwarded to the device (VRDMA_F_UCMA).
+ * vrdma guest driver: the user interface of the RDMA connection manager,
+ * /dev/infiniband/rdma_cm, forwarded to the device (VRDMA_F_UCMA).
  */
-#ifndef VRDMA_UCM_H
-#define VRDMA_UCM_H
+#ifndef VRDMA_UCMA_UCMA_H
+#define VRDMA_UCMA_UCMA_H
 
-#include <linux/fs.h>
-#include <linux/list.h>
-#include <linux/rwsem.h>
+struct vrdma_dev;
 
-#include "core/dev.h"
+/* ucma/file.c */
+void vrdma_ucm_fail(struct vrdma_dev *dev);
 
-/* What the files of one device share.  It outlives the device when they do. */
-struct vrdma_ucm {
-	refcount_t refs;
-	struct rw_semaphore lock;	/* of dev; read over commands */
-	struct vrdma_dev *dev;		/* NULL when it is gone */
-	bool dead;			/* it is gone, or has failed */
-	struct xarray files;		/* struct vrdma_ucm_file, by the device's handle */
-	struct list_head list;		/* vrdma_ucm_node.c */
-};
+/* ucma/node.c */
+int vrdma_ucm_init(struct vrdma_dev *dev);
+void vrdma_ucm_free(struct vrdma_dev *dev);
+void vrdma_ucm_start(struct vrdma_dev *dev);
+void vrdma_ucm_stop(struct vrdma_dev *dev);
+int vrdma_ucm_module_init(void);
+void vrdma_ucm_module_exit(void);
 
-/* vrdma_ucm.c */
-extern const struct file_operations vrdma_ucm_fops;
-void vrdma_ucm_put(struct vrdma_ucm *ucm);
-void vrdma_ucm_event(struct vrdma_dev *dev, u32 handle, enum ib_event_type type);
-
-/* vrdma_ucm_node.c */
-struct vrdma_ucm *vrdma_ucm_get_any(void);
-
-#endif /* VRDMA_UCM_H */
+#endif /* VRDMA_UCMA_UCMA_H */

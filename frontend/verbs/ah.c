@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /* vrdma guest driver: address vectors and address handles. */
 #include "core/cmd.h"
+#include "core/cmdq.h"
+#include "core/dev.h"
+#include "core/objects.h"
+#include "core/user_memory.h"
+#include "verbs/ah.h"
+#include "verbs/pd.h"
 
 void vrdma_pack_ah_attr(struct vrdma_ah_attr *to, const struct rdma_ah_attr *from)
 {

@@ -3,6 +3,11 @@
 #include <rdma/uverbs_ioctl.h>
 
 #include "core/cmd.h"
+#include "core/cmdq.h"
+#include "core/dev.h"
+#include "core/events.h"
+#include "verbs/cq.h"
+#include "verbs/ucontext.h"
 #include "vrdma_udata_memory.h"
 
 static void vrdma_cq_event(struct vrdma_dev *dev, u32 handle, enum ib_event_type type)

@@ -3,7 +3,9 @@
 #include <linux/delay.h>
 #include <linux/sched/signal.h>
 
-#include "core/cmd.h"
+#include "core/dev.h"
+#include "core/doorbells.h"
+#include "verbs/cq.h"
 
 /*
  * The other side is a thread on the host: as for doorbells, x86 needs a lock

@@ -5,6 +5,12 @@
 #include <rdma/uverbs_ioctl.h>
 
 #include "core/cmd.h"
+#include "core/cmdq.h"
+#include "core/dev.h"
+#include "core/events.h"
+#include "core/netdev.h"
+#include "verbs/device.h"
+#include "verbs/mr.h"
 
 /* The capabilities that this driver has the verbs for, whatever the RNIC has. */
 #define VRDMA_DEVICE_CAPS	(IB_DEVICE_BAD_PKEY_CNTR | IB_DEVICE_BAD_QKEY_CNTR | \
@@ -235,49 +241,4 @@ void vrdma_get_dev_fw_str(struct ib_device *ibdev, char *str)
 
 	snprintf(str, IB_FW_VERSION_NAME_MAX, "%u.%u.%u", (u32)(version >> 32),
 		 (u32)(version >> 16) & 0xffff, (u32)version & 0xffff);
-}
-
-int vrdma_alloc_ucontext(struct ib_ucontext *ibuctx, struct ib_udata *udata)
-{
-	return vrdma_cmd_acquire(to_vrdma_dev(ibuctx->device), VRDMA_CMD_ALLOC_UCONTEXT,
-				 VRDMA_CMD_DEALLOC_UCONTEXT, VRDMA_NO_HANDLE, udata,
-				 &to_vrdma_ucontext(ibuctx)->handle);
-}
-
-void vrdma_dealloc_ucontext(struct ib_ucontext *ibuctx)
-{
-	struct vrdma_ucontext *uctx = to_vrdma_ucontext(ibuctx);
-
-	vrdma_cmd_release(to_vrdma_dev(ibuctx->device), VRDMA_CMD_DEALLOC_UCONTEXT, uctx->handle,
-			  uctx->handle);
-}
-
-/* Its presence says that the device can go while users have it open. */
-void vrdma_disassociate_ucontext(struct ib_ucontext *ibuctx)
-{
-}
-
-int vrdma_alloc_pd(struct ib_pd *ibpd, struct ib_udata *udata)
-{
-	struct vrdma_pd *pd = to_vrdma_pd(ibpd);
-	struct vrdma_ucontext *uctx;
-
-	if (udata) {
-		uctx = rdma_udata_to_drv_context(udata, struct vrdma_ucontext, ibuctx);
-		pd->uctx = uctx->handle;
-	} else {
-		pd->uctx = to_vrdma_dev(ibpd->device)->kernel_uctx;
-		if (pd->uctx == VRDMA_NO_HANDLE)
-			return -EOPNOTSUPP;
-	}
-	return vrdma_cmd_acquire(to_vrdma_dev(ibpd->device), VRDMA_CMD_ALLOC_PD,
-				 VRDMA_CMD_DEALLOC_PD, pd->uctx, udata, &pd->handle);
-}
-
-int vrdma_dealloc_pd(struct ib_pd *ibpd, struct ib_udata *udata)
-{
-	struct vrdma_pd *pd = to_vrdma_pd(ibpd);
-
-	vrdma_cmd_release(to_vrdma_dev(ibpd->device), VRDMA_CMD_DEALLOC_PD, pd->uctx, pd->handle);
-	return 0;
 }

@@ -3,6 +3,9 @@
 #include <rdma/ib_cache.h>
 
 #include "core/cmd.h"
+#include "core/cmdq.h"
+#include "core/dev.h"
+#include "verbs/gid.h"
 
 int vrdma_gid_cmd(struct vrdma_dev *dev, u16 opcode, u32 index, const void *gid, u32 type,
 		  u16 vlan, const u8 *mac)

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* vrdma guest driver: queue pairs in multicast groups. */
 #include "core/cmd.h"
+#include "core/cmdq.h"
+#include "core/dev.h"
+#include "verbs/mcast.h"
+#include "verbs/qp.h"
 
 static int vrdma_mcast_cmd(struct ib_qp *ibqp, u16 opcode, const union ib_gid *gid, u16 lid)
 {

@@ -4,6 +4,12 @@
 #include <rdma/ib_umem.h>
 
 #include "core/cmd.h"
+#include "core/cmdq.h"
+#include "core/dev.h"
+#include "core/objects.h"
+#include "core/user_memory.h"
+#include "verbs/mr.h"
+#include "verbs/pd.h"
 
 #define VRDMA_MR_ACCESS	(IB_ACCESS_LOCAL_WRITE | IB_ACCESS_REMOTE_WRITE | \
 			 IB_ACCESS_REMOTE_READ | IB_ACCESS_REMOTE_ATOMIC | \

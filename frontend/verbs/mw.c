@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /* vrdma guest driver: memory windows. */
 #include "core/cmd.h"
+#include "core/dev.h"
+#include "core/objects.h"
+#include "core/user_memory.h"
+#include "verbs/mw.h"
+#include "verbs/pd.h"
 
 int vrdma_alloc_mw(struct ib_mw *ibmw, struct ib_udata *udata)
 {

@@ -1,6 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /* vrdma guest driver: queue pairs. */
 #include "core/cmd.h"
+#include "core/cmdq.h"
+#include "core/dev.h"
+#include "core/doorbells.h"
+#include "core/events.h"
+#include "verbs/ah.h"
+#include "verbs/cq.h"
+#include "verbs/pd.h"
+#include "verbs/qp.h"
+#include "verbs/srq.h"
 
 #define VRDMA_QP_ATTR_MASK	(IB_QP_STATE | IB_QP_CUR_STATE | IB_QP_EN_SQD_ASYNC_NOTIFY | \
 				 IB_QP_ACCESS_FLAGS | IB_QP_PKEY_INDEX | IB_QP_PORT | \

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /* vrdma guest driver: shared receive queues. */
 #include "core/cmd.h"
+#include "core/cmdq.h"
+#include "core/dev.h"
+#include "core/events.h"
+#include "verbs/pd.h"
+#include "verbs/srq.h"
 #include "vrdma_udata_memory.h"
 
 static void vrdma_srq_event(struct vrdma_dev *dev, u32 handle, enum ib_event_type type)

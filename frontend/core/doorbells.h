@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* vrdma guest driver: the doorbell area (common/vrdma_doorbell.h). */
+#ifndef VRDMA_CORE_DOORBELLS_H
+#define VRDMA_CORE_DOORBELLS_H
+
+struct vrdma_dev;
+
+int vrdma_doorbells_map(struct vrdma_dev *dev);
+void vrdma_doorbells_unmap(struct vrdma_dev *dev);
+void vrdma_ring_qp(struct vrdma_dev *dev, u32 handle);
+void vrdma_ring_cq(struct vrdma_dev *dev, u32 handle);
+
+#endif /* VRDMA_CORE_DOORBELLS_H */

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0
+/* vrdma guest driver: what the virtio device has: configuration, shared memory, queues. */
+#include <linux/slab.h>
+
+#include "core/cmdq.h"
+#include "core/compat.h"
+#include "core/dev.h"
+#include "core/events.h"
+#include "core/transport.h"
+
+/* A chain of a request, one chunk and a response must fit. */
+#define VRDMA_MIN_CONTROL_SIZE	4
+
+int vrdma_find_window(struct vrdma_dev *dev)
+{
+	struct virtio_device *vdev = dev->vdev;
+
+	if (!virtio_get_shm_region(vdev, &dev->window, VRDMA_SHM_ID)) {
+		dev_err(&vdev->dev,
+			"the device has no shared memory region %d for the window: give vrdma-pci a shm-size\n",
+			VRDMA_SHM_ID);
+		return -ENODEV;
+	}
+	if (dev->window.len < sizeof(struct vrdma_doorbell_area)) {
+		dev_err(&vdev->dev,
+			"the window has %llu bytes, its doorbells alone take %zu: give vrdma-pci a larger shm-size\n",
+			dev->window.len, sizeof(struct vrdma_doorbell_area));
+		return -ENODEV;
+	}
+	/* Where firmware declares MTRRs uncached, mapping it cached is not granted. */
+	if (IS_ENABLED(CONFIG_X86) && !upper_32_bits(dev->window.addr))
+		dev_info(&vdev->dev,
+			 "the window is below 4 GiB and may be uncached, which is slow on AMD hosts: shm-size=1G moves it up\n");
+	if (!devm_request_mem_region(&vdev->dev, dev->window.addr, dev->window.len, "vrdma")) {
+		dev_err(&vdev->dev, "the window at %#llx + %#llx is in use by another driver\n",
+			dev->window.addr, dev->window.len);
+		return -EBUSY;
+	}
+	return 0;
+}
+
+int vrdma_read_config(struct vrdma_dev *dev)
+{
+	struct virtio_device *vdev = dev->vdev;
+	struct vrdma_config config;
+
+	virtio_cread_bytes(vdev, 0, &config, sizeof(config));
+
+	if (le32_to_cpu(config.protocol_version) != VRDMA_PROTOCOL_VERSION) {
+		dev_err(&vdev->dev,
+			"the device speaks version %u of the protocol, this driver version %u: install the driver that belongs to the host's vrdmad\n",
+			le32_to_cpu(config.protocol_version), VRDMA_PROTOCOL_VERSION);
+		return -EPROTO;
+	}
+	if (!vrdma_config_valid(&config)) {
+		dev_err(&vdev->dev, "invalid configuration: %u ports, %u vectors, %u QPs, %u CQs\n",
+			le32_to_cpu(config.port_count), le16_to_cpu(config.num_comp_vectors),
+			le32_to_cpu(config.max_qp), le32_to_cpu(config.max_cq));
+		return -EPROTO;
+	}
+	if (dev->window.len < le64_to_cpu(config.shm_size)) {
+		dev_err(&vdev->dev,
+			"the window has %llu bytes, its configuration says %llu: restart the virtual machine with a larger shm-size\n",
+			dev->window.len, le64_to_cpu(config.shm_size));
+		return -ENODEV;
+	}
+
+	dev->max_qp = le32_to_cpu(config.max_qp);
+	dev->max_cq = le32_to_cpu(config.max_cq);
+	dev->max_mr_runs = le32_to_cpu(config.max_mr_runs);
+	dev->max_udata = le32_to_cpu(config.max_udata);
+	memcpy(dev->mac, config.mac, sizeof(dev->mac));
+
+	dev->ibdev.ops.driver_id = le32_to_cpu(config.driver_id);
+	dev->ibdev.ops.uverbs_abi_ver = le32_to_cpu(config.uverbs_abi_version);
+	dev->ibdev.node_guid = config.node_guid;
+	dev->ibdev.num_comp_vectors = le16_to_cpu(config.num_comp_vectors);
+	return 0;
+}
+
+static int vrdma_find_queues(struct vrdma_dev *dev, struct virtqueue **vqs)
+{
+	unsigned int vectors = dev->ibdev.num_comp_vectors;
+	struct virtqueue_info *info;
+	unsigned int i;
+	int err;
+
+	info = kcalloc(VRDMA_VQ_COMPLETION + vectors, sizeof(*info), GFP_KERNEL);
+	if (!info)
+		return -ENOMEM;
+
+	info[VRDMA_VQ_CONTROL].name = "control";
+	info[VRDMA_VQ_CONTROL].callback = vrdma_cmdq_callback;
+	info[VRDMA_VQ_EVENT].name = "event";
+	info[VRDMA_VQ_EVENT].callback = vrdma_event_callback;
+	info[VRDMA_VQ_DOORBELL].name = "doorbell";
+	for (i = 0; i < vectors; i++) {
+		info[VRDMA_VQ_COMPLETION + i].name = dev->completionqs[i].name;
+		info[VRDMA_VQ_COMPLETION + i].callback = vrdma_completion_callback;
+	}
+
+	err = vrdma_find_vqs(dev->vdev, VRDMA_VQ_COMPLETION + vectors, vqs, info);
+	kfree(info);
+	return err;
+}
+
+void vrdma_free_queues(struct vrdma_dev *dev)
+{
+	unsigned int i;
+
+	dev->vdev->config->del_vqs(dev->vdev);
+	for (i = 0; i < dev->ibdev.num_comp_vectors; i++)
+		vrdma_inq_free(&dev->completionqs[i]);
+	vrdma_inq_free(&dev->eventq);
+	kfree(dev->completionqs);
+}
+
+static int vrdma_fill_queues(struct vrdma_dev *dev, struct virtqueue **vqs)
+{
+	unsigned int i;
+	int err;
+
+	err = vrdma_inq_init(&dev->eventq, vqs[VRDMA_VQ_EVENT], sizeof(struct vrdma_event));
+	if (err)
+		return err;
+
+	for (i = 0; i < dev->ibdev.num_comp_vectors; i++) {
+		err = vrdma_inq_init(&dev->completionqs[i], vqs[VRDMA_VQ_COMPLETION + i],
+				     sizeof(struct vrdma_completion_event));
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int vrdma_init_queues(struct vrdma_dev *dev)
+{
+	unsigned int vectors = dev->ibdev.num_comp_vectors;
+	struct virtqueue **vqs;
+	unsigned int i;
+	int err = -ENOMEM;
+
+	vqs = kcalloc(VRDMA_VQ_COMPLETION + vectors, sizeof(*vqs), GFP_KERNEL);
+	dev->completionqs = kcalloc(vectors, sizeof(*dev->completionqs), GFP_KERNEL);
+	if (!vqs || !dev->completionqs)
+		goto err_free;
+	for (i = 0; i < vectors; i++)
+		snprintf(dev->completionqs[i].name, sizeof(dev->completionqs[i].name),
+			 "completion.%u", i);
+
+	err = vrdma_find_queues(dev, vqs);
+	if (err) {
+		dev_err(&dev->vdev->dev, "the device does not have its %u queues: %d\n",
+			VRDMA_VQ_COMPLETION + vectors, err);
+		goto err_free;
+	}
+	dev->cmdq.vq = vqs[VRDMA_VQ_CONTROL];
+	dev->doorbellq = vqs[VRDMA_VQ_DOORBELL];
+
+	err = -EINVAL;
+	if (virtqueue_get_vring_size(dev->cmdq.vq) < VRDMA_MIN_CONTROL_SIZE) {
+		dev_err(&dev->vdev->dev, "the control queue has %u entries and needs %u\n",
+			virtqueue_get_vring_size(dev->cmdq.vq), VRDMA_MIN_CONTROL_SIZE);
+		goto err_queues;
+	}
+	err = vrdma_fill_queues(dev, vqs);
+	if (err)
+		goto err_queues;
+
+	kfree(vqs);
+	return 0;
+
+err_queues:
+	vrdma_free_queues(dev);
+	kfree(vqs);
+	return err;
+
+err_free:
+	kfree(dev->completionqs);
+	kfree(vqs);
+	return err;
+}
+
+void vrdma_start_queues(struct vrdma_dev *dev)
+{
+	unsigned int i;
+
+	virtio_device_ready(dev->vdev);
+	virtqueue_kick(dev->eventq.vq);
+	for (i = 0; i < dev->ibdev.num_comp_vectors; i++)
+		virtqueue_kick(dev->completionqs[i].vq);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* vrdma guest driver: iWARP RNICs and their connections. */
+#ifndef VRDMA_IW_CM_IW_CM_H
+#define VRDMA_IW_CM_IW_CM_H
+
+#include <rdma/ib_verbs.h>
+
+struct vrdma_dev;
+
+/* iw_cm/iwarp.c */
+extern const struct ib_device_ops vrdma_iwarp_ops;
+extern const struct ib_device_ops vrdma_iw_cm_ops;
+
+/* iw_cm/iw_cm.c: without vrdma_has_iw_cm() these do nothing. */
+int vrdma_iw_cm_init(struct vrdma_dev *dev);
+void vrdma_iw_cm_fail(struct vrdma_dev *dev);
+void vrdma_iw_cm_stop(struct vrdma_dev *dev);
+void vrdma_iw_cm_free(struct vrdma_dev *dev);
+
+/* iw_cm/addresses.c: so do these. */
+int vrdma_iw_addresses_start(struct vrdma_dev *dev);
+void vrdma_iw_addresses_stop(struct vrdma_dev *dev);
+
+#endif /* VRDMA_IW_CM_IW_CM_H */

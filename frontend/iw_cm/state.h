@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* vrdma guest driver: what iw_cm/ keeps of a device. */
+#ifndef VRDMA_IW_CM_STATE_H
+#define VRDMA_IW_CM_STATE_H
+
+#include <linux/in6.h>
+#include <linux/mutex.h>
+#include <linux/notifier.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+#include <rdma/ib_verbs.h>
+
+struct iw_cm_conn_param;
+struct iw_cm_id;
+struct vrdma_dev;
+
+#define VRDMA_IW_MAX_IPS	64
+
+/* Connections (iw_cm.c) and addresses (addresses.c) of a device. */
+struct vrdma_iw_cm {
+	struct vrdma_dev *dev;
+
+	struct mutex lock;	/* of conns, what is in it, and the QPs' iw_conn */
+	struct xarray conns;
+	u32 next_id;
+	struct work_struct event_work;
+
+	struct mutex ips_lock;	/* of ips */
+	struct in6_addr ips[VRDMA_IW_MAX_IPS];	/* what the device knows, by index */
+	struct work_struct ips_work;
+	struct notifier_block ipv4_nb;
+	struct notifier_block ipv6_nb;
+};
+
+/* iw_cm/iw_cm.c */
+int vrdma_iw_connect(struct iw_cm_id *cm_id, struct iw_cm_conn_param *param);
+int vrdma_iw_accept(struct iw_cm_id *cm_id, struct iw_cm_conn_param *param);
+int vrdma_iw_reject(struct iw_cm_id *cm_id, const void *data, u8 length);
+int vrdma_iw_create_listen(struct iw_cm_id *cm_id, int backlog);
+int vrdma_iw_destroy_listen(struct iw_cm_id *cm_id);
+struct ib_qp *vrdma_iw_get_qp(struct ib_device *ibdev, int qpn);
+void vrdma_iw_add_ref(struct ib_qp *ibqp);
+void vrdma_iw_rem_ref(struct ib_qp *ibqp);
+int vrdma_iw_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata);
+
+/* iw_cm/addresses.c */
+void vrdma_iw_addresses_init(struct vrdma_iw_cm *iw);
+void vrdma_iw_sync_addresses(struct vrdma_dev *dev);
+
+#endif /* VRDMA_IW_CM_STATE_H */

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* vrdma guest driver: which methods a device has. */
+#ifndef VRDMA_OPS_H
+#define VRDMA_OPS_H
+
+struct vrdma_dev;
+
+void vrdma_set_ops(struct vrdma_dev *dev);
+
+#endif /* VRDMA_OPS_H */

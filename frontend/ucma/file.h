@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* vrdma guest driver: files of /dev/infiniband/rdma_cm, and the devices that they are on. */
+#ifndef VRDMA_UCMA_FILE_H
+#define VRDMA_UCMA_FILE_H
+
+#include <linux/fs.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/refcount.h>
+#include <linux/rwsem.h>
+#include <linux/xarray.h>
+#include <rdma/ib_verbs.h>
+
+struct vrdma_dev;
+
+/* What the files of one device share.  It outlives the device when they do. */
+struct vrdma_ucm {
+	refcount_t refs;
+	struct rw_semaphore lock;	/* of dev; read over commands */
+	struct vrdma_dev *dev;		/* NULL when it is gone */
+	bool dead;			/* it is gone, or has failed */
+	struct xarray files;		/* struct vrdma_ucm_file, by the device's handle */
+	struct list_head list;		/* in vrdma_ucms */
+};
+
+/* ucma/devices.c */
+extern struct mutex vrdma_ucm_mutex;	/* of the list, and of the node's state */
+extern struct list_head vrdma_ucms;
+struct vrdma_ucm *vrdma_ucm_get_any(void);
+void vrdma_ucm_put(struct vrdma_ucm *ucm);
+
+/* ucma/file.c */
+extern const struct file_operations vrdma_ucm_fops;
+void vrdma_ucm_event(struct vrdma_dev *dev, u32 handle, enum ib_event_type type);
+
+#endif /* VRDMA_UCMA_FILE_H */

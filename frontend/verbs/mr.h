@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* vrdma guest driver: memory regions. */
+#ifndef VRDMA_VERBS_MR_H
+#define VRDMA_VERBS_MR_H
+
+#include <rdma/ib_verbs.h>
+
+struct vrdma_fast_reg;
+
+/* What a fast registration has room for: some pages of memory, in one piece. */
+#define VRDMA_MAX_FAST_REG_PAGES	2048
+
+struct vrdma_mr {
+	struct ib_mr ibmr;
+	struct ib_umem *umem;
+	struct vrdma_fast_reg *fast_reg;	/* of the kernel's, read by the device */
+	u32 max_pages;		/* that it has room for, */
+	u32 page_count;		/* and that were mapped last */
+	int access;
+	u32 handle;
+	u32 uctx;
+};
+
+static inline struct vrdma_mr *to_vrdma_mr(struct ib_mr *ibmr)
+{
+	return container_of(ibmr, struct vrdma_mr, ibmr);
+}
+
+struct ib_mr *vrdma_reg_user_mr(struct ib_pd *ibpd, u64 start, u64 length, u64 virt_addr,
+				int access, struct ib_udata *udata);
+int vrdma_dereg_mr(struct ib_mr *ibmr, struct ib_udata *udata);
+struct ib_mr *vrdma_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start, u64 length,
+				  u64 virt_addr, int access, struct ib_pd *ibpd,
+				  struct ib_udata *udata);
+
+#endif /* VRDMA_VERBS_MR_H */

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* vrdma guest driver: memory windows. */
+#ifndef VRDMA_VERBS_MW_H
+#define VRDMA_VERBS_MW_H
+
+#include <rdma/ib_verbs.h>
+
+struct vrdma_mw {
+	struct ib_mw ibmw;
+	u32 handle;
+	u32 uctx;
+};
+
+static inline struct vrdma_mw *to_vrdma_mw(struct ib_mw *ibmw)
+{
+	return container_of(ibmw, struct vrdma_mw, ibmw);
+}
+
+int vrdma_alloc_mw(struct ib_mw *ibmw, struct ib_udata *udata);
+int vrdma_dealloc_mw(struct ib_mw *ibmw);
+
+#endif /* VRDMA_VERBS_MW_H */
