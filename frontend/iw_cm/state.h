@@ -12,7 +12,10 @@
 
 struct iw_cm_conn_param;
 struct iw_cm_id;
+struct sockaddr_storage;
 struct vrdma_dev;
+struct vrdma_iw_address;
+struct vrdma_qp;
 
 #define VRDMA_IW_MAX_IPS	64
 
@@ -31,6 +34,32 @@ struct vrdma_iw_cm {
 	struct notifier_block ipv4_nb;
 	struct notifier_block ipv6_nb;
 };
+
+enum vrdma_iw_state {
+	VRDMA_IW_LISTENING,
+	VRDMA_IW_CONNECTING,
+	VRDMA_IW_ACCEPTING,
+	VRDMA_IW_ESTABLISHED,
+};
+
+/* A connection, or a listener. */
+struct vrdma_iw_conn {
+	struct iw_cm_id *cm_id;		/* with a reference */
+	struct vrdma_qp *qp;
+	enum vrdma_iw_state state;
+	u32 id;
+};
+
+/* iw_cm/commands.c */
+void vrdma_iw_unpack_address(struct sockaddr_storage *to,
+			     const struct vrdma_iw_address *from);
+int vrdma_iw_send_connect(struct vrdma_dev *dev, const struct vrdma_iw_conn *conn,
+			  const struct iw_cm_conn_param *param);
+int vrdma_iw_send_accept(struct vrdma_dev *dev, const struct vrdma_iw_conn *conn,
+			 u32 request, const struct iw_cm_conn_param *param);
+int vrdma_iw_send_reject(struct vrdma_dev *dev, u32 request, const void *data, u32 length);
+int vrdma_iw_send_listen(struct vrdma_dev *dev, const struct vrdma_iw_conn *conn,
+			 int backlog);
 
 /* iw_cm/iw_cm.c */
 int vrdma_iw_connect(struct iw_cm_id *cm_id, struct iw_cm_conn_param *param);
