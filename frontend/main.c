@@ -108,7 +108,7 @@ static int vrdma_probe(struct virtio_device *vdev)
 	if (!dev)
 		return -ENOMEM;
 
-	err = vrdma_find_window(dev);
+	err = vrdma_find_shm(dev);
 	if (err)
 		goto err_dealloc;
 	err = vrdma_read_config(dev);
@@ -117,7 +117,7 @@ static int vrdma_probe(struct virtio_device *vdev)
 	err = vrdma_iw_cm_init(dev);
 	if (err)
 		goto err_dealloc;
-	err = vrdma_ucm_init(dev);
+	err = vrdma_ucma_init(dev);
 	if (err)
 		goto err_dealloc;
 	err = vrdma_netdev_pair(dev);
@@ -144,7 +144,7 @@ static int vrdma_probe(struct virtio_device *vdev)
 	err = vrdma_register(dev);
 	if (err)
 		goto err_kernel;
-	vrdma_ucm_start(dev);
+	vrdma_ucma_start(dev);
 
 	return 0;
 
@@ -164,7 +164,7 @@ err_dealloc:
 	virtio_reset_device(vdev);
 	virtio_add_status(vdev, VIRTIO_CONFIG_S_ACKNOWLEDGE);
 	cancel_work_sync(&dev->look_work);
-	vrdma_ucm_free(dev);
+	vrdma_ucma_free(dev);
 	vrdma_iw_cm_free(dev);
 	vdev->priv = NULL;
 	ib_dealloc_device(&dev->ibdev);
@@ -184,7 +184,7 @@ static void vrdma_remove(struct virtio_device *vdev)
 	cancel_work_sync(&dev->look_work);
 	vrdma_give_up_lost(dev);
 
-	vrdma_ucm_stop(dev);
+	vrdma_ucma_stop(dev);
 	ib_unregister_device(&dev->ibdev);
 	vrdma_kernel_release(dev);
 	vrdma_iw_addresses_stop(dev);
@@ -192,7 +192,7 @@ static void vrdma_remove(struct virtio_device *vdev)
 	vrdma_stop_queues(dev);
 	vrdma_doorbells_unmap(dev);
 	vrdma_free_queues(dev);
-	vrdma_ucm_free(dev);
+	vrdma_ucma_free(dev);
 	vrdma_iw_cm_free(dev);
 	vdev->priv = NULL;
 	ib_dealloc_device(&dev->ibdev);
@@ -264,20 +264,20 @@ static int __init vrdma_init(void)
 {
 	int err;
 
-	err = vrdma_ucm_module_init();
+	err = vrdma_ucma_module_init();
 	if (err)
 		return err;
 
 	err = register_virtio_driver(&vrdma_driver);
 	if (err)
-		vrdma_ucm_module_exit();
+		vrdma_ucma_module_exit();
 	return err;
 }
 
 static void __exit vrdma_exit(void)
 {
 	unregister_virtio_driver(&vrdma_driver);
-	vrdma_ucm_module_exit();
+	vrdma_ucma_module_exit();
 }
 
 module_init(vrdma_init);

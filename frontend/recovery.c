@@ -37,7 +37,7 @@ static void vrdma_tell(struct vrdma_dev *dev)
 		READ_ONCE(dev->rnic_gone) ? "the host's RNIC is gone" :
 					    "the device failed (is the host's vrdmad alive?)");
 	vrdma_end_all(dev);
-	vrdma_ucm_fail(dev);
+	vrdma_ucma_fail(dev);
 	vrdma_dispatch(dev, IB_EVENT_DEVICE_FATAL);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* vrdma guest driver: what differs between the kernels that it is built for. */
-#ifndef VRDMA_COMPAT_H
-#define VRDMA_COMPAT_H
+#ifndef VRDMA_CORE_COMPAT_H
+#define VRDMA_CORE_COMPAT_H
 
 #include <linux/slab.h>
 #include <linux/version.h>
@@ -9,15 +9,23 @@
 #include <rdma/uverbs_ioctl.h>
 
 /* ops.create_cq has the user's data, or all of the attributes. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
+#if KERNEL_VERSION(6, 11, 0) <= LINUX_VERSION_CODE
 #define vrdma_cq_attrs	uverbs_attr_bundle
-#define vrdma_cq_udata(attrs)	((attrs) ? &(attrs)->driver_udata : NULL)
+
+static inline struct ib_udata *vrdma_cq_udata(struct uverbs_attr_bundle *attrs)
+{
+	return attrs ? &attrs->driver_udata : NULL;
+}
 #else
 #define vrdma_cq_attrs	ib_udata
-#define vrdma_cq_udata(attrs)	(attrs)
+
+static inline struct ib_udata *vrdma_cq_udata(struct ib_udata *udata)
+{
+	return udata;
+}
 #endif
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 11, 0)
+#if KERNEL_VERSION(6, 11, 0) > LINUX_VERSION_CODE
 struct virtqueue_info {
 	const char *name;
 	vq_callback_t *callback;
@@ -27,7 +35,7 @@ struct virtqueue_info {
 static inline int vrdma_find_vqs(struct virtio_device *vdev, unsigned int count,
 				 struct virtqueue **vqs, struct virtqueue_info *info)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
+#if KERNEL_VERSION(6, 11, 0) <= LINUX_VERSION_CODE
 	return virtio_find_vqs(vdev, count, vqs, info, NULL);
 #else
 	vq_callback_t **callbacks;
@@ -51,4 +59,4 @@ static inline int vrdma_find_vqs(struct virtio_device *vdev, unsigned int count,
 #endif
 }
 
-#endif /* VRDMA_COMPAT_H */
+#endif /* VRDMA_CORE_COMPAT_H */

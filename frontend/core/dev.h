@@ -57,7 +57,7 @@ struct vrdma_event_entry {
 };
 
 struct vrdma_iw_cm;
-struct vrdma_ucm;
+struct vrdma_ucma;
 
 struct vrdma_dev {
 	struct ib_device ibdev;
@@ -77,7 +77,7 @@ struct vrdma_dev {
 	struct vrdma_udata_pointer udata_pointers[VRDMA_MAX_UDATA_POINTERS];
 	u32 udata_pointer_count;
 
-	struct virtio_shm_region window;
+	struct virtio_shm_region shm;
 	struct vrdma_doorbell_area *doorbells;
 	u64 doorbells_offset;
 	u64 doorbells_length;
@@ -104,7 +104,7 @@ struct vrdma_dev {
 	struct kobject *netdev_dir;
 
 	struct vrdma_iw_cm *iw_cm;	/* with vrdma_has_iw_cm() */
-	struct vrdma_ucm *ucm;	/* with VRDMA_F_UCMA */
+	struct vrdma_ucma *ucma;	/* with VRDMA_F_UCMA */
 };
 
 static inline struct vrdma_dev *to_vrdma_dev(struct ib_device *ibdev)

@@ -55,14 +55,14 @@ int vrdma_doorbells_map(struct vrdma_dev *dev)
 	offset = dev->doorbells_offset;
 	length = dev->doorbells_length;
 	if (!vrdma_shm_range_valid(offset, length) ||
-	    length < sizeof(*dev->doorbells) || offset + length - 1 >= dev->window.len) {
+	    length < sizeof(*dev->doorbells) || offset + length - 1 >= dev->shm.len) {
 		dev_err(&dev->vdev->dev,
-			"doorbells at %#llx + %#llx are not in the window of %#llx bytes\n",
-			offset, length, dev->window.len);
+			"doorbells at %#llx + %#llx are not in the shared memory region of %#llx bytes\n",
+			offset, length, dev->shm.len);
 		return -EIO;
 	}
 
-	dev->doorbells = memremap(dev->window.addr + offset, sizeof(*dev->doorbells), MEMREMAP_WB);
+	dev->doorbells = memremap(dev->shm.addr + offset, sizeof(*dev->doorbells), MEMREMAP_WB);
 	return dev->doorbells ? 0 : -ENOMEM;
 }
 

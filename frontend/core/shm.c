@@ -58,17 +58,21 @@ void vrdma_unmap(struct vrdma_dev *dev, const struct vrdma_mapping *mapping)
 	vrdma_cmd_put(cmd);
 }
 
-static bool vrdma_mmap_in_window(struct vrdma_dev *dev, const struct vrdma_mapping *mapping)
+static bool vrdma_mapping_valid(struct vrdma_dev *dev, const struct vrdma_mapping *mapping)
 {
 	u64 first = mapping->shm_offset;
 	u64 last = first + mapping->length - 1;
 
-	return vrdma_shm_range_valid(first, mapping->length) && last < dev->window.len &&
+	return vrdma_shm_range_valid(first, mapping->length) && last < dev->shm.len &&
 	       (first >= dev->doorbells_offset + dev->doorbells_length ||
 		last < dev->doorbells_offset);
 }
 
-/* Has @mapping->length bytes from @offset of its user context's file mapped in the window. */
+/*
+ * Has the device map @mapping->length bytes, from @offset of the user context's file on.
+ * Sets @mapping->shm_offset, and @caching to a VRDMA_MMAP_*.  A range that is not the device's
+ * to give is an -EIO.
+ */
 int vrdma_map(struct vrdma_dev *dev, struct vrdma_mapping *mapping, u64 offset, u32 *caching)
 {
 	int err;
@@ -78,7 +82,7 @@ int vrdma_map(struct vrdma_dev *dev, struct vrdma_mapping *mapping, u64 offset, 
 		return err;
 
 	/* The device's granularity may be finer than this kernel's pages. */
-	if (vrdma_mmap_in_window(dev, mapping) && PAGE_ALIGNED(mapping->shm_offset))
+	if (vrdma_mapping_valid(dev, mapping) && PAGE_ALIGNED(mapping->shm_offset))
 		return 0;
 	vrdma_unmap(dev, mapping);
 	return -EIO;

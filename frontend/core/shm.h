@@ -7,7 +7,7 @@
 
 struct vrdma_dev;
 
-/* What the device has mapped in the window for a user context. */
+/* A range of the shared memory region, where the device has mapped memory of a user context. */
 struct vrdma_mapping {
 	u64 shm_offset;
 	u64 length;

@@ -11,29 +11,30 @@
 /* A chain of a request, one chunk and a response must fit. */
 #define VRDMA_MIN_CONTROL_SIZE	4
 
-int vrdma_find_window(struct vrdma_dev *dev)
+int vrdma_find_shm(struct vrdma_dev *dev)
 {
 	struct virtio_device *vdev = dev->vdev;
 
-	if (!virtio_get_shm_region(vdev, &dev->window, VRDMA_SHM_ID)) {
+	if (!virtio_get_shm_region(vdev, &dev->shm, VRDMA_SHM_ID)) {
 		dev_err(&vdev->dev,
-			"the device has no shared memory region %d for the window: give vrdma-pci a shm-size\n",
+			"the device has no shared memory region %d: give vrdma-pci a shm-size\n",
 			VRDMA_SHM_ID);
 		return -ENODEV;
 	}
-	if (dev->window.len < sizeof(struct vrdma_doorbell_area)) {
+	if (dev->shm.len < sizeof(struct vrdma_doorbell_area)) {
 		dev_err(&vdev->dev,
-			"the window has %llu bytes, its doorbells alone take %zu: give vrdma-pci a larger shm-size\n",
-			dev->window.len, sizeof(struct vrdma_doorbell_area));
+			"the shared memory region has %llu bytes, its doorbells alone take %zu: give vrdma-pci a larger shm-size\n",
+			dev->shm.len, sizeof(struct vrdma_doorbell_area));
 		return -ENODEV;
 	}
 	/* Where firmware declares MTRRs uncached, mapping it cached is not granted. */
-	if (IS_ENABLED(CONFIG_X86) && !upper_32_bits(dev->window.addr))
+	if (IS_ENABLED(CONFIG_X86) && !upper_32_bits(dev->shm.addr))
 		dev_info(&vdev->dev,
-			 "the window is below 4 GiB and may be uncached, which is slow on AMD hosts: shm-size=1G moves it up\n");
-	if (!devm_request_mem_region(&vdev->dev, dev->window.addr, dev->window.len, "vrdma")) {
-		dev_err(&vdev->dev, "the window at %#llx + %#llx is in use by another driver\n",
-			dev->window.addr, dev->window.len);
+			 "the shared memory region is below 4 GiB and may be uncached, which is slow on AMD hosts: shm-size=1G moves it up\n");
+	if (!devm_request_mem_region(&vdev->dev, dev->shm.addr, dev->shm.len, "vrdma")) {
+		dev_err(&vdev->dev,
+			"the shared memory region at %#llx + %#llx is in use by another driver\n",
+			dev->shm.addr, dev->shm.len);
 		return -EBUSY;
 	}
 	return 0;
@@ -58,10 +59,10 @@ int vrdma_read_config(struct vrdma_dev *dev)
 			le32_to_cpu(config.max_qp), le32_to_cpu(config.max_cq));
 		return -EPROTO;
 	}
-	if (dev->window.len < le64_to_cpu(config.shm_size)) {
+	if (dev->shm.len < le64_to_cpu(config.shm_size)) {
 		dev_err(&vdev->dev,
-			"the window has %llu bytes, its configuration says %llu: restart the virtual machine with a larger shm-size\n",
-			dev->window.len, le64_to_cpu(config.shm_size));
+			"the shared memory region has %llu bytes, its configuration says %llu: restart the virtual machine with a larger shm-size\n",
+			dev->shm.len, le64_to_cpu(config.shm_size));
 		return -ENODEV;
 	}
 

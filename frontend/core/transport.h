@@ -5,7 +5,7 @@
 
 struct vrdma_dev;
 
-int vrdma_find_window(struct vrdma_dev *dev);
+int vrdma_find_shm(struct vrdma_dev *dev);
 int vrdma_read_config(struct vrdma_dev *dev);
 int vrdma_init_queues(struct vrdma_dev *dev);
 void vrdma_start_queues(struct vrdma_dev *dev);

@@ -2,9 +2,9 @@
 /*
  * vrdma guest driver: what is different with an iWARP RNIC (VRDMA_F_IWARP).
  *
- * Its connections are those of vrdma_iwcm.c.  Where the device cannot make any,
- * the core's connection manager stays away, because there are no verbs for the
- * kernel; uverbs does not need these methods.
+ * iw_cm.c has the connections.  Where the device cannot make any, the core's connection
+ * manager stays away, because there are no verbs for the kernel; uverbs does not need these
+ * methods.
  */
 #include <linux/inetdevice.h>
 #include <rdma/iw_cm.h>

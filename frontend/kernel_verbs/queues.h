@@ -2,10 +2,10 @@
 /*
  * vrdma guest driver: queues of the kernel itself (VRDMA_F_KERNEL_VERBS).
  *
- * The queues of the kernel's users are those of <rdma/rdma_user_rxe.h>, mapped
- * from the window.  The device can write them at any time and is not believed:
- * it sees work requests by their place in a table of ours, which has what is
- * handed to the user when one completes.
+ * The queues of the kernel's users are those of <rdma/rdma_user_rxe.h>, mapped in the shared
+ * memory region.  The device can write them at any time and is not believed: it sees work
+ * requests by their place in a table of ours, which has what is handed to the user when one
+ * completes.
  */
 #ifndef VRDMA_KERNEL_VERBS_QUEUES_H
 #define VRDMA_KERNEL_VERBS_QUEUES_H

@@ -45,7 +45,7 @@ int vrdma_ring_map(struct vrdma_dev *dev, struct vrdma_ring *ring, const struct 
 		goto err_unmap;
 
 	err = -ENOMEM;
-	ring->buf = memremap(dev->window.addr + ring->mapping.shm_offset, ring->mapping.length,
+	ring->buf = memremap(dev->shm.addr + ring->mapping.shm_offset, ring->mapping.length,
 			     MEMREMAP_WB);
 	if (!ring->buf)
 		goto err_unmap;

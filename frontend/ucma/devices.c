@@ -4,27 +4,28 @@
 
 #include "ucma/file.h"
 
-DEFINE_MUTEX(vrdma_ucm_mutex);
-LIST_HEAD(vrdma_ucms);
+/* Protects the list of devices, and what node.c knows of the node and of rdma_ucm. */
+DEFINE_MUTEX(vrdma_ucma_mutex);
+LIST_HEAD(vrdma_ucmas);
 
 /* A device that files can be opened on, or NULL. */
-struct vrdma_ucm *vrdma_ucm_get_any(void)
+struct vrdma_ucma *vrdma_ucma_get_any(void)
 {
-	struct vrdma_ucm *ucm;
+	struct vrdma_ucma *ucma;
 
-	mutex_lock(&vrdma_ucm_mutex);
-	ucm = list_first_entry_or_null(&vrdma_ucms, struct vrdma_ucm, list);
-	if (ucm)
-		refcount_inc(&ucm->refs);
-	mutex_unlock(&vrdma_ucm_mutex);
-	return ucm;
+	mutex_lock(&vrdma_ucma_mutex);
+	ucma = list_first_entry_or_null(&vrdma_ucmas, struct vrdma_ucma, list);
+	if (ucma)
+		refcount_inc(&ucma->refs);
+	mutex_unlock(&vrdma_ucma_mutex);
+	return ucma;
 }
 
-void vrdma_ucm_put(struct vrdma_ucm *ucm)
+void vrdma_ucma_put(struct vrdma_ucma *ucma)
 {
-	if (!refcount_dec_and_test(&ucm->refs))
+	if (!refcount_dec_and_test(&ucma->refs))
 		return;
 
-	xa_destroy(&ucm->files);
-	kfree(ucm);
+	xa_destroy(&ucma->files);
+	kfree(ucma);
 }

@@ -24,8 +24,8 @@
 #include "ucma/file.h"
 #include "ucma/ucma.h"
 
-struct vrdma_ucm_file {
-	struct vrdma_ucm *ucm;		/* set once; see vrdma_ucm_of() */
+struct vrdma_ucma_file {
+	struct vrdma_ucma *ucma;		/* set once; see vrdma_ucma_of() */
 	struct mutex bind_lock;		/* of setting it */
 	wait_queue_head_t wait;
 	bool readable;			/* the device may have an event */
@@ -33,7 +33,7 @@ struct vrdma_ucm_file {
 };
 
 /* One write(): its command, and a copy of the command's structure. */
-struct vrdma_ucm_call {
+struct vrdma_ucma_call {
 	struct rdma_ucm_cmd_hdr hdr;
 	void *data;
 	void __user *response;		/* NULL for a command without */
@@ -41,52 +41,52 @@ struct vrdma_ucm_call {
 	bool nonblocking;
 };
 
-#define VRDMA_UCM_RESPONDS(type) \
+#define VRDMA_UCMA_RESPONDS(type) \
 	{ offsetofend(type, response), offsetof(type, response) }
-#define VRDMA_UCM_SILENT	{ 0, -1 }
+#define VRDMA_UCMA_SILENT	{ 0, -1 }
 
 static const struct {
 	u16 min_in;			/* so that the pointer is there */
 	s16 response;			/* its offset, -1 for none */
-} vrdma_ucm_commands[] = {
-	[RDMA_USER_CM_CMD_CREATE_ID] = VRDMA_UCM_RESPONDS(struct rdma_ucm_create_id),
-	[RDMA_USER_CM_CMD_DESTROY_ID] = VRDMA_UCM_RESPONDS(struct rdma_ucm_destroy_id),
-	[RDMA_USER_CM_CMD_BIND_IP] = VRDMA_UCM_SILENT,
-	[RDMA_USER_CM_CMD_RESOLVE_IP] = VRDMA_UCM_SILENT,
-	[RDMA_USER_CM_CMD_RESOLVE_ROUTE] = VRDMA_UCM_SILENT,
-	[RDMA_USER_CM_CMD_QUERY_ROUTE] = VRDMA_UCM_RESPONDS(struct rdma_ucm_query),
-	[RDMA_USER_CM_CMD_CONNECT] = VRDMA_UCM_SILENT,
-	[RDMA_USER_CM_CMD_LISTEN] = VRDMA_UCM_SILENT,
-	[RDMA_USER_CM_CMD_ACCEPT] = VRDMA_UCM_SILENT,
-	[RDMA_USER_CM_CMD_REJECT] = VRDMA_UCM_SILENT,
-	[RDMA_USER_CM_CMD_DISCONNECT] = VRDMA_UCM_SILENT,
-	[RDMA_USER_CM_CMD_INIT_QP_ATTR] = VRDMA_UCM_RESPONDS(struct rdma_ucm_init_qp_attr),
-	[RDMA_USER_CM_CMD_GET_EVENT] = VRDMA_UCM_RESPONDS(struct rdma_ucm_get_event),
-	[RDMA_USER_CM_CMD_GET_OPTION] = VRDMA_UCM_SILENT,
+} vrdma_ucma_commands[] = {
+	[RDMA_USER_CM_CMD_CREATE_ID] = VRDMA_UCMA_RESPONDS(struct rdma_ucm_create_id),
+	[RDMA_USER_CM_CMD_DESTROY_ID] = VRDMA_UCMA_RESPONDS(struct rdma_ucm_destroy_id),
+	[RDMA_USER_CM_CMD_BIND_IP] = VRDMA_UCMA_SILENT,
+	[RDMA_USER_CM_CMD_RESOLVE_IP] = VRDMA_UCMA_SILENT,
+	[RDMA_USER_CM_CMD_RESOLVE_ROUTE] = VRDMA_UCMA_SILENT,
+	[RDMA_USER_CM_CMD_QUERY_ROUTE] = VRDMA_UCMA_RESPONDS(struct rdma_ucm_query),
+	[RDMA_USER_CM_CMD_CONNECT] = VRDMA_UCMA_SILENT,
+	[RDMA_USER_CM_CMD_LISTEN] = VRDMA_UCMA_SILENT,
+	[RDMA_USER_CM_CMD_ACCEPT] = VRDMA_UCMA_SILENT,
+	[RDMA_USER_CM_CMD_REJECT] = VRDMA_UCMA_SILENT,
+	[RDMA_USER_CM_CMD_DISCONNECT] = VRDMA_UCMA_SILENT,
+	[RDMA_USER_CM_CMD_INIT_QP_ATTR] = VRDMA_UCMA_RESPONDS(struct rdma_ucm_init_qp_attr),
+	[RDMA_USER_CM_CMD_GET_EVENT] = VRDMA_UCMA_RESPONDS(struct rdma_ucm_get_event),
+	[RDMA_USER_CM_CMD_GET_OPTION] = VRDMA_UCMA_SILENT,
 	[RDMA_USER_CM_CMD_SET_OPTION] = { sizeof(struct rdma_ucm_set_option), -1 },
-	[RDMA_USER_CM_CMD_NOTIFY] = VRDMA_UCM_SILENT,
-	[RDMA_USER_CM_CMD_JOIN_IP_MCAST] = VRDMA_UCM_RESPONDS(struct rdma_ucm_join_ip_mcast),
-	[RDMA_USER_CM_CMD_LEAVE_MCAST] = VRDMA_UCM_RESPONDS(struct rdma_ucm_destroy_id),
+	[RDMA_USER_CM_CMD_NOTIFY] = VRDMA_UCMA_SILENT,
+	[RDMA_USER_CM_CMD_JOIN_IP_MCAST] = VRDMA_UCMA_RESPONDS(struct rdma_ucm_join_ip_mcast),
+	[RDMA_USER_CM_CMD_LEAVE_MCAST] = VRDMA_UCMA_RESPONDS(struct rdma_ucm_destroy_id),
 	[RDMA_USER_CM_CMD_MIGRATE_ID] = { sizeof(struct rdma_ucm_migrate_id),
 					  offsetof(struct rdma_ucm_migrate_id, response) },
-	[RDMA_USER_CM_CMD_QUERY] = VRDMA_UCM_RESPONDS(struct rdma_ucm_query),
-	[RDMA_USER_CM_CMD_BIND] = VRDMA_UCM_SILENT,
-	[RDMA_USER_CM_CMD_RESOLVE_ADDR] = VRDMA_UCM_SILENT,
-	[RDMA_USER_CM_CMD_JOIN_MCAST] = VRDMA_UCM_RESPONDS(struct rdma_ucm_join_mcast),
+	[RDMA_USER_CM_CMD_QUERY] = VRDMA_UCMA_RESPONDS(struct rdma_ucm_query),
+	[RDMA_USER_CM_CMD_BIND] = VRDMA_UCMA_SILENT,
+	[RDMA_USER_CM_CMD_RESOLVE_ADDR] = VRDMA_UCMA_SILENT,
+	[RDMA_USER_CM_CMD_JOIN_MCAST] = VRDMA_UCMA_RESPONDS(struct rdma_ucm_join_mcast),
 };
 
 /* The file's device, NULL before its first command.  With it comes the file's handle. */
-static struct vrdma_ucm *vrdma_ucm_of(const struct vrdma_ucm_file *file)
+static struct vrdma_ucma *vrdma_ucma_of(const struct vrdma_ucma_file *file)
 {
-	/* Pairs with the release in vrdma_ucm_bind(). */
-	return smp_load_acquire(&file->ucm);
+	/* Pairs with the release in vrdma_ucma_bind(). */
+	return smp_load_acquire(&file->ucma);
 }
 
-/* The other half of a file, with ucm->lock. */
+/* The other half of a file, with ucma->lock. */
 
-static int vrdma_ucm_open_half(struct vrdma_ucm *ucm, struct vrdma_ucm_file *file)
+static int vrdma_ucma_open_half(struct vrdma_ucma *ucma, struct vrdma_ucma_file *file)
 {
-	struct vrdma_dev *dev = ucm->dev;
+	struct vrdma_dev *dev = ucma->dev;
 	struct vrdma_cmd_ucma_open *req;
 	struct vrdma_rsp_handle *rsp;
 	struct vrdma_cmd *cmd;
@@ -111,7 +111,7 @@ static int vrdma_ucm_open_half(struct vrdma_ucm *ucm, struct vrdma_ucm_file *fil
 	if (file->handle == VRDMA_NO_HANDLE)
 		return -EIO;
 
-	err = xa_insert_irq(&ucm->files, file->handle, file, GFP_KERNEL);
+	err = xa_insert_irq(&ucma->files, file->handle, file, GFP_KERNEL);
 	if (err == -EBUSY) {
 		dev_warn_ratelimited(&dev->vdev->dev, "handle %u given out twice\n", file->handle);
 		return -EIO;
@@ -121,8 +121,8 @@ static int vrdma_ucm_open_half(struct vrdma_ucm *ucm, struct vrdma_ucm_file *fil
 	return err;
 }
 
-static struct vrdma_cmd *vrdma_ucm_new_cmd(struct vrdma_dev *dev, struct vrdma_ucm_file *file,
-					   const struct vrdma_ucm_call *call)
+static struct vrdma_cmd *vrdma_ucma_new_cmd(struct vrdma_dev *dev, struct vrdma_ucma_file *file,
+					    const struct vrdma_ucma_call *call)
 {
 	const struct rdma_ucm_set_option *option = call->data;
 	u32 limit = min_t(u32, dev->max_udata, U16_MAX), value = 0;
@@ -154,14 +154,14 @@ static struct vrdma_cmd *vrdma_ucm_new_cmd(struct vrdma_dev *dev, struct vrdma_u
 	return cmd;
 }
 
-static int vrdma_ucm_exec(struct vrdma_dev *dev, struct vrdma_ucm_file *file,
-			  const struct vrdma_ucm_call *call, u32 *flags)
+static int vrdma_ucma_exec(struct vrdma_dev *dev, struct vrdma_ucma_file *file,
+			   const struct vrdma_ucma_call *call, u32 *flags)
 {
 	struct vrdma_rsp_ucma_command *rsp;
 	struct vrdma_cmd *cmd;
 	int err;
 
-	cmd = vrdma_ucm_new_cmd(dev, file, call);
+	cmd = vrdma_ucma_new_cmd(dev, file, call);
 	if (IS_ERR(cmd))
 		return PTR_ERR(cmd);
 
@@ -178,7 +178,7 @@ static int vrdma_ucm_exec(struct vrdma_dev *dev, struct vrdma_ucm_file *file,
 }
 
 /* Without a device, what is to be destroyed is gone, and no events of it count. */
-static int vrdma_ucm_exec_without(const struct vrdma_ucm_call *call)
+static int vrdma_ucma_exec_without(const struct vrdma_ucma_call *call)
 {
 	struct rdma_ucm_destroy_id_resp rsp = {};
 
@@ -192,38 +192,38 @@ static int vrdma_ucm_exec_without(const struct vrdma_ucm_call *call)
 
 /* Commands */
 
-static int vrdma_ucm_command(struct vrdma_ucm_file *file, const struct vrdma_ucm_call *call,
-			     u32 *flags)
+static int vrdma_ucma_command(struct vrdma_ucma_file *file, const struct vrdma_ucma_call *call,
+			      u32 *flags)
 {
-	struct vrdma_ucm *ucm = file->ucm;
+	struct vrdma_ucma *ucma = file->ucma;
 	struct vrdma_dev *dev;
 	int err;
 
-	down_read(&ucm->lock);
-	dev = ucm->dev;
+	down_read(&ucma->lock);
+	dev = ucma->dev;
 	if (dev && vrdma_alive(dev))
-		err = vrdma_ucm_exec(dev, file, call, flags);
+		err = vrdma_ucma_exec(dev, file, call, flags);
 	else
-		err = vrdma_ucm_exec_without(call);
-	up_read(&ucm->lock);
+		err = vrdma_ucma_exec_without(call);
+	up_read(&ucma->lock);
 	return err;
 }
 
-static int vrdma_ucm_wait(struct vrdma_ucm_file *file, const struct vrdma_ucm_call *call)
+static int vrdma_ucma_wait(struct vrdma_ucma_file *file, const struct vrdma_ucma_call *call)
 {
-	struct vrdma_ucm *ucm = file->ucm;
+	struct vrdma_ucma *ucma = file->ucma;
 
-	if (READ_ONCE(ucm->dead))
+	if (READ_ONCE(ucma->dead))
 		return -EIO;
 	if (READ_ONCE(file->readable))
 		return 0;
 	if (call->nonblocking)
 		return -EAGAIN;
 	return wait_event_interruptible(file->wait, READ_ONCE(file->readable) ||
-						    READ_ONCE(ucm->dead));
+						    READ_ONCE(ucma->dead));
 }
 
-static void vrdma_ucm_set_readable(struct vrdma_ucm_file *file)
+static void vrdma_ucma_set_readable(struct vrdma_ucma_file *file)
 {
 	WRITE_ONCE(file->readable, true);
 	wake_up_interruptible(&file->wait);
@@ -233,7 +233,7 @@ static void vrdma_ucm_set_readable(struct vrdma_ucm_file *file)
  * The file counts as not readable from before GET_EVENT is sent, so that an event
  * of the device's after that is not missed.
  */
-static int vrdma_ucm_get_event(struct vrdma_ucm_file *file, const struct vrdma_ucm_call *call)
+static int vrdma_ucma_get_event(struct vrdma_ucma_file *file, const struct vrdma_ucma_call *call)
 {
 	u32 flags = 0;
 	int err;
@@ -243,28 +243,28 @@ static int vrdma_ucm_get_event(struct vrdma_ucm_file *file, const struct vrdma_u
 		return -ENOSPC;
 
 	do {
-		err = vrdma_ucm_wait(file, call);
+		err = vrdma_ucma_wait(file, call);
 		if (err)
 			return err;
 		if (!xchg(&file->readable, false)) {
 			err = -EAGAIN;	/* another thread's */
 			continue;
 		}
-		err = vrdma_ucm_command(file, call, &flags);
+		err = vrdma_ucma_command(file, call, &flags);
 	} while (err == -EAGAIN);
 
 	/* One that could not be got is still there. */
 	if (err || flags & VRDMA_UCMA_MORE_EVENTS)
-		vrdma_ucm_set_readable(file);
+		vrdma_ucma_set_readable(file);
 	return err;
 }
 
 /* The fd where the id is now must be one of ours, and stay open meanwhile. */
-static int vrdma_ucm_migrate(struct vrdma_ucm_file *file, struct vrdma_ucm_call *call)
+static int vrdma_ucma_migrate(struct vrdma_ucma_file *file, struct vrdma_ucma_call *call)
 {
 	const struct rdma_ucm_migrate_id *migrate = call->data;
 	struct file *filp = fget(migrate->fd);
-	struct vrdma_ucm_file *other;
+	struct vrdma_ucma_file *other;
 	u32 flags;
 	int err;
 
@@ -272,76 +272,76 @@ static int vrdma_ucm_migrate(struct vrdma_ucm_file *file, struct vrdma_ucm_call 
 		return -ENOENT;
 
 	err = -EINVAL;
-	if (filp->f_op != &vrdma_ucm_fops)
+	if (filp->f_op != &vrdma_ucma_fops)
 		goto out;
 	/* One without a device has no ids yet. */
 	other = filp->private_data;
-	if (vrdma_ucm_of(other) != file->ucm)
+	if (vrdma_ucma_of(other) != file->ucma)
 		goto out;
 
 	call->other_file = other->handle;
-	err = vrdma_ucm_command(file, call, &flags);
+	err = vrdma_ucma_command(file, call, &flags);
 out:
 	fput(filp);
 	return err;
 }
 
-static int vrdma_ucm_bind(struct vrdma_ucm_file *file)
+static int vrdma_ucma_bind(struct vrdma_ucma_file *file)
 {
-	struct vrdma_ucm *ucm;
+	struct vrdma_ucma *ucma;
 	int err = 0;
 
-	if (vrdma_ucm_of(file))
+	if (vrdma_ucma_of(file))
 		return 0;
 
 	mutex_lock(&file->bind_lock);
-	if (file->ucm)
+	if (file->ucma)
 		goto out;
 
 	err = -ENODEV;
-	ucm = vrdma_ucm_get_any();
-	if (!ucm)
+	ucma = vrdma_ucma_get_any();
+	if (!ucma)
 		goto out;
 
-	down_read(&ucm->lock);
-	if (ucm->dev)
-		err = vrdma_ucm_open_half(ucm, file);
-	up_read(&ucm->lock);
+	down_read(&ucma->lock);
+	if (ucma->dev)
+		err = vrdma_ucma_open_half(ucma, file);
+	up_read(&ucma->lock);
 
 	if (err)
-		vrdma_ucm_put(ucm);
+		vrdma_ucma_put(ucma);
 	else
-		smp_store_release(&file->ucm, ucm);	/* after its handle */
+		smp_store_release(&file->ucma, ucma);	/* after its handle */
 out:
 	mutex_unlock(&file->bind_lock);
 	return err;
 }
 
-static int vrdma_ucm_dispatch(struct vrdma_ucm_file *file, struct vrdma_ucm_call *call)
+static int vrdma_ucma_dispatch(struct vrdma_ucma_file *file, struct vrdma_ucma_call *call)
 {
 	u32 flags;
 	int err;
 
-	err = vrdma_ucm_bind(file);
+	err = vrdma_ucma_bind(file);
 	if (err)
 		return err;
 
 	switch (call->hdr.cmd) {
 	case RDMA_USER_CM_CMD_GET_EVENT:
-		return vrdma_ucm_get_event(file, call);
+		return vrdma_ucma_get_event(file, call);
 	case RDMA_USER_CM_CMD_MIGRATE_ID:
-		return vrdma_ucm_migrate(file, call);
+		return vrdma_ucma_migrate(file, call);
 	default:
-		return vrdma_ucm_command(file, call, &flags);
+		return vrdma_ucma_command(file, call, &flags);
 	}
 }
 
 /* The file's operations */
 
-static ssize_t vrdma_ucm_write(struct file *filp, const char __user *buf, size_t len, loff_t *pos)
+static ssize_t vrdma_ucma_write(struct file *filp, const char __user *buf, size_t len, loff_t *pos)
 {
-	struct vrdma_ucm_file *file = filp->private_data;
-	struct vrdma_ucm_call call = {
+	struct vrdma_ucma_file *file = filp->private_data;
+	struct vrdma_ucma_call call = {
 		.other_file = VRDMA_NO_HANDLE,
 		.nonblocking = filp->f_flags & O_NONBLOCK,
 	};
@@ -354,10 +354,10 @@ static ssize_t vrdma_ucm_write(struct file *filp, const char __user *buf, size_t
 		return -EINVAL;
 	if (copy_from_user(&call.hdr, buf, sizeof(call.hdr)))
 		return -EFAULT;
-	if (call.hdr.cmd >= ARRAY_SIZE(vrdma_ucm_commands) || call.hdr.in > len - sizeof(call.hdr))
+	if (call.hdr.cmd >= ARRAY_SIZE(vrdma_ucma_commands) || call.hdr.in > len - sizeof(call.hdr))
 		return -EINVAL;
-	call.hdr.cmd = array_index_nospec(call.hdr.cmd, ARRAY_SIZE(vrdma_ucm_commands));
-	if (call.hdr.in < vrdma_ucm_commands[call.hdr.cmd].min_in)
+	call.hdr.cmd = array_index_nospec(call.hdr.cmd, ARRAY_SIZE(vrdma_ucma_commands));
+	if (call.hdr.in < vrdma_ucma_commands[call.hdr.cmd].min_in)
 		return -EINVAL;
 	/* The option's value goes right behind the structure. */
 	if (call.hdr.cmd == RDMA_USER_CM_CMD_SET_OPTION)
@@ -366,34 +366,34 @@ static ssize_t vrdma_ucm_write(struct file *filp, const char __user *buf, size_t
 	call.data = memdup_user(buf + sizeof(call.hdr), call.hdr.in);
 	if (IS_ERR(call.data))
 		return PTR_ERR(call.data);
-	response = vrdma_ucm_commands[call.hdr.cmd].response;
+	response = vrdma_ucma_commands[call.hdr.cmd].response;
 	if (response >= 0)
 		call.response = u64_to_user_ptr(*(u64 *)(call.data + response));
 
-	err = vrdma_ucm_dispatch(file, &call);
+	err = vrdma_ucma_dispatch(file, &call);
 	kfree(call.data);
 	return err ? err : len;
 }
 
-static __poll_t vrdma_ucm_poll(struct file *filp, struct poll_table_struct *wait)
+static __poll_t vrdma_ucma_poll(struct file *filp, struct poll_table_struct *wait)
 {
-	struct vrdma_ucm_file *file = filp->private_data;
-	struct vrdma_ucm *ucm = vrdma_ucm_of(file);
+	struct vrdma_ucma_file *file = filp->private_data;
+	struct vrdma_ucma *ucma = vrdma_ucma_of(file);
 	__poll_t mask = 0;
 
 	poll_wait(filp, &file->wait, wait);
 
 	if (READ_ONCE(file->readable))
 		mask |= EPOLLIN | EPOLLRDNORM;
-	if (ucm && READ_ONCE(ucm->dead))
+	if (ucma && READ_ONCE(ucma->dead))
 		mask |= EPOLLERR | EPOLLHUP;
 	return mask;
 }
 
 /* The device comes with the first command: all misc devices wait for this here. */
-static int vrdma_ucm_open(struct inode *inode, struct file *filp)
+static int vrdma_ucma_open(struct inode *inode, struct file *filp)
 {
-	struct vrdma_ucm_file *file = kzalloc(sizeof(*file), GFP_KERNEL);
+	struct vrdma_ucma_file *file = kzalloc(sizeof(*file), GFP_KERNEL);
 
 	if (!file)
 		return -ENOMEM;
@@ -404,63 +404,63 @@ static int vrdma_ucm_open(struct inode *inode, struct file *filp)
 	return stream_open(inode, filp);
 }
 
-static int vrdma_ucm_release(struct inode *inode, struct file *filp)
+static int vrdma_ucma_release(struct inode *inode, struct file *filp)
 {
-	struct vrdma_ucm_file *file = filp->private_data;
-	struct vrdma_ucm *ucm = file->ucm;
+	struct vrdma_ucma_file *file = filp->private_data;
+	struct vrdma_ucma *ucma = file->ucma;
 
-	if (ucm) {
-		xa_erase_irq(&ucm->files, file->handle);
-		down_read(&ucm->lock);
-		if (ucm->dev)
-			vrdma_cmd_release(ucm->dev, VRDMA_CMD_UCMA_CLOSE, VRDMA_NO_HANDLE,
+	if (ucma) {
+		xa_erase_irq(&ucma->files, file->handle);
+		down_read(&ucma->lock);
+		if (ucma->dev)
+			vrdma_cmd_release(ucma->dev, VRDMA_CMD_UCMA_CLOSE, VRDMA_NO_HANDLE,
 					  file->handle);
-		up_read(&ucm->lock);
-		vrdma_ucm_put(ucm);
+		up_read(&ucma->lock);
+		vrdma_ucma_put(ucma);
 	}
 	kfree(file);
 	return 0;
 }
 
-const struct file_operations vrdma_ucm_fops = {
+const struct file_operations vrdma_ucma_fops = {
 	.owner = THIS_MODULE,
-	.open = vrdma_ucm_open,
-	.release = vrdma_ucm_release,
-	.write = vrdma_ucm_write,
-	.poll = vrdma_ucm_poll,
+	.open = vrdma_ucma_open,
+	.release = vrdma_ucma_release,
+	.write = vrdma_ucma_write,
+	.poll = vrdma_ucma_poll,
 };
 
 /* What the device has to say of its files */
 
-void vrdma_ucm_event(struct vrdma_dev *dev, u32 handle, enum ib_event_type type)
+void vrdma_ucma_event(struct vrdma_dev *dev, u32 handle, enum ib_event_type type)
 {
-	struct vrdma_ucm *ucm = dev->ucm;
-	struct vrdma_ucm_file *file;
+	struct vrdma_ucma *ucma = dev->ucma;
+	struct vrdma_ucma_file *file;
 	unsigned long flags;
 
-	if (!ucm)
+	if (!ucma)
 		return;
 
-	xa_lock_irqsave(&ucm->files, flags);
-	file = xa_load(&ucm->files, handle);
+	xa_lock_irqsave(&ucma->files, flags);
+	file = xa_load(&ucma->files, handle);
 	if (file)
-		vrdma_ucm_set_readable(file);
-	xa_unlock_irqrestore(&ucm->files, flags);
+		vrdma_ucma_set_readable(file);
+	xa_unlock_irqrestore(&ucma->files, flags);
 }
 
 /* The device has failed: whoever waits for an event learns it. */
-void vrdma_ucm_fail(struct vrdma_dev *dev)
+void vrdma_ucma_fail(struct vrdma_dev *dev)
 {
-	struct vrdma_ucm *ucm = dev->ucm;
-	struct vrdma_ucm_file *file;
+	struct vrdma_ucma *ucma = dev->ucma;
+	struct vrdma_ucma_file *file;
 	unsigned long index, flags;
 
-	if (!ucm)
+	if (!ucma)
 		return;
 
-	WRITE_ONCE(ucm->dead, true);
-	xa_lock_irqsave(&ucm->files, flags);
-	xa_for_each(&ucm->files, index, file)
+	WRITE_ONCE(ucma->dead, true);
+	xa_lock_irqsave(&ucma->files, flags);
+	xa_for_each(&ucma->files, index, file)
 		wake_up_interruptible(&file->wait);
-	xa_unlock_irqrestore(&ucm->files, flags);
+	xa_unlock_irqrestore(&ucma->files, flags);
 }

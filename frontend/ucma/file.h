@@ -14,23 +14,23 @@
 struct vrdma_dev;
 
 /* What the files of one device share.  It outlives the device when they do. */
-struct vrdma_ucm {
+struct vrdma_ucma {
 	refcount_t refs;
 	struct rw_semaphore lock;	/* of dev; read over commands */
 	struct vrdma_dev *dev;		/* NULL when it is gone */
 	bool dead;			/* it is gone, or has failed */
-	struct xarray files;		/* struct vrdma_ucm_file, by the device's handle */
-	struct list_head list;		/* in vrdma_ucms */
+	struct xarray files;		/* struct vrdma_ucma_file, by the device's handle */
+	struct list_head list;		/* in vrdma_ucmas */
 };
 
 /* ucma/devices.c */
-extern struct mutex vrdma_ucm_mutex;	/* of the list, and of the node's state */
-extern struct list_head vrdma_ucms;
-struct vrdma_ucm *vrdma_ucm_get_any(void);
-void vrdma_ucm_put(struct vrdma_ucm *ucm);
+extern struct mutex vrdma_ucma_mutex;	/* of the list, and of the node's state */
+extern struct list_head vrdma_ucmas;
+struct vrdma_ucma *vrdma_ucma_get_any(void);
+void vrdma_ucma_put(struct vrdma_ucma *ucma);
 
 /* ucma/file.c */
-extern const struct file_operations vrdma_ucm_fops;
-void vrdma_ucm_event(struct vrdma_dev *dev, u32 handle, enum ib_event_type type);
+extern const struct file_operations vrdma_ucma_fops;
+void vrdma_ucma_event(struct vrdma_dev *dev, u32 handle, enum ib_event_type type);
 
 #endif /* VRDMA_UCMA_FILE_H */

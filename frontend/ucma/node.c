@@ -22,14 +22,14 @@
 #include "ucma/file.h"
 #include "ucma/ucma.h"
 
-static bool vrdma_ucm_enabled = true;
-module_param_named(rdma_cm, vrdma_ucm_enabled, bool, 0444);
+static bool vrdma_ucma_enabled = true;
+module_param_named(rdma_cm, vrdma_ucma_enabled, bool, 0444);
 MODULE_PARM_DESC(rdma_cm,
 		 "Provide /dev/infiniband/rdma_cm where the device forwards it; 0 leaves that to rdma_ucm");
 
-/* Under vrdma_ucm_mutex, as the list of devices. */
-static bool vrdma_ucm_node_is_ours;
-static bool vrdma_ucm_rdma_ucm_loaded;
+/* Under vrdma_ucma_mutex, as the list of devices. */
+static bool vrdma_ucma_node_is_ours;
+static bool vrdma_ucma_rdma_ucm_loaded;
 
 static ssize_t abi_version_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
@@ -37,71 +37,71 @@ static ssize_t abi_version_show(struct device *dev, struct device_attribute *att
 }
 static DEVICE_ATTR_RO(abi_version);
 
-static struct attribute *vrdma_ucm_attrs[] = {
+static struct attribute *vrdma_ucma_attrs[] = {
 	&dev_attr_abi_version.attr,
 	NULL
 };
-ATTRIBUTE_GROUPS(vrdma_ucm);
+ATTRIBUTE_GROUPS(vrdma_ucma);
 
-static struct miscdevice vrdma_ucm_misc = {
+static struct miscdevice vrdma_ucma_misc = {
 	.minor = MISC_DYNAMIC_MINOR,
 	.name = "rdma_cm",
 	.nodename = "infiniband/rdma_cm",
 	.mode = 0666,
-	.fops = &vrdma_ucm_fops,
-	.groups = vrdma_ucm_groups,
+	.fops = &vrdma_ucma_fops,
+	.groups = vrdma_ucma_groups,
 };
 
-/* With vrdma_ucm_mutex from here on. */
+/* With vrdma_ucma_mutex from here on. */
 
-static void vrdma_ucm_register_node(void)
+static void vrdma_ucma_register_node(void)
 {
 	int err;
 
-	if (vrdma_ucm_node_is_ours)
+	if (vrdma_ucma_node_is_ours)
 		return;
-	if (vrdma_ucm_rdma_ucm_loaded) {
+	if (vrdma_ucma_rdma_ucm_loaded) {
 		pr_notice("vrdma: librdmacm cannot use this device while rdma_ucm is loaded: rmmod rdma_ucm, and vrdma takes its place\n");
 		return;
 	}
 
-	err = misc_register(&vrdma_ucm_misc);
-	vrdma_ucm_node_is_ours = !err;
+	err = misc_register(&vrdma_ucma_misc);
+	vrdma_ucma_node_is_ours = !err;
 	if (err)
 		pr_err("vrdma: there is no /dev/infiniband/rdma_cm, and no librdmacm: %d\n", err);
 }
 
-static void vrdma_ucm_unregister_node(void)
+static void vrdma_ucma_unregister_node(void)
 {
-	if (!vrdma_ucm_node_is_ours)
+	if (!vrdma_ucma_node_is_ours)
 		return;
 
-	misc_deregister(&vrdma_ucm_misc);
-	vrdma_ucm_node_is_ours = false;
+	misc_deregister(&vrdma_ucma_misc);
+	vrdma_ucma_node_is_ours = false;
 }
 
-static int vrdma_ucm_rdma_ucm_comes(void)
+static int vrdma_ucma_rdma_ucm_comes(void)
 {
-	if (vrdma_ucm_node_is_ours) {
+	if (vrdma_ucma_node_is_ours) {
 		pr_info_once("vrdma: rdma_ucm is not loaded, because vrdma is in its place (unless loaded with rdma_cm=0)\n");
 		return -EEXIST;
 	}
-	vrdma_ucm_rdma_ucm_loaded = true;
+	vrdma_ucma_rdma_ucm_loaded = true;
 	return 0;
 }
 
-static void vrdma_ucm_rdma_ucm_gone(void)
+static void vrdma_ucma_rdma_ucm_gone(void)
 {
-	if (!vrdma_ucm_rdma_ucm_loaded)
+	if (!vrdma_ucma_rdma_ucm_loaded)
 		return;
 
-	vrdma_ucm_rdma_ucm_loaded = false;
-	if (!list_empty(&vrdma_ucms))
-		vrdma_ucm_register_node();
+	vrdma_ucma_rdma_ucm_loaded = false;
+	if (!list_empty(&vrdma_ucmas))
+		vrdma_ucma_register_node();
 }
 
 /* The module is told to go after it has cleaned up, or has failed to start. */
-static int vrdma_ucm_module_event(struct notifier_block *nb, unsigned long event, void *data)
+static int vrdma_ucma_module_event(struct notifier_block *nb, unsigned long event, void *data)
 {
 	const struct module *module = data;
 	int err = 0;
@@ -109,101 +109,101 @@ static int vrdma_ucm_module_event(struct notifier_block *nb, unsigned long event
 	if (strcmp(module->name, "rdma_ucm"))
 		return NOTIFY_DONE;
 
-	mutex_lock(&vrdma_ucm_mutex);
+	mutex_lock(&vrdma_ucma_mutex);
 	if (event == MODULE_STATE_COMING)
-		err = vrdma_ucm_rdma_ucm_comes();
+		err = vrdma_ucma_rdma_ucm_comes();
 	else if (event == MODULE_STATE_GOING)
-		vrdma_ucm_rdma_ucm_gone();
-	mutex_unlock(&vrdma_ucm_mutex);
+		vrdma_ucma_rdma_ucm_gone();
+	mutex_unlock(&vrdma_ucma_mutex);
 
 	return notifier_from_errno(err);
 }
 
-static struct notifier_block vrdma_ucm_module_nb = {
-	.notifier_call = vrdma_ucm_module_event,
+static struct notifier_block vrdma_ucma_module_nb = {
+	.notifier_call = vrdma_ucma_module_event,
 };
 
 /* Before the device's queues are started. */
-int vrdma_ucm_init(struct vrdma_dev *dev)
+int vrdma_ucma_init(struct vrdma_dev *dev)
 {
-	struct vrdma_ucm *ucm;
+	struct vrdma_ucma *ucma;
 
-	vrdma_event_register(dev, VRDMA_EVENT_UCMA, vrdma_ucm_event, 0);
-	if (!vrdma_ucm_enabled || !virtio_has_feature(dev->vdev, VRDMA_F_UCMA))
+	vrdma_event_register(dev, VRDMA_EVENT_UCMA, vrdma_ucma_event, 0);
+	if (!vrdma_ucma_enabled || !virtio_has_feature(dev->vdev, VRDMA_F_UCMA))
 		return 0;
 
-	ucm = kzalloc(sizeof(*ucm), GFP_KERNEL);
-	if (!ucm)
+	ucma = kzalloc(sizeof(*ucma), GFP_KERNEL);
+	if (!ucma)
 		return -ENOMEM;
 
-	refcount_set(&ucm->refs, 1);
-	init_rwsem(&ucm->lock);
-	xa_init_flags(&ucm->files, XA_FLAGS_LOCK_IRQ);
-	INIT_LIST_HEAD(&ucm->list);
-	ucm->dev = dev;
-	dev->ucm = ucm;
+	refcount_set(&ucma->refs, 1);
+	init_rwsem(&ucma->lock);
+	xa_init_flags(&ucma->files, XA_FLAGS_LOCK_IRQ);
+	INIT_LIST_HEAD(&ucma->list);
+	ucma->dev = dev;
+	dev->ucma = ucma;
 	return 0;
 }
 
 /* When the queues are stopped. */
-void vrdma_ucm_free(struct vrdma_dev *dev)
+void vrdma_ucma_free(struct vrdma_dev *dev)
 {
-	if (dev->ucm)
-		vrdma_ucm_put(dev->ucm);
-	dev->ucm = NULL;
+	if (dev->ucma)
+		vrdma_ucma_put(dev->ucma);
+	dev->ucma = NULL;
 }
 
 /* From here on files are opened on the device. */
-void vrdma_ucm_start(struct vrdma_dev *dev)
+void vrdma_ucma_start(struct vrdma_dev *dev)
 {
-	if (!dev->ucm)
+	if (!dev->ucma)
 		return;
 
-	mutex_lock(&vrdma_ucm_mutex);
-	list_add_tail(&dev->ucm->list, &vrdma_ucms);
-	vrdma_ucm_register_node();
-	mutex_unlock(&vrdma_ucm_mutex);
+	mutex_lock(&vrdma_ucma_mutex);
+	list_add_tail(&dev->ucma->list, &vrdma_ucmas);
+	vrdma_ucma_register_node();
+	mutex_unlock(&vrdma_ucma_mutex);
 }
 
 /* Returns when no file uses the device any more.  What they have there goes with its reset. */
-void vrdma_ucm_stop(struct vrdma_dev *dev)
+void vrdma_ucma_stop(struct vrdma_dev *dev)
 {
-	struct vrdma_ucm *ucm = dev->ucm;
+	struct vrdma_ucma *ucma = dev->ucma;
 
-	if (!ucm)
+	if (!ucma)
 		return;
 
-	mutex_lock(&vrdma_ucm_mutex);
-	list_del_init(&ucm->list);
-	if (list_empty(&vrdma_ucms))
-		vrdma_ucm_unregister_node();
-	mutex_unlock(&vrdma_ucm_mutex);
+	mutex_lock(&vrdma_ucma_mutex);
+	list_del_init(&ucma->list);
+	if (list_empty(&vrdma_ucmas))
+		vrdma_ucma_unregister_node();
+	mutex_unlock(&vrdma_ucma_mutex);
 
-	vrdma_ucm_fail(dev);
-	down_write(&ucm->lock);
-	ucm->dev = NULL;
-	up_write(&ucm->lock);
+	vrdma_ucma_fail(dev);
+	down_write(&ucma->lock);
+	ucma->dev = NULL;
+	up_write(&ucma->lock);
 }
 
-int vrdma_ucm_module_init(void)
+int vrdma_ucma_module_init(void)
 {
 	struct kobject *rdma_ucm;
 	int err;
 
-	err = register_module_notifier(&vrdma_ucm_module_nb);
+	err = register_module_notifier(&vrdma_ucma_module_nb);
 	if (err)
 		return err;
 
-	mutex_lock(&vrdma_ucm_mutex);
+	mutex_lock(&vrdma_ucma_mutex);
 	rdma_ucm = kset_find_obj(THIS_MODULE->mkobj.kobj.kset, "rdma_ucm");
 	if (rdma_ucm || IS_BUILTIN(CONFIG_INFINIBAND_USER_ACCESS))
-		vrdma_ucm_rdma_ucm_loaded = true;
-	mutex_unlock(&vrdma_ucm_mutex);
+		vrdma_ucma_rdma_ucm_loaded = true;
+	mutex_unlock(&vrdma_ucma_mutex);
 	kobject_put(rdma_ucm);
 	return 0;
 }
 
-void vrdma_ucm_module_exit(void)
+void vrdma_ucma_module_exit(void)
 {
-	unregister_module_notifier(&vrdma_ucm_module_nb);
+	unregister_module_notifier(&vrdma_ucma_module_nb);
 }

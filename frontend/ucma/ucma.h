@@ -9,14 +9,14 @@
 struct vrdma_dev;
 
 /* ucma/file.c */
-void vrdma_ucm_fail(struct vrdma_dev *dev);
+void vrdma_ucma_fail(struct vrdma_dev *dev);
 
 /* ucma/node.c */
-int vrdma_ucm_init(struct vrdma_dev *dev);
-void vrdma_ucm_free(struct vrdma_dev *dev);
-void vrdma_ucm_start(struct vrdma_dev *dev);
-void vrdma_ucm_stop(struct vrdma_dev *dev);
-int vrdma_ucm_module_init(void);
-void vrdma_ucm_module_exit(void);
+int vrdma_ucma_init(struct vrdma_dev *dev);
+void vrdma_ucma_free(struct vrdma_dev *dev);
+void vrdma_ucma_start(struct vrdma_dev *dev);
+void vrdma_ucma_stop(struct vrdma_dev *dev);
+int vrdma_ucma_module_init(void);
+void vrdma_ucma_module_exit(void);
 
 #endif /* VRDMA_UCMA_UCMA_H */

@@ -28,15 +28,16 @@
 /* Sets @bits in @word and returns what it was. */
 static u32 vrdma_arm_or(__le32 *word, u32 bits)
 {
-	u32 old = le32_to_cpu(READ_ONCE(*word));
-	u32 seen;
+	__le32 old = READ_ONCE(*word);
+	__le32 seen;
 
 	for (;;) {
-		seen = le32_to_cpu((__force __le32)vrdma_cmpxchg((__force u32 *)word,
-								 (__force u32)cpu_to_le32(old),
-								 (__force u32)cpu_to_le32(old | bits)));
+		__le32 new = old | cpu_to_le32(bits);
+
+		seen = (__force __le32)vrdma_cmpxchg((__force u32 *)word, (__force u32)old,
+						     (__force u32)new);
 		if (seen == old)
-			return old;
+			return le32_to_cpu(old);
 		old = seen;
 	}
 }

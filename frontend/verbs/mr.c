@@ -171,9 +171,9 @@ struct ib_mr *vrdma_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start, u64 
 	struct ib_umem *umem = NULL;
 	int err;
 
-	BUILD_BUG_ON(VRDMA_REREG_TRANS != IB_MR_REREG_TRANS ||
-		     VRDMA_REREG_PD != IB_MR_REREG_PD ||
-		     VRDMA_REREG_ACCESS != IB_MR_REREG_ACCESS);
+	BUILD_BUG_ON(VRDMA_REREG_TRANS != IB_MR_REREG_TRANS);
+	BUILD_BUG_ON(VRDMA_REREG_PD != IB_MR_REREG_PD);
+	BUILD_BUG_ON(VRDMA_REREG_ACCESS != IB_MR_REREG_ACCESS);
 
 	if (!(flags & IB_MR_REREG_ACCESS))
 		access = mr->access;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * vrdma guest driver: mappings of the RNIC in user processes.
+ * vrdma guest driver: user contexts, and their mappings of the RNIC.
  *
- * The offsets are those of the host's uverbs file and mean nothing here: the
- * device says where in the window it has mapped what is there.  The core's
- * entry serves for its lifetime only, its own offset is never used.
+ * The offsets of mappings are those of the host's uverbs file and mean nothing here: the
+ * device says where in the shared memory region it has mapped what is there.  The core's
+ * mmap entry serves for its lifetime only; the entry's own offset is never used.
  */
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -86,7 +86,7 @@ int vrdma_mmap(struct ib_ucontext *ibuctx, struct vm_area_struct *vma)
 	if (err)
 		goto err_munmap;
 	err = rdma_user_mmap_io(ibuctx, vma,
-				PHYS_PFN(dev->window.addr + entry->mapping.shm_offset),
+				PHYS_PFN(dev->shm.addr + entry->mapping.shm_offset),
 				entry->mapping.length, prot, &entry->rdma_entry);
 
 	/* The VMA has its own reference; without one, this was the last. */
