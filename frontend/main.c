@@ -26,7 +26,7 @@ static void vrdma_config_changed(struct virtio_device *vdev)
 	vrdma_look(dev);
 }
 
-/* After this, nothing uses the queues: the last callback may have queued the work. */
+/* Nothing uses the queues after this.  Their last callback may have queued the work. */
 static void vrdma_stop_queues(struct vrdma_dev *dev)
 {
 	vrdma_cmdq_stop(dev);
@@ -172,8 +172,8 @@ err_dealloc:
 }
 
 /*
- * While the device answers, objects are destroyed one by one and then it is
- * reset; one that is gone is given up first, and they are destroyed locally.
+ * While the device answers, its objects are destroyed one by one, and then it is reset.  A
+ * device that is lost is given up first, and its objects are destroyed here only.
  */
 static void vrdma_remove(struct virtio_device *vdev)
 {

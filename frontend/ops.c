@@ -20,9 +20,9 @@
 #include "verbs/ucontext.h"
 
 /*
- * No get_dma_mr, post_recv or poll_cq (but for vrdma_kernel_ops and vrdma_iw_cm_ops): without
- * them the core keeps kernel clients (ib_mad, rdma_cm, ipoib ...) away from the device, and
- * uverbs answers -EOPNOTSUPP to the methods.
+ * The methods get_dma_mr, post_recv and poll_cq are missing here; vrdma_kernel_ops and
+ * vrdma_iw_cm_ops have them.  Without them the core keeps kernel clients (ib_mad, rdma_cm,
+ * ipoib ...) away from the device, and uverbs answers -EOPNOTSUPP to users who call them.
  */
 static const struct ib_device_ops vrdma_ops = {
 	.owner = THIS_MODULE,
@@ -93,7 +93,7 @@ static const struct ib_device_ops vrdma_mcast_ops = {
 	.detach_mcast = vrdma_detach_mcast,
 };
 
-/* The verbs that not every RNIC has. */
+/* Not every RNIC has these verbs. */
 static const struct {
 	unsigned int feature;
 	const struct ib_device_ops *ops;
@@ -105,7 +105,10 @@ static const struct {
 	{ VRDMA_F_MCAST, &vrdma_mcast_ops },
 };
 
-/* A method that was set stays: the most special come first, and hand on to the others. */
+/*
+ * ib_set_device_ops() keeps a method that was set before: the most special tables come first,
+ * and their methods hand on to those of the tables below.
+ */
 void vrdma_set_ops(struct vrdma_dev *dev)
 {
 	unsigned int i;

@@ -2,9 +2,9 @@
 /*
  * vrdma guest driver: devices that are lost.
  *
- * Whoever finds something wrong queues a look at the device (vrdma_look()): the virtio
- * core when the configuration changes, a command that waits too long, the event that the
- * RNIC is gone.  The look is here, above all that has to be told of a lost device.
+ * Code that finds something wrong queues a look at the device (vrdma_look()): a change of the
+ * virtio configuration, a command that waits too long, the event that the RNIC is gone.  The
+ * look is taken here, above all that has to be told of a lost device.
  */
 #include "core/cmdq.h"
 #include "core/dev.h"
@@ -14,7 +14,7 @@
 #include "recovery.h"
 #include "ucma/ucma.h"
 
-/* True when the device is of no use any more: unplugged, or in need of a reset. */
+/* Returns true when the device is of no use any more: unplugged, or in need of a reset. */
 static bool vrdma_lost(struct vrdma_dev *dev)
 {
 	struct virtio_device *vdev = dev->vdev;
@@ -23,14 +23,14 @@ static bool vrdma_lost(struct vrdma_dev *dev)
 	       vdev->config->get_status(vdev) & VIRTIO_CONFIG_S_NEEDS_RESET;
 }
 
-/* The device is dead: nobody else ends the connections and the work requests. */
+/* A dead device ends no connections and no work requests any more: this does. */
 static void vrdma_end_all(struct vrdma_dev *dev)
 {
 	vrdma_iw_cm_fail(dev);
 	vrdma_kernel_flush(dev);
 }
 
-/* The device is given up; the administrator can only unbind the driver. */
+/* Says that the device is given up, so that the administrator reloads the driver. */
 static void vrdma_tell(struct vrdma_dev *dev)
 {
 	dev_err(&dev->vdev->dev, "%s: all verbs fail now; reload the driver to start again\n",
@@ -51,7 +51,7 @@ static void vrdma_look_work(struct work_struct *work)
 		vrdma_tell(dev);
 }
 
-/* The device itself goes on, but all that it made is gone: it is given up. */
+/* The device itself goes on, but all that it made is gone, so it is given up. */
 static void vrdma_fatal_event(struct vrdma_dev *dev, u32 handle, enum ib_event_type type)
 {
 	WRITE_ONCE(dev->rnic_gone, true);
@@ -66,8 +66,8 @@ void vrdma_recovery_init(struct vrdma_dev *dev)
 }
 
 /*
- * For the end of the driver, which has cancelled the look: gives the device up if it
- * is lost.  The administrator asked for that end, so the log says nothing.
+ * Gives the device up if it is lost, when the driver leaves it and has cancelled the look.  The
+ * log says nothing, since the administrator asked for that.
  */
 void vrdma_give_up_lost(struct vrdma_dev *dev)
 {

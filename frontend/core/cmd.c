@@ -66,7 +66,11 @@ static void vrdma_cmd_fill_header(struct vrdma_cmd *cmd, u16 opcode, u32 uctx)
 	hdr->udata_out_len = cpu_to_le16(cmd->udata_out);
 }
 
-/* With @udata, what the user's library passed goes behind the request. */
+/*
+ * A command with @req_len bytes of request and room for @rsp_len bytes of response.  With
+ * @udata, what the user's library passed goes behind the request.  Returns an ERR_PTR():
+ * -EINVAL for more udata than the device takes.
+ */
 struct vrdma_cmd *vrdma_cmd_alloc(struct vrdma_dev *dev, u16 opcode, u32 req_len, u32 rsp_len,
 				  u32 uctx, struct ib_udata *udata)
 {
@@ -96,7 +100,7 @@ struct vrdma_cmd *vrdma_cmd_alloc(struct vrdma_dev *dev, u16 opcode, u32 req_len
 	return cmd;
 }
 
-/* With room for udata that the caller puts behind the request. */
+/* As vrdma_cmd_alloc(), with room for udata that the caller puts there.  NULL: no memory. */
 struct vrdma_cmd *vrdma_cmd_alloc_room(struct vrdma_dev *dev, u16 opcode, u32 req_len, u32 rsp_len,
 				       u16 udata_in, u16 udata_out)
 {
@@ -109,8 +113,9 @@ struct vrdma_cmd *vrdma_cmd_alloc_room(struct vrdma_dev *dev, u16 opcode, u32 re
 }
 
 /*
- * For a verb of a user, with @udata, or of the kernel: that one asks for @answer_len bytes
- * of what the device answers to the user's library (vrdma_cmd_copy_answer()).
+ * As vrdma_cmd_alloc(), for a verb of a user, with @udata, or of the kernel.  The kernel asks
+ * for @answer_len bytes of what the device answers to the user's library; see
+ * vrdma_cmd_copy_answer().
  */
 struct vrdma_cmd *vrdma_cmd_alloc_verb(struct vrdma_dev *dev, u16 opcode, u32 req_len, u32 rsp_len,
 				       u32 uctx, struct ib_udata *udata, u32 answer_len)
@@ -130,7 +135,7 @@ struct vrdma_cmd *vrdma_cmd_alloc_verb(struct vrdma_dev *dev, u16 opcode, u32 re
 	return cmd;
 }
 
-/* The command that releases @handle.  It can always be allocated. */
+/* A command that carries @handle only, to release it.  There is always memory for it. */
 struct vrdma_cmd *vrdma_cmd_alloc_release(u16 opcode, u32 uctx, u32 handle)
 {
 	struct vrdma_cmd_handle *req;
@@ -145,9 +150,9 @@ struct vrdma_cmd *vrdma_cmd_alloc_release(u16 opcode, u32 uctx, u32 handle)
 }
 
 /*
- * Room for @length more device-readable bytes.  A chain must not be longer than
- * the queue, indirect or not (virtio 1.2, 2.7.5.3.1), so a large payload takes
- * larger chunks rather than more.
+ * Makes room for @length more device-readable bytes.  A chain must not be longer than the
+ * queue, indirect or not (virtio 1.2, 2.7.5.3.1), so a large payload takes larger chunks
+ * rather than more.
  */
 int vrdma_cmd_add_payload(struct vrdma_dev *dev, struct vrdma_cmd *cmd, size_t length)
 {
@@ -196,8 +201,8 @@ int vrdma_cmd_copy_udata(struct vrdma_cmd *cmd, struct ib_udata *udata)
 }
 
 /*
- * What the device answers to the user's library goes to the user, with @udata, or to
- * @answer, for the kernel.
+ * The device's answer to the user's library goes to the user, with @udata, or to @answer, for
+ * the kernel.  Returns -EIO when the kernel's answer is shorter than @length bytes.
  */
 int vrdma_cmd_copy_answer(struct vrdma_cmd *cmd, struct ib_udata *udata, void *answer, u32 length)
 {

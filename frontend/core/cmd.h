@@ -15,20 +15,20 @@ struct ib_umem;
 struct vrdma_dev;
 
 struct vrdma_cmd {
-	struct kref ref;		/* the caller's, and the ring's */
+	struct kref ref;		/* the caller has one, and controlq another */
 	struct completion done;
 	int err;
 	u32 used;			/* bytes that the device says it wrote */
 	u32 req_len;
 	u32 rsp_len;
-	bool kernel;			/* without udata; its caller cannot be killed */
+	bool kernel;			/* has no udata; its caller cannot be killed */
 	u16 udata_in;
 	u16 udata_out;
 	void *req;			/* read by the device */
 	void *reply;			/* written by the device */
 	void *rsp;			/* the reply once it is checked: ours alone */
-	struct ib_umem *umem;		/* REG_MR: the region, */
-	u32 run_count;			/* and how many runs it has */
+	struct ib_umem *umem;		/* REG_MR, REREG_MR: memory of the region */
+	u32 run_count;			/* number of runs of umem */
 	struct scatterlist *payload_sg;	/* one more entry than there are chunks */
 	void **chunks;
 	u32 chunk_count;

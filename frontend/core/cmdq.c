@@ -73,7 +73,7 @@ static void vrdma_cmdq_finish(struct vrdma_cmdq *cmdq, struct vrdma_cmd *cmd, u3
 	vrdma_cmd_put(cmd);
 }
 
-/* With cmdq->lock; true when there was an answer. */
+/* With cmdq->lock.  Returns true when there was an answer. */
 static bool vrdma_cmdq_reap(struct vrdma_cmdq *cmdq)
 {
 	struct vrdma_cmd *cmd;
@@ -87,7 +87,7 @@ static bool vrdma_cmdq_reap(struct vrdma_cmdq *cmdq)
 	return any;
 }
 
-/* With cmdq->lock: takes the answers there are, and has the device call for the next. */
+/* With cmdq->lock.  Takes the answers there are, and has the device call for the next. */
 static void vrdma_cmdq_reap_and_enable(struct vrdma_cmdq *cmdq)
 {
 	do {
@@ -98,7 +98,7 @@ static void vrdma_cmdq_reap_and_enable(struct vrdma_cmdq *cmdq)
 	} while (!virtqueue_enable_cb(cmdq->vq));
 }
 
-/* From here to vrdma_cmdq_woken() answers are announced by an interrupt. */
+/* The device announces answers by an interrupt from here on, until vrdma_cmdq_woken(). */
 static void vrdma_cmdq_sleeps(struct vrdma_dev *dev)
 {
 	struct vrdma_cmdq *cmdq = &dev->cmdq;
@@ -109,7 +109,7 @@ static void vrdma_cmdq_sleeps(struct vrdma_dev *dev)
 		vrdma_cmdq_reap_and_enable(cmdq);
 	spin_unlock_irq(&cmdq->lock);
 
-	/* Others' answers may be among those that were taken. */
+	/* Answers to other callers may be among those that were taken. */
 	wake_up_all(&cmdq->wait);
 }
 
@@ -121,8 +121,8 @@ static void vrdma_cmdq_woken(struct vrdma_dev *dev)
 }
 
 /*
- * Most verbs take the host less time than an interrupt takes the guest.  True
- * when the answer came while we looked.
+ * Most verbs take the host less time than an interrupt takes the guest.  Returns true when
+ * the answer came while we looked.
  */
 static bool vrdma_cmd_poll(struct vrdma_dev *dev, struct vrdma_cmd *cmd)
 {
@@ -264,7 +264,7 @@ static int vrdma_cmd_sleep(struct vrdma_dev *dev, struct vrdma_cmd *cmd, bool ki
 	}
 }
 
-/* A caller that is killed leaves; its command goes when the device is done with it. */
+/* A caller that is killed leaves.  Its command is freed when the device is done with it. */
 static int vrdma_cmd_wait(struct vrdma_dev *dev, struct vrdma_cmd *cmd, bool killable)
 {
 	int err;
@@ -292,7 +292,7 @@ static int vrdma_cmd_check(struct vrdma_dev *dev, struct vrdma_cmd *cmd)
 		goto invalid;
 
 	status = le32_to_cpu(rsp->status);
-	if (status >= ERESTARTSYS)	/* those are the kernel's own */
+	if (status >= ERESTARTSYS)	/* from there on, errnos are the kernel's own */
 		goto invalid;
 	if (status)
 		return -(int)status;
@@ -320,13 +320,19 @@ static int __vrdma_cmd_exec(struct vrdma_dev *dev, struct vrdma_cmd *cmd, bool k
 	return vrdma_cmd_check(dev, cmd);
 }
 
-/* For commands whose outcome must be known, also by a process that is dying. */
+/*
+ * Executes @cmd, whose outcome must be known, also by a process that is dying.  Returns the
+ * errno that the device answered, or -EIO for a device that is given up or answers nonsense.
+ */
 int vrdma_cmd_exec(struct vrdma_dev *dev, struct vrdma_cmd *cmd)
 {
 	return __vrdma_cmd_exec(dev, cmd, false);
 }
 
-/* What a killed caller created without knowing goes with its user context. */
+/*
+ * As vrdma_cmd_exec(), and -EINTR to a caller that is killed.  An object that such a caller
+ * created without knowing goes with its user context.
+ */
 int vrdma_cmd_exec_killable(struct vrdma_dev *dev, struct vrdma_cmd *cmd)
 {
 	return __vrdma_cmd_exec(dev, cmd, true);

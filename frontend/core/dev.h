@@ -24,20 +24,20 @@ enum vrdma_state {
 	VRDMA_DEAD,		/* reset: it touches no guest memory any more */
 };
 
-/* controlq */
+/* The virtqueue controlq. */
 struct vrdma_cmdq {
 	struct virtqueue *vq;
-	spinlock_t lock;	/* of vq and dev->state */
+	spinlock_t lock;	/* protects vq and dev->state */
 	struct mutex submit;	/* makes submitters take turns when vq is full */
-	wait_queue_head_t wait;	/* for room in vq, or for VRDMA_DEAD */
-	unsigned int completed;	/* commands so far */
-	unsigned int sleepers;	/* that wait for an interrupt; with none, there are none */
+	wait_queue_head_t wait;	/* woken for room in vq, and for VRDMA_DEAD */
+	unsigned int completed;	/* number of commands so far */
+	unsigned int sleepers;	/* callers that sleep; without any, interrupts are off */
 };
 
-/* eventq or a completionq: buffers of one size that the device fills */
+/* The virtqueue eventq or a completion virtqueue: the device fills buffers of one size. */
 struct vrdma_inq {
 	struct virtqueue *vq;
-	spinlock_t lock;	/* of vq */
+	spinlock_t lock;	/* protects vq */
 	u32 size;
 	void *buffers;
 	char name[24];
@@ -46,8 +46,8 @@ struct vrdma_inq {
 struct vrdma_dev;
 
 /*
- * @handle is the event's, of an object or a file; @type is the core's name for the event,
- * where it has one.
+ * Handles an event of the device.  @handle names an object or a file, as the type of the event
+ * says (common/vrdma_protocol.h); @type is what the handler was registered with.
  */
 typedef void (*vrdma_event_handler)(struct vrdma_dev *dev, u32 handle, enum ib_event_type type);
 
@@ -63,10 +63,10 @@ struct vrdma_dev {
 	struct ib_device ibdev;
 	struct virtio_device *vdev;
 	enum vrdma_state state;
-	bool registered;	/* events may be dispatched */
+	bool registered;	/* the core may be given events */
 	bool rnic_gone;		/* the device has lost the RNIC behind it */
 	bool untold;		/* a command has stopped the device, and nobody was told */
-	struct work_struct look_work;	/* recovery.c */
+	struct work_struct look_work;	/* looks whether the device is lost (recovery.c) */
 
 	u32 max_qp;
 	u32 max_cq;
@@ -89,22 +89,22 @@ struct vrdma_dev {
 	struct vrdma_event_entry events[VRDMA_EVENT_DEVICE_FATAL + 1];
 	void (*completed)(struct vrdma_dev *dev, u32 cq);	/* set before the queues start */
 
-	struct xarray cqs;
-	struct xarray qps;
-	struct xarray srqs;
+	struct xarray cqs;	/* struct vrdma_tracked by handle */
+	struct xarray qps;	/* struct vrdma_tracked by handle */
+	struct xarray srqs;	/* struct vrdma_tracked by handle */
 
-	u32 kernel_uctx;	/* of the kernel's own objects, or VRDMA_NO_HANDLE */
-	struct xarray kernel_qps;	/* by number */
-	struct work_struct flush_work;
+	u32 kernel_uctx;	/* has the kernel's own objects; or VRDMA_NO_HANDLE */
+	struct xarray kernel_qps;	/* the kernel's QPs by their numbers */
+	struct work_struct flush_work;	/* kernel_verbs/flush.c */
 
 	struct net_device __rcu *netdev;
 	struct notifier_block netdev_nb;
-	bool link_up;		/* under rtnl, as the next */
-	char netdev_link[IFNAMSIZ];	/* to the netdev, in netdev_dir; empty for none */
+	bool link_up;		/* under rtnl */
+	char netdev_link[IFNAMSIZ];	/* under rtnl: the link in netdev_dir, or empty */
 	struct kobject *netdev_dir;
 
-	struct vrdma_iw_cm *iw_cm;	/* with vrdma_has_iw_cm() */
-	struct vrdma_ucma *ucma;	/* with VRDMA_F_UCMA */
+	struct vrdma_iw_cm *iw_cm;	/* NULL without vrdma_has_iw_cm() */
+	struct vrdma_ucma *ucma;	/* NULL without VRDMA_F_UCMA */
 };
 
 static inline struct vrdma_dev *to_vrdma_dev(struct ib_device *ibdev)
@@ -135,14 +135,14 @@ static inline bool vrdma_alive(const struct vrdma_dev *dev)
 	return READ_ONCE(dev->state) == VRDMA_ALIVE;
 }
 
-/* The device touches nothing any more: what is outstanding may be flushed. */
+/* Work requests may be flushed: the device touches nothing any more. */
 static inline bool vrdma_dead(const struct vrdma_dev *dev)
 {
 	/* Pairs with the store that follows the reset, in vrdma_cmdq_stop(). */
 	return smp_load_acquire(&dev->state) == VRDMA_DEAD;
 }
 
-/* Queues a look whether the device is lost (recovery.c); to be called in any context. */
+/* Queues a look whether the device is lost (recovery.c), in any context. */
 static inline void vrdma_look(struct vrdma_dev *dev)
 {
 	queue_work(system_long_wq, &dev->look_work);

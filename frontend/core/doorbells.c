@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* vrdma guest driver: the doorbell area (vrdma_doorbell.h). */
+/* vrdma guest driver: the doorbell area (common/vrdma_doorbell.h). */
 #include <linux/io.h>
 
 #include "core/cmd.h"
@@ -8,9 +8,9 @@
 #include "core/doorbells.h"
 
 /*
- * The other side is a thread on the host.  A kernel that finds one processor
- * only patches the lock prefixes out of set_bit(), so x86 needs the one that
- * hypervisor interfaces use.
+ * The other side is a thread on the host.  An x86 kernel that finds one processor only patches
+ * the lock prefixes out of set_bit(); hypervisor interfaces use sync_set_bit(), whose prefix
+ * stays.
  */
 #ifdef CONFIG_X86
 #include <asm/sync_bitops.h>
@@ -76,16 +76,15 @@ static void vrdma_ring(struct vrdma_dev *dev, struct vrdma_doorbell_bitmap *bitm
 	const u32 word = handle / VRDMA_DB_BITS_PER_WORD;
 
 	/*
-	 * These three pair with the device's exchanges, which go the other way:
-	 * root, summary, bits, and then the queue itself.  The queue's entries
-	 * before its bit,
+	 * The three barriers pair with the device's exchanges, which go the other way: root,
+	 * summary, bits, and then the queue itself.  This one: the entries come before the bit.
 	 */
 	virt_wmb();
 	vrdma_set_bit(handle, bitmap->bits);
-	/* the bit before the one that leads to it, */
+	/* The bit comes before its word's bit in the summary. */
 	virt_wmb();
 	vrdma_set_bit(word, bitmap->summary);
-	/* and that one before the root. */
+	/* The summary's bit comes before the root's. */
 	virt_wmb();
 	vrdma_set_bit(word / VRDMA_DB_BITS_PER_WORD, &bitmap->root);
 

@@ -5,7 +5,7 @@
 #include "core/dev.h"
 #include "core/events.h"
 
-/* Fills @vq with as many buffers of @size bytes as it takes. */
+/* Fills @vq with as many buffers of @size bytes as it takes.  Returns an errno. */
 int vrdma_inq_init(struct vrdma_inq *inq, struct virtqueue *vq, u32 size)
 {
 	unsigned int count = vq->num_free;
@@ -35,7 +35,10 @@ void vrdma_inq_free(struct vrdma_inq *inq)
 	kfree(inq->buffers);
 }
 
-/* Takes one event out and gives its buffer back.  What was not written names nothing. */
+/*
+ * Takes one event out and gives its buffer back.  Bytes that the device did not write are
+ * 0xff, which no handle or type has.  Returns false when there is no event.
+ */
 static bool vrdma_inq_next(struct vrdma_inq *inq, void *event)
 {
 	struct virtqueue *vq = inq->vq;
@@ -70,7 +73,7 @@ static void vrdma_inq_disable_cb(struct vrdma_inq *inq)
 	spin_unlock_irqrestore(&inq->lock, flags);
 }
 
-/* False when events came in the meantime, for which there is no interrupt. */
+/* Returns false when events came in the meantime, for which there is no interrupt. */
 static bool vrdma_inq_enable_cb(struct vrdma_inq *inq)
 {
 	unsigned long flags;
@@ -96,8 +99,8 @@ void vrdma_dispatch(struct vrdma_dev *dev, enum ib_event_type type)
 }
 
 /*
- * From the start of the queues on, @handle is called for events of @type.  It may be
- * called in any context.  Each type has one handler.
+ * Has @handle called for events of @type, in any context, from the start of the queues on.
+ * To be called before that start.  Each type has one handler, which is given @ib_type.
  */
 void vrdma_event_register(struct vrdma_dev *dev, enum vrdma_event_type type,
 			  vrdma_event_handler handle, enum ib_event_type ib_type)

@@ -20,7 +20,7 @@ static bool vrdma_netdev_matches(struct vrdma_dev *dev, struct net_device *ndev)
 {
 	struct device *parent = ndev->dev.parent;
 
-	/* What is stacked on the netdev may have its MAC, but has no parent. */
+	/* A netdev that is stacked on the netdev may have its MAC, but has no parent. */
 	if (ndev->type != ARPHRD_ETHER || !parent)
 		return false;
 	if (is_zero_ether_addr(dev->mac))
@@ -30,8 +30,8 @@ static bool vrdma_netdev_matches(struct vrdma_dev *dev, struct net_device *ndev)
 }
 
 /*
- * The directory "net" in the virtio device, which an adapter's own device has:
- * programs look there for the netdev of an RDMA device.
+ * The virtio device has a directory "net", as an adapter's own device has.  Programs look
+ * there for the netdev of an RDMA device.
  */
 static void vrdma_netdev_unlink(struct vrdma_dev *dev)
 {
@@ -99,7 +99,7 @@ int vrdma_netdev_pair(struct vrdma_dev *dev)
 	struct device *parent = &dev->vdev->dev;
 	int err;
 
-	/* Nothing but that directory depends on it. */
+	/* Without the directory, only programs that look for it miss something. */
 	dev->netdev_dir = kobject_create_and_add("net", &parent->kobj);
 
 	/* This replays NETDEV_REGISTER for all netdevs that there are. */
@@ -128,7 +128,7 @@ void vrdma_netdev_unpair(struct vrdma_dev *dev)
 	kobject_put(dev->netdev_dir);
 }
 
-/* Catches up with what happened before events could be dispatched. */
+/* Dispatches the event of a link that came up before events could be dispatched. */
 void vrdma_netdev_refresh(struct vrdma_dev *dev)
 {
 	rtnl_lock();

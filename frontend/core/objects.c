@@ -6,7 +6,10 @@
 #include "core/objects.h"
 #include "core/user_memory.h"
 
-/* @undo is the opcode that releases what @opcode acquired. */
+/*
+ * Has @opcode make an object in the user context @uctx, and sets its @handle.  @undo is the
+ * opcode that releases the object again when the user cannot be told.
+ */
 int vrdma_cmd_acquire(struct vrdma_dev *dev, u16 opcode, u16 undo, u32 uctx,
 		      struct ib_udata *udata, u32 *handle)
 {
@@ -19,7 +22,7 @@ int vrdma_cmd_acquire(struct vrdma_dev *dev, u16 opcode, u16 undo, u32 uctx,
 	if (IS_ERR(cmd))
 		return PTR_ERR(cmd);
 
-	/* A new user context has no owner yet that would take it along. */
+	/* Nothing would take a new user context along when its caller is killed. */
 	if (uctx == VRDMA_NO_HANDLE)
 		err = vrdma_cmd_exec(dev, cmd);
 	else
@@ -41,7 +44,10 @@ out:
 	return err;
 }
 
-/* Succeeds without a device: nothing is left there then. */
+/*
+ * Has @opcode release the object @handle.  Succeeds without a device, where nothing is left
+ * of the object.  On an error, the device may still use the object's memory.
+ */
 int vrdma_cmd_release(struct vrdma_dev *dev, u16 opcode, u32 uctx, u32 handle)
 {
 	struct vrdma_cmd *cmd = vrdma_cmd_alloc_release(opcode, uctx, handle);
@@ -57,8 +63,8 @@ int vrdma_cmd_release(struct vrdma_dev *dev, u16 opcode, u32 uctx, u32 handle)
 }
 
 /*
- * For an object that the device has just made.  One whose handle belongs to
- * another is not destroyed with @destroy: that would be the other's end.
+ * Enters an object that the device has just made into @table.  On an error, @destroy has
+ * released the object, unless its handle belongs to another one, which that would release.
  */
 int vrdma_track(struct vrdma_dev *dev, struct xarray *table, struct vrdma_tracked *tracked,
 		u32 uctx, u32 handle, u16 destroy)
@@ -92,7 +98,7 @@ struct vrdma_tracked *vrdma_tracked_get(struct xarray *table, u32 handle)
 	return tracked;
 }
 
-/* The first object from *@handle on. */
+/* Returns the first object from *@handle on, with a reference, and sets *@handle. */
 struct vrdma_tracked *vrdma_tracked_next(struct xarray *table, unsigned long *handle)
 {
 	struct vrdma_tracked *tracked;
@@ -113,15 +119,15 @@ void vrdma_tracked_put(struct vrdma_tracked *tracked)
 		complete(&tracked->idle);
 }
 
-/* From here on, nobody finds the object. */
+/* Nobody finds the object from here on. */
 void vrdma_hide(struct xarray *table, u32 handle)
 {
 	xa_erase_irq(table, handle);
 }
 
 /*
- * Returns when no event handler uses the object any more.  To be called before
- * the device's object is destroyed: its handle is free for others after that.
+ * Hides the object and returns when no event handler uses it any more.  To be called before
+ * the device's object is destroyed, since others may get the handle after that.
  */
 void vrdma_untrack(struct xarray *table, u32 handle, struct vrdma_tracked *tracked)
 {

@@ -10,13 +10,13 @@
 struct ib_udata;
 struct vrdma_dev;
 
-/* An object that events name by its handle. */
+/* An object that events name by its handle: who uses it, and a wait for nobody to. */
 struct vrdma_tracked {
 	refcount_t refs;
 	struct completion idle;
 };
 
-/* Commands that carry nothing but a handle, one way or the other. */
+/* Commands with nothing but a handle in the request or in the response. */
 int vrdma_cmd_acquire(struct vrdma_dev *dev, u16 opcode, u16 undo, u32 uctx,
 		      struct ib_udata *udata, u32 *handle);
 int vrdma_cmd_release(struct vrdma_dev *dev, u16 opcode, u32 uctx, u32 handle);

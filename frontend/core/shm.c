@@ -21,7 +21,7 @@ static int vrdma_mmap_cmd(struct vrdma_dev *dev, struct vrdma_mapping *mapping, 
 	req->offset = cpu_to_le64(offset);
 	req->length = cpu_to_le64(mapping->length);
 
-	/* The kernel's own user context is there as long as the device is. */
+	/* Nothing ends the kernel's user context early, and with it what a killed caller left. */
 	if (mapping->uctx == dev->kernel_uctx)
 		err = vrdma_cmd_exec(dev, cmd);
 	else
@@ -45,7 +45,7 @@ void vrdma_unmap(struct vrdma_dev *dev, const struct vrdma_mapping *mapping)
 	cmd = vrdma_cmd_alloc(dev, VRDMA_CMD_MUNMAP, sizeof(*req), sizeof(struct vrdma_rsp_empty),
 			      mapping->uctx, NULL);
 	if (IS_ERR(cmd))
-		return;		/* goes with the user context then */
+		return;		/* the mapping goes with the user context then */
 
 	req = cmd->req;
 	req->shm_offset = cpu_to_le64(mapping->shm_offset);
@@ -71,7 +71,7 @@ static bool vrdma_mapping_valid(struct vrdma_dev *dev, const struct vrdma_mappin
 /*
  * Has the device map @mapping->length bytes, from @offset of the user context's file on.
  * Sets @mapping->shm_offset, and @caching to a VRDMA_MMAP_*.  A range that is not the device's
- * to give is an -EIO.
+ * to give is an -EIO; other errnos are those of vrdma_cmd_exec().
  */
 int vrdma_map(struct vrdma_dev *dev, struct vrdma_mapping *mapping, u64 offset, u32 *caching)
 {

@@ -8,7 +8,7 @@
 #include "core/events.h"
 #include "core/transport.h"
 
-/* A chain of a request, one chunk and a response must fit. */
+/* The queue must have room for a chain of a request, one chunk and a response. */
 #define VRDMA_MIN_CONTROL_SIZE	4
 
 int vrdma_find_shm(struct vrdma_dev *dev)
@@ -27,7 +27,7 @@ int vrdma_find_shm(struct vrdma_dev *dev)
 			dev->shm.len, sizeof(struct vrdma_doorbell_area));
 		return -ENODEV;
 	}
-	/* Where firmware declares MTRRs uncached, mapping it cached is not granted. */
+	/* The CPU does not map it cached where firmware has declared its MTRR uncached. */
 	if (IS_ENABLED(CONFIG_X86) && !upper_32_bits(dev->shm.addr))
 		dev_info(&vdev->dev,
 			 "the shared memory region is below 4 GiB and may be uncached, which is slow on AMD hosts: shm-size=1G moves it up\n");

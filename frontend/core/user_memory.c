@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * vrdma guest driver: user pointers in udata (vrdma_udata.h).  The device says
- * which there are; their memory is pinned here and sent along as runs.
+ * vrdma guest driver: memory of a user that a command takes along, as runs of guest-physical
+ * addresses: that of a region that is registered, and that behind the user's pointers in
+ * udata (common/vrdma_udata.h).  The device says which pointers there are.
  */
 #include <rdma/ib_umem.h>
 
@@ -20,8 +21,8 @@ static void vrdma_runs_put(struct vrdma_cmd *cmd, size_t offset, u64 gpa, u64 le
 }
 
 /*
- * The runs that cover exactly the bytes of @umem: counts them, and writes them
- * into the payload of @cmd from @offset if there is one.
+ * Returns the number of runs that cover exactly the bytes of @umem.  With @cmd, writes them
+ * into its payload, from @offset bytes on.
  */
 u32 vrdma_runs(struct ib_umem *umem, struct vrdma_cmd *cmd, size_t offset)
 {
@@ -55,7 +56,7 @@ u32 vrdma_runs(struct ib_umem *umem, struct vrdma_cmd *cmd, size_t offset)
 	return count + 1;
 }
 
-/* The memory of one command's pointers. */
+/* The memory behind the pointers of one command. */
 struct vrdma_udata_pins {
 	u32 count;
 	u32 run_count;
@@ -121,7 +122,7 @@ static int vrdma_udata_query_all(struct vrdma_dev *dev)
 	for (index = 0; index < VRDMA_MAX_UDATA_POINTERS; index++) {
 		err = vrdma_udata_query_one(dev, index, &count, &dev->udata_pointers[index]);
 		if (err == -EOPNOTSUPP)
-			break;		/* a device from before this command */
+			break;		/* the device is older than this command */
 		if (err)
 			return err;
 		if (count > VRDMA_MAX_UDATA_POINTERS)
@@ -208,7 +209,7 @@ static int vrdma_udata_pin(struct vrdma_dev *dev, struct vrdma_cmd *cmd,
 	return 0;
 }
 
-/* The regions, their runs, and those of the memory region that is registered. */
+/* The payload is the regions, their runs, and the runs of the memory region. */
 static int vrdma_udata_add_payload(struct vrdma_dev *dev, struct vrdma_cmd *cmd,
 				   const struct vrdma_udata_pins *pins)
 {
@@ -248,9 +249,10 @@ static int vrdma_udata_add_payload(struct vrdma_dev *dev, struct vrdma_cmd *cmd,
 }
 
 /*
- * Executes @cmd with the memory of the user that it needs: that of its udata's
- * pointers, whose lengths depend on @counts if given, and @cmd->umem.  What the
- * object that it creates goes on using is handed over in @lasting.
+ * Executes @cmd with the user's memory: that behind the pointers in its udata, the length of
+ * which may depend on @counts (NULL: all zero), and @cmd->umem.  Memory that the object which
+ * @cmd creates goes on using is handed over in @lasting.  Returns an error of ib_umem_get(),
+ * of vrdma_cmd_exec(), or -ENOMEM for more runs than the device takes.
  */
 int vrdma_cmd_exec_user(struct vrdma_dev *dev, struct vrdma_cmd *cmd,
 			const struct vrdma_udata_counts *counts, struct vrdma_pins *lasting)

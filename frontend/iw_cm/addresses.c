@@ -2,8 +2,8 @@
 /*
  * vrdma guest driver: the IP addresses of an iWARP port.
  *
- * The core keeps no table of them, as it does for RoCE, but the device must know
- * them: it leads connections from guest to guest by them.
+ * The core keeps no table of the addresses, as it does for RoCE.  The device must know them,
+ * since it leads connections from guest to guest by them.
  */
 #include <linux/inetdevice.h>
 #include <net/addrconf.h>
@@ -26,7 +26,7 @@ static void vrdma_iw_add_ip(struct vrdma_iw_ips *ips, const struct in6_addr *ip)
 		ips->ip[ips->count++] = *ip;
 }
 
-/* Under RCU: the core may call with locks that are taken under rtnl elsewhere. */
+/* Under RCU, not rtnl: the core may call with locks that are taken under rtnl elsewhere. */
 static void vrdma_iw_collect(struct net_device *ndev, struct vrdma_iw_ips *ips)
 {
 	struct inet6_dev *in6_dev = __in6_dev_get(ndev);
@@ -78,7 +78,7 @@ static void vrdma_iw_forget_gone(struct vrdma_dev *dev, const struct vrdma_iw_ip
 	}
 }
 
-/* One that the device refuses is offered again the next time. */
+/* An address that the device refuses is offered again the next time. */
 static void vrdma_iw_make_known(struct vrdma_dev *dev, const struct in6_addr *ip)
 {
 	u32 i, free = VRDMA_IW_MAX_IPS;
@@ -93,7 +93,7 @@ static void vrdma_iw_make_known(struct vrdma_dev *dev, const struct in6_addr *ip
 		dev->iw_cm->ips[free] = *ip;
 }
 
-/* The device knows the addresses that the paired netdev has now when this returns. */
+/* When this returns, the device knows the addresses that the paired netdev has now. */
 void vrdma_iw_sync_addresses(struct vrdma_dev *dev)
 {
 	struct vrdma_iw_ips *ips = kzalloc(sizeof(*ips), GFP_KERNEL);
@@ -130,7 +130,7 @@ static int vrdma_iw_ipv4_event(struct notifier_block *nb, unsigned long event, v
 	return NOTIFY_DONE;
 }
 
-/* May be called in atomic context. */
+/* The kernel may call this in atomic context. */
 static int vrdma_iw_ipv6_event(struct notifier_block *nb, unsigned long event, void *info)
 {
 	struct vrdma_iw_cm *iw = container_of(nb, struct vrdma_iw_cm, ipv6_nb);

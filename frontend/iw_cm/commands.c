@@ -9,7 +9,7 @@
 #include "iw_cm/state.h"
 #include "verbs/qp.h"
 
-/* Addresses, as the core and as the device has them. */
+/* Addresses: from the core's form to the device's, and back. */
 
 static int vrdma_iw_pack_address(struct vrdma_iw_address *to, const struct sockaddr_storage *from)
 {
@@ -127,7 +127,7 @@ int vrdma_iw_send_connect(struct vrdma_dev *dev, const struct vrdma_iw_conn *con
 	return vrdma_iw_exec(dev, cmd);
 }
 
-/* Whatever comes of it, the device forgets the request. */
+/* The device forgets the request, also when this fails. */
 int vrdma_iw_send_accept(struct vrdma_dev *dev, const struct vrdma_iw_conn *conn,
 			 u32 request, const struct iw_cm_conn_param *param)
 {
@@ -170,7 +170,7 @@ int vrdma_iw_send_listen(struct vrdma_dev *dev, const struct vrdma_iw_conn *conn
 	req = cmd->req;
 	req->id = cpu_to_le32(conn->id);
 	req->backlog = cpu_to_le32(backlog);
-	/* afonly is set for all of AF_INET, too. */
+	/* The core sets afonly for all of AF_INET, too. */
 	if (conn->cm_id->afonly && conn->cm_id->local_addr.ss_family == AF_INET6)
 		req->flags = cpu_to_le32(VRDMA_IW_LISTEN_IPV6_ONLY);
 	err = vrdma_iw_pack_address(&req->local, &conn->cm_id->local_addr);

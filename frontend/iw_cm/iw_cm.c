@@ -2,12 +2,11 @@
 /*
  * vrdma guest driver: connections of an iWARP RNIC (VRDMA_F_IW_CM).
  *
- * The host's connection manager makes them; here the core's one (iw_cm) is told
- * what it would hear from an RNIC of its own.  It has BUG_ON()s for events that
- * do not fit a connection's state, so whatever the device reports goes through
- * the states of struct vrdma_iw_conn: a connection that iw_connect began gets one
- * CONNECT_REPLY, one that iw_accept began gets one ESTABLISHED, and either gets
- * one CLOSE after that.
+ * The host's connection manager makes the connections.  The core's connection manager (iw_cm)
+ * is told here what it would hear from an RNIC of its own.  The core has BUG_ON()s for events
+ * that do not fit a connection's state, so events of the device go through the states of
+ * struct vrdma_iw_conn: a connection that iw_connect began gets one CONNECT_REPLY, one that
+ * iw_accept began gets one ESTABLISHED, and both get one CLOSE after that.
  *
  * dev->iw_cm->lock is held over the commands, so that events of a connection are
  * looked at only when it is known whether its command succeeded.  The core's
@@ -25,7 +24,7 @@
 #include "iw_cm/state.h"
 #include "verbs/qp.h"
 
-/* With dev->iw_cm->lock from here on. */
+/* All functions from here to vrdma_iw_event_work() are called with dev->iw_cm->lock. */
 
 static struct vrdma_qp *vrdma_iw_find_qp(struct vrdma_dev *dev, u32 qpn)
 {
@@ -57,7 +56,7 @@ static struct vrdma_iw_conn *vrdma_iw_new(struct vrdma_dev *dev, struct iw_cm_id
 
 	conn->state = state;
 	conn->cm_id = cm_id;
-	/* In turn, so that an id just freed is the last to come back. */
+	/* Ids are given out in turn, so that a freed id is the last to come back. */
 	err = xa_alloc_cyclic(&dev->iw_cm->conns, &conn->id, conn, XA_LIMIT(0, VRDMA_NO_HANDLE - 1),
 			      &dev->iw_cm->next_id, GFP_KERNEL);
 	if (err < 0) {
@@ -78,7 +77,7 @@ static void vrdma_iw_free(struct vrdma_dev *dev, struct vrdma_iw_conn *conn)
 	kfree(conn);
 }
 
-/* For a QP without a connection; its reference is needed only until it has this one. */
+/* The reference to the QP is needed only until the QP has the connection. */
 static struct vrdma_iw_conn *vrdma_iw_new_for_qp(struct vrdma_dev *dev, struct iw_cm_id *cm_id,
 						 u32 qpn, enum vrdma_iw_state state)
 {
@@ -97,7 +96,7 @@ static struct vrdma_iw_conn *vrdma_iw_new_for_qp(struct vrdma_dev *dev, struct i
 	return conn;
 }
 
-/* What the core's connection manager is told. */
+/* These tell the core's connection manager. */
 
 static int vrdma_iw_tell(struct vrdma_iw_conn *conn, enum iw_cm_event_type type, int status)
 {
@@ -125,19 +124,19 @@ static void vrdma_iw_tell_established(struct vrdma_iw_conn *conn, enum iw_cm_eve
 	};
 
 	conn->state = VRDMA_IW_ESTABLISHED;
-	/* Somebody waits for it: without memory for the private data it goes without. */
+	/* Somebody waits for the event: it goes without private data where memory is short. */
 	if (conn->cm_id->event_handler(conn->cm_id, &event) && event.private_data_len) {
 		event.private_data_len = 0;
 		conn->cm_id->event_handler(conn->cm_id, &event);
 	}
 }
 
-/* The connection ends; @status is for one that was not there yet. */
+/* Ends the connection.  @status is the result of one that was still being made. */
 static void vrdma_iw_end(struct vrdma_dev *dev, struct vrdma_iw_conn *conn, int status)
 {
 	switch (conn->state) {
 	case VRDMA_IW_LISTENING:
-		/* Its end is iw_destroy_listen. */
+		/* A listener ends with iw_destroy_listen. */
 		return;
 	case VRDMA_IW_CONNECTING:
 		vrdma_iw_tell(conn, IW_CM_EVENT_CONNECT_REPLY, status);
@@ -209,7 +208,7 @@ static void vrdma_iw_handle(struct vrdma_dev *dev, struct vrdma_rsp_iw_event *rs
 	}
 }
 
-/* False when there is none any more. */
+/* Returns false when there is no event any more. */
 static bool vrdma_iw_next_event(struct vrdma_dev *dev)
 {
 	struct vrdma_rsp_iw_event *rsp;
@@ -219,7 +218,7 @@ static bool vrdma_iw_next_event(struct vrdma_dev *dev)
 	cmd = vrdma_cmd_alloc(dev, VRDMA_CMD_IW_GET_EVENT, sizeof(struct vrdma_cmd_empty),
 			      sizeof(*rsp), VRDMA_NO_HANDLE, NULL);
 	if (IS_ERR(cmd)) {
-		/* Nobody would look again. */
+		/* Nobody else would look again. */
 		queue_work(system_long_wq, &dev->iw_cm->event_work);
 		return false;
 	}
@@ -236,7 +235,7 @@ static bool vrdma_iw_next_event(struct vrdma_dev *dev)
 	return more;
 }
 
-/* The device is gone, and with it whoever would end the connections. */
+/* For a device that is gone: it ends no connections any more. */
 static void vrdma_iw_end_all(struct vrdma_dev *dev)
 {
 	struct vrdma_iw_conn *conn;
@@ -258,7 +257,7 @@ static void vrdma_iw_event_work(struct work_struct *work)
 	mutex_unlock(&dev->iw_cm->lock);
 }
 
-/* Without dev->iw_cm->lock: what the rest of the driver and the core call. */
+/* The rest of the driver and the core call what follows, without dev->iw_cm->lock. */
 
 static void vrdma_iw_event(struct vrdma_dev *dev, u32 handle, enum ib_event_type type)
 {
@@ -266,14 +265,14 @@ static void vrdma_iw_event(struct vrdma_dev *dev, u32 handle, enum ib_event_type
 		queue_work(system_long_wq, &dev->iw_cm->event_work);
 }
 
-/* The device is dead: all connections end. */
+/* Ends all connections of a dead device. */
 void vrdma_iw_cm_fail(struct vrdma_dev *dev)
 {
 	if (dev->iw_cm)
 		queue_work(system_long_wq, &dev->iw_cm->event_work);
 }
 
-/* Before the device's queues are started. */
+/* To be called before the device's queues are started. */
 int vrdma_iw_cm_init(struct vrdma_dev *dev)
 {
 	struct vrdma_iw_cm *iw;
@@ -295,7 +294,7 @@ int vrdma_iw_cm_init(struct vrdma_dev *dev)
 	return 0;
 }
 
-/* The device is dead, and nothing else uses it. */
+/* To be called when the device is dead and nothing else uses it. */
 void vrdma_iw_cm_stop(struct vrdma_dev *dev)
 {
 	if (!dev->iw_cm)
@@ -307,14 +306,14 @@ void vrdma_iw_cm_stop(struct vrdma_dev *dev)
 	mutex_unlock(&dev->iw_cm->lock);
 }
 
-/* When the queues are stopped. */
+/* To be called when the queues are stopped. */
 void vrdma_iw_cm_free(struct vrdma_dev *dev)
 {
 	kfree(dev->iw_cm);
 	dev->iw_cm = NULL;
 }
 
-/* For a QP that iw_get_qp does not find any more: drops its connection. */
+/* Drops the connection of a QP that iw_get_qp does not find any more. */
 static void vrdma_iw_close_qp(struct vrdma_dev *dev, struct vrdma_qp *qp)
 {
 	struct vrdma_iw_conn *conn;
@@ -328,7 +327,7 @@ static void vrdma_iw_close_qp(struct vrdma_dev *dev, struct vrdma_qp *qp)
 	mutex_unlock(&dev->iw_cm->lock);
 }
 
-/* A connection holds the QP too: it ends before vrdma_destroy_qp() waits for that. */
+/* vrdma_destroy_qp() waits for the references to the QP; a connection may have one. */
 int vrdma_iw_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata)
 {
 	struct vrdma_dev *dev = to_vrdma_dev(ibqp->device);

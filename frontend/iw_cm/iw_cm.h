@@ -11,13 +11,13 @@ struct vrdma_dev;
 extern const struct ib_device_ops vrdma_iwarp_ops;
 extern const struct ib_device_ops vrdma_iw_cm_ops;
 
-/* iw_cm/iw_cm.c: without vrdma_has_iw_cm() these do nothing. */
+/* iw_cm/iw_cm.c.  Without vrdma_has_iw_cm(), these functions do nothing. */
 int vrdma_iw_cm_init(struct vrdma_dev *dev);
 void vrdma_iw_cm_fail(struct vrdma_dev *dev);
 void vrdma_iw_cm_stop(struct vrdma_dev *dev);
 void vrdma_iw_cm_free(struct vrdma_dev *dev);
 
-/* iw_cm/addresses.c: so do these. */
+/* iw_cm/addresses.c.  Without vrdma_has_iw_cm(), these functions do nothing. */
 int vrdma_iw_addresses_start(struct vrdma_dev *dev);
 void vrdma_iw_addresses_stop(struct vrdma_dev *dev);
 

@@ -42,7 +42,7 @@ const struct ib_device_ops vrdma_iwarp_ops = {
 
 /*
  * The connection manager attaches only to a device that seems to have all verbs
- * for the kernel.  A client that tries them fails at its first domain.
+ * for the kernel.  A client that tries them fails at its first protection domain.
  */
 static struct ib_mr *vrdma_iw_no_dma_mr(struct ib_pd *ibpd, int access)
 {

@@ -23,13 +23,13 @@ struct vrdma_qp;
 struct vrdma_iw_cm {
 	struct vrdma_dev *dev;
 
-	struct mutex lock;	/* of conns, what is in it, and the QPs' iw_conn */
+	struct mutex lock;	/* protects conns, what is in it, and the QPs' iw_conn */
 	struct xarray conns;
 	u32 next_id;
 	struct work_struct event_work;
 
-	struct mutex ips_lock;	/* of ips */
-	struct in6_addr ips[VRDMA_IW_MAX_IPS];	/* what the device knows, by index */
+	struct mutex ips_lock;	/* protects ips */
+	struct in6_addr ips[VRDMA_IW_MAX_IPS];	/* the device knows them by their index */
 	struct work_struct ips_work;
 	struct notifier_block ipv4_nb;
 	struct notifier_block ipv6_nb;
@@ -44,7 +44,7 @@ enum vrdma_iw_state {
 
 /* A connection, or a listener. */
 struct vrdma_iw_conn {
-	struct iw_cm_id *cm_id;		/* with a reference */
+	struct iw_cm_id *cm_id;		/* the connection has a reference to it */
 	struct vrdma_qp *qp;
 	enum vrdma_iw_state state;
 	u32 id;

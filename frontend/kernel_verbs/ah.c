@@ -7,8 +7,8 @@
 #include "verbs/ah.h"
 
 /*
- * In any context, so without a command: the address is for the work requests that
- * the handle is used with.
+ * Keeps the address for the work requests that the handle is used with.  The core calls this in
+ * any context, so there is no command.
  */
 int vrdma_kernel_create_ah(struct ib_ah *ibah, struct rdma_ah_init_attr *init_attr,
 			   struct ib_udata *udata)

@@ -29,8 +29,8 @@ static int vrdma_kcq_create(struct vrdma_dev *dev, struct vrdma_cq *cq, const st
 }
 
 /*
- * After the last event: one that was under way may have queued the work again that
- * ib_free_cq() cancels.
+ * To be called after the last event.  An event that was under way may have queued the work
+ * that ib_free_cq() cancels again.
  */
 static void vrdma_kcq_quiesce(struct vrdma_cq *cq)
 {
@@ -97,8 +97,8 @@ int vrdma_kernel_destroy_cq(struct ib_cq *ibcq, struct ib_udata *udata)
 }
 
 /*
- * The kernel arms in any context.  Its CQs belong to RNICs that need not be told
- * (VRDMA_F_KERNEL_VERBS excludes VRDMA_F_CQ_DOORBELL).
+ * The kernel arms in any context.  Its CQs belong to RNICs that need not be told:
+ * VRDMA_F_KERNEL_VERBS excludes VRDMA_F_CQ_DOORBELL.
  */
 int vrdma_kernel_req_notify_cq(struct ib_cq *ibcq, enum ib_cq_notify_flags flags)
 {
@@ -109,7 +109,7 @@ int vrdma_kernel_req_notify_cq(struct ib_cq *ibcq, enum ib_cq_notify_flags flags
 	if (!cq->kcq)
 		return vrdma_req_notify_cq(ibcq, flags);
 
-	/* Before the look at the device's state: its end calls those that are armed. */
+	/* The arm comes before the look at the state: the device's end notifies armed CQs. */
 	smp_store_mb(cq->kcq->armed, true);
 	if (vrdma_alive(dev))
 		vrdma_cq_arm_polled(dev, cq, solicited);

@@ -6,8 +6,8 @@
 #include "verbs/cq.h"
 
 /*
- * Nothing completes any more when the device is dead: the users of armed CQs are
- * told to poll, and find their work requests flushed.
+ * Nothing completes any more when the device is dead.  The users of armed CQs are told to poll,
+ * and find their work requests flushed.
  */
 static void vrdma_flush_work(struct work_struct *work)
 {

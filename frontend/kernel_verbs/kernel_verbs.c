@@ -20,7 +20,7 @@ int vrdma_kernel_start(struct vrdma_dev *dev)
 				 VRDMA_NO_HANDLE, NULL, &dev->kernel_uctx);
 }
 
-/* No kernel user has anything any more. */
+/* Releases the kernel's user context, when no kernel user has anything any more. */
 void vrdma_kernel_release(struct vrdma_dev *dev)
 {
 	if (dev->kernel_uctx != VRDMA_NO_HANDLE)
@@ -29,15 +29,15 @@ void vrdma_kernel_release(struct vrdma_dev *dev)
 	dev->kernel_uctx = VRDMA_NO_HANDLE;
 }
 
-/* The device is dead, and nobody looks at it any more. */
+/* To be called when the device is dead and vrdma_look() was called for the last time. */
 void vrdma_kernel_stop(struct vrdma_dev *dev)
 {
 	vrdma_flush_stop(dev);
 }
 
 /*
- * These come before the verbs that serve users (vrdma_set_ops()): what is a user's is handed
- * on to those.
+ * These methods are set before the verbs in verbs/, which serve users (vrdma_set_ops()).  They
+ * hand an object of a user on to the verbs.
  */
 const struct ib_device_ops vrdma_kernel_ops = {
 	.alloc_mr = vrdma_alloc_mr,

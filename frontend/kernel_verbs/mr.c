@@ -2,8 +2,8 @@
 /*
  * vrdma guest driver: memory regions of the kernel.
  *
- * The device has no DMA device (vrdma_register()), so a DMA address is one of the
- * kernel's in its linear map; the RNIC is told where that map begins.
+ * The ib_device has no DMA device (vrdma_register()), so a DMA address is a pointer into the
+ * kernel's linear map.  The RNIC is told where that map begins.
  */
 #include <linux/io.h>
 #include <linux/mm.h>
@@ -16,7 +16,7 @@
 #include "verbs/mr.h"
 #include "verbs/pd.h"
 
-/* Of the regions' use in work requests, the RNIC judges. */
+/* The RNIC checks other rights when work requests use a region. */
 #define VRDMA_DMA_ACCESS	(IB_ACCESS_LOCAL_WRITE | IB_ACCESS_REMOTE_WRITE | \
 				 IB_ACCESS_REMOTE_READ | IB_ACCESS_REMOTE_ATOMIC | \
 				 IB_ACCESS_RELAXED_ORDERING)
@@ -129,7 +129,7 @@ struct ib_mr *vrdma_alloc_mr(struct ib_pd *ibpd, enum ib_mr_type type, u32 max_p
 	mr->uctx = pd->uctx;
 	mr->max_pages = max_pages;
 
-	/* One run of guest memory: kmalloc() is contiguous. */
+	/* kzalloc() gives contiguous memory: one run. */
 	length = sizeof(*mr->fast_reg) + max_pages * sizeof(__le64);
 	mr->fast_reg = kzalloc(length, GFP_KERNEL);
 	if (!mr->fast_reg) {

@@ -8,7 +8,7 @@
 #include "verbs/qp.h"
 #include "verbs/srq.h"
 
-/* The queue pair that the last completion was of, since the next often is as well. */
+/* Keeps the queue pair of the last completion, which the next one often is of, too. */
 struct vrdma_poll {
 	struct vrdma_dev *dev;
 	struct vrdma_cq *cq;
@@ -36,7 +36,7 @@ static struct vrdma_qp *vrdma_poll_qp(struct vrdma_poll *poll, u32 number)
 	return poll->qp;
 }
 
-/* Those before @number have completed as well, without a completion of their own. */
+/* Work requests before @number have completed as well, without completions of their own. */
 static bool vrdma_wq_take(struct vrdma_wq *wq, u32 number, struct vrdma_wr *wr)
 {
 	unsigned long flags;
@@ -69,7 +69,7 @@ static bool vrdma_ksrq_take(struct vrdma_ksrq *ksrq, u32 place, struct vrdma_wr 
 	return posted;
 }
 
-/* The work request of @qp that completes in this CQ under the device's name for it. */
+/* Finds and takes the work request of @qp that @name says, if it completes in this CQ. */
 static bool vrdma_poll_take(struct vrdma_poll *poll, struct vrdma_qp *qp, u64 name,
 			    struct vrdma_wr *wr)
 {
@@ -106,7 +106,7 @@ static void vrdma_fill_wc(struct ib_wc *wc, struct vrdma_qp *qp, const struct vr
 	if (from->opcode == IB_WC_RECV_RDMA_WITH_IMM)
 		wc->opcode = IB_WC_RECV_RDMA_WITH_IMM;
 	else
-		/* Users believe it. */
+		/* Users read so many bytes of their buffer: it must not be longer than that. */
 		wc->byte_len = min(from->byte_len, wr->length);
 	wc->src_qp = from->src_qp;
 	wc->slid = from->slid;
@@ -120,7 +120,7 @@ static void vrdma_fill_wc(struct ib_wc *wc, struct vrdma_qp *qp, const struct vr
 	}
 }
 
-/* False when the entry is of nothing that is posted, as after the end of its queue pair. */
+/* Returns false for an entry of no posted work request, as after its queue pair's end. */
 static bool vrdma_poll_one(struct vrdma_poll *poll, const struct ib_uverbs_wc *from,
 			   struct ib_wc *wc)
 {
@@ -143,7 +143,7 @@ static int vrdma_poll_ring(struct vrdma_poll *poll, int count, struct ib_wc *wc)
 	u32 budget = ring->mask;
 	int n = 0;
 
-	/* The budget is for a device that fills the ring with what is nothing to us. */
+	/* The budget ends this also when the device goes on filling the ring with nonsense. */
 	while (n < count && budget-- && !vrdma_ring_empty(ring)) {
 		memcpy(&entry, vrdma_ring_entry(ring), sizeof(entry));
 		vrdma_ring_consume(ring);
@@ -175,8 +175,8 @@ static int vrdma_flush_wq(struct vrdma_wq *wq, struct vrdma_qp *qp, int count, s
 }
 
 /*
- * Of a dead device: every queue pair is in the error state.  What is in an SRQ has
- * no queue pair, and stays there (IBTA 1.4, 10.2.9.6).
+ * Every queue pair of a dead device is in the error state.  Work requests in an SRQ have no
+ * queue pair, and stay there (IBTA 1.4, 10.2.9.6).
  */
 static int vrdma_poll_flushed(struct vrdma_poll *poll, int count, struct ib_wc *wc)
 {
@@ -220,7 +220,7 @@ static bool vrdma_wq_pending(struct vrdma_wq *wq)
 	return READ_ONCE(wq->tail) != READ_ONCE(wq->head);
 }
 
-/* Whether a poll would find something. */
+/* Returns whether a poll would find something. */
 bool vrdma_kcq_pending(struct vrdma_dev *dev, struct vrdma_kcq *kcq)
 {
 	struct vrdma_kqp *kqp;

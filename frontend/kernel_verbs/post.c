@@ -18,7 +18,7 @@
 #define VRDMA_ON_UC	BIT(IB_QPT_UC)
 #define VRDMA_ON_UD	(BIT(IB_QPT_UD) | BIT(IB_QPT_GSI))
 
-/* The work requests that there are: what completes, and on which queue pairs. */
+/* Each kind of work request: the opcode of its completion, and the queue pairs that have it. */
 static const struct {
 	enum ib_wc_opcode completion;
 	u32 types;
@@ -67,7 +67,7 @@ static void vrdma_fill_dma(struct rxe_dma_info *dma, const struct ib_sge *sges, 
 	}
 }
 
-/* The addresses of inline data are the kernel's own, whatever is mapped for the device. */
+/* Addresses of inline data are kernel pointers, also where DMA addresses differ from them. */
 static void vrdma_fill_inline(struct rxe_dma_info *dma, const struct ib_sge *sges, int count,
 			      u32 length)
 {
@@ -87,7 +87,7 @@ static void vrdma_fill_ud(struct rxe_send_wr *to, const struct ib_ud_wr *from)
 	to->wr.ud.remote_qpn = from->remote_qpn;
 	to->wr.ud.remote_qkey = from->remote_qkey;
 	to->wr.ud.pkey_index = from->pkey_index;
-	/* No number of an address handle: the device has none of this one. */
+	/* ah_num stays 0: the device has no address handle of the kernel. */
 	to->wr.ud.av = to_vrdma_ah(from->ah)->av;
 }
 
@@ -185,8 +185,8 @@ static void vrdma_write_send(struct vrdma_qp *qp, const struct ib_send_wr *wr, u
 }
 
 /*
- * With wq->lock.  A device that is dead reads nothing any more: what is posted then
- * is only to be flushed.
+ * With wq->lock.  A dead device reads nothing any more: a work request that is posted then is
+ * only flushed.
  */
 static int vrdma_wq_room(struct vrdma_wq *wq, bool dead)
 {
@@ -225,8 +225,8 @@ static int vrdma_post_one_send(struct vrdma_qp *qp, const struct ib_send_wr *wr,
 }
 
 /*
- * After work requests were posted.  The device may have been stopped meanwhile: then
- * either its end sees them, or this sees the end.
+ * To be called after work requests were posted.  The device may have been stopped meanwhile:
+ * then either the flush at its end sees them, or this sees the end.
  */
 static void vrdma_posted(struct vrdma_dev *dev, struct vrdma_qp *qp, bool ring)
 {

@@ -43,7 +43,7 @@ static void vrdma_kqp_free(struct vrdma_dev *dev, struct vrdma_qp *qp)
 	qp->kqp = NULL;
 }
 
-/* @qp->cap is what the device says that the queue pair has. */
+/* @qp->cap is the device's word for what the queue pair has. */
 static int vrdma_kqp_create(struct vrdma_dev *dev, struct vrdma_qp *qp,
 			    const struct rxe_create_qp_resp *answer)
 {
@@ -98,7 +98,7 @@ static void vrdma_kcq_unlink(struct ib_cq *ibcq, struct list_head *entry)
 	spin_unlock_irqrestore(&kcq->lock, flags);
 }
 
-/* From here on, its completions are found by its number. */
+/* Completions find the QP by its number from here on. */
 static int vrdma_kqp_show(struct vrdma_dev *dev, struct vrdma_qp *qp)
 {
 	int err;
@@ -119,7 +119,7 @@ static void vrdma_kqp_hide(struct vrdma_dev *dev, struct vrdma_qp *qp)
 	vrdma_hide(&dev->kernel_qps, qp->ibqp.qp_num);
 }
 
-/* What was posted is forgotten; late completions of it have numbers that are none any more. */
+/* Forgets all work requests.  Their numbers in late completions name none any more. */
 static void vrdma_wq_reset(struct vrdma_wq *wq)
 {
 	unsigned long flags;
@@ -131,9 +131,9 @@ static void vrdma_wq_reset(struct vrdma_wq *wq)
 }
 
 /*
- * The device that would take the queue pair to the error state is given up.  Nobody
- * else says to the users of an SRQ that its last one is done with it (IBTA 1.4,
- * 11.6.3.1), and ib_drain_qp() waits for that.
+ * For a queue pair whose user wants it in the error state after the device was given up.
+ * ib_drain_qp() waits for the event that the queue pair is done with its SRQ (IBTA 1.4,
+ * 11.6.3.1), which the device cannot send any more.
  */
 static void vrdma_kqp_lost(struct vrdma_qp *qp)
 {
@@ -204,7 +204,7 @@ int vrdma_kernel_modify_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask
 	if (!qp->kqp || !(mask & IB_QP_STATE))
 		return err;
 
-	/* With a device that is given up, this is the state: ib_drain_qp() counts on it. */
+	/* Queue pairs of a device that is given up are in error: ib_drain_qp() counts on it. */
 	if (err && attr->qp_state == IB_QPS_ERR && !vrdma_alive(to_vrdma_dev(ibqp->device))) {
 		vrdma_kqp_lost(qp);
 		err = 0;

@@ -27,8 +27,8 @@ struct vrdma_ring {
 	struct vrdma_mapping mapping;
 	struct rxe_queue_buf *buf;	/* the device writes here too */
 	u32 mask;			/* entries - 1, one of which stays empty */
-	u32 shift;			/* of an entry's size */
-	u32 index;			/* of the entry that is next for us */
+	u32 shift;			/* an entry has 1 << shift bytes */
+	u32 index;			/* our next entry */
 };
 
 /* A work request that is posted. */
@@ -40,11 +40,11 @@ struct vrdma_wr {
 
 /* A send queue or a receive queue: its work requests complete in order. */
 struct vrdma_wq {
-	spinlock_t lock;	/* of all that follows */
+	spinlock_t lock;	/* protects all that follows */
 	struct vrdma_ring ring;
-	struct vrdma_wr *wrs;	/* by their number, of which the ring's mask is used */
-	u32 head;		/* number of the next that is posted, */
-	u32 tail;		/* and of the oldest that has not completed */
+	struct vrdma_wr *wrs;	/* index: number & ring.mask */
+	u32 head;		/* number of the work request that is posted next */
+	u32 tail;		/* number of the oldest that has not completed */
 	u32 max_sge;
 	u32 max_inline;
 };
@@ -53,31 +53,31 @@ struct vrdma_kqp {
 	struct vrdma_qp *qp;
 	struct vrdma_wq sq;
 	struct vrdma_wq rq;	/* without a ring where there is an SRQ */
-	struct list_head send_entry;	/* of its CQs' lists */
-	struct list_head recv_entry;
-	bool error;		/* known to be in the error state */
+	struct list_head send_entry;	/* in send_qps of the send CQ */
+	struct list_head recv_entry;	/* in recv_qps of the receive CQ */
+	bool error;		/* the QP is known to be in the error state */
 };
 
 /* Work requests of an SRQ complete in any order. */
 struct vrdma_ksrq {
-	spinlock_t lock;	/* of all that follows */
+	spinlock_t lock;	/* protects all that follows */
 	struct vrdma_ring ring;
 	struct vrdma_wr *wrs;
 	unsigned long *posted;
-	u32 count;		/* of wrs, at most */
-	u32 hint;		/* where a free one may be */
+	u32 count;		/* length of wrs and posted */
+	u32 hint;		/* a place that may be free */
 	u32 max_sge;
 };
 
 struct vrdma_kcq {
-	spinlock_t lock;	/* outside of those of work queues */
+	spinlock_t lock;	/* taken before the locks of work queues */
 	struct vrdma_ring ring;
 	struct list_head send_qps;
 	struct list_head recv_qps;
 	bool armed;
 };
 
-/* The wr_id that the device sees: which queue, and the number or place there. */
+/* The wr_id that the device sees has the queue (a kind) and the number or place there. */
 #define VRDMA_WR_KIND_SHIFT	32
 enum vrdma_wr_kind {
 	VRDMA_WR_SEND,
@@ -90,7 +90,7 @@ static inline void *vrdma_ring_entry(const struct vrdma_ring *ring)
 	return ring->buf->data + ((size_t)ring->index << ring->shift);
 }
 
-/* Of a work queue, where the device consumes. */
+/* For the ring of a work queue, where the device consumes. */
 static inline bool vrdma_ring_full(const struct vrdma_ring *ring)
 {
 	/* Pairs with the device's release: it has read the entry that we write next. */
@@ -106,7 +106,7 @@ static inline void vrdma_ring_produce(struct vrdma_ring *ring)
 	virt_store_release(&ring->buf->producer_index, ring->index);
 }
 
-/* Of a completion queue, where the device produces. */
+/* For the ring of a completion queue, where the device produces. */
 static inline bool vrdma_ring_empty(const struct vrdma_ring *ring)
 {
 	/* Pairs with the device's release: the entry is there. */
@@ -127,7 +127,6 @@ static inline struct vrdma_wr *vrdma_wq_wr(const struct vrdma_wq *wq, u32 number
 	return &wq->wrs[number & wq->ring.mask];
 }
 
-/* vrdma_kring.c */
 /* kernel_verbs/ring.c */
 int vrdma_ring_map(struct vrdma_dev *dev, struct vrdma_ring *ring, const struct mminfo *info,
 		   u32 entry_size);

@@ -7,7 +7,7 @@
 #include "core/shm.h"
 #include "kernel_verbs/queues.h"
 
-/* What the ring's header says of itself counts once, here. */
+/* Reads the geometry in the ring's header once, since the device can change it. */
 static int vrdma_ring_read_geometry(struct vrdma_ring *ring, u32 entry_size)
 {
 	u32 mask = READ_ONCE(ring->buf->index_mask);
@@ -23,7 +23,10 @@ static int vrdma_ring_read_geometry(struct vrdma_ring *ring, u32 entry_size)
 	return 0;
 }
 
-/* The ring that the device has at @info, with entries of at least @entry_size bytes. */
+/*
+ * Maps the ring that the device has at @info.  Returns -EIO for a ring that is not what the
+ * kernel can use, or whose entries have fewer than @entry_size bytes.
+ */
 int vrdma_ring_map(struct vrdma_dev *dev, struct vrdma_ring *ring, const struct mminfo *info,
 		   u32 entry_size)
 {

@@ -8,7 +8,7 @@
 DEFINE_MUTEX(vrdma_ucma_mutex);
 LIST_HEAD(vrdma_ucmas);
 
-/* A device that files can be opened on, or NULL. */
+/* Returns a device that files can be opened on, with a reference, or NULL. */
 struct vrdma_ucma *vrdma_ucma_get_any(void)
 {
 	struct vrdma_ucma *ucma;

@@ -2,13 +2,12 @@
 /*
  * vrdma guest driver: files of /dev/infiniband/rdma_cm.
  *
- * Each has another half at the device, where the RNIC's connection manager is.
- * Commands are carried there as the user wrote them; what they point to is all
- * that is looked at here (<rdma/rdma_user_cm.h>).  GET_EVENT does not wait at the
- * device: waiting is done here.
+ * Each file has another half at the device, where the RNIC's connection manager is.  Commands
+ * are carried there as the user wrote them; only their pointers (<rdma/rdma_user_cm.h>) are
+ * looked at here.  GET_EVENT does not wait at the device: waiting is done here.
  *
- * A file may outlive the device.  Its commands fail with -EIO then, but for those
- * that destroy something: nothing is left of that.
+ * A file may outlive the device.  Its commands fail with -EIO then.  Commands that destroy
+ * something succeed, since nothing is left of it.
  */
 #include <linux/file.h>
 #include <linux/nospec.h>
@@ -25,18 +24,18 @@
 #include "ucma/ucma.h"
 
 struct vrdma_ucma_file {
-	struct vrdma_ucma *ucma;		/* set once; see vrdma_ucma_of() */
-	struct mutex bind_lock;		/* of setting it */
+	struct vrdma_ucma *ucma;	/* set once; see vrdma_ucma_of() */
+	struct mutex bind_lock;		/* taken to set ucma */
 	wait_queue_head_t wait;
 	bool readable;			/* the device may have an event */
 	u32 handle;
 };
 
-/* One write(): its command, and a copy of the command's structure. */
+/* One write(): the header of its command, and a copy of the command's structure. */
 struct vrdma_ucma_call {
 	struct rdma_ucm_cmd_hdr hdr;
 	void *data;
-	void __user *response;		/* NULL for a command without */
+	void __user *response;		/* NULL for a command without a response */
 	u32 other_file;
 	bool nonblocking;
 };
@@ -46,8 +45,8 @@ struct vrdma_ucma_call {
 #define VRDMA_UCMA_SILENT	{ 0, -1 }
 
 static const struct {
-	u16 min_in;			/* so that the pointer is there */
-	s16 response;			/* its offset, -1 for none */
+	u16 min_in;			/* bytes of a structure that has its pointer */
+	s16 response;			/* offset of the response pointer, -1 for none */
 } vrdma_ucma_commands[] = {
 	[RDMA_USER_CM_CMD_CREATE_ID] = VRDMA_UCMA_RESPONDS(struct rdma_ucm_create_id),
 	[RDMA_USER_CM_CMD_DESTROY_ID] = VRDMA_UCMA_RESPONDS(struct rdma_ucm_destroy_id),
@@ -75,14 +74,14 @@ static const struct {
 	[RDMA_USER_CM_CMD_JOIN_MCAST] = VRDMA_UCMA_RESPONDS(struct rdma_ucm_join_mcast),
 };
 
-/* The file's device, NULL before its first command.  With it comes the file's handle. */
+/* Returns the file's device, NULL before its first command.  The file's handle is set then. */
 static struct vrdma_ucma *vrdma_ucma_of(const struct vrdma_ucma_file *file)
 {
 	/* Pairs with the release in vrdma_ucma_bind(). */
 	return smp_load_acquire(&file->ucma);
 }
 
-/* The other half of a file, with ucma->lock. */
+/* The other half of a file.  The functions from here on are called with ucma->lock. */
 
 static int vrdma_ucma_open_half(struct vrdma_ucma *ucma, struct vrdma_ucma_file *file)
 {
@@ -100,7 +99,7 @@ static int vrdma_ucma_open_half(struct vrdma_ucma *ucma, struct vrdma_ucma_file 
 	req = cmd->req;
 	req->ibdev_index = cpu_to_le32(dev->ibdev.index);
 
-	/* No more than the device itself would take along what nobody knows of. */
+	/* Not killable: only the reset would close a half that nobody knows of. */
 	err = vrdma_cmd_exec(dev, cmd);
 	rsp = cmd->rsp;
 	if (!err)
@@ -177,7 +176,7 @@ static int vrdma_ucma_exec(struct vrdma_dev *dev, struct vrdma_ucma_file *file,
 	return err;
 }
 
-/* Without a device, what is to be destroyed is gone, and no events of it count. */
+/* Without a device, an object to be destroyed is gone, and had no events. */
 static int vrdma_ucma_exec_without(const struct vrdma_ucma_call *call)
 {
 	struct rdma_ucm_destroy_id_resp rsp = {};
@@ -190,7 +189,7 @@ static int vrdma_ucma_exec_without(const struct vrdma_ucma_call *call)
 	return copy_to_user(call->response, &rsp, sizeof(rsp)) ? -EFAULT : 0;
 }
 
-/* Commands */
+/* Commands.  The functions from here on are called without ucma->lock. */
 
 static int vrdma_ucma_command(struct vrdma_ucma_file *file, const struct vrdma_ucma_call *call,
 			      u32 *flags)
@@ -230,15 +229,15 @@ static void vrdma_ucma_set_readable(struct vrdma_ucma_file *file)
 }
 
 /*
- * The file counts as not readable from before GET_EVENT is sent, so that an event
- * of the device's after that is not missed.
+ * The file counts as not readable already before GET_EVENT is sent, so that no event which the
+ * device reports after that is missed.
  */
 static int vrdma_ucma_get_event(struct vrdma_ucma_file *file, const struct vrdma_ucma_call *call)
 {
 	u32 flags = 0;
 	int err;
 
-	/* What came after the first version of the structure may be left out. */
+	/* The fields that came after the first version of the structure may be left out. */
 	if (call->hdr.out < offsetof(struct rdma_ucm_event_resp, reserved))
 		return -ENOSPC;
 
@@ -247,19 +246,19 @@ static int vrdma_ucma_get_event(struct vrdma_ucma_file *file, const struct vrdma
 		if (err)
 			return err;
 		if (!xchg(&file->readable, false)) {
-			err = -EAGAIN;	/* another thread's */
+			err = -EAGAIN;	/* another thread took the event */
 			continue;
 		}
 		err = vrdma_ucma_command(file, call, &flags);
 	} while (err == -EAGAIN);
 
-	/* One that could not be got is still there. */
+	/* An event that could not be got is still there. */
 	if (err || flags & VRDMA_UCMA_MORE_EVENTS)
 		vrdma_ucma_set_readable(file);
 	return err;
 }
 
-/* The fd where the id is now must be one of ours, and stay open meanwhile. */
+/* The file where the id is now must be one of ours, and stays open meanwhile. */
 static int vrdma_ucma_migrate(struct vrdma_ucma_file *file, struct vrdma_ucma_call *call)
 {
 	const struct rdma_ucm_migrate_id *migrate = call->data;
@@ -274,7 +273,7 @@ static int vrdma_ucma_migrate(struct vrdma_ucma_file *file, struct vrdma_ucma_ca
 	err = -EINVAL;
 	if (filp->f_op != &vrdma_ucma_fops)
 		goto out;
-	/* One without a device has no ids yet. */
+	/* A file without a device has no ids yet. */
 	other = filp->private_data;
 	if (vrdma_ucma_of(other) != file->ucma)
 		goto out;
@@ -311,7 +310,7 @@ static int vrdma_ucma_bind(struct vrdma_ucma_file *file)
 	if (err)
 		vrdma_ucma_put(ucma);
 	else
-		smp_store_release(&file->ucma, ucma);	/* after its handle */
+		smp_store_release(&file->ucma, ucma);	/* pairs with vrdma_ucma_of() */
 out:
 	mutex_unlock(&file->bind_lock);
 	return err;
@@ -359,7 +358,7 @@ static ssize_t vrdma_ucma_write(struct file *filp, const char __user *buf, size_
 	call.hdr.cmd = array_index_nospec(call.hdr.cmd, ARRAY_SIZE(vrdma_ucma_commands));
 	if (call.hdr.in < vrdma_ucma_commands[call.hdr.cmd].min_in)
 		return -EINVAL;
-	/* The option's value goes right behind the structure. */
+	/* The value of the option goes right behind the structure. */
 	if (call.hdr.cmd == RDMA_USER_CM_CMD_SET_OPTION)
 		call.hdr.in = sizeof(struct rdma_ucm_set_option);
 
@@ -390,7 +389,7 @@ static __poll_t vrdma_ucma_poll(struct file *filp, struct poll_table_struct *wai
 	return mask;
 }
 
-/* The device comes with the first command: all misc devices wait for this here. */
+/* The first command finds the device: all misc devices wait for this function. */
 static int vrdma_ucma_open(struct inode *inode, struct file *filp)
 {
 	struct vrdma_ucma_file *file = kzalloc(sizeof(*file), GFP_KERNEL);
@@ -430,7 +429,7 @@ const struct file_operations vrdma_ucma_fops = {
 	.poll = vrdma_ucma_poll,
 };
 
-/* What the device has to say of its files */
+/* Events of the device for its files */
 
 void vrdma_ucma_event(struct vrdma_dev *dev, u32 handle, enum ib_event_type type)
 {
@@ -448,7 +447,7 @@ void vrdma_ucma_event(struct vrdma_dev *dev, u32 handle, enum ib_event_type type
 	xa_unlock_irqrestore(&ucma->files, flags);
 }
 
-/* The device has failed: whoever waits for an event learns it. */
+/* Says to all that wait for an event that the device has failed. */
 void vrdma_ucma_fail(struct vrdma_dev *dev)
 {
 	struct vrdma_ucma *ucma = dev->ucma;

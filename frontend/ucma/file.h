@@ -13,18 +13,18 @@
 
 struct vrdma_dev;
 
-/* What the files of one device share.  It outlives the device when they do. */
+/* The files of one device share this.  It lives as long as the last of them and the device. */
 struct vrdma_ucma {
 	refcount_t refs;
-	struct rw_semaphore lock;	/* of dev; read over commands */
-	struct vrdma_dev *dev;		/* NULL when it is gone */
-	bool dead;			/* it is gone, or has failed */
-	struct xarray files;		/* struct vrdma_ucma_file, by the device's handle */
-	struct list_head list;		/* in vrdma_ucmas */
+	struct rw_semaphore lock;	/* protects dev; commands hold it for reading */
+	struct vrdma_dev *dev;		/* NULL when the device is gone */
+	bool dead;			/* the device is gone, or has failed */
+	struct xarray files;		/* struct vrdma_ucma_file by the device's handle */
+	struct list_head list;		/* entry in vrdma_ucmas */
 };
 
 /* ucma/devices.c */
-extern struct mutex vrdma_ucma_mutex;	/* of the list, and of the node's state */
+extern struct mutex vrdma_ucma_mutex;	/* protects vrdma_ucmas and the node's state */
 extern struct list_head vrdma_ucmas;
 struct vrdma_ucma *vrdma_ucma_get_any(void);
 void vrdma_ucma_put(struct vrdma_ucma *ucma);

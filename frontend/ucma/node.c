@@ -3,11 +3,11 @@
  * vrdma guest driver: /dev/infiniband/rdma_cm itself, there while any device
  * forwards the connection manager's user interface.
  *
- * librdmacm finds it by the name that rdma_ucm gives its own, so there can be one
- * of them only.  rdma_ucm's cannot see devices without verbs for the kernel, which
- * such a device is.  So rdma_ucm is kept from loading while the node is ours (its
- * own attempt at the name would end in a stack trace); one that is there already
- * keeps the node, and it becomes ours when rdma_ucm is unloaded.
+ * librdmacm finds the node by its name, which is that of rdma_ucm's own, so there can be one
+ * node only.  rdma_ucm cannot see devices without verbs for the kernel, as this device is.  So
+ * rdma_ucm is kept from loading while the node is ours (its own attempt at the name would end
+ * in a stack trace).  An rdma_ucm that is there already keeps the node, which becomes ours when
+ * rdma_ucm is unloaded.
  *
  * librdmacm asks RDMA netlink first, which knows rdma_ucm only: the structure that
  * an answer needs (struct ib_client_nl_info) is private to the RDMA core.
@@ -27,7 +27,7 @@ module_param_named(rdma_cm, vrdma_ucma_enabled, bool, 0444);
 MODULE_PARM_DESC(rdma_cm,
 		 "Provide /dev/infiniband/rdma_cm where the device forwards it; 0 leaves that to rdma_ucm");
 
-/* Under vrdma_ucma_mutex, as the list of devices. */
+/* Both under vrdma_ucma_mutex. */
 static bool vrdma_ucma_node_is_ours;
 static bool vrdma_ucma_rdma_ucm_loaded;
 
@@ -52,7 +52,7 @@ static struct miscdevice vrdma_ucma_misc = {
 	.groups = vrdma_ucma_groups,
 };
 
-/* With vrdma_ucma_mutex from here on. */
+/* All functions from here to vrdma_ucma_module_event() are called with vrdma_ucma_mutex. */
 
 static void vrdma_ucma_register_node(void)
 {
@@ -100,7 +100,7 @@ static void vrdma_ucma_rdma_ucm_gone(void)
 		vrdma_ucma_register_node();
 }
 
-/* The module is told to go after it has cleaned up, or has failed to start. */
+/* MODULE_STATE_GOING comes after the module has cleaned up, or has failed to start. */
 static int vrdma_ucma_module_event(struct notifier_block *nb, unsigned long event, void *data)
 {
 	const struct module *module = data;
@@ -123,7 +123,7 @@ static struct notifier_block vrdma_ucma_module_nb = {
 	.notifier_call = vrdma_ucma_module_event,
 };
 
-/* Before the device's queues are started. */
+/* To be called before the device's queues are started. */
 int vrdma_ucma_init(struct vrdma_dev *dev)
 {
 	struct vrdma_ucma *ucma;
@@ -145,7 +145,7 @@ int vrdma_ucma_init(struct vrdma_dev *dev)
 	return 0;
 }
 
-/* When the queues are stopped. */
+/* To be called when the queues are stopped. */
 void vrdma_ucma_free(struct vrdma_dev *dev)
 {
 	if (dev->ucma)
@@ -153,7 +153,7 @@ void vrdma_ucma_free(struct vrdma_dev *dev)
 	dev->ucma = NULL;
 }
 
-/* From here on files are opened on the device. */
+/* Files are opened on the device from here on. */
 void vrdma_ucma_start(struct vrdma_dev *dev)
 {
 	if (!dev->ucma)
@@ -165,7 +165,7 @@ void vrdma_ucma_start(struct vrdma_dev *dev)
 	mutex_unlock(&vrdma_ucma_mutex);
 }
 
-/* Returns when no file uses the device any more.  What they have there goes with its reset. */
+/* Returns when no file uses the device any more.  The reset ends what files have there. */
 void vrdma_ucma_stop(struct vrdma_dev *dev)
 {
 	struct vrdma_ucma *ucma = dev->ucma;

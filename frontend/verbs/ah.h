@@ -11,7 +11,7 @@ struct vrdma_dev;
 
 struct vrdma_ah {
 	struct ib_ah ibah;
-	struct rxe_av av;	/* of the kernel's, which the device knows nothing of */
+	struct rxe_av av;	/* with @kernel: the device has no handle for it */
 	bool kernel;
 	u32 handle;
 	u32 uctx;

@@ -47,8 +47,9 @@ void vrdma_cq_init(struct vrdma_dev *dev)
 }
 
 /*
- * Makes the device's CQ, in @cq->uctx.  What the device answers to the user's library goes
- * to @answer for a CQ of the kernel, which has no @udata.  Events do not find the CQ yet.
+ * Makes the device's CQ, in the user context @cq->uctx.  Events do not find the CQ yet.  The
+ * device's answer to the user's library goes to @answer, @answer_len bytes, for a CQ of the
+ * kernel, which has no @udata.  On an error, nothing is left to release.
  */
 int vrdma_cq_acquire(struct vrdma_dev *dev, struct vrdma_cq *cq,
 		     const struct ib_cq_init_attr *attr, struct ib_udata *udata, void *answer,
@@ -96,7 +97,7 @@ out:
 	return err;
 }
 
-/* From here on, events find the CQ.  A CQ that cannot be shown is released. */
+/* Events find the CQ from here on.  On an error, nothing is left to release. */
 int vrdma_cq_show(struct vrdma_dev *dev, struct vrdma_cq *cq)
 {
 	int err;
@@ -112,7 +113,7 @@ int vrdma_cq_show(struct vrdma_dev *dev, struct vrdma_cq *cq)
 /* For a CQ that events do not find any more. */
 void vrdma_cq_release(struct vrdma_dev *dev, struct vrdma_cq *cq)
 {
-	/* What the device may still use stays pinned. */
+	/* Memory that the device may still use stays pinned. */
 	if (!vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_CQ, cq->uctx, cq->handle))
 		vrdma_pins_release(&cq->pins);
 }

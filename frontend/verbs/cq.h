@@ -15,9 +15,9 @@ struct vrdma_cq {
 	struct ib_cq ibcq;
 	struct vrdma_tracked tracked;
 	struct vrdma_pins pins;
-	struct vrdma_kcq *kcq;	/* the kernel's own (kernel_verbs/), as in the next two */
-	void (*completed)(struct vrdma_cq *cq);
-	spinlock_t arm_lock;	/* of the CQ's entry in cq_arm */
+	struct vrdma_kcq *kcq;	/* a CQ of the kernel has one (kernel_verbs/cq.c) */
+	void (*completed)(struct vrdma_cq *cq);	/* called for completion events */
+	spinlock_t arm_lock;	/* protects the CQ's entry in cq_arm */
 	u32 handle;
 	u32 uctx;
 };

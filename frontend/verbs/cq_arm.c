@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* vrdma guest driver: arming completion queues (vrdma_doorbell.h). */
+/* vrdma guest driver: arming completion queues (common/vrdma_doorbell.h). */
 #include <linux/delay.h>
 #include <linux/sched/signal.h>
 
@@ -18,7 +18,7 @@
 #define vrdma_cmpxchg(ptr, old, new)	cmpxchg(ptr, old, new)
 #endif
 
-/* A daemon that looks at the doorbells takes microseconds, one that slept more. */
+/* A daemon that is looking at the doorbells takes microseconds; one that slept takes longer. */
 #define VRDMA_ARM_SPINS			64
 #define VRDMA_ARM_MIN_SLEEP_US		10
 #define VRDMA_ARM_MAX_SLEEP_US		1000
@@ -43,9 +43,9 @@ static u32 vrdma_arm_or(__le32 *word, u32 bits)
 }
 
 /*
- * True when the RNIC is armed as @watched asks, or was and has fired: the device
- * takes @arm away only to send the event.  It may do that, and end the watch
- * after one more completion, before anybody has seen the watch.
+ * Returns true when the RNIC is armed as @watched asks, or was armed and has fired: the device
+ * takes @arm away only to send the event.  The device may take it away, and end the watch after
+ * one more completion, before anybody has seen the watch.
  */
 static bool vrdma_arm_done(const __le32 *word, u32 arm, u32 watched)
 {
@@ -83,18 +83,18 @@ static int vrdma_arm_wait(struct vrdma_dev *dev, const __le32 *word, u32 arm, u3
 }
 
 /*
- * With VRDMA_F_CQ_DOORBELL: the RNIC's own arming is the device's to do.
+ * With VRDMA_F_CQ_DOORBELL, the device arms the RNIC.
  *
- * The word's changes are all atomic, so they have one order, in which ours is
- * before or after each of the device's:
- *  - Before the device looks at the word for a completion that the RNIC has
- *    reported: it sees @arm and sends the event.
- *  - After it has ended the watch there: @old says so, and the device is asked to
- *    arm the RNIC again.
- *  - After it has taken the arm of an earlier call, to send that one's event: the
- *    RNIC was armed again before, and @old has the watch still.
- * So a watch that is seen in @old means that the RNIC is armed, or that the device
- * has yet to look at the word for what the RNIC has reported.
+ * All changes of the word are atomic, so they have one order, in which our change is before or
+ * after each of the device's:
+ *  - Our change is before the device looks at the word for a completion that the RNIC has
+ *    reported.  The device sees @arm and sends the event.
+ *  - Our change is after the device has ended the watch there.  @old says so, and the device
+ *    is asked to arm the RNIC again.
+ *  - Our change is after the device has taken the arm of an earlier call, to send the event of
+ *    that call.  The RNIC was armed again before, and @old still has the watch.
+ * So a watch in @old means that the RNIC is armed, or that the device has yet to look at the
+ * word for a completion that the RNIC has reported.
  */
 static int vrdma_arm_watched(struct vrdma_dev *dev, struct vrdma_cq *cq, bool solicited)
 {
@@ -121,7 +121,7 @@ static int vrdma_arm_watched(struct vrdma_dev *dev, struct vrdma_cq *cq, bool so
 	return err;
 }
 
-/* Without it the device looks at the word whenever it has completed something. */
+/* Without VRDMA_F_CQ_DOORBELL, the device looks at the word whenever it completes something. */
 void vrdma_cq_arm_polled(struct vrdma_dev *dev, struct vrdma_cq *cq, bool solicited)
 {
 	__le32 *word = &dev->doorbells->cq_arm[cq->handle];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* vrdma guest driver: device and port attributes, user contexts, domains. */
+/* vrdma guest driver: attributes of the device and of its port. */
 #include <rdma/ib_addr.h>
 #include <rdma/ib_mad.h>
 #include <rdma/uverbs_ioctl.h>
@@ -76,8 +76,8 @@ static void vrdma_unpack_device(struct vrdma_dev *dev, struct ib_device_attr *at
 		attr->max_fast_reg_page_list_len = min_t(u32, le32_to_cpu(rsp->max_fast_reg_pages),
 							 VRDMA_MAX_FAST_REG_PAGES);
 	/*
-	 * To programs it says that their work requests can invalidate.  The kernel's consumers,
-	 * which an iWARP device has without kernel verbs, would register memory by it.
+	 * The capability says to programs that their work requests can invalidate.  The kernel's
+	 * consumers, which an iWARP device has without kernel verbs, would register memory by it.
 	 */
 	if (vrdma_is_iwarp(dev))
 		attr->device_cap_flags &= ~(u64)IB_DEVICE_MEM_MGT_EXTENSIONS;
@@ -138,7 +138,7 @@ static int vrdma_unpack_port(struct vrdma_dev *dev, struct ib_port_attr *attr,
 	attr->port_cap_flags = le32_to_cpu(rsp->port_cap_flags);
 	attr->max_msg_sz = le32_to_cpu(rsp->max_msg_sz);
 	attr->max_vl_num = 1;
-	/* RoCE has the default P_Key only, iWARP none. */
+	/* RoCE has the default P_Key only, iWARP has none. */
 	attr->pkey_tbl_len = vrdma_is_iwarp(dev) ? 0 : 1;
 	attr->active_width = rsp->active_width;
 	attr->active_speed = le16_to_cpu(rsp->active_speed);

@@ -35,7 +35,7 @@ int vrdma_attach_mcast(struct ib_qp *ibqp, union ib_gid *gid, u16 lid)
 	return vrdma_mcast_cmd(ibqp, VRDMA_CMD_ATTACH_MCAST, gid, lid);
 }
 
-/* Succeeds without a device: nothing is attached there then. */
+/* Succeeds without a device, where nothing is attached any more. */
 int vrdma_detach_mcast(struct ib_qp *ibqp, union ib_gid *gid, u16 lid)
 {
 	int err = vrdma_mcast_cmd(ibqp, VRDMA_CMD_DETACH_MCAST, gid, lid);

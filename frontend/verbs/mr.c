@@ -15,7 +15,7 @@
 			 IB_ACCESS_REMOTE_READ | IB_ACCESS_REMOTE_ATOMIC | \
 			 IB_ZERO_BASED | IB_ACCESS_OPTIONAL)
 
-/* Optional rights are those that an RNIC may leave without effect. */
+/* IB_ACCESS_OPTIONAL are the rights that an RNIC may leave without effect. */
 static bool vrdma_mr_access_supported(struct vrdma_dev *dev, int access)
 {
 	int supported = VRDMA_MR_ACCESS;
@@ -115,7 +115,7 @@ int vrdma_dereg_mr(struct ib_mr *ibmr, struct ib_udata *udata)
 	return 0;
 }
 
-/* With @umem, a new translation; without, the pages stay what they are. */
+/* @umem is the new memory of the region; with NULL, the region keeps its pages. */
 static int vrdma_mr_rereg_cmd(struct vrdma_dev *dev, struct vrdma_mr *mr, int flags,
 			      struct ib_umem *umem, u64 iova, int access, struct ib_pd *ibpd,
 			      struct ib_udata *udata)
@@ -151,7 +151,7 @@ static int vrdma_mr_rereg_cmd(struct vrdma_dev *dev, struct vrdma_mr *mr, int fl
 	if (err)
 		goto out;
 
-	/* It has happened: what the user's library makes of it changes nothing. */
+	/* The device has changed the region, also when the user cannot be told. */
 	rsp = cmd->rsp;
 	mr->ibmr.lkey = le32_to_cpu(rsp->lkey);
 	mr->ibmr.rkey = le32_to_cpu(rsp->rkey);

@@ -7,15 +7,15 @@
 
 struct vrdma_fast_reg;
 
-/* What a fast registration has room for: some pages of memory, in one piece. */
+/* A list of so many addresses is some pages of memory, in one piece. */
 #define VRDMA_MAX_FAST_REG_PAGES	2048
 
 struct vrdma_mr {
 	struct ib_mr ibmr;
 	struct ib_umem *umem;
-	struct vrdma_fast_reg *fast_reg;	/* of the kernel's, read by the device */
-	u32 max_pages;		/* that it has room for, */
-	u32 page_count;		/* and that were mapped last */
+	struct vrdma_fast_reg *fast_reg;	/* of an MR of the kernel; the device reads it */
+	u32 max_pages;		/* number of pages that fast_reg has room for */
+	u32 page_count;		/* number of pages in fast_reg */
 	int access;
 	u32 handle;
 	u32 uctx;

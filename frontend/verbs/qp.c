@@ -167,7 +167,7 @@ static void vrdma_qp_pack_create(struct vrdma_cmd_create_qp *req, const struct v
 	vrdma_pack_qp_cap(&req->cap, &init_attr->cap);
 }
 
-/* Makes the device's QP, as vrdma_cq_acquire() does a CQ. */
+/* Makes the device's QP, as vrdma_cq_acquire() makes a CQ. */
 int vrdma_qp_acquire(struct vrdma_dev *dev, struct vrdma_qp *qp,
 		     struct ib_qp_init_attr *init_attr, struct ib_udata *udata, void *answer,
 		     u32 answer_len)
@@ -213,7 +213,7 @@ out:
 	return err;
 }
 
-/* From here on, events find the QP.  A QP that cannot be shown is released. */
+/* Events find the QP from here on.  On an error, nothing is left to release. */
 int vrdma_qp_show(struct vrdma_dev *dev, struct vrdma_qp *qp)
 {
 	int err = vrdma_track(dev, &dev->qps, &qp->tracked, qp->uctx, qp->handle,
@@ -227,12 +227,12 @@ int vrdma_qp_show(struct vrdma_dev *dev, struct vrdma_qp *qp)
 /* For a QP that events do not find any more. */
 void vrdma_qp_release(struct vrdma_dev *dev, struct vrdma_qp *qp)
 {
-	/* What the device may still use stays pinned. */
+	/* Memory that the device may still use stays pinned. */
 	if (!vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_QP, qp->uctx, qp->handle))
 		vrdma_pins_release(&qp->pins);
 }
 
-/* Says what the QP has.  What the core asked for besides is its own. */
+/* Says what the QP has.  max_rdma_ctxs is the core's own. */
 void vrdma_qp_fill_cap(struct vrdma_qp *qp, struct ib_qp_init_attr *init_attr)
 {
 	qp->cap.max_rdma_ctxs = init_attr->cap.max_rdma_ctxs;
@@ -328,7 +328,7 @@ int vrdma_query_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
 	if (!err) {
 		rsp = cmd->rsp;
 		vrdma_unpack_qp_attr(dev, attr, &rsp->attr);
-		/* The RNIC may have made the queues longer than it said when it made them. */
+		/* The RNIC may have made the queues longer than CREATE_QP said. */
 		vrdma_qp_fill_init_attr(qp, &attr->cap, init_attr);
 	}
 
@@ -347,8 +347,8 @@ int vrdma_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata)
 }
 
 /*
- * The user's library writes the queue itself; it enters the kernel without work
- * requests where its RNIC has no doorbell page.
+ * Rings the doorbell.  The user's library writes the queue itself, and enters the kernel,
+ * without work requests, where its RNIC has no doorbell page.
  */
 int vrdma_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,
 		    const struct ib_send_wr **bad_wr)

@@ -15,11 +15,11 @@ struct vrdma_qp {
 	struct ib_qp ibqp;
 	struct vrdma_tracked tracked;
 	struct vrdma_pins pins;
-	struct vrdma_kqp *kqp;
+	struct vrdma_kqp *kqp;		/* a QP of the kernel has one (kernel_verbs/qp.c) */
 	struct ib_qp_cap cap;
 	enum ib_sig_type sig_type;
-	enum ib_qp_state state;		/* as it was last modified to */
-	struct vrdma_iw_conn *iw_conn;
+	enum ib_qp_state state;		/* that the user last modified it to */
+	struct vrdma_iw_conn *iw_conn;	/* under the lock of struct vrdma_iw_cm */
 	u32 handle;
 	u32 uctx;
 };

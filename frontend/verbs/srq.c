@@ -32,7 +32,7 @@ void vrdma_srq_init(struct vrdma_dev *dev)
 			     IB_EVENT_SRQ_LIMIT_REACHED);
 }
 
-/* Makes the device's SRQ, as vrdma_cq_acquire() does a CQ. */
+/* Makes the device's SRQ, as vrdma_cq_acquire() makes a CQ. */
 int vrdma_srq_acquire(struct vrdma_dev *dev, struct vrdma_srq *srq,
 		      struct ib_srq_init_attr *init_attr, struct ib_udata *udata, void *answer,
 		      u32 answer_len)
@@ -83,7 +83,7 @@ out:
 	return err;
 }
 
-/* From here on, events find the SRQ.  An SRQ that cannot be shown is released. */
+/* Events find the SRQ from here on.  On an error, nothing is left to release. */
 int vrdma_srq_show(struct vrdma_dev *dev, struct vrdma_srq *srq)
 {
 	int err = vrdma_track(dev, &dev->srqs, &srq->tracked, srq->uctx, srq->handle,
@@ -97,7 +97,7 @@ int vrdma_srq_show(struct vrdma_dev *dev, struct vrdma_srq *srq)
 /* For an SRQ that events do not find any more. */
 void vrdma_srq_release(struct vrdma_dev *dev, struct vrdma_srq *srq)
 {
-	/* What the device may still use stays pinned. */
+	/* Memory that the device may still use stays pinned. */
 	if (!vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_SRQ, srq->uctx, srq->handle))
 		vrdma_pins_release(&srq->pins);
 }

@@ -14,7 +14,7 @@ struct vrdma_srq {
 	struct ib_srq ibsrq;
 	struct vrdma_tracked tracked;
 	struct vrdma_pins pins;
-	struct vrdma_ksrq *ksrq;
+	struct vrdma_ksrq *ksrq;	/* an SRQ of the kernel has one (kernel_verbs/srq.c) */
 	u32 handle;
 	u32 uctx;
 };

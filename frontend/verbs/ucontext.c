@@ -35,7 +35,7 @@ void vrdma_dealloc_ucontext(struct ib_ucontext *ibuctx)
 			  uctx->handle);
 }
 
-/* Its presence says that the device can go while users have it open. */
+/* The method's presence says that the device can go while users have it open. */
 void vrdma_disassociate_ucontext(struct ib_ucontext *ibuctx)
 {
 }
@@ -89,7 +89,7 @@ int vrdma_mmap(struct ib_ucontext *ibuctx, struct vm_area_struct *vma)
 				PHYS_PFN(dev->shm.addr + entry->mapping.shm_offset),
 				entry->mapping.length, prot, &entry->rdma_entry);
 
-	/* The VMA has its own reference; without one, this was the last. */
+	/* The VMA has a reference of its own.  Where there is no VMA, this was the last. */
 	rdma_user_mmap_entry_remove(&entry->rdma_entry);
 	return err;
 
