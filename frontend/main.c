@@ -92,6 +92,67 @@ static int vrdma_register(struct vrdma_dev *dev)
 	return 0;
 }
 
+/* Makes what the queues use, and pairs the netdev. */
+static int vrdma_prepare(struct vrdma_dev *dev)
+{
+	int err;
+
+	err = vrdma_find_shm(dev);
+	if (err)
+		return err;
+	err = vrdma_read_config(dev);
+	if (err)
+		return err;
+	err = vrdma_iw_cm_init(dev);
+	if (err)
+		return err;
+	err = vrdma_ucma_init(dev);
+	if (err)
+		return err;
+	return vrdma_netdev_pair(dev);
+}
+
+/* Asks the device what it has, and registers it, by commands: the queues are started. */
+static int vrdma_start(struct vrdma_dev *dev)
+{
+	int err;
+
+	err = vrdma_udata_query(dev);
+	if (err)
+		return err;
+	err = vrdma_doorbells_map(dev);
+	if (err)
+		return err;
+	err = vrdma_iw_addresses_start(dev);
+	if (err)
+		goto err_doorbells;
+	err = vrdma_kernel_start(dev);
+	if (err)
+		goto err_addresses;
+	err = vrdma_register(dev);
+	if (err)
+		goto err_kernel;
+	vrdma_ucma_start(dev);
+	return 0;
+
+err_kernel:
+	vrdma_kernel_release(dev);
+err_addresses:
+	vrdma_iw_addresses_stop(dev);
+err_doorbells:
+	vrdma_doorbells_unmap(dev);
+	return err;
+}
+
+/* To be called when nothing uses the device any more. */
+static void vrdma_free_dev(struct vrdma_dev *dev)
+{
+	vrdma_ucma_free(dev);
+	vrdma_iw_cm_free(dev);
+	dev->vdev->priv = NULL;
+	ib_dealloc_device(&dev->ibdev);
+}
+
 static int vrdma_probe(struct virtio_device *vdev)
 {
 	struct vrdma_dev *dev;
@@ -108,19 +169,7 @@ static int vrdma_probe(struct virtio_device *vdev)
 	if (!dev)
 		return -ENOMEM;
 
-	err = vrdma_find_shm(dev);
-	if (err)
-		goto err_dealloc;
-	err = vrdma_read_config(dev);
-	if (err)
-		goto err_dealloc;
-	err = vrdma_iw_cm_init(dev);
-	if (err)
-		goto err_dealloc;
-	err = vrdma_ucma_init(dev);
-	if (err)
-		goto err_dealloc;
-	err = vrdma_netdev_pair(dev);
+	err = vrdma_prepare(dev);
 	if (err)
 		goto err_dealloc;
 	err = vrdma_init_queues(dev);
@@ -128,32 +177,11 @@ static int vrdma_probe(struct virtio_device *vdev)
 		goto err_netdev;
 
 	vrdma_start_queues(dev);
-
-	err = vrdma_udata_query(dev);
+	err = vrdma_start(dev);
 	if (err)
 		goto err_stop;
-	err = vrdma_doorbells_map(dev);
-	if (err)
-		goto err_stop;
-	err = vrdma_iw_addresses_start(dev);
-	if (err)
-		goto err_doorbells;
-	err = vrdma_kernel_start(dev);
-	if (err)
-		goto err_addresses;
-	err = vrdma_register(dev);
-	if (err)
-		goto err_kernel;
-	vrdma_ucma_start(dev);
-
 	return 0;
 
-err_kernel:
-	vrdma_kernel_release(dev);
-err_addresses:
-	vrdma_iw_addresses_stop(dev);
-err_doorbells:
-	vrdma_doorbells_unmap(dev);
 err_stop:
 	vrdma_stop_queues(dev);
 	vrdma_free_queues(dev);
@@ -164,10 +192,7 @@ err_dealloc:
 	virtio_reset_device(vdev);
 	virtio_add_status(vdev, VIRTIO_CONFIG_S_ACKNOWLEDGE);
 	cancel_work_sync(&dev->look_work);
-	vrdma_ucma_free(dev);
-	vrdma_iw_cm_free(dev);
-	vdev->priv = NULL;
-	ib_dealloc_device(&dev->ibdev);
+	vrdma_free_dev(dev);
 	return err;
 }
 
@@ -192,10 +217,7 @@ static void vrdma_remove(struct virtio_device *vdev)
 	vrdma_stop_queues(dev);
 	vrdma_doorbells_unmap(dev);
 	vrdma_free_queues(dev);
-	vrdma_ucma_free(dev);
-	vrdma_iw_cm_free(dev);
-	vdev->priv = NULL;
-	ib_dealloc_device(&dev->ibdev);
+	vrdma_free_dev(dev);
 }
 
 /* The next kernel, if there is one, must not find a device that still writes. */
