@@ -187,11 +187,13 @@ int vrdma_cmd_add_payload(struct vrdma_dev *dev, struct vrdma_cmd *cmd, size_t l
 	return 0;
 }
 
+/* Returns the place of byte @offset of the payload; entries do not straddle chunks. */
 void *vrdma_cmd_payload(struct vrdma_cmd *cmd, size_t offset)
 {
 	return cmd->chunks[offset / cmd->chunk_size] + offset % cmd->chunk_size;
 }
 
+/* Copies the device's answer to the user's library to the user. */
 int vrdma_cmd_copy_udata(struct vrdma_cmd *cmd, struct ib_udata *udata)
 {
 	const struct vrdma_rsp_hdr *rsp = cmd->rsp;

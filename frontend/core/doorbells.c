@@ -41,6 +41,7 @@ static int vrdma_doorbells_query(struct vrdma_dev *dev)
 	return err;
 }
 
+/* Maps the doorbell area.  Returns -EIO for an area outside the shared memory region. */
 int vrdma_doorbells_map(struct vrdma_dev *dev)
 {
 	u64 offset, length;
@@ -71,7 +72,7 @@ void vrdma_doorbells_unmap(struct vrdma_dev *dev)
 	memunmap(dev->doorbells);
 }
 
-static void vrdma_ring(struct vrdma_dev *dev, struct vrdma_doorbell_bitmap *bitmap, u32 handle)
+static void vrdma_doorbell(struct vrdma_dev *dev, struct vrdma_doorbell_bitmap *bitmap, u32 handle)
 {
 	const u32 word = handle / VRDMA_DB_BITS_PER_WORD;
 
@@ -94,12 +95,14 @@ static void vrdma_ring(struct vrdma_dev *dev, struct vrdma_doorbell_bitmap *bitm
 		virtqueue_notify(dev->doorbellq);
 }
 
-void vrdma_ring_qp(struct vrdma_dev *dev, u32 handle)
+/* Says to the device that the QP has work requests, in any context. */
+void vrdma_doorbell_qp(struct vrdma_dev *dev, u32 handle)
 {
-	vrdma_ring(dev, &dev->doorbells->qp, handle);
+	vrdma_doorbell(dev, &dev->doorbells->qp, handle);
 }
 
-void vrdma_ring_cq(struct vrdma_dev *dev, u32 handle)
+/* Says to the device that the CQ is to be armed, in any context. */
+void vrdma_doorbell_cq(struct vrdma_dev *dev, u32 handle)
 {
-	vrdma_ring(dev, &dev->doorbells->cq, handle);
+	vrdma_doorbell(dev, &dev->doorbells->cq, handle);
 }

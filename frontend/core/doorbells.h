@@ -7,7 +7,7 @@ struct vrdma_dev;
 
 int vrdma_doorbells_map(struct vrdma_dev *dev);
 void vrdma_doorbells_unmap(struct vrdma_dev *dev);
-void vrdma_ring_qp(struct vrdma_dev *dev, u32 handle);
-void vrdma_ring_cq(struct vrdma_dev *dev, u32 handle);
+void vrdma_doorbell_qp(struct vrdma_dev *dev, u32 handle);
+void vrdma_doorbell_cq(struct vrdma_dev *dev, u32 handle);
 
 #endif /* VRDMA_CORE_DOORBELLS_H */

@@ -86,6 +86,7 @@ static bool vrdma_inq_enable_cb(struct vrdma_inq *inq)
 	return idle;
 }
 
+/* Gives the core an event of the port or of the device, while the device is registered. */
 void vrdma_dispatch(struct vrdma_dev *dev, enum ib_event_type type)
 {
 	struct ib_event event = {

@@ -94,6 +94,7 @@ static int vrdma_netdev_event(struct notifier_block *nb, unsigned long event, vo
 	return NOTIFY_DONE;
 }
 
+/* Pairs the port with its netdev.  Returns -EPROBE_DEFER while there is none. */
 int vrdma_netdev_pair(struct vrdma_dev *dev)
 {
 	struct device *parent = &dev->vdev->dev;
@@ -136,6 +137,7 @@ void vrdma_netdev_refresh(struct vrdma_dev *dev)
 	rtnl_unlock();
 }
 
+/* Returns the paired netdev, with a reference, or NULL. */
 struct net_device *vrdma_get_netdev(struct ib_device *ibdev, u32 port)
 {
 	struct vrdma_dev *dev = to_vrdma_dev(ibdev);

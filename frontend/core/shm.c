@@ -36,6 +36,7 @@ static int vrdma_mmap_cmd(struct vrdma_dev *dev, struct vrdma_mapping *mapping, 
 	return err;
 }
 
+/* Has the device take a mapping out.  A mapping that stays ends with its user context. */
 void vrdma_unmap(struct vrdma_dev *dev, const struct vrdma_mapping *mapping)
 {
 	struct vrdma_cmd_munmap *req;

@@ -11,6 +11,7 @@
 /* The queue must have room for a chain of a request, one chunk and a response. */
 #define VRDMA_MIN_CONTROL_SIZE	4
 
+/* Finds and reserves the shared memory region.  Says in the log what is wrong with it. */
 int vrdma_find_shm(struct vrdma_dev *dev)
 {
 	struct virtio_device *vdev = dev->vdev;
@@ -40,6 +41,7 @@ int vrdma_find_shm(struct vrdma_dev *dev)
 	return 0;
 }
 
+/* Reads and checks the configuration.  Says in the log what is wrong with it. */
 int vrdma_read_config(struct vrdma_dev *dev)
 {
 	struct virtio_device *vdev = dev->vdev;
@@ -105,6 +107,7 @@ static int vrdma_find_queues(struct vrdma_dev *dev, struct virtqueue **vqs)
 	return err;
 }
 
+/* To be called after the device was reset. */
 void vrdma_free_queues(struct vrdma_dev *dev)
 {
 	unsigned int i;
@@ -134,6 +137,7 @@ static int vrdma_fill_queues(struct vrdma_dev *dev, struct virtqueue **vqs)
 	return 0;
 }
 
+/* Makes the virtqueues, and fills those that the device writes. */
 int vrdma_init_queues(struct vrdma_dev *dev)
 {
 	unsigned int vectors = dev->ibdev.num_comp_vectors;
@@ -182,6 +186,7 @@ err_free:
 	return err;
 }
 
+/* Lets the device use the virtqueues. */
 void vrdma_start_queues(struct vrdma_dev *dev)
 {
 	unsigned int i;

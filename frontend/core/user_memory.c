@@ -137,6 +137,7 @@ static int vrdma_udata_query_all(struct vrdma_dev *dev)
 	return 0;
 }
 
+/* Asks the device which user pointers there are in its RNIC's udata. */
 int vrdma_udata_query(struct vrdma_dev *dev)
 {
 	int err;
@@ -156,6 +157,7 @@ int vrdma_udata_query(struct vrdma_dev *dev)
 	return err;
 }
 
+/* Unpins memory that the device does not use any more. */
 void vrdma_pins_release(struct vrdma_pins *pins)
 {
 	while (pins->count)

@@ -233,7 +233,7 @@ static void vrdma_posted(struct vrdma_dev *dev, struct vrdma_qp *qp, bool ring)
 	if (vrdma_dead(dev))
 		vrdma_kernel_flush(dev);
 	else if (ring && vrdma_alive(dev))
-		vrdma_ring_qp(dev, qp->handle);
+		vrdma_doorbell_qp(dev, qp->handle);
 }
 
 int vrdma_kernel_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,

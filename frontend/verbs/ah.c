@@ -8,6 +8,7 @@
 #include "verbs/ah.h"
 #include "verbs/pd.h"
 
+/* Writes an address vector as the device has it. */
 void vrdma_pack_ah_attr(struct vrdma_ah_attr *to, const struct rdma_ah_attr *from)
 {
 	const struct ib_global_route *grh = rdma_ah_read_grh(from);

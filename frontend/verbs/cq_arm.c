@@ -107,8 +107,8 @@ static int vrdma_arm_watched(struct vrdma_dev *dev, struct vrdma_cq *cq, bool so
 
 	old = vrdma_arm_or(word, arm);
 	if (!(old & watched)) {
-		/* The ring has the barrier that lets the device see the arm. */
-		vrdma_ring_cq(dev, cq->handle);
+		/* The doorbell has the barrier that lets the device see the arm. */
+		vrdma_doorbell_cq(dev, cq->handle);
 		err = vrdma_arm_wait(dev, word, arm, watched);
 	}
 

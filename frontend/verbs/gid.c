@@ -7,6 +7,7 @@
 #include "core/dev.h"
 #include "verbs/gid.h"
 
+/* ADD_GID or DEL_GID: @type is a VRDMA_GID_TYPE_*, @vlan 0xffff for none. */
 int vrdma_gid_cmd(struct vrdma_dev *dev, u16 opcode, u32 index, const void *gid, u32 type,
 		  u16 vlan, const u8 *mac)
 {

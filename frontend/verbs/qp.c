@@ -365,6 +365,6 @@ int vrdma_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,
 	if (!vrdma_is_iwarp(dev) && READ_ONCE(qp->state) < IB_QPS_RTS)
 		return -EINVAL;
 
-	vrdma_ring_qp(dev, qp->handle);
+	vrdma_doorbell_qp(dev, qp->handle);
 	return 0;
 }
