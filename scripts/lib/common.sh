@@ -26,7 +26,7 @@ export VRDMA_CACHE
 
 # The lab's Python, which is Debian's whatever else PATH has.
 vrdma_python() {
-    PYTHONPATH=$VRDMA_SOURCE/scripts PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$@"
+    PYTHONPATH=$VRDMA_SOURCE/scripts:$VRDMA_SOURCE/tests PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 "$@"
 }
 
 vrdma_refuse() {

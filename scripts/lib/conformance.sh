@@ -78,7 +78,7 @@ _vrdma_conformance_unpack() {
         "$root/usr/bin/$python" -m compileall -q --invalidation-mode unchecked-hash -s "$root" \
         "$root/usr/lib/$python" "$root/usr/lib/python3" "$root/conformance" || return 1
     ln -s "$python" "$root/usr/bin/python3"
-    (vrdma_python -m vrdma_lab.root_tree "$root" conformance-root "$dir/root.cpio")
+    (vrdma_python -m vrdma_lab.image.root_tree "$root" conformance-root "$dir/root.cpio")
 }
 
 # What it is made from, so that it is made again when that changes.

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .errors import LabError
+from vrdma_lab.errors import LabError
 
 _END = "<!-- to here -->"
 

@@ -9,8 +9,8 @@ import unittest
 from pathlib import Path
 from typing import Any
 
-from vrdma_lab import bench_lab_tables as tables
-from vrdma_lab.bench_lab_figures import Figure, exits_worth
+from vrdma_lab.bench import tables
+from vrdma_lab.bench.figures import Figure, exits_worth
 from vrdma_lab.errors import LabError
 
 

@@ -8,8 +8,8 @@ import unittest
 from pathlib import Path
 
 from vrdma_lab import paths
-from vrdma_lab.conformance_document import document
-from vrdma_lab.conformance_results import Known, Result, Results, Run, read_known
+from vrdma_lab.conformance.document import document
+from vrdma_lab.conformance.results import Known, Result, Results, Run, read_known
 from vrdma_lab.errors import LabError
 
 NATIVE, DIRECT, EMBEDDED = (Run("44", target) for target in ("native", "direct", "embedded"))

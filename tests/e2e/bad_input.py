@@ -8,11 +8,11 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from support import KERNEL, LabTest, main
+from support_py.e2e import KERNEL, LabTest, main
 from vrdma_lab import paths
-from vrdma_lab.guest import Guest, GuestOptions
-from vrdma_lab.initramfs import LINE_BUFFERED
-from vrdma_lab.lab import Lab
+from vrdma_lab.image.initramfs import LINE_BUFFERED
+from vrdma_lab.lab.lab import Lab
+from vrdma_lab.vm.guest import Guest, GuestOptions
 
 
 def vrdmad(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import signal
 
-from support import PATIENCE, LabTest, main
-from vrdma_lab.initramfs import LINE_BUFFERED
+from support_py.e2e import PATIENCE, LabTest, main
+from vrdma_lab.image.initramfs import LINE_BUFFERED
 
 
 class DaemonKilled(LabTest):

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import time
 
-from support import LabTest, main
-from vrdma_lab.guest import Guest
+from support_py.e2e import LabTest, main
+from vrdma_lab.vm.guest import Guest
 
 
 class Devinfo(LabTest):

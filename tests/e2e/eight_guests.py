@@ -6,10 +6,10 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from support import PATIENCE, LabTest, main
-from vrdma_lab.endless import EndlessTransfer
-from vrdma_lab.guest import GuestOptions
-from vrdma_lab.traffic import Exchange
+from support_py.e2e import PATIENCE, LabTest, main
+from vrdma_lab.programs.endless import EndlessTransfer
+from vrdma_lab.programs.traffic import Exchange
+from vrdma_lab.vm.guest import GuestOptions
 
 COUNT = 8
 OPTIONS = GuestOptions(memory_mib=192)

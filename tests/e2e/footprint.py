@@ -9,11 +9,11 @@ import time
 import unittest
 from pathlib import Path
 
-from guest_program import send_program
-from vrdma_lab.guest import Guest, GuestOptions
-from vrdma_lab.lab import Lab
-from vrdma_lab.monitor import Monitor, monitor_options
-from vrdma_lab.traffic import Exchange, start_exchange
+from support_py.guest_program import send_program
+from vrdma_lab.lab.lab import Lab
+from vrdma_lab.programs.traffic import Exchange, start_exchange
+from vrdma_lab.vm.guest import Guest, GuestOptions
+from vrdma_lab.vm.monitor import Monitor, monitor_options
 
 QUEUE_PAIRS = 1000
 

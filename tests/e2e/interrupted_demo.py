@@ -6,9 +6,9 @@ from __future__ import annotations
 import json
 import signal
 
-from support import KERNEL, PATIENCE, main
+from support_py.e2e import KERNEL, PATIENCE, main
+from support_py.program import ProgramTest
 from vrdma_lab import paths
-from vrdma_lab.program_test import ProgramTest
 
 OPTIONS = ("--kernel", KERNEL)
 

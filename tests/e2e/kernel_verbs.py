@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from itertools import count
 
-from support import PATIENCE, LabTest, main
-from vrdma_lab.channel import Job
-from vrdma_lab.guest import Guest
-from vrdma_lab.initramfs import LINE_BUFFERED
+from support_py.e2e import PATIENCE, LabTest, main
+from vrdma_lab.image.initramfs import LINE_BUFFERED
+from vrdma_lab.machine.channel import Job
+from vrdma_lab.vm.guest import Guest
 
 
 class KernelVerbs(LabTest):

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from support import KERNEL, OTHER_KERNEL, LabTest, main
-from vrdma_lab.traffic import Exchange
+from support_py.e2e import KERNEL, OTHER_KERNEL, LabTest, main
+from vrdma_lab.programs.traffic import Exchange
 
 
 class Kernels(LabTest):

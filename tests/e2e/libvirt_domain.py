@@ -12,13 +12,13 @@ import unittest
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
-from support import KERNEL, PATIENCE, main
+from support_py.e2e import KERNEL, PATIENCE, main
 from vrdma_lab import paths
-from vrdma_lab.channel import Channel
 from vrdma_lab.children import Child, tail
 from vrdma_lab.errors import LabError
-from vrdma_lab.initramfs import AGENT_PORT
-from vrdma_lab.lab import Lab
+from vrdma_lab.image.initramfs import AGENT_PORT
+from vrdma_lab.lab.lab import Lab
+from vrdma_lab.machine.channel import Channel
 
 DOCUMENT = paths.SOURCE / "docs" / "libvirt.md"
 QEMU_NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"

@@ -6,8 +6,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from support import PATIENCE, LabTest, main
-from vrdma_lab.guest import Guest
+from support_py.e2e import PATIENCE, LabTest, main
+from vrdma_lab.vm.guest import Guest
 
 COLUMNS = ("min_us", "median_us", "p95_us")
 

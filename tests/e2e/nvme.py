@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from support import PATIENCE, LabTest, main
-from vrdma_lab.guest import Guest
-from vrdma_lab.nvme import MODULES, NvmeDisk
+from support_py.e2e import PATIENCE, LabTest, main
+from vrdma_lab.programs.nvme import MODULES, NvmeDisk
+from vrdma_lab.vm.guest import Guest
 
 MIB = 24
 

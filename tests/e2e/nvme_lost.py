@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from support import PATIENCE, LabTest, main
-from vrdma_lab.channel import Job
-from vrdma_lab.guest import Guest, GuestOptions
-from vrdma_lab.monitor import Monitor, monitor_options
-from vrdma_lab.nvme import MODULES, NvmeDisk
+from support_py.e2e import PATIENCE, LabTest, main
+from vrdma_lab.machine.channel import Job
+from vrdma_lab.programs.nvme import MODULES, NvmeDisk
+from vrdma_lab.vm.guest import Guest, GuestOptions
+from vrdma_lab.vm.monitor import Monitor, monitor_options
 
 MIB = 24
 

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from support import LabTest, main
-from vrdma_lab.guest import GuestOptions
-from vrdma_lab.traffic import Exchange
+from support_py.e2e import LabTest, main
+from vrdma_lab.programs.traffic import Exchange
+from vrdma_lab.vm.guest import GuestOptions
 
 VIRTIO_F_RING_PACKED = 34
 

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from support import LabTest, main
-from vrdma_lab import perftest_test
-from vrdma_lab.guest import Guest
-from vrdma_lab.perftest import LARGEST_DATAGRAM, TRANSPORTS, Run, every_way
-from vrdma_lab.side import Side
+from support_py import perftest as perftest_test
+from support_py.e2e import LabTest, main
+from vrdma_lab.machine.side import Side
+from vrdma_lab.programs.perftest import LARGEST_DATAGRAM, TRANSPORTS, Run, every_way
+from vrdma_lab.vm.guest import Guest
 
 
 class Perftest(LabTest, perftest_test.PerftestTest):

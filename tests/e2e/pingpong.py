@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from support import LabTest, main
-from vrdma_lab.guest import Guest
-from vrdma_lab.traffic import Exchange
+from support_py.e2e import LabTest, main
+from vrdma_lab.programs.traffic import Exchange
+from vrdma_lab.vm.guest import Guest
 
 KINDS = ("rc", "uc", "ud", "srq")
 

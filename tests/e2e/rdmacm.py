@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from support import LabTest, main
-from vrdma_lab import perftest_test, rdmacm_test
-from vrdma_lab.guest import GuestOptions
-from vrdma_lab.perftest import connected_ways
+from support_py import perftest as perftest_test
+from support_py import rdmacm as rdmacm_test
+from support_py.e2e import LabTest, main
+from vrdma_lab.programs.perftest import connected_ways
+from vrdma_lab.vm.guest import GuestOptions
 
 
 class RdmaCm(LabTest, rdmacm_test.RdmaCmTest, perftest_test.PerftestTest):

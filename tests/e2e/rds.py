@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from guest_program import send_program
-from support import PATIENCE, LabTest, main
-from vrdma_lab.guest import Guest
+from support_py.e2e import PATIENCE, LabTest, main
+from support_py.guest_program import send_program
+from vrdma_lab.vm.guest import Guest
 
 PROGRAM = "rds_messages"
 

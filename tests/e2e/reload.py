@@ -6,8 +6,8 @@ from __future__ import annotations
 import signal
 from typing import Any
 
-from support import LabTest, main
-from vrdma_lab.initramfs import LINE_BUFFERED
+from support_py.e2e import LabTest, main
+from vrdma_lab.image.initramfs import LINE_BUFFERED
 
 
 def held_by(status: dict[str, Any], name: str) -> dict[str, int]:

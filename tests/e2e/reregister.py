@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from guest_program import send_program
-from support import LabTest, main
+from support_py.e2e import LabTest, main
+from support_py.guest_program import send_program
 
 
 class Reregister(LabTest):

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import signal
 
-from support import PATIENCE, LabTest, main
-from vrdma_lab.guest import Guest, GuestOptions
-from vrdma_lab.initramfs import LINE_BUFFERED
-from vrdma_lab.monitor import Monitor, monitor_options
+from support_py.e2e import PATIENCE, LabTest, main
+from vrdma_lab.image.initramfs import LINE_BUFFERED
+from vrdma_lab.vm.guest import Guest, GuestOptions
+from vrdma_lab.vm.monitor import Monitor, monitor_options
 
 
 class Unplug(LabTest):

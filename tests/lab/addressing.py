@@ -7,13 +7,13 @@ import itertools
 import subprocess
 from pathlib import Path
 
-from support import PATIENCE, HostTest, main
+from support_py.suite import PATIENCE, HostTest, main
 from vrdma_lab import paths
-from vrdma_lab.channel import Outcome
 from vrdma_lab.errors import LabError
-from vrdma_lab.guest import Guest
-from vrdma_lab.side import Side
-from vrdma_lab.traffic import wait_listening
+from vrdma_lab.machine.channel import Outcome
+from vrdma_lab.machine.side import Side
+from vrdma_lab.programs.traffic import wait_listening
+from vrdma_lab.vm.guest import Guest
 
 _ports = itertools.count(30000)
 

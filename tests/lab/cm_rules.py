@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import re
 
-from support import PATIENCE, GuestsTest, main
-from vrdma_lab.channel import Job
-from vrdma_lab.initramfs import LINE_BUFFERED
-from vrdma_lab.side import Side
+from support_py.suite import PATIENCE, GuestsTest, main
+from vrdma_lab.image.initramfs import LINE_BUFFERED
+from vrdma_lab.machine.channel import Job
+from vrdma_lab.machine.side import Side
 
 UNSPECIFIED, SHARED, ANNOUNCED, REFUSED, KILLED, REMOVED = range(23000, 23006)
 

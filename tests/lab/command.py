@@ -8,9 +8,9 @@ import signal
 import subprocess
 import unittest
 
+from support_py.program import ProgramTest
 from vrdma_lab import paths
 from vrdma_lab.children import raise_on_signals
-from vrdma_lab.program_test import ProgramTest
 
 PATIENCE = 300
 

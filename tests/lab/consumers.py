@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from support import GuestsTest, main
-from vrdma_lab import consumers_test
-from vrdma_lab.guest import Guest
+from support_py import consumers as consumers_test
+from support_py.suite import GuestsTest, main
+from vrdma_lab.vm.guest import Guest
 
 
 class Consumers(GuestsTest, consumers_test.ConsumersTest):

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import re
 
-from support import GuestsTest, main
-from vrdma_lab.initramfs import LINE_BUFFERED
+from support_py.suite import GuestsTest, main
+from vrdma_lab.image.initramfs import LINE_BUFFERED
+from vrdma_lab.machine.side import Side
 from vrdma_lab.paths import lab_program
-from vrdma_lab.side import Side
-from vrdma_lab.traffic import Exchange
+from vrdma_lab.programs.traffic import Exchange
 
 AUTO_PATH_MIG = 1 << 4  # enum ib_uverbs_device_cap_flags
 

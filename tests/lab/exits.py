@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from support import PATIENCE, HostTest, main, record
-from vrdma_lab.counters import exits
-from vrdma_lab.exit_reasons import ExitReasons
-from vrdma_lab.guest import Guest
-from vrdma_lab.traffic import Exchange, run_once
+from support_py.suite import PATIENCE, HostTest, main, record
+from vrdma_lab.host.counters import exits
+from vrdma_lab.host.exit_reasons import ExitReasons
+from vrdma_lab.programs.traffic import Exchange, run_once
+from vrdma_lab.vm.guest import Guest
 
 MESSAGES = 10_000
 # What starting and ending the two programs takes: connections, mappings, control verbs.

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from support import PATIENCE, GuestsTest, main
-from vrdma_lab.counters import Counts, rdma_resources, wait_resources
-from vrdma_lab.side import Side
-from vrdma_lab.stream import Stream
+from support_py.suite import PATIENCE, GuestsTest, main
+from vrdma_lab.host.counters import Counts, rdma_resources, wait_resources
+from vrdma_lab.machine.side import Side
+from vrdma_lab.programs.stream import Stream
 
 
 class Kill(GuestsTest):

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from support import HostTest, main
-from vrdma_lab.counters import rdma_resources
-from vrdma_lab.initramfs import LINE_BUFFERED
-from vrdma_lab.traffic import Exchange
+from support_py.suite import HostTest, main
+from vrdma_lab.host.counters import rdma_resources
+from vrdma_lab.image.initramfs import LINE_BUFFERED
+from vrdma_lab.programs.traffic import Exchange
 
 
 class Native(HostTest):

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from support import GuestsTest, main
-from vrdma_lab.counters import exits
-from vrdma_lab.traffic import Exchange
+from support_py.suite import GuestsTest, main
+from vrdma_lab.host.counters import exits
+from vrdma_lab.programs.traffic import Exchange
 
 
 class Nested(GuestsTest):

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from support import GuestsTest, main
-from vrdma_lab import perftest_test
-from vrdma_lab.perftest import connected_ways, every_way
-from vrdma_lab.side import Side
+from support_py import perftest as perftest_test
+from support_py.suite import GuestsTest, main
+from vrdma_lab.machine.side import Side
+from vrdma_lab.programs.perftest import connected_ways, every_way
 
 ITERATIONS = 5
 

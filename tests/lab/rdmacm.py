@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from support import PATIENCE, GuestsTest, main, record
-from vrdma_lab.guest import GuestOptions
-from vrdma_lab.initramfs import LINE_BUFFERED
+from support_py.rdmacm import RdmaCmTest
+from support_py.suite import PATIENCE, GuestsTest, main, record
+from vrdma_lab.image.initramfs import LINE_BUFFERED
+from vrdma_lab.machine.side import Side
 from vrdma_lab.paths import lab_program
-from vrdma_lab.rdmacm import PROGRAMS, Program
-from vrdma_lab.rdmacm_test import RdmaCmTest
-from vrdma_lab.side import Side
+from vrdma_lab.programs.rdmacm import PROGRAMS, Program
+from vrdma_lab.vm.guest import GuestOptions
 
 
 class RdmaCm(GuestsTest, RdmaCmTest):

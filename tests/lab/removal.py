@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from support import PATIENCE, GuestsTest, main
-from vrdma_lab.initramfs import LINE_BUFFERED
-from vrdma_lab.stream import Stream
+from support_py.suite import PATIENCE, GuestsTest, main
+from vrdma_lab.image.initramfs import LINE_BUFFERED
+from vrdma_lab.programs.stream import Stream
 
 
 class Removal(GuestsTest):

@@ -3,15 +3,15 @@
 
 from __future__ import annotations
 
-from support import PATIENCE, GuestsTest, main
-from vrdma_lab import consumers_test
-from vrdma_lab.channel import Job, Outcome
-from vrdma_lab.counters import rdma_resources, wait_resources
-from vrdma_lab.exchange_test import say
-from vrdma_lab.guest import Guest
-from vrdma_lab.initramfs import LINE_BUFFERED
-from vrdma_lab.side import Side
-from vrdma_lab.traffic import wait_listening
+from support_py import consumers as consumers_test
+from support_py.exchange import say
+from support_py.suite import PATIENCE, GuestsTest, main
+from vrdma_lab.host.counters import rdma_resources, wait_resources
+from vrdma_lab.image.initramfs import LINE_BUFFERED
+from vrdma_lab.machine.channel import Job, Outcome
+from vrdma_lab.machine.side import Side
+from vrdma_lab.programs.traffic import wait_listening
+from vrdma_lab.vm.guest import Guest
 
 RNIC = "siw"
 PORT = 21000

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from support import PATIENCE, HostTest, main
-from vrdma_lab.host_network import UNDERLAY
-from vrdma_lab.rdma_host import BARE_METAL, Peer
-from vrdma_lab.remote_host import RemoteHost
-from vrdma_lab.side import Side
-from vrdma_lab.stream import Stream
-from vrdma_lab.traffic import Exchange
+from support_py.suite import PATIENCE, HostTest, main
+from vrdma_lab.host.rdma_host import BARE_METAL, Peer
+from vrdma_lab.host.remote_host import RemoteHost
+from vrdma_lab.machine.side import Side
+from vrdma_lab.network.host_network import UNDERLAY
+from vrdma_lab.programs.stream import Stream
+from vrdma_lab.programs.traffic import Exchange
 
 HOSTS = 2
 

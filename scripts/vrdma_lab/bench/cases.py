@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What scripts/bench lab measures, and the bars."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vrdma_lab.programs.traffic import Exchange
+
+ROUNDS = 5
+MIB = 1 << 20
+GIB = 1 << 30
+LATENCY_BAR = "at most 1.30"
+BANDWIDTH_BAR = "at least 0.95"
+CONTROL_BAR = "at most 2 exits more"
+
+# The program vm_exit measures these.
+EXIT = "an exit (CPUID)"
+PARTS = {"cpuid": EXIT, "out": "an exit to QEMU (port write)", "wake": "waking a process that wakes this one"}
+
+# The tables, by their keys in the JSON.
+GROUPS = {
+    "parts": "What a request to the host consists of",
+    "latency": "One message at a time, the daemon asleep before each",
+    "spinning": "One message at a time, the daemon spinning on a processor of its own",
+    "bandwidth": "Bandwidth",
+    "control": "Control verbs",
+    "regions": "Large memory regions",
+    "connections": "Connections (cmtime), the guest on the direct path",
+    "connections_embedded": "Connections (cmtime), the guest on the embedded RNIC",
+}
+# Measured on a host whose second processor is the guest's, or that of a native program.
+ISOLATED_GROUPS = ("spinning",)
+
+
+@dataclass(frozen=True)
+class LatencyCase:
+    """Messages of one kind, one at a time, of a side to itself."""
+
+    title: str
+    transport: str
+    operation: str
+    bytes: int
+    wait: str = "yield"
+    iterations: int = 10000
+
+    @property
+    def options(self) -> str:
+        return (
+            f"--transport {self.transport} --operations {self.operation} --sizes {self.bytes} "
+            f"--wait {self.wait} --iterations {self.iterations}"
+        )
+
+    @property
+    def name(self) -> str:
+        return f"{self.title}, {'events' if self.wait == 'event' else 'polling'}"
+
+    @property
+    def bar(self) -> str:
+        return LATENCY_BAR if self.title in ("RC WRITE", "RC SEND") else ""
+
+
+def _rc(operation: str, sizes: tuple[int, ...], wait: str = "yield") -> tuple[LatencyCase, ...]:
+    return tuple(LatencyCase(f"RC {operation.upper()}", "rc", operation, size, wait) for size in sizes)
+
+
+LATENCY = (
+    *_rc("write", (2, 4096)),
+    *_rc("send", (2, 4096)),
+    *_rc("write", (2, 4096), "event"),
+    *_rc("send", (2, 4096), "event"),
+    *_rc("read", (2, 4096)),
+    LatencyCase("RC FETCH_AND_ADD", "rc", "fetch-add", 8),
+    LatencyCase("UC SEND", "uc", "send", 2),
+    LatencyCase("UD SEND", "ud", "send", 2),
+)
+
+SPINNING = (
+    *_rc("write", (2, 4096)),
+    *_rc("send", (2, 4096)),
+    *_rc("read", (2, 4096)),
+    LatencyCase("RC FETCH_AND_ADD", "rc", "fetch-add", 8),
+    LatencyCase("UC SEND", "uc", "send", 2),
+    LatencyCase("UD SEND", "ud", "send", 2),
+)
+
+# The server of a WRITE sleeps; that of a SEND does with completion events.
+BANDWIDTH = (
+    Exchange("ib_write_bw", MIB, 100),
+    Exchange("ib_send_bw", MIB, 100, ("-e",)),
+)
+
+
+@dataclass(frozen=True)
+class ControlCase:
+    """Verbs that make and destroy an object, again and again."""
+
+    test: str
+    bytes: int = 0
+    iterations: int = 100
+
+    @property
+    def options(self) -> str:
+        size = f"--sizes {self.bytes} " if self.bytes else ""
+        return f"--tests {self.test} {size}--iterations {self.iterations}"
+
+    @property
+    def verbs(self) -> int:
+        """How many verbs one run measures, or 0 where it does others besides."""
+        return 0 if self.test == "connect" else 2 * self.iterations
+
+
+CONTROL = (
+    *(ControlCase(test) for test in ("pd", "cq", "qp", "connect", "srq", "ah")),
+    *(ControlCase("mr", size) for size in (4096, MIB)),
+    ControlCase("mr", 64 * MIB, 10),
+)
+
+# That cmtime makes at once.
+CONNECTIONS = 50
+
+# Kind of pages, and bytes.
+REGIONS = (("scattered", GIB), ("hugetlb", GIB))
+
+
+def verb_name(test: str) -> str:
+    """As the specification writes it."""
+    return "MODIFY_QP to RTS" if test == "connect_qp" else test.upper()

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What scripts/bench embedded runs once its programs are built."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from vrdma_lab import paths
+from vrdma_lab.children import raise_on_signals
+from vrdma_lab.errors import Interrupted, LabError
+
+_MESSAGES = 1000
+_MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Figure:
+    name: str
+    value: float
+    unit: str
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    try:
+        # The kernel ends the program with this process, whatever ends that.
+        return subprocess.run(["setpriv", "--pdeathsig", "KILL", *command], check=True, capture_output=True, text=True)
+    except subprocess.CalledProcessError as error:
+        raise LabError(f"{command[0]} failed with status {error.returncode}:\n{error.stderr.strip()}") from None
+
+
+def _times(program: Path) -> list[Figure]:
+    """Google Benchmark's figures: time of one operation, and bytes a second where it moves bytes."""
+    report = json.loads(_run([str(program), "--benchmark_format=json"]).stdout)
+    figures = []
+    for run in report["benchmarks"]:
+        figures.append(Figure(run["name"], round(run["real_time"], 2), run["time_unit"]))
+        if "bytes_per_second" in run:
+            figures.append(Figure(f"{run['name']} bandwidth", round(run["bytes_per_second"] / 1e6, 1), "MB/s"))
+    return figures
+
+
+def _ratios(figures: list[Figure]) -> list[Figure]:
+    """The bandwidth of each benchmark at 1 MiB in terms of memcpy's in the same run."""
+    suffix = f"/{_MIB} bandwidth"
+    large = {figure.name.removesuffix(suffix): figure.value for figure in figures if figure.name.endswith(suffix)}
+    memcpy = large.pop("BM_Memcpy", None)
+    if not memcpy:
+        raise LabError("embedded_bench measured no memcpy of 1 MiB to compare with")
+    return [Figure(f"{name}/{_MIB} over memcpy", round(value / memcpy, 3), "ratio") for name, value in large.items()]
+
+
+def _instructions(program: Path, operation: str, size: int) -> Figure:
+    """Instructions of the engine for one message, from its look at the doorbell to the completion."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/callgrind"]
+        command += ["--toggle-collect=vrdma::embedded::Worker::poll_once()"]
+        said = _run([*command, str(program), operation, str(size), str(_MESSAGES)]).stderr
+    collected = re.search(r"Collected : (\d+)", said)
+    if collected is None or int(collected.group(1)) == 0:
+        raise LabError(f"callgrind collected nothing in {program.name} {operation} {size}:\n{said}")
+    return Figure(f"instructions per {size}-byte {operation}", round(int(collected.group(1)) / _MESSAGES, 1), "instructions")
+
+
+def measure() -> list[Figure]:
+    folder = paths.build_folder() / "tests" / "bench"
+    print("Measuring times ...", flush=True)
+    figures = _times(folder / "embedded_bench")
+    figures += _ratios(figures)
+    print("Counting instructions ...", flush=True)
+    figures += [_instructions(folder / "embedded_instructions", operation, 64) for operation in ("write", "send", "read")]
+    return figures
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    raise_on_signals()
+    try:
+        figures = measure()
+    except LabError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    except Interrupted as interrupted:
+        return 128 + interrupted.signal_number
+    width = max(len(figure.name) for figure in figures)
+    for figure in figures:
+        print(f"{figure.name:{width}}  {figure.value:>14,.3f}  {figure.unit}")
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps([asdict(figure) for figure in figures], indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The part of scripts/bench lab that runs on the RDMA host."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vrdma_lab.bench import cases
+from vrdma_lab.bench.figures import Figure, exits_worth
+from vrdma_lab.bench.measure import Measurements
+from vrdma_lab.children import raise_on_signals
+from vrdma_lab.errors import Interrupted, LabError
+from vrdma_lab.host.rdma_host import RdmaHost
+from vrdma_lab.vm.guest import Guest, GuestOptions
+
+# A gigabyte in huge pages and what the guest needs besides.
+_GUEST = GuestOptions(memory_mib=1792)
+# As long as a daemon can be told to.
+_SPIN_US = 1_000_000
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _isolated_processor() -> int | None:
+    """The processor that the kernel was told to keep free, if there is one."""
+    text = Path("/sys/devices/system/cpu/isolated").read_text().strip()
+    return int(text.replace("-", ",").split(",")[0]) if text else None
+
+
+def _give_processor(guest: Guest, processor: int) -> None:
+    """Puts the guest's processor on one of the host's."""
+    tasks = Path(f"/proc/{guest.qemu.process.pid}/task")
+    deadline = time.monotonic() + 30
+    while True:
+        # QEMU names its threads (debug-threads=on).
+        found = [int(task.name) for task in tasks.iterdir() if (task / "comm").read_text().startswith("CPU 0/")]
+        if found:
+            os.sched_setaffinity(found[0], {processor})
+            return
+        guest.qemu.check()
+        if time.monotonic() > deadline:
+            raise LabError(f"the QEMU of guest {guest.name} has no thread for a processor after 30 s")
+        time.sleep(0.05)
+
+
+@contextmanager
+def _booted(
+    arguments: argparse.Namespace, spin_us: int, processor: int | None, rnic: str | None = None
+) -> Iterator[Measurements]:
+    """A daemon and a guest to measure."""
+    with RdmaHost() as host:
+        host.serve([1], rnic=rnic or arguments.rnic, spin_us=spin_us)
+        guest = host.launch(1, _GUEST)
+        if processor is not None:
+            _give_processor(guest, processor)
+        guest.wait_booted()
+        guest.wait_device()
+        yield Measurements(host, guest, arguments.rounds, _say, processor)
+
+
+def _measure_asleep(arguments: argparse.Namespace) -> list[Figure]:
+    with _booted(arguments, 0, None) as measurements:
+        measurements.parts("parts", cases.PARTS)
+        if "latency" in arguments.groups:
+            for latency in cases.LATENCY:
+                measurements.latency("latency", latency)
+        if "bandwidth" in arguments.groups:
+            for exchange in cases.BANDWIDTH:
+                measurements.bandwidth("bandwidth", exchange)
+        if "control" in arguments.groups:
+            for control in cases.CONTROL:
+                measurements.control("control", control)
+        if "regions" in arguments.groups:
+            for pages, size in cases.REGIONS:
+                measurements.region("regions", pages, size)
+        if "connections" in arguments.groups:
+            measurements.connections("connections", measurements.host.native)
+        return measurements.figures
+
+
+def _measure_spinning(arguments: argparse.Namespace) -> list[Figure]:
+    with _booted(arguments, _SPIN_US, _isolated_processor()) as measurements:
+        measurements.parts("spinning", ["cpuid"])
+        for latency in cases.SPINNING:
+            measurements.latency("spinning", latency)
+        return measurements.figures
+
+
+def _measure_embedded(arguments: argparse.Namespace) -> list[Figure]:
+    """A guest whose own kernel has the connection manager."""
+    with _booted(arguments, 0, None, "embedded") as measurements:
+        measurements.parts("connections_embedded", ["cpuid"])
+        measurements.connections("connections_embedded", None)
+        return measurements.figures
+
+
+def _rows(figures: list[Figure]) -> list[dict[str, object]]:
+    exit_cost = next(figure for figure in figures if figure.test == cases.EXIT)
+    return [{**figure.as_json(), "exits_worth": exits_worth(figure, exit_cost)} for figure in figures]
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--json", type=Path, required=True)
+    parser.add_argument("--rounds", type=int, default=cases.ROUNDS)
+    parser.add_argument("--groups", type=lambda text: text.split(","), default=list(cases.GROUPS))
+    parser.add_argument("--rnic", help="another one for the guest than the host's own")
+    return parser.parse_args()
+
+
+def main() -> int:
+    arguments = _parse()
+    raise_on_signals()
+    rows = []
+    try:
+        if set(arguments.groups) - set(cases.ISOLATED_GROUPS) - {"connections_embedded"}:
+            rows += _rows(_measure_asleep(arguments))
+        if "connections_embedded" in arguments.groups:
+            rows += _rows(_measure_embedded(arguments))
+        if set(arguments.groups) & set(cases.ISOLATED_GROUPS):
+            rows += _rows(_measure_spinning(arguments))
+    except LabError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    except Interrupted as interrupted:
+        return 128 + interrupted.signal_number
+    arguments.json.write_text(json.dumps(rows, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What scripts/demo runs once everything is built."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from vrdma_lab.children import raise_on_signals
+from vrdma_lab.errors import Interrupted, LabError
+from vrdma_lab.lab.lab import Lab
+from vrdma_lab.programs import traffic
+from vrdma_lab.programs.traffic import Exchange, Measurement
+from vrdma_lab.vm.guest import Guest
+
+_PINGPONG = ("rc", "uc", "ud", "srq")
+
+
+def between_guests() -> list[Exchange]:
+    """What runs from one guest to another."""
+    exchanges = [Exchange(f"ibv_{kind}_pingpong", 1024, 300, ("-c",)) for kind in _PINGPONG]
+    exchanges += [Exchange("ibv_rc_pingpong", 1024, 300, ("-c", "-e"))]
+    exchanges += [Exchange(f"ib_{verb}_lat", size, 300) for verb in ("send", "write", "read") for size in (2, 4096)]
+    exchanges += [Exchange("ib_atomic_lat", 8, 300)]
+    for verb in ("send", "write", "read"):
+        exchanges += [Exchange(f"ib_{verb}_bw", size, count) for size, count in ((4096, 1000), (65536, 500), (1 << 20, 100))]
+    return exchanges
+
+
+def with_itself() -> list[Exchange]:
+    """What runs from a guest to itself: its two programs share one processor, so pollers wait for their time slices."""
+    exchanges = [Exchange(f"ibv_{kind}_pingpong", 1024, 100, ("-c", "-e")) for kind in _PINGPONG]
+    exchanges += [Exchange(f"ib_{verb}_lat", 8, 20) for verb in ("send", "write", "read", "atomic")]
+    exchanges += [Exchange(f"ib_{verb}_bw", 65536, 200) for verb in ("send", "write", "read")]
+    return exchanges
+
+
+def _plan(guests: list[Guest]) -> list[tuple[Guest, Guest, Exchange]]:
+    """(client, server, exchange); every guest but the first talks to the first."""
+    first, *others = guests
+    plan = [(first, others[0], exchange) for exchange in between_guests()]
+    plan += [(first, other, exchange) for other in others[1:] for exchange in between_guests()[::4]]
+    plan += [(guest, guest, exchange) for guest in guests[:2] for exchange in with_itself()]
+    return plan
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.1f}"
+
+
+def _row(measurement: Measurement) -> tuple[str, ...]:
+    return (
+        measurement.exchange.title,
+        measurement.source,
+        measurement.target,
+        str(measurement.exchange.size),
+        _figure(measurement.latency_us),
+        _figure(measurement.mbit_per_s),
+        "ok" if measurement.ok else "FAILED",
+    )
+
+
+def _print_table(measurements: list[Measurement]) -> None:
+    head = ("test", "from", "to", "bytes", "latency (us)", "bandwidth (Mbit/s)", "")
+    rows = [_row(measurement) for measurement in measurements]
+    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
+
+    def line(row: tuple[str, ...]) -> str:
+        cells = [cell.ljust(width) if column < 3 else cell.rjust(width) for column, (cell, width) in enumerate(zip(row, widths))]
+        return "  ".join(cells).rstrip()
+
+    print()
+    print(line(head))
+    print("  ".join("-" * width for width in widths[:-1]))
+    for row in rows:
+        print(line(row))
+
+
+def _measure(guests: list[Guest]) -> list[Measurement]:
+    measurements = []
+    plan = _plan(guests)
+    for number, (client, server, exchange) in enumerate(plan, 1):
+        result = traffic.run(server, client, exchange, say=lambda text: print(f"        {text}", flush=True))
+        measurements.append(result)
+        test, source, target, size, latency, bandwidth, verdict = _row(result)
+        print(
+            f"[{number:2}/{len(plan)}] {test}, {source} to {target}, {size} bytes: "
+            f"{latency} us, {bandwidth} Mbit/s, {verdict}",
+            flush=True,
+        )
+    return measurements
+
+
+def _demo(kernel: str, count: int, report: Path | None) -> bool:
+    with Lab(kernel) as lab:
+        lab.start_daemon(count)
+        print(f"Booting {count} guests (Linux {lab.kernel.release}, {lab.accelerator}) ...", flush=True)
+        guests = lab.boot(range(1, count + 1))
+        print(guests[0].must("ls -l /dev/infiniband; ibv_devinfo"), flush=True)
+        measurements = _measure(guests)
+    _print_table(measurements)
+    failed = [measurement for measurement in measurements if not measurement.ok]
+    for measurement in failed:
+        print(f"\n{measurement.error}", file=sys.stderr)
+    print(f"\n{len(measurements) - len(failed)} of {len(measurements)} succeeded.")
+    if report is not None:
+        report.write_text(json.dumps([measurement.as_json() for measurement in measurements], indent=2) + "\n")
+    return not failed
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--kernel", default="6.1")
+    parser.add_argument("--guests", type=int, default=2)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    raise_on_signals()
+    try:
+        return 0 if _demo(arguments.kernel, arguments.guests, arguments.json) else 1
+    except LabError as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 1
+    except Interrupted as interrupted:
+        print("demo: interrupted, all is cleaned up", file=sys.stderr)
+        return 128 + interrupted.signal_number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What scripts/test conformance runs once everything is built."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from vrdma_lab import document
+from vrdma_lab import paths
+from vrdma_lab.children import WorkFolder, raise_on_signals
+from vrdma_lab.conformance.document import document as document_of
+from vrdma_lab.conformance.results import OUTCOMES, TARGETS, Known, Result, Results, Run, read_known
+from vrdma_lab.conformance.run import VERSIONS, Version
+from vrdma_lab.errors import Interrupted, LabError
+
+COMMAND = "scripts/test conformance"
+DOCUMENT = paths.SOURCE / "docs" / "conformance.md"
+KNOWN = paths.SOURCE / "tests" / "conformance" / "known.toml"
+
+
+@dataclass
+class _Job:
+    """A process that runs a version of the tests on some targets, which share a host."""
+
+    version: Version
+    targets: tuple[str, ...]
+    report: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def title(self) -> str:
+        return f"{self.version.name} {' and '.join(self.targets)}"
+
+    def start(self, pattern: str) -> None:
+        command = [sys.executable, "-m", "vrdma_lab.conformance.job", self.version.name, ",".join(self.targets)]
+        with self.report.with_suffix(".log").open("wb") as log:
+            self.process = subprocess.Popen(
+                [*command, str(self.report), pattern], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+    def end(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait()
+
+    def read(self, known: list[Known]) -> tuple[list[Result], list[str]]:
+        """The results, and what was left behind; says what failures look like that are not known."""
+        results, leaks = [], []
+        for target, lines in json.loads(self.report.read_text()).items():
+            run = Run(self.version.name, target)
+            for line in lines:
+                if "leaks" in line:
+                    leaks.append(f"{run}: {line['module']} left behind {line['leaks']}")
+                else:
+                    results.append(Result.of(run, line))
+                    if line["outcome"] == "failed" and not any(each.covers(results[-1].test, run) for each in known):
+                        _say(f"{run}: {results[-1].test} failed\n{line['reason']}\n{line.get('printed', '')}")
+        return results, leaks
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _jobs(versions: list[Version], targets: list[str], folder: Path) -> list[_Job]:
+    on_host = tuple(target for target in TARGETS if target in targets and target != "embedded")
+    jobs = []
+    for version in versions:
+        # The longest first.
+        for group in (on_host, ("embedded",) if "embedded" in targets else ()):
+            if group:
+                jobs.append(_Job(version, group, folder / f"{version.name}-{group[0]}.json"))
+    return jobs
+
+
+def _run(jobs: list[_Job], pattern: str, at_once: int) -> list[_Job]:
+    """Runs the jobs; those that failed."""
+    waiting, running, failed = list(jobs), list[_Job](), list[_Job]()
+    try:
+        while waiting or running:
+            while waiting and len(running) < at_once:
+                running.append(waiting.pop(0))
+                running[-1].start(pattern)
+                _say(f"conformance: {running[-1].title} ...")
+            # Whichever ends first.
+            pid, status = os.wait()
+            for job in list(running):
+                if job.process is not None and job.process.pid == pid:
+                    job.process.returncode = os.waitstatus_to_exitcode(status)
+                    running.remove(job)
+                    if status:
+                        failed.append(job)
+    finally:
+        for job in running:
+            job.end()
+    return failed
+
+
+def _versions_lines(versions: list[Version]) -> list[str]:
+    lines = []
+    host = paths.Kernel.find("6.1").release
+    for version in versions:
+        package = (version.folder / "version").read_text().strip()
+        kernel = paths.Kernel.find(version.kernel).release
+        lines.append(f"{version.name}: python3-pyverbs {package}; guests with Linux {kernel}, the RDMA host with {host}")
+    return lines
+
+
+def _table(results: Results) -> str:
+    lines = [("", *OUTCOMES)] + [(str(run), *(str(results.total(run, each)) for each in OUTCOMES)) for run in results.runs]
+    return "".join(f"{line[0]:12}" + "".join(f"{cell:>9}" for cell in line[1:]) + "\n" for line in lines)
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="conformance")
+    parser.add_argument("--suite", choices=list(VERSIONS), action="append")
+    parser.add_argument("--target", choices=TARGETS, action="append")
+    parser.add_argument("--filter", default="")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--no-document", dest="document", action="store_false")
+    return parser.parse_args()
+
+
+def _act(arguments: argparse.Namespace, work: Path) -> int:
+    versions = [VERSIONS[name] for name in VERSIONS if name in (arguments.suite or VERSIONS)]
+    targets = [target for target in TARGETS if target in (arguments.target or TARGETS)]
+    known = read_known(KNOWN)
+    complete = not arguments.filter and len(versions) == len(VERSIONS) and len(targets) == len(TARGETS)
+    document.check(DOCUMENT, COMMAND)
+    jobs = _jobs(versions, targets, work)
+    failed = _run(jobs, arguments.filter, max(1, os.cpu_count() or 1))
+    for job in failed:
+        _say(f"conformance: {job.title} did not run:\n{job.report.with_suffix('.log').read_text(errors='replace')}")
+    found, leaks = [], []
+    for job in jobs:
+        if job not in failed:
+            results_of_job, leaks_of_job = job.read(known)
+            found += results_of_job
+            leaks += leaks_of_job
+    results = Results(found, known)
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps(results.counts(), indent=2) + "\n")
+    if arguments.document and complete and not failed:
+        document.put(DOCUMENT, COMMAND, document_of(results, _versions_lines(versions)))
+    problems = results.problems() + [f"{job.title} did not run" for job in failed] + leaks
+    for remark in results.needless():
+        _say(f"conformance: remove from {KNOWN.relative_to(paths.SOURCE)}: {remark}")
+    for problem in problems:
+        _say(f"conformance: {problem}")
+    print(_table(results) + f"{len(problems)} problems")
+    return 1 if problems else 0
+
+
+def main() -> int:
+    arguments = _parse()
+    raise_on_signals()
+    work = WorkFolder()
+    try:
+        return _act(arguments, work.path)
+    except LabError as error:
+        _say(f"conformance: {error}")
+        return 1
+    except Interrupted as interrupted:
+        _say("conformance: interrupted, all is cleaned up")
+        return 128 + interrupted.signal_number
+    finally:
+        work.remove()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

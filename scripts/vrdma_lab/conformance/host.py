@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs rdma-core's tests on the RDMA host that this runs on: natively, and in a guest on its RNIC.
+
+    conformance_host VERSION TARGETS REPORT PATTERN
+
+The report is a JSON object: the runner's lines for each target.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from vrdma_lab.children import raise_on_signals
+from vrdma_lab.conformance.run import VERSIONS, Line, Version, boot, run
+from vrdma_lab.host.rdma_host import RdmaHost
+from vrdma_lab.vm.guest import PREFIX_LENGTH
+
+
+def _native(host: RdmaHost, version: Version, pattern: str) -> list[Line]:
+    return run(host.native, version, host.native.underlay, pattern)
+
+
+def _direct(host: RdmaHost, version: Version, pattern: str) -> list[Line]:
+    host.serve((1,))
+    guest = boot(host, version)
+    # Datagrams are answered by the addresses in their GRH, which are the guest's own only where they are announced: the
+    # guest gets the address that the RNIC has for it as its only one, for the tests take the first one of its netdev.
+    guest.must(f"ip addr del {guest.ip}/{PREFIX_LENGTH} dev eth0")
+    return run(guest, version, guest.underlay, pattern)
+
+
+TARGETS = {"native": _native, "direct": _direct}
+
+
+def main() -> None:
+    version_name, targets, report, pattern = sys.argv[1:]
+    raise_on_signals()
+    version = VERSIONS[version_name]
+    with RdmaHost(version.kernel) as host:
+        found = {target: TARGETS[target](host, version, pattern) for target in targets.split(",")}
+    Path(report).write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What became of rdma-core's tests, what is known about it, and what is wrong with it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vrdma_lab.errors import LabError
+
+TARGETS = ("native", "direct", "embedded")
+OUTCOMES = ("passed", "skipped", "failed")
+MISSING = "missing"
+
+
+@dataclass(frozen=True, order=True)
+class Run:
+    """A version of the tests on a target."""
+
+    suite: str
+    target: str
+
+    def __str__(self) -> str:
+        return f"{self.suite} {self.target}"
+
+
+@dataclass(frozen=True)
+class Result:
+    run: Run
+    module: str
+    test: str  # module, class and method
+    outcome: str
+    reason: str = ""  # why it was skipped, or the last line of what it failed with
+
+    @staticmethod
+    def of(run: Run, line: dict[str, Any]) -> Result:
+        """From a line of the runner's."""
+        if line["outcome"] not in OUTCOMES:
+            raise LabError(f"the runner knows an outcome {line['outcome']!r}")
+        reason = str(line["reason"]).strip().splitlines()[-1:] or [""]
+        return Result(run, line["module"], line["test"].removeprefix("tests."), line["outcome"], reason[0].strip())
+
+
+@dataclass(frozen=True)
+class Known:
+    """Tests that do not pass for a cause that is known."""
+
+    tests: frozenset[str]
+    suites: frozenset[str]
+    targets: frozenset[str]
+    cause: str
+
+    def covers(self, test: str, run: Run) -> bool:
+        return test in self.tests and run.suite in self.suites and run.target in self.targets
+
+
+def read_known(path: Path) -> list[Known]:
+    """The [[known]] tables of a file, each with tests, suites, targets and a cause."""
+    with path.open("rb") as file:
+        tables = tomllib.load(file).get("known", [])
+    known = []
+    for table in tables:
+        if set(table) != {"tests", "suites", "targets", "cause"} or not all(table.values()):
+            raise LabError(f"{path}: a [[known]] has tests, suites, targets and a cause, not {sorted(table)}")
+        tests, suites, targets = (frozenset(table[key]) for key in ("tests", "suites", "targets"))
+        known.append(Known(tests, suites, targets, " ".join(table["cause"].split())))
+    return known
+
+
+class Results:
+    """All that is known after some runs."""
+
+    def __init__(self, results: Iterable[Result], known: Iterable[Known] = ()) -> None:
+        self._known = tuple(known)
+        self._tests: dict[str, dict[Run, Result]] = {}
+        for result in results:
+            self._tests.setdefault(result.test, {})[result.run] = result
+        self.runs = sorted(
+            {run for each in self._tests.values() for run in each}, key=lambda run: (run.suite, TARGETS.index(run.target))
+        )
+
+    def tests(self) -> list[str]:
+        return sorted(self._tests)
+
+    def of_run(self, run: Run) -> list[Result]:
+        return [each[run] for each in self._tests.values() if run in each]
+
+    def all(self) -> list[Result]:
+        return [self._tests[test][run] for test in self.tests() for run in self.runs if run in self._tests[test]]
+
+    def outcome(self, test: str, run: Run) -> str:
+        result = self._tests[test].get(run)
+        return result.outcome if result is not None else MISSING
+
+    def reason(self, test: str, run: Run) -> str:
+        result = self._tests[test].get(run)
+        return result.reason if result is not None else ""
+
+    def cause(self, test: str, run: Run) -> str:
+        """Why a test is known not to pass; empty if it is not."""
+        return next((known.cause for known in self._known if known.covers(test, run)), "")
+
+    def native_of(self, run: Run) -> Run | None:
+        """The native run of the same tests, if there is one."""
+        native = Run(run.suite, "native")
+        return native if run.target != "native" and native in self.runs else None
+
+    def lost(self, test: str, run: Run) -> bool:
+        """Whether a test passes natively, and not in this run."""
+        native = self.native_of(run)
+        return native is not None and self.outcome(test, native) == "passed" and self.outcome(test, run) != "passed"
+
+    def counts(self) -> list[dict[str, object]]:
+        """For each run and module."""
+        counted = {run: Counter((each.module, each.outcome) for each in self.of_run(run)) for run in self.runs}
+        return [
+            {
+                **{"suite": run.suite, "target": run.target, "module": module},
+                **{outcome: counter[module, outcome] for outcome in OUTCOMES},
+            }
+            for run, counter in counted.items()
+            for module in sorted({module for module, _ in counter})
+        ]
+
+    def total(self, run: Run, outcome: str) -> int:
+        return sum(each.outcome == outcome for each in self.of_run(run))
+
+    def problems(self) -> list[str]:
+        """What there must not be: losses on the direct path, too few passes on the embedded RNIC, failures nobody knows."""
+        found = []
+        for test in self.tests():
+            for run in self.runs:
+                if self.cause(test, run):
+                    continue
+                outcome, reason = self.outcome(test, run), self.reason(test, run)
+                if outcome == "failed":
+                    found.append(f"{run}: {test} failed: {reason}")
+                elif run.target == "direct" and self.lost(test, run):
+                    found.append(f"{run}: {test} passes natively and is {outcome}: {reason}")
+        for run in self.runs:
+            native = self.native_of(run)
+            if run.target == "embedded" and native is not None:
+                ours, theirs = self.total(run, "passed"), self.total(native, "passed")
+                if ours < theirs:
+                    found.append(f"{run}: {ours} tests pass, natively {theirs}")
+        return found
+
+    def needless(self) -> list[str]:
+        """Tests that are known not to pass, and do."""
+        return [
+            f"{run}: {test} passes, and is known not to"
+            for test in self.tests()
+            for run in self.runs
+            if self.outcome(test, run) == "passed"
+            and any(known.covers(test, run) for known in self._known)
+        ]

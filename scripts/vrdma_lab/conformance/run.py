@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs rdma-core's tests on one side: a guest, or the RDMA host itself."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vrdma_lab import paths
+from vrdma_lab.errors import LabError
+from vrdma_lab.host.rdma_host import in_host_vm
+from vrdma_lab.lab.lab import Lab
+from vrdma_lab.machine.side import Side
+from vrdma_lab.vm.guest import Guest, GuestOptions
+
+RUNNER = paths.SOURCE / "tests" / "conformance" / "runner.py"
+GUEST_ROOT = Path("/conformance-root")
+# A guest has the tree in its memory, which takes a while on a busy machine.
+GUEST_MEMORY_MIB = 1024
+BOOT_LIMIT = 400.0
+# How long a test may say nothing, and how long all of them may take.
+PATIENCE = 60
+LIMIT = 1800.0
+HUGE_PAGES = 16
+
+Line = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of the tests, with the kernel of the guests that run it."""
+
+    name: str
+    kernel: str
+
+    @property
+    def folder(self) -> Path:
+        return paths.cache() / "conformance" / self.name
+
+    @property
+    def archive(self) -> Path:
+        """What is appended to a guest's initramfs."""
+        return self.folder / "root.cpio"
+
+
+# The version of Debian 12 on Debian 12's kernel, that of Debian 13 on Debian 13's.
+VERSIONS = {version.name: version for version in (Version("44", "6.1"), Version("56", "6.12"))}
+
+
+def boot(lab: Lab, version: Version) -> Guest:
+    """Boots a guest with the tree in it and its device ready."""
+    guest = lab.launch(1, GuestOptions(memory_mib=GUEST_MEMORY_MIB, archive=version.archive))
+    guest.wait_booted(BOOT_LIMIT)
+    guest.wait_device(BOOT_LIMIT)
+    return guest
+
+
+def run(side: Side, version: Version, address: str, pattern: str = "") -> list[Line]:
+    """The runner's lines; the tests use the GID made from the address."""
+    root = version.folder / "root" if side.native else GUEST_ROOT
+    words = [f"--dev {side.device}", "--port 1", f"--gid {side.gid_index(address)}"]
+    # Mounts vanish with their namespace, on a machine that is not ours.
+    begin = "exec unshare --mount --propagation private sh" if side.native else "exec sh"
+    # Pages of a machine that is not ours are not taken.
+    pages = "" if side.native and not in_host_vm() else f"echo {HUGE_PAGES} > /proc/sys/vm/nr_hugepages"
+    script = f"""{begin} -e <<'END_OF_SCRIPT'
+{pages}
+for each in dev proc sys; do mount -o rbind "/$each" "{root}/$each"; done
+mount -t tmpfs tmp {root}/tmp
+cat > {root}/tmp/runner.py <<'END_OF_RUNNER'
+{RUNNER.read_text()}
+END_OF_RUNNER
+cat > {root}/tmp/filter <<'END_OF_FILTER'
+{pattern}
+END_OF_FILTER
+exec chroot {root} /bin/env -i PATH=/usr/sbin:/usr/bin HOME=/root python3 /tmp/runner.py --tests /conformance/tests \\
+    --filter-file /tmp/filter --patience {PATIENCE} -- {" ".join(words)} < /dev/null
+END_OF_SCRIPT
+"""
+    job = side.start(script)
+    outcome = job.wait(LIMIT)
+    lines = outcome.output.splitlines()
+    try:
+        decoded: list[Line] = [json.loads(line) for line in lines if line.startswith("{")]
+    except ValueError as error:
+        raise LabError(side.channel.report(f"the runner wrote no JSON: {error}", job)) from None
+    if not outcome.ok or not decoded:
+        raise LabError(side.channel.report(f"status {outcome.status} from the runner", job))
+    return decoded

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One or two host VMs and the networks between them, as a context manager that leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from types import TracebackType
+
+from vrdma_lab import paths
+from vrdma_lab.children import WorkFolder
+from vrdma_lab.image.host_initramfs import SHARE, build_host_initramfs
+from vrdma_lab.image.initramfs import build_initramfs, compile_agent
+from vrdma_lab.network.switch import Switch
+from vrdma_lab.vm.host_vm import HostVm
+
+# The only kernel whose nested virtualization has been tried under TCG.
+HOST_KERNEL = "6.1"
+
+
+class HostLab:
+    """Boots `count` host VMs with their RNICs up; the guests that programs start in them have `guest_kernel`."""
+
+    def __init__(self, count: int = 1, rnic: str = "rxe", guest_kernel: str = "6.1", isolated: bool = False) -> None:
+        self._count = count
+        self._rnic = rnic
+        self._guest_kernel = guest_kernel
+        self._isolated = isolated
+        self.hosts: list[HostVm] = []
+        self._switches: list[Switch] = []
+        self._work = WorkFolder()
+
+    @property
+    def share(self) -> Path:
+        """The folder that all hosts see as SHARE and write into."""
+        return self._work.path / "share"
+
+    def __enter__(self) -> HostLab:
+        try:
+            self._boot()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _boot(self) -> None:
+        self.share.mkdir()
+        kernel = paths.Kernel.find(HOST_KERNEL)
+        initramfs = self._work.path / "host.initramfs"
+        build_host_initramfs(initramfs, kernel)
+        compile_agent(self.share)
+        guest_kernel = paths.Kernel.find(self._guest_kernel)
+        build_initramfs(self.share / f"initramfs-{guest_kernel.series}", guest_kernel, paths.driver(guest_kernel))
+        underlay, overlay = self._switch("underlay"), self._switch("overlay")
+        for number in range(1, self._count + 1):
+            host = HostVm(number, self._rnic, kernel, initramfs, self.share, underlay, overlay, self._isolated)
+            self.hosts.append(host)
+        for host in self.hosts:
+            host.wait_booted()
+
+    def _switch(self, name: str) -> Switch:
+        self._switches.append(Switch(self._work.path / f"{name}.sock"))
+        return self._switches[-1]
+
+    def close(self) -> None:
+        for host in self.hosts:
+            host.kill()
+        self.hosts.clear()
+        for switch in self._switches:
+            switch.close()
+        self._switches.clear()
+        self._work.remove()
+
+    def environment(self, host: HostVm) -> str:
+        """Shell commands that give a program in a host VM what this one has."""
+        variables = {
+            "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "HOME": "/root",
+            "LANG": "C.UTF-8",
+            "PYTHONPATH": f"{paths.SOURCE / 'scripts'}:{paths.SOURCE / 'tests'}",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONUNBUFFERED": "1",
+            "VRDMA_CACHE": str(paths.cache()),
+            "VRDMA_BUILD": str(paths.build_folder()),
+            "VRDMAD": str(paths.daemon()),
+            "VRDMA_QEMU": paths.qemu(),
+            "VRDMA_QEMU_DEVICE": str(paths.qemu_device()),
+            "VRDMA_KERNEL": self._guest_kernel,
+            # Tried by booting: inside a host VM KVM works.
+            "VRDMA_ACCEL": "kvm",
+            "VRDMA_LAB_HOST": str(host.network.number),
+            "VRDMA_LAB_RNIC": self._rnic,
+        }
+        exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
+        return f"{exports}cd {shlex.quote(os.getcwd())} 2> /dev/null || cd /\n"
+
+
+def seen_inside(path: Path, lab: HostLab) -> Path:
+    """What a host VM calls a file in the shared folder."""
+    return SHARE / path.relative_to(lab.share)

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The suites in tests/lab: files of tests that run on an RDMA host."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from pathlib import Path
+
+from vrdma_lab import paths
+
+_FOLDER = paths.SOURCE / "tests" / "lab"
+_NO_SUITES = {"command"}
+
+
+@dataclass(frozen=True)
+class Suite:
+    name: str
+    summary: str
+    hosts: int  # how many RDMA hosts it needs
+    rnic: str  # the kind of RNIC that they have
+
+    @property
+    def file(self) -> Path:
+        return _FOLDER / f"{self.name}.py"
+
+
+def _read(file: Path) -> Suite:
+    tree = ast.parse(file.read_text())
+    constants = {
+        node.targets[0].id: node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and isinstance(node.value, ast.Constant)
+    }
+    summary = (ast.get_docstring(tree) or "").splitlines()[0]
+    return Suite(file.stem, summary, constants.get("HOSTS", 1), constants.get("RNIC", "rxe"))
+
+
+def all_suites() -> dict[str, Suite]:
+    """By name, in the order of their names."""
+    return {file.stem: _read(file) for file in sorted(_FOLDER.glob("*.py")) if file.stem not in _NO_SUITES}

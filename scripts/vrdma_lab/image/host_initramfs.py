@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a host VM boots from: its modules, and an init that makes this machine's file system its own.
+
+The host VM sees this machine's files through 9p, read-only, below an overlay whose upper half is its memory: programs
+run as if they were installed there, and nothing that they write comes out, but for one shared folder.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vrdma_lab.errors import LabError
+from vrdma_lab.image.initramfs import AGENT_PORT, CpioWriter, module_bytes, modules, tool_file
+from vrdma_lab.paths import Kernel
+
+ROOT_TAG = "vrdma.root"
+SHARE_TAG = "vrdma.share"
+# Where the shared folder is in the host VM.
+SHARE = Path("/run/vrdma-share")
+
+# rxe computes its checksums by crc32; with the processor's instructions if that module is there when rxe comes.
+MODULES = (
+    *("virtio_pci", "virtio_console", "virtio_net", "9p", "9pnet_virtio", "overlay"),
+    *("crc32c_generic", "crc32_generic", "crc32c_intel", "crc32_pclmul"),
+    *("kvm_amd", "tun", "bridge", "rdma_ucm", "ib_uverbs", "rdma_rxe"),
+)
+
+_INIT = f"""#!/bin/busybox sh
+/bin/busybox --install -s /bin
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=linux
+fail() {{
+    echo "init: $*"
+    poweroff -f
+}}
+mount -t devtmpfs dev /dev && mount -t proc proc /proc && mount -t sysfs sys /sys || fail "no /dev, /proc, /sys"
+while read -r module; do insmod "/modules/$module" || fail "$module does not load"; done < /modules/order
+mount -t 9p -o trans=virtio,version=9p2000.L,msize=524288,cache=loose,ro {ROOT_TAG} /lower || fail "no root"
+mount -t tmpfs upper /upper && mkdir /upper/data /upper/work &&
+    mount -t overlay -o lowerdir=/lower,upperdir=/upper/data,workdir=/upper/work root /root || fail "no overlay"
+for each in devtmpfs:dev proc:proc sysfs:sys tmpfs:run debugfs:sys/kernel/debug; do
+    mount -t "${{each%%:*}}" "${{each%%:*}}" "/root/${{each#*:}}" || fail "no ${{each#*:}}"
+done
+mkdir -p /root/dev/pts /root/dev/shm /root/lib/modules /root{SHARE}
+mount -t devpts devpts /root/dev/pts && mount -t tmpfs shm /root/dev/shm || fail "no /dev/pts, /dev/shm"
+mount -t 9p -o trans=virtio,version=9p2000.L,msize=524288 {SHARE_TAG} /root{SHARE} || fail "no shared folder"
+hostname=host
+for word in $(cat /proc/cmdline); do
+    case $word in
+    vrdma.name=*) hostname=${{word#*=}} ;;
+    vrdma.modules=*) mount -o bind "/root${{word#*=}}" /root/lib/modules || fail "no modules" ;;
+    esac
+done
+hostname "$hostname"
+ip link set lo up
+for port in /sys/class/virtio-ports/*; do
+    [ "$(cat "$port/name" 2> /dev/null)" = {AGENT_PORT} ] || continue
+    exec switch_root /root {SHARE}/agent "/dev/${{port##*/}}"
+done
+fail "no port {AGENT_PORT}"
+"""
+
+
+def build_host_initramfs(path: Path, kernel: Kernel) -> None:
+    """Writes the initramfs of host VMs for this kernel."""
+    if not (kernel.tree / "lib" / "modules" / kernel.release).is_dir():
+        raise LabError(f"{kernel.tree} has no modules of {kernel.release}")
+    archive = CpioWriter(path)
+    for folder in ("proc", "sys", "dev", "lower", "upper", "root"):
+        archive.folder(folder)
+    archive.file("/bin/busybox", tool_file("busybox").read_bytes(), 0o755)
+    archive.link("/bin/sh", "busybox")
+    order = ""
+    for module in modules(kernel, MODULES):
+        name, data = module_bytes(module)
+        archive.file(f"/modules/{name}", data)
+        order += name + "\n"
+    archive.file("/modules/order", order.encode())
+    archive.file("/init", _INIT.encode(), 0o755)
+    archive.close()

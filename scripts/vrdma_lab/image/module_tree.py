@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Modules of a guest's kernel where modprobe looks for them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from vrdma_lab.errors import LabError
+from vrdma_lab.image.initramfs import CpioWriter, module_bytes
+from vrdma_lab.paths import Kernel
+
+
+def _name(file: str) -> str:
+    """What the kernel calls the module in a file."""
+    return Path(file).name.split(".")[0].replace("-", "_")
+
+
+def _dependencies(kernel: Kernel) -> dict[str, tuple[str, list[str]]]:
+    """Of each module its file and all files that it needs, those that are needed first last, as modules.dep has them."""
+    found = {}
+    for line in (kernel.tree / "lib" / "modules" / kernel.release / "modules.dep").read_text().splitlines():
+        file, needed = line.split(":")
+        found[_name(file)] = (file, needed.split())
+    return found
+
+
+def with_module_tree(base: Path, path: Path, kernel: Kernel, names: tuple[str, ...]) -> Path:
+    """Writes an initramfs that has what `base` has, and these modules of the kernel with all that they need."""
+    known = _dependencies(kernel)
+    tree = kernel.tree / "lib" / "modules" / kernel.release
+    folder = f"/lib/modules/{kernel.release}"
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise LabError(f"kernel {kernel.release} has no module {missing[0]}")
+    files = dict.fromkeys(file for name in names for file in (known[name][0], *known[name][1]))
+    shutil.copyfile(base, path)
+    archive = CpioWriter(path, append=True)
+    lines = []
+    for file in files:
+        name, data = module_bytes(tree / file)
+        archive.file(f"{folder}/{Path(file).parent}/{name}", data)
+        needed = " ".join(each.removesuffix(".xz") for each in known[_name(file)][1])
+        lines.append(f"{file.removesuffix('.xz')}: {needed}\n")
+    archive.file(f"{folder}/modules.dep", "".join(lines).encode())
+    archive.close()
+    return path

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Packs a root tree into a cpio archive that may follow an initramfs: root_tree TREE NAME ARCHIVE puts it below NAME."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from pathlib import Path
+
+from vrdma_lab.image.initramfs import CpioWriter
+
+
+def pack(tree: Path, name: str, archive: CpioWriter) -> None:
+    """Adds a folder with all that is in it."""
+    archive.folder(name)
+    for entry in sorted(os.scandir(tree), key=lambda each: each.name):
+        path = f"{name}/{entry.name}"
+        if entry.is_symlink():
+            archive.link(path, os.readlink(entry.path))
+        elif entry.is_dir():
+            pack(Path(entry.path), path, archive)
+        elif entry.is_file():
+            archive.file(path, Path(entry.path).read_bytes(), stat.S_IMODE(entry.stat().st_mode))
+
+
+def main() -> None:
+    tree, name, output = sys.argv[1:]
+    archive = CpioWriter(Path(output))
+    pack(Path(tree), name, archive)
+    archive.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A daemon and guests on this machine."""

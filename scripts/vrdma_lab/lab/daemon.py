@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""vrdmad as a child of the lab."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from vrdma_lab import paths
+from vrdma_lab.children import Child
+from vrdma_lab.errors import LabError
+from vrdma_lab.vm.guest import mac_of
+
+
+class Daemon:
+    """One vrdmad that serves guests by their numbers, each with a socket of its own."""
+
+    def __init__(
+        self,
+        folder: Path,
+        numbers: Iterable[int],
+        options: list[str] | None = None,
+        toml: str = "",
+        rnic: str = "embedded",
+        vms: Mapping[int, str] | None = None,
+    ) -> None:
+        """`vms` has more lines for the [[vm]] tables of some guests."""
+        numbers = tuple(numbers)
+        self._folder = folder
+        self._status = folder / "status.sock"
+        config = folder / "vrdmad.toml"
+        lines = ["[daemon]", f'status_socket = "{self._status}"', 'log_level = "info"', "[rnic]", f'name = "{rnic}"', toml]
+        for number in numbers:
+            lines += ["[[vm]]", f'name = "{guest_name(number)}"']
+            lines += [f'socket = "{self.socket_of(number)}"', f'mac = "{mac_of(number)}"', (vms or {}).get(number, "")]
+        config.write_text("\n".join(lines) + "\n")
+        program = paths.daemon()
+        if not program.exists():
+            raise LabError(f"{program} is not built")
+        self.child = Child("vrdmad", [str(program), "--config", str(config), *(options or [])], folder / "vrdmad.log")
+        self._wait_ready(numbers)
+
+    def socket_of(self, number: int) -> Path:
+        return self._folder / f"vm{number}.sock"
+
+    def _wait_ready(self, numbers: tuple[int, ...]) -> None:
+        wanted = [self._status] + [self.socket_of(number) for number in numbers]
+        deadline = time.monotonic() + 15
+        while not all(path.exists() for path in wanted):
+            self.child.check()
+            if time.monotonic() > deadline:
+                raise LabError(f"vrdmad made no socket {wanted} in 15 s; it said:\n{self.child.tail()}")
+            time.sleep(0.02)
+
+    def status(self) -> dict[str, Any]:
+        """What the daemon says about itself."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(10)
+            connection.connect(str(self._status))
+            with connection.makefile("rb") as stream:
+                status: dict[str, Any] = json.loads(stream.read())
+                return status
+
+    def wait_status(self, condition: Callable[[dict[str, Any]], bool], what: str, timeout: float = 30) -> dict[str, Any]:
+        """Asks until the condition holds."""
+        deadline = time.monotonic() + timeout
+        while True:
+            status = self.status()
+            if condition(status):
+                return status
+            if time.monotonic() > deadline:
+                raise LabError(f"not so after {timeout:.0f} s: {what}; vrdmad says {json.dumps(status)}")
+            time.sleep(0.1)
+
+    def log(self) -> str:
+        return self.child.log.read_text(errors="replace")
+
+
+def guest_name(number: int) -> str:
+    """a, b, c, ..."""
+    return chr(ord("a") + number - 1)

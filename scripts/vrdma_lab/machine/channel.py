@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One end of a command channel into a machine; an agent is at the other (agent.c has the protocol)."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from vrdma_lab.errors import LabError
+
+
+# Of a unix socket; of a TCP socket; or a socket that is connected already.
+Address = Path | tuple[str, int] | socket.socket
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command in a machine ended."""
+
+    status: int
+    output: str
+
+    @property
+    def ok(self) -> bool:
+        return self.status == 0
+
+
+class Job:
+    """A command that runs in a machine."""
+
+    def __init__(self, channel: Channel, number: int, command: str, sink: Callable[[bytes], object] | None) -> None:
+        self._channel = channel
+        self.number = number
+        self.command = command
+        self.sink = sink
+        self.received = bytearray()
+        self.status: int | None = None
+
+    @property
+    def output(self) -> str:
+        return bytes(self.received).decode(errors="replace")
+
+    @property
+    def done(self) -> bool:
+        return self.status is not None
+
+    def wait(self, timeout: float = 60) -> Outcome:
+        """The command's end; raises when it does not come in time, having killed the command."""
+        self._channel.wait(lambda: self.done, timeout, f"command did not end: {self.command}", self)
+        assert self.status is not None
+        return Outcome(self.status, self.output)
+
+    def wait_for(self, text: str, timeout: float = 60) -> None:
+        """Waits until the command has printed the text."""
+        self._channel.wait(
+            lambda: text in self.output or self.done, timeout, f"{text!r} did not come from: {self.command}", self
+        )
+        if text not in self.output:
+            raise LabError(self._channel.report(f"ended without printing {text!r}: {self.command}", self))
+
+    def wait_or(self, other: Job, timeout: float = 60) -> bool:
+        """Waits until this command or the other has ended; whether it was this one."""
+        self._channel.wait(lambda: self.done or other.done, timeout, f"did not end: {self.command}", self)
+        return self.done
+
+    def signal(self, number: int) -> None:
+        self._channel.send_signal(self, number)
+
+    def kill(self, timeout: float = 20) -> Outcome:
+        if not self.done:
+            self.signal(signal.SIGKILL)
+        return self.wait(timeout)
+
+
+def _connected(address: Path | tuple[str, int]) -> socket.socket:
+    if isinstance(address, tuple):
+        return socket.create_connection(address, 5)
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.connect(str(address))
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
+class Channel:
+    """One machine's command channel: commands go out, a thread takes in what they print and how they end."""
+
+    def __init__(self, name: str, address: Address, explain: Callable[[], str]) -> None:
+        self._name = name
+        self._address = address
+        self._explain = explain
+        self._socket: socket.socket | None = None
+        self._changed = threading.Condition()
+        self._jobs: dict[int, Job] = {}
+        self._next = 1
+        self._thread: threading.Thread | None = None
+        self.ready = False
+        self.lost = False
+
+    def connect(self, check: Callable[[], None], timeout: float) -> None:
+        """Connects and waits for the agent's greeting; `check` raises when the machine is gone."""
+        deadline = time.monotonic() + timeout
+        if self._socket is None:
+            self._socket = self._open(check, deadline)
+            self._socket.settimeout(None)
+            self._thread = threading.Thread(target=self._receive, name=f"channel {self._name}", daemon=True)
+            self._thread.start()
+        with self._changed:
+            while not self.ready:
+                check()
+                if self.lost or time.monotonic() > deadline:
+                    raise LabError(self.report(f"did not boot in {timeout:.0f} s"))
+                self._changed.wait(0.2)
+
+    def _open(self, check: Callable[[], None], deadline: float) -> socket.socket:
+        if isinstance(self._address, socket.socket):
+            return self._address
+        # QEMU makes the socket as it starts; there is nothing to wait on until then.
+        while True:
+            try:
+                return _connected(self._address)
+            except OSError:
+                check()
+                if time.monotonic() > deadline:
+                    raise LabError(self.report("did not open the command channel")) from None
+                time.sleep(0.02)
+
+    def report(self, problem: str, job: Job | None = None) -> str:
+        text = f"{self._name}: {problem}"
+        if job is not None and job.output.strip():
+            text += "\n  its output so far:\n" + "\n".join("    " + line for line in job.output.splitlines()[-15:])
+        return text + "\n" + self._explain()
+
+    def start(self, command: str, sink: Callable[[bytes], object] | None = None) -> Job:
+        """Starts a shell command; what it prints goes to the sink, or else into the job."""
+        with self._changed:
+            if self._socket is None or self.lost:
+                raise LabError(self.report(f"is gone; cannot run: {command}"))
+            job = Job(self, self._next, command, sink)
+            self._jobs[job.number] = job
+            self._next += 1
+            script = command.encode()
+            self._socket.sendall(b"R %d %d\n%s" % (job.number, len(script), script))
+        return job
+
+    def send_signal(self, job: Job, number: int) -> None:
+        with self._changed:
+            if self._socket is not None and not self.lost:
+                self._socket.sendall(b"K %d %d\n" % (job.number, number))
+
+    def wait(self, condition: Callable[[], bool], timeout: float, problem: str, job: Job) -> None:
+        deadline = time.monotonic() + timeout
+        with self._changed:
+            while not condition():
+                left = deadline - time.monotonic()
+                if self.lost:
+                    raise LabError(self.report(f"went away during: {job.command}", job))
+                if left <= 0:
+                    break
+                self._changed.wait(min(left, 60))
+            else:
+                return
+        self.send_signal(job, signal.SIGKILL)
+        raise LabError(self.report(f"{problem} (waited {timeout:.0f} s)", job))
+
+    def _receive(self) -> None:
+        assert self._socket is not None
+        stream = self._socket.makefile("rb")
+        try:
+            for header in stream:
+                kind, number, value = header.split()
+                data = stream.read(int(value)) if kind == b"O" else b""
+                with self._changed:
+                    job = self._jobs.get(int(number))
+                    if kind == b"H":
+                        self.ready = True
+                    elif kind == b"O" and job is not None:
+                        if job.sink is not None:
+                            job.sink(data)
+                        else:
+                            job.received += data
+                    elif kind == b"X" and job is not None:
+                        job.status = int(value)
+                        del self._jobs[job.number]
+                    self._changed.notify_all()
+        except (OSError, ValueError):
+            pass
+        with self._changed:
+            self.lost = True
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        if self._socket is not None:
+            # shutdown() ends the thread's read; close() alone would not.
+            try:
+                self._socket.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            if self._thread is not None:
+                self._thread.join()
+            self._socket.close()

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A machine that RDMA programs run on: a guest, or the RDMA host itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from vrdma_lab.errors import LabError
+from vrdma_lab.machine.channel import Channel, Job, Outcome
+
+
+class Side:
+    """Runs shell commands, and knows its RDMA device and addresses.
+
+    `ip` is where its TCP servers are reached.  `underlay` is its address in the network of the host's RNIC, which it
+    uses with whoever runs on a host without a virtual machine around it; empty where there is no such network.
+    """
+
+    native = False  # runs on the host, not in a guest
+    log_start = "Run /init as init process"  # what comes before it in the kernel's log is not this project's doing
+
+    def __init__(self, name: str, ip: str, underlay: str, device: str, channel: Channel) -> None:
+        self.name = name
+        self.ip = ip
+        self.underlay = underlay
+        self.device = device
+        self.channel = channel
+        self._gid_indexes: dict[str, int] = {}
+
+    def start(self, command: str, sink: Callable[[bytes], object] | None = None) -> Job:
+        """Starts a shell command."""
+        return self.channel.start(command, sink)
+
+    def run(self, command: str, timeout: float = 60) -> Outcome:
+        """Runs a shell command to its end."""
+        return self.start(command).wait(timeout)
+
+    def must(self, command: str, timeout: float = 60) -> str:
+        """The output of a shell command, which must succeed."""
+        job = self.start(command)
+        outcome = job.wait(timeout)
+        if not outcome.ok:
+            raise LabError(self.channel.report(f"status {outcome.status} from: {command}", job))
+        return outcome.output
+
+    def complaints(self) -> str:
+        """What the kernel's log has of bugs and warnings."""
+        # grep's status says only whether there were any.  Programs that crash have a status of their own.
+        return self.must(
+            f"dmesg | sed '1,\\|{self.log_start}|d; / traps: /d' | grep -E -A 20 'BUG:|WARNING:|Oops|protection fault' || true"
+        )
+
+    def address_towards(self, peer: Side) -> str:
+        """The address that RDMA with this peer starts from."""
+        return self.underlay if self.native or peer.native else self.ip
+
+    def gid_index(self, address: str = "") -> int:
+        """The index of the GID made from an IPv4 address of this side (its own, if none is given), of type RoCE v2."""
+        address = address or self.ip
+        if address not in self._gid_indexes:
+            self._gid_indexes[address] = self._find_gid(address)
+        return self._gid_indexes[address]
+
+    def forget_gids(self) -> None:
+        """The device has changed."""
+        self._gid_indexes.clear()
+
+    def _find_gid(self, address: str) -> int:
+        wanted = "0000:0000:0000:0000:0000:ffff:" + "{:02x}{:02x}:{:02x}{:02x}".format(
+            *(int(part) for part in address.split("."))
+        )
+        # RNICs have up to thousands of entries, most of them empty.
+        script = (
+            f"cd /sys/class/infiniband/{self.device}/ports/1 && for i in $(grep -l {wanted} gids/*); do "
+            'i=${i#gids/}; echo "$i $(cat gid_attrs/types/$i)"; done'
+        )
+        for line in self.must(script).splitlines():
+            index, kind = line.split(maxsplit=1)
+            if kind == "RoCE v2":
+                return int(index)
+        raise LabError(self.channel.report(f"{self.device} has no RoCE v2 GID for {address}"))

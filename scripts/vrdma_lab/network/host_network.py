@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The networks of an RDMA host: the underlay, that of its RNIC, and the overlay, that of the guests.
+
+Everything is a shell script, because it is run on the host itself as well as from outside of a host VM.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vrdma_lab import paths
+from vrdma_lab.vm.guest import NETWORK, PREFIX_LENGTH
+
+UNDERLAY = "10.9.0"
+BRIDGE = "vrdma-br"
+# Kernels of Debian come without it.
+_LOAD_SIW = "{{ [ -e /sys/module/siw ] || modprobe -q siw || {{ modprobe -a iw_cm libcrc32c && insmod {path}; }}; }}"
+# Of the server that a host has for the others (host_server.py); the agents of its guests have those after it.
+SERVER_PORT = 7700
+RNIC_NAMES = {"rxe": "rxe0", "siw": "siw0"}
+
+
+def guest_underlay(number: int) -> str:
+    """The address by which a guest is known in the underlay: its host has it too, so the host's RNIC has its GID."""
+    return f"{UNDERLAY}.{10 + number}"
+
+
+@dataclass(frozen=True)
+class HostNetwork:
+    """How one host is connected; `underlay` and `uplink` are its network devices (no uplink: a host on its own)."""
+
+    number: int
+    underlay: str
+    uplink: str = ""
+    dummy: bool = False  # the underlay's device is made here
+
+    @property
+    def address(self) -> str:
+        return f"{NETWORK}.{200 + self.number}"
+
+    @property
+    def underlay_address(self) -> str:
+        return f"{UNDERLAY}.{self.number}"
+
+    @property
+    def server(self) -> tuple[str, int]:
+        """Where this host takes requests from another."""
+        return self.address, SERVER_PORT
+
+    def agent_of(self, number: int) -> tuple[str, int]:
+        """Where a guest on this host takes commands from another host."""
+        return self.address, SERVER_PORT + number
+
+    def setup(self) -> str:
+        """Makes the networks, without guests."""
+        # A port of a bridge with a forwarding delay is deaf for its first seconds.
+        lines = [
+            "set -e",
+            *([f"ip link add {self.underlay} type dummy"] if self.dummy else []),
+            f"ip addr add {self.underlay_address}/{PREFIX_LENGTH} dev {self.underlay}",
+            f"ip link set {self.underlay} up",
+            f"ip link add {BRIDGE} type bridge forward_delay 0",
+            f"ip addr add {self.address}/{PREFIX_LENGTH} dev {BRIDGE}",
+            f"ip link set {BRIDGE} up",
+        ]
+        if self.uplink:
+            lines += [f"ip link set {self.uplink} master {BRIDGE}", f"ip link set {self.uplink} up"]
+        return "\n".join(lines) + "\n"
+
+    def teardown(self) -> str:
+        """Takes away what setup() made, and the RNIC with the underlay's device."""
+        commands = [f"ip link del {BRIDGE}", f"ip addr del {self.underlay_address}/{PREFIX_LENGTH} dev {self.underlay}"]
+        if self.dummy:
+            commands[1] = f"ip link del {self.underlay}"
+        return "; ".join(commands) + "\n"
+
+    def add_rnic(self, kind: str) -> str:
+        """Makes the RNIC, having loaded its driver."""
+        load = "modprobe rdma_rxe" if kind == "rxe" else _LOAD_SIW.format(path=paths.siw("$(uname -r)"))
+        return f"{load} && rdma link add {RNIC_NAMES[kind]} type {kind} netdev {self.underlay}\n"
+
+    def add_guest(self, number: int) -> str:
+        """A tap for a guest, and its underlay address."""
+        tap = tap_of(number)
+        return (
+            f"set -e; ip tuntap add {tap} mode tap; ip link set {tap} master {BRIDGE} up; "
+            f"ip addr add {guest_underlay(number)}/32 dev {self.underlay}\n"
+        )
+
+    def remove_guest(self, number: int) -> str:
+        """Takes away what add_guest() made."""
+        return f"ip addr del {guest_underlay(number)}/32 dev {self.underlay}; ip link del {tap_of(number)}\n"
+
+
+def tap_of(number: int) -> str:
+    return f"vrdma-tap{number}"

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""perftest's programs in all their ways of running, and what has to be true of what they print."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from vrdma_lab.image.initramfs import LINE_BUFFERED
+from vrdma_lab.machine.channel import Outcome
+from vrdma_lab.machine.side import Side
+
+# The transports of which Debian's perftest has a program for the verb.  XRC, DC and SRD are not among what rxe has.
+TRANSPORTS = {"send": ("RC", "UC", "UD"), "write": ("RC", "UC"), "read": ("RC",), "atomic": ("RC",)}
+LARGEST_MESSAGE = 8 << 20
+LARGEST_DATAGRAM = 1024  # the path MTU of an Ethernet with packets of 1500 bytes
+ATOMIC_SIZE = 8
+ALL_SIZES = 0
+MANY = 16  # queue pairs
+
+# In any letters, on either side.
+_WORRYING = re.compile(
+    r"error|fail|unable|could ?n[o']t|cannot|can't|syndrom|unexpected|abort|fault|timed? ?out|refused|rejected|invalid",
+    re.IGNORECASE,
+)
+_MEASURED = "measured"
+
+# What a client says, natively as well, that comes when nobody listens.  With -R perftest makes two connections, one to
+# agree by and one to measure; the server's listener of the first is gone before that of the second is there, and nothing
+# holds the client back meanwhile (create_rdma_cm_connection()).  4.5 means to try again then, and crashes, because it has
+# freed what it tries with (rdma_cm_client_connection(), rdma_cm_destroy_cma()).
+_NOBODY_LISTENS = r"""^RDMA CM event error:
+Event: {event}\.
+
+ERRNO: .*
+Failed to handle RDMA CM event\.
+ERRNO: .*
+Failed to connect RDMA CM events\.$"""
+# IB_CM_REJ_INVALID_SERVICE_ID of a connection's REJ, IB_SIDR_UNSUPPORTED of a datagram service's SIDR REP.
+_NO_SUCH_SERVICE = "RDMA_CM_EVENT_REJECTED; error: 8"
+_NO_SUCH_DATAGRAM_SERVICE = "RDMA_CM_EVENT_UNREACHABLE; error: 1"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One way to run one program."""
+
+    verb: str
+    what: str  # lat or bw
+    transport: str
+    iterations: int
+    size: int = ALL_SIZES
+    events: bool = False
+    both_ways: bool = False
+    pairs: int = 1
+    connects: bool = False  # by the connection manager
+    announced: bool = False  # with the addresses of both that the host's RNIC has too
+    options: tuple[str, ...] = ()
+
+    @property
+    def program(self) -> str:
+        return f"ib_{self.verb}_{self.what}"
+
+    @property
+    def title(self) -> str:
+        return " ".join((self.program, *self._words()))
+
+    @property
+    def limit(self) -> int:
+        """The largest message that the transport carries."""
+        return LARGEST_DATAGRAM if self.transport == "UD" else LARGEST_MESSAGE
+
+    def _words(self) -> list[str]:
+        words = ["-c", self.transport, "-n", str(self.iterations)]
+        if self.verb != "atomic":
+            words += ["-a"] if self.size == ALL_SIZES else ["-s", str(self.size)]
+        if self.events:
+            words.append("-e")
+        if self.both_ways:
+            words.append("-b")
+        if self.pairs > 1:
+            words += ["-q", str(self.pairs)]
+        if self.connects:
+            words.append("-R")
+        return [*words, *self.options]
+
+    def command(self, side: Side, peer: Side, port: int, serves: bool) -> str:
+        """The command line of one of the two sides."""
+        words = [LINE_BUFFERED, self.program, "-F", "-d", side.device, "-p", str(port), *self._words()]
+        if not self.connects:
+            words += ["-x", str(side.gid_index(side.address_towards(peer)))]
+        if not serves:
+            words.append(self._target(side, peer))
+        return " ".join(words)
+
+    def _target(self, side: Side, peer: Side) -> str:
+        if self.announced:
+            return peer.underlay
+        return peer.address_towards(side) if self.connects else peer.ip
+
+    @property
+    def answers_headers(self) -> bool:
+        """Whether the server makes its address handle from the header of a datagram, with ibv_init_ah_from_wc()."""
+        return self.connects and self.transport == "UD" and (self.what == "lat" or self.both_ways)
+
+    def sizes(self) -> list[int]:
+        """What the rows of the client's table are about."""
+        if self.verb == "atomic":
+            return [ATOMIC_SIZE]
+        if self.size != ALL_SIZES:
+            return [self.size]
+        return [1 << power for power in range(1, self.limit.bit_length())]
+
+    def served_sizes(self) -> list[int]:
+        """The same of the server's: it knows no more than it takes part in, or what the client tells it in the end."""
+        if self.what == "lat":
+            return self.sizes() if self.verb in ("send", "write") else []
+        if self.verb == "send" or self.both_ways:
+            return self.sizes()
+        return self.sizes()[-1:]
+
+    def problems(self, outcome: Outcome, serves: bool) -> list[str]:
+        """What is wrong with how one of the two sides ended, and with what it printed."""
+        found = [] if outcome.ok else [f"ended with status {outcome.status}"]
+        found += [f"said: {line.strip()}" for line in outcome.output.splitlines() if _WORRYING.search(line)]
+        rows = re.findall(r"^ *(\d+)[ \t]+(\d+)[ \t]+(\S.*)$", outcome.output, re.MULTILINE)
+        sizes = [int(size) for size, _, _ in rows]
+        wanted = self.served_sizes() if serves else self.sizes()
+        if sizes != wanted:
+            found.append(f"has rows for {sizes}, not for {wanted}")
+        for size, iterations, figures in rows:
+            if int(iterations) != self.iterations * self.pairs:
+                found.append(f"did {iterations} iterations of {size} bytes, not {self.iterations * self.pairs}")
+            found += [f"{_MEASURED} {value} with {size} bytes" for value in figures.split() if not _measured(value)]
+        return found
+
+    def found_nobody(self, asked: Outcome) -> bool:
+        """Whether the client came while its server, between two listeners, had none."""
+        event = _NO_SUCH_DATAGRAM_SERVICE if self.transport == "UD" else _NO_SUCH_SERVICE
+        said = re.search(_NOBODY_LISTENS.format(event=event), asked.output, re.MULTILINE)
+        return self.connects and not asked.ok and said is not None
+
+
+def only_measured(problems: list[str]) -> bool:
+    """Whether nothing is wrong but figures: perftest now and then prints inf or nan under TCG."""
+    return bool(problems) and all(problem.startswith(_MEASURED) for problem in problems)
+
+
+def _measured(text: str) -> bool:
+    try:
+        value = float(text)
+    except ValueError:
+        return False
+    return math.isfinite(value) and value >= 0
+
+
+def every_way(iterations: int, sweeps: tuple[str, ...] = ("lat", "bw")) -> Iterator[Run]:
+    """Each program with each of its transports: all sizes, with events, in both directions, with many queue pairs.
+
+    Those that measure something else than `sweeps` have one size instead of all.
+
+    What perftest 4.5 does not do anywhere, and so is not among them:
+    - events with WRITE ("Events feature not available on WRITE verb");
+    - SEND with events in both directions with many queue pairs at once: both ends wait for an event that has come
+      already, over rxe between two programs of the host as between guests.
+    """
+    for verb, transports in TRANSPORTS.items():
+        for transport in transports:
+            size = LARGEST_DATAGRAM if transport == "UD" else 65536
+            for what in ("lat", "bw"):
+                yield Run(verb, what, transport, iterations, ALL_SIZES if what in sweeps else size)
+            yield Run(verb, "bw", transport, iterations, size, both_ways=True)
+            yield Run(verb, "bw", transport, iterations, size, pairs=MANY)
+            yield Run(verb, "bw", transport, iterations, size, both_ways=True, pairs=MANY)
+            if verb != "write":
+                yield Run(verb, "lat", transport, iterations, size, events=True)
+                yield Run(verb, "bw", transport, iterations, size, events=True)
+                yield Run(verb, "bw", transport, iterations, size, events=True, both_ways=True)
+                yield Run(verb, "bw", transport, iterations, size, events=True, pairs=MANY)
+    for what in ("lat", "bw"):
+        yield Run("atomic", what, "RC", iterations, options=("-A", "CMP_AND_SWAP"))
+
+
+def connected_ways(iterations: int) -> Iterator[Run]:
+    """Each program by the connection manager, which has no UC ("UC is not supported in librdmacm").
+
+    Clients register much memory, or many queue pairs, before they connect to the server's second listener: with little of
+    it they come before that listener nearly every time between guests that share a processor.
+    """
+    for verb, transports in TRANSPORTS.items():
+        for transport in transports:
+            if transport == "UC":
+                continue
+            size, large = (LARGEST_DATAGRAM, LARGEST_DATAGRAM) if transport == "UD" else (65536, 1 << 20)
+            events = verb != "write"
+            yield Run(verb, "lat", transport, iterations, large, connects=True)
+            yield Run(verb, "bw", transport, iterations, large, connects=True, events=events)
+            yield Run(verb, "bw", transport, iterations, large, connects=True, both_ways=True)
+            yield Run(verb, "bw", transport, iterations, size, connects=True, pairs=MANY)

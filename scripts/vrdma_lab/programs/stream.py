@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes without end between two sides, by a program that ends at the first sign of trouble (rdma_stream.c)."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import time
+
+from vrdma_lab import paths
+from vrdma_lab.errors import LabError
+from vrdma_lab.machine.channel import Outcome
+from vrdma_lab.machine.side import Side
+from vrdma_lab.programs.traffic import wait_listening
+
+_ports = itertools.count(22000)
+
+
+class Stream:
+    """rdma_stream from client to server; with events, the client sleeps until completions come."""
+
+    def __init__(self, server: Side, client: Side, events: bool = False) -> None:
+        port = next(_ports)
+        self.server = server.start(_command(server, client, port, events))
+        wait_listening(server, port, self.server)
+        self.client = client.start(f"{_command(client, server, port, events)} {server.ip}")
+
+    @property
+    def messages(self) -> int:
+        """How many have been written, as the client said last."""
+        counts = re.findall(r"^(\d+) messages$", self.client.output, re.MULTILINE)
+        return int(counts[-1]) if counts else 0
+
+    def wait_flowing(self, timeout: float) -> None:
+        """Waits until more messages have been written than now."""
+        before, deadline = self.messages, time.monotonic() + timeout
+        while self.messages <= before:
+            if self.client.done:
+                raise LabError(f"the stream ended:\n{self.client.output}\n{self.server.output}")
+            if time.monotonic() > deadline:
+                raise LabError(f"the stream stands still for {timeout:.0f} s:\n{self.client.output}")
+            time.sleep(0.1)
+
+    def end(self, timeout: float) -> Outcome:
+        """Waits until the client has ended, which it does when something goes wrong."""
+        return self.client.wait(timeout)
+
+    def stop(self) -> None:
+        self.client.kill()
+        self.server.kill()
+
+
+def _command(side: Side, peer: Side, port: int, events: bool) -> str:
+    program = str(paths.lab_program("rdma_stream")) if side.native else "rdma_stream"
+    index = side.gid_index(side.address_towards(peer))
+    return f"exec {program} --device {side.device} --gid-index {index} --tcp-port {port}{' --events' if events else ''}"

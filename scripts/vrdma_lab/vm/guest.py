@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A guest: one QEMU with a vrdma device and a command channel into it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vrdma_lab import paths
+from vrdma_lab.children import Child, tail
+from vrdma_lab.errors import LabError
+from vrdma_lab.image.initramfs import AGENT_PORT
+from vrdma_lab.machine.channel import Channel
+from vrdma_lab.machine.side import Side
+
+NETWORK = "10.77.0"
+PREFIX_LENGTH = 24
+DEVICE = "vrdma0"
+
+
+@dataclass(frozen=True)
+class GuestOptions:
+    """How a guest's QEMU is started."""
+
+    memory_mib: int = 256
+    device: bool = True  # has a vrdma-pci
+    device_options: str = ""  # more properties of it, e.g. "packed=on"
+    shared_memory: bool = True
+    load_driver: bool = True
+    socket: Path | None = None  # of another daemon than the lab's
+    archive: Path | None = None  # cpio, unpacked after the initramfs
+    extra: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class GuestNetwork:
+    """How a guest is connected."""
+
+    netdev: str  # what QEMU takes after -netdev, without the id
+    gateway: str = ""
+    underlay: str = ""  # a second address, that of the host's RNIC which stands for this guest
+    agent_address: tuple[str, int] | None = None  # TCP, for a guest that is driven from another host
+
+
+class Guest(Side):
+    """One virtual machine.  `number` (from 1) gives its addresses, `prefix` the names of its files."""
+
+    def __init__(
+        self,
+        name: str,
+        number: int,
+        prefix: Path,
+        kernel: paths.Kernel,
+        initramfs: Path,
+        network: GuestNetwork,
+        socket: Path | None,
+        accelerator: str,
+        options: GuestOptions,
+    ) -> None:
+        agent = network.agent_address or prefix.with_suffix(".agent")
+        channel = Channel(f"guest {name}", agent, self.explain)
+        super().__init__(name, f"{NETWORK}.{number}", network.underlay, DEVICE, channel)
+        self.number = number
+        self.mac = mac_of(number)
+        self.console = prefix.with_suffix(".console")
+        memory = f"{options.memory_mib}M"
+        command = [
+            paths.qemu(),
+            *("-name", f"{name},debug-threads=on"),
+            *("-nodefaults", "-no-user-config", "-display", "none", "-vga", "none", "-no-reboot"),
+            *("-accel", accelerator, "-cpu", "max", "-smp", "1", "-m", memory),
+            *("-kernel", str(kernel.vmlinux), "-initrd", str(initramfs), "-append", self._append(options, network)),
+            *("-serial", f"file:{self.console}"),
+            *("-netdev", f"{network.netdev},id=net0"),
+            *("-device", f"virtio-net-pci,netdev=net0,mac={self.mac},romfile="),
+            *("-chardev", f"socket,id=agent,{_socket_properties(agent)},server=on,wait=off"),
+            *("-device", "virtio-serial-pci", "-device", f"virtserialport,chardev=agent,name={AGENT_PORT}"),
+        ]
+        if options.shared_memory:
+            command += ["-object", f"memory-backend-memfd,id=mem,size={memory},share=on"]
+            command += ["-machine", "q35,memory-backend=mem"]
+        else:
+            command += ["-machine", "q35"]
+        environment = {}
+        if options.device:
+            if socket is None:
+                raise LabError(f"guest {name} has a vrdma device but no daemon to serve it")
+            environment["LD_PRELOAD"] = str(paths.qemu_device() / "libvrdma-qemu-preload.so")
+            properties = f",{options.device_options}" if options.device_options else ""
+            command += ["-chardev", f"socket,id=vrdma0,path={socket}"]
+            command += ["-device", f"vrdma-pci,chardev=vrdma0{properties}"]
+        command += options.extra
+        self.qemu = Child(f"the QEMU of guest {name}", command, prefix.with_suffix(".qemu"), environment)
+
+    def _append(self, options: GuestOptions, network: GuestNetwork) -> str:
+        driver = "load" if options.load_driver else "skip"
+        return (
+            "console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable no_timer_check "
+            f"vrdma.name={self.name} vrdma.address={self.ip}/{PREFIX_LENGTH} vrdma.driver={driver} "
+            f"vrdma.gateway={network.gateway} vrdma.underlay={network.underlay}"
+        )
+
+    def explain(self) -> str:
+        """What its console and its QEMU said last."""
+        text = f"  its console:\n{tail(self.console)}\n  its QEMU:\n{self.qemu.tail()}"
+        if not self.qemu.running:
+            text += f"\n  QEMU ended with status {self.qemu.process.returncode}"
+        return text
+
+    def wait_booted(self, timeout: float = 90) -> None:
+        self.channel.connect(self.qemu.check, timeout)
+
+    def wait_device(self, timeout: float = 30) -> None:
+        """Waits until a device that has just come has its port up and its GIDs."""
+        self.forget_gids()
+        self.must(
+            f"until ibv_devinfo -v -d vrdma0 2> /dev/null | grep -q '::ffff:{self.ip}' && "
+            "ibv_devinfo -d vrdma0 | grep -q PORT_ACTIVE; do usleep 50000; done",
+            timeout,
+        )
+
+    def kill(self) -> None:
+        """SIGKILL, as when the machine's power goes."""
+        self.qemu.kill()
+        self.channel.close()
+
+
+def mac_of(number: int) -> str:
+    return f"52:54:00:77:00:{number:02x}"
+
+
+def _socket_properties(address: Path | tuple[str, int]) -> str:
+    return f"path={address}" if isinstance(address, Path) else f"host={address[0]},port={address[1]}"

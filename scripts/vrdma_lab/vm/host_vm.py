@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A host VM: a machine with an RNIC and KVM, emulated where this machine has neither.
+
+It has one processor: nested SVM under multi-threaded TCG is not sound, and with one it is.  A second one is kept from
+everything but what is put on it; such a machine lives for minutes, which is enough to measure a guest that has a
+processor to itself, and not enough for tests.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vrdma_lab import paths
+from vrdma_lab.children import Child, tail
+from vrdma_lab.image.host_initramfs import ROOT_TAG, SHARE_TAG
+from vrdma_lab.image.initramfs import AGENT_PORT
+from vrdma_lab.machine.channel import Channel
+from vrdma_lab.machine.side import Side
+from vrdma_lab.network.host_network import RNIC_NAMES, HostNetwork
+from vrdma_lab.network.switch import Switch
+from vrdma_lab.vm.cores import Core
+
+MEMORY_MIB = 6144
+_ISOLATION = " isolcpus=domain,managed_irq,1 irqaffinity=0 tsc=reliable"
+
+
+class HostVm(Side):
+    """One host VM.  `number` is 1 or 2; `share` is the folder that it sees as SHARE, with the agent in it."""
+
+    native = True
+
+    def __init__(
+        self,
+        number: int,
+        rnic: str,
+        kernel: paths.Kernel,
+        initramfs: Path,
+        share: Path,
+        underlay: Switch,
+        overlay: Switch,
+        isolated: bool = False,  # has a second processor, which nothing uses unasked
+    ) -> None:
+        self.network = HostNetwork(number, underlay="eth0", uplink="eth1")
+        self.rnic = rnic
+        name = f"host{number}"
+        self.console = share.parent / f"{name}.console"
+        agent = share.parent / f"{name}.agent"
+        channel = Channel(name, agent, self._explain)
+        super().__init__(name, self.network.address, self.network.underlay_address, RNIC_NAMES[rnic], channel)
+        self._cores = [Core() for _ in range(2 if isolated else 1)]
+        append = (
+            "console=ttyS0 quiet panic=-1 mitigations=off "
+            f"vrdma.name={name} vrdma.modules={kernel.tree}/lib/modules{_ISOLATION if isolated else ''}"
+        )
+        self.terminal = share.parent / f"{name}.terminal"
+        command = [
+            *("taskset", "--cpu-list", ",".join(str(core.number) for core in self._cores)),
+            *(paths.qemu(), "-name", f"{name},debug-threads=on"),
+            *("-nodefaults", "-no-user-config", "-display", "none", "-vga", "none", "-no-reboot"),
+            *("-machine", "q35", "-accel", "tcg", "-cpu", "EPYC,+svm,+npt"),
+            *("-smp", str(len(self._cores)), "-m", f"{MEMORY_MIB}M"),
+            *("-kernel", str(kernel.vmlinux), "-initrd", str(initramfs), "-append", append),
+            *("-serial", f"file:{self.console}"),
+            *_file_system("root", Path("/"), ROOT_TAG, "readonly=on"),
+            *_file_system("share", share, SHARE_TAG, "readonly=off"),
+            *_nic("underlay", underlay, f"52:54:00:09:00:{number:02x}"),
+            *_nic("overlay", overlay, f"52:54:00:77:01:{number:02x}"),
+            *("-device", "virtio-serial-pci"),
+            *("-chardev", f"socket,id=agent,path={agent},server=on,wait=off"),
+            *("-device", f"virtserialport,chardev=agent,name={AGENT_PORT}"),
+            *("-chardev", f"socket,id=terminal,path={self.terminal},server=on,wait=off"),
+            *("-device", "virtconsole,chardev=terminal"),
+        ]
+        self.qemu = Child(f"the QEMU of {name}", command, share.parent / f"{name}.qemu")
+
+    def _explain(self) -> str:
+        text = f"  its console:\n{tail(self.console)}\n  its QEMU:\n{self.qemu.tail()}"
+        if not self.qemu.running:
+            text += f"\n  QEMU ended with status {self.qemu.process.returncode}"
+        return text
+
+    def wait_booted(self, timeout: float = 180) -> None:
+        """Waits for the boot and sets up the networks and the RNIC."""
+        self.channel.connect(self.qemu.check, timeout)
+        self.must(self.network.setup() + self.network.add_rnic(self.rnic))
+
+    def kill(self) -> None:
+        self.qemu.kill()
+        self.channel.close()
+        for core in self._cores:
+            core.release()
+
+
+def _file_system(name: str, path: Path, tag: str, access: str) -> list[str]:
+    shown = f"local,id={name},path={path},security_model=none,multidevs=remap,{access}"
+    return ["-fsdev", shown, "-device", f"virtio-9p-pci,fsdev={name},mount_tag={tag}"]
+
+
+def _nic(name: str, switch: Switch, mac: str) -> list[str]:
+    return ["-netdev", f"{switch.netdev},id={name}", "-device", f"virtio-net-pci,netdev={name},mac={mac},romfile="]

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the end-to-end tests share: guests booted once per class, and exchanges that must succeed."""
+
+from __future__ import annotations
+
+import os
+import unittest
+
+from support_py.exchange import PATIENCE, ExchangeTest
+from vrdma_lab.children import raise_on_signals
+from vrdma_lab.lab.lab import Lab
+
+__all__ = ["KERNEL", "OTHER_KERNEL", "PATIENCE", "LabTest", "main"]
+
+KERNEL = os.environ.get("VRDMA_KERNEL", "6.1")
+OTHER_KERNEL = {"6.1": "6.12", "6.12": "6.1"}[KERNEL]
+
+
+class LabTest(ExchangeTest):
+    """Tests in one lab with a daemon."""
+
+    kernel = KERNEL
+    guest_count = 2
+    modules: tuple[str, ...] = ()  # what guests can modprobe
+    daemon_options: tuple[str, ...] = ()
+    lab: Lab
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.lab = cls.enterClassContext(Lab(cls.kernel, modules=cls.modules))
+        cls.lab.start_daemon(cls.guest_count, list(cls.daemon_options))
+        cls.boot()
+
+    @classmethod
+    def boot(cls) -> None:
+        """Boots all guests; a class may do otherwise."""
+        cls.lab.boot(range(1, cls.guest_count + 1))
+
+
+def main() -> None:
+    raise_on_signals()
+    unittest.main(module="__main__", verbosity=2)
