@@ -110,6 +110,20 @@ class Child:
         return self.process.wait()
 
 
+def end_tree(pid: int) -> None:
+    """Asks a process and all that it has started to end (SIGTERM)."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        children = []
+    for child in children:
+        end_tree(int(child))
+    try:
+        os.kill(pid, signal.SIGTERM)
+    except ProcessLookupError:
+        pass
+
+
 def tail(path: Path, lines: int = 15) -> str:
     """The last lines of a log, indented."""
     try:

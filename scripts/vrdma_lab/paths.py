@@ -11,12 +11,14 @@ from vrdma_lab.errors import LabError
 
 SOURCE = Path(__file__).resolve().parents[2]
 KERNELS = ("6.1", "6.12")
+# The only kernel whose nested virtualization has been tried under TCG: that of host VMs.
+HOST_KERNEL = "6.1"
 LAB_PROGRAMS = ("rdma_stream", "uverbs_edges", "verb_effects", "rdma_cm_edges")
 MEASURING_PROGRAMS = ("rdma_latency", "rdma_control", "vm_exit")
 
 
 def cache() -> Path:
-    """The project's cache, as scripts/lib/apt.sh chooses it."""
+    """The project's cache; scripts/lib/apt.sh chooses the same."""
     chosen = os.environ.get("VRDMA_CACHE")
     if chosen:
         return Path(chosen)
@@ -24,9 +26,24 @@ def cache() -> Path:
     return Path(home) / "vrdma"
 
 
+def kernel_folder(series: str) -> Path:
+    """The folder of a guest kernel in the cache."""
+    return cache() / "kernels" / series
+
+
+def logs() -> Path:
+    """The folder with the logs of what is built and prepared."""
+    return SOURCE / "build" / "logs"
+
+
+def python_environment() -> dict[str, str]:
+    """The variables with which Python finds this package and the tests' base classes."""
+    return {"PYTHONPATH": f"{SOURCE / 'scripts'}:{SOURCE / 'tests'}", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
 @dataclass(frozen=True)
 class Kernel:
-    """An unpacked guest kernel (scripts/lib/kernel.sh)."""
+    """An unpacked guest kernel (setup/kernel.py)."""
 
     series: str
     release: str
@@ -35,7 +52,7 @@ class Kernel:
 
     @staticmethod
     def find(series: str) -> Kernel:
-        folder = cache() / "kernels" / series
+        folder = kernel_folder(series)
         if not (folder / ".complete").exists():
             raise LabError(f"the guest kernel {series} is not in {folder}: scripts/demo and scripts/test fetch it")
         release = (folder / "release").read_text().strip()
@@ -83,5 +100,5 @@ def driver(kernel: Kernel) -> Path:
 
 
 def siw(release: str) -> Path:
-    """The siw driver for a kernel that comes without it (scripts/lib/siw.sh)."""
+    """The siw driver for a kernel that comes without it (setup/siw.py)."""
     return cache() / "siw" / release / "siw.ko"

@@ -79,7 +79,6 @@ class Problems(unittest.TestCase):
         self.assertEqual(results.needless(), [f"44 direct: {TEST} passes, and is known not to"])
 
 
-
 class Counts(unittest.TestCase):
     def test_they_have_the_keys_that_users_of_the_json_know(self) -> None:
         results = Results([a_result(NATIVE, "passed"), a_result(NATIVE, "skipped", "test_mr.MRTest.test_dereg_mr")])

@@ -25,7 +25,7 @@ class DaemonKilled(LabTest):
                 self.assertTrue(guest.qemu.running)
                 self.assertNotIn("BUG:", guest.must("dmesg"))
         with self.subTest("a program that starts now gets an error"):
-            outcome = b.run(f"ibv_rc_pingpong -d vrdma0 -g 0", PATIENCE)
+            outcome = b.run("ibv_rc_pingpong -d vrdma0 -g 0", PATIENCE)
             self.assertFalse(outcome.ok, outcome.output)
         with self.subTest("a program that holds the device can be ended"):
             waiting.signal(signal.SIGTERM)

@@ -96,7 +96,7 @@ class FootprintTest(unittest.TestCase):
         job.wait(90)
         self.assertEqual(self._flat_views(during), self._flat_views(before))
         self.lab.daemon.wait_status(
-            lambda now: now["vms"][0]["objects"]["queue_pairs"] == idle and now["rnic_objects"]["queue_pairs"] == idle,
+            lambda now: [now["vms"][0]["objects"]["queue_pairs"], now["rnic_objects"]["queue_pairs"]] == [idle, idle],
             "all queue pairs are gone",
         )
 

@@ -21,7 +21,7 @@ class RdmaCmTest(unittest.TestCase):
     """Has to say whose kernel has a side's listeners."""
 
     cm_ports = itertools.count(FIRST_PORT)
-    programs = PROGRAMS
+    programs: tuple[Program, ...] = PROGRAMS
 
     def listens(self, server: Side) -> Side:
         return server

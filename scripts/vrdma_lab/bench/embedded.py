@@ -1,20 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What scripts/bench embedded runs once its programs are built."""
+"""The measurements of scripts/bench embedded: the embedded RNIC without any virtual machine."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import subprocess
-import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from vrdma_lab import paths
-from vrdma_lab.children import raise_on_signals
-from vrdma_lab.errors import Interrupted, LabError
+from vrdma_lab.errors import LabError
+
+PROGRAMS = ("embedded_bench", "embedded_instructions")
 
 _MESSAGES = 1000
 _MIB = 1 << 20
@@ -78,25 +77,11 @@ def measure() -> list[Figure]:
     return figures
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
-    raise_on_signals()
-    try:
-        figures = measure()
-    except LabError as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return 1
-    except Interrupted as interrupted:
-        return 128 + interrupted.signal_number
+def report(output: Path | None) -> None:
+    """Measures, prints the figures, and writes them as JSON if there is a file for them."""
+    figures = measure()
     width = max(len(figure.name) for figure in figures)
     for figure in figures:
         print(f"{figure.name:{width}}  {figure.value:>14,.3f}  {figure.unit}")
-    if arguments.json is not None:
-        arguments.json.write_text(json.dumps([asdict(figure) for figure in figures], indent=2) + "\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    if output is not None:
+        output.write_text(json.dumps([asdict(figure) for figure in figures], indent=2) + "\n")

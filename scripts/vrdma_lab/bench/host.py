@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The part of scripts/bench lab that runs on the RDMA host."""
+"""The part of scripts/bench lab that runs on the RDMA host; its only argument is a Request."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 from vrdma_lab.bench import cases
 from vrdma_lab.bench.figures import Figure, exits_worth
 from vrdma_lab.bench.measure import Measurements
+from vrdma_lab.bench.request import Request
 from vrdma_lab.children import raise_on_signals
 from vrdma_lab.errors import Interrupted, LabError
 from vrdma_lab.host.rdma_host import RdmaHost
@@ -54,50 +54,50 @@ def _give_processor(guest: Guest, processor: int) -> None:
 
 @contextmanager
 def _booted(
-    arguments: argparse.Namespace, spin_us: int, processor: int | None, rnic: str | None = None
+    request: Request, spin_us: int, processor: int | None, rnic: str | None = None
 ) -> Iterator[Measurements]:
     """A daemon and a guest to measure."""
     with RdmaHost() as host:
-        host.serve([1], rnic=rnic or arguments.rnic, spin_us=spin_us)
+        host.serve([1], rnic=rnic or request.rnic, spin_us=spin_us)
         guest = host.launch(1, _GUEST)
         if processor is not None:
             _give_processor(guest, processor)
         guest.wait_booted()
         guest.wait_device()
-        yield Measurements(host, guest, arguments.rounds, _say, processor)
+        yield Measurements(host, guest, request.rounds, _say, processor)
 
 
-def _measure_asleep(arguments: argparse.Namespace) -> list[Figure]:
-    with _booted(arguments, 0, None) as measurements:
+def _measure_asleep(request: Request) -> list[Figure]:
+    with _booted(request, 0, None) as measurements:
         measurements.parts("parts", cases.PARTS)
-        if "latency" in arguments.groups:
+        if "latency" in request.groups:
             for latency in cases.LATENCY:
                 measurements.latency("latency", latency)
-        if "bandwidth" in arguments.groups:
+        if "bandwidth" in request.groups:
             for exchange in cases.BANDWIDTH:
                 measurements.bandwidth("bandwidth", exchange)
-        if "control" in arguments.groups:
+        if "control" in request.groups:
             for control in cases.CONTROL:
                 measurements.control("control", control)
-        if "regions" in arguments.groups:
+        if "regions" in request.groups:
             for pages, size in cases.REGIONS:
                 measurements.region("regions", pages, size)
-        if "connections" in arguments.groups:
+        if "connections" in request.groups:
             measurements.connections("connections", measurements.host.native)
         return measurements.figures
 
 
-def _measure_spinning(arguments: argparse.Namespace) -> list[Figure]:
-    with _booted(arguments, _SPIN_US, _isolated_processor()) as measurements:
+def _measure_spinning(request: Request) -> list[Figure]:
+    with _booted(request, _SPIN_US, _isolated_processor()) as measurements:
         measurements.parts("spinning", ["cpuid"])
         for latency in cases.SPINNING:
             measurements.latency("spinning", latency)
         return measurements.figures
 
 
-def _measure_embedded(arguments: argparse.Namespace) -> list[Figure]:
+def _measure_embedded(request: Request) -> list[Figure]:
     """A guest whose own kernel has the connection manager."""
-    with _booted(arguments, 0, None, "embedded") as measurements:
+    with _booted(request, 0, None, "embedded") as measurements:
         measurements.parts("connections_embedded", ["cpuid"])
         measurements.connections("connections_embedded", None)
         return measurements.figures
@@ -108,32 +108,23 @@ def _rows(figures: list[Figure]) -> list[dict[str, object]]:
     return [{**figure.as_json(), "exits_worth": exits_worth(figure, exit_cost)} for figure in figures]
 
 
-def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--json", type=Path, required=True)
-    parser.add_argument("--rounds", type=int, default=cases.ROUNDS)
-    parser.add_argument("--groups", type=lambda text: text.split(","), default=list(cases.GROUPS))
-    parser.add_argument("--rnic", help="another one for the guest than the host's own")
-    return parser.parse_args()
-
-
 def main() -> int:
-    arguments = _parse()
+    request = Request.decoded(sys.argv[1])
     raise_on_signals()
     rows = []
     try:
-        if set(arguments.groups) - set(cases.ISOLATED_GROUPS) - {"connections_embedded"}:
-            rows += _rows(_measure_asleep(arguments))
-        if "connections_embedded" in arguments.groups:
-            rows += _rows(_measure_embedded(arguments))
-        if set(arguments.groups) & set(cases.ISOLATED_GROUPS):
-            rows += _rows(_measure_spinning(arguments))
+        if set(request.groups) - set(cases.ISOLATED_GROUPS) - {"connections_embedded"}:
+            rows += _rows(_measure_asleep(request))
+        if "connections_embedded" in request.groups:
+            rows += _rows(_measure_embedded(request))
+        if set(request.groups) & set(cases.ISOLATED_GROUPS):
+            rows += _rows(_measure_spinning(request))
     except LabError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     except Interrupted as interrupted:
         return 128 + interrupted.signal_number
-    arguments.json.write_text(json.dumps(rows, indent=2) + "\n")
+    Path(request.report).write_text(json.dumps(rows, indent=2) + "\n")
     return 0
 
 

@@ -1,24 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What scripts/bench lab runs once everything is built: measures on an RDMA host, and prints tables."""
+"""The measurements of scripts/bench lab: on an RDMA host, natively and in a guest, shown as tables."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import os
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from vrdma_lab.bench import cases
-from vrdma_lab.bench import tables
-from vrdma_lab.children import WorkFolder, raise_on_signals
-from vrdma_lab.cli.lab import machine_is_a_host
-from vrdma_lab.errors import Interrupted, LabError
+from vrdma_lab import paths
+from vrdma_lab.bench import cases, tables
+from vrdma_lab.bench.request import Request
+from vrdma_lab.children import WorkFolder
+from vrdma_lab.errors import LabError
 from vrdma_lab.host.host_lab import HostLab, seen_inside
+from vrdma_lab.host.places import machine_is_a_host
 
 Rows = list[dict[str, Any]]
 
@@ -37,10 +38,8 @@ def _print(data: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-def _command(report: Path, groups: list[str], arguments: argparse.Namespace) -> list[str]:
-    words = ["/usr/bin/python3", "-m", "vrdma_lab.bench.host", "--json", str(report), "--groups", ",".join(groups)]
-    words += ["--rounds", str(arguments.rounds)]
-    return words + (["--rnic", arguments.rnic] if arguments.rnic else [])
+def _command(request: Request) -> list[str]:
+    return ["/usr/bin/python3", "-m", "vrdma_lab.bench.host", request.encoded()]
 
 
 def _read(report: Path, status: int) -> Rows:
@@ -50,28 +49,30 @@ def _read(report: Path, status: int) -> Rows:
     return rows
 
 
-def _on_this_machine(groups: list[str], arguments: argparse.Namespace) -> Rows:
+def _on_this_machine(request: Request) -> Rows:
     work = WorkFolder()
     try:
         report = work.path / "report.json"
-        return _read(report, subprocess.run(_command(report, groups, arguments)).returncode)
+        command = _command(replace(request, report=str(report)))
+        environment = {**os.environ, **paths.python_environment()}
+        return _read(report, subprocess.run(command, env=environment).returncode)
     finally:
         work.remove()
 
 
-def _in_host_vm(groups: list[str], arguments: argparse.Namespace, isolated: bool, limit: float) -> Rows:
+def _in_host_vm(request: Request, isolated: bool, limit: float) -> Rows:
     with HostLab(1, "rxe", _KERNEL, isolated) as lab:
         (host,) = lab.hosts
         report = lab.share / "report.json"
-        command = shlex.join(_command(seen_inside(report, lab), groups, arguments))
+        command = shlex.join(_command(replace(request, report=str(seen_inside(report, lab)))))
         job = host.start(f"{lab.environment(host)}exec {command} 2>&1", _print)
         return _read(report, job.wait(limit).status)
 
 
-def _isolated_in_host_vm(groups: list[str], arguments: argparse.Namespace) -> Rows:
+def _isolated_in_host_vm(request: Request) -> Rows:
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            return _in_host_vm(groups, arguments, True, _ISOLATED_LIMIT)
+            return _in_host_vm(request, True, _ISOLATED_LIMIT)
         except MeasurementFailed:
             raise
         except LabError as error:
@@ -87,52 +88,39 @@ def _warn_of_load() -> None:
         print(f"This machine is busy (load {load:.1f}, {processors} processors): the rounds will spread.", flush=True)
 
 
-def _measure(arguments: argparse.Namespace) -> Rows:
+def _measure(request: Request) -> Rows:
     _warn_of_load()
     if machine_is_a_host(_KERNEL):
-        return _on_this_machine(arguments.groups, arguments)
+        return _on_this_machine(request)
     rows: Rows = []
-    plain = [group for group in arguments.groups if group not in cases.ISOLATED_GROUPS]
-    isolated = [group for group in arguments.groups if group in cases.ISOLATED_GROUPS]
+    plain = tuple(group for group in request.groups if group not in cases.ISOLATED_GROUPS)
+    isolated = tuple(group for group in request.groups if group in cases.ISOLATED_GROUPS)
     if plain:
-        rows += _in_host_vm(plain, arguments, False, math.inf)
+        rows += _in_host_vm(replace(request, groups=plain), False, math.inf)
     if isolated:
         print("A second processor for the guest, so that the daemon can spin ...", flush=True)
-        rows += _isolated_in_host_vm(isolated, arguments)
+        rows += _isolated_in_host_vm(replace(request, groups=isolated))
     return rows
 
 
-def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="bench")
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--markdown", type=Path)
-    parser.add_argument("--from", dest="source", type=Path)
-    parser.add_argument("--rounds", type=int, default=cases.ROUNDS)
-    parser.add_argument("--groups", type=lambda text: text.split(","), default=list(cases.GROUPS))
-    parser.add_argument("--rnic", default="")
-    return parser.parse_args()
+def report(groups: tuple[str, ...], rounds: int, rnic: str, output: Path | None, markdown: Path | None) -> None:
+    """Measures, prints the tables, and writes them to the files that there are for JSON and Markdown."""
+    if markdown is not None:
+        tables.check_document(markdown)
+    rows = _measure(Request(groups, rounds, rnic))
+    _show(rows, markdown)
+    if output is not None:
+        output.write_text(json.dumps(rows, indent=2) + "\n")
 
 
-def main() -> int:
-    arguments = _parse()
-    raise_on_signals()
-    try:
-        if arguments.markdown is not None:
-            tables.check_document(arguments.markdown)
-        rows = _measure(arguments) if arguments.source is None else json.loads(arguments.source.read_text())
-    except LabError as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return 1
-    except Interrupted as interrupted:
-        print("bench: interrupted, all is cleaned up", file=sys.stderr)
-        return 128 + interrupted.signal_number
+def show(source: Path, markdown: Path | None) -> None:
+    """Prints, and writes to a file for Markdown, the tables of figures in a file of JSON."""
+    if markdown is not None:
+        tables.check_document(markdown)
+    _show(json.loads(source.read_text()), markdown)
+
+
+def _show(rows: Rows, markdown: Path | None) -> None:
     print("\n" + tables.text(rows))
-    if arguments.json is not None:
-        arguments.json.write_text(json.dumps(rows, indent=2) + "\n")
-    if arguments.markdown is not None:
-        tables.put_into(arguments.markdown, rows)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    if markdown is not None:
+        tables.put_into(markdown, rows)

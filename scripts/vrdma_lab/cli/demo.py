@@ -1,21 +1,70 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What scripts/demo runs once everything is built."""
+"""The command scripts/demo."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from vrdma_lab.children import raise_on_signals
-from vrdma_lab.errors import Interrupted, LabError
-from vrdma_lab.lab.lab import Lab
+from vrdma_lab.cli import command
+from vrdma_lab.cli.command import Parser
+from vrdma_lab.lab.lab import MAX_GUESTS, Lab
 from vrdma_lab.programs import traffic
 from vrdma_lab.programs.traffic import Exchange, Measurement
+from vrdma_lab.setup.build import build_backend, build_qemu_device
+from vrdma_lab.setup.kernel import prepare_kernel
+from vrdma_lab.setup.packages import install_missing
+from vrdma_lab.setup.runner import Steps
 from vrdma_lab.vm.guest import Guest
 
+HELP = """\
+usage: scripts/demo [--kernel 6.1|6.12] [--guests N] [--json FILE]
+
+Installs what is missing (apt, as root or with sudo), builds everything, boots
+virtual machines with a vrdma device and runs Debian's RDMA programs between
+them.  Ends with a table: what ran, between which guests, message size,
+latency, bandwidth.  Leaves nothing running.
+
+  --kernel 6.1|6.12   the guests' kernel (6.1)
+  --guests N          how many guests, 2 to 8 (2)
+  --json FILE         the same figures as a JSON array of objects with the keys
+                      test, from, to, bytes, latency_us, mbit_per_s, ok
+  --help              this text
+
+The status is 0 if everything that ran succeeded, 1 if something failed and 2
+for a mistake in the options.
+"""
+
 _PINGPONG = ("rc", "uc", "ud", "srq")
+
+
+@dataclass(frozen=True)
+class Options:
+    """The choices of the user's."""
+
+    kernel: str = "6.1"
+    guests: int = 2
+    json: Path | None = None
+
+
+def parse(words: Sequence[str]) -> Options:
+    """The options in the words of the command line."""
+    parser = Parser(HELP)
+    parser.add_argument("--kernel", type=command.kernel, default="6.1")
+    parser.add_argument("--guests", type=_guests, default=2)
+    parser.add_argument("--json", type=command.output_file)
+    found = parser.parse(words)
+    return Options(found.kernel, found.guests, found.json)
+
+
+def _guests(text: str) -> int:
+    if text not in map(str, range(2, MAX_GUESTS + 1)):
+        raise argparse.ArgumentTypeError(f"--guests takes 2 to {MAX_GUESTS}, not '{text}'")
+    return int(text)
 
 
 def between_guests() -> list[Exchange]:
@@ -110,21 +159,22 @@ def _demo(kernel: str, count: int, report: Path | None) -> bool:
     return not failed
 
 
+def _prepare(kernel: str) -> None:
+    steps = Steps(sys.stdout)
+    install_missing(steps, "build", "run")
+    build_backend(steps, "release", "vrdmad")
+    build_qemu_device(steps)
+    prepare_kernel(steps, kernel)
+
+
+def _act(words: Sequence[str]) -> int:
+    options = parse(words)
+    _prepare(options.kernel)
+    return 0 if _demo(options.kernel, options.guests, options.json) else command.FAILED
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--kernel", default="6.1")
-    parser.add_argument("--guests", type=int, default=2)
-    parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
-    raise_on_signals()
-    try:
-        return 0 if _demo(arguments.kernel, arguments.guests, arguments.json) else 1
-    except LabError as error:
-        print(f"demo: {error}", file=sys.stderr)
-        return 1
-    except Interrupted as interrupted:
-        print("demo: interrupted, all is cleaned up", file=sys.stderr)
-        return 128 + interrupted.signal_number
+    return command.run("demo", lambda: _act(sys.argv[1:]))
 
 
 if __name__ == "__main__":

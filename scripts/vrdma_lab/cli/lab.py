@@ -1,145 +1,135 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What scripts/lab runs once everything is built."""
+"""The command scripts/lab."""
 
 from __future__ import annotations
 
-import argparse
-import json
-import math
-import os
-import shlex
-import socket
-import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from vrdma_lab import paths
-from vrdma_lab.children import WorkFolder, raise_on_signals
-from vrdma_lab.errors import Interrupted, LabError
-from vrdma_lab.host.host_lab import HostLab, seen_inside
+from vrdma_lab.cli import command
+from vrdma_lab.cli.command import Parser, Refusal
+from vrdma_lab.host.places import choose_place
+from vrdma_lab.host.run_suites import run_suites
 from vrdma_lab.host.suites import Suite, all_suites
-from vrdma_lab.machine import terminal
-from vrdma_lab.vm.accelerator import choose_accelerator
+from vrdma_lab.setup.build import build_backend, build_qemu_device
+from vrdma_lab.setup.kernel import prepare_kernel
+from vrdma_lab.setup.packages import install_missing
+from vrdma_lab.setup.runner import Steps
+from vrdma_lab.setup.siw import prepare_siw
 
-_USAGE = 2
+HELP = """\
+usage: scripts/lab --shell | exec 'COMMAND' | run SUITE... | run --all | --list
+                   [--rnic rxe|siw] [--json FILE] [--filter REGEX] [--kernel 6.1|6.12]
 
+Installs what is missing, builds everything and boots a host VM: a machine
+with one processor, an RNIC (rxe0 or siw0, the kernel's own drivers) and a KVM
+that works, whatever this machine has.  Its file system is this machine's:
+what is written there is gone when it ends.
 
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+  --shell             a prompt on that host
+  exec 'COMMAND'      run a shell command there; the status is that of the command
+  run SUITE...        run suites of tests/lab there
+  run --all           run all of them
+  --list              name the suites
 
+  --rnic rxe|siw      the RNIC for --shell and exec (rxe); suites have their own
+  --json FILE         what the suites found, as a JSON array, one object a suite
+  --filter REGEX      only the tests whose names match
+  --kernel 6.1|6.12   the kernel of the guests that suites start there (6.1)
+  --help              this text
 
-def _print(data: bytes) -> None:
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+A machine whose own kernel has rdma_rxe and whose KVM works is used as it is,
+by root, without a host VM.  VRDMA_LAB=vm prevents that and VRDMA_LAB=host
+forces it.
 
+The status is 0 if all went well, 1 if something failed and 2 for a mistake in
+the options.
+"""
 
-def machine_is_a_host(kernel: str) -> bool:
-    """Whether this machine's own kernel has RDMA and its KVM works, so that nothing has to be emulated."""
-    forced = os.environ.get("VRDMA_LAB", "")
-    if forced not in ("", "host", "vm"):
-        raise LabError(f"VRDMA_LAB is {forced!r}: host (use this machine's RDMA and KVM) or vm (emulate a host)")
-    if forced:
-        return forced == "host"
-    found = subprocess.run(["modprobe", "--dry-run", "--quiet", "rdma_rxe"]).returncode == 0
-    if os.geteuid() != 0 or not (found or Path("/sys/module/rdma_rxe").exists()):
-        return False
-    work = WorkFolder()
-    try:
-        return choose_accelerator(paths.Kernel.find(kernel), work.path) == "kvm"
-    finally:
-        work.remove()
-
-
-class _EmulatedHosts:
-    """Runs things in host VMs."""
-
-    def __init__(self, rnic: str, kernel: str) -> None:
-        self._rnic = rnic
-        self._kernel = kernel
-
-    def execute(self, command: str) -> int:
-        with HostLab(1, self._rnic, self._kernel) as lab:
-            (host,) = lab.hosts
-            return host.start(lab.environment(host) + command, _print).wait(math.inf).status
-
-    def shell(self) -> int:
-        if not sys.stdin.isatty():
-            return self.execute(sys.stdin.read())
-        with HostLab(1, self._rnic, self._kernel) as lab:
-            (host,) = lab.hosts
-            columns, rows = terminal.size()
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-                connection.connect(str(host.terminal))
-                # A console's terminal is nobody's until somebody takes it.
-                job = host.start(
-                    f"{lab.environment(host)}stty -F /dev/hvc0 rows {rows} cols {columns}; "
-                    f"TERM={shlex.quote(os.environ.get('TERM', 'dumb'))} "
-                    "exec setsid --ctty --wait bash -i < /dev/hvc0 > /dev/hvc0 2>&1"
-                )
-                terminal.join(connection, lambda: job.done)
-                return job.wait(60).status
-
-    def run(self, suite: Suite, pattern: str) -> tuple[int, dict[str, Any]]:
-        with HostLab(suite.hosts, suite.rnic, self._kernel) as lab:
-            report = lab.share / f"{suite.name}.json"
-            command = _suite_command(suite, seen_inside(report, lab), pattern)
-            for host in lab.hosts[1:]:
-                server = host.start(lab.environment(host) + "exec /usr/bin/python3 -m vrdma_lab.host.host_server")
-                server.wait_for("ready")
-            first = lab.hosts[0]
-            status = first.start(lab.environment(first) + command, _print).wait(math.inf).status
-            return status, _read_report(report)
+_RNICS = ("rxe", "siw")
 
 
-class _ThisMachine:
-    """Runs things on this machine, which is an RDMA host itself."""
+@dataclass(frozen=True)
+class Options:
+    """The choices of the user's."""
 
-    def __init__(self, rnic: str, kernel: str) -> None:
-        self._rnic = rnic
-        self._kernel = kernel
+    what: str  # shell, exec, run or list
+    rnic: str = "rxe"
+    kernel: str = "6.1"
+    command: str = ""
+    suites: tuple[Suite, ...] = ()
+    json: Path | None = None
+    filter: str = ""
 
-    def execute(self, command: str) -> int:
-        return self._with_host(["sh", "-c", command])
-
-    def shell(self) -> int:
-        return self._with_host([os.environ.get("SHELL", "/bin/bash"), "-i"])
-
-    def _with_host(self, command: list[str]) -> int:
-        # Not needed, and slow to load, where hosts are emulated.
-        from vrdma_lab.host.rdma_host import RdmaHost
-
-        with RdmaHost(rnic=self._rnic):
-            status = subprocess.run(command).returncode
-        return status if status >= 0 else 128 - status
-
-    def run(self, suite: Suite, pattern: str) -> tuple[int, dict[str, Any]]:
-        if suite.hosts > 1:
-            raise LabError(f"suite {suite.name} needs {suite.hosts} hosts: VRDMA_LAB=vm emulates them")
-        work = WorkFolder()
-        try:
-            report = work.path / "report.json"
-            command = _suite_command(suite, report, pattern)
-            environment = {**os.environ, "VRDMA_LAB_RNIC": suite.rnic, "VRDMA_KERNEL": self._kernel}
-            status = subprocess.run(["sh", "-c", command], env=environment).returncode
-            return status, _read_report(report)
-        finally:
-            work.remove()
+    @property
+    def needs_siw(self) -> bool:
+        return "siw" in (self.rnic, *(suite.rnic for suite in self.suites))
 
 
-def _suite_command(suite: Suite, report: Path, pattern: str) -> str:
-    words = ["/usr/bin/python3", str(suite.file), "--json", str(report)]
-    if pattern:
-        words += ["--filter", pattern]
-    return "exec " + shlex.join(words) + " 2>&1"
+def parse(words: Sequence[str]) -> Options:
+    """The options in the words of the command line."""
+    parser = Parser(HELP)
+    parser.add_argument("words", nargs="*")
+    parser.add_argument("--shell", dest="chosen", action="append_const", const="shell", default=[])
+    parser.add_argument("--list", dest="chosen", action="append_const", const="list")
+    parser.add_argument("--all", action="store_true")
+    parser.add_argument("--rnic", type=command.one_of("RNIC", _RNICS), default="rxe")
+    parser.add_argument("--kernel", type=command.kernel, default="6.1")
+    parser.add_argument("--filter", default="")
+    parser.add_argument("--json", type=command.output_file)
+    found = parser.parse(words)
+    what, others = _what(found.chosen, found.words)
+    if what != "run" and (found.all or found.json is not None or found.filter):
+        raise Refusal("--all, --json and --filter belong to run")
+    suites = _suites(others, found.all) if what == "run" else ()
+    text = others[0] if what == "exec" else ""
+    return Options(what, found.rnic, found.kernel, text, suites, found.json, found.filter)
 
 
-def _read_report(path: Path) -> dict[str, Any]:
-    try:
-        report: dict[str, Any] = json.loads(path.read_text())
-        return report
-    except OSError:
-        raise LabError("the suite ended without a report") from None
+def _what(chosen: list[str], words: list[str]) -> tuple[str, list[str]]:
+    """The one thing to do, and the words that belong to it."""
+    first, others = words[:1], words[1:]
+    if first and first[0] not in ("exec", "run"):
+        raise Refusal(f"there is no command '{first[0]}'")
+    things = [*chosen, *first]
+    if not things:
+        raise Refusal("--shell, exec, run or --list?")
+    if len(things) > 1:
+        raise Refusal(f"'{things[0]}' and '{things[1]}' at once")
+    if things == ["exec"]:
+        if not others:
+            raise Refusal("exec needs a command, as one word")
+        if len(others) > 1:
+            raise Refusal(f"there is no command '{others[1]}'")
+    return things[0], others
+
+
+def _suites(names: list[str], everything: bool) -> tuple[Suite, ...]:
+    if not names and not everything:
+        raise Refusal("run which suites? --list names them, --all takes all")
+    if names and everything:
+        raise Refusal(f"--all and '{names[0]}' at once")
+    known = all_suites()
+    for name in names:
+        if name not in known:
+            raise Refusal(f"there is no suite '{name}': --list names them")
+    return tuple(known.values()) if everything else tuple(known[name] for name in names)
+
+
+def _prepare(options: Options) -> None:
+    # The command's own output alone goes to standard output.
+    steps = Steps(sys.stderr)
+    install_missing(steps, "build", "run", "lab")
+    programs = (name for name in (*paths.MEASURING_PROGRAMS, *paths.LAB_PROGRAMS))
+    build_backend(steps, "release", "vrdmad", *programs)
+    build_qemu_device(steps)
+    for series in dict.fromkeys((paths.HOST_KERNEL, options.kernel)):
+        prepare_kernel(steps, series)
+    if options.needs_siw:
+        prepare_siw(steps)
 
 
 def _list() -> int:
@@ -150,71 +140,19 @@ def _list() -> int:
     return 0
 
 
-def _chosen(names: list[str], everything: bool) -> list[Suite]:
-    suites = all_suites()
-    unknown = [name for name in names if name not in suites]
-    if unknown:
-        raise LookupError(f"there is no suite {unknown[0]!r}; scripts/lab --list names all")
-    return list(suites.values()) if everything else [suites[name] for name in names]
-
-
-def _run(arguments: argparse.Namespace, hosts: _EmulatedHosts | _ThisMachine) -> int:
-    reports = []
-    failed = False
-    for suite in _chosen(arguments.suites, arguments.all):
-        _say(f"lab: suite {suite.name} ...")
-        status, report = hosts.run(suite, arguments.filter)
-        failed = failed or status != 0
-        reports.append(report)
-    if arguments.json is not None:
-        arguments.json.write_text(json.dumps(reports, indent=2) + "\n")
-    return 1 if failed else 0
-
-
-def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="lab")
-    parser.add_argument("what", choices=["list", "shell", "exec", "run"])
-    parser.add_argument("suites", nargs="*", metavar="SUITE")
-    parser.add_argument("--command", default="")
-    parser.add_argument("--all", action="store_true")
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--filter", default="")
-    parser.add_argument("--rnic", default="rxe")
-    parser.add_argument("--kernel", default="6.1")
-    return parser.parse_args()
-
-
-def _act(arguments: argparse.Namespace) -> int:
-    if arguments.what == "list":
+def _act(words: Sequence[str]) -> int:
+    options = parse(words)
+    if options.what == "list":
         return _list()
-    if arguments.what == "run":
-        _chosen(arguments.suites, arguments.all)
-    hosts: _EmulatedHosts | _ThisMachine
-    if machine_is_a_host(arguments.kernel):
-        hosts = _ThisMachine(arguments.rnic, arguments.kernel)
-    else:
-        hosts = _EmulatedHosts(arguments.rnic, arguments.kernel)
-    if arguments.what == "shell":
-        return hosts.shell()
-    if arguments.what == "exec":
-        return hosts.execute(arguments.command)
-    return _run(arguments, hosts)
+    _prepare(options)
+    if options.what == "run":
+        return 0 if run_suites(options.suites, options.kernel, options.filter, options.json) else command.FAILED
+    place = choose_place(options.rnic, options.kernel)
+    return place.shell() if options.what == "shell" else place.execute(options.command)
 
 
 def main() -> int:
-    arguments = _parse()
-    raise_on_signals()
-    try:
-        return _act(arguments)
-    except LookupError as error:
-        print(f"lab: {error.args[0]}", file=sys.stderr)
-        return _USAGE
-    except LabError as error:
-        print(f"lab: {error}", file=sys.stderr)
-        return 1
-    except Interrupted as interrupted:
-        print("lab: interrupted, all is cleaned up", file=sys.stderr)
-        return 128 + interrupted.signal_number
+    return command.run("lab", lambda: _act(sys.argv[1:]))
 
 
 if __name__ == "__main__":

@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What scripts/test conformance runs once everything is built."""
+"""Runs rdma-core's tests on all targets and judges what became of them.
+
+    conformance.command
+
+is what CTest runs: all versions on all targets, with everything built and prepared, and docs/conformance.md left as it is.
+"""
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vrdma_lab import document
-from vrdma_lab import paths
+from vrdma_lab import document, paths
 from vrdma_lab.children import WorkFolder, raise_on_signals
 from vrdma_lab.conformance.document import document as document_of
 from vrdma_lab.conformance.results import OUTCOMES, TARGETS, Known, Result, Results, Run, read_known
@@ -23,6 +27,8 @@ from vrdma_lab.errors import Interrupted, LabError
 COMMAND = "scripts/test conformance"
 DOCUMENT = paths.SOURCE / "docs" / "conformance.md"
 KNOWN = paths.SOURCE / "tests" / "conformance" / "known.toml"
+
+_DID_NOT_RUN = " did not run"
 
 
 @dataclass
@@ -69,7 +75,7 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _jobs(versions: list[Version], targets: list[str], folder: Path) -> list[_Job]:
+def _jobs(versions: Sequence[Version], targets: Sequence[str], folder: Path) -> list[_Job]:
     on_host = tuple(target for target in TARGETS if target in targets and target != "embedded")
     jobs = []
     for version in versions:
@@ -103,7 +109,7 @@ def _run(jobs: list[_Job], pattern: str, at_once: int) -> list[_Job]:
     return failed
 
 
-def _versions_lines(versions: list[Version]) -> list[str]:
+def _versions_lines(versions: Sequence[Version]) -> list[str]:
     lines = []
     host = paths.Kernel.find("6.1").release
     for version in versions:
@@ -118,38 +124,54 @@ def _table(results: Results) -> str:
     return "".join(f"{line[0]:12}" + "".join(f"{cell:>9}" for cell in line[1:]) + "\n" for line in lines)
 
 
-def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="conformance")
-    parser.add_argument("--suite", choices=list(VERSIONS), action="append")
-    parser.add_argument("--target", choices=TARGETS, action="append")
-    parser.add_argument("--filter", default="")
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--no-document", dest="document", action="store_false")
-    return parser.parse_args()
+def run_conformance(
+    suites: Sequence[str] = tuple(VERSIONS),
+    targets: Sequence[str] = TARGETS,
+    pattern: str = "",
+    report: Path | None = None,
+    writes_document: bool = True,
+) -> int:
+    """Runs some versions of the tests on some targets and prints their totals; the status of scripts/test conformance.
 
-
-def _act(arguments: argparse.Namespace, work: Path) -> int:
-    versions = [VERSIONS[name] for name in VERSIONS if name in (arguments.suite or VERSIONS)]
-    targets = [target for target in TARGETS if target in (arguments.target or TARGETS)]
-    known = read_known(KNOWN)
-    complete = not arguments.filter and len(versions) == len(VERSIONS) and len(targets) == len(TARGETS)
+    The document is written if everything has run.
+    """
+    complete = not pattern and len(suites) == len(VERSIONS) and len(targets) == len(TARGETS)
+    versions = [VERSIONS[name] for name in suites]
     document.check(DOCUMENT, COMMAND)
-    jobs = _jobs(versions, targets, work)
-    failed = _run(jobs, arguments.filter, max(1, os.cpu_count() or 1))
-    for job in failed:
-        _say(f"conformance: {job.title} did not run:\n{job.report.with_suffix('.log').read_text(errors='replace')}")
-    found, leaks = [], []
-    for job in jobs:
-        if job not in failed:
-            results_of_job, leaks_of_job = job.read(known)
-            found += results_of_job
-            leaks += leaks_of_job
-    results = Results(found, known)
-    if arguments.json is not None:
-        arguments.json.write_text(json.dumps(results.counts(), indent=2) + "\n")
-    if arguments.document and complete and not failed:
+    work = WorkFolder()
+    try:
+        found, problems = _run_all(_jobs(versions, targets, work.path), pattern)
+    finally:
+        work.remove()
+    results = Results(found, read_known(KNOWN))
+    if report is not None:
+        report.write_text(json.dumps(results.counts(), indent=2) + "\n")
+    if writes_document and complete and not any(problem.endswith(_DID_NOT_RUN) for problem in problems):
         document.put(DOCUMENT, COMMAND, document_of(results, _versions_lines(versions)))
-    problems = results.problems() + [f"{job.title} did not run" for job in failed] + leaks
+    return _judge(results, problems)
+
+
+def _run_all(jobs: list[_Job], pattern: str) -> tuple[list[Result], list[str]]:
+    """The results of all jobs, and what went wrong with the jobs themselves."""
+    failed = _run(jobs, pattern, max(1, os.cpu_count() or 1))
+    found: list[Result] = []
+    problems: list[str] = []
+    known = read_known(KNOWN)
+    for job in jobs:
+        if job in failed:
+            log = job.report.with_suffix(".log").read_text(errors="replace")
+            _say(f"conformance: {job.title}{_DID_NOT_RUN}:\n{log}")
+            problems.append(f"{job.title}{_DID_NOT_RUN}")
+            continue
+        results, leaks = job.read(known)
+        found += results
+        problems += leaks
+    return found, problems
+
+
+def _judge(results: Results, others: list[str]) -> int:
+    """Says all problems and prints the totals."""
+    problems = results.problems() + others
     for remark in results.needless():
         _say(f"conformance: remove from {KNOWN.relative_to(paths.SOURCE)}: {remark}")
     for problem in problems:
@@ -159,19 +181,14 @@ def _act(arguments: argparse.Namespace, work: Path) -> int:
 
 
 def main() -> int:
-    arguments = _parse()
     raise_on_signals()
-    work = WorkFolder()
     try:
-        return _act(arguments, work.path)
+        return run_conformance(writes_document=False)
     except LabError as error:
         _say(f"conformance: {error}")
         return 1
     except Interrupted as interrupted:
-        _say("conformance: interrupted, all is cleaned up")
         return 128 + interrupted.signal_number
-    finally:
-        work.remove()
 
 
 if __name__ == "__main__":

@@ -11,16 +11,18 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+from vrdma_lab import paths
 from vrdma_lab.children import raise_on_signals
-from vrdma_lab.cli.lab import machine_is_a_host
 from vrdma_lab.conformance.run import VERSIONS, Version, boot, run
 from vrdma_lab.errors import Interrupted, LabError
 from vrdma_lab.host.host_lab import HostLab, seen_inside
+from vrdma_lab.host.places import machine_is_a_host
 from vrdma_lab.lab.lab import Lab
 
 
@@ -34,7 +36,8 @@ def _embedded(version: Version, report: Path, pattern: str) -> None:
 def _on_rdma_host(version: Version, targets: str, report: Path, pattern: str) -> None:
     command = ["/usr/bin/python3", "-m", "vrdma_lab.conformance.host", version.name, targets]
     if machine_is_a_host(version.kernel):
-        status = subprocess.run([*command, str(report), pattern]).returncode
+        environment = {**os.environ, **paths.python_environment()}
+        status = subprocess.run([*command, str(report), pattern], env=environment).returncode
     else:
         with HostLab(1, "rxe", version.kernel) as lab:
             (host,) = lab.hosts

@@ -15,9 +15,6 @@ from vrdma_lab.image.initramfs import build_initramfs, compile_agent
 from vrdma_lab.network.switch import Switch
 from vrdma_lab.vm.host_vm import HostVm
 
-# The only kernel whose nested virtualization has been tried under TCG.
-HOST_KERNEL = "6.1"
-
 
 class HostLab:
     """Boots `count` host VMs with their RNICs up; the guests that programs start in them have `guest_kernel`."""
@@ -51,7 +48,7 @@ class HostLab:
 
     def _boot(self) -> None:
         self.share.mkdir()
-        kernel = paths.Kernel.find(HOST_KERNEL)
+        kernel = paths.Kernel.find(paths.HOST_KERNEL)
         initramfs = self._work.path / "host.initramfs"
         build_host_initramfs(initramfs, kernel)
         compile_agent(self.share)
@@ -83,8 +80,7 @@ class HostLab:
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "HOME": "/root",
             "LANG": "C.UTF-8",
-            "PYTHONPATH": f"{paths.SOURCE / 'scripts'}:{paths.SOURCE / 'tests'}",
-            "PYTHONDONTWRITEBYTECODE": "1",
+            **paths.python_environment(),
             "PYTHONUNBUFFERED": "1",
             "VRDMA_CACHE": str(paths.cache()),
             "VRDMA_BUILD": str(paths.build_folder()),

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Packs a root tree into a cpio archive that may follow an initramfs: root_tree TREE NAME ARCHIVE puts it below NAME."""
+"""Packs a root tree into a cpio archive that may follow an initramfs."""
 
 from __future__ import annotations
 
 import os
 import stat
-import sys
 from pathlib import Path
 
 from vrdma_lab.image.initramfs import CpioWriter
@@ -24,12 +23,8 @@ def pack(tree: Path, name: str, archive: CpioWriter) -> None:
             archive.file(path, Path(entry.path).read_bytes(), stat.S_IMODE(entry.stat().st_mode))
 
 
-def main() -> None:
-    tree, name, output = sys.argv[1:]
-    archive = CpioWriter(Path(output))
-    pack(Path(tree), name, archive)
+def write_archive(tree: Path, name: str, path: Path) -> None:
+    """Writes an archive that has the tree in the folder `name`."""
+    archive = CpioWriter(path)
+    pack(tree, name, archive)
     archive.close()
-
-
-if __name__ == "__main__":
-    main()

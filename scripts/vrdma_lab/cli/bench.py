@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command scripts/bench."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vrdma_lab import paths
+from vrdma_lab.bench import cases, embedded, lab
+from vrdma_lab.cli import command
+from vrdma_lab.cli.command import Parser, Refusal
+from vrdma_lab.setup.build import build_backend, build_qemu_device
+from vrdma_lab.setup.kernel import prepare_kernel
+from vrdma_lab.setup.packages import install_missing
+from vrdma_lab.setup.runner import Steps
+
+HELP = """\
+usage: scripts/bench embedded [--json FILE]
+       scripts/bench lab [--json FILE] [--markdown FILE] [--rounds N]
+                         [--groups LIST] [--rnic NAME]
+       scripts/bench lab --from FILE [--markdown FILE]
+
+  embedded        the embedded RNIC without any virtual machine: bandwidth beside
+                  memcpy's in the same run, latency, and instructions per message
+                  from doorbell to completion (counted by callgrind, repeatable)
+  lab             the host's RNIC, natively and in a guest on the direct path, by
+                  turns on one host (see scripts/lab): latency, bandwidth, control
+                  verbs, large memory regions, connections (of the embedded RNIC as
+                  well), and exits of the virtual machine
+
+  --json FILE     the same figures as a JSON array of objects; with the keys name,
+                  value, unit for embedded, and for lab with test, bytes, native,
+                  guest, ratio, exits_per_message and more
+  --markdown FILE the tables of lab for a document; one that is there, such as
+                  docs/performance.md, gets them in place of those that it has
+  --from FILE     no measurement: the tables of what lab --json wrote to FILE
+  --rounds N      how often lab repeats each measurement (5)
+  --groups LIST   only these of parts,latency,spinning,bandwidth,control,regions,
+                  connections,connections_embedded
+  --rnic NAME     what is behind the guest's device instead of the host's RNIC
+                  (embedded, to try the measurements themselves)
+  --help          this text
+
+The status is 0 if all was measured, 1 if something failed and 2 for a mistake in
+the options.  Figures that miss their bar are no failure: the tables show them.
+"""
+
+_BENCHMARKS = ("embedded", "lab")
+_MAX_ROUNDS = 99
+
+
+@dataclass(frozen=True)
+class Options:
+    """The choices of the user's."""
+
+    what: str  # embedded or lab
+    json: Path | None = None
+    markdown: Path | None = None
+    source: Path | None = None  # the JSON to take the figures from
+    rounds: int = cases.ROUNDS
+    groups: tuple[str, ...] = tuple(cases.GROUPS)
+    rnic: str = ""
+
+
+def parse(words: Sequence[str]) -> Options:
+    """The options in the words of the command line."""
+    parser = Parser(HELP)
+    parser.add_argument("words", nargs="*")
+    parser.add_argument("--json", type=command.output_file)
+    parser.add_argument("--markdown", type=command.output_file)
+    parser.add_argument("--from", dest="source", type=_input_file)
+    parser.add_argument("--rounds", type=_rounds)
+    parser.add_argument("--groups", type=_groups)
+    parser.add_argument("--rnic", type=_rnic)
+    found = parser.parse(words, "benchmark or option")
+    what = _what(found.words)
+    measures = [value for value in (found.rounds, found.groups, found.rnic) if value is not None]
+    if what != "lab" and (measures or found.markdown or found.source):
+        raise Refusal(f"of these options, {what} has only --json")
+    if found.source is not None and (measures or found.json):
+        raise Refusal("--from measures nothing: it goes with --markdown alone")
+    return Options(
+        what,
+        found.json,
+        found.markdown,
+        found.source,
+        found.rounds or cases.ROUNDS,
+        found.groups or tuple(cases.GROUPS),
+        found.rnic or "",
+    )
+
+
+def _what(words: list[str]) -> str:
+    for word in words:
+        if word not in _BENCHMARKS:
+            raise Refusal(f"there is no benchmark or option '{word}'")
+    if len(words) > 1:
+        raise Refusal(f"'{words[0]}' and '{words[1]}' at once")
+    if not words:
+        raise Refusal("which benchmark?")
+    return words[0]
+
+
+def _input_file(text: str) -> Path:
+    if os.path.isdir(text) or not os.access(text, os.R_OK):
+        raise argparse.ArgumentTypeError(f"cannot read '{text}'")
+    return Path(text).resolve()
+
+
+def _rounds(text: str) -> int:
+    if not re.fullmatch("[1-9][0-9]?", text):
+        raise argparse.ArgumentTypeError(f"--rounds takes 1 to {_MAX_ROUNDS}, not '{text}'")
+    return int(text)
+
+
+def _groups(text: str) -> tuple[str, ...]:
+    groups = tuple(text.split(","))
+    if not set(groups) <= set(cases.GROUPS):
+        raise argparse.ArgumentTypeError(f"--groups takes some of {','.join(cases.GROUPS)}, not '{text}'")
+    return groups
+
+
+def _rnic(text: str) -> str:
+    if not re.fullmatch("[A-Za-z0-9_-]+", text):
+        raise argparse.ArgumentTypeError(f"--rnic takes a name, not '{text}'")
+    return text
+
+
+def _prepare_lab() -> None:
+    steps = Steps(sys.stdout)
+    install_missing(steps, "build", "run", "lab")
+    build_backend(steps, "release", "vrdmad", *paths.MEASURING_PROGRAMS)
+    build_qemu_device(steps)
+    prepare_kernel(steps, paths.HOST_KERNEL)
+
+
+def _prepare_embedded() -> None:
+    steps = Steps(sys.stdout)
+    install_missing(steps, "build", "bench")
+    build_backend(steps, "release", *embedded.PROGRAMS)
+
+
+def _act(words: Sequence[str]) -> int:
+    options = parse(words)
+    if options.what == "embedded":
+        _prepare_embedded()
+        embedded.report(options.json)
+    elif options.source is not None:
+        lab.show(options.source, options.markdown)
+    else:
+        _prepare_lab()
+        lab.report(options.groups, options.rounds, options.rnic, options.json, options.markdown)
+    return 0
+
+
+def main() -> int:
+    return command.run("bench", lambda: _act(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command scripts/test."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vrdma_lab import paths
+from vrdma_lab.children import end_tree
+from vrdma_lab.cli import command
+from vrdma_lab.cli.command import Parser, Refusal
+from vrdma_lab.conformance.command import run_conformance
+from vrdma_lab.conformance.results import TARGETS
+from vrdma_lab.conformance.run import VERSIONS
+from vrdma_lab.errors import LabError
+from vrdma_lab.setup.build import build_all_qemu_devices, build_backend, build_qemu_device
+from vrdma_lab.setup.kernel import prepare_kernel
+from vrdma_lab.setup.packages import install_missing
+from vrdma_lab.setup.rdma_core_tests import prepare_rdma_core_tests
+from vrdma_lab.setup.runner import Steps, processors
+from vrdma_lab.setup.shell_scripts import check_scripts
+from vrdma_lab.setup.siw import prepare_siw
+
+HELP = """\
+usage: scripts/test [unit|e2e|lab|all] [--kernel 6.1|6.12] [--filter REGEX]
+       scripts/test conformance [--suite 44|56] [--target native|direct|embedded]
+                                [--filter REGEX] [--json FILE]
+
+Installs what is missing, builds everything and runs the tests by CTest:
+those without a virtual machine (unit), those with (e2e), those on an RDMA host
+(lab, see scripts/lab), or all of them with those of rdma-core (see conformance),
+which is the default.
+
+  --kernel 6.1|6.12   the kernel of the guests in the e2e tests (6.1); some
+                      tests use both whatever this says
+  --filter REGEX      only the tests whose names match
+
+With conformance, it runs the tests of rdma-core itself as Debian has them in
+python3-pyverbs, on an RDMA host natively, in a guest on the host's RNIC and in a
+guest on the embedded RNIC, compares, and writes the table of docs/conformance.md
+(only if nothing was left out).
+
+  --suite 44|56       only that of Debian 12 (44) or 13 (56)
+  --target TARGET     only native, direct or embedded; may be repeated, as may --suite
+  --filter REGEX      only the tests whose names match
+  --json FILE         an array of objects with suite, target, module, and how many
+                      tests passed, skipped, failed
+
+  --help              this text
+
+The last line says how many passed and failed.  The status is 0 if all passed, and
+of conformance 0 if no test but those of tests/conformance/known.toml failed, or
+passed natively and not in the guest on the host's RNIC, and no fewer passed on the
+embedded RNIC than natively.
+"""
+
+# The packages that each selection of tests needs besides those of the build.
+SELECTIONS: dict[str, tuple[str, ...]] = {
+    "unit": (),
+    "e2e": ("run", "libvirt"),
+    "lab": ("run", "lab"),
+    "all": ("run", "libvirt", "lab"),
+}
+_CONFORMANCE = "conformance"
+
+
+@dataclass(frozen=True)
+class Options:
+    """The choices of the user's."""
+
+    selection: str = "all"
+    kernel: str = "6.1"
+    filter: str = ""
+    suites: tuple[str, ...] = tuple(VERSIONS)  # conformance alone has these
+    targets: tuple[str, ...] = TARGETS
+    json: Path | None = None
+
+
+def parse(words: Sequence[str]) -> Options:
+    """The options in the words of the command line."""
+    parser = Parser(HELP)
+    parser.add_argument("words", nargs="*")
+    parser.add_argument("--kernel", type=command.kernel)
+    parser.add_argument("--filter", default="")
+    parser.add_argument("--suite", type=command.one_of("suite", tuple(VERSIONS)), action="append", default=[])
+    parser.add_argument("--target", type=command.one_of("target", TARGETS), action="append", default=[])
+    parser.add_argument("--json", type=command.output_file)
+    found = parser.parse(words)
+    for word in found.words:
+        if word not in (*SELECTIONS, _CONFORMANCE):
+            raise Refusal(f"there is no option '{word}'")
+    selection = found.words[-1] if found.words else "all"
+    if selection == _CONFORMANCE:
+        if found.kernel is not None:
+            raise Refusal("--kernel is not for conformance: each suite has the kernel of its Debian")
+    elif found.json is not None or found.suite or found.target:
+        raise Refusal("--suite, --target and --json belong to conformance")
+    suites = tuple(name for name in VERSIONS if name in (found.suite or VERSIONS))
+    targets = tuple(name for name in TARGETS if name in (found.target or TARGETS))
+    return Options(selection, found.kernel or "6.1", found.filter, suites, targets, found.json)
+
+
+def _conformance(options: Options) -> int:
+    # The table alone goes to standard output.
+    steps = Steps(sys.stderr)
+    install_missing(steps, "build", "run", "lab")
+    build_backend(steps, "release", "vrdmad")
+    build_qemu_device(steps)
+    for series in paths.KERNELS:
+        prepare_kernel(steps, series)
+    for name in options.suites:
+        prepare_rdma_core_tests(steps, name)
+    return run_conformance(options.suites, options.targets, options.filter, options.json)
+
+
+def _prepare(selection: str) -> None:
+    steps = Steps(sys.stdout)
+    install_missing(steps, "build", "test", *SELECTIONS[selection])
+    check_scripts(steps)
+    build_backend(steps, "release")
+    if selection != "unit":
+        build_all_qemu_devices(steps)
+        for series in paths.KERNELS:
+            prepare_kernel(steps, series)
+    if selection in ("lab", "all"):
+        prepare_siw(steps)
+    if selection == "all":
+        for name in VERSIONS:
+            prepare_rdma_core_tests(steps, name)
+
+
+def ctest_command(options: Options, results: Path) -> list[str]:
+    """CTest's command line."""
+    words = ["ctest", "--test-dir", str(paths.SOURCE / "build" / "release"), "-j", processors()]
+    words += ["--output-on-failure", "--no-tests=error", "--output-junit", str(results)]
+    if options.selection != "all":
+        words += ["-L", f"^{options.selection}$"]
+    return words + (["-R", options.filter] if options.filter else [])
+
+
+def summary(results: str) -> tuple[str, bool]:
+    """The last line, from CTest's results in JUnit's format, and whether no test failed."""
+    suite = ElementTree.fromstring(results)
+    total, failed = (int(suite.get(key, 0)) for key in ("tests", "failures"))
+    skipped = sum(int(suite.get(key, 0)) for key in ("skipped", "disabled"))
+    line = f"{total - failed - skipped} passed, {failed} failed"
+    return (f"{line}, {skipped} skipped" if skipped else line), failed == 0
+
+
+def _ctest(options: Options) -> int:
+    results = paths.logs() / "ctest.xml"
+    results.unlink(missing_ok=True)
+    environment = {**os.environ, "VRDMA_KERNEL": options.kernel}
+    ctest = subprocess.Popen(ctest_command(options, results), stdin=subprocess.DEVNULL, env=environment)
+    try:
+        status = ctest.wait()
+    finally:
+        if ctest.poll() is None:
+            end_tree(ctest.pid)
+            ctest.wait()
+    if not results.exists():
+        raise LabError(f"ctest ended with status {status} and wrote no results")
+    line, passed = summary(results.read_text())
+    print(line)
+    return status if passed else command.FAILED
+
+
+def _act(words: Sequence[str]) -> int:
+    options = parse(words)
+    if options.selection == _CONFORMANCE:
+        return _conformance(options)
+    _prepare(options.selection)
+    return _ctest(options)
+
+
+def main() -> int:
+    return command.run("test", lambda: _act(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs suites of tests/lab on RDMA hosts.
+
+    run_suites SUITE...
+
+is what CTest runs: everything has to be built and prepared.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from vrdma_lab import paths
+from vrdma_lab.children import raise_on_signals
+from vrdma_lab.errors import Interrupted, LabError
+from vrdma_lab.host.places import choose_place
+from vrdma_lab.host.suites import Suite, all_suites
+
+
+def run_suites(suites: Iterable[Suite], kernel: str, pattern: str = "", report: Path | None = None) -> bool:
+    """Runs suites one after another and writes their reports, one object a suite; whether all passed."""
+    reports = []
+    passed = True
+    place = choose_place("rxe", kernel)
+    for suite in suites:
+        print(f"lab: suite {suite.name} ...", file=sys.stderr, flush=True)
+        status, found = place.run(suite, pattern)
+        passed = passed and status == 0
+        reports.append(found)
+    if report is not None:
+        report.write_text(json.dumps(reports, indent=2) + "\n")
+    return passed
+
+
+def main() -> int:
+    raise_on_signals()
+    known = all_suites()
+    try:
+        return 0 if run_suites([known[name] for name in sys.argv[1:]], paths.KERNELS[0]) else 1
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 1
+    except Interrupted as interrupted:
+        return 128 + interrupted.signal_number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

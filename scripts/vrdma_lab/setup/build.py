@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The CMake build and the QEMU device, built into build/."""
+
+from __future__ import annotations
+
+import re
+
+from vrdma_lab import paths
+from vrdma_lab.errors import LabError
+from vrdma_lab.setup.runner import Runner, Steps, processors
+
+_QEMU_VERSION = re.compile(r"^QEMU emulator version (\d+\.\d+)", re.MULTILINE)
+
+
+def build_backend(steps: Steps, preset: str, *targets: str) -> None:
+    """Builds some targets of a CMake preset, or all of them."""
+    what = "vrdmad and what is asked of it" if targets else "vrdmad"
+    with steps.step(f"Building {what} ({preset})", f"build-{preset}") as runner:
+        folder = paths.SOURCE / "build" / preset
+        if not (folder / "build.ninja").exists():
+            runner.run(["cmake", "--preset", preset], paths.SOURCE)
+        command = ["cmake", "--build", str(folder), "-j", processors()]
+        runner.run([*command, *(("--target", *targets) if targets else ())], paths.SOURCE)
+
+
+def qemu_version(said: str) -> str:
+    """Major and minor number, of the output of --version."""
+    found = _QEMU_VERSION.search(said)
+    if found is None:
+        raise LabError(f"this QEMU does not say its version: {said.strip()}")
+    return found.group(1)
+
+
+def build_qemu_device(steps: Steps) -> None:
+    """Builds the device for the QEMU that is installed."""
+    version = qemu_version(Runner().read([paths.qemu(), "--version"]))
+    _build_qemu_device(steps, f"QEMU {version}", version)
+
+
+def build_all_qemu_devices(steps: Steps) -> None:
+    """Builds the device for all versions of QEMU that are supported."""
+    _build_qemu_device(steps, "all versions of QEMU")
+
+
+def _build_qemu_device(steps: Steps, what: str, *versions: str) -> None:
+    with steps.step(f"Building the QEMU device ({what})", "build-qemu") as runner:
+        program = paths.SOURCE / "qemu-device" / "build.sh"
+        runner.run([program, paths.SOURCE / "build" / "qemu", *versions])
