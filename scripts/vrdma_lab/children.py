@@ -42,7 +42,13 @@ class WorkFolder:
         self._pipe, theirs = os.pipe()[::-1]
         try:
             self._guardian = subprocess.Popen(
-                ["sh", "-c", 'trap "" INT TERM HUP; cd /; read -r _; rm -rf -- "$1"', "vrdma-guardian", str(self.path)],
+                [
+                    "sh",
+                    "-c",
+                    'trap "" INT TERM HUP; cd /; read -r _; rm -rf -- "$1"',
+                    "vrdma-guardian",
+                    str(self.path),
+                ],
                 stdin=theirs,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

@@ -19,8 +19,14 @@ def check(path: Path, command: str) -> None:
     if not path.exists():
         return
     begin, content = _begin(command), path.read_text()
-    if content.count(begin) != 1 or content.count(_END) != 1 or content.index(begin) > content.index(_END):
-        raise LabError(f"{path} is there, but has no lines '{begin}' and '{_END}' to put tables between")
+    if (
+        content.count(begin) != 1
+        or content.count(_END) != 1
+        or content.index(begin) > content.index(_END)
+    ):
+        raise LabError(
+            f"{path} is there, but has no lines '{begin}' and '{_END}' to put tables between"
+        )
 
 
 def put(path: Path, command: str, part: str) -> None:

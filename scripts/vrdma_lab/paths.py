@@ -38,7 +38,10 @@ def logs() -> Path:
 
 def python_environment() -> dict[str, str]:
     """The variables with which Python finds this package and the tests' base classes."""
-    return {"PYTHONPATH": f"{SOURCE / 'scripts'}:{SOURCE / 'tests'}", "PYTHONDONTWRITEBYTECODE": "1"}
+    return {
+        "PYTHONPATH": f"{SOURCE / 'scripts'}:{SOURCE / 'tests'}",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,9 @@ class Kernel:
     def find(series: str) -> Kernel:
         folder = kernel_folder(series)
         if not (folder / ".complete").exists():
-            raise LabError(f"the guest kernel {series} is not in {folder}: scripts/demo and scripts/test fetch it")
+            raise LabError(
+                f"the guest kernel {series} is not in {folder}: scripts/demo and scripts/test fetch it"
+            )
         release = (folder / "release").read_text().strip()
         return Kernel(series, release, folder / "vmlinux", folder / "tree")
 

@@ -36,14 +36,22 @@ class Figures(unittest.TestCase):
 
     def test_the_keys_are_those_that_users_of_the_json_know(self) -> None:
         row = json.loads(json.dumps(a_row(exits_per_message=[1.0, 3.0, 1.5])))
-        expected = {"test": "RC WRITE, polling", "bytes": 4096, "native": 12.0, "guest": 18.0, "ratio": 1.5}
+        expected = {
+            "test": "RC WRITE, polling",
+            "bytes": 4096,
+            "native": 12.0,
+            "guest": 18.0,
+            "ratio": 1.5,
+        }
         expected["exits_per_message"] = 1.5
         self.assertEqual({key: row[key] for key in expected}, expected)
 
     def test_extra_time_is_counted_in_exits(self) -> None:
         exit_cost = Figure("parts", "an exit", 0, "us", native=[0.5], guest=[2.5])
         self.assertEqual(exits_worth(a_figure(), exit_cost), 3.0)
-        self.assertIsNone(exits_worth(Figure("bandwidth", "b", 0, "MB/s", native=[1.0], guest=[1.0]), exit_cost))
+        self.assertIsNone(
+            exits_worth(Figure("bandwidth", "b", 0, "MB/s", native=[1.0], guest=[1.0]), exit_cost)
+        )
 
 
 class Tables(unittest.TestCase):
@@ -54,7 +62,9 @@ class Tables(unittest.TestCase):
         return path
 
     def test_numbers_have_few_digits(self) -> None:
-        shown = [tables.shown(value) for value in (None, 0, 0.0123, 0.5, 12.34, 1234.5, [1.0, 25.0])]
+        shown = [
+            tables.shown(value) for value in (None, 0, 0.0123, 0.5, 12.34, 1234.5, [1.0, 25.0])
+        ]
         self.assertEqual(shown, ["–", "0.00", "0.012", "0.50", "12.3", "1,234", "1.00 to 25.0"])
 
     def test_a_new_document_is_made_of_the_tables(self) -> None:

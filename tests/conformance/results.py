@@ -35,12 +35,22 @@ class Problems(unittest.TestCase):
 
     def test_the_direct_path_must_not_skip_what_passes_natively(self) -> None:
         results = Results([a_result(NATIVE, "passed"), a_result(DIRECT, "skipped", reason="why")])
-        self.assertEqual(results.problems(), [f"44 direct: {TEST} passes natively and is skipped: why"])
+        self.assertEqual(
+            results.problems(), [f"44 direct: {TEST} passes natively and is skipped: why"]
+        )
 
     def test_the_direct_path_must_not_lack_what_passes_natively(self) -> None:
         other = "test_mr.MRTest.test_dereg_mr"
-        results = Results([a_result(NATIVE, "passed"), a_result(DIRECT, "passed", other), a_result(NATIVE, "passed", other)])
-        self.assertEqual(results.problems(), [f"44 direct: {TEST} passes natively and is missing: "])
+        results = Results(
+            [
+                a_result(NATIVE, "passed"),
+                a_result(DIRECT, "passed", other),
+                a_result(NATIVE, "passed", other),
+            ]
+        )
+        self.assertEqual(
+            results.problems(), [f"44 direct: {TEST} passes natively and is missing: "]
+        )
 
     def test_a_failure_is_one_wherever_it_is(self) -> None:
         for run in (NATIVE, DIRECT, EMBEDDED):
@@ -49,11 +59,15 @@ class Problems(unittest.TestCase):
                 self.assertEqual(results.problems(), [f"{run}: {TEST} failed: why"])
 
     def test_a_known_one_is_none(self) -> None:
-        results = Results([a_result(NATIVE, "passed"), a_result(DIRECT, "failed")], [a_known("direct")])
+        results = Results(
+            [a_result(NATIVE, "passed"), a_result(DIRECT, "failed")], [a_known("direct")]
+        )
         self.assertEqual(results.problems(), [])
 
     def test_one_that_is_known_of_another_target_is_one(self) -> None:
-        results = Results([a_result(NATIVE, "passed"), a_result(DIRECT, "failed")], [a_known("embedded")])
+        results = Results(
+            [a_result(NATIVE, "passed"), a_result(DIRECT, "failed")], [a_known("embedded")]
+        )
         self.assertEqual(len(results.problems()), 1)
 
     def test_the_embedded_rnic_may_skip_what_passes_natively_if_it_passes_as_many(self) -> None:
@@ -81,14 +95,31 @@ class Problems(unittest.TestCase):
 
 class Counts(unittest.TestCase):
     def test_they_have_the_keys_that_users_of_the_json_know(self) -> None:
-        results = Results([a_result(NATIVE, "passed"), a_result(NATIVE, "skipped", "test_mr.MRTest.test_dereg_mr")])
-        expected = {"suite": "44", "target": "native", "module": "test_mr", "passed": 1, "skipped": 1, "failed": 0}
+        results = Results(
+            [
+                a_result(NATIVE, "passed"),
+                a_result(NATIVE, "skipped", "test_mr.MRTest.test_dereg_mr"),
+            ]
+        )
+        expected = {
+            "suite": "44",
+            "target": "native",
+            "module": "test_mr",
+            "passed": 1,
+            "skipped": 1,
+            "failed": 0,
+        }
         self.assertEqual(results.counts(), [expected])
 
 
 class Lines(unittest.TestCase):
     def test_of_a_failure_the_last_line_is_the_reason(self) -> None:
-        line = {"module": "test_mr", "test": f"tests.{TEST}", "outcome": "failed", "reason": "Traceback\n  ...\nError: no\n"}
+        line = {
+            "module": "test_mr",
+            "test": f"tests.{TEST}",
+            "outcome": "failed",
+            "reason": "Traceback\n  ...\nError: no\n",
+        }
         self.assertEqual(Result.of(NATIVE, line), a_result(NATIVE, "failed", reason="Error: no"))
 
 
@@ -106,7 +137,9 @@ class KnownFile(unittest.TestCase):
     def test_an_entry_without_a_cause_is_refused(self) -> None:
         for cause in ("", 'cause = ""\n'):
             with self.subTest(cause=cause), self.assertRaises(LabError):
-                self.read(f'[[known]]\ntests = ["{TEST}"]\nsuites = ["44"]\ntargets = ["direct"]\n{cause}')
+                self.read(
+                    f'[[known]]\ntests = ["{TEST}"]\nsuites = ["44"]\ntargets = ["direct"]\n{cause}'
+                )
 
     def test_that_of_the_project_is_read(self) -> None:
         read_known(paths.SOURCE / "tests" / "conformance" / "known.toml")
@@ -114,7 +147,9 @@ class KnownFile(unittest.TestCase):
 
 class Document(unittest.TestCase):
     def test_it_names_what_passes_natively_only_with_the_cause(self) -> None:
-        results = Results([a_result(NATIVE, "passed"), a_result(DIRECT, "failed")], [a_known("direct")])
+        results = Results(
+            [a_result(NATIVE, "passed"), a_result(DIRECT, "failed")], [a_known("direct")]
+        )
         self.assertIn(f"| `{TEST}` | 44 direct | failed | a cause |", document(results, []))
 
     def test_it_names_what_passes_in_guests_only(self) -> None:
@@ -129,7 +164,10 @@ class Document(unittest.TestCase):
         other = "test_mr.MRTest.test_dereg_mr"
         results = Results(
             [
-                *(a_result(NATIVE, "skipped", reason="why"), a_result(DIRECT, "skipped", reason="why")),
+                *(
+                    a_result(NATIVE, "skipped", reason="why"),
+                    a_result(DIRECT, "skipped", reason="why"),
+                ),
                 *(a_result(NATIVE, "passed", other), a_result(DIRECT, "skipped", other, "another")),
             ]
         )

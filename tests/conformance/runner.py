@@ -26,9 +26,19 @@ import tempfile
 import time
 import traceback
 import unittest
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+from typing import IO, Any
+
+Line = dict[str, Any]
+Counts = dict[str, dict[str, Any]]
+# As unittest has it, of sys.exc_info().
+Error = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
 
 
-def flattened(tests):
+def flattened(
+    tests: Iterable[unittest.TestSuite | unittest.TestCase],
+) -> Iterator[unittest.TestCase]:
     """The test cases of a suite, in its order."""
     for test in tests:
         if isinstance(test, unittest.TestSuite):
@@ -40,58 +50,60 @@ def flattened(tests):
 class Reporter(unittest.TestResult):
     """Writes what happens to a pipe as it happens, so that it is known when the process ends before its time."""
 
-    def __init__(self, pipe):
+    def __init__(self, pipe: int) -> None:
         super().__init__()
         self._pipe = pipe
         self._outcome = self._reason = ""
 
-    def _say(self, **fields):
+    def _say(self, **fields: object) -> None:
         os.write(self._pipe, json.dumps(fields).encode() + b"\n")
 
-    def startTest(self, test):
+    def startTest(self, test: unittest.TestCase) -> None:
         super().startTest(test)
         self._outcome, self._reason = "passed", ""
         sys.stdout.flush()
         self._say(started=test.id(), printed=os.fstat(1).st_size)
 
-    def stopTest(self, test):
+    def stopTest(self, test: unittest.TestCase) -> None:
         super().stopTest(test)
         sys.stdout.flush()
         self._say(test=test.id(), outcome=self._outcome, reason=self._reason)
 
-    def _ended(self, test, outcome, reason):
+    def _ended(self, test: object, outcome: str, reason: str) -> None:
         # What is no test case stands for a class that could not be set up: none of its tests starts.
         if not isinstance(test, unittest.TestCase):
             self._say(holder=str(test), outcome=outcome, reason=reason)
         elif self._outcome != "failed":
             self._outcome, self._reason = outcome, reason
 
-    def _failed(self, test, error):
+    def _failed(self, test: object, error: Error) -> None:
         self._ended(test, "failed", "".join(traceback.format_exception(*error)).strip())
 
-    def addError(self, test, err):
+    def addError(self, test: unittest.TestCase, err: Error) -> None:
         super().addError(test, err)
         self._failed(test, err)
 
-    def addFailure(self, test, err):
+    def addFailure(self, test: unittest.TestCase, err: Error) -> None:
         super().addFailure(test, err)
         self._failed(test, err)
 
-    def addSubTest(self, test, subtest, err):
+    def addSubTest(
+        self, test: unittest.TestCase, subtest: unittest.TestCase, err: Error | None
+    ) -> None:
         super().addSubTest(test, subtest, err)
         if err is not None:
             self._failed(test, err)
 
-    def addSkip(self, test, reason):
+    def addSkip(self, test: unittest.TestCase, reason: str) -> None:
         super().addSkip(test, reason)
         self._ended(test, "skipped", reason)
 
-    def addUnexpectedSuccess(self, test):
+    def addUnexpectedSuccess(self, test: unittest.TestCase) -> None:
         super().addUnexpectedSuccess(test)
         self._ended(test, "failed", "passed unexpectedly")
 
 
-def in_child(tests, output):
+def in_child(tests: list[unittest.TestCase], output: int) -> tuple[int, int]:
     """Starts a process that runs the tests, printing into a file; its id, and the pipe that it reports by."""
     reading, writing = os.pipe()
     child = os.fork()
@@ -115,7 +127,7 @@ def in_child(tests, output):
         os._exit(status)
 
 
-def lines_of(pipe, patience):
+def lines_of(pipe: int, patience: float) -> Iterator[Line | None]:
     """The lines that come out of a pipe, until its end; None when none came for too long."""
     data = b""
     while True:
@@ -129,7 +141,7 @@ def lines_of(pipe, patience):
         yield from map(json.loads, lines)
 
 
-def printed_since(output, position):
+def printed_since(output: IO[bytes], position: int) -> str:
     """What came into a file after a position, or the end of that."""
     size = os.fstat(output.fileno()).st_size
     return os.pread(output.fileno(), 4000, max(position, size - 4000)).decode(errors="replace")
@@ -138,15 +150,15 @@ def printed_since(output, position):
 class Attempt:
     """What one process did with the tests of a module."""
 
-    def __init__(self, tests, patience):
-        self.ended = {}
-        self.holders = []
-        self.running = None
+    def __init__(self, tests: list[unittest.TestCase], patience: float) -> None:
+        self.ended: dict[str, Line] = {}
+        self.holders: list[Line] = []
+        self.running: str | None = None
         self.hung = False
         with tempfile.TemporaryFile() as output:
             self._run(tests, patience, output)
 
-    def _run(self, tests, patience, output):
+    def _run(self, tests: list[unittest.TestCase], patience: float, output: IO[bytes]) -> None:
         child, pipe = in_child(tests, output.fileno())
         started, printed = time.monotonic(), 0
         for line in lines_of(pipe, patience):
@@ -165,24 +177,29 @@ class Attempt:
                 self.ended[line["test"]] = line
                 self.running = None
         os.close(pipe)
+        self.end = self._ending(child, patience)
+        self.printed = printed_since(output, printed)
+
+    def _ending(self, child: int, patience: float) -> str:
+        """How the process ended; it is killed, with all that it started, if it does not end by itself."""
         status = None if self.hung else self._wait(child, patience)
-        if status is None:
-            self.hung = True
+        self.hung = status is None
         try:
             os.killpg(child, signal.SIGKILL)
         except ProcessLookupError:
             pass
         if status is None:
-            status = os.waitpid(child, 0)[1]
+            os.waitpid(child, 0)
+            return f"said nothing for {patience} s"
         code = os.waitstatus_to_exitcode(status)
-        if self.hung:
-            self.end = f"said nothing for {patience} s"
-        else:
-            self.end = f"ended its process by {signal.Signals(-code).name}" if code < 0 else f"ended its process ({code})"
-        self.printed = printed_since(output, printed)
+        return (
+            f"ended its process by {signal.Signals(-code).name}"
+            if code < 0
+            else f"ended its process ({code})"
+        )
 
     @staticmethod
-    def _wait(child, patience):
+    def _wait(child: int, patience: float) -> int | None:
         """The status of a process that has closed its pipe and so is about to end."""
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
@@ -192,14 +209,14 @@ class Attempt:
             time.sleep(0.01)
         return None
 
-    def why_not_started(self, test):
+    def why_not_started(self, test: unittest.TestCase) -> tuple[str, str] | None:
         for line in self.holders:
             if f"({test.__class__.__module__}.{test.__class__.__qualname__})" in line["holder"]:
                 return line["outcome"], line["reason"]
         return None
 
 
-def run_module(tests, patience):
+def run_module(tests: list[unittest.TestCase], patience: float) -> Iterator[Line]:
     """Yields how each test ended."""
     left = list(tests)
     while left:
@@ -208,7 +225,13 @@ def run_module(tests, patience):
         left = [test for test in left if test.id() not in attempt.ended]
         stopped = [test for test in left if test.id() == attempt.running]
         if stopped:
-            yield {"test": attempt.running, "outcome": "failed", "reason": attempt.end, "printed": attempt.printed, "seconds": 0}
+            yield {
+                "test": attempt.running,
+                "outcome": "failed",
+                "reason": attempt.end,
+                "printed": attempt.printed,
+                "seconds": 0,
+            }
             left.remove(stopped[0])
         explained = [(test, attempt.why_not_started(test)) for test in left]
         for test, why in explained:
@@ -217,12 +240,17 @@ def run_module(tests, patience):
         remaining = [test for test, why in explained if why is None]
         if not stopped and len(remaining) == len(left) and not attempt.ended:
             for test in remaining:
-                yield {"test": test.id(), "outcome": "failed", "reason": f"never started: {attempt.end}", "seconds": 0}
+                yield {
+                    "test": test.id(),
+                    "outcome": "failed",
+                    "reason": f"never started: {attempt.end}",
+                    "seconds": 0,
+                }
             return
         left = remaining
 
 
-def objects():
+def objects() -> Counts:
     """How many objects of each kind RDMA devices have, as rdma says it."""
     shown = subprocess.run(["rdma", "-j", "resource", "show"], capture_output=True, text=True)
     try:
@@ -231,19 +259,19 @@ def objects():
         return {}
 
 
-def leaks(before, after, device):
+def leaks(before: Counts, after: Counts, device: str) -> str:
     """What there is more of than before."""
     old, new = before.get(device, {}), after.get(device, {})
     kinds = [kind for kind, count in new.items() if isinstance(count, int) and kind in old]
     return ", ".join(f"{new[kind] - old[kind]} {kind}" for kind in kinds if new[kind] > old[kind])
 
 
-def first_line(path):
+def first_line(path: str) -> str:
     with open(path) as file:
         return file.readline().rstrip("\n")
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--tests", required=True)
     parser.add_argument("--filter-file")
@@ -259,7 +287,11 @@ def main():
     device = dict(zip(arguments.options, arguments.options[1:])).get("--dev", "")
     for module in tests.__test_modules__:
         name = module.__name__.removeprefix("tests.")
-        chosen = [test for test in flattened(unittest.defaultTestLoader.loadTestsFromModule(module)) if wanted.search(test.id())]
+        chosen = [
+            test
+            for test in flattened(unittest.defaultTestLoader.loadTestsFromModule(module))
+            if wanted.search(test.id())
+        ]
         before = objects()
         for line in run_module(chosen, arguments.patience):
             print(json.dumps({"module": name, **line}), flush=True)

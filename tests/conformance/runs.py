@@ -35,11 +35,25 @@ def outcomes(body: str, *options: str) -> dict[str, dict[str, Any]]:
         folder.mkdir()
         (folder / "args_parser.py").write_text(ARGS_PARSER)
         (folder / "__init__.py").write_text(PACKAGE)
-        code = "import os, sys, time, unittest\n\nclass One(unittest.TestCase):\n" + textwrap.indent(textwrap.dedent(body), "    ")
+        code = (
+            "import os, sys, time, unittest\n\nclass One(unittest.TestCase):\n"
+            + textwrap.indent(textwrap.dedent(body), "    ")
+        )
         (folder / "test_one.py").write_text(code)
-        command = [sys.executable, str(RUNNER), "--tests", str(folder), *options, "--", "--dev", "none0"]
+        command = [
+            sys.executable,
+            str(RUNNER),
+            "--tests",
+            str(folder),
+            *options,
+            "--",
+            "--dev",
+            "none0",
+        ]
         done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=True)
-    return {line["test"].rsplit(".", 1)[1]: line for line in map(json.loads, done.stdout.splitlines())}
+    return {
+        line["test"].rsplit(".", 1)[1]: line for line in map(json.loads, done.stdout.splitlines())
+    }
 
 
 class Runner(unittest.TestCase):
@@ -51,7 +65,9 @@ class Runner(unittest.TestCase):
             def test_c(self): self.fail("no")
             """
         )
-        self.assertEqual([line["outcome"] for line in found.values()], ["passed", "skipped", "failed"])
+        self.assertEqual(
+            [line["outcome"] for line in found.values()], ["passed", "skipped", "failed"]
+        )
         self.assertEqual(found["test_b"]["reason"], "why")
         self.assertEqual(found["test_c"]["reason"].splitlines()[-1], "AssertionError: no")
         self.assertEqual({line["module"] for line in found.values()}, {"test_one"})
@@ -64,7 +80,10 @@ class Runner(unittest.TestCase):
             def test_c(self): pass
             """
         )
-        self.assertEqual([found[name]["outcome"] for name in ("test_a", "test_b", "test_c")], ["passed", "failed", "passed"])
+        self.assertEqual(
+            [found[name]["outcome"] for name in ("test_a", "test_b", "test_c")],
+            ["passed", "failed", "passed"],
+        )
         self.assertEqual(found["test_b"]["reason"], "ended its process by SIGABRT")
 
     def test_one_that_hangs_has_failed_and_does_not_take_the_others_along(self) -> None:
@@ -75,7 +94,9 @@ class Runner(unittest.TestCase):
             """,
             *("--patience", "1"),
         )
-        self.assertEqual([found[name]["outcome"] for name in ("test_a", "test_b")], ["failed", "passed"])
+        self.assertEqual(
+            [found[name]["outcome"] for name in ("test_a", "test_b")], ["failed", "passed"]
+        )
         self.assertEqual(found["test_a"]["reason"], "said nothing for 1 s")
 
     def test_a_class_that_cannot_be_set_up_says_so_for_each_of_its_tests(self) -> None:
@@ -87,7 +108,9 @@ class Runner(unittest.TestCase):
             def test_b(self): pass
             """
         )
-        self.assertEqual([(line["outcome"], line["reason"]) for line in found.values()], [("skipped", "why")] * 2)
+        self.assertEqual(
+            [(line["outcome"], line["reason"]) for line in found.values()], [("skipped", "why")] * 2
+        )
 
     def test_a_failure_comes_with_what_the_test_printed(self) -> None:
         found = outcomes(

@@ -18,7 +18,9 @@ from vrdma_lab.vm.guest import Guest, GuestOptions
 def vrdmad(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Runs a vrdmad that is expected to end by itself."""
     command = [str(paths.daemon()), *arguments]
-    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30)
+    return subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30
+    )
 
 
 class DaemonRefuses(unittest.TestCase):
@@ -40,7 +42,9 @@ class DaemonRefuses(unittest.TestCase):
         self.assertIn("nowhere.toml", result.stderr)
 
     def test_a_mistyped_key_with_its_line(self) -> None:
-        message = self.refusal('[rnic]\nname = "embedded"\n[[vm]]\nname = "a"\nsokcet = "/tmp/a.sock"\n')
+        message = self.refusal(
+            '[rnic]\nname = "embedded"\n[[vm]]\nname = "a"\nsokcet = "/tmp/a.sock"\n'
+        )
         self.assertIn("sokcet", message)
         self.assertRegex(message, r"(line |:)5\b")
 
@@ -126,7 +130,9 @@ class Limits(unittest.TestCase):
             outcome = guest.run(f"ibv_srq_pingpong -d vrdma0 -g {index} -q 3 -r 10")
             self.assertFalse(outcome.ok)
             self.assertIn("Couldn't create QP", outcome.output)
-            self.assertRegex(lab.daemon.log(), r"a: .*limit.*queue[_ ]pairs|a: .*queue[_ ]pairs.*limit")
+            self.assertRegex(
+                lab.daemon.log(), r"a: .*limit.*queue[_ ]pairs|a: .*queue[_ ]pairs.*limit"
+            )
             # Within the limit all is well.
             fits = guest.start(f"{LINE_BUFFERED} ibv_srq_pingpong -d vrdma0 -g {index} -q 2 -r 10")
             fits.wait_for("local address")
@@ -144,7 +150,9 @@ class NoRdmaCore(LabTest):
         outcome = guest.run("insmod /lib/modules/vrdma.ko")
         self.assertFalse(outcome.ok)
         self.assertIn("Unknown symbol ib_", guest.must("dmesg"))
-        guest.must("while read m; do case $m in ib_*) insmod /lib/modules/$m;; esac; done < /lib/modules/order")
+        guest.must(
+            "while read m; do case $m in ib_*) insmod /lib/modules/$m;; esac; done < /lib/modules/order"
+        )
         guest.must("insmod /lib/modules/vrdma.ko")
         guest.wait_device()
         self.exchange(guest, guest)

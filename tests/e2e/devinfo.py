@@ -22,7 +22,9 @@ class Devinfo(LabTest):
             output = self.guest.must(command)
             if (text in output) == present:
                 return
-            self.assertLess(time.monotonic(), deadline, f"{text!r} present={present} is not so in:\n{output}")
+            self.assertLess(
+                time.monotonic(), deadline, f"{text!r} present={present} is not so in:\n{output}"
+            )
             time.sleep(0.1)
 
     def test_the_device_is_listed(self) -> None:

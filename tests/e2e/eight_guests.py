@@ -30,7 +30,10 @@ class EightGuests(LabTest):
             self.exchange(server, client, Exchange("ibv_rc_pingpong", 1024, 20, ("-c", "-e")))
 
     def test_2_one_is_killed_in_mid_transfer(self) -> None:
-        survivors, (bystander_a, bystander_b, peer, victim) = self.lab.guests[:7], self.lab.guests[4:8]
+        survivors, (bystander_a, bystander_b, peer, victim) = (
+            self.lab.guests[:7],
+            self.lab.guests[4:8],
+        )
 
         def held(status: dict[str, Any]) -> dict[str, Any]:
             return {key: count for key, count in status["rnic_objects"].items() if key != "ports"}
@@ -60,11 +63,15 @@ class EightGuests(LabTest):
             bystanders.wait_rows(seen + 3, PATIENCE)
         with self.subTest("what the victim held is free"):
             left = without_victim(with_bystanders)
-            self.lab.daemon.wait_status(lambda status: held(status) == left, f"the RNIC holds {left}")
+            self.lab.daemon.wait_status(
+                lambda status: held(status) == left, f"the RNIC holds {left}"
+            )
         bystanders.stop()
         with self.subTest("nothing is left when the others have ended"):
             left = without_victim(before)
-            self.lab.daemon.wait_status(lambda status: held(status) == left, f"the RNIC holds {left}")
+            self.lab.daemon.wait_status(
+                lambda status: held(status) == left, f"the RNIC holds {left}"
+            )
         with self.subTest("the peer can be used again"):
             self.exchange(peer, survivors[0])
 

@@ -65,7 +65,9 @@ class FootprintTest(unittest.TestCase):
 
     def test_an_idle_guest_costs_at_most_30_mib(self) -> None:
         resident = resident_besides_guest_memory(self.pid)
-        print(f"vrdmad with one idle guest: {resident / 2**20:.1f} MiB resident besides guest memory")
+        print(
+            f"vrdmad with one idle guest: {resident / 2**20:.1f} MiB resident besides guest memory"
+        )
         self.assertLessEqual(resident, 30 * 2**20)
 
     def test_an_idle_guest_wakes_no_thread_of_the_daemon(self) -> None:
@@ -87,16 +89,25 @@ class FootprintTest(unittest.TestCase):
         before = self.monitor.human("info mtree -f")
         self.assertIn("vrdma", before, "the window is in QEMU's memory tree")
         job = self.guest.start(f"/tmp/many_queue_pairs {QUEUE_PAIRS} > /tmp/many.log 2>&1")
-        self.guest.must("for i in $(seq 600); do grep -q ready /tmp/many.log && exit 0; usleep 100000; done; cat /tmp/many.log; exit 1", 90)
+        self.guest.must(
+            "for i in $(seq 600); do grep -q ready /tmp/many.log && exit 0; usleep 100000; done; cat /tmp/many.log; exit 1",
+            90,
+        )
         during = self.monitor.human("info mtree -f")
         status = self.lab.daemon.status()["vms"][0]
         self.assertEqual(status["objects"]["queue_pairs"], idle + QUEUE_PAIRS)
-        self.assertGreaterEqual(status["objects"]["mappings"], 2 * QUEUE_PAIRS, "each has a send and a receive queue")
+        self.assertGreaterEqual(
+            status["objects"]["mappings"], 2 * QUEUE_PAIRS, "each has a send and a receive queue"
+        )
         self.guest.must("killall many_queue_pairs")
         job.wait(90)
         self.assertEqual(self._flat_views(during), self._flat_views(before))
         self.lab.daemon.wait_status(
-            lambda now: [now["vms"][0]["objects"]["queue_pairs"], now["rnic_objects"]["queue_pairs"]] == [idle, idle],
+            lambda now: [
+                now["vms"][0]["objects"]["queue_pairs"],
+                now["rnic_objects"]["queue_pairs"],
+            ]
+            == [idle, idle],
             "all queue pairs are gone",
         )
 
@@ -110,7 +121,9 @@ class FootprintTest(unittest.TestCase):
         exchange = Exchange("ib_write_lat", 8, messages)
         server, client = start_exchange(self.guest, self.guest, exchange)
         counts = self.lab.folder / "strace"
-        with subprocess.Popen(["strace", "-f", "-q", "-c", "-o", str(counts), "-p", str(self.pid)]) as tracer:
+        with subprocess.Popen(
+            ["strace", "-f", "-q", "-c", "-o", str(counts), "-p", str(self.pid)]
+        ) as tracer:
             outcome = client.wait(120)
             server.wait(120)
             tracer.terminate()

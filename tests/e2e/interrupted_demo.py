@@ -38,7 +38,9 @@ class Demo(ProgramTest):
         rows = json.loads(report.read_text())
         self.assertGreater(len(rows), 20)
         for row in rows:
-            self.assertEqual(set(row), {"test", "from", "to", "bytes", "latency_us", "mbit_per_s", "ok"})
+            self.assertEqual(
+                set(row), {"test", "from", "to", "bytes", "latency_us", "mbit_per_s", "ok"}
+            )
             self.assertIs(row["ok"], True, row)
             self.assertTrue(row["latency_us"] or row["mbit_per_s"], row)
 

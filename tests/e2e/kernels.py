@@ -12,7 +12,11 @@ class Kernels(LabTest):
 
     @classmethod
     def boot(cls) -> None:
-        guests = [cls.lab.launch(1, kernel=OTHER_KERNEL), cls.lab.launch(2, kernel=OTHER_KERNEL), cls.lab.launch(3)]
+        guests = [
+            cls.lab.launch(1, kernel=OTHER_KERNEL),
+            cls.lab.launch(2, kernel=OTHER_KERNEL),
+            cls.lab.launch(3),
+        ]
         for guest in guests:
             guest.wait_booted()
 

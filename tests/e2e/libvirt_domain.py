@@ -114,9 +114,15 @@ class LibvirtDomain(unittest.TestCase):
 
     def virsh(self, *arguments: str) -> str:
         result: subprocess.CompletedProcess[str] = subprocess.run(
-            ["virsh", "-q", "-c", self.uri, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE
+            ["virsh", "-q", "-c", self.uri, *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
         )
-        self.assertEqual(result.returncode, 0, f"virsh {arguments}: {result.stderr}\n{self.libvirtd.tail()}")
+        self.assertEqual(
+            result.returncode, 0, f"virsh {arguments}: {result.stderr}\n{self.libvirtd.tail()}"
+        )
         return result.stdout
 
     def domain_for_here(self) -> ElementTree.Element:
@@ -131,7 +137,10 @@ class LibvirtDomain(unittest.TestCase):
         for tag, text in (
             ("kernel", str(self.lab.kernel.vmlinux)),
             ("initrd", str(self.lab.initramfs(self.lab.kernel))),
-            ("cmdline", f"console=ttyS0 quiet panic=-1 vrdma.name=rdma1 vrdma.address={ADDRESS}/24"),
+            (
+                "cmdline",
+                f"console=ttyS0 quiet panic=-1 vrdma.name=rdma1 vrdma.address={ADDRESS}/24",
+            ),
         ):
             ElementTree.SubElement(system, tag).text = text
         devices = find(domain, "devices")
@@ -149,7 +158,9 @@ class LibvirtDomain(unittest.TestCase):
         commandline = find(domain, f"{{{QEMU_NAMESPACE}}}commandline")
         for argument in commandline.iter(f"{{{QEMU_NAMESPACE}}}arg"):
             value = argument.get("value", "")
-            argument.set("value", re.sub(r"path=[^,]*", f"path={self.lab.daemon.socket_of(1)}", value))
+            argument.set(
+                "value", re.sub(r"path=[^,]*", f"path={self.lab.daemon.socket_of(1)}", value)
+            )
         preload = find(commandline, f"{{{QEMU_NAMESPACE}}}env")
         preload.set("value", str(paths.qemu_device() / Path(preload.get("value", "")).name))
         return domain
@@ -174,14 +185,18 @@ class LibvirtDomain(unittest.TestCase):
             f"until ibv_devinfo -v -d vrdma0 2> /dev/null | grep -q ::ffff:{ADDRESS}; do usleep 50000; done; ibv_devinfo"
         ).wait(60)
         self.assertIn("PORT_ACTIVE", ready.output)
-        index = (
-            f"index=$(ibv_devinfo -v -d vrdma0 | sed -n 's/.*GID\\[ *\\([0-9]*\\)\\].*::ffff:{ADDRESS}, RoCE v2/\\1/p'); "
-        )
+        index = f"index=$(ibv_devinfo -v -d vrdma0 | sed -n 's/.*GID\\[ *\\([0-9]*\\)\\].*::ffff:{ADDRESS}, RoCE v2/\\1/p'); "
         for kind in ("rc", "ud"):
-            server = channel.start(f"{index} ibv_{kind}_pingpong -e -c -s 1024 -n 100 -d vrdma0 -g $index")
-            listening = channel.start("until grep -q ':4853 .* 0A ' /proc/net/tcp /proc/net/tcp6; do usleep 10000; done")
+            server = channel.start(
+                f"{index} ibv_{kind}_pingpong -e -c -s 1024 -n 100 -d vrdma0 -g $index"
+            )
+            listening = channel.start(
+                "until grep -q ':4853 .* 0A ' /proc/net/tcp /proc/net/tcp6; do usleep 10000; done"
+            )
             self.assertTrue(listening.wait_or(server), server.output)
-            client = channel.start(f"{index} ibv_{kind}_pingpong -e -c -s 1024 -n 100 -d vrdma0 -g $index {ADDRESS}")
+            client = channel.start(
+                f"{index} ibv_{kind}_pingpong -e -c -s 1024 -n 100 -d vrdma0 -g $index {ADDRESS}"
+            )
             outcome = client.wait(PATIENCE)
             self.assertEqual(outcome.status, 0, outcome.output + server.output)
             self.assertIn("usec/iter", outcome.output)
@@ -190,7 +205,8 @@ class LibvirtDomain(unittest.TestCase):
         self.virsh("destroy", "rdma1")
         self.virsh("undefine", "rdma1")
         self.lab.daemon.wait_status(
-            lambda status: not any(status["vms"][0]["objects"].values()), "the domain's objects are gone"
+            lambda status: not any(status["vms"][0]["objects"].values()),
+            "the domain's objects are gone",
         )
 
 

@@ -38,7 +38,12 @@ class MeasuringPrograms(LabTest):
         }
         for transport, names in operations.items():
             options = f"--transport {transport} --operations {','.join(names)} --sizes 2,1K --iterations 50 --warm-up 5"
-            expected = {(f"{transport}_{name}", size) for name in names for size in (2, 1024) if name != "fetch-add"}
+            expected = {
+                (f"{transport}_{name}", size)
+                for name in names
+                for size in (2, 1024)
+                if name != "fetch-add"
+            }
             expected |= {("rc_fetch-add", 8)} if transport == "rc" else set()
             results = self.measure(f"rdma_latency {options}")
             self.assertEqual(set(results), expected)
@@ -46,25 +51,35 @@ class MeasuringPrograms(LabTest):
 
     def test_each_way_to_wait_sees_every_completion(self) -> None:
         for wait in ("yield", "poll", "event"):
-            options = f"--wait {wait} --sizes 2,64K --operations write,send --iterations 300 --inline 64"
+            options = (
+                f"--wait {wait} --sizes 2,64K --operations write,send --iterations 300 --inline 64"
+            )
             self.assertEqual(len(self.measure(f"rdma_latency {options}")), 4, wait)
 
     def test_each_control_verb_is_measured(self) -> None:
         results = self.measure("rdma_control --sizes 4K,1M --iterations 10 --warm-up 1")
         expected = {("alloc_pd", 0), ("dealloc_pd", 0), ("connect_qp", 0)}
-        expected |= {(f"{verb}_{kind}", 0) for verb in ("create", "destroy") for kind in ("cq", "qp", "srq", "ah")}
+        expected |= {
+            (f"{verb}_{kind}", 0)
+            for verb in ("create", "destroy")
+            for kind in ("cq", "qp", "srq", "ah")
+        }
         expected |= {(name, size) for name in ("reg_mr", "dereg_mr") for size in (4096, 1 << 20)}
         self.assertEqual(set(results), expected)
 
     def test_scattered_pages_are_scattered(self) -> None:
-        tried = json.loads(self.guest.must("rdma_control --region 16M --pages scattered --json", PATIENCE))
+        tried = json.loads(
+            self.guest.must("rdma_control --region 16M --pages scattered --json", PATIENCE)
+        )
         self.assertEqual((tried["bytes"], tried["errno"]), (16 << 20, 0))
         # Here and there two neighbours adjoin by chance.
         self.assertGreater(tried["runs"], 4096 * 0.95)
 
     def test_huge_pages_are_huge(self) -> None:
         self.guest.must("echo 8 > /proc/sys/vm/nr_hugepages")
-        tried = json.loads(self.guest.must("rdma_control --region 16M --pages hugetlb --json", PATIENCE))
+        tried = json.loads(
+            self.guest.must("rdma_control --region 16M --pages hugetlb --json", PATIENCE)
+        )
         self.guest.must("echo 0 > /proc/sys/vm/nr_hugepages")
         self.assertEqual((tried["bytes"], tried["errno"]), (16 << 20, 0))
         self.assertLessEqual(tried["runs"], 8)

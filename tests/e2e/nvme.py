@@ -44,9 +44,13 @@ class Nvme(LabTest):
 
     def test_small_blocks_go_within_the_commands(self) -> None:
         self.host.must("dd if=/dev/urandom of=/tmp/block bs=4k count=3", PATIENCE)
-        self.host.must(f"dd if=/tmp/block of={self.disk.device} bs=4k seek=5 count=3 && sync", PATIENCE)
+        self.host.must(
+            f"dd if=/tmp/block of={self.disk.device} bs=4k seek=5 count=3 && sync", PATIENCE
+        )
         self.target.must("dd if=/tmp/disk of=/tmp/block bs=4k skip=5 count=3")
-        self.assertEqual(self.checksum(self.target, "/tmp/block"), self.checksum(self.host, "/tmp/block"))
+        self.assertEqual(
+            self.checksum(self.target, "/tmp/block"), self.checksum(self.host, "/tmp/block")
+        )
 
     @classmethod
     def tearDownClass(cls) -> None:
@@ -59,7 +63,9 @@ class NvmeBySharedReceiveQueues(Nvme):
     target_options = "use_srq=1"
 
     def test_the_target_has_such_a_queue(self) -> None:
-        self.assertGreater(self.lab.daemon.status()["vms"][0]["objects"]["shared_receive_queues"], 0)
+        self.assertGreater(
+            self.lab.daemon.status()["vms"][0]["objects"]["shared_receive_queues"], 0
+        )
 
 
 if __name__ == "__main__":

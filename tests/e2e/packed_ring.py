@@ -26,7 +26,9 @@ class PackedRing(LabTest):
         a, b = self.lab.guests
         for server, client in ((a, b), (b, a), (a, a)):
             for kind in ("rc", "ud", "srq"):
-                self.exchange(server, client, Exchange(f"ibv_{kind}_pingpong", 1024, 100, ("-c", "-e")))
+                self.exchange(
+                    server, client, Exchange(f"ibv_{kind}_pingpong", 1024, 100, ("-c", "-e"))
+                )
         self.exchange(b, a, Exchange("ib_write_bw", 65536, 200))
 
     def test_the_driver_is_reloaded(self) -> None:

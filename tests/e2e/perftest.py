@@ -57,7 +57,13 @@ class Perftest(LabTest, perftest_test.PerftestTest):
     def test_each_guest_with_itself(self) -> None:
         for guest in self.lab.guests:
             for run in every_way(iterations=5):
-                if run.events and run.pairs == 1 or run.verb == "write" and run.both_ways and run.pairs == 1:
+                if (
+                    run.events
+                    and run.pairs == 1
+                    or run.verb == "write"
+                    and run.both_ways
+                    and run.pairs == 1
+                ):
                     self.perftest(guest, guest, run)
 
 

@@ -11,11 +11,17 @@ KINDS = ("rc", "uc", "ud", "srq")
 
 
 class Pingpong(LabTest):
-    def all_kinds(self, server: Guest, client: Guest, polling_iterations: int, options: tuple[str, ...]) -> None:
+    def all_kinds(
+        self, server: Guest, client: Guest, polling_iterations: int, options: tuple[str, ...]
+    ) -> None:
         for kind in KINDS:
             # A datagram has to fit into one packet.
             size = 1024 if kind == "ud" else 4096
-            self.exchange(server, client, Exchange(f"ibv_{kind}_pingpong", size, polling_iterations, ("-c", *options)))
+            self.exchange(
+                server,
+                client,
+                Exchange(f"ibv_{kind}_pingpong", size, polling_iterations, ("-c", *options)),
+            )
 
     def test_from_guest_to_guest_polling(self) -> None:
         self.all_kinds(self.lab.guests[1], self.lab.guests[0], 200, ())
@@ -36,7 +42,11 @@ class Pingpong(LabTest):
             self.all_kinds(guest, guest, 100, ("-e",))
 
     def test_a_large_message(self) -> None:
-        self.exchange(self.lab.guests[1], self.lab.guests[0], Exchange("ibv_rc_pingpong", 1 << 20, 20, ("-c", "-m", "4096")))
+        self.exchange(
+            self.lab.guests[1],
+            self.lab.guests[0],
+            Exchange("ibv_rc_pingpong", 1 << 20, 20, ("-c", "-m", "4096")),
+        )
 
 
 if __name__ == "__main__":

@@ -30,7 +30,8 @@ class Reload(LabTest):
 
     def wait_idle(self, after: str) -> dict[str, Any]:
         return self.lab.daemon.wait_status(
-            lambda status: held_by(status, "a") == self.idle, f"guest a holds what its kernel needs after {after}"
+            lambda status: held_by(status, "a") == self.idle,
+            f"guest a holds what its kernel needs after {after}",
         )
 
     def test_traffic_goes_on_after_the_driver_was_reloaded(self) -> None:
@@ -39,7 +40,8 @@ class Reload(LabTest):
         a.must("rmmod vrdma")
         self.assertEqual(a.must("ls /sys/class/infiniband"), "")
         self.lab.daemon.wait_status(
-            lambda status: not any(held_by(status, "a").values()), "guest a holds nothing after rmmod"
+            lambda status: not any(held_by(status, "a").values()),
+            "guest a holds nothing after rmmod",
         )
         a.must("insmod /lib/modules/vrdma.ko")
         a.wait_device()
@@ -55,7 +57,8 @@ class Reload(LabTest):
         a.wait_device()
         self.exchange(b, a)
         self.lab.daemon.wait_status(
-            lambda status: status["vms"][0]["window"]["used"] == before and held_by(status, "a") == self.idle,
+            lambda status: status["vms"][0]["window"]["used"] == before
+            and held_by(status, "a") == self.idle,
             "the window and the objects of guest a are as before",
         )
 
@@ -66,7 +69,8 @@ class Reload(LabTest):
         # uverbs takes the device from the program, so that nothing keeps the driver.
         a.must("rmmod vrdma")
         self.lab.daemon.wait_status(
-            lambda status: not any(held_by(status, "a").values()), "guest a holds nothing after rmmod"
+            lambda status: not any(held_by(status, "a").values()),
+            "guest a holds nothing after rmmod",
         )
         user.signal(signal.SIGTERM)
         user.wait()
@@ -79,7 +83,9 @@ class Reload(LabTest):
         a = self.lab.guests[0]
         user = a.start(f"{LINE_BUFFERED} ibv_srq_pingpong -d vrdma0 -g {a.gid_index()}")
         user.wait_for("local address")
-        self.assertGreater(held_by(self.lab.daemon.status(), "a")["queue_pairs"], self.idle["queue_pairs"])
+        self.assertGreater(
+            held_by(self.lab.daemon.status(), "a")["queue_pairs"], self.idle["queue_pairs"]
+        )
         user.kill()
         self.wait_idle("its program was killed")
 

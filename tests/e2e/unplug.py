@@ -41,7 +41,8 @@ class Unplug(LabTest):
         self.monitor.wait_deleted("rdma0")
         self.assert_device(a, False)
         self.lab.daemon.wait_status(
-            lambda status: not any(status["vms"][0]["objects"].values()), "guest a holds nothing without its device"
+            lambda status: not any(status["vms"][0]["objects"].values()),
+            "guest a holds nothing without its device",
         )
         user.signal(signal.SIGTERM)
         user.wait(PATIENCE)

@@ -36,7 +36,9 @@ def uverbs_of(rnic: str) -> Path:
     raise LabError(f"{rnic} has no uverbs device")
 
 
-def pingpong(server: Side, client: Side, addresses: tuple[str, str] = ("", ""), kind: str = "rc") -> list[Outcome]:
+def pingpong(
+    server: Side, client: Side, addresses: tuple[str, str] = ("", ""), kind: str = "rc"
+) -> list[Outcome]:
     """How an exchange between GIDs of these addresses (or of their own) ends at the server and at the client."""
     port = next(_ports)
     commands = [
@@ -78,7 +80,9 @@ class Addressing(HostTest):
         """In the blue network too, and bound to some addresses."""
         return self.host.guests[2]
 
-    def assert_meet(self, server: Side, client: Side, addresses: tuple[str, str] = ("", "")) -> None:
+    def assert_meet(
+        self, server: Side, client: Side, addresses: tuple[str, str] = ("", "")
+    ) -> None:
         for outcome in pingpong(server, client, addresses):
             self.assertTrue(outcome.ok, outcome.output)
 
@@ -120,8 +124,12 @@ class Addressing(HostTest):
     def test_5_a_guest_has_only_the_gids_that_it_may(self) -> None:
         self.bound.must("ip address add 192.0.2.1/32 dev eth0")
         self.bound.must("until dmesg | grep -q 'GID add failed'; do sleep 0.05; done")
-        self.assertNotIn("c000:0201", self.bound.must("cat /sys/class/infiniband/vrdma0/ports/1/gids/*"))
-        self.assertIn("c: the address 192.0.2.1 is not among the 'gids' of its [[vm]]", self.host.daemon.log())
+        self.assertNotIn(
+            "c000:0201", self.bound.must("cat /sys/class/infiniband/vrdma0/ports/1/gids/*")
+        )
+        self.assertIn(
+            "c: the address 192.0.2.1 is not among the 'gids' of its [[vm]]", self.host.daemon.log()
+        )
 
     def test_6_an_address_is_announced_while_the_guest_runs(self) -> None:
         native = self.host.native
@@ -156,7 +164,9 @@ class Refusals(HostTest):
 
     def test_a_gid_index_that_is_empty(self) -> None:
         message = self.refusal("[rnic]\ngid_index = 250\n")
-        self.assertRegex(message, r"gid_index 250 is no RoCE v2 GID .*; there are: .*\(10\.9\.0\.\d+\)")
+        self.assertRegex(
+            message, r"gid_index 250 is no RoCE v2 GID .*; there are: .*\(10\.9\.0\.\d+\)"
+        )
 
     def test_a_port_that_is_not_there(self) -> None:
         self.assertIn("there is no port 7, the RNIC has 1", self.refusal("[rnic]\nport = 7\n"))
@@ -169,7 +179,9 @@ class Refusals(HostTest):
             message = self.refusal(before=("setpriv", "--reuid", "65534", "--clear-groups"))
         finally:
             device.chmod(mode)
-        self.assertIn(f"{device}: Permission denied; it belongs to user 0, group 0, with mode 0600", message)
+        self.assertIn(
+            f"{device}: Permission denied; it belongs to user 0, group 0, with mode 0600", message
+        )
 
 
 if __name__ == "__main__":

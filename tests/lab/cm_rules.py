@@ -38,7 +38,9 @@ class CmRules(GuestsTest):
     def test_1_an_unspecified_address_is_the_guests_not_the_hosts(self) -> None:
         serving = self.listen(self.b, "-C 3", UNSPECIFIED)
         with self.subTest("the carriers of the guest's two addresses"):
-            self.assertEqual(self.listeners(UNSPECIFIED), {self.host.native.underlay, self.b.underlay})
+            self.assertEqual(
+                self.listeners(UNSPECIFIED), {self.host.native.underlay, self.b.underlay}
+            )
         for client in (self.a, self.host.native):
             with self.subTest("it can be reached", client=client.name):
                 if serving.done:
@@ -66,7 +68,10 @@ class CmRules(GuestsTest):
         for command, reason in (
             (f"rping -s -p 700 -a {self.a.ip}", "Permission denied"),
             (f"rping -s -p {REFUSED} -a {self.b.underlay}", "Cannot assign requested address"),
-            (f"rping -s -p {REFUSED} -a {self.host.native.underlay}", "Cannot assign requested address"),
+            (
+                f"rping -s -p {REFUSED} -a {self.host.native.underlay}",
+                "Cannot assign requested address",
+            ),
             (f"rping -c -p {REFUSED} -a 192.0.2.1", "Network is unreachable"),
         ):
             with self.subTest(command):
@@ -74,12 +79,16 @@ class CmRules(GuestsTest):
 
     def test_4_a_program_that_is_killed_leaves_nothing(self) -> None:
         serving = self.listen(self.b, "-P -S 100", KILLED)
-        client = self.a.start(f"exec env {LINE_BUFFERED} rping -c -v -S 100 -p {KILLED} -a {self.b.ip}")
+        client = self.a.start(
+            f"exec env {LINE_BUFFERED} rping -c -v -S 100 -p {KILLED} -a {self.b.ip}"
+        )
         client.wait_for("rdma-ping-1:", PATIENCE)
         client.kill()
         serving.kill()
         self.host.daemon.wait_status(
-            lambda status: not any(count for vm in status["vms"] for count in vm["objects"].values()),
+            lambda status: not any(
+                count for vm in status["vms"] for count in vm["objects"].values()
+            ),
             "the daemon holds nothing for its guests",
             PATIENCE,
         )
@@ -87,7 +96,9 @@ class CmRules(GuestsTest):
 
     def test_5_the_rnic_can_be_removed_under_listeners_and_connections(self) -> None:
         serving = self.listen(self.b, "-P -S 100", REMOVED)
-        client = self.a.start(f"exec env {LINE_BUFFERED} rping -c -v -S 100 -p {REMOVED} -a {self.b.ip}")
+        client = self.a.start(
+            f"exec env {LINE_BUFFERED} rping -c -v -S 100 -p {REMOVED} -a {self.b.ip}"
+        )
         client.wait_for("rdma-ping-1:", PATIENCE)
         removal = self.host.native.start(f"rdma link delete {self.host.device}")
         self.assertTrue(removal.wait(PATIENCE).ok, removal.output)

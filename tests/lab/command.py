@@ -21,7 +21,11 @@ class Command(ProgramTest):
     def lab(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """A run of scripts/lab to its end, which leaves nothing."""
         result = subprocess.run(
-            [str(self.program), *arguments], input=stdin, capture_output=True, text=True, timeout=PATIENCE
+            [str(self.program), *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
         )
         self.assert_nothing_is_left()
         return result
@@ -48,7 +52,9 @@ class Command(ProgramTest):
         self.assertEqual(self.end_with(signal.SIGINT, "here", "exec", "echo here; sleep 1000"), 130)
 
     def test_killed_in_a_command(self) -> None:
-        self.assertEqual(self.end_with(signal.SIGKILL, "here", "exec", "echo here; sleep 1000"), -signal.SIGKILL)
+        self.assertEqual(
+            self.end_with(signal.SIGKILL, "here", "exec", "echo here; sleep 1000"), -signal.SIGKILL
+        )
 
     def test_the_suites_are_named(self) -> None:
         self.assertRegex(self.lab("--list").stdout, r"(?m)^native +The host's RNIC")

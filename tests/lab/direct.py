@@ -68,14 +68,20 @@ class Direct(GuestsTest):
         self.assertRegex(self.a.must("ibv_devinfo -d vrdma0"), r"state:\s+PORT_ACTIVE")
 
     def test_the_provider_is_the_distributions_for_the_rnic(self) -> None:
-        program = self.a.start(f"exec env {LINE_BUFFERED} ibv_rc_pingpong -e -d vrdma0 -g {self.a.gid_index()}")
+        program = self.a.start(
+            f"exec env {LINE_BUFFERED} ibv_rc_pingpong -e -d vrdma0 -g {self.a.gid_index()}"
+        )
         program.wait_for("local address")
         maps = self.a.must("cat /proc/$(pidof ibv_rc_pingpong)/maps")
         program.kill()
         self.assertRegex(maps, r"/libibverbs/librxe-rdmav\d+\.so")
 
-    def test_a_guest_meets_the_same_limits_of_its_uverbs_file_as_a_program_of_the_host(self) -> None:
-        native = self.host.native.must(f"{lab_program('uverbs_edges')} {self.host.device}").splitlines()
+    def test_a_guest_meets_the_same_limits_of_its_uverbs_file_as_a_program_of_the_host(
+        self,
+    ) -> None:
+        native = self.host.native.must(
+            f"{lab_program('uverbs_edges')} {self.host.device}"
+        ).splitlines()
         guest = self.a.must("uverbs_edges vrdma0").splitlines()
         beyond = "room for more private bytes than rxe has: "
         self.assertIn(beyond + "Invalid argument", guest)
@@ -101,7 +107,9 @@ class Direct(GuestsTest):
     def perftest(self, server: Side, client: Side) -> None:
         for verb in VERBS:
             self.exchange(server, client, Exchange(f"ib_{verb}_lat", 8, 10))
-            self.exchange(server, client, Exchange(f"ib_{verb}_bw", 8 if verb == "atomic" else 65536, 100))
+            self.exchange(
+                server, client, Exchange(f"ib_{verb}_bw", 8 if verb == "atomic" else 65536, 100)
+            )
 
     def test_pingpongs_of_a_guest_with_itself(self) -> None:
         self.pingpongs(self.a, self.a)

@@ -45,8 +45,12 @@ class Exits(HostTest):
 
     def test_at_most_one_for_each_message_with_a_daemon_that_sleeps(self) -> None:
         guest = self.boot(spin_us=0)
-        self.assertLessEqual(self.device_accesses(guest, "sleeping", MESSAGES, 1), MESSAGES + EXTRAS)
-        self.assertLessEqual(self.device_accesses(guest, "sleeping", MESSAGES, 128), MESSAGES + EXTRAS)
+        self.assertLessEqual(
+            self.device_accesses(guest, "sleeping", MESSAGES, 1), MESSAGES + EXTRAS
+        )
+        self.assertLessEqual(
+            self.device_accesses(guest, "sleeping", MESSAGES, 128), MESSAGES + EXTRAS
+        )
 
     def test_none_for_a_message_with_a_daemon_that_spins(self) -> None:
         guest = self.boot(SPINNING_US)

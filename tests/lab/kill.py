@@ -22,7 +22,9 @@ class Kill(GuestsTest):
         cls.host.boot([2])
 
     def wait_for(self, counts: Counts) -> None:
-        wait_resources(self.host.device, lambda now: now == counts, f"the RNIC has {counts}", PATIENCE)
+        wait_resources(
+            self.host.device, lambda now: now == counts, f"the RNIC has {counts}", PATIENCE
+        )
 
     def stream(self, server: Side, client: Side, events: bool = False) -> Stream:
         """A stream that flows."""
@@ -58,7 +60,9 @@ class Kill(GuestsTest):
 
     def test_3_a_daemon_that_is_killed_leaves_nothing(self) -> None:
         streams = {
-            "that waits for a completion of another guest's": self.stream(self.b, self.a, events=True),
+            "that waits for a completion of another guest's": self.stream(
+                self.b, self.a, events=True
+            ),
             "that polls for one of the host's": self.stream(self.host.native, self.a),
             "that is on the host and writes to a guest": self.stream(self.b, self.host.native),
         }

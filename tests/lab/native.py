@@ -30,7 +30,9 @@ class Native(HostTest):
     def test_resources_are_counted(self) -> None:
         before = rdma_resources(self.host.device)
         native = self.host.native
-        server = native.start(f"exec env {LINE_BUFFERED} ibv_rc_pingpong -e -d {self.host.device} -g 0")
+        server = native.start(
+            f"exec env {LINE_BUFFERED} ibv_rc_pingpong -e -d {self.host.device} -g 0"
+        )
         server.wait_for("local address")
         during = rdma_resources(self.host.device)
         server.kill()

@@ -14,7 +14,12 @@ from vrdma_lab.vm.guest import GuestOptions
 
 class RdmaCm(GuestsTest, RdmaCmTest):
     # By RC; rxe has no XRC.
-    programs = (*PROGRAMS, Program("rdma_xserver -p {port}", "rdma_xclient -s {address} -p {port}", "rdma_xclient: end 0"))
+    programs = (
+        *PROGRAMS,
+        Program(
+            "rdma_xserver -p {port}", "rdma_xclient -s {address} -p {port}", "rdma_xclient: end 0"
+        ),
+    )
 
     @classmethod
     def prepare(cls) -> None:
@@ -81,7 +86,9 @@ class RdmaCm(GuestsTest, RdmaCmTest):
         self.assert_rejected(self.host.native, self.a)
 
     def test_a_guest_meets_the_same_limits_of_the_file_as_a_program_of_the_host(self) -> None:
-        native = self.host.native.must(f"{lab_program('rdma_cm_edges')} {self.host.native.underlay}")
+        native = self.host.native.must(
+            f"{lab_program('rdma_cm_edges')} {self.host.native.underlay}"
+        )
         guest = self.a.must(f"rdma_cm_edges {self.a.ip}")
         self.assertEqual(guest.splitlines(), native.splitlines())
 
@@ -92,7 +99,9 @@ class RdmaCm(GuestsTest, RdmaCmTest):
         self.assertIn("File exists", self.a.run("insmod /lib/modules/rdma_ucm.ko").output)
 
     def test_vrdma_takes_the_file_over_from_rdma_ucm(self) -> None:
-        self.a.must("rmmod vrdma && insmod /lib/modules/rdma_ucm.ko && insmod /lib/modules/vrdma.ko")
+        self.a.must(
+            "rmmod vrdma && insmod /lib/modules/rdma_ucm.ko && insmod /lib/modules/vrdma.ko"
+        )
         self.a.wait_device()
         self.assertIn("rmmod rdma_ucm, and vrdma takes its place", self.a.must("dmesg"))
         self.a.must("rmmod rdma_ucm")

@@ -29,7 +29,9 @@ class Removal(GuestsTest):
                 stream.server.kill()
         with self.subTest("nothing is left of what the guests had"):
             self.host.daemon.wait_status(
-                lambda status: not any(count for vm in status["vms"] for count in vm["objects"].values()),
+                lambda status: not any(
+                    count for vm in status["vms"] for count in vm["objects"].values()
+                ),
                 "the daemon holds nothing for its guests",
                 PATIENCE,
             )

@@ -19,7 +19,9 @@ ATTEMPTS = 3
 BETWEEN_LISTENERS = "Failed to connect RDMA CM events.\nERRNO: Connection refused."
 
 # All that siw does natively: it has no atomic operations.
-PERFTEST = tuple(f"ib_{verb}_{what}" for verb in ("send", "write", "read") for what in ("lat", "bw"))
+PERFTEST = tuple(
+    f"ib_{verb}_{what}" for verb in ("send", "write", "read") for what in ("lat", "bw")
+)
 
 
 class Siw(GuestsTest, consumers_test.ConsumersTest):
@@ -35,7 +37,10 @@ class Siw(GuestsTest, consumers_test.ConsumersTest):
 
     def wait_device(self, guest: Guest) -> None:
         # GIDs of iWARP are no addresses.
-        guest.must("until ibv_devinfo -d vrdma0 2> /dev/null | grep -q PORT_ACTIVE; do usleep 50000; done", PATIENCE)
+        guest.must(
+            "until ibv_devinfo -d vrdma0 2> /dev/null | grep -q PORT_ACTIVE; do usleep 50000; done",
+            PATIENCE,
+        )
 
     def wait_listening(self, server: Side, client: Side, port: int, serving: Job) -> None:
         """The host's kernel is where the sockets are; a guest at any address has one for each that carries it."""
@@ -51,7 +56,13 @@ class Siw(GuestsTest, consumers_test.ConsumersTest):
             waiting.kill()
 
     def connect(
-        self, server: Side, server_command: str, client: Side, client_command: str, port: int, refused: str = ""
+        self,
+        server: Side,
+        server_command: str,
+        client: Side,
+        client_command: str,
+        port: int,
+        refused: str = "",
     ) -> Outcome | None:
         """Runs a server and its client to their ends; None when the client's output has `refused`."""
         serving = server.start(server_command)
@@ -61,7 +72,9 @@ class Siw(GuestsTest, consumers_test.ConsumersTest):
             serving.kill()
         if not outcome.ok and refused and refused in outcome.output:
             return None
-        self.assertTrue(outcome.ok, f"{client_command}:\n{outcome.output}\n{server_command}:\n{serving.output}")
+        self.assertTrue(
+            outcome.ok, f"{client_command}:\n{outcome.output}\n{server_command}:\n{serving.output}"
+        )
         served = serving.wait(PATIENCE)
         self.assertTrue(served.ok, f"{server_command}:\n{served.output}")
         return outcome
@@ -82,7 +95,8 @@ class Siw(GuestsTest, consumers_test.ConsumersTest):
 
     def perftest_program(self, program: str, server: Side, client: Side) -> None:
         """Its server ends one listener and begins another between its two connections, and its client may come before
-        that one, natively as well (perftest 4.5; later ones try again): such a run is repeated, and said to be."""
+        that one, natively as well (perftest 4.5; later ones try again): such a run is repeated, and said to be.
+        """
         for attempt in range(1, ATTEMPTS + 1):
             port = next(self.ports)
             command = f"{program} -F -R -p {port} -n 100 -s 4096 -d"
@@ -96,7 +110,9 @@ class Siw(GuestsTest, consumers_test.ConsumersTest):
             )
             if outcome is not None:
                 return
-            say(f"    repeated: {program}, {client.name} to {server.name}, was refused between perftest's two listeners")
+            say(
+                f"    repeated: {program}, {client.name} to {server.name}, was refused between perftest's two listeners"
+            )
 
     def test_the_guest_sees_an_iwarp_device(self) -> None:
         output = self.a.must("ibv_devinfo -v -d vrdma0")
@@ -113,7 +129,9 @@ class Siw(GuestsTest, consumers_test.ConsumersTest):
         self.assertRegex(maps, r"/libibverbs/libsiw-rdmav\d+\.so")
         for kind, count in {"queue_pairs": 1, "memory_regions": 1, "completion_queues": 1}.items():
             self.assertEqual(status["vms"][0]["objects"][kind], count, kind)
-        self.host.daemon.wait_status(lambda now: not any(now["vms"][0]["objects"].values()), "the guest holds nothing")
+        self.host.daemon.wait_status(
+            lambda now: not any(now["vms"][0]["objects"].values()), "the guest holds nothing"
+        )
 
     def test_a_queue_pair_without_a_connection_is_refused_as_on_the_host(self) -> None:
         for side in (self.host.native, self.a):
@@ -122,7 +140,9 @@ class Siw(GuestsTest, consumers_test.ConsumersTest):
                 server = side.start(command)
                 wait_listening(side, PORT - 1, server)
                 outcome = side.run(f"{command} {side.ip}", PATIENCE)
-                self.assertRegex(outcome.output + server.wait(PATIENCE).output, "Failed to modify QP to RT[RS]")
+                self.assertRegex(
+                    outcome.output + server.wait(PATIENCE).output, "Failed to modify QP to RT[RS]"
+                )
 
     def test_rping_of_the_host_with_itself(self) -> None:
         self.rping(self.host.native, self.host.native)
@@ -181,7 +201,9 @@ class Siw(GuestsTest, consumers_test.ConsumersTest):
                 killed, survivor = (asking, serving) if victim is client else (serving, asking)
                 killed.kill()
                 self.assertIn("DISCONNECT EVENT", survivor.wait(PATIENCE).output)
-                wait_resources(self.host.device, lambda now: now == idle, f"the RNIC has {idle}", PATIENCE)
+                wait_resources(
+                    self.host.device, lambda now: now == idle, f"the RNIC has {idle}", PATIENCE
+                )
 
     @classmethod
     def tearDownClass(cls) -> None:

@@ -37,10 +37,14 @@ class TwoHosts(HostTest):
             self.exchange(server, client, Exchange(f"ibv_{kind}_pingpong", 1024, 50, ("-c", "-e")))
         for verb in ("send", "write", "read", "atomic"):
             self.exchange(server, client, Exchange(f"ib_{verb}_lat", 8, 20))
-            self.exchange(server, client, Exchange(f"ib_{verb}_bw", 4096 if verb != "atomic" else 8, 50))
+            self.exchange(
+                server, client, Exchange(f"ib_{verb}_bw", 4096 if verb != "atomic" else 8, 50)
+            )
 
     def test_1_the_hosts_reach_each_other(self) -> None:
-        self.exchange(self.other.native, self.host.native, Exchange("ibv_rc_pingpong", 1024, 50, ("-c", "-e")))
+        self.exchange(
+            self.other.native, self.host.native, Exchange("ibv_rc_pingpong", 1024, 50, ("-c", "-e"))
+        )
 
     def test_2_from_guest_to_guest(self) -> None:
         self.all_programs(self.there, self.here)
@@ -49,7 +53,9 @@ class TwoHosts(HostTest):
         self.all_programs(self.here, self.there)
 
     def test_4_from_a_guest_to_the_other_host(self) -> None:
-        self.exchange(self.other.native, self.here, Exchange("ibv_rc_pingpong", 1024, 50, ("-c", "-e")))
+        self.exchange(
+            self.other.native, self.here, Exchange("ibv_rc_pingpong", 1024, 50, ("-c", "-e"))
+        )
         self.exchange(self.other.native, self.here, Exchange("ib_write_bw", 4096, 50))
 
     def test_5_a_large_message(self) -> None:

@@ -10,7 +10,16 @@ from vrdma_lab.vm.guest import Guest
 # All upper layer protocols that Debian's kernels have, and what programs reach the RDMA core by.
 CONSUMERS = (
     *("rdma_ucm", "ib_umad", "ib_ipoib", "rds_rdma", "smc", "smc_diag"),
-    *("nvme_rdma", "nvmet_rdma", "ib_srp", "ib_srpt", "ib_iser", "ib_isert", "rpcrdma", "9pnet_rdma"),
+    *(
+        "nvme_rdma",
+        "nvmet_rdma",
+        "ib_srp",
+        "ib_srpt",
+        "ib_iser",
+        "ib_isert",
+        "rpcrdma",
+        "9pnet_rdma",
+    ),
 )
 
 

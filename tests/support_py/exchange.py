@@ -18,7 +18,9 @@ SMALL = Exchange("ibv_rc_pingpong", 1024, 50, ("-c",))
 class ExchangeTest(unittest.TestCase):
     def exchange(self, server: Side, client: Side, exchange: Exchange = SMALL) -> Measurement:
         """Runs an exchange, which must succeed."""
-        with self.subTest(test=exchange.title, size=exchange.size, client=client.name, server=server.name):
+        with self.subTest(
+            test=exchange.title, size=exchange.size, client=client.name, server=server.name
+        ):
             result = traffic.run(server, client, exchange, PATIENCE, say=say)
             self.assertTrue(result.ok, result.error)
         return result

@@ -18,7 +18,17 @@ def send_program(guest: Guest, name: str, libraries: tuple[str, ...] = ()) -> No
     """Puts the program `name` into the guest's /tmp."""
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder) / name
-        command = ["gcc", "-O2", "-s", "-Wall", "-Wextra", "-Werror", "-o", str(program), str(FOLDER / f"{name}.c")]
+        command = [
+            "gcc",
+            "-O2",
+            "-s",
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+            "-o",
+            str(program),
+            str(FOLDER / f"{name}.c"),
+        ]
         subprocess.run([*command, *(f"-l{library}" for library in libraries)], check=True)
         text = base64.b64encode(program.read_bytes()).decode()
     guest.must(f": > /tmp/{name}.b64")

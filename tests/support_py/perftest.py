@@ -28,7 +28,11 @@ class _Ended:
 
     @property
     def excuse(self) -> str:
-        return "its client came between the server's two listeners" if self.between_listeners else self.problems[0]
+        return (
+            "its client came between the server's two listeners"
+            if self.between_listeners
+            else self.problems[0]
+        )
 
 
 class PerftestTest(unittest.TestCase):
@@ -41,7 +45,9 @@ class PerftestTest(unittest.TestCase):
         with self.subTest(run.title, client=client.name, server=server.name):
             for attempt in range(1, BETWEEN_LISTENERS_ATTEMPTS + 1):
                 ended = self._ended(server, client, run)
-                if not ended.between_listeners and (attempt >= FIGURES_ATTEMPTS or not only_measured(ended.problems)):
+                if not ended.between_listeners and (
+                    attempt >= FIGURES_ATTEMPTS or not only_measured(ended.problems)
+                ):
                     break
                 say(f"    repeated: {run.title}: {ended.excuse}")
             self.assertEqual(ended.problems, [], ended.output)
@@ -66,4 +72,6 @@ class PerftestTest(unittest.TestCase):
         problems = run.problems(asked, serves=False)
         if asked.ok:
             problems += [f"the server {problem}" for problem in run.problems(served, serves=True)]
-        return _Ended(problems, f"\nthe client:\n{asked.output}\nthe server:\n{served.output}", early)
+        return _Ended(
+            problems, f"\nthe client:\n{asked.output}\nthe server:\n{served.output}", early
+        )

@@ -80,6 +80,8 @@ class ProgramTest(unittest.TestCase):
     def assert_refused(self, *arguments: str) -> None:
         """A mistake in the arguments gets a sentence and the status 2."""
         with self.subTest(arguments=arguments):
-            result = subprocess.run([str(self.program), *arguments], capture_output=True, text=True, timeout=30)
+            result = subprocess.run(
+                [str(self.program), *arguments], capture_output=True, text=True, timeout=30
+            )
             self.assertEqual(result.returncode, 2)
             self.assertIn(f"{self.program.name}: ", result.stderr)

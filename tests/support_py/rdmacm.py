@@ -39,7 +39,9 @@ class RdmaCmTest(unittest.TestCase):
         outcome = client.run(f"{LINE_BUFFERED} {client_command}", PATIENCE)
         if not outcome.ok:
             serving.kill()
-        self.assertTrue(outcome.ok, f"{client_command}:\n{outcome.output}\n{server_command}:\n{serving.output}")
+        self.assertTrue(
+            outcome.ok, f"{client_command}:\n{outcome.output}\n{server_command}:\n{serving.output}"
+        )
         return serving, outcome
 
     def run_program(self, program: Program, server: Side, client: Side) -> Outcome:
@@ -47,10 +49,14 @@ class RdmaCmTest(unittest.TestCase):
         port = program.port or next(self.cm_ports)
         values = {"address": address, "own": own, "port": port}
         command = program.server.format(**values)
-        serving, outcome = self.connect(server, command, client, program.client.format(**values), port)
+        serving, outcome = self.connect(
+            server, command, client, program.client.format(**values), port
+        )
         self.assertIn(program.says, outcome.output)
         # What they say of events that they did not ask for.
-        self.assertNotRegex(outcome.output, r"RDMA_CM_EVENT_\w*(ERROR|REJECTED|UNREACHABLE)|[Ff]ailed|failure")
+        self.assertNotRegex(
+            outcome.output, r"RDMA_CM_EVENT_\w*(ERROR|REJECTED|UNREACHABLE)|[Ff]ailed|failure"
+        )
         served = serving.wait(PATIENCE) if program.server_ends else serving.kill()
         self.assertTrue(served.ok or not program.server_ends, f"{command}:\n{served.output}")
         return outcome
@@ -71,7 +77,11 @@ class RdmaCmTest(unittest.TestCase):
             PATIENCE,
         )
         serving, outcome = self.connect(
-            server, f"rcopy -p {port}", client, f"rcopy /tmp/source {address}:/tmp/target -p {port}", port
+            server,
+            f"rcopy -p {port}",
+            client,
+            f"rcopy /tmp/source {address}:/tmp/target -p {port}",
+            port,
         )
         copied = server.must("md5sum < /tmp/target", PATIENCE)
         serving.kill()
@@ -83,9 +93,13 @@ class RdmaCmTest(unittest.TestCase):
 
     def multicast(self, receiver: Side, sender: Side) -> None:
         """Sends once the receiver has joined."""
-        receiving = receiver.start(f"{LINE_BUFFERED} mckey -m {MULTICAST} -b {receiver.address_towards(sender)} -C 5")
+        receiving = receiver.start(
+            f"{LINE_BUFFERED} mckey -m {MULTICAST} -b {receiver.address_towards(sender)} -C 5"
+        )
         receiving.wait_for("receiving data transfers", PATIENCE)
-        sent = sender.run(f"mckey -s -m {MULTICAST} -b {sender.address_towards(receiver)} -C 5", PATIENCE)
+        sent = sender.run(
+            f"mckey -s -m {MULTICAST} -b {sender.address_towards(receiver)} -C 5", PATIENCE
+        )
         received = receiving.wait(PATIENCE)
         for output in (sent.output, received.output):
             self.assertIn("return status 0", output)

@@ -16,7 +16,11 @@ CONTROL_BAR = "at most 2 exits more"
 
 # The program vm_exit measures these.
 EXIT = "an exit (CPUID)"
-PARTS = {"cpuid": EXIT, "out": "an exit to QEMU (port write)", "wake": "waking a process that wakes this one"}
+PARTS = {
+    "cpuid": EXIT,
+    "out": "an exit to QEMU (port write)",
+    "wake": "waking a process that wakes this one",
+}
 
 # The tables, by their keys in the JSON.
 GROUPS = {
@@ -61,7 +65,9 @@ class LatencyCase:
 
 
 def _rc(operation: str, sizes: tuple[int, ...], wait: str = "yield") -> tuple[LatencyCase, ...]:
-    return tuple(LatencyCase(f"RC {operation.upper()}", "rc", operation, size, wait) for size in sizes)
+    return tuple(
+        LatencyCase(f"RC {operation.upper()}", "rc", operation, size, wait) for size in sizes
+    )
 
 
 LATENCY = (

@@ -29,9 +29,13 @@ class Figure:
 def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
     try:
         # The kernel ends the program with this process, whatever ends that.
-        return subprocess.run(["setpriv", "--pdeathsig", "KILL", *command], check=True, capture_output=True, text=True)
+        return subprocess.run(
+            ["setpriv", "--pdeathsig", "KILL", *command], check=True, capture_output=True, text=True
+        )
     except subprocess.CalledProcessError as error:
-        raise LabError(f"{command[0]} failed with status {error.returncode}:\n{error.stderr.strip()}") from None
+        raise LabError(
+            f"{command[0]} failed with status {error.returncode}:\n{error.stderr.strip()}"
+        ) from None
 
 
 def _times(program: Path) -> list[Figure]:
@@ -41,18 +45,27 @@ def _times(program: Path) -> list[Figure]:
     for run in report["benchmarks"]:
         figures.append(Figure(run["name"], round(run["real_time"], 2), run["time_unit"]))
         if "bytes_per_second" in run:
-            figures.append(Figure(f"{run['name']} bandwidth", round(run["bytes_per_second"] / 1e6, 1), "MB/s"))
+            figures.append(
+                Figure(f"{run['name']} bandwidth", round(run["bytes_per_second"] / 1e6, 1), "MB/s")
+            )
     return figures
 
 
 def _ratios(figures: list[Figure]) -> list[Figure]:
     """The bandwidth of each benchmark at 1 MiB in terms of memcpy's in the same run."""
     suffix = f"/{_MIB} bandwidth"
-    large = {figure.name.removesuffix(suffix): figure.value for figure in figures if figure.name.endswith(suffix)}
+    large = {
+        figure.name.removesuffix(suffix): figure.value
+        for figure in figures
+        if figure.name.endswith(suffix)
+    }
     memcpy = large.pop("BM_Memcpy", None)
     if not memcpy:
         raise LabError("embedded_bench measured no memcpy of 1 MiB to compare with")
-    return [Figure(f"{name}/{_MIB} over memcpy", round(value / memcpy, 3), "ratio") for name, value in large.items()]
+    return [
+        Figure(f"{name}/{_MIB} over memcpy", round(value / memcpy, 3), "ratio")
+        for name, value in large.items()
+    ]
 
 
 def _instructions(program: Path, operation: str, size: int) -> Figure:
@@ -64,7 +77,11 @@ def _instructions(program: Path, operation: str, size: int) -> Figure:
     collected = re.search(r"Collected : (\d+)", said)
     if collected is None or int(collected.group(1)) == 0:
         raise LabError(f"callgrind collected nothing in {program.name} {operation} {size}:\n{said}")
-    return Figure(f"instructions per {size}-byte {operation}", round(int(collected.group(1)) / _MESSAGES, 1), "instructions")
+    return Figure(
+        f"instructions per {size}-byte {operation}",
+        round(int(collected.group(1)) / _MESSAGES, 1),
+        "instructions",
+    )
 
 
 def measure() -> list[Figure]:
@@ -73,7 +90,10 @@ def measure() -> list[Figure]:
     figures = _times(folder / "embedded_bench")
     figures += _ratios(figures)
     print("Counting instructions ...", flush=True)
-    figures += [_instructions(folder / "embedded_instructions", operation, 64) for operation in ("write", "send", "read")]
+    figures += [
+        _instructions(folder / "embedded_instructions", operation, 64)
+        for operation in ("write", "send", "read")
+    ]
     return figures
 
 

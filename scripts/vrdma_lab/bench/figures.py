@@ -45,7 +45,9 @@ class Figure:
             "guest": _rounded(self.guest),
             "ratio": None if self.ratio is None else round(self.ratio, 3),
             "exits_per_message": None if self.exits is None else round(self.exits, 3),
-            "device_accesses_per_message": None if self.device_accesses is None else round(self.device_accesses, 4),
+            "device_accesses_per_message": None
+            if self.device_accesses is None
+            else round(self.device_accesses, 4),
             "unit": self.unit,
             "group": self.group,
             "rounds": max(len(self.native), len(self.guest)),

@@ -42,13 +42,19 @@ def _give_processor(guest: Guest, processor: int) -> None:
     deadline = time.monotonic() + 30
     while True:
         # QEMU names its threads (debug-threads=on).
-        found = [int(task.name) for task in tasks.iterdir() if (task / "comm").read_text().startswith("CPU 0/")]
+        found = [
+            int(task.name)
+            for task in tasks.iterdir()
+            if (task / "comm").read_text().startswith("CPU 0/")
+        ]
         if found:
             os.sched_setaffinity(found[0], {processor})
             return
         guest.qemu.check()
         if time.monotonic() > deadline:
-            raise LabError(f"the QEMU of guest {guest.name} has no thread for a processor after 30 s")
+            raise LabError(
+                f"the QEMU of guest {guest.name} has no thread for a processor after 30 s"
+            )
         time.sleep(0.05)
 
 
@@ -105,7 +111,9 @@ def _measure_embedded(request: Request) -> list[Figure]:
 
 def _rows(figures: list[Figure]) -> list[dict[str, object]]:
     exit_cost = next(figure for figure in figures if figure.test == cases.EXIT)
-    return [{**figure.as_json(), "exits_worth": exits_worth(figure, exit_cost)} for figure in figures]
+    return [
+        {**figure.as_json(), "exits_worth": exits_worth(figure, exit_cost)} for figure in figures
+    ]
 
 
 def main() -> int:

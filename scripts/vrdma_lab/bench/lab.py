@@ -78,14 +78,20 @@ def _isolated_in_host_vm(request: Request) -> Rows:
         except LabError as error:
             if attempt == _ATTEMPTS:
                 raise
-            print(f"bench: repeated on a new host VM with two processors, because: {error}", flush=True)
+            print(
+                f"bench: repeated on a new host VM with two processors, because: {error}",
+                flush=True,
+            )
     raise AssertionError("unreachable")
 
 
 def _warn_of_load() -> None:
     load, processors = os.getloadavg()[0], len(os.sched_getaffinity(0))
     if load > processors / 2:
-        print(f"This machine is busy (load {load:.1f}, {processors} processors): the rounds will spread.", flush=True)
+        print(
+            f"This machine is busy (load {load:.1f}, {processors} processors): the rounds will spread.",
+            flush=True,
+        )
 
 
 def _measure(request: Request) -> Rows:
@@ -103,7 +109,9 @@ def _measure(request: Request) -> Rows:
     return rows
 
 
-def report(groups: tuple[str, ...], rounds: int, rnic: str, output: Path | None, markdown: Path | None) -> None:
+def report(
+    groups: tuple[str, ...], rounds: int, rnic: str, output: Path | None, markdown: Path | None
+) -> None:
     """Measures, prints the tables, and writes them to the files that there are for JSON and Markdown."""
     if markdown is not None:
         tables.check_document(markdown)

@@ -27,7 +27,9 @@ class Measurements:
     With a `processor`, which is then the guest's, native programs that send messages run on it as well.
     """
 
-    def __init__(self, host: RdmaHost, guest: Guest, rounds: int, say: Say, processor: int | None = None) -> None:
+    def __init__(
+        self, host: RdmaHost, guest: Guest, rounds: int, say: Say, processor: int | None = None
+    ) -> None:
         self.host = host
         self._guest = guest
         self._rounds = rounds
@@ -53,11 +55,15 @@ class Measurements:
         figure = self._figure(group, case.name, case.bytes, "us", case.bar)
         for side in self._by_turns():
             counts: list[int] = []
-            value = programs.latency(side, case.options, lambda _: self._count(counts), self._processor_of(side))
+            value = programs.latency(
+                side, case.options, lambda _: self._count(counts), self._processor_of(side)
+            )
             figure.add(side.native, value)
             if not side.native:
                 figure.exits_per_message.append((counts[1] - counts[0]) / case.iterations)
-        accesses = self._device_accesses(lambda observe: programs.latency(self._guest, case.options, observe))
+        accesses = self._device_accesses(
+            lambda observe: programs.latency(self._guest, case.options, observe)
+        )
         figure.device_accesses = accesses / case.iterations
         self._tell(figure)
 
@@ -69,7 +75,9 @@ class Measurements:
         return counts[1] - counts[0]
 
     def bandwidth(self, group: str, exchange: Exchange) -> None:
-        figure = self._figure(group, f"RC {exchange.title}", exchange.size, "MB/s", cases.BANDWIDTH_BAR)
+        figure = self._figure(
+            group, f"RC {exchange.title}", exchange.size, "MB/s", cases.BANDWIDTH_BAR
+        )
         for side in self._by_turns():
             figure.add(side.native, programs.bandwidth(side, exchange, self._say))
         self._tell(figure)
@@ -78,13 +86,19 @@ class Measurements:
         figures: dict[programs.Key, Figure] = {}
         for side in self._by_turns():
             counts: list[int] = []
-            for key, value in programs.control_times(side, case.options, lambda _: self._count(counts)).items():
-                figures[key] = self._figure(group, cases.verb_name(key[0]), key[1], "us", cases.CONTROL_BAR)
+            for key, value in programs.control_times(
+                side, case.options, lambda _: self._count(counts)
+            ).items():
+                figures[key] = self._figure(
+                    group, cases.verb_name(key[0]), key[1], "us", cases.CONTROL_BAR
+                )
                 figures[key].add(side.native, value)
                 if not side.native and case.verbs:
                     figures[key].exits_per_message.append((counts[1] - counts[0]) / case.verbs)
         if case.verbs:
-            accesses = self._device_accesses(lambda observe: programs.control_times(self._guest, case.options, observe))
+            accesses = self._device_accesses(
+                lambda observe: programs.control_times(self._guest, case.options, observe)
+            )
             for figure in figures.values():
                 figure.device_accesses = accesses / case.verbs
         for figure in figures.values():
@@ -106,11 +120,21 @@ class Measurements:
         figure = self._figure(group, f"REG_MR, {pages} pages", size, "us")
         for side in (self.host.native, self._guest):
             counts: list[int] = []
-            result = programs.region(side, pages, size, lambda _: counts.append(self._daemon_mappings()))
+            result = programs.region(
+                side, pages, size, lambda _: counts.append(self._daemon_mappings())
+            )
             if result["errno"] == 0:
                 figure.add(side.native, result["us"])
-            who = "native" if side.native else f"guest ({counts[1] - counts[0]} mappings of the daemon)"
-            said = f"refused, {result['error']}{self._reason(side)}" if result["errno"] else "registered"
+            who = (
+                "native"
+                if side.native
+                else f"guest ({counts[1] - counts[0]} mappings of the daemon)"
+            )
+            said = (
+                f"refused, {result['error']}{self._reason(side)}"
+                if result["errno"]
+                else "registered"
+            )
             figure.remarks.append(f"{who}: {result['runs']} runs of pages, {said}")
         self._tell(figure)
 
@@ -137,7 +161,9 @@ class Measurements:
         return self._processor if side.native else None
 
     def _figure(self, group: str, test: str, size: int, unit: str, wanted: str = "") -> Figure:
-        return self._figures.setdefault((group, test, size), Figure(group, test, size, unit, wanted))
+        return self._figures.setdefault(
+            (group, test, size), Figure(group, test, size, unit, wanted)
+        )
 
     def _tell(self, figure: Figure) -> None:
         row = figure.as_json()

@@ -76,7 +76,9 @@ def _must_run_in_steps(side: Side, command: str, observe: Observe) -> dict[Key, 
 
 def latency(side: Side, options: str, observe: Observe, processor: int | None = None) -> float:
     """Microseconds of one kind of message; observed before the first ("ready") and after the last ("measured")."""
-    medians = _must_run_in_steps(side, _command(side, "rdma_latency", f"--steps {options}", processor), observe)
+    medians = _must_run_in_steps(
+        side, _command(side, "rdma_latency", f"--steps {options}", processor), observe
+    )
     if len(medians) != 1:
         raise LabError(f"{side.name}: not one result of {options}: {medians}")
     return next(iter(medians.values()))
@@ -84,13 +86,17 @@ def latency(side: Side, options: str, observe: Observe, processor: int | None = 
 
 def control_times(side: Side, options: str, observe: Observe) -> dict[Key, float]:
     """Microseconds of one kind of object's verbs, by verb and size; observed as latency() is."""
-    return _must_run_in_steps(side, _command(side, "rdma_control", f"--steps {options}", None), observe)
+    return _must_run_in_steps(
+        side, _command(side, "rdma_control", f"--steps {options}", None), observe
+    )
 
 
 def exit_times(side: Side, tests: Iterable[str], processor: int | None = None) -> dict[str, float]:
     """Microseconds of what vm_exit measures."""
     pinned = f"taskset --cpu-list {processor} " if processor is not None else ""
-    output = side.must(f"{pinned}{program(side, 'vm_exit')} --json --tests {','.join(tests)}", _PATIENCE)
+    output = side.must(
+        f"{pinned}{program(side, 'vm_exit')} --json --tests {','.join(tests)}", _PATIENCE
+    )
     return {test: value for (test, _), value in _medians(side, output).items()}
 
 
@@ -109,10 +115,16 @@ def _huge_page_pool(side: Side, size: int) -> Iterator[None]:
     """Has that many bytes in the pool; it is empty otherwise."""
     count = -(-size // _HUGE_PAGE)
     file = "/proc/sys/vm/nr_hugepages"
-    got = int(side.must(f"echo 1 > /proc/sys/vm/compact_memory; echo {count} > {file} && cat {file}", _PATIENCE))
+    got = int(
+        side.must(
+            f"echo 1 > /proc/sys/vm/compact_memory; echo {count} > {file} && cat {file}", _PATIENCE
+        )
+    )
     try:
         if got < count:
-            raise LabError(f"{side.name} gave {got} of {count} huge pages: it has too little memory, or in pieces")
+            raise LabError(
+                f"{side.name} gave {got} of {count} huge pages: it has too little memory, or in pieces"
+            )
         yield
     finally:
         side.must(f"echo 0 > {file}")

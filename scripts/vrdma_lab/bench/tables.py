@@ -23,7 +23,15 @@ def shown(value: object) -> str:
         return " to ".join(shown(each) for each in value)
     assert isinstance(value, (int, float))
     magnitude = abs(value)
-    digits = 0 if magnitude >= 100 else 1 if magnitude >= 10 else 2 if magnitude >= 0.1 or not magnitude else 3
+    digits = (
+        0
+        if magnitude >= 100
+        else 1
+        if magnitude >= 10
+        else 2
+        if magnitude >= 0.1 or not magnitude
+        else 3
+    )
     return f"{value:,.{digits}f}"
 
 
@@ -41,16 +49,26 @@ _HEADINGS = (
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    values = [shown(row[key]) + (f" {row['unit']}" if row[key] is not None else "") for key in ("native", "guest")]
+    values = [
+        shown(row[key]) + (f" {row['unit']}" if row[key] is not None else "")
+        for key in ("native", "guest")
+    ]
     ratios = (shown(row["ratio"]), shown(row["ratio_range"]))
-    exits = tuple(shown(row[key]) for key in ("exits_worth", "exits_per_message", "device_accesses_per_message"))
+    exits = tuple(
+        shown(row[key])
+        for key in ("exits_worth", "exits_per_message", "device_accesses_per_message")
+    )
     return (row["test"], shown_bytes(row["bytes"]), *values, *ratios, *exits, row["wanted"])
 
 
 def _lines(rows: list[Row]) -> list[tuple[str, ...]]:
     """Headings and rows, without the columns in which no row has anything."""
     lines = [_HEADINGS, *map(_cells, rows)]
-    used = [column for column in range(len(_HEADINGS)) if any(line[column] not in ("", "–") for line in lines[1:])]
+    used = [
+        column
+        for column in range(len(_HEADINGS))
+        if any(line[column] not in ("", "–") for line in lines[1:])
+    ]
     return [tuple(line[column] for column in used) for line in lines]
 
 
@@ -64,7 +82,11 @@ def _text_table(title: str, rows: list[Row]) -> str:
     text = [title]
     for line in lines:
         first, *others = zip(line, widths)
-        text.append("  ".join([f"{first[0]:{first[1]}}", *(f"{cell:>{width}}" for cell, width in others)]).rstrip())
+        text.append(
+            "  ".join(
+                [f"{first[0]:{first[1]}}", *(f"{cell:>{width}}" for cell, width in others)]
+            ).rstrip()
+        )
     return "\n".join(text + [f"  {remark}" for remark in _remarks(rows)]) + "\n"
 
 
@@ -77,7 +99,10 @@ def _markdown_table(title: str, rows: list[Row]) -> str:
 
 
 def _tables(rows: list[Row], table: Callable[[str, list[Row]], str]) -> str:
-    groups = ((title, [row for row in rows if row["group"] == group]) for group, title in cases.GROUPS.items())
+    groups = (
+        (title, [row for row in rows if row["group"] == group])
+        for group, title in cases.GROUPS.items()
+    )
     return "\n".join(table(title, chosen) for title, chosen in groups if chosen)
 
 

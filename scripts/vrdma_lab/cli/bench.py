@@ -122,7 +122,9 @@ def _rounds(text: str) -> int:
 def _groups(text: str) -> tuple[str, ...]:
     groups = tuple(text.split(","))
     if not set(groups) <= set(cases.GROUPS):
-        raise argparse.ArgumentTypeError(f"--groups takes some of {','.join(cases.GROUPS)}, not '{text}'")
+        raise argparse.ArgumentTypeError(
+            f"--groups takes some of {','.join(cases.GROUPS)}, not '{text}'"
+        )
     return groups
 
 

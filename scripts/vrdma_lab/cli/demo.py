@@ -71,10 +71,17 @@ def between_guests() -> list[Exchange]:
     """What runs from one guest to another."""
     exchanges = [Exchange(f"ibv_{kind}_pingpong", 1024, 300, ("-c",)) for kind in _PINGPONG]
     exchanges += [Exchange("ibv_rc_pingpong", 1024, 300, ("-c", "-e"))]
-    exchanges += [Exchange(f"ib_{verb}_lat", size, 300) for verb in ("send", "write", "read") for size in (2, 4096)]
+    exchanges += [
+        Exchange(f"ib_{verb}_lat", size, 300)
+        for verb in ("send", "write", "read")
+        for size in (2, 4096)
+    ]
     exchanges += [Exchange("ib_atomic_lat", 8, 300)]
     for verb in ("send", "write", "read"):
-        exchanges += [Exchange(f"ib_{verb}_bw", size, count) for size, count in ((4096, 1000), (65536, 500), (1 << 20, 100))]
+        exchanges += [
+            Exchange(f"ib_{verb}_bw", size, count)
+            for size, count in ((4096, 1000), (65536, 500), (1 << 20, 100))
+        ]
     return exchanges
 
 
@@ -117,7 +124,10 @@ def _print_table(measurements: list[Measurement]) -> None:
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
 
     def line(row: tuple[str, ...]) -> str:
-        cells = [cell.ljust(width) if column < 3 else cell.rjust(width) for column, (cell, width) in enumerate(zip(row, widths))]
+        cells = [
+            cell.ljust(width) if column < 3 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths))
+        ]
         return "  ".join(cells).rstrip()
 
     print()
@@ -131,7 +141,9 @@ def _measure(guests: list[Guest]) -> list[Measurement]:
     measurements = []
     plan = _plan(guests)
     for number, (client, server, exchange) in enumerate(plan, 1):
-        result = traffic.run(server, client, exchange, say=lambda text: print(f"        {text}", flush=True))
+        result = traffic.run(
+            server, client, exchange, say=lambda text: print(f"        {text}", flush=True)
+        )
         measurements.append(result)
         test, source, target, size, latency, bandwidth, verdict = _row(result)
         print(
@@ -145,7 +157,10 @@ def _measure(guests: list[Guest]) -> list[Measurement]:
 def _demo(kernel: str, count: int, report: Path | None) -> bool:
     with Lab(kernel) as lab:
         lab.start_daemon(count)
-        print(f"Booting {count} guests (Linux {lab.kernel.release}, {lab.accelerator}) ...", flush=True)
+        print(
+            f"Booting {count} guests (Linux {lab.kernel.release}, {lab.accelerator}) ...",
+            flush=True,
+        )
         guests = lab.boot(range(1, count + 1))
         print(guests[0].must("ls -l /dev/infiniband; ibv_devinfo"), flush=True)
         measurements = _measure(guests)
@@ -155,7 +170,9 @@ def _demo(kernel: str, count: int, report: Path | None) -> bool:
         print(f"\n{measurement.error}", file=sys.stderr)
     print(f"\n{len(measurements) - len(failed)} of {len(measurements)} succeeded.")
     if report is not None:
-        report.write_text(json.dumps([measurement.as_json() for measurement in measurements], indent=2) + "\n")
+        report.write_text(
+            json.dumps([measurement.as_json() for measurement in measurements], indent=2) + "\n"
+        )
     return not failed
 
 

@@ -146,7 +146,11 @@ def _act(words: Sequence[str]) -> int:
         return _list()
     _prepare(options)
     if options.what == "run":
-        return 0 if run_suites(options.suites, options.kernel, options.filter, options.json) else command.FAILED
+        return (
+            0
+            if run_suites(options.suites, options.kernel, options.filter, options.json)
+            else command.FAILED
+        )
     place = choose_place(options.rnic, options.kernel)
     return place.shell() if options.what == "shell" else place.execute(options.command)
 

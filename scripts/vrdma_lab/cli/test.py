@@ -88,8 +88,12 @@ def parse(words: Sequence[str]) -> Options:
     parser.add_argument("words", nargs="*")
     parser.add_argument("--kernel", type=command.kernel)
     parser.add_argument("--filter", default="")
-    parser.add_argument("--suite", type=command.one_of("suite", tuple(VERSIONS)), action="append", default=[])
-    parser.add_argument("--target", type=command.one_of("target", TARGETS), action="append", default=[])
+    parser.add_argument(
+        "--suite", type=command.one_of("suite", tuple(VERSIONS)), action="append", default=[]
+    )
+    parser.add_argument(
+        "--target", type=command.one_of("target", TARGETS), action="append", default=[]
+    )
     parser.add_argument("--json", type=command.output_file)
     found = parser.parse(words)
     for word in found.words:
@@ -98,7 +102,9 @@ def parse(words: Sequence[str]) -> Options:
     selection = found.words[-1] if found.words else "all"
     if selection == _CONFORMANCE:
         if found.kernel is not None:
-            raise Refusal("--kernel is not for conformance: each suite has the kernel of its Debian")
+            raise Refusal(
+                "--kernel is not for conformance: each suite has the kernel of its Debian"
+            )
     elif found.json is not None or found.suite or found.target:
         raise Refusal("--suite, --target and --json belong to conformance")
     suites = tuple(name for name in VERSIONS if name in (found.suite or VERSIONS))
@@ -157,7 +163,9 @@ def _ctest(options: Options) -> int:
     results = paths.logs() / "ctest.xml"
     results.unlink(missing_ok=True)
     environment = {**os.environ, "VRDMA_KERNEL": options.kernel}
-    ctest = subprocess.Popen(ctest_command(options, results), stdin=subprocess.DEVNULL, env=environment)
+    ctest = subprocess.Popen(
+        ctest_command(options, results), stdin=subprocess.DEVNULL, env=environment
+    )
     try:
         status = ctest.wait()
     finally:

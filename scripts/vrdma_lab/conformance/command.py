@@ -45,10 +45,19 @@ class _Job:
         return f"{self.version.name} {' and '.join(self.targets)}"
 
     def start(self, pattern: str) -> None:
-        command = [sys.executable, "-m", "vrdma_lab.conformance.job", self.version.name, ",".join(self.targets)]
+        command = [
+            sys.executable,
+            "-m",
+            "vrdma_lab.conformance.job",
+            self.version.name,
+            ",".join(self.targets),
+        ]
         with self.report.with_suffix(".log").open("wb") as log:
             self.process = subprocess.Popen(
-                [*command, str(self.report), pattern], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [*command, str(self.report), pattern],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
 
     def end(self) -> None:
@@ -66,8 +75,12 @@ class _Job:
                     leaks.append(f"{run}: {line['module']} left behind {line['leaks']}")
                 else:
                     results.append(Result.of(run, line))
-                    if line["outcome"] == "failed" and not any(each.covers(results[-1].test, run) for each in known):
-                        _say(f"{run}: {results[-1].test} failed\n{line['reason']}\n{line.get('printed', '')}")
+                    if line["outcome"] == "failed" and not any(
+                        each.covers(results[-1].test, run) for each in known
+                    ):
+                        _say(
+                            f"{run}: {results[-1].test} failed\n{line['reason']}\n{line.get('printed', '')}"
+                        )
         return results, leaks
 
 
@@ -115,13 +128,19 @@ def _versions_lines(versions: Sequence[Version]) -> list[str]:
     for version in versions:
         package = (version.folder / "version").read_text().strip()
         kernel = paths.Kernel.find(version.kernel).release
-        lines.append(f"{version.name}: python3-pyverbs {package}; guests with Linux {kernel}, the RDMA host with {host}")
+        lines.append(
+            f"{version.name}: python3-pyverbs {package}; guests with Linux {kernel}, the RDMA host with {host}"
+        )
     return lines
 
 
 def _table(results: Results) -> str:
-    lines = [("", *OUTCOMES)] + [(str(run), *(str(results.total(run, each)) for each in OUTCOMES)) for run in results.runs]
-    return "".join(f"{line[0]:12}" + "".join(f"{cell:>9}" for cell in line[1:]) + "\n" for line in lines)
+    lines = [("", *OUTCOMES)] + [
+        (str(run), *(str(results.total(run, each)) for each in OUTCOMES)) for run in results.runs
+    ]
+    return "".join(
+        f"{line[0]:12}" + "".join(f"{cell:>9}" for cell in line[1:]) + "\n" for line in lines
+    )
 
 
 def run_conformance(
@@ -146,7 +165,11 @@ def run_conformance(
     results = Results(found, read_known(KNOWN))
     if report is not None:
         report.write_text(json.dumps(results.counts(), indent=2) + "\n")
-    if writes_document and complete and not any(problem.endswith(_DID_NOT_RUN) for problem in problems):
+    if (
+        writes_document
+        and complete
+        and not any(problem.endswith(_DID_NOT_RUN) for problem in problems)
+    ):
         document.put(DOCUMENT, COMMAND, document_of(results, _versions_lines(versions)))
     return _judge(results, problems)
 

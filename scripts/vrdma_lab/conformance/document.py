@@ -10,13 +10,19 @@ from vrdma_lab.conformance.results import MISSING, OUTCOMES, Results, Run
 
 def _table(headings: Iterable[str], rows: Iterable[Iterable[str]], numbers: bool = False) -> str:
     first, *others = headings
-    lines = ["| " + " | ".join([first, *others]) + " |", "|---|" + ("---:|" if numbers else "---|") * len(others)]
+    lines = [
+        "| " + " | ".join([first, *others]) + " |",
+        "|---|" + ("---:|" if numbers else "---|") * len(others),
+    ]
     lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
     return "\n".join(lines) + "\n"
 
 
 def _totals(results: Results) -> str:
-    rows = [[str(run), *(str(results.total(run, outcome)) for outcome in OUTCOMES)] for run in results.runs]
+    rows = [
+        [str(run), *(str(results.total(run, outcome)) for outcome in OUTCOMES)]
+        for run in results.runs
+    ]
     return _table(["", *OUTCOMES], rows, numbers=True)
 
 
@@ -25,7 +31,10 @@ def _modules(results: Results) -> str:
     for row in results.counts():
         cell = " / ".join(str(row[outcome]) for outcome in OUTCOMES)
         cells.setdefault(str(row["module"]), {})[f"{row['suite']} {row['target']}"] = cell
-    rows = [[module, *(cells[module].get(str(run), "–") for run in results.runs)] for module in sorted(cells)]
+    rows = [
+        [module, *(cells[module].get(str(run), "–") for run in results.runs)]
+        for module in sorted(cells)
+    ]
     return _table(["module", *map(str, results.runs)], rows, numbers=True)
 
 
@@ -46,7 +55,8 @@ def _failures_and_losses(results: Results) -> str:
         for (outcome, why), runs in reasons.items():
             grouped.setdefault((outcome, why, tuple(runs)), []).append(test)
     rows = [
-        [_names(tests), ", ".join(map(str, runs)), outcome, why] for (outcome, why, runs), tests in grouped.items()
+        [_names(tests), ", ".join(map(str, runs)), outcome, why]
+        for (outcome, why, runs), tests in grouped.items()
     ]
     return _table(["test", "where", "", "cause"], rows) if rows else "None.\n"
 
@@ -68,7 +78,8 @@ def _gains(results: Results) -> str:
                 key = (results.outcome(test, native), _why(results, test, native), others)
                 grouped.setdefault(key, []).append(test)
     rows = [
-        [_names(tests), ", ".join(map(str, runs)), f"{outcome}: {why}"] for (outcome, why, runs), tests in grouped.items()
+        [_names(tests), ", ".join(map(str, runs)), f"{outcome}: {why}"]
+        for (outcome, why, runs), tests in grouped.items()
     ]
     return _table(["test", "passes", "natively"], rows) if rows else "None.\n"
 

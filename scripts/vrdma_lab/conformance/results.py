@@ -42,7 +42,13 @@ class Result:
         if line["outcome"] not in OUTCOMES:
             raise LabError(f"the runner knows an outcome {line['outcome']!r}")
         reason = str(line["reason"]).strip().splitlines()[-1:] or [""]
-        return Result(run, line["module"], line["test"].removeprefix("tests."), line["outcome"], reason[0].strip())
+        return Result(
+            run,
+            line["module"],
+            line["test"].removeprefix("tests."),
+            line["outcome"],
+            reason[0].strip(),
+        )
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,9 @@ def read_known(path: Path) -> list[Known]:
     known = []
     for table in tables:
         if set(table) != {"tests", "suites", "targets", "cause"} or not all(table.values()):
-            raise LabError(f"{path}: a [[known]] has tests, suites, targets and a cause, not {sorted(table)}")
+            raise LabError(
+                f"{path}: a [[known]] has tests, suites, targets and a cause, not {sorted(table)}"
+            )
         tests, suites, targets = (frozenset(table[key]) for key in ("tests", "suites", "targets"))
         known.append(Known(tests, suites, targets, " ".join(table["cause"].split())))
     return known
@@ -80,7 +88,8 @@ class Results:
         for result in results:
             self._tests.setdefault(result.test, {})[result.run] = result
         self.runs = sorted(
-            {run for each in self._tests.values() for run in each}, key=lambda run: (run.suite, TARGETS.index(run.target))
+            {run for each in self._tests.values() for run in each},
+            key=lambda run: (run.suite, TARGETS.index(run.target)),
         )
 
     def tests(self) -> list[str]:
@@ -90,7 +99,12 @@ class Results:
         return [each[run] for each in self._tests.values() if run in each]
 
     def all(self) -> list[Result]:
-        return [self._tests[test][run] for test in self.tests() for run in self.runs if run in self._tests[test]]
+        return [
+            self._tests[test][run]
+            for test in self.tests()
+            for run in self.runs
+            if run in self._tests[test]
+        ]
 
     def outcome(self, test: str, run: Run) -> str:
         result = self._tests[test].get(run)
@@ -112,11 +126,18 @@ class Results:
     def lost(self, test: str, run: Run) -> bool:
         """Whether a test passes natively, and not in this run."""
         native = self.native_of(run)
-        return native is not None and self.outcome(test, native) == "passed" and self.outcome(test, run) != "passed"
+        return (
+            native is not None
+            and self.outcome(test, native) == "passed"
+            and self.outcome(test, run) != "passed"
+        )
 
     def counts(self) -> list[dict[str, object]]:
         """For each run and module."""
-        counted = {run: Counter((each.module, each.outcome) for each in self.of_run(run)) for run in self.runs}
+        counted = {
+            run: Counter((each.module, each.outcome) for each in self.of_run(run))
+            for run in self.runs
+        }
         return [
             {
                 **{"suite": run.suite, "target": run.target, "module": module},

@@ -64,7 +64,9 @@ def run(side: Side, version: Version, address: str, pattern: str = "") -> list[L
     # Mounts vanish with their namespace, on a machine that is not ours.
     begin = "exec unshare --mount --propagation private sh" if side.native else "exec sh"
     # Pages of a machine that is not ours are not taken.
-    pages = "" if side.native and not in_host_vm() else f"echo {HUGE_PAGES} > /proc/sys/vm/nr_hugepages"
+    pages = (
+        "" if side.native and not in_host_vm() else f"echo {HUGE_PAGES} > /proc/sys/vm/nr_hugepages"
+    )
     script = f"""{begin} -e <<'END_OF_SCRIPT'
 {pages}
 for each in dev proc sys; do mount -o rbind "/$each" "{root}/$each"; done

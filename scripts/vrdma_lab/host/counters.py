@@ -21,7 +21,9 @@ Counts = dict[str, int]
 
 def rdma_resources(device: str) -> Counts:
     """How many objects of each kind the RNIC has, for all its users."""
-    done = subprocess.run(["rdma", "-j", "resource", "show", device], capture_output=True, text=True)
+    done = subprocess.run(
+        ["rdma", "-j", "resource", "show", device], capture_output=True, text=True
+    )
     if done.returncode != 0:
         raise LabError(f"rdma resource show {device}: {done.stderr.strip()}")
     for entry in json.loads(done.stdout):
@@ -30,7 +32,9 @@ def rdma_resources(device: str) -> Counts:
     raise LabError(f"rdma resource knows no {device}: {done.stdout.strip()}")
 
 
-def wait_resources(device: str, condition: Callable[[Counts], bool], what: str, timeout: float = 60) -> Counts:
+def wait_resources(
+    device: str, condition: Callable[[Counts], bool], what: str, timeout: float = 60
+) -> Counts:
     """Asks until the condition holds."""
     deadline = time.monotonic() + timeout
     while True:
@@ -46,5 +50,7 @@ def exits(guest: Guest) -> int:
     """How often the guest's processor has left for the host since it was made."""
     folders = list(_KVM.glob(f"{guest.qemu.process.pid}-*"))
     if len(folders) != 1:
-        raise LabError(f"{_KVM} has no single folder for process {guest.qemu.process.pid} (is debugfs mounted?)")
+        raise LabError(
+            f"{_KVM} has no single folder for process {guest.qemu.process.pid} (is debugfs mounted?)"
+        )
     return int((folders[0] / "exits").read_text())

@@ -43,15 +43,24 @@ class ExitReasons:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         _TRIGGER.write_text(f"!{_KEYS}")
 
     def device_accesses(self, guest: Guest) -> int:
         """How often the guest's processor has left to reach a device since the block began."""
         thread = _processor_thread(guest)
-        counts = re.findall(r"common_pid: *(\d+), exit_reason: *(\d+) *} hitcount: *(\d+)", _HISTOGRAM.read_text())
-        return sum(int(hits) for pid, reason, hits in counts if int(pid) == thread and int(reason) in self._reasons)
+        counts = re.findall(
+            r"common_pid: *(\d+), exit_reason: *(\d+) *} hitcount: *(\d+)", _HISTOGRAM.read_text()
+        )
+        return sum(
+            int(hits)
+            for pid, reason, hits in counts
+            if int(pid) == thread and int(reason) in self._reasons
+        )
 
 
 def _processor_thread(guest: Guest) -> int:

@@ -19,7 +19,9 @@ from vrdma_lab.vm.host_vm import HostVm
 class HostLab:
     """Boots `count` host VMs with their RNICs up; the guests that programs start in them have `guest_kernel`."""
 
-    def __init__(self, count: int = 1, rnic: str = "rxe", guest_kernel: str = "6.1", isolated: bool = False) -> None:
+    def __init__(
+        self, count: int = 1, rnic: str = "rxe", guest_kernel: str = "6.1", isolated: bool = False
+    ) -> None:
         self._count = count
         self._rnic = rnic
         self._guest_kernel = guest_kernel
@@ -42,7 +44,10 @@ class HostLab:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -53,10 +58,16 @@ class HostLab:
         build_host_initramfs(initramfs, kernel)
         compile_agent(self.share)
         guest_kernel = paths.Kernel.find(self._guest_kernel)
-        build_initramfs(self.share / f"initramfs-{guest_kernel.series}", guest_kernel, paths.driver(guest_kernel))
+        build_initramfs(
+            self.share / f"initramfs-{guest_kernel.series}",
+            guest_kernel,
+            paths.driver(guest_kernel),
+        )
         underlay, overlay = self._switch("underlay"), self._switch("overlay")
         for number in range(1, self._count + 1):
-            host = HostVm(number, self._rnic, kernel, initramfs, self.share, underlay, overlay, self._isolated)
+            host = HostVm(
+                number, self._rnic, kernel, initramfs, self.share, underlay, overlay, self._isolated
+            )
             self.hosts.append(host)
         for host in self.hosts:
             host.wait_booted()
@@ -93,7 +104,9 @@ class HostLab:
             "VRDMA_LAB_HOST": str(host.network.number),
             "VRDMA_LAB_RNIC": self._rnic,
         }
-        exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
+        exports = "".join(
+            f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()
+        )
         return f"{exports}cd {shlex.quote(os.getcwd())} 2> /dev/null || cd /\n"
 
 

@@ -54,7 +54,10 @@ class _Control:
 
     def explain(self, number: int) -> str:
         guests = [guest for guest in self._host.guests if guest.number == number]
-        return "".join(guest.explain() for guest in guests) + f"\n  its vrdmad:\n{self._host.daemon.child.tail()}"
+        return (
+            "".join(guest.explain() for guest in guests)
+            + f"\n  its vrdmad:\n{self._host.daemon.child.tail()}"
+        )
 
 
 class _Server:

@@ -29,7 +29,9 @@ def machine_is_a_host(kernel: str) -> bool:
     """Whether this machine's own kernel has RDMA and its KVM works, so that nothing has to be emulated."""
     forced = os.environ.get("VRDMA_LAB", "")
     if forced not in ("", "host", "vm"):
-        raise LabError(f"VRDMA_LAB is {forced!r}: host (use this machine's RDMA and KVM) or vm (emulate a host)")
+        raise LabError(
+            f"VRDMA_LAB is {forced!r}: host (use this machine's RDMA and KVM) or vm (emulate a host)"
+        )
     if forced:
         return forced == "host"
     found = subprocess.run(["modprobe", "--dry-run", "--quiet", "rdma_rxe"]).returncode == 0
@@ -92,7 +94,9 @@ class _EmulatedHosts(Place):
             report = lab.share / f"{suite.name}.json"
             command = _suite_command(suite, seen_inside(report, lab), pattern)
             for host in lab.hosts[1:]:
-                server = host.start(lab.environment(host) + "exec /usr/bin/python3 -m vrdma_lab.host.host_server")
+                server = host.start(
+                    lab.environment(host) + "exec /usr/bin/python3 -m vrdma_lab.host.host_server"
+                )
                 server.wait_for("ready")
             first = lab.hosts[0]
             status = first.start(lab.environment(first) + command, _print).wait(math.inf).status
@@ -115,7 +119,9 @@ class _ThisMachine(Place):
 
     def run(self, suite: Suite, pattern: str) -> tuple[int, Report]:
         if suite.hosts > 1:
-            raise LabError(f"suite {suite.name} needs {suite.hosts} hosts: VRDMA_LAB=vm emulates them")
+            raise LabError(
+                f"suite {suite.name} needs {suite.hosts} hosts: VRDMA_LAB=vm emulates them"
+            )
         work = WorkFolder()
         try:
             report = work.path / "report.json"

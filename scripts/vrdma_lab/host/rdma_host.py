@@ -50,9 +50,20 @@ class Native(Side):
     def __init__(self, network: HostNetwork, device: str, agent: Path, folder: Path) -> None:
         name = f"host{network.number}"
         ours, theirs = socket.socketpair()
-        self._child = Child(f"the agent of {name}", [str(agent)], folder / f"{name}.agent-log", stdin=theirs.fileno())
+        self._child = Child(
+            f"the agent of {name}",
+            [str(agent)],
+            folder / f"{name}.agent-log",
+            stdin=theirs.fileno(),
+        )
         theirs.close()
-        super().__init__(name, network.address, network.underlay_address, device, Channel(name, ours, self._child.tail))
+        super().__init__(
+            name,
+            network.address,
+            network.underlay_address,
+            device,
+            Channel(name, ours, self._child.tail),
+        )
         self.channel.connect(self._child.check, 60)
         self.log_start = f"vrdma: {folder.name} begins"
         self.must(f"echo '{self.log_start}' > /dev/kmsg")
@@ -69,7 +80,11 @@ class RdmaHost(Lab):
     """
 
     def __init__(
-        self, kernel: str = "6.1", rnic: str | None = None, remote: bool = False, modules: tuple[str, ...] = ()
+        self,
+        kernel: str = "6.1",
+        rnic: str | None = None,
+        remote: bool = False,
+        modules: tuple[str, ...] = (),
     ) -> None:
         """With `remote`, the guests take commands from another host."""
         super().__init__(kernel, modules=modules)
@@ -121,7 +136,9 @@ class RdmaHost(Lab):
 
     def shell(self, script: str) -> None:
         """Runs a script on the host that must succeed."""
-        done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            ["sh", "-c", script], capture_output=True, text=True, stdin=subprocess.DEVNULL
+        )
         if done.returncode != 0:
             raise LabError(f"status {done.returncode} from:\n{script}{done.stdout}{done.stderr}")
 

@@ -23,7 +23,9 @@ _TIMEOUT = 120.0
 class _Machine(Side):
     """The other host, or a guest on it."""
 
-    def __init__(self, name: str, ip: str, underlay: str, device: str, channel: Channel, native: bool) -> None:
+    def __init__(
+        self, name: str, ip: str, underlay: str, device: str, channel: Channel, native: bool
+    ) -> None:
         super().__init__(name, ip, underlay, device, channel)
         self.native = native
 
@@ -40,14 +42,22 @@ class RemoteHost:
         self._stream = self._control.makefile("rw")
         channel = self._channel(f"host{number}", self._open("shell"), lambda: "")
         self.native: Side = _Machine(
-            f"host{number}", self.network.address, self.network.underlay_address, self._device, channel, native=True
+            f"host{number}",
+            self.network.address,
+            self.network.underlay_address,
+            self._device,
+            channel,
+            native=True,
         )
 
     def __enter__(self) -> RemoteHost:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         for channel in self._channels:
             channel.close()
@@ -59,7 +69,9 @@ class RemoteHost:
         connection.sendall(json.dumps({"open": what}).encode() + b"\n")
         return connection
 
-    def _channel(self, name: str, address: socket.socket | tuple[str, int], explain: Any) -> Channel:
+    def _channel(
+        self, name: str, address: socket.socket | tuple[str, int], explain: Any
+    ) -> Channel:
         channel = Channel(name, address, explain)
         self._channels.append(channel)
         channel.connect(lambda: None, _TIMEOUT)
@@ -76,9 +88,19 @@ class RemoteHost:
             raise LabError(f"host{self.network.number}: {answer['error']}")
         return answer["result"]
 
-    def serve(self, numbers: Iterable[int], spin_us: int | None = None, peers: Iterable[Peer] = (BARE_METAL,)) -> None:
+    def serve(
+        self,
+        numbers: Iterable[int],
+        spin_us: int | None = None,
+        peers: Iterable[Peer] = (BARE_METAL,),
+    ) -> None:
         """Starts vrdmad for these guests, on the host's RNIC."""
-        self._call("serve", numbers=list(numbers), spin_us=spin_us, peers=[[peer.gid, peer.via] for peer in peers])
+        self._call(
+            "serve",
+            numbers=list(numbers),
+            spin_us=spin_us,
+            peers=[[peer.gid, peer.via] for peer in peers],
+        )
 
     def boot(self, numbers: Iterable[int]) -> list[Side]:
         """Starts guests and waits until all have booted."""
@@ -90,8 +112,12 @@ class RemoteHost:
     def _connect(self, number: int) -> Side:
         name = guest_name(number)
         address = self.network.agent_of(number)
-        channel = self._channel(f"guest {name}", address, lambda: str(self._call("explain", number=number)))
-        return _Machine(name, f"{NETWORK}.{number}", guest_underlay(number), DEVICE, channel, native=False)
+        channel = self._channel(
+            f"guest {name}", address, lambda: str(self._call("explain", number=number))
+        )
+        return _Machine(
+            name, f"{NETWORK}.{number}", guest_underlay(number), DEVICE, channel, native=False
+        )
 
     def kill_daemon(self) -> None:
         """SIGKILL to vrdmad."""

@@ -20,7 +20,9 @@ from vrdma_lab.host.places import choose_place
 from vrdma_lab.host.suites import Suite, all_suites
 
 
-def run_suites(suites: Iterable[Suite], kernel: str, pattern: str = "", report: Path | None = None) -> bool:
+def run_suites(
+    suites: Iterable[Suite], kernel: str, pattern: str = "", report: Path | None = None
+) -> bool:
     """Runs suites one after another and writes their reports, one object a suite; whether all passed."""
     reports = []
     passed = True

@@ -30,7 +30,9 @@ def _read(file: Path) -> Suite:
     constants = {
         node.targets[0].id: node.value.value
         for node in tree.body
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and isinstance(node.value, ast.Constant)
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and isinstance(node.value, ast.Constant)
     }
     summary = (ast.get_docstring(tree) or "").splitlines()[0]
     return Suite(file.stem, summary, constants.get("HOSTS", 1), constants.get("RNIC", "rxe"))
@@ -38,4 +40,8 @@ def _read(file: Path) -> Suite:
 
 def all_suites() -> dict[str, Suite]:
     """By name, in the order of their names."""
-    return {file.stem: _read(file) for file in sorted(_FOLDER.glob("*.py")) if file.stem not in _NO_SUITES}
+    return {
+        file.stem: _read(file)
+        for file in sorted(_FOLDER.glob("*.py"))
+        if file.stem not in _NO_SUITES
+    }

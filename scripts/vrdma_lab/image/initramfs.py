@@ -25,7 +25,11 @@ TOOLS = (
     + ["rping", "ucmatose", "udaddy", "mckey", "udpong", "cmtime", "rstream", "riostream", "rcopy"]
     + [f"rdma_{kind}{role}" for kind in ("", "x") for role in ("server", "client")]
     + [f"ibv_{kind}_pingpong" for kind in ("rc", "uc", "ud", "srq")]
-    + [f"ib_{verb}_{what}" for verb in ("send", "write", "read", "atomic") for what in ("lat", "bw")]
+    + [
+        f"ib_{verb}_{what}"
+        for verb in ("send", "write", "read", "atomic")
+        for what in ("lat", "bw")
+    ]
 )
 PROVIDER_CONFIG = Path("/etc/libibverbs.d")
 PROVIDERS = ("rxe", "siw")
@@ -134,7 +138,9 @@ class CpioWriter:
 def _libraries(programs: list[Path]) -> set[Path]:
     """The shared libraries that the programs need, as the loader finds them."""
     found: set[Path] = set()
-    output = subprocess.run(["ldd", *map(str, programs)], check=True, capture_output=True, text=True).stdout
+    output = subprocess.run(
+        ["ldd", *map(str, programs)], check=True, capture_output=True, text=True
+    ).stdout
     for line in output.splitlines():
         if "not found" in line:
             raise LabError(f"a library for the guests is missing: {line.strip()}")
@@ -149,7 +155,9 @@ def modules(kernel: Kernel, names: tuple[str, ...]) -> list[Path]:
     files: list[Path] = []
     for name in names:
         command = ["modprobe", "-d", str(kernel.tree), "-S", kernel.release, "--show-depends", name]
-        shown = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PATH": sbin_path()})
+        shown = subprocess.run(
+            command, capture_output=True, text=True, env={**os.environ, "PATH": sbin_path()}
+        )
         if shown.returncode != 0:
             raise LabError(f"kernel {kernel.release} has no module {name}: {shown.stderr.strip()}")
         for line in shown.stdout.splitlines():
@@ -196,7 +204,9 @@ def compile_agent(folder: Path) -> Path:
     """Compiles agent.c into the folder."""
     agent = folder / "agent"
     source = Path(__file__).parents[1] / "machine" / "agent.c"
-    subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", str(agent), str(source)], check=True)
+    subprocess.run(
+        ["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", str(agent), str(source)], check=True
+    )
     return agent
 
 

@@ -19,7 +19,9 @@ def _name(file: str) -> str:
 def _dependencies(kernel: Kernel) -> dict[str, tuple[str, list[str]]]:
     """Of each module its file and all files that it needs, those that are needed first last, as modules.dep has them."""
     found = {}
-    for line in (kernel.tree / "lib" / "modules" / kernel.release / "modules.dep").read_text().splitlines():
+    for line in (
+        (kernel.tree / "lib" / "modules" / kernel.release / "modules.dep").read_text().splitlines()
+    ):
         file, needed = line.split(":")
         found[_name(file)] = (file, needed.split())
     return found

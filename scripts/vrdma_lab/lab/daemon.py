@@ -33,15 +33,30 @@ class Daemon:
         self._folder = folder
         self._status = folder / "status.sock"
         config = folder / "vrdmad.toml"
-        lines = ["[daemon]", f'status_socket = "{self._status}"', 'log_level = "info"', "[rnic]", f'name = "{rnic}"', toml]
+        lines = [
+            "[daemon]",
+            f'status_socket = "{self._status}"',
+            'log_level = "info"',
+            "[rnic]",
+            f'name = "{rnic}"',
+            toml,
+        ]
         for number in numbers:
             lines += ["[[vm]]", f'name = "{guest_name(number)}"']
-            lines += [f'socket = "{self.socket_of(number)}"', f'mac = "{mac_of(number)}"', (vms or {}).get(number, "")]
+            lines += [
+                f'socket = "{self.socket_of(number)}"',
+                f'mac = "{mac_of(number)}"',
+                (vms or {}).get(number, ""),
+            ]
         config.write_text("\n".join(lines) + "\n")
         program = paths.daemon()
         if not program.exists():
             raise LabError(f"{program} is not built")
-        self.child = Child("vrdmad", [str(program), "--config", str(config), *(options or [])], folder / "vrdmad.log")
+        self.child = Child(
+            "vrdmad",
+            [str(program), "--config", str(config), *(options or [])],
+            folder / "vrdmad.log",
+        )
         self._wait_ready(numbers)
 
     def socket_of(self, number: int) -> Path:
@@ -53,7 +68,9 @@ class Daemon:
         while not all(path.exists() for path in wanted):
             self.child.check()
             if time.monotonic() > deadline:
-                raise LabError(f"vrdmad made no socket {wanted} in 15 s; it said:\n{self.child.tail()}")
+                raise LabError(
+                    f"vrdmad made no socket {wanted} in 15 s; it said:\n{self.child.tail()}"
+                )
             time.sleep(0.02)
 
     def status(self) -> dict[str, Any]:
@@ -65,7 +82,9 @@ class Daemon:
                 status: dict[str, Any] = json.loads(stream.read())
                 return status
 
-    def wait_status(self, condition: Callable[[dict[str, Any]], bool], what: str, timeout: float = 30) -> dict[str, Any]:
+    def wait_status(
+        self, condition: Callable[[dict[str, Any]], bool], what: str, timeout: float = 30
+    ) -> dict[str, Any]:
         """Asks until the condition holds."""
         deadline = time.monotonic() + timeout
         while True:
@@ -73,7 +92,9 @@ class Daemon:
             if condition(status):
                 return status
             if time.monotonic() > deadline:
-                raise LabError(f"not so after {timeout:.0f} s: {what}; vrdmad says {json.dumps(status)}")
+                raise LabError(
+                    f"not so after {timeout:.0f} s: {what}; vrdmad says {json.dumps(status)}"
+                )
             time.sleep(0.1)
 
     def log(self) -> str:

@@ -28,7 +28,9 @@ class Lab:
     Guests get what modprobe needs for `modules`, in addition to what they load as they boot.
     """
 
-    def __init__(self, kernel: str = "6.1", with_driver: bool = True, modules: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, kernel: str = "6.1", with_driver: bool = True, modules: tuple[str, ...] = ()
+    ) -> None:
         self.kernel = paths.Kernel.find(kernel)
         self.guests: list[Guest] = []
         self._daemon: Daemon | None = None
@@ -50,7 +52,10 @@ class Lab:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -88,7 +93,9 @@ class Lab:
         if kernel.series not in self._initramfs:
             path = self.base_initramfs(kernel)
             if self._modules:
-                path = with_module_tree(path, self.folder / f"initramfs-{kernel.series}-modules", kernel, self._modules)
+                path = with_module_tree(
+                    path, self.folder / f"initramfs-{kernel.series}-modules", kernel, self._modules
+                )
             self._initramfs[kernel.series] = path
         return self._initramfs[kernel.series]
 
@@ -110,7 +117,11 @@ class Lab:
         return joined
 
     def launch(
-        self, number: int, options: GuestOptions = GuestOptions(), kernel: str | None = None, log_suffix: str = ""
+        self,
+        number: int,
+        options: GuestOptions = GuestOptions(),
+        kernel: str | None = None,
+        log_suffix: str = "",
     ) -> Guest:
         """Starts a guest's QEMU without waiting for its boot.
 
@@ -118,7 +129,9 @@ class Lab:
         """
         chosen = paths.Kernel.find(kernel) if kernel is not None else self.kernel
         name = guest_name(number)
-        socket = options.socket or (self._daemon.socket_of(number) if self._daemon is not None else None)
+        socket = options.socket or (
+            self._daemon.socket_of(number) if self._daemon is not None else None
+        )
         guest = Guest(
             name,
             number,

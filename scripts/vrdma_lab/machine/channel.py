@@ -33,7 +33,9 @@ class Outcome:
 class Job:
     """A command that runs in a machine."""
 
-    def __init__(self, channel: Channel, number: int, command: str, sink: Callable[[bytes], object] | None) -> None:
+    def __init__(
+        self, channel: Channel, number: int, command: str, sink: Callable[[bytes], object] | None
+    ) -> None:
         self._channel = channel
         self.number = number
         self.command = command
@@ -58,14 +60,21 @@ class Job:
     def wait_for(self, text: str, timeout: float = 60) -> None:
         """Waits until the command has printed the text."""
         self._channel.wait(
-            lambda: text in self.output or self.done, timeout, f"{text!r} did not come from: {self.command}", self
+            lambda: text in self.output or self.done,
+            timeout,
+            f"{text!r} did not come from: {self.command}",
+            self,
         )
         if text not in self.output:
-            raise LabError(self._channel.report(f"ended without printing {text!r}: {self.command}", self))
+            raise LabError(
+                self._channel.report(f"ended without printing {text!r}: {self.command}", self)
+            )
 
     def wait_or(self, other: Job, timeout: float = 60) -> bool:
         """Waits until this command or the other has ended; whether it was this one."""
-        self._channel.wait(lambda: self.done or other.done, timeout, f"did not end: {self.command}", self)
+        self._channel.wait(
+            lambda: self.done or other.done, timeout, f"did not end: {self.command}", self
+        )
         return self.done
 
     def signal(self, number: int) -> None:
@@ -110,7 +119,9 @@ class Channel:
         if self._socket is None:
             self._socket = self._open(check, deadline)
             self._socket.settimeout(None)
-            self._thread = threading.Thread(target=self._receive, name=f"channel {self._name}", daemon=True)
+            self._thread = threading.Thread(
+                target=self._receive, name=f"channel {self._name}", daemon=True
+            )
             self._thread.start()
         with self._changed:
             while not self.ready:
@@ -135,7 +146,9 @@ class Channel:
     def report(self, problem: str, job: Job | None = None) -> str:
         text = f"{self._name}: {problem}"
         if job is not None and job.output.strip():
-            text += "\n  its output so far:\n" + "\n".join("    " + line for line in job.output.splitlines()[-15:])
+            text += "\n  its output so far:\n" + "\n".join(
+                "    " + line for line in job.output.splitlines()[-15:]
+            )
         return text + "\n" + self._explain()
 
     def start(self, command: str, sink: Callable[[bytes], object] | None = None) -> Job:

@@ -69,14 +69,21 @@ class HostNetwork:
 
     def teardown(self) -> str:
         """Takes away what setup() made, and the RNIC with the underlay's device."""
-        commands = [f"ip link del {BRIDGE}", f"ip addr del {self.underlay_address}/{PREFIX_LENGTH} dev {self.underlay}"]
+        commands = [
+            f"ip link del {BRIDGE}",
+            f"ip addr del {self.underlay_address}/{PREFIX_LENGTH} dev {self.underlay}",
+        ]
         if self.dummy:
             commands[1] = f"ip link del {self.underlay}"
         return "; ".join(commands) + "\n"
 
     def add_rnic(self, kind: str) -> str:
         """Makes the RNIC, having loaded its driver."""
-        load = "modprobe rdma_rxe" if kind == "rxe" else _LOAD_SIW.format(path=paths.siw("$(uname -r)"))
+        load = (
+            "modprobe rdma_rxe"
+            if kind == "rxe"
+            else _LOAD_SIW.format(path=paths.siw("$(uname -r)"))
+        )
         return f"{load} && rdma link add {RNIC_NAMES[kind]} type {kind} netdev {self.underlay}\n"
 
     def add_guest(self, number: int) -> str:

@@ -80,7 +80,9 @@ class Switch:
 
     def _drop(self, port: _Port) -> None:
         self._ports.discard(port)
-        self._addresses = {mac: owner for mac, owner in self._addresses.items() if owner is not port}
+        self._addresses = {
+            mac: owner for mac, owner in self._addresses.items() if owner is not port
+        }
         self._selector.unregister(port.socket)
         port.socket.close()
 

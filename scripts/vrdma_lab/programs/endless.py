@@ -22,7 +22,11 @@ class EndlessTransfer:
     @property
     def rows(self) -> int:
         """How many results have been printed."""
-        return sum(1 for line in self.client.output.splitlines() if line.split()[:1] == [str(_ENDLESS.size)])
+        return sum(
+            1
+            for line in self.client.output.splitlines()
+            if line.split()[:1] == [str(_ENDLESS.size)]
+        )
 
     def wait_rows(self, count: int, timeout: float) -> None:
         """Waits until it has printed so many results, which shows that data flow."""
@@ -31,7 +35,9 @@ class EndlessTransfer:
             if self.client.done:
                 raise LabError(f"the transfer ended:\n{self.client.output}\n{self.server.output}")
             if time.monotonic() > deadline:
-                raise LabError(f"the transfer printed no {count} results in {timeout:.0f} s:\n{self.client.output}")
+                raise LabError(
+                    f"the transfer printed no {count} results in {timeout:.0f} s:\n{self.client.output}"
+                )
             time.sleep(0.1)
 
     def stop(self) -> None:

@@ -37,7 +37,9 @@ class NvmeDisk:
         self.listen()
 
     def listen(self) -> None:
-        self.target.must(f"ln -s {CONFIG}/subsystems/{SUBSYSTEM} {CONFIG}/ports/1/subsystems/{SUBSYSTEM}")
+        self.target.must(
+            f"ln -s {CONFIG}/subsystems/{SUBSYSTEM} {CONFIG}/ports/1/subsystems/{SUBSYSTEM}"
+        )
 
     def stop_listening(self) -> None:
         self.target.must(f"rm {CONFIG}/ports/1/subsystems/{SUBSYSTEM}", PATIENCE)
@@ -45,7 +47,8 @@ class NvmeDisk:
     def connect(self) -> None:
         self.host.must("modprobe nvme_rdma")
         self.host.must(
-            f"echo transport=rdma,traddr={self.target.ip},trsvcid=4420,nqn={SUBSYSTEM} > /dev/nvme-fabrics", PATIENCE
+            f"echo transport=rdma,traddr={self.target.ip},trsvcid=4420,nqn={SUBSYSTEM} > /dev/nvme-fabrics",
+            PATIENCE,
         )
         self.host.must(f"until [ -b {self.device} ]; do usleep 20000; done", PATIENCE)
 

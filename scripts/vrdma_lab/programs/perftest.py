@@ -88,7 +88,16 @@ class Run:
 
     def command(self, side: Side, peer: Side, port: int, serves: bool) -> str:
         """The command line of one of the two sides."""
-        words = [LINE_BUFFERED, self.program, "-F", "-d", side.device, "-p", str(port), *self._words()]
+        words = [
+            LINE_BUFFERED,
+            self.program,
+            "-F",
+            "-d",
+            side.device,
+            "-p",
+            str(port),
+            *self._words(),
+        ]
         if not self.connects:
             words += ["-x", str(side.gid_index(side.address_towards(peer)))]
         if not serves:
@@ -124,7 +133,11 @@ class Run:
     def problems(self, outcome: Outcome, serves: bool) -> list[str]:
         """What is wrong with how one of the two sides ended, and with what it printed."""
         found = [] if outcome.ok else [f"ended with status {outcome.status}"]
-        found += [f"said: {line.strip()}" for line in outcome.output.splitlines() if _WORRYING.search(line)]
+        found += [
+            f"said: {line.strip()}"
+            for line in outcome.output.splitlines()
+            if _WORRYING.search(line)
+        ]
         rows = re.findall(r"^ *(\d+)[ \t]+(\d+)[ \t]+(\S.*)$", outcome.output, re.MULTILINE)
         sizes = [int(size) for size, _, _ in rows]
         wanted = self.served_sizes() if serves else self.sizes()
@@ -132,8 +145,14 @@ class Run:
             found.append(f"has rows for {sizes}, not for {wanted}")
         for size, iterations, figures in rows:
             if int(iterations) != self.iterations * self.pairs:
-                found.append(f"did {iterations} iterations of {size} bytes, not {self.iterations * self.pairs}")
-            found += [f"{_MEASURED} {value} with {size} bytes" for value in figures.split() if not _measured(value)]
+                found.append(
+                    f"did {iterations} iterations of {size} bytes, not {self.iterations * self.pairs}"
+                )
+            found += [
+                f"{_MEASURED} {value} with {size} bytes"
+                for value in figures.split()
+                if not _measured(value)
+            ]
         return found
 
     def found_nobody(self, asked: Outcome) -> bool:
@@ -193,7 +212,9 @@ def connected_ways(iterations: int) -> Iterator[Run]:
         for transport in transports:
             if transport == "UC":
                 continue
-            size, large = (LARGEST_DATAGRAM, LARGEST_DATAGRAM) if transport == "UD" else (65536, 1 << 20)
+            size, large = (
+                (LARGEST_DATAGRAM, LARGEST_DATAGRAM) if transport == "UD" else (65536, 1 << 20)
+            )
             events = verb != "write"
             yield Run(verb, "lat", transport, iterations, large, connects=True)
             yield Run(verb, "bw", transport, iterations, large, connects=True, events=events)

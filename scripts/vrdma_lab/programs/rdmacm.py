@@ -19,7 +19,9 @@ class Program:
     says: str
     server_ends: bool = True
     port: int = 0  # of its own choice, if not one of ours
-    datagrams: bool = False  # it takes addresses from the headers of datagrams, which may be another network's
+    datagrams: bool = (
+        False  # it takes addresses from the headers of datagrams, which may be another network's
+    )
 
     @property
     def name(self) -> str:
@@ -34,13 +36,19 @@ PROGRAMS = (
         "rping -c -a {address} -p {port} -C 5 -S 4000 -V -v",
         "rdma-ping-4:",
     ),
-    Program("rping -s -p {port} -C 2 -v", "rping -c -a {address} -p {port} -C 2 -v", "rdma-ping-1:"),
     Program(
-        "ucmatose -p {port} -c 4 -C 5 -S 1000", "ucmatose -s {address} -p {port} -c 4 -C 5 -S 1000", "return status 0"
+        "rping -s -p {port} -C 2 -v", "rping -c -a {address} -p {port} -C 2 -v", "rdma-ping-1:"
+    ),
+    Program(
+        "ucmatose -p {port} -c 4 -C 5 -S 1000",
+        "ucmatose -s {address} -p {port} -c 4 -C 5 -S 1000",
+        "return status 0",
     ),
     # Moves its connections to another channel, from one file to another.
     Program(
-        "ucmatose -b {address} -p {port} -c 4 -C 2 -m", "ucmatose -s {address} -p {port} -c 4 -C 2 -m", "return status 0"
+        "ucmatose -b {address} -p {port} -c 4 -C 2 -m",
+        "ucmatose -s {address} -p {port} -c 4 -C 2 -m",
+        "return status 0",
     ),
     Program(
         "udaddy -b {address} -c 3 -C 5",
@@ -50,15 +58,26 @@ PROGRAMS = (
         datagrams=True,
     ),
     Program("rdma_server -p {port}", "rdma_client -s {address} -p {port}", "rdma_client: end 0"),
-    Program(f"rstream -p {{port}} {_STREAM}", f"rstream -s {{address}} -p {{port}} {_STREAM}", "16k"),
-    Program(f"riostream -p {{port}} {_STREAM}", f"riostream -s {{address}} -p {{port}} {_STREAM}", "16k"),
-    Program("cmtime -b {address} -p {port}", "cmtime -s {address} -p {port} -c 10", "disconnect", server_ends=False),
+    Program(
+        f"rstream -p {{port}} {_STREAM}", f"rstream -s {{address}} -p {{port}} {_STREAM}", "16k"
+    ),
+    Program(
+        f"riostream -p {{port}} {_STREAM}", f"riostream -s {{address}} -p {{port}} {_STREAM}", "16k"
+    ),
+    Program(
+        "cmtime -b {address} -p {port}",
+        "cmtime -s {address} -p {port} -c 10",
+        "disconnect",
+        server_ends=False,
+    ),
 )
 
 
 def wait_listener(where: Side, port: int, serving: Job) -> bool:
     """Waits until the kernel there has a listener at the port, or the program has ended; whether there is one."""
-    waiting = where.start(f"until rdma resource show cm_id | grep -q 'LISTEN .*:{port} '; do sleep 0.02; done")
+    waiting = where.start(
+        f"until rdma resource show cm_id | grep -q 'LISTEN .*:{port} '; do sleep 0.02; done"
+    )
     if waiting.wait_or(serving, PATIENCE):
         return True
     waiting.kill()

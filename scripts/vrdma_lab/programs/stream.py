@@ -38,7 +38,9 @@ class Stream:
             if self.client.done:
                 raise LabError(f"the stream ended:\n{self.client.output}\n{self.server.output}")
             if time.monotonic() > deadline:
-                raise LabError(f"the stream stands still for {timeout:.0f} s:\n{self.client.output}")
+                raise LabError(
+                    f"the stream stands still for {timeout:.0f} s:\n{self.client.output}"
+                )
             time.sleep(0.1)
 
     def end(self, timeout: float) -> Outcome:

@@ -24,7 +24,8 @@ _ports = itertools.count(20000)
 class Pair(Protocol):
     """A program and its options, for two sides."""
 
-    def command(self, side: Side, peer: Side, port: int, serves: bool) -> str: ...
+    def command(self, side: Side, peer: Side, port: int, serves: bool) -> str:
+        ...
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,16 @@ class Exchange:
     def command(self, side: Side, peer: Side, port: int, serves: bool) -> str:
         """The command line of one of the two sides."""
         index = side.gid_index(side.address_towards(peer))
-        words = [LINE_BUFFERED, self.tool, "-d", side.device, "-p", str(port), "-n", str(self.iterations)]
+        words = [
+            LINE_BUFFERED,
+            self.tool,
+            "-d",
+            side.device,
+            "-p",
+            str(port),
+            "-n",
+            str(self.iterations),
+        ]
         if self.is_pingpong:
             words += ["-g", str(index), "-s", str(self.size)]
         else:
@@ -134,13 +144,18 @@ def _parse(output: str, result: Measurement) -> bool:
 def wait_listening(side: Side, port: int, server: Job, timeout: float = 30) -> None:
     """Waits until a program listens on the TCP port (or has ended, which it should not have)."""
     listening = f":{port:04X} [0-9a-f:]* 0A "
-    waiting = side.start(f"until grep -qi '{listening}' /proc/net/tcp /proc/net/tcp6; do sleep 0.01; done")
+    waiting = side.start(
+        f"until grep -qi '{listening}' /proc/net/tcp /proc/net/tcp6; do sleep 0.01; done"
+    )
     if not waiting.wait_or(server, timeout):
         waiting.kill()
 
 
 def start_exchange(
-    server: Side, client: Side, exchange: Pair, wait: Callable[[Side, int, Job], None] = wait_listening
+    server: Side,
+    client: Side,
+    exchange: Pair,
+    wait: Callable[[Side, int, Job], None] = wait_listening,
 ) -> tuple[Job, Job]:
     """Starts both sides of an exchange, the client once the server listens."""
     port = next(_ports)

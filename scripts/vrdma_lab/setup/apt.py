@@ -39,7 +39,9 @@ def mirror() -> str:
 def sources_list(url: str) -> str:
     """The private root's sources.list."""
     signed = f"[signed-by={_KEYRING}]"
-    return "".join(f"{kind} {signed} {url} {suite} main\n" for suite in _SUITES for kind in ("deb", "deb-src"))
+    return "".join(
+        f"{kind} {signed} {url} {suite} main\n" for suite in _SUITES for kind in ("deb", "deb-src")
+    )
 
 
 def versions_in(madison: str, suite: str) -> list[str]:
@@ -77,12 +79,21 @@ class Apt:
         self._runner = runner
         self._root = paths.cache() / "apt"
         options = {
-            **{"Dir::Etc::sourcelist": self._root / "sources.list", "Dir::Etc::sourceparts": "/dev/null"},
+            **{
+                "Dir::Etc::sourcelist": self._root / "sources.list",
+                "Dir::Etc::sourceparts": "/dev/null",
+            },
             **{"Dir::Etc::preferences": "/dev/null", "Dir::Etc::preferencesparts": "/dev/null"},
             **{"Dir::State::lists": self._root / "lists", "Dir::Cache": self._root / "cache"},
-            **{"APT::Default-Release": "", "Acquire::Languages": "none", "APT::Sandbox::User": "root"},
+            **{
+                "APT::Default-Release": "",
+                "Acquire::Languages": "none",
+                "APT::Sandbox::User": "root",
+            },
         }
-        self._options = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
+        self._options = [
+            word for name, value in options.items() for word in ("-o", f"{name}={value}")
+        ]
 
     def _get(self, *words: str, folder: Path | None = None) -> None:
         command = ["apt-get", *self._options, "-q=2", *words]
@@ -115,7 +126,9 @@ class Apt:
         record = self._read_cache("show", f"{package}={self.version(suite, package)}")
         found = depends_in(record, pattern)
         if not found:
-            raise LabError(f"{package} in Debian {suite} depends on no package that matches {pattern}")
+            raise LabError(
+                f"{package} in Debian {suite} depends on no package that matches {pattern}"
+            )
         return found
 
     def download(self, suite: str, folder: Path, packages: Iterable[str]) -> list[Path]:

@@ -17,11 +17,15 @@ _GENERATED_SUFFIX = ".mod.c"
 def build_driver(steps: Steps, kernel: paths.Kernel) -> None:
     """Builds vrdma.ko; kbuild writes beside the sources, so it gets a copy of them for each kernel."""
     work = paths.SOURCE / "build" / "frontend" / kernel.release
-    with steps.step(f"Building vrdma.ko (guest kernel {kernel.series})", f"build-driver-{kernel.series}") as runner:
+    with steps.step(
+        f"Building vrdma.ko (guest kernel {kernel.series})", f"build-driver-{kernel.series}"
+    ) as runner:
         mirror(paths.SOURCE / "frontend", work, keep=Path("common"))
         mirror(paths.SOURCE / "common", work / "common")
         build = (paths.kernel_folder(kernel.series) / "build").resolve()
-        runner.run(["make", "-C", build, f"M={work}", "-j", processors(), "KCFLAGS=-Werror", "modules"])
+        runner.run(
+            ["make", "-C", build, f"M={work}", "-j", processors(), "KCFLAGS=-Werror", "modules"]
+        )
 
 
 def mirror(source: Path, target: Path, keep: Path | None = None) -> None:
@@ -46,5 +50,7 @@ def _state(file: Path) -> tuple[int, int]:
 
 
 def _sources(folder: Path) -> set[Path]:
-    files = (file for file in folder.rglob("*") if file.suffix in _SUFFIXES or file.name == "Kbuild")
+    files = (
+        file for file in folder.rglob("*") if file.suffix in _SUFFIXES or file.name == "Kbuild"
+    )
     return {file.relative_to(folder) for file in files if not file.name.endswith(_GENERATED_SUFFIX)}

@@ -52,7 +52,9 @@ def _unpack(runner: Runner, series: str, folder: Path) -> None:
     shutil.rmtree(folder / "debs")
     _relocate(tree, release)
     runner.run(["depmod", "-b", tree, release])
-    (folder / "vmlinux").write_bytes(decompressed((tree / "boot" / f"vmlinuz-{release}").read_bytes()))
+    (folder / "vmlinux").write_bytes(
+        decompressed((tree / "boot" / f"vmlinuz-{release}").read_bytes())
+    )
     (folder / "build").symlink_to(f"tree/usr/src/{headers}")
     (folder / "release").write_text(f"{release}\n")
 

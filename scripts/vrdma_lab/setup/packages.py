@@ -14,14 +14,36 @@ from vrdma_lab.setup.runner import CommandFailed, Runner, Steps
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "build": (
-        *("cmake", "ninja-build", "gcc", "g++", "gcc-12", "make", "pkg-config", "dpkg-dev", "python3"),
+        *(
+            "cmake",
+            "ninja-build",
+            "gcc",
+            "g++",
+            "gcc-12",
+            "make",
+            "pkg-config",
+            "dpkg-dev",
+            "python3",
+        ),
         *("xz-utils", "zstd", "kmod", "libelf1"),
-        *("libspdlog-dev", "libfmt-dev", "libcli11-dev", "nlohmann-json3-dev", "libtomlplusplus-dev"),
+        *(
+            "libspdlog-dev",
+            "libfmt-dev",
+            "libcli11-dev",
+            "nlohmann-json3-dev",
+            "libtomlplusplus-dev",
+        ),
         *("libexpected-dev", "libibverbs-dev", "librdmacm-dev", "libmnl-dev"),
         *("libgtest-dev", "libgmock-dev", "libbenchmark-dev", "libglib2.0-dev"),
     ),
     "run": (
-        *("qemu-system-x86", "busybox-static", "ibverbs-utils", "ibverbs-providers", "rdmacm-utils"),
+        *(
+            "qemu-system-x86",
+            "busybox-static",
+            "ibverbs-utils",
+            "ibverbs-providers",
+            "rdmacm-utils",
+        ),
         *("perftest", "util-linux", "iproute2"),
     ),
     "test": ("shellcheck", "strace"),
@@ -67,7 +89,15 @@ def install_missing(steps: Steps, *groups: str) -> None:
 
 def _install(runner: Runner, packages: list[str]) -> None:
     become_root = [] if os.geteuid() == 0 else ["sudo"]
-    apt_get = [*become_root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-o", "DPkg::Lock::Timeout=300", "-q"]
+    apt_get = [
+        *become_root,
+        "env",
+        "DEBIAN_FRONTEND=noninteractive",
+        "apt-get",
+        "-o",
+        "DPkg::Lock::Timeout=300",
+        "-q",
+    ]
     install = [*apt_get, "install", "-y", "--no-install-recommends", *packages]
     # The lists may be absent (a fresh machine) or older than the mirror.
     if any(_LISTS.glob("*Packages*")):

@@ -28,8 +28,25 @@ from vrdma_lab.setup.runner import Command, Runner, Steps
 SUITES = {"44": "bookworm", "56": "trixie"}
 
 _COMMON_PACKAGES = (
-    *("python3-pyverbs", "libibverbs1", "ibverbs-providers", "libnl-3-200", "libnl-route-3-200", "libc6"),
-    *("libgcc-s1", "zlib1g", "libffi8", "libmnl0", "libbpf1", "libcap2", "libbsd0", "libmd0", "iproute2"),
+    *(
+        "python3-pyverbs",
+        "libibverbs1",
+        "ibverbs-providers",
+        "libnl-3-200",
+        "libnl-route-3-200",
+        "libc6",
+    ),
+    *(
+        "libgcc-s1",
+        "zlib1g",
+        "libffi8",
+        "libmnl0",
+        "libbpf1",
+        "libcap2",
+        "libbsd0",
+        "libmd0",
+        "iproute2",
+    ),
     *("busybox-static", "libexpat1"),
 )
 _PACKAGES = {
@@ -64,7 +81,19 @@ _NEEDLESS = (
         f"usr/{folder}/{name}"
         for folder in ("bin", "sbin")
         for name in (
-            *("tc", "ss", "bridge", "dcb", "vdpa", "tipc", "rtacct", "rtmon", "lnstat", "nstat", "ctstat"),
+            *(
+                "tc",
+                "ss",
+                "bridge",
+                "dcb",
+                "vdpa",
+                "tipc",
+                "rtacct",
+                "rtmon",
+                "lnstat",
+                "nstat",
+                "ctstat",
+            ),
             *("rtstat", "arpd"),
         )
     ),
@@ -140,7 +169,9 @@ def _missing_libraries(runner: Runner, root: Path) -> list[str]:
         file
         for folder in folders
         for file in folder.rglob("*")
-        if file.is_file() and not file.is_symlink() and (os.access(file, os.X_OK) or ".so" in file.name)
+        if file.is_file()
+        and not file.is_symlink()
+        and (os.access(file, os.X_OK) or ".so" in file.name)
     ]
     binaries = [file for file in files if _is_elf(file)]
     shown = runner.read(["readelf", "-d", *binaries])
@@ -161,7 +192,19 @@ def _compile(runner: Runner, root: Path) -> None:
     """
     (python,) = (root / "usr" / "bin").glob("python3.1?")
     loader: Command = [root / "lib64" / "ld-linux-x86-64.so.2", "--library-path", root / _LIBRARIES]
-    compile_all: Command = ["-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "-s", root]
-    folders = (root / "usr" / "lib" / python.name, root / "usr" / "lib" / "python3", root / "conformance")
+    compile_all: Command = [
+        "-m",
+        "compileall",
+        "-q",
+        "--invalidation-mode",
+        "unchecked-hash",
+        "-s",
+        root,
+    ]
+    folders = (
+        root / "usr" / "lib" / python.name,
+        root / "usr" / "lib" / "python3",
+        root / "conformance",
+    )
     runner.run(["env", f"PYTHONHOME={root}/usr", *loader, python, *compile_all, *folders])
     (root / "usr" / "bin" / "python3").symlink_to(python.name)

@@ -75,7 +75,9 @@ class Runner:
     def read(self, command: Command) -> str:
         """The output of a program that must succeed."""
         words = [str(word) for word in command]
-        done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._output, text=True)
+        done = subprocess.run(
+            words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._output, text=True
+        )
         if done.returncode != 0:
             raise CommandFailed(f"status {done.returncode} from: {shown(command)}")
         return done.stdout

@@ -28,10 +28,14 @@ def scripts(source: Path) -> Iterator[Path]:
 def is_shell(file: Path) -> bool:
     with file.open("rb") as stream:
         lines = stream.read(256).splitlines()
-    return bool(lines) and (lines[0].startswith(_SHEBANGS) or any(line.startswith(_DIRECTIVE) for line in lines))
+    return bool(lines) and (
+        lines[0].startswith(_SHEBANGS) or any(line.startswith(_DIRECTIVE) for line in lines)
+    )
 
 
 def check_scripts(steps: Steps) -> None:
     with steps.step("Checking the scripts", "shellcheck") as runner:
         found = [script.relative_to(paths.SOURCE) for script in scripts(paths.SOURCE)]
-        runner.run(["shellcheck", "-x", "-P", "SCRIPTDIR", "-P", "scripts/lib", *found], paths.SOURCE)
+        runner.run(
+            ["shellcheck", "-x", "-P", "SCRIPTDIR", "-P", "scripts/lib", *found], paths.SOURCE
+        )

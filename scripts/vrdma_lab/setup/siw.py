@@ -47,11 +47,21 @@ def _build(runner: Runner, kernel: paths.Kernel, folder: Path) -> None:
     runner.pipe(
         ["dpkg-deb", "--fsys-tarfile", package],
         ["tar", "-xO", "--wildcards", "*.tar.xz"],
-        ["tar", "-xJ", "-C", folder, "--strip-components=5", "--wildcards", "*/drivers/infiniband/sw/siw/*"],
+        [
+            "tar",
+            "-xJ",
+            "-C",
+            folder,
+            "--strip-components=5",
+            "--wildcards",
+            "*/drivers/infiniband/sw/siw/*",
+        ],
     )
     shutil.rmtree(folder / "debs")
     build = (paths.kernel_folder(kernel.series) / "build").resolve()
-    runner.run(["make", "-C", build, f"M={folder}", "CONFIG_RDMA_SIW=m", "-j", processors(), "modules"])
+    runner.run(
+        ["make", "-C", build, f"M={folder}", "CONFIG_RDMA_SIW=m", "-j", processors(), "modules"]
+    )
     built_for = runner.read(["modinfo", "-F", "vermagic", folder / "siw.ko"]).split()[0]
     if built_for != kernel.release:
         raise LabError(f"siw.ko was built for {built_for}, not for {kernel.release}")

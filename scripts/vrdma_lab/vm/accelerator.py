@@ -38,7 +38,9 @@ def choose_accelerator(kernel: paths.Kernel, folder: Path) -> str:
         partial.write_text(f"{boot} {result}\n")
         partial.replace(known)
     if result == "tcg":
-        _say("/dev/kvm is there, but a kernel does not run under it: the guests run under TCG (slowly).")
+        _say(
+            "/dev/kvm is there, but a kernel does not run under it: the guests run under TCG (slowly)."
+        )
     return result
 
 
@@ -60,7 +62,14 @@ def _kvm_runs(kernel: paths.Kernel, folder: Path) -> bool:
         paths.qemu(),
         *("-nodefaults", "-no-user-config", "-display", "none", "-vga", "none", "-no-reboot"),
         *("-machine", "q35", "-accel", "kvm", "-cpu", "max", "-smp", "1", "-m", "256M"),
-        *("-kernel", str(kernel.vmlinux), "-initrd", str(initramfs), "-append", "console=ttyS0 quiet panic=-1"),
+        *(
+            "-kernel",
+            str(kernel.vmlinux),
+            "-initrd",
+            str(initramfs),
+            "-append",
+            "console=ttyS0 quiet panic=-1",
+        ),
         *("-serial", f"file:{console}"),
     ]
     probe = Child("the KVM probe", command, folder / "probe.log")

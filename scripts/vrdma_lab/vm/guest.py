@@ -39,7 +39,9 @@ class GuestNetwork:
     netdev: str  # what QEMU takes after -netdev, without the id
     gateway: str = ""
     underlay: str = ""  # a second address, that of the host's RNIC which stands for this guest
-    agent_address: tuple[str, int] | None = None  # TCP, for a guest that is driven from another host
+    agent_address: tuple[
+        str, int
+    ] | None = None  # TCP, for a guest that is driven from another host
 
 
 class Guest(Side):
@@ -69,12 +71,24 @@ class Guest(Side):
             *("-name", f"{name},debug-threads=on"),
             *("-nodefaults", "-no-user-config", "-display", "none", "-vga", "none", "-no-reboot"),
             *("-accel", accelerator, "-cpu", "max", "-smp", "1", "-m", memory),
-            *("-kernel", str(kernel.vmlinux), "-initrd", str(initramfs), "-append", self._append(options, network)),
+            *(
+                "-kernel",
+                str(kernel.vmlinux),
+                "-initrd",
+                str(initramfs),
+                "-append",
+                self._append(options, network),
+            ),
             *("-serial", f"file:{self.console}"),
             *("-netdev", f"{network.netdev},id=net0"),
             *("-device", f"virtio-net-pci,netdev=net0,mac={self.mac},romfile="),
             *("-chardev", f"socket,id=agent,{_socket_properties(agent)},server=on,wait=off"),
-            *("-device", "virtio-serial-pci", "-device", f"virtserialport,chardev=agent,name={AGENT_PORT}"),
+            *(
+                "-device",
+                "virtio-serial-pci",
+                "-device",
+                f"virtserialport,chardev=agent,name={AGENT_PORT}",
+            ),
         ]
         if options.shared_memory:
             command += ["-object", f"memory-backend-memfd,id=mem,size={memory},share=on"]
@@ -90,7 +104,9 @@ class Guest(Side):
             command += ["-chardev", f"socket,id=vrdma0,path={socket}"]
             command += ["-device", f"vrdma-pci,chardev=vrdma0{properties}"]
         command += options.extra
-        self.qemu = Child(f"the QEMU of guest {name}", command, prefix.with_suffix(".qemu"), environment)
+        self.qemu = Child(
+            f"the QEMU of guest {name}", command, prefix.with_suffix(".qemu"), environment
+        )
 
     def _append(self, options: GuestOptions, network: GuestNetwork) -> str:
         driver = "load" if options.load_driver else "skip"
@@ -130,4 +146,6 @@ def mac_of(number: int) -> str:
 
 
 def _socket_properties(address: Path | tuple[str, int]) -> str:
-    return f"path={address}" if isinstance(address, Path) else f"host={address[0]},port={address[1]}"
+    return (
+        f"path={address}" if isinstance(address, Path) else f"host={address[0]},port={address[1]}"
+    )

@@ -46,7 +46,9 @@ class HostVm(Side):
         self.console = share.parent / f"{name}.console"
         agent = share.parent / f"{name}.agent"
         channel = Channel(name, agent, self._explain)
-        super().__init__(name, self.network.address, self.network.underlay_address, RNIC_NAMES[rnic], channel)
+        super().__init__(
+            name, self.network.address, self.network.underlay_address, RNIC_NAMES[rnic], channel
+        )
         self._cores = [Core() for _ in range(2 if isolated else 1)]
         append = (
             "console=ttyS0 quiet panic=-1 mitigations=off "
@@ -97,4 +99,9 @@ def _file_system(name: str, path: Path, tag: str, access: str) -> list[str]:
 
 
 def _nic(name: str, switch: Switch, mac: str) -> list[str]:
-    return ["-netdev", f"{switch.netdev},id={name}", "-device", f"virtio-net-pci,netdev={name},mac={mac},romfile="]
+    return [
+        "-netdev",
+        f"{switch.netdev},id={name}",
+        "-device",
+        f"virtio-net-pci,netdev={name},mac={mac},romfile=",
+    ]

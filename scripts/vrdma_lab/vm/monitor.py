@@ -51,7 +51,10 @@ class Monitor:
 
     def wait_deleted(self, device: str) -> None:
         """Waits until the guest has let the device go and QEMU has freed it."""
-        while not any(e["event"] == "DEVICE_DELETED" and e["data"].get("device") == device for e in self._events):
+        while not any(
+            e["event"] == "DEVICE_DELETED" and e["data"].get("device") == device
+            for e in self._events
+        ):
             message = json.loads(self._stream.readline())
             if "event" in message:
                 self._events.append(message)
