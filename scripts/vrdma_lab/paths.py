@@ -64,6 +64,11 @@ class Kernel:
         return Kernel(series, release, folder / "vmlinux", folder / "tree")
 
 
+def sbin_path() -> str:
+    """A PATH that has the programs that belong to root, which not every user's has."""
+    return os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+
+
 def build_folder() -> Path:
     """The CMake build whose programs are used; VRDMA_BUILD overrides."""
     return Path(os.environ.get("VRDMA_BUILD") or SOURCE / "build" / "release")

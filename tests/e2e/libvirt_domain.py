@@ -16,8 +16,8 @@ from support_py.e2e import KERNEL, PATIENCE, main
 from vrdma_lab import paths
 from vrdma_lab.children import Child, tail
 from vrdma_lab.errors import LabError
-from vrdma_lab.image.initramfs import AGENT_PORT
 from vrdma_lab.lab.lab import Lab
+from vrdma_lab.machine.agent import AGENT_PORT
 from vrdma_lab.machine.channel import Channel
 
 DOCUMENT = paths.SOURCE / "docs" / "libvirt.md"

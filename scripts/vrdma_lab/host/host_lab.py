@@ -11,7 +11,8 @@ from types import TracebackType
 from vrdma_lab import paths
 from vrdma_lab.children import WorkFolder
 from vrdma_lab.image.host_initramfs import SHARE, build_host_initramfs
-from vrdma_lab.image.initramfs import build_initramfs, compile_agent
+from vrdma_lab.image.initramfs import build_initramfs
+from vrdma_lab.machine.agent import compile_agent
 from vrdma_lab.network.switch import Switch
 from vrdma_lab.vm.host_vm import HostVm
 

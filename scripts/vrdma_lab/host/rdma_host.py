@@ -14,9 +14,9 @@ from vrdma_lab import paths
 from vrdma_lab.children import Child
 from vrdma_lab.errors import LabError
 from vrdma_lab.image.host_initramfs import SHARE
-from vrdma_lab.image.initramfs import compile_agent
 from vrdma_lab.lab.daemon import Daemon
 from vrdma_lab.lab.lab import Lab
+from vrdma_lab.machine.agent import compile_agent
 from vrdma_lab.machine.channel import Channel
 from vrdma_lab.machine.side import Side
 from vrdma_lab.network.host_network import RNIC_NAMES, UNDERLAY, HostNetwork, guest_underlay, tap_of

@@ -10,7 +10,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from vrdma_lab.errors import LabError
-from vrdma_lab.image.initramfs import AGENT_PORT, CpioWriter, module_bytes, modules, tool_file
+from vrdma_lab.image.cpio import CpioWriter
+from vrdma_lab.image.initramfs import tool_file
+from vrdma_lab.image.kernel_modules import module_bytes, modules
+from vrdma_lab.machine.agent import AGENT_PORT
 from vrdma_lab.paths import Kernel
 
 ROOT_TAG = "vrdma.root"

@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
-import lzma
-import os
 import re
 import shutil
-import stat
 import subprocess
 from pathlib import Path
 
+from vrdma_lab import paths
 from vrdma_lab.errors import LabError
+from vrdma_lab.image.cpio import CpioWriter
+from vrdma_lab.image.kernel_modules import module_bytes, modules
+from vrdma_lab.machine.agent import AGENT_PORT, compile_agent
 from vrdma_lab.paths import Kernel, lab_programs, measuring_programs
 
 # In the order in which init loads them; their dependencies come before them.
@@ -39,8 +40,6 @@ LINE_BUFFER_LIBRARY = Path("/usr/libexec/coreutils/libstdbuf.so")
 # Loaded by the C library itself, when a thread ends.
 UNWINDER = Path("/lib/x86_64-linux-gnu/libgcc_s.so.1")
 LINE_BUFFERED = f"_STDBUF_O=L LD_PRELOAD={LINE_BUFFER_LIBRARY}"
-
-AGENT_PORT = "vrdma.agent"
 
 INIT = f"""#!/bin/busybox sh
 /bin/busybox mkdir -p /proc /sys /dev /tmp /run /usr/bin /usr/sbin /sbin
@@ -90,51 +89,6 @@ done
 """
 
 
-class CpioWriter:
-    """A cpio archive in the kernel's "newc" format; the kernel unpacks one after the other what follows in one file."""
-
-    def __init__(self, path: Path, append: bool = False) -> None:
-        self._file = path.open("ab" if append else "wb")
-        self._inode = 0
-        self._known: set[str] = set()
-
-    def _entry(self, name: str, mode: int, data: bytes) -> None:
-        self._inode += 1
-        encoded = name.encode() + b"\0"
-        fields = (self._inode, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(encoded), 0)
-        header = b"070701" + b"".join(b"%08X" % field for field in fields) + encoded
-        self._file.write(header + b"\0" * (-len(header) % 4) + data + b"\0" * (-len(data) % 4))
-
-    def folder(self, name: str) -> None:
-        """A folder and those above it."""
-        parts = name.strip("/").split("/")
-        for count in range(1, len(parts) + 1):
-            path = "/".join(parts[:count])
-            if path and path not in self._known:
-                self._known.add(path)
-                self._entry(path, stat.S_IFDIR | 0o755, b"")
-
-    def file(self, name: str, data: bytes, mode: int = 0o644) -> None:
-        name = name.strip("/")
-        if name in self._known:
-            return
-        self.folder(os.path.dirname(name))
-        self._known.add(name)
-        self._entry(name, stat.S_IFREG | mode, data)
-
-    def link(self, name: str, target: str) -> None:
-        name = name.strip("/")
-        if name in self._known:
-            return
-        self.folder(os.path.dirname(name))
-        self._known.add(name)
-        self._entry(name, stat.S_IFLNK | 0o777, target.encode())
-
-    def close(self) -> None:
-        self._entry("TRAILER!!!", 0, b"")
-        self._file.close()
-
-
 def _libraries(programs: list[Path]) -> set[Path]:
     """The shared libraries that the programs need, as the loader finds them."""
     found: set[Path] = set()
@@ -150,34 +104,6 @@ def _libraries(programs: list[Path]) -> set[Path]:
     return found
 
 
-def modules(kernel: Kernel, names: tuple[str, ...]) -> list[Path]:
-    """The modules' files, each after those it depends on."""
-    files: list[Path] = []
-    for name in names:
-        command = ["modprobe", "-d", str(kernel.tree), "-S", kernel.release, "--show-depends", name]
-        shown = subprocess.run(
-            command, capture_output=True, text=True, env={**os.environ, "PATH": sbin_path()}
-        )
-        if shown.returncode != 0:
-            raise LabError(f"kernel {kernel.release} has no module {name}: {shown.stderr.strip()}")
-        for line in shown.stdout.splitlines():
-            words = line.split()
-            if words and words[0] == "insmod" and Path(words[1]) not in files:
-                files.append(Path(words[1]))
-    return files
-
-
-def sbin_path() -> str:
-    return os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-
-
-def module_bytes(path: Path) -> tuple[str, bytes]:
-    data = path.read_bytes()
-    if path.suffix == ".xz":
-        return path.stem, lzma.decompress(data)
-    return path.name, data
-
-
 def _without_debug_information(module: Path, folder: Path) -> bytes:
     """The module's bytes; nearly all of a module as it is built serves debuggers, and guests unpack it at each boot."""
     stripped = folder / module.name
@@ -187,7 +113,7 @@ def _without_debug_information(module: Path, folder: Path) -> bytes:
 
 def tool_file(name: str) -> Path:
     """The file of a program that is installed here."""
-    found = shutil.which(name, path=sbin_path())
+    found = shutil.which(name, path=paths.sbin_path())
     if found is None:
         raise LabError(f"{name} is not installed")
     return Path(found)
@@ -200,16 +126,6 @@ def _provider(name: str) -> Path:
     return found[-1]
 
 
-def compile_agent(folder: Path) -> Path:
-    """Compiles agent.c into the folder."""
-    agent = folder / "agent"
-    source = Path(__file__).parents[1] / "machine" / "agent.c"
-    subprocess.run(
-        ["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", str(agent), str(source)], check=True
-    )
-    return agent
-
-
 def build_initramfs(path: Path, kernel: Kernel, driver: Path | None) -> None:
     """Writes the guests' initramfs for this kernel, with vrdma.ko if it is given."""
     archive = CpioWriter(path)
@@ -218,21 +134,34 @@ def build_initramfs(path: Path, kernel: Kernel, driver: Path | None) -> None:
     archive.file("/bin/busybox", tool_file("busybox").read_bytes(), 0o755)
     archive.link("/bin/sh", "busybox")
     agent = compile_agent(path.parent)
-    programs = [tool_file(tool) for tool in TOOLS] + measuring_programs()
-    programs += lab_programs()
+    archive.file("/bin/agent", agent.read_bytes(), 0o755)
+    _add_programs(archive, agent)
+    _add_modules(archive, kernel)
+    if driver is not None:
+        if not driver.exists():
+            raise LabError(f"the guest driver {driver} is not built")
+        archive.file("/lib/modules/vrdma.ko", _without_debug_information(driver, path.parent))
+    archive.file("/init", INIT.encode(), 0o755)
+    archive.close()
+
+
+def _add_programs(archive: CpioWriter, agent: Path) -> None:
+    """Adds the RDMA programs, and the libraries that they and the agent need."""
+    programs = [tool_file(tool) for tool in TOOLS] + measuring_programs() + lab_programs()
     providers = [_provider(name) for name in PROVIDERS]
-    for library in sorted(_libraries([agent, *programs, *providers])):
+    loaded = [LINE_BUFFER_LIBRARY, UNWINDER]
+    libraries = sorted(_libraries([agent, *programs, *providers]))
+    for library in (*libraries, *providers, *loaded):
         archive.file(str(library), library.read_bytes(), 0o755)
     for program in programs:
         archive.file(f"/usr/bin/{program.name}", program.read_bytes(), 0o755)
-    for provider in providers:
-        archive.file(str(provider), provider.read_bytes(), 0o755)
-    for loaded in (LINE_BUFFER_LIBRARY, UNWINDER):
-        archive.file(str(loaded), loaded.read_bytes(), 0o755)
     for name in PROVIDERS:
         config = PROVIDER_CONFIG / f"{name}.driver"
         archive.file(str(config), config.read_bytes())
-    archive.file("/bin/agent", agent.read_bytes(), 0o755)
+
+
+def _add_modules(archive: CpioWriter, kernel: Kernel) -> None:
+    """Adds the modules, and the orders in which init loads them."""
     early = modules(kernel, BASE_MODULES + RDMA_MODULES)
     late = [module for module in modules(kernel, LATE_MODULES) if module not in early]
     for order, files in (("order", early), ("late", late)):
@@ -242,9 +171,3 @@ def build_initramfs(path: Path, kernel: Kernel, driver: Path | None) -> None:
             archive.file(f"/lib/modules/{name}", data)
             names += name + "\n"
         archive.file(f"/lib/modules/{order}", names.encode())
-    if driver is not None:
-        if not driver.exists():
-            raise LabError(f"the guest driver {driver} is not built")
-        archive.file("/lib/modules/vrdma.ko", _without_debug_information(driver, path.parent))
-    archive.file("/init", INIT.encode(), 0o755)
-    archive.close()

@@ -7,7 +7,8 @@ import shutil
 from pathlib import Path
 
 from vrdma_lab.errors import LabError
-from vrdma_lab.image.initramfs import CpioWriter, module_bytes
+from vrdma_lab.image.cpio import CpioWriter
+from vrdma_lab.image.kernel_modules import module_bytes
 from vrdma_lab.paths import Kernel
 
 

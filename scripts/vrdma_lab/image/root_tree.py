@@ -7,7 +7,7 @@ import os
 import stat
 from pathlib import Path
 
-from vrdma_lab.image.initramfs import CpioWriter
+from vrdma_lab.image.cpio import CpioWriter
 
 
 def pack(tree: Path, name: str, archive: CpioWriter) -> None:

@@ -33,22 +33,8 @@ class Daemon:
         self._folder = folder
         self._status = folder / "status.sock"
         config = folder / "vrdmad.toml"
-        lines = [
-            "[daemon]",
-            f'status_socket = "{self._status}"',
-            'log_level = "info"',
-            "[rnic]",
-            f'name = "{rnic}"',
-            toml,
-        ]
-        for number in numbers:
-            lines += ["[[vm]]", f'name = "{guest_name(number)}"']
-            lines += [
-                f'socket = "{self.socket_of(number)}"',
-                f'mac = "{mac_of(number)}"',
-                (vms or {}).get(number, ""),
-            ]
-        config.write_text("\n".join(lines) + "\n")
+        sockets = {number: self.socket_of(number) for number in numbers}
+        config.write_text(configuration(self._status, rnic, sockets, toml, vms or {}))
         program = paths.daemon()
         if not program.exists():
             raise LabError(f"{program} is not built")
@@ -99,6 +85,22 @@ class Daemon:
 
     def log(self) -> str:
         return self.child.log.read_text(errors="replace")
+
+
+def configuration(
+    status: Path, rnic: str, sockets: Mapping[int, Path], toml: str, vms: Mapping[int, str]
+) -> str:
+    """vrdmad's configuration.
+
+    `sockets` has the guests by their numbers; `toml` is put after the table of the RNIC, and what
+    `vms` has for a guest at the end of that guest's table.
+    """
+    lines = ["[daemon]", f'status_socket = "{status}"', 'log_level = "info"']
+    lines += ["[rnic]", f'name = "{rnic}"', toml]
+    for number, socket_path in sockets.items():
+        lines += ["[[vm]]", f'name = "{guest_name(number)}"', f'socket = "{socket_path}"']
+        lines += [f'mac = "{mac_of(number)}"', vms.get(number, "")]
+    return "\n".join(lines) + "\n"
 
 
 def guest_name(number: int) -> str:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from vrdma_lab import paths
 from vrdma_lab.children import Child
-from vrdma_lab.image.initramfs import CpioWriter
+from vrdma_lab.image.cpio import CpioWriter
+from vrdma_lab.vm.qemu import COMMON_OPTIONS
 
 _MARKER = "vrdma: this kernel runs"
 _LIMIT = 15.0
@@ -60,7 +61,7 @@ def _kvm_runs(kernel: paths.Kernel, folder: Path) -> bool:
     console = folder / "probe.console"
     command = [
         paths.qemu(),
-        *("-nodefaults", "-no-user-config", "-display", "none", "-vga", "none", "-no-reboot"),
+        *COMMON_OPTIONS,
         *("-machine", "q35", "-accel", "kvm", "-cpu", "max", "-smp", "1", "-m", "256M"),
         *(
             "-kernel",

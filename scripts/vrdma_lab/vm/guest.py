@@ -9,9 +9,9 @@ from pathlib import Path
 from vrdma_lab import paths
 from vrdma_lab.children import Child, tail
 from vrdma_lab.errors import LabError
-from vrdma_lab.image.initramfs import AGENT_PORT
 from vrdma_lab.machine.channel import Channel
 from vrdma_lab.machine.side import Side
+from vrdma_lab.vm.qemu import COMMON_OPTIONS, agent_options
 
 NETWORK = "10.77.0"
 PREFIX_LENGTH = 24
@@ -65,50 +65,36 @@ class Guest(Side):
         self.number = number
         self.mac = mac_of(number)
         self.console = prefix.with_suffix(".console")
-        memory = f"{options.memory_mib}M"
         command = [
-            paths.qemu(),
-            *("-name", f"{name},debug-threads=on"),
-            *("-nodefaults", "-no-user-config", "-display", "none", "-vga", "none", "-no-reboot"),
-            *("-accel", accelerator, "-cpu", "max", "-smp", "1", "-m", memory),
-            *(
-                "-kernel",
-                str(kernel.vmlinux),
-                "-initrd",
-                str(initramfs),
-                "-append",
-                self._append(options, network),
-            ),
+            *(paths.qemu(), "-name", f"{name},debug-threads=on", *COMMON_OPTIONS),
+            *("-accel", accelerator, "-cpu", "max", "-smp", "1"),
+            *("-kernel", str(kernel.vmlinux), "-initrd", str(initramfs)),
+            *("-append", self._append(options, network)),
             *("-serial", f"file:{self.console}"),
             *("-netdev", f"{network.netdev},id=net0"),
             *("-device", f"virtio-net-pci,netdev=net0,mac={self.mac},romfile="),
-            *("-chardev", f"socket,id=agent,{_socket_properties(agent)},server=on,wait=off"),
-            *(
-                "-device",
-                "virtio-serial-pci",
-                "-device",
-                f"virtserialport,chardev=agent,name={AGENT_PORT}",
-            ),
+            *agent_options(_socket_properties(agent)),
+            *_memory_options(options),
+            *self._device_options(options, socket),
+            *options.extra,
         ]
-        if options.shared_memory:
-            command += ["-object", f"memory-backend-memfd,id=mem,size={memory},share=on"]
-            command += ["-machine", "q35,memory-backend=mem"]
-        else:
-            command += ["-machine", "q35"]
-        environment = {}
-        if options.device:
-            if socket is None:
-                raise LabError(f"guest {name} has a vrdma device but no daemon to serve it")
-            environment["LD_PRELOAD"] = str(paths.qemu_device() / "libvrdma-qemu-preload.so")
-            properties = f",{options.device_options}" if options.device_options else ""
-            command += ["-chardev", f"socket,id=vrdma0,path={socket}"]
-            command += ["-device", f"vrdma-pci,chardev=vrdma0{properties}"]
-        command += options.extra
-        self.qemu = Child(
-            f"the QEMU of guest {name}", command, prefix.with_suffix(".qemu"), environment
-        )
+        preload = str(paths.qemu_device() / "libvrdma-qemu-preload.so")
+        environment = {"LD_PRELOAD": preload} if options.device else {}
+        log = prefix.with_suffix(".qemu")
+        self.qemu = Child(f"the QEMU of guest {name}", command, log, environment)
+
+    def _device_options(self, options: GuestOptions, socket: Path | None) -> list[str]:
+        """The vrdma device, and its connection to the daemon."""
+        if not options.device:
+            return []
+        if socket is None:
+            raise LabError(f"guest {self.name} has a vrdma device but no daemon to serve it")
+        properties = f",{options.device_options}" if options.device_options else ""
+        character_device = ["-chardev", f"socket,id=vrdma0,path={socket}"]
+        return [*character_device, "-device", f"vrdma-pci,chardev=vrdma0{properties}"]
 
     def _append(self, options: GuestOptions, network: GuestNetwork) -> str:
+        """The kernel's command line."""
         driver = "load" if options.load_driver else "skip"
         return (
             "console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable no_timer_check "
@@ -143,6 +129,15 @@ class Guest(Side):
 
 def mac_of(number: int) -> str:
     return f"52:54:00:77:00:{number:02x}"
+
+
+def _memory_options(options: GuestOptions) -> list[str]:
+    """The memory and the machine, which has its memory where the daemon can map it."""
+    memory = f"{options.memory_mib}M"
+    if not options.shared_memory:
+        return ["-m", memory, "-machine", "q35"]
+    backend = f"memory-backend-memfd,id=mem,size={memory},share=on"
+    return ["-m", memory, "-object", backend, "-machine", "q35,memory-backend=mem"]
 
 
 def _socket_properties(address: Path | tuple[str, int]) -> str:

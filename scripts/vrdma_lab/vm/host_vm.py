@@ -13,12 +13,12 @@ from pathlib import Path
 from vrdma_lab import paths
 from vrdma_lab.children import Child, tail
 from vrdma_lab.image.host_initramfs import ROOT_TAG, SHARE_TAG
-from vrdma_lab.image.initramfs import AGENT_PORT
 from vrdma_lab.machine.channel import Channel
 from vrdma_lab.machine.side import Side
 from vrdma_lab.network.host_network import RNIC_NAMES, HostNetwork
 from vrdma_lab.network.switch import Switch
 from vrdma_lab.vm.cores import Core
+from vrdma_lab.vm.qemu import COMMON_OPTIONS, agent_options
 
 MEMORY_MIB = 6144
 _ISOLATION = " isolcpus=domain,managed_irq,1 irqaffinity=0 tsc=reliable"
@@ -57,8 +57,7 @@ class HostVm(Side):
         self.terminal = share.parent / f"{name}.terminal"
         command = [
             *("taskset", "--cpu-list", ",".join(str(core.number) for core in self._cores)),
-            *(paths.qemu(), "-name", f"{name},debug-threads=on"),
-            *("-nodefaults", "-no-user-config", "-display", "none", "-vga", "none", "-no-reboot"),
+            *(paths.qemu(), "-name", f"{name},debug-threads=on", *COMMON_OPTIONS),
             *("-machine", "q35", "-accel", "tcg", "-cpu", "EPYC,+svm,+npt"),
             *("-smp", str(len(self._cores)), "-m", f"{MEMORY_MIB}M"),
             *("-kernel", str(kernel.vmlinux), "-initrd", str(initramfs), "-append", append),
@@ -67,9 +66,7 @@ class HostVm(Side):
             *_file_system("share", share, SHARE_TAG, "readonly=off"),
             *_nic("underlay", underlay, f"52:54:00:09:00:{number:02x}"),
             *_nic("overlay", overlay, f"52:54:00:77:01:{number:02x}"),
-            *("-device", "virtio-serial-pci"),
-            *("-chardev", f"socket,id=agent,path={agent},server=on,wait=off"),
-            *("-device", f"virtserialport,chardev=agent,name={AGENT_PORT}"),
+            *agent_options(f"path={agent}"),
             *("-chardev", f"socket,id=terminal,path={self.terminal},server=on,wait=off"),
             *("-device", "virtconsole,chardev=terminal"),
         ]
