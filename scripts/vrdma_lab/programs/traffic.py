@@ -132,8 +132,8 @@ def _parse_perftest(output: str, result: Measurement) -> None:
         result.latency_us = _number(columns[3])
 
 
-def _parse(output: str, result: Measurement) -> bool:
-    """Whether the output has the figures that it should have."""
+def read_figures(output: str, result: Measurement) -> bool:
+    """Takes the figures from what a program printed; whether all that there should be were there."""
     if result.exchange.is_pingpong:
         _parse_pingpong(output, result)
         return result.mbit_per_s is not None and result.latency_us is not None
@@ -184,7 +184,7 @@ def run_once(server: Side, client: Side, exchange: Exchange, timeout: float) -> 
                 f"{exchange.title}, {exchange.size} bytes, {client.name} to {server.name}: the {who} "
                 f"({side.name}) ended with status {ended.status}:\n{_tail(ended.output)}"
             )
-    if result.ok and not _parse(outcome.output, result):
+    if result.ok and not read_figures(outcome.output, result):
         result.error = (
             f"{exchange.title}, {exchange.size} bytes, {client.name} to {server.name}: "
             f"no usable figures:\n{_tail(outcome.output)}"

@@ -64,6 +64,11 @@ def depends_in(record: str, pattern: str) -> str:
     return ""
 
 
+def newest(versions: Iterable[str]) -> str:
+    """The last one in Debian's order of versions."""
+    return max(versions, key=functools.cmp_to_key(_compare))
+
+
 def _compare(one: str, other: str) -> int:
     """By Debian's order of versions."""
     if one == other:
@@ -119,7 +124,7 @@ class Apt:
         found = versions_in(self._read_cache("madison", package), suite)
         if not found:
             raise LabError(f"no package {package} in Debian {suite}")
-        return max(found, key=functools.cmp_to_key(_compare))
+        return newest(found)
 
     def dependency(self, suite: str, package: str, pattern: str) -> str:
         """The name among the dependencies of a package that the pattern matches."""

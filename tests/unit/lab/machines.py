@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Machines without a machine: channels, networks, archives, configurations."""
+
+from __future__ import annotations
+
+import io
+import socket
+import tempfile
+import threading
+import tomllib
+import unittest
+from pathlib import Path
+
+from vrdma_lab.errors import LabError
+from vrdma_lab.host.suites import all_suites
+from vrdma_lab.image.cpio import CpioWriter
+from vrdma_lab.image.root_tree import write_archive
+from vrdma_lab.lab.daemon import configuration
+from vrdma_lab.machine.channel import Channel
+from vrdma_lab.network.host_network import HostNetwork, guest_underlay
+from vrdma_lab.network.switch import Switch
+
+
+class Agent:
+    """The agent's end of a channel, which answers each command by the lines in `answers`."""
+
+    def __init__(self, answers: dict[str, tuple[bytes, ...]]) -> None:
+        self._answers = answers
+        self.signals: list[tuple[int, int]] = []
+        ours, self.theirs = socket.socketpair()
+        self._stream = ours.makefile("rwb")
+        ours.close()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        self._stream.write(b"H 0 1234\n")
+        self._stream.flush()
+        for header in self._stream:
+            kind, number, value = header.split()
+            if kind == b"K":
+                self.signals.append((int(number), int(value)))
+                self._stream.write(b"X %s %d\n" % (number, 128 + int(value)))
+            else:
+                script = self._stream.read(int(value)).decode()
+                for answer in self._answers.get(script, ()):
+                    self._stream.write(answer % number)
+            self._stream.flush()
+        self._stream.close()
+
+
+class Channels(unittest.TestCase):
+    def channel(self, **answers: tuple[bytes, ...]) -> tuple[Channel, Agent]:
+        agent = Agent(answers)
+        channel = Channel("guest a", agent.theirs, lambda: "  its console")
+        self.addCleanup(channel.close)
+        channel.connect(lambda: None, 10)
+        return channel, agent
+
+    def test_a_command_has_its_output_and_its_status(self) -> None:
+        channel, _ = self.channel(ls=(b"O %s 3\none", b"O %s 4\ntwo\n", b"X %s 3\n"))
+        outcome = channel.start("ls").wait(10)
+        self.assertEqual((outcome.status, outcome.output, outcome.ok), (3, "onetwo\n", False))
+
+    def test_output_may_go_to_a_sink(self) -> None:
+        channel, _ = self.channel(ls=(b"O %s 3\none", b"X %s 0\n"))
+        sink = io.BytesIO()
+        self.assertEqual(channel.start("ls", sink.write).wait(10).output, "")
+        self.assertEqual(sink.getvalue(), b"one")
+
+    def test_a_command_that_does_not_end_is_killed_and_explained(self) -> None:
+        channel, agent = self.channel(hang=(b"O %s 5\nhello",))
+        job = channel.start("hang")
+        with self.assertRaisesRegex(LabError, r"(?s)guest a: .*: hang.*hello.*its console"):
+            job.wait(0.05)
+        self.assertEqual(job.wait(10).status, 137)
+        self.assertEqual(agent.signals, [(job.number, 9)])
+
+    def test_a_text_is_waited_for(self) -> None:
+        channel, _ = self.channel(server=(b"O %s 6\nready\n",), quiet=(b"X %s 0\n",))
+        channel.start("server").wait_for("ready", 10)
+        with self.assertRaisesRegex(LabError, "ended without printing 'ready'"):
+            channel.start("quiet").wait_for("ready", 10)
+
+
+class Networks(unittest.TestCase):
+    def test_frames_go_where_their_address_was_seen(self) -> None:
+        path = Path(self.enterContext(tempfile.TemporaryDirectory())) / "switch"
+        switch = Switch(path)
+        self.addCleanup(switch.close)
+        ports = [self.enterContext(socket.socket(socket.AF_UNIX)) for _ in range(3)]
+        for port in ports:
+            port.connect(str(path))
+            port.settimeout(10)
+        a, b = (bytes([2, 0, 0, 0, 0, number]) for number in (1, 2))
+        # The switch has taken all connections when it gets a frame by the last one.  A frame to
+        # an address that was not seen goes to all others.
+        first = self.send(ports[2], b, a)
+        self.assertEqual([port.recv(99) for port in ports[:2]], [first, first])
+        answer = self.send(ports[1], a, b)
+        self.assertEqual(ports[2].recv(99), answer)
+        last = self.send(ports[2], b, a)
+        self.assertEqual(ports[1].recv(99), last)
+        ports[0].settimeout(0.05)
+        with self.assertRaises(TimeoutError):
+            ports[0].recv(99)
+
+    @staticmethod
+    def send(port: socket.socket, destination: bytes, source: bytes) -> bytes:
+        frame = destination + source + b"\x08\x00data"
+        framed = len(frame).to_bytes(4, "big") + frame
+        port.sendall(framed)
+        return framed
+
+    def test_each_guest_has_a_place_on_its_host(self) -> None:
+        network = HostNetwork(2, underlay="eth0", uplink="eth1")
+        self.assertEqual((network.address, network.underlay_address), ("10.77.0.202", "10.9.0.2"))
+        self.assertEqual(network.agent_of(3), ("10.77.0.202", 7703))
+        self.assertEqual(guest_underlay(3), "10.9.0.13")
+
+    def test_a_host_on_its_own_makes_its_underlay(self) -> None:
+        alone = HostNetwork(1, underlay="vrdma-underlay", dummy=True)
+        self.assertIn("ip link add vrdma-underlay type dummy", alone.setup())
+        self.assertIn("ip link del vrdma-underlay", alone.teardown())
+        self.assertNotIn("type dummy", HostNetwork(1, underlay="eth0").setup())
+
+
+def entries(archive: bytes) -> dict[str, tuple[int, bytes]]:
+    """Mode and content of each entry of a cpio archive."""
+    found: dict[str, tuple[int, bytes]] = {}
+    position = 0
+    while True:
+        start = archive.index(b"070701", position)
+        fields = [int(archive[start + 6 + 8 * i : start + 14 + 8 * i], 16) for i in range(13)]
+        mode, size, name_size = fields[1], fields[6], fields[11]
+        name = archive[start + 110 : start + 110 + name_size - 1].decode()
+        if name == "TRAILER!!!":
+            return found
+        content = start + -(-(110 + name_size) // 4) * 4
+        found[name] = (mode, archive[content : content + size])
+        position = content + -(-size // 4) * 4
+
+
+class Archives(unittest.TestCase):
+    def setUp(self) -> None:
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+
+    def test_a_file_brings_its_folders(self) -> None:
+        archive = CpioWriter(self.folder / "a")
+        archive.file("/usr/bin/tool", b"odd", 0o755)
+        archive.link("/usr/bin/other", "tool")
+        archive.file("/usr/bin/tool", b"again")
+        archive.close()
+        expected = {
+            "usr": (0o40755, b""),
+            "usr/bin": (0o40755, b""),
+            "usr/bin/tool": (0o100755, b"odd"),
+            "usr/bin/other": (0o120777, b"tool"),
+        }
+        self.assertEqual(entries((self.folder / "a").read_bytes()), expected)
+
+    def test_a_tree_is_put_below_a_name(self) -> None:
+        tree = self.folder / "tree"
+        (tree / "etc").mkdir(parents=True)
+        (tree / "etc" / "x").write_text("x")
+        (tree / "lib").symlink_to("usr/lib")
+        write_archive(tree, "root", self.folder / "a")
+        found = entries((self.folder / "a").read_bytes())
+        self.assertEqual(list(found), ["root", "root/etc", "root/etc/x", "root/lib"])
+        self.assertEqual(found["root/lib"][1], b"usr/lib")
+
+
+class Configuration(unittest.TestCase):
+    def test_each_guest_has_a_table(self) -> None:
+        sockets = {1: Path("/x/vm1.sock"), 3: Path("/x/vm3.sock")}
+        toml = "[limits]\nqueue_pairs = 3"
+        text = configuration(Path("/x/s"), "rxe0", sockets, toml, {3: 'network = "red"'})
+        found = tomllib.loads(text)
+        self.assertEqual(found["daemon"]["status_socket"], "/x/s")
+        self.assertEqual((found["rnic"]["name"], found["limits"]["queue_pairs"]), ("rxe0", 3))
+        self.assertEqual([vm["name"] for vm in found["vm"]], ["a", "c"])
+        self.assertEqual(found["vm"][1]["mac"], "52:54:00:77:00:03")
+        self.assertEqual([vm.get("network") for vm in found["vm"]], [None, "red"])
+
+
+class Suites(unittest.TestCase):
+    def test_a_suite_says_what_it_needs(self) -> None:
+        suites = all_suites()
+        self.assertEqual(suites["two_hosts"].hosts, 2)
+        self.assertEqual(suites["siw"].rnic, "siw")
+        self.assertEqual((suites["native"].hosts, suites["native"].rnic), (1, "rxe"))
+        self.assertNotIn("command", suites)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The preparation of runs: programs with logs, folders made once, copies of sources, versions."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import lzma
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+from pathlib import Path
+from unittest import mock
+
+from vrdma_lab import paths
+from vrdma_lab.children import end_tree
+from vrdma_lab.errors import LabError
+from vrdma_lab.setup import apt, build, cache, driver, kernel, packages, rdma_core_tests, siw
+from vrdma_lab.setup import shell_scripts
+from vrdma_lab.setup.runner import CommandFailed, Runner, Steps
+
+
+class FolderTest(unittest.TestCase):
+    def setUp(self) -> None:
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+
+
+class Running(FolderTest):
+    def setUp(self) -> None:
+        super().setUp()
+        self.log = self.folder / "log"
+        self.runner = Runner(self.enterContext(self.log.open("wb")))
+
+    def test_output_and_errors_go_to_the_log(self) -> None:
+        self.runner.run(["sh", "-c", "echo out; echo err >&2"])
+        self.assertEqual(self.log.read_text(), "out\nerr\n")
+
+    def test_a_failure_names_the_command_as_a_shell_takes_it(self) -> None:
+        with self.assertRaisesRegex(CommandFailed, "^status 3 from: sh -c 'exit 3'$"):
+            self.runner.run(["sh", "-c", "exit 3"])
+
+    def test_each_program_of_a_pipe_reads_the_one_before(self) -> None:
+        self.runner.pipe(["echo", "b\na"], ["sort"], ["tr", "a-z", "A-Z"])
+        self.assertEqual(self.log.read_text(), "A\nB\n")
+
+    def test_a_pipe_fails_with_any_of_its_programs(self) -> None:
+        with self.assertRaises(CommandFailed):
+            self.runner.pipe(["false"], ["cat"])
+
+    def test_what_fails_is_tried_four_times_visibly(self) -> None:
+        counter = self.folder / "counter"
+        command = ["sh", "-c", f"echo x >> {counter}; [ $(wc -l < {counter}) = 3 ]"]
+        self.runner.retry(lambda: self.runner.run(command))
+        self.assertEqual(len(counter.read_text().splitlines()), 3)
+        self.assertIn("vrdma: attempt 2 of 4 failed", self.log.read_text())
+        with self.assertRaises(CommandFailed):
+            self.runner.retry(lambda: self.runner.run(["false"]))
+
+    def test_a_step_that_fails_shows_the_end_of_its_log(self) -> None:
+        stream, errors = io.StringIO(), io.StringIO()
+        with (
+            mock.patch.object(paths, "logs", lambda: self.folder),
+            contextlib.redirect_stderr(errors),
+            self.assertRaisesRegex(LabError, r"^failed: A step \(all of its output: .*/a\.log\)$"),
+            Steps(stream).step("A step", "a") as runner,
+        ):
+            runner.run(["sh", "-c", "seq 100; exit 1"])
+        self.assertEqual(stream.getvalue(), "A step\n")
+        self.assertTrue(errors.getvalue().startswith("62\n"))
+        self.assertTrue(errors.getvalue().endswith("'seq 100; exit 1'\n"))
+
+    def test_a_tree_of_processes_ends_together(self) -> None:
+        with subprocess.Popen(["sh", "-c", "sleep 100 & echo $!; wait"], stdout=-1) as shell:
+            assert shell.stdout is not None
+            child = int(shell.stdout.readline())
+            end_tree(shell.pid)
+            self.assertEqual(shell.wait(10), -signal.SIGTERM)
+        deadline = time.monotonic() + 10
+        while Path(f"/proc/{child}").exists() and "Z" not in _state(child):
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.01)
+
+
+def _state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return "Z"
+
+
+class Cache(FolderTest):
+    def test_a_folder_is_made_once_for_each_recipe(self) -> None:
+        made: list[str] = []
+
+        def make(folder: Path) -> None:
+            self.assertEqual(list(folder.iterdir()), [])
+            (folder / "part").write_text("")
+            made.append(folder.name)
+
+        target = self.folder / "6.1"
+        for recipe, times in (("a", 1), ("a", 1), ("b", 2), ("b", 2)):
+            cache.make_once(target, make, recipe)
+            self.assertEqual(len(made), times)
+        self.assertTrue((self.folder / "6.1.lock").exists())
+
+    def test_what_could_not_be_made_is_not_complete(self) -> None:
+        def fail(folder: Path) -> None:
+            raise LabError("no mirror")
+
+        with self.assertRaises(LabError):
+            cache.make_once(self.folder / "x", fail)
+        self.assertFalse(cache.is_complete(self.folder / "x"))
+
+
+class Sources(FolderTest):
+    def setUp(self) -> None:
+        super().setUp()
+        self.source, self.target = self.folder / "source", self.folder / "target"
+        for name in ("Kbuild", "main.c", "verbs/qp.c", "README.md"):
+            self.write(self.source / name, name)
+
+    @staticmethod
+    def write(file: Path, text: str) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    def names(self) -> list[str]:
+        files = (file for file in self.target.rglob("*") if file.is_file())
+        return sorted(str(file.relative_to(self.target)) for file in files)
+
+    def test_sources_come_with_their_folders(self) -> None:
+        driver.mirror(self.source, self.target)
+        self.assertEqual(self.names(), ["Kbuild", "main.c", "verbs/qp.c"])
+
+    def test_sources_that_are_gone_go_and_what_was_built_stays(self) -> None:
+        driver.mirror(self.source, self.target, keep=Path("common"))
+        for name in ("main.o", "vrdma.mod.c", "common/vrdma_spec.h"):
+            self.write(self.target / name, "")
+        (self.source / "verbs" / "qp.c").unlink()
+        driver.mirror(self.source, self.target, keep=Path("common"))
+        expected = ["Kbuild", "common/vrdma_spec.h", "main.c", "main.o", "vrdma.mod.c"]
+        self.assertEqual(self.names(), expected)
+
+    def test_a_file_that_did_not_change_keeps_its_time(self) -> None:
+        driver.mirror(self.source, self.target)
+        before = (self.target / "main.c").stat().st_ctime_ns
+        self.write(self.source / "Kbuild", "changed")
+        driver.mirror(self.source, self.target)
+        self.assertEqual((self.target / "main.c").stat().st_ctime_ns, before)
+        self.assertEqual((self.target / "Kbuild").read_text(), "changed")
+
+
+MADISON = """\
+   linux-source-6.1 | 6.1.9-1 | http://deb.debian.org/debian bookworm/main amd64 Packages
+   linux-source-6.1 | 6.1.10-1 | http://deb.debian.org/debian bookworm-updates/main amd64 Packages
+   linux-source-6.1 | 6.12.1-1~bpo12+1 | http://deb.debian.org/debian bookworm-backports/main amd64 Packages
+      linux | 6.1.11-1 | http://deb.debian.org/debian bookworm/main Sources
+"""
+RECORD = """\
+Package: linux-headers-6.1.0-9-amd64
+Pre-Depends: nothing
+Depends: linux-headers-6.1.0-9-common (= 6.1.27-1), linux-kbuild-6.1 (>= 6.1.27-1), gcc-12
+"""
+
+
+class Packages(unittest.TestCase):
+    def test_each_package_of_some_groups_is_named_once(self) -> None:
+        found = packages.of_groups(["build", "lab", "run"])
+        self.assertEqual(len(found), len(set(found)))
+        self.assertIn("kmod", found)
+        self.assertIn("qemu-system-x86", found)
+        self.assertNotIn("valgrind", found)
+
+    def test_those_are_missing_that_dpkg_does_not_have(self) -> None:
+        self.assertEqual(packages.missing(["dpkg", "vrdma-no-such", "bash"]), ["vrdma-no-such"])
+
+    def test_a_suite_has_the_versions_of_its_updates_too(self) -> None:
+        self.assertEqual(apt.versions_in(MADISON, "bookworm"), ["6.1.9-1", "6.1.10-1"])
+        self.assertEqual(apt.versions_in(MADISON, "bookworm-backports"), ["6.12.1-1~bpo12+1"])
+        self.assertEqual(apt.versions_in(MADISON, "trixie"), [])
+
+    def test_versions_have_debians_order(self) -> None:
+        self.assertEqual(apt.newest(["6.1.9-1", "6.1.10-1", "6.1.10-1~rc1"]), "6.1.10-1")
+
+    def test_a_dependency_is_found_by_its_whole_name(self) -> None:
+        self.assertEqual(apt.depends_in(RECORD, "linux-kbuild-.*"), "linux-kbuild-6.1")
+        self.assertEqual(apt.depends_in(RECORD, "gcc"), "")
+
+    def test_the_private_root_knows_sources_of_all_suites(self) -> None:
+        lines = apt.sources_list("http://mirror").splitlines()
+        self.assertEqual(len(lines), 8)
+        self.assertTrue(lines[-1].startswith("deb-src "))
+        self.assertTrue(lines[-1].endswith(" http://mirror trixie main"))
+
+    def test_kernels_and_suites_are_those_that_can_be_asked_for(self) -> None:
+        self.assertEqual(tuple(kernel.SUITES), paths.KERNELS)
+        self.assertEqual(list(rdma_core_tests.SUITES), ["44", "56"])
+
+
+class Kernels(unittest.TestCase):
+    def test_the_kernel_is_found_behind_what_looks_like_its_beginning(self) -> None:
+        elf = b"\x7fELF" + bytes(1000)
+        image = b"MZ\xfd7zXZ\x00 no kernel" + lzma.compress(elf) + b"what follows"
+        self.assertEqual(kernel.decompressed(image), elf)
+
+    def test_an_image_without_a_kernel_is_refused(self) -> None:
+        with self.assertRaisesRegex(LabError, "not known here"):
+            kernel.decompressed(b"MZ" + lzma.compress(b"no kernel"))
+
+    def test_a_kernel_says_the_version_of_its_package(self) -> None:
+        compiler = b"(debian-kernel@lists.debian.org) (gcc-12 (Debian 12.2.0-14) 12.2.0)"
+        banner = (
+            b"Linux version 6.1.0-9-amd64 " + compiler + b" #1 SMP Debian 6.1.27-1 (2023-05-08)"
+        )
+        self.assertEqual(siw.package_version(b"\0\xff" + banner + b"\n\0"), "6.1.27-1")
+        self.assertEqual(siw.package_version(b"Linux version %s (%s)"), "")
+
+    def test_qemu_says_its_version(self) -> None:
+        said = "QEMU emulator version 7.2.13 (Debian 1:7.2+dfsg-7)\nCopyright\n"
+        self.assertEqual(build.qemu_version(said), "7.2")
+        with self.assertRaises(LabError):
+            build.qemu_version("no QEMU")
+
+
+class Scripts(FolderTest):
+    def test_shell_scripts_are_known_by_their_first_lines(self) -> None:
+        for name, text, expected in (
+            ("a", "#!/bin/bash\n", True),
+            ("b", "#!/bin/sh -e\n", True),
+            ("c.sh", "# SPDX\n# shellcheck shell=bash\n", True),
+            ("d.py", "#!/usr/bin/python3\n", False),
+            ("e", "", False),
+        ):
+            file = self.folder / name
+            file.write_text(text)
+            self.assertEqual(shell_scripts.is_shell(file), expected, name)
+
+    def test_what_is_built_is_none_of_the_projects(self) -> None:
+        (self.folder / "build").mkdir()
+        for name in ("build/made", "ours"):
+            (self.folder / name).write_text("#!/bin/sh\n")
+        self.assertEqual(list(shell_scripts.scripts(self.folder)), [self.folder / "ours"])
+
+    def test_each_command_starts_its_module(self) -> None:
+        for name in ("bench", "demo", "lab", "test"):
+            script = (paths.SOURCE / "scripts" / name).read_text()
+            self.assertTrue(script.endswith(f'vrdma_start {name} "$@"\n'), name)
+            self.assertTrue((paths.SOURCE / "scripts/vrdma_lab/cli" / f"{name}.py").exists())
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
