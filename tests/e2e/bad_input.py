@@ -91,13 +91,13 @@ class QemuRefuses(LabTest):
         self.exchange(again, again)
         again.kill()
 
-    def test_a_window_that_is_no_size(self) -> None:
+    def test_a_shared_memory_region_that_is_no_size(self) -> None:
         guest = self.lab.launch(1, GuestOptions(device_options="shm-size=12345"), log_suffix="-odd")
         self.assertIn("shm-size", self.refusal(guest))
 
 
-class SmallWindow(LabTest):
-    """A window too small for the queues that are asked for."""
+class SmallRegion(LabTest):
+    """A shared memory region that is too small for the queues that a program asks for."""
 
     @classmethod
     def boot(cls) -> None:
@@ -112,7 +112,7 @@ class SmallWindow(LabTest):
         self.assertFalse(large.ok, large.output)
         self.assertRegex(large.output, r"Couldn't create (CQ|QP)")
         self.assertIn("a:", self.lab.daemon.log())
-        self.assertIn("window", self.lab.daemon.log())
+        self.assertIn("shared memory region", self.lab.daemon.log())
         # Neither the other guest nor this one has stopped working.
         self.exchange(b, b)
         self.exchange(b, a)

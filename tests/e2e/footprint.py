@@ -87,7 +87,7 @@ class FootprintTest(unittest.TestCase):
         send_program(self.guest, "many_queue_pairs", ("ibverbs",))
         idle = self.lab.daemon.status()["vms"][0]["objects"]["queue_pairs"]  # the guest's kernel's
         before = self.monitor.human("info mtree -f")
-        self.assertIn("vrdma", before, "the window is in QEMU's memory tree")
+        self.assertIn("vrdma", before, "the shared memory region is in QEMU's memory tree")
         job = self.guest.start(f"/tmp/many_queue_pairs {QUEUE_PAIRS} > /tmp/many.log 2>&1")
         self.guest.must(
             "for i in $(seq 600); do grep -q ready /tmp/many.log && exit 0; usleep 100000; done; cat /tmp/many.log; exit 1",

@@ -59,7 +59,7 @@ class Reload(LabTest):
         self.lab.daemon.wait_status(
             lambda status: status["vms"][0]["window"]["used"] == before
             and held_by(status, "a") == self.idle,
-            "the window and the objects of guest a are as before",
+            "the shared memory region and the objects of guest a are as before",
         )
 
     def test_a_driver_removed_under_a_program_leaves_nothing_behind(self) -> None:

@@ -37,7 +37,7 @@ class CmRules(GuestsTest):
 
     def test_1_an_unspecified_address_is_the_guests_not_the_hosts(self) -> None:
         serving = self.listen(self.b, "-C 3", UNSPECIFIED)
-        with self.subTest("the carriers of the guest's two addresses"):
+        with self.subTest("the underlay GIDs of the guest's two addresses"):
             self.assertEqual(
                 self.listeners(UNSPECIFIED), {self.host.native.underlay, self.b.underlay}
             )

@@ -48,8 +48,8 @@ class Siw(GuestsTest, consumers_test.ConsumersTest):
         if server.native:
             wait_listening(native, port, serving)
             return
-        carrier = server.underlay if client.native else native.underlay
-        address = "".join(f"{int(byte):02X}" for byte in reversed(carrier.split(".")))
+        via = server.underlay if client.native else native.underlay
+        address = "".join(f"{int(byte):02X}" for byte in reversed(via.split(".")))
         listening = f"{address}:{port:04X} 00000000:0000 0A "
         waiting = native.start(f"until grep -q '{listening}' /proc/net/tcp; do sleep 0.01; done")
         if not waiting.wait_or(serving, PATIENCE):
