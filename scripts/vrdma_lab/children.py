@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Child processes and the folder they work in, none of which outlives this process, however it ends."""
+"""Child processes and the folder they work in.
+
+None of them outlives this process, however it ends.
+"""
 
 from __future__ import annotations
 
@@ -30,14 +33,14 @@ def raise_on_signals() -> None:
 
 
 class WorkFolder:
-    """A private folder that goes with this process, even when that is killed.
+    """A private folder that goes with this process, even when this process is killed.
 
-    A guardian process waits for the other end of its pipe to close, which the kernel does whatever ends this
-    process, and then removes the folder.
+    A guardian process waits for the other end of its pipe to close, which the kernel does whatever
+    ends this process. The guardian removes the folder then.
     """
 
     def __init__(self) -> None:
-        # Short, because socket names are limited to 107 bytes.
+        # The path is short, because the names of sockets are limited to 107 bytes.
         self.path = Path(tempfile.mkdtemp(prefix="vrdma-"))
         self._pipe, theirs = os.pipe()[::-1]
         try:
@@ -58,13 +61,14 @@ class WorkFolder:
             os.close(theirs)
 
     def remove(self) -> None:
+        """Removes the folder."""
         shutil.rmtree(self.path, ignore_errors=True)
         os.close(self._pipe)
         self._guardian.wait()
 
 
 class Child:
-    """A process that the kernel kills when this one dies, with its output in a file."""
+    """A process that the kernel kills when this one dies; its output goes to a file."""
 
     def __init__(
         self,
@@ -77,7 +81,8 @@ class Child:
         self.name = name
         self.log = log
         with log.open("ab") as output:
-            # Its own session: Ctrl-C reaches the lab alone, which then ends its children in order.
+            # The child has a session of its own: Ctrl-C reaches the lab alone, which then ends its
+            # children in order.
             self.process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", *command],
                 stdin=stdin,
@@ -89,9 +94,11 @@ class Child:
 
     @property
     def running(self) -> bool:
+        """Whether the process has not ended."""
         return self.process.poll() is None
 
     def tail(self, lines: int = 15) -> str:
+        """The last lines of the output, indented."""
         return tail(self.log, lines)
 
     def check(self) -> None:
@@ -101,6 +108,7 @@ class Child:
             raise LabError(f"{self.name} ended with status {status}; it said last:\n{self.tail()}")
 
     def kill(self) -> None:
+        """Kills the process and waits for its end."""
         if self.running:
             self.process.kill()
         self.process.wait()

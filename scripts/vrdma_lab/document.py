@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A document of which a command writes a part, between two lines that say so."""
+"""Documents of which a command writes a part, between two lines that say so."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can go wrong in the lab, as exceptions whose text a user can act on."""
+"""The exceptions of the lab, whose text a user can act on."""
 
 
 class LabError(Exception):

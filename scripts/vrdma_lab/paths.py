@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the parts are: the source tree, its build folder, the cache."""
+"""The places of the parts: the source tree, its build folder, the cache."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vrdma_lab.errors import LabError
 
 SOURCE = Path(__file__).resolve().parents[2]
 KERNELS = ("6.1", "6.12")
-# The only kernel whose nested virtualization has been tried under TCG: that of host VMs.
+# The kernel of host VMs, the only one whose nested virtualization has been tried under TCG.
 HOST_KERNEL = "6.1"
 LAB_PROGRAMS = ("rdma_stream", "uverbs_edges", "verb_effects", "rdma_cm_edges")
 MEASURING_PROGRAMS = ("rdma_latency", "rdma_control", "vm_exit")
@@ -55,6 +55,7 @@ class Kernel:
 
     @staticmethod
     def find(series: str) -> Kernel:
+        """The kernel of a series, which has to be in the cache."""
         folder = kernel_folder(series)
         if not (folder / ".complete").exists():
             raise LabError(
@@ -65,7 +66,7 @@ class Kernel:
 
 
 def sbin_path() -> str:
-    """A PATH that has the programs that belong to root, which not every user's has."""
+    """A PATH with the programs that belong to root, which not every user's PATH has."""
     return os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 
 
@@ -75,11 +76,12 @@ def build_folder() -> Path:
 
 
 def daemon() -> Path:
+    """The program vrdmad; VRDMAD overrides."""
     return Path(os.environ.get("VRDMAD") or build_folder() / "backend" / "daemon" / "vrdmad")
 
 
 def measuring_programs() -> list[Path]:
-    """The programs of tests/bench that measure the same on a host and in a guest, as far as they are built."""
+    """Those of MEASURING_PROGRAMS that are built; they run on hosts and in guests."""
     folder = build_folder() / "tests" / "bench"
     return [path for path in (folder / name for name in MEASURING_PROGRAMS) if path.exists()]
 
@@ -90,11 +92,12 @@ def lab_program(name: str) -> Path:
 
 
 def lab_programs() -> list[Path]:
-    """Those of them that are built."""
+    """The LAB_PROGRAMS that are built."""
     return [path for path in map(lab_program, LAB_PROGRAMS) if path.exists()]
 
 
 def qemu() -> str:
+    """QEMU's program; VRDMA_QEMU overrides."""
     return os.environ.get("VRDMA_QEMU") or "qemu-system-x86_64"
 
 

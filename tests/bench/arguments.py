@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the measuring programs say to wrong arguments.  It needs no RDMA device: they are read first."""
+"""The measuring programs' answers to wrong arguments.
+
+The test needs no RDMA device: programs read their arguments first.
+"""
 
 from __future__ import annotations
 

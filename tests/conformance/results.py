@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What scripts/test conformance makes of the outcomes of tests."""
+"""The judgement of scripts/test conformance on the outcomes of tests."""
 
 from __future__ import annotations
 

@@ -3,12 +3,12 @@
 
     runner.py --tests FOLDER [--filter-file FILE] [--patience SECONDS] -- OPTIONS OF THE TESTS
 
-It writes one JSON object a line: {"module", "test", "outcome", "reason", "seconds"}, the outcome being passed, skipped or
-failed.  Each module runs in a process of its own.  A test that ends its process, or that says nothing for too long, has
-failed by that, and those after it run in another process.  A module that leaves objects of the device behind gets a line
-{"module", "leaks"}.
+It writes one JSON object a line: {"module", "test", "outcome", "reason", "seconds"}, the outcome
+being passed, skipped or failed. Each module runs in a process of its own. A test that ends its
+process, or that says nothing for too long, has failed by that, and the tests after it run in
+another process. A module that leaves objects of the device behind gets a line {"module", "leaks"}.
 
-It has to do with the suite's own Python and nothing else: no package is imported but the standard library.
+The suite's own Python runs it, so that it imports nothing but the standard library.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from typing import IO, Any
 
 Line = dict[str, Any]
 Counts = dict[str, dict[str, Any]]
-# As unittest has it, of sys.exc_info().
+# The type that unittest has for sys.exc_info().
 Error = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
 
 
@@ -48,7 +48,10 @@ def flattened(
 
 
 class Reporter(unittest.TestResult):
-    """Writes what happens to a pipe as it happens, so that it is known when the process ends before its time."""
+    """Writes events to a pipe as they happen.
+
+    They are known even if the process ends before its time.
+    """
 
     def __init__(self, pipe: int) -> None:
         super().__init__()
@@ -70,7 +73,8 @@ class Reporter(unittest.TestResult):
         self._say(test=test.id(), outcome=self._outcome, reason=self._reason)
 
     def _ended(self, test: object, outcome: str, reason: str) -> None:
-        # What is no test case stands for a class that could not be set up: none of its tests starts.
+        # An object that is no test case stands for a class that could not be set up: none of its
+        # tests starts.
         if not isinstance(test, unittest.TestCase):
             self._say(holder=str(test), outcome=outcome, reason=reason)
         elif self._outcome != "failed":
@@ -104,7 +108,10 @@ class Reporter(unittest.TestResult):
 
 
 def in_child(tests: list[unittest.TestCase], output: int) -> tuple[int, int]:
-    """Starts a process that runs the tests, printing into a file; its id, and the pipe that it reports by."""
+    """Starts a process that runs the tests and prints into a file.
+
+    The results are the process's id, and the pipe by which it reports.
+    """
     reading, writing = os.pipe()
     child = os.fork()
     if child:
@@ -113,7 +120,7 @@ def in_child(tests: list[unittest.TestCase], output: int) -> tuple[int, int]:
     status = 1
     try:
         os.close(reading)
-        # What the tests start ends with them.
+        # Processes that the tests start end with the tests.
         os.setpgid(0, 0)
         os.dup2(output, 1)
         os.dup2(output, 2)
@@ -128,7 +135,10 @@ def in_child(tests: list[unittest.TestCase], output: int) -> tuple[int, int]:
 
 
 def lines_of(pipe: int, patience: float) -> Iterator[Line | None]:
-    """The lines that come out of a pipe, until its end; None when none came for too long."""
+    """The lines that come out of a pipe, until its end.
+
+    None stands for a time without lines that was too long.
+    """
     data = b""
     while True:
         if not select.select([pipe], [], [], patience)[0]:
@@ -142,13 +152,13 @@ def lines_of(pipe: int, patience: float) -> Iterator[Line | None]:
 
 
 def printed_since(output: IO[bytes], position: int) -> str:
-    """What came into a file after a position, or the end of that."""
+    """The content of a file after a position, or its last part."""
     size = os.fstat(output.fileno()).st_size
     return os.pread(output.fileno(), 4000, max(position, size - 4000)).decode(errors="replace")
 
 
 class Attempt:
-    """What one process did with the tests of a module."""
+    """One process's run of the tests of a module."""
 
     def __init__(self, tests: list[unittest.TestCase], patience: float) -> None:
         self.ended: dict[str, Line] = {}
@@ -181,7 +191,10 @@ class Attempt:
         self.printed = printed_since(output, printed)
 
     def _ending(self, child: int, patience: float) -> str:
-        """How the process ended; it is killed, with all that it started, if it does not end by itself."""
+        """The end of the process.
+
+        It is killed, with all that it started, if it does not end by itself.
+        """
         status = None if self.hung else self._wait(child, patience)
         self.hung = status is None
         try:
@@ -217,7 +230,7 @@ class Attempt:
 
 
 def run_module(tests: list[unittest.TestCase], patience: float) -> Iterator[Line]:
-    """Yields how each test ended."""
+    """Yields the end of each test."""
     left = list(tests)
     while left:
         attempt = Attempt(left, patience)
@@ -251,7 +264,7 @@ def run_module(tests: list[unittest.TestCase], patience: float) -> Iterator[Line
 
 
 def objects() -> Counts:
-    """How many objects of each kind RDMA devices have, as rdma says it."""
+    """The number of objects of each kind that RDMA devices have, as rdma says."""
     shown = subprocess.run(["rdma", "-j", "resource", "show"], capture_output=True, text=True)
     try:
         return {device.pop("ifname"): device for device in json.loads(shown.stdout)}
@@ -260,7 +273,7 @@ def objects() -> Counts:
 
 
 def leaks(before: Counts, after: Counts, device: str) -> str:
-    """What there is more of than before."""
+    """The objects of a device that there are more of than before."""
     old, new = before.get(device, {}), after.get(device, {})
     kinds = [kind for kind, count in new.items() if isinstance(count, int) and kind in old]
     return ", ".join(f"{new[kind] - old[kind]} {kind}" for kind in kinds if new[kind] > old[kind])
@@ -278,7 +291,8 @@ def main() -> None:
     parser.add_argument("--patience", type=int, default=60)
     parser.add_argument("options", nargs="*")
     arguments = parser.parse_args()
-    # As the suite's own run_tests.py does it: the folder of the tests is in the path, and the package is called "tests".
+    # The suite's own run_tests.py does so: the folder of the tests is in the path, and the package
+    # is called "tests".
     sys.path[:1] = [arguments.tests, os.path.dirname(arguments.tests)]
     sys.argv[1:] = arguments.options
     importlib.import_module("args_parser").parser.parse_args()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The runner of rdma-core's tests, with tests that do what such tests may do."""
+"""The runner of rdma-core's tests, with tests that do everything that such tests may do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 RUNNER = Path(__file__).with_name("runner.py")
 
-# Those parts of rdma-core's tests that the runner has to do with.
+# The parts of rdma-core's tests that the runner uses.
 ARGS_PARSER = """
 class Parser:
     def parse_args(self):
@@ -29,7 +29,7 @@ __test_modules__ = [importlib.import_module(".test_one", __name__)]
 
 
 def outcomes(body: str, *options: str) -> dict[str, dict[str, Any]]:
-    """What the runner says of each method of a class, by its name."""
+    """The runner's line for each method of a class, by the method's name."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "tests"
         folder.mkdir()

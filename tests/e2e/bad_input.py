@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mistakes of the operator's, and limits: each gets a clear message, and nothing else stops working."""
+"""Operators' mistakes, and limits: each gets a clear message, and nothing else stops working."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class Limits(unittest.TestCase):
 
     def test_the_verb_fails_and_the_log_names_guest_and_limit(self) -> None:
         with Lab(KERNEL) as lab:
-            # One is QP 1, of the guest's kernel.
+            # One of them is QP 1, the guest's kernel's.
             lab.start_daemon(1, toml="[limits]\nqueue_pairs = 3\n")
             (guest,) = lab.boot([1])
             index = guest.gid_index()

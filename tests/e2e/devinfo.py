@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a guest sees of its device."""
+"""A guest's view of its device."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Devinfo(LabTest):
         first, second = self.guest.mac.split(":")[:3], self.guest.mac.split(":")[3:]
         text = f"{first[0]}{first[1]}:{first[2]}ff:fe{second[0]}:{second[1]}{second[2]}"
         output = self.guest.must("ibv_devinfo -d vrdma0")
-        # Some clear the "locally administered" bit of EUI-64, as IPv6 does.
+        # Some drivers invert the "locally administered" bit of EUI-64, as IPv6 does.
         inverted = f"{int(text[:2], 16) ^ 2:02x}{text[2:]}"
         self.assertRegex(output, rf"node_guid:\s+({text}|{inverted})")
 

@@ -20,7 +20,7 @@ class EightGuests(LabTest):
 
     @classmethod
     def boot(cls) -> None:
-        # Pairs of guests: two processors boot no more than two at a time.
+        # Guests boot in pairs: two processors boot no more than two at a time.
         for first in range(1, COUNT, 2):
             cls.lab.boot((first, first + 1), OPTIONS)
 
@@ -39,7 +39,7 @@ class EightGuests(LabTest):
             return {key: count for key, count in status["rnic_objects"].items() if key != "ports"}
 
         before = held(self.lab.daemon.status())
-        # Idle guests hold what their kernels need for QP 1, each the same.
+        # Idle guests hold the objects that their kernels need for QP 1, each the same number.
         kernel = {key: count // COUNT for key, count in before.items()}
 
         def without_victim(counts: dict[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a guest costs the host: memory, processor time, memory regions, system calls."""
+"""The costs of a guest for the host: memory, processor time, memory regions, system calls."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ QUEUE_PAIRS = 1000
 
 
 def resident_besides_guest_memory(pid: int) -> int:
-    """Bytes resident in a process, less what belongs to guest RAM (QEMU's memory backend files)."""
+    """Bytes resident in a process without those of guest RAM (QEMU's memory backend files)."""
     total, counted = 0, True
     for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
         if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
@@ -30,7 +30,7 @@ def resident_besides_guest_memory(pid: int) -> int:
 
 
 def wake_ups(pid: int) -> dict[str, int]:
-    """How often each thread of a process has gone to sleep."""
+    """The number of times that each thread of a process has gone to sleep."""
     counts = {}
     for task in Path(f"/proc/{pid}/task").iterdir():
         status = (task / "status").read_text()
@@ -50,7 +50,8 @@ class FootprintTest(unittest.TestCase):
         cls.lab = Lab()
         cls.lab.__enter__()
         cls.addClassCleanup(cls.lab.close)
-        # Spins long, so that what a message costs while it spins can be told from waking up.
+        # The daemon spins long, so that the cost of a message while it spins can be told from that
+        # of waking up.
         cls.lab.start_daemon(1, ["--spin-us", "1000000"])
         monitor = cls.lab.folder / "monitor.sock"
         options = GuestOptions(extra=monitor_options(monitor))
@@ -71,7 +72,7 @@ class FootprintTest(unittest.TestCase):
         self.assertLessEqual(resident, 30 * 2**20)
 
     def test_an_idle_guest_wakes_no_thread_of_the_daemon(self) -> None:
-        # The guest's own start (addresses, duplicate detection) takes its time to settle.
+        # The guest's own start, with addresses and duplicate detection, takes its time to settle.
         quiet = {}
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
@@ -85,7 +86,8 @@ class FootprintTest(unittest.TestCase):
 
     def test_queue_pairs_add_no_memory_region_and_no_slot(self) -> None:
         send_program(self.guest, "many_queue_pairs", ("ibverbs",))
-        idle = self.lab.daemon.status()["vms"][0]["objects"]["queue_pairs"]  # the guest's kernel's
+        # the objects of the guest's kernel
+        idle = self.lab.daemon.status()["vms"][0]["objects"]["queue_pairs"]
         before = self.monitor.human("info mtree -f")
         self.assertIn("vrdma", before, "the shared memory region is in QEMU's memory tree")
         job = self.guest.start(f"/tmp/many_queue_pairs {QUEUE_PAIRS} > /tmp/many.log 2>&1")

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The kernel's own verbs: RDMA's connection manager runs in the guests, over QP 1 of the embedded RNIC."""
+"""The kernel's own verbs.
+
+RDMA's connection manager runs in the guests, over QP 1 of the embedded RNIC.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,7 @@ class KernelVerbs(LabTest):
         server, port = self.listen(a, "-v")
         client = b.start(f"{LINE_BUFFERED} rping -c -a {a.ip} -p {port} -v")
         server.wait_for("rdma-ping-3", PATIENCE)
-        # Without the program, which cannot be persuaded to let its device go.
+        # The program is left out, because it cannot be persuaded to let its device go.
         server.kill()
         a.must("rmmod vrdma", PATIENCE)
         client.wait(PATIENCE)

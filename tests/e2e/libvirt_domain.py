@@ -23,11 +23,11 @@ from vrdma_lab.machine.channel import Channel
 DOCUMENT = paths.SOURCE / "docs" / "libvirt.md"
 QEMU_NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"
 MAC = "52:54:00:77:00:01"
-# What libvirt's built-in user network expects.
+# The address that libvirt's built-in user network expects.
 ADDRESS = "10.0.2.15"
 
-# libvirtd with folders of its own, in namespaces that end with this process: it meets no libvirtd of the
-# machine's, and whatever it starts ends with it.
+# libvirtd has folders of its own, in namespaces that end with this process. It meets no libvirtd of
+# the machine's, and everything that it starts ends with it.
 PRIVATE_LIBVIRTD = """
 set -e
 for folder in /etc/libvirt /var/lib/libvirt /var/log/libvirt /var/cache/libvirt; do

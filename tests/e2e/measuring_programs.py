@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The programs of tests/bench that measure an RDMA device: every operation, every way to wait, every control verb."""
+"""The programs of tests/bench that measure an RDMA device.
+
+Every operation, every way to wait and every control verb is measured.
+"""
 
 from __future__ import annotations
 

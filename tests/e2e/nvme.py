@@ -12,7 +12,7 @@ MIB = 24
 
 class Nvme(LabTest):
     modules = MODULES
-    # One for each guest: invalidations wait for the other's work.
+    # Each guest has one, because invalidations wait for the other's work.
     daemon_options = ("--threads", "2")
     target_options = ""
     disk: NvmeDisk
@@ -38,7 +38,7 @@ class Nvme(LabTest):
         written = self.checksum(self.host, "/tmp/data")
         self.host.must(f"dd if=/tmp/data of={self.disk.device} bs=1M && sync", PATIENCE)
         self.assertEqual(self.checksum(self.target, "/tmp/disk"), written)
-        # What is in the host's cache would prove nothing.
+        # Data in the host's cache would prove nothing.
         self.host.must("echo 3 > /proc/sys/vm/drop_caches")
         self.assertEqual(self.checksum(self.host, self.disk.device), written)
 

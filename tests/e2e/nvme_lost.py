@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The RNIC goes while the guests' kernels use it: under a file system on an NVMe disk, in the middle of writing."""
+"""The RNIC goes while the guests' kernels use it.
+
+A file system on an NVMe disk is in the middle of writing.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ class NvmeLost(LabTest):
         paths: list[Path] = []
         for number in (1, 2):
             paths.append(cls.lab.folder / f"monitor{number}.sock")
-            # The PC's root bus takes devices while it runs, that of the Q35 does not.
+            # The root bus of a PC takes devices while it runs; that of a Q35 does not.
             extra = ["-machine", "pc", *monitor_options(paths[-1])]
             cls.lab.launch(number, GuestOptions(device_options="id=rdma0", extra=extra))
         cls.monitors = {}
@@ -79,7 +82,7 @@ class NvmeLost(LabTest):
     def test_2_it_is_unplugged_from_the_one_who_serves_it(self) -> None:
         writer = self.write()
         self.plug_out(self.disk.target)
-        # The other would try to connect again for minutes.
+        # The other guest would try to connect again for minutes.
         self.disk.disconnect()
         self.assert_ends(writer)
         self.plug_in(self.disk.target)
@@ -93,7 +96,7 @@ class NvmeLost(LabTest):
         self.lab.daemon.child.process.kill()
         self.lab.daemon.child.process.wait()
         self.disk.target.must("rmmod vrdma", PATIENCE)
-        # It would try to connect again for minutes.
+        # The host would try to connect again for minutes.
         self.disk.disconnect()
         self.assert_ends(writer)
         self.disk.host.must("rmmod vrdma", PATIENCE)

@@ -53,7 +53,7 @@ class Perftest(LabTest, perftest_test.PerftestTest):
                 size = LARGEST_DATAGRAM if transport == "UD" else 4096
                 self.perftest(*self.pair(), Run(verb, "bw", transport, 500, size))
 
-    # Both programs share one processor: pollers take turns by time slices.
+    # Both programs share one processor, on which pollers take turns by time slices.
     def test_each_guest_with_itself(self) -> None:
         for guest in self.lab.guests:
             for run in every_way(iterations=5):

@@ -32,7 +32,7 @@ class Pingpong(LabTest):
     def test_in_the_other_direction(self) -> None:
         self.all_kinds(self.lab.guests[0], self.lab.guests[1], 100, ("-e",))
 
-    # Two pollers on one processor take turns by time slices: few iterations.
+    # Two pollers on one processor take turns by time slices, so that there are few iterations.
     def test_of_each_guest_with_itself_polling(self) -> None:
         for guest in self.lab.guests:
             self.all_kinds(guest, guest, 20, ())

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""librdmacm between guests of the embedded RNIC: their own kernels' connection managers, over queue pair 1."""
+"""librdmacm between guests of the embedded RNIC.
+
+Their own kernels' connection managers work over queue pair 1.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""RDS by the guests' kernels: sockets whose messages travel by RDMA, with two threads of the daemon between them."""
+"""RDS by the guests' kernels.
+
+Messages of its sockets travel by RDMA, with two threads of the daemon between them.
+"""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from vrdma_lab.image.initramfs import LINE_BUFFERED
 
 
 def held_by(status: dict[str, Any], name: str) -> dict[str, int]:
-    """What the daemon says that a guest holds."""
+    """The objects that a guest holds, as the daemon says."""
     for machine in status["vms"]:
         if machine["name"] == name:
             objects: dict[str, int] = machine["objects"]
@@ -20,7 +20,7 @@ def held_by(status: dict[str, Any], name: str) -> dict[str, int]:
 
 
 class Reload(LabTest):
-    idle: dict[str, int]  # what guest a's kernel holds itself
+    idle: dict[str, int]  # the objects of guest a's kernel
 
     @classmethod
     def boot(cls) -> None:

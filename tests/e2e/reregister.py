@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""REREG_MR, which no library of rxe's asks for."""
+"""REREG_MR, which rxe's library never asks for."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ class Unplug(LabTest):
     @classmethod
     def boot(cls) -> None:
         path = cls.lab.folder / "monitor.sock"
-        # The PC's root bus takes devices while it runs, that of the Q35 does not.
+        # The root bus of a PC takes devices while it runs; that of a Q35 does not.
         extra = ["-machine", "pc", *monitor_options(path)]
         cls.lab.boot([1], GuestOptions(device_options="id=rdma0", extra=extra))
         cls.lab.boot([2])

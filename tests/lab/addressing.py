@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whom a guest reaches: networks, addresses that two guests have, and what vrdmad refuses at its start."""
+"""Addressing of guests: networks, addresses that two guests have, and refusals of vrdmad."""
 
 from __future__ import annotations
 
@@ -39,7 +39,10 @@ def uverbs_of(rnic: str) -> Path:
 def pingpong(
     server: Side, client: Side, addresses: tuple[str, str] = ("", ""), kind: str = "rc"
 ) -> list[Outcome]:
-    """How an exchange between GIDs of these addresses (or of their own) ends at the server and at the client."""
+    """The ends of an exchange between the GIDs of two addresses, at the server and at the client.
+
+    An empty address stands for the side's own.
+    """
     port = next(_ports)
     commands = [
         f"ibv_{kind}_pingpong -e -n 50 -p {port} -d {side.device} -g {side.gid_index(address)}"
@@ -48,7 +51,7 @@ def pingpong(
     served = server.start(commands[0])
     wait_listening(server, port, served)
     asked = client.start(f"{commands[1]} {server.ip}")
-    # Whoever cannot name the other one gives up; nobody answers the one that is left.
+    # A program that cannot name the other one gives up, and nobody answers the one that is left.
     if not asked.wait(PATIENCE).ok and not served.done:
         served.kill()
     return [served.wait(PATIENCE), asked.wait(PATIENCE)]
@@ -63,7 +66,8 @@ class Addressing(HostTest):
             3: 'network = "blue"\ngids = ["10.77.0.0/24", "10.9.0.0/24"]',
         }
         cls.host.serve((1, 2, 3), peers=(), vms=vms)
-        # One after the other: a third on the one processor slows the first two too much.
+        # Guests boot one after the other: a third on the one processor slows the first two too
+        # much.
         for number in (1, 2, 3):
             cls.host.boot((number,))
 
@@ -77,7 +81,7 @@ class Addressing(HostTest):
 
     @property
     def bound(self) -> Guest:
-        """In the blue network too, and bound to some addresses."""
+        """The guest that is in the blue network too, and bound to some addresses."""
         return self.host.guests[2]
 
     def assert_meet(

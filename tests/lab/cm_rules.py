@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where guests' librdmacm listens and whom it reaches, and what is left of it, on the host's connection manager."""
+"""The rules for guests' librdmacm on the host's connection manager.
+
+They say where it listens, whom it reaches, and what it leaves.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,12 @@ UNSPECIFIED, SHARED, ANNOUNCED, REFUSED, KILLED, REMOVED = range(23000, 23006)
 
 class CmRules(GuestsTest):
     def listeners(self, port: int) -> set[str]:
-        """The underlay's addresses at which somebody listens."""
+        """The addresses of the underlay at which somebody listens."""
         ids = self.host.native.must("rdma resource show cm_id")
         return set(re.findall(rf"state LISTEN .*src-addr (\S+):{port} ", ids))
 
     def listen(self, side: Side, options: str, port: int) -> Job:
-        """A server that does listen."""
+        """A server, once it listens."""
         serving = side.start(f"exec env {LINE_BUFFERED} rping -s -V -p {port} {options}")
         waiting = self.host.native.start(
             f"until rdma resource show cm_id | grep -q 'LISTEN .*:{port} '; do sleep 0.02; done"

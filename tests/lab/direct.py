@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Guests on the host's RNIC: what they see of it, and Debian's programs among them and with the host itself."""
+"""Guests on the host's RNIC.
+
+They see the RNIC's attributes, and run Debian's programs among them and with the host itself.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ AUTO_PATH_MIG = 1 << 4  # enum ib_uverbs_device_cap_flags
 PINGPONGS = ("rc", "uc", "ud", "srq")
 VERBS = ("send", "write", "read", "atomic")
 
-# What a guest may have less of than the RNIC, but not more.
+# Limits of which a guest may have less than the RNIC, but not more.
 LIMITS = (
     "max_mr_size",
     "max_qp",
@@ -30,7 +33,7 @@ LIMITS = (
     "max_srq",
     "max_ah",
 )
-# What it has to have as the RNIC does.
+# Attributes that a guest has to have as the RNIC has them.
 SAME = (
     "transport",
     "vendor_id",
@@ -97,7 +100,8 @@ class Direct(GuestsTest):
     def test_a_guest_cannot_do_to_rxe_what_a_program_of_the_host_could(self) -> None:
         self.a.must("uverbs_edges vrdma0 fatal")
 
-    # Two pollers on one processor take turns by time slices: hence events, and few iterations where there are none.
+    # Two pollers on one processor take turns by time slices. Programs wait for events, or do few
+    # iterations if they cannot.
     def pingpongs(self, server: Side, client: Side, polling: bool = False) -> None:
         for kind in PINGPONGS:
             self.exchange(server, client, Exchange(f"ibv_{kind}_pingpong", 1024, 100, ("-c", "-e")))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a message costs in exits, with a daemon that sleeps when idle and with one that spins."""
+"""The exits that a message costs, with a daemon that sleeps when idle and with one that spins."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vrdma_lab.programs.traffic import Exchange, run_once
 from vrdma_lab.vm.guest import Guest
 
 MESSAGES = 10_000
-# What starting and ending the two programs takes: connections, mappings, control verbs.
+# Exits for the start and the end of the two programs: connections, mappings, control verbs.
 EXTRAS = 1000
 SPINNING_US = 1_000_000
 
@@ -25,14 +25,14 @@ class Exits(HostTest):
         return guest
 
     def device_accesses(self, guest: Guest, daemon: str, messages: int, depth: int) -> int:
-        """Accesses to devices while the guest writes so many messages to itself, so many at once."""
+        """Accesses to devices while the guest writes messages to itself, some at once."""
         exchange = Exchange("ib_write_bw", 2, messages, ("-t", str(depth)))
         total = exits(guest)
         with ExitReasons() as reasons:
             result = run_once(guest, guest, exchange, PATIENCE)
             accesses = reasons.device_accesses(guest)
         total = exits(guest) - total
-        # perftest's figure may be inf here; what matters is that all messages went.
+        # perftest's figure may be inf here; it matters only that all messages went.
         self.assertTrue(result.ok or result.remarks, result.error)
         record(
             test=f"{exchange.title} 2 bytes",

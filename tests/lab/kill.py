@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Guests and vrdmad are killed in mid-transfer: the host's kernel gets everything back, and nobody waits for ever."""
+"""Guests and vrdmad are killed in mid-transfer.
+
+The host's kernel gets everything back, and nobody waits for ever.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The host's RNIC without any guest: what the other suites build on."""
+"""The host's RNIC without any guest, on which the other suites build."""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Guests under KVM on the host, on the embedded RNIC: the device and KVM without the host's RNIC."""
+"""Guests under KVM on the host, on the embedded RNIC.
+
+The device and KVM are tested without the host's RNIC.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from vrdma_lab.programs.traffic import Exchange
 
 class Nested(GuestsTest):
     backend = "embedded"
-    # One processor: a daemon that spins keeps the guests from it.
+    # There is one processor, which a daemon that spins would keep from the guests.
     spin_us = 0
 
     def test_the_guests_run_under_kvm(self) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""perftest's programs over rxe in all their ways of running: guests among them, and with the host."""
+"""perftest's programs over rxe in all their ways of running, among guests and with the host."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ ITERATIONS = 5
 
 
 class Perftest(GuestsTest, perftest_test.PerftestTest):
-    # Two programs that poll on one processor take turns by time slices, and those of latency do at each message.
+    # Two programs that poll on one processor take turns by time slices. Programs that measure
+    # latency do so at each message.
     def programs(self, server: Side, client: Side, verb: str) -> None:
         for run in every_way(ITERATIONS, sweeps=("bw",)):
             if run.verb == verb:
                 self.perftest(server, client, run)
 
     def some_of_each_program(self, server: Side, client: Side) -> None:
-        """What makes a difference with the host at one end, whose RNIC is the same."""
+        """The runs that differ if the host is at one end, whose RNIC is the same."""
         for run in every_way(ITERATIONS, sweeps=()):
             if run.pairs == 1 and (run.events or run.verb == "write"):
                 self.perftest(server, client, run)
@@ -32,10 +33,12 @@ class Perftest(GuestsTest, perftest_test.PerftestTest):
 
     def test_by_the_connection_manager_from_guest_to_guest(self) -> None:
         for run in connected_ways(ITERATIONS):
-            # Headers name the underlay, where only announced addresses are known (docs/architecture.md, Addressing).
+            # Headers name the underlay, where only announced addresses are known
+            # (docs/architecture.md, Addressing).
             self.perftest(self.b, self.a, replace(run, announced=run.answers_headers))
 
-    # Not from the host to a guest: its client does not wait for the server's second listener, and is always the faster.
+    # There is no test from the host to a guest: its client does not wait for the server's second
+    # listener, and is always the faster.
     def test_by_the_connection_manager_from_a_guest_to_the_host(self) -> None:
         for run in connected_ways(ITERATIONS):
             if run.what == "bw" and run.pairs == 1 and not run.both_ways:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""librdmacm over rxe: programs in guests, whose connections the host's connection manager makes for them."""
+"""librdmacm over rxe.
+
+The host's connection manager makes the connections of programs in guests.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from vrdma_lab.vm.guest import GuestOptions
 
 
 class RdmaCm(GuestsTest, RdmaCmTest):
-    # By RC; rxe has no XRC.
+    # rdma_xserver runs by RC; rxe has no XRC.
     programs = (
         *PROGRAMS,
         Program(

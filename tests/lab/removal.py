@@ -16,7 +16,7 @@ class Removal(GuestsTest):
         events = self.a.start(f"exec env {LINE_BUFFERED} ibv_asyncwatch -d vrdma0")
         events.wait_for("async event FD")
 
-        # It waits until nobody has the RNIC open any more.
+        # The removal waits until nobody has the RNIC open any more.
         removal = self.host.native.start(f"rdma link delete {self.host.device}")
 
         with self.subTest("the removal completes"):

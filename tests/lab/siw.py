@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""siw, the kernel's iWARP in software: another RNIC under the same drivers, and its connections for guests."""
+"""siw, the kernel's iWARP in software.
+
+It is another RNIC under the same drivers, and makes connections for guests.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ PORT = 21000
 ATTEMPTS = 3
 BETWEEN_LISTENERS = "Failed to connect RDMA CM events.\nERRNO: Connection refused."
 
-# All that siw does natively: it has no atomic operations.
+# The exchanges that siw does natively; it has no atomic operations.
 PERFTEST = tuple(
     f"ib_{verb}_{what}" for verb in ("send", "write", "read") for what in ("lat", "bw")
 )
@@ -28,7 +31,8 @@ class Siw(GuestsTest, consumers_test.ConsumersTest):
     modules = consumers_test.CONSUMERS
     ports = iter(range(PORT, PORT + 1000))
 
-    # One, because rds_rdma listens at a port of its own, and guests that share an address share its ports.
+    # There is one guest, because rds_rdma listens at a port of its own, and guests that share an
+    # address share its ports.
     def consumers_guests(self) -> list[Guest]:
         return [self.a]
 
@@ -43,7 +47,10 @@ class Siw(GuestsTest, consumers_test.ConsumersTest):
         )
 
     def wait_listening(self, server: Side, client: Side, port: int, serving: Job) -> None:
-        """The host's kernel is where the sockets are; a guest at any address has one for each that carries it."""
+        """Waits until the host's kernel, which has the sockets, has those of a server.
+
+        A guest that listens at any address has one for each underlay GID of its addresses.
+        """
         native = self.host.native
         if server.native:
             wait_listening(native, port, serving)
@@ -64,7 +71,10 @@ class Siw(GuestsTest, consumers_test.ConsumersTest):
         port: int,
         refused: str = "",
     ) -> Outcome | None:
-        """Runs a server and its client to their ends; None when the client's output has `refused`."""
+        """Runs a server and its client to their ends.
+
+        The result is None if the client's output has `refused`.
+        """
         serving = server.start(server_command)
         self.wait_listening(server, client, port, serving)
         outcome = client.run(client_command, PATIENCE)
@@ -94,8 +104,10 @@ class Siw(GuestsTest, consumers_test.ConsumersTest):
                 self.perftest_program(program, server, client)
 
     def perftest_program(self, program: str, server: Side, client: Side) -> None:
-        """Its server ends one listener and begins another between its two connections, and its client may come before
-        that one, natively as well (perftest 4.5; later ones try again): such a run is repeated, and said to be.
+        """A run by perftest with -R, which may be repeated; the output says so then.
+
+        The server ends one listener and begins another between its two connections, and its client
+        may come in between, natively as well (perftest 4.5; later ones try again).
         """
         for attempt in range(1, ATTEMPTS + 1):
             port = next(self.ports)
@@ -121,7 +133,8 @@ class Siw(GuestsTest, consumers_test.ConsumersTest):
 
     def test_the_guest_makes_queues_and_regions_by_the_distributions_provider(self) -> None:
         program = self.a.start(f"exec env {LINE_BUFFERED} ibv_rc_pingpong -e -d vrdma0")
-        # It has a protection domain, a region, a CQ and a queue pair in the state INIT by then.
+        # The program has a protection domain, a region, a CQ and a queue pair in the state INIT by
+        # then.
         program.wait_for("local address")
         maps = self.a.must("cat /proc/$(pidof ibv_rc_pingpong)/maps")
         status = self.host.daemon.status()
@@ -193,7 +206,7 @@ class Siw(GuestsTest, consumers_test.ConsumersTest):
                 idle = rdma_resources(self.host.device)
                 port = next(self.ports)
                 options = f"-a {server.address_towards(client)} -p {port} -v"
-                # Without a count it goes on for ever.
+                # Without a count the program goes on for ever.
                 serving = server.start(f"exec env {LINE_BUFFERED} rping -s {options}")
                 self.wait_listening(server, client, port, serving)
                 asking = client.start(f"exec env {LINE_BUFFERED} rping -c {options}")

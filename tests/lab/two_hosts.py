@@ -62,7 +62,7 @@ class TwoHosts(HostTest):
         self.exchange(self.there, self.here, Exchange("ibv_rc_pingpong", 1 << 18, 10, ("-c", "-e")))
 
     def test_6_connections_are_made_across_the_hosts(self) -> None:
-        """By librdmacm: the connection manager of each host has its guests' listeners."""
+        """librdmacm makes them: the connection manager of each host has its guests' listeners."""
         hosts = {self.here: self.host.native, self.there: self.other.native}
         for server, client in (
             (self.there, self.here),

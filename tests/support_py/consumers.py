@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests with the kernel's consumers of RDMA share: each of them beside vrdma, whatever the RNIC."""
+"""Base class of the tests with the kernel's consumers of RDMA, each beside vrdma on any RNIC."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import unittest
 
 from vrdma_lab.vm.guest import Guest
 
-# All upper layer protocols that Debian's kernels have, and what programs reach the RDMA core by.
+# All upper layer protocols of Debian's kernels, and the modules by which programs reach the RDMA
+# core.
 CONSUMERS = (
     *("rdma_ucm", "ib_umad", "ib_ipoib", "rds_rdma", "smc", "smc_diag"),
     *(
@@ -24,7 +25,7 @@ CONSUMERS = (
 
 
 class ConsumersTest(unittest.TestCase):
-    """Has to be given the guests, and traffic between the first two."""
+    """A class of tests gives the guests, and traffic between the first two."""
 
     def consumers_guests(self) -> list[Guest]:
         raise NotImplementedError
@@ -46,7 +47,7 @@ class ConsumersTest(unittest.TestCase):
                 self.assert_well(guest)
 
     def unload(self, guest: Guest) -> None:
-        # The connection manager stays: it was there before.
+        # The connection manager stays, because it was there before.
         for module in reversed(CONSUMERS[1:]):
             with self.subTest(module, guest=guest.name):
                 outcome = guest.run(f"rmmod {module}")

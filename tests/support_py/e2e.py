@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the end-to-end tests share: guests booted once per class, and exchanges that must succeed."""
+"""Base class of the end-to-end tests: guests that are booted once for each class."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class LabTest(ExchangeTest):
 
     kernel = KERNEL
     guest_count = 2
-    modules: tuple[str, ...] = ()  # what guests can modprobe
+    modules: tuple[str, ...] = ()  # modules that guests can modprobe
     daemon_options: tuple[str, ...] = ()
     lab: Lab
 

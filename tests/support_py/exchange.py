@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all tests with guests share: exchanges that must succeed."""
+"""Base class of all tests with guests: exchanges that must succeed."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from vrdma_lab.vm.guest import Guest
 
 FOLDER = Path(__file__).resolve().parents[1] / "e2e" / "guest"
-CHUNK = 2048  # of a command's line
+CHUNK = 2048  # characters of one command's line
 
 
 def send_program(guest: Guest, name: str, libraries: tuple[str, ...] = ()) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests with perftest share: runs whose both ends have to be well."""
+"""Base class of the tests with perftest: runs whose both ends have to be well."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from vrdma_lab.programs.rdmacm import wait_listener
 from vrdma_lab.programs.traffic import start_exchange, wait_listening
 
 FIGURES_ATTEMPTS = 3
-# Many: which end is faster goes by the scheduler, and on a busy machine it can be the client three times in four.
+# There are many attempts: the scheduler decides which end is faster, and on a busy machine it can
+# be the client three times in four.
 BETWEEN_LISTENERS_ATTEMPTS = 16
 
 
 @dataclass(frozen=True)
 class _Ended:
-    """How a run did: what is wrong, all that was printed, and whether the client came between two listeners."""
+    """The end of a run: the problems, the output, and whether the client came between two listeners."""
 
     problems: list[str]
     output: str
@@ -37,11 +38,14 @@ class _Ended:
 
 class PerftestTest(unittest.TestCase):
     def listens(self, server: Side) -> Side:
-        """Whose kernel has the connection manager's listeners of this side."""
+        """The side whose kernel has the connection manager's listeners of this side."""
         return server
 
     def perftest(self, server: Side, client: Side, run: Run) -> None:
-        """A run that must succeed.  One that failed by a fault of perftest's own is repeated, and said to be."""
+        """A run that must succeed.
+
+        A run that failed by a fault of perftest's own is repeated, and the output says so.
+        """
         with self.subTest(run.title, client=client.name, server=server.name):
             for attempt in range(1, BETWEEN_LISTENERS_ATTEMPTS + 1):
                 ended = self._ended(server, client, run)
@@ -65,7 +69,7 @@ class PerftestTest(unittest.TestCase):
 
         serving, asking = start_exchange(server, client, run, wait)
         asked = asking.wait(PATIENCE)
-        # What the client came too early for has to come.
+        # The listener that the client came too early for has to come.
         early = run.found_nobody(asked) and wait_listener(self.listens(server), used, serving)
         # The server ends by itself unless the client failed.
         served = serving.wait(PATIENCE) if asked.ok else serving.kill()

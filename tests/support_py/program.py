@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests of the project's entry points share: one is started, ended in some way, and leaves nothing behind."""
+"""Base class of the tests of the commands in scripts/.
+
+A command is started, ended in some way, and leaves nothing behind.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,8 @@ class ProgramTest(unittest.TestCase):
     program: Path
 
     def setUp(self) -> None:
-        # All that the program makes is below this folder, and all its processes have it in their environment.
+        # Everything that the program makes is below this folder, and all its processes have the
+        # folder in their environment.
         self.folder = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="t")))
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
@@ -54,7 +58,7 @@ class ProgramTest(unittest.TestCase):
         self.fail(f"no line starts with {start!r} in:\n{''.join(seen)}")
 
     def assert_nothing_is_left(self) -> None:
-        # What a killed process leaves goes as soon as the kernel has told the others.
+        # The traces of a killed process go as soon as the kernel has told the other processes.
         deadline = time.monotonic() + 20
         while True:
             files = [str(path) for path in self.folder.rglob("*")]
@@ -65,7 +69,7 @@ class ProgramTest(unittest.TestCase):
             time.sleep(0.1)
 
     def end_with(self, number: signal.Signals, at: str, *arguments: str) -> int:
-        """The status of the program when it gets this signal once a line that starts so has come."""
+        """The status of the program that gets a signal once a line with this beginning has come."""
         process = self.start(*arguments)
         try:
             self.wait_for_line(process, at)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests with librdmacm share: its programs, and files that it copies, from one side to another."""
+"""Base class of the tests with librdmacm: its programs, and files that it copies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FILE_MIB = 100
 
 
 class RdmaCmTest(unittest.TestCase):
-    """Has to say whose kernel has a side's listeners."""
+    """A class of tests may say which side's kernel has a side's listeners."""
 
     cm_ports = itertools.count(FIRST_PORT)
     programs: tuple[Program, ...] = PROGRAMS
@@ -53,7 +53,7 @@ class RdmaCmTest(unittest.TestCase):
             server, command, client, program.client.format(**values), port
         )
         self.assertIn(program.says, outcome.output)
-        # What they say of events that they did not ask for.
+        # Programs print these words for events that they did not ask for.
         self.assertNotRegex(
             outcome.output, r"RDMA_CM_EVENT_\w*(ERROR|REJECTED|UNREACHABLE)|[Ff]ailed|failure"
         )
@@ -67,7 +67,7 @@ class RdmaCmTest(unittest.TestCase):
                 self.run_program(program, server, client)
 
     def copy(self, server: Side, client: Side) -> str:
-        """Copies a file of which no two parts are the same; what the program said of it."""
+        """Copies a file of which no two parts are the same; the program's last line."""
         port = next(self.cm_ports)
         address = server.address_towards(client)
         made = client.must(
@@ -92,7 +92,7 @@ class RdmaCmTest(unittest.TestCase):
         return outcome.output.strip().splitlines()[-1]
 
     def multicast(self, receiver: Side, sender: Side) -> None:
-        """Sends once the receiver has joined."""
+        """Sends to a multicast group once the receiver has joined."""
         receiving = receiver.start(
             f"{LINE_BUFFERED} mckey -m {MULTICAST} -b {receiver.address_towards(sender)} -C 5"
         )
@@ -106,7 +106,7 @@ class RdmaCmTest(unittest.TestCase):
             self.assertNotIn("MULTICAST_ERROR", output)
 
     def assert_rejected(self, server: Side, client: Side) -> None:
-        """Where nobody listens, a client is told so."""
+        """A client is told that nobody listens."""
         command = f"rping -c -a {server.address_towards(client)} -p {next(self.cm_ports)} -C 1"
         with self.subTest(server=server.name, client=client.name):
             outcome = client.run(command, PATIENCE)
@@ -114,7 +114,10 @@ class RdmaCmTest(unittest.TestCase):
             self.assertIn("RDMA_CM_EVENT_REJECTED", outcome.output)
 
     def assert_no_datagram_rsockets(self, side: Side) -> None:
-        """udpong fails wherever RoCE is: an rsocket's address handle has no GRH, and CREATE_AH gets EINVAL."""
+        """udpong fails wherever RoCE is.
+
+        An rsocket's address handle has no GRH, and CREATE_AH gets EINVAL.
+        """
         address = side.address_towards(side)
         serving = side.start(f"udpong -b {address}")
         with self.subTest("udpong", side=side.name):

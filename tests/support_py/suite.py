@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the lab's suites share: an RDMA host with guests for each class, and a report that goes out as JSON."""
+"""Base classes of the lab's suites, with an RDMA host for each class, and their report as JSON."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _figures: list[dict[str, object]] = []
 
 
 def record(**figure: object) -> None:
-    """Puts something that was measured into the report."""
+    """Puts a figure into the report."""
     _figures.append(figure)
     say("    " + ", ".join(f"{key}: {value}" for key, value in figure.items()))
 
@@ -37,7 +37,7 @@ class HostTest(ExchangeTest):
     """Tests on one RDMA host."""
 
     rnic = os.environ.get("VRDMA_LAB_RNIC", "rxe")
-    modules: tuple[str, ...] = ()  # what guests can modprobe
+    modules: tuple[str, ...] = ()  # modules that guests can modprobe
     host: RdmaHost
 
     @classmethod
@@ -47,13 +47,13 @@ class HostTest(ExchangeTest):
 
     @classmethod
     def prepare(cls) -> None:
-        """Starts what the class needs besides the host itself."""
+        """Starts everything that the class needs besides the host itself."""
 
 
 class GuestsTest(HostTest):
     """Tests with two guests on the host's RNIC."""
 
-    backend = ""  # another RNIC for vrdmad than the host's
+    backend = ""  # the name of another RNIC for vrdmad than the host's
     spin_us: int | None = None
 
     @classmethod
@@ -71,7 +71,7 @@ class GuestsTest(HostTest):
 
 
 class _Result(unittest.TextTestResult):
-    """Keeps what the report says of each test."""
+    """Keeps an entry of the report for each test."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -89,7 +89,7 @@ class _Result(unittest.TextTestResult):
     def addError(self, test: unittest.TestCase, err: Any) -> None:
         super().addError(test, err)
         self._problem(err, test)
-        # A class that cannot be set up has no test that would be stopped.
+        # A class that cannot be set up has no test that stops.
         if not isinstance(test, unittest.TestCase) or not self._started:
             self._entry(test)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What scripts/bench lab measures, and the bars."""
+"""The cases that scripts/bench lab measures, and the bars for their figures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LATENCY_BAR = "at most 1.30"
 BANDWIDTH_BAR = "at least 0.95"
 CONTROL_BAR = "at most 2 exits more"
 
-# The program vm_exit measures these.
+# The tests of the program vm_exit, with the names of their figures.
 EXIT = "an exit (CPUID)"
 PARTS = {
     "cpuid": EXIT,
@@ -22,7 +22,7 @@ PARTS = {
     "wake": "waking a process that wakes this one",
 }
 
-# The tables, by their keys in the JSON.
+# The tables by their keys in the JSON, with their titles.
 GROUPS = {
     "parts": "What a request to the host consists of",
     "latency": "One message at a time, the daemon asleep before each",
@@ -33,7 +33,8 @@ GROUPS = {
     "connections": "Connections (cmtime), the guest on the direct path",
     "connections_embedded": "Connections (cmtime), the guest on the embedded RNIC",
 }
-# Measured on a host whose second processor is the guest's, or that of a native program.
+# Groups that are measured on a host whose second processor is the guest's, or that of a native
+# program.
 ISOLATED_GROUPS = ("spinning",)
 
 
@@ -50,6 +51,7 @@ class LatencyCase:
 
     @property
     def options(self) -> str:
+        """The options of rdma_latency that measure this case."""
         return (
             f"--transport {self.transport} --operations {self.operation} --sizes {self.bytes} "
             f"--wait {self.wait} --iterations {self.iterations}"
@@ -57,10 +59,12 @@ class LatencyCase:
 
     @property
     def name(self) -> str:
+        """The name of the figure."""
         return f"{self.title}, {'events' if self.wait == 'event' else 'polling'}"
 
     @property
     def bar(self) -> str:
+        """The bar for the ratio, or nothing."""
         return LATENCY_BAR if self.title in ("RC WRITE", "RC SEND") else ""
 
 
@@ -90,7 +94,7 @@ SPINNING = (
     LatencyCase("UD SEND", "ud", "send", 2),
 )
 
-# The server of a WRITE sleeps; that of a SEND does with completion events.
+# The server of a WRITE sleeps anyway; the server of a SEND does so with completion events.
 BANDWIDTH = (
     Exchange("ib_write_bw", MIB, 100),
     Exchange("ib_send_bw", MIB, 100, ("-e",)),
@@ -107,12 +111,13 @@ class ControlCase:
 
     @property
     def options(self) -> str:
+        """The options of rdma_control that measure this case."""
         size = f"--sizes {self.bytes} " if self.bytes else ""
         return f"--tests {self.test} {size}--iterations {self.iterations}"
 
     @property
     def verbs(self) -> int:
-        """How many verbs one run measures, or 0 where it does others besides."""
+        """How many verbs one run measures; 0 if it does others besides."""
         return 0 if self.test == "connect" else 2 * self.iterations
 
 
@@ -122,13 +127,13 @@ CONTROL = (
     ControlCase("mr", 64 * MIB, 10),
 )
 
-# That cmtime makes at once.
+# How many connections cmtime makes at once.
 CONNECTIONS = 50
 
-# Kind of pages, and bytes.
+# Memory regions: the kind of their pages, and their bytes.
 REGIONS = (("scattered", GIB), ("hugetlb", GIB))
 
 
 def verb_name(test: str) -> str:
-    """As the specification writes it."""
+    """The name of a verb as the specification writes it."""
     return "MODIFY_QP to RTS" if test == "connect_qp" else test.upper()

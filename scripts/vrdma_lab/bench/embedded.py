@@ -21,6 +21,8 @@ _MIB = 1 << 20
 
 @dataclass(frozen=True)
 class Figure:
+    """One thing that was measured."""
+
     name: str
     value: float
     unit: str
@@ -28,7 +30,7 @@ class Figure:
 
 def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
     try:
-        # The kernel ends the program with this process, whatever ends that.
+        # The kernel ends the program with this process, whatever ends this process.
         return subprocess.run(
             ["setpriv", "--pdeathsig", "KILL", *command], check=True, capture_output=True, text=True
         )
@@ -39,7 +41,7 @@ def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
 
 
 def _times(program: Path) -> list[Figure]:
-    """Google Benchmark's figures: time of one operation, and bytes a second where it moves bytes."""
+    """Google Benchmark's figures: the time of an operation, and the bytes a second if it moves bytes."""
     report = json.loads(_run([str(program), "--benchmark_format=json"]).stdout)
     figures = []
     for run in report["benchmarks"]:
@@ -69,7 +71,10 @@ def _ratios(figures: list[Figure]) -> list[Figure]:
 
 
 def _instructions(program: Path, operation: str, size: int) -> Figure:
-    """Instructions of the engine for one message, from its look at the doorbell to the completion."""
+    """Instructions of the engine for one message.
+
+    They are counted from its look at the doorbell to the completion.
+    """
     with tempfile.TemporaryDirectory() as folder:
         command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/callgrind"]
         command += ["--toggle-collect=vrdma::embedded::Worker::poll_once()"]
@@ -85,6 +90,7 @@ def _instructions(program: Path, operation: str, size: int) -> Figure:
 
 
 def measure() -> list[Figure]:
+    """Measures everything; the figures."""
     folder = paths.build_folder() / "tests" / "bench"
     print("Measuring times ...", flush=True)
     figures = _times(folder / "embedded_bench")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Figures that were taken natively and in a guest, and the tables made of them."""
+"""Figures that were taken natively and in a guest."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from statistics import median
 
 @dataclass
 class Figure:
-    """One thing measured in several rounds; each has a native value and the guest's that was taken next to it."""
+    """One thing that was measured in several rounds.
 
-    group: str  # which table it belongs to
+    Each native value has the guest's value that was taken next to it.
+    """
+
+    group: str  # the key of its table
     test: str
     bytes: int
     unit: str
@@ -19,25 +22,30 @@ class Figure:
     native: list[float] = field(default_factory=list)
     guest: list[float] = field(default_factory=list)
     exits_per_message: list[float] = field(default_factory=list)
-    device_accesses: float | None = None  # exits of one message that are accesses to devices
+    device_accesses: float | None = None  # exits of one message by which the guest reaches a device
     remarks: list[str] = field(default_factory=list)
 
     def add(self, native: bool, value: float) -> None:
+        """Adds a value of one round."""
         (self.native if native else self.guest).append(value)
 
     @property
     def ratios(self) -> list[float]:
+        """The guest's value over the native one, for each round."""
         return [guest / native for guest, native in zip(self.guest, self.native)]
 
     @property
     def ratio(self) -> float | None:
+        """The guest's median over the native one."""
         return median(self.guest) / median(self.native) if self.guest and self.native else None
 
     @property
     def exits(self) -> float | None:
+        """The median of the exits of one message."""
         return median(self.exits_per_message) if self.exits_per_message else None
 
     def as_json(self) -> dict[str, object]:
+        """The figure as an object of scripts/bench lab --json."""
         return {
             "test": self.test,
             "bytes": self.bytes,
@@ -61,7 +69,7 @@ class Figure:
 
 
 def exits_worth(figure: Figure, exit_cost: Figure) -> float | None:
-    """How many exits take as long as the guest takes longer."""
+    """The number of exits that take as long as the guest takes longer than a native program."""
     if figure.unit != "us" or not figure.native or not figure.guest:
         return None
     one = median(exit_cost.guest) - median(exit_cost.native)

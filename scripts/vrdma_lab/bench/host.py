@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The part of scripts/bench lab that runs on the RDMA host; its only argument is a Request."""
+"""Runs the measurements of scripts/bench lab on the RDMA host; the only argument is a Request."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from vrdma_lab.errors import Interrupted, LabError
 from vrdma_lab.host.rdma_host import RdmaHost
 from vrdma_lab.vm.guest import Guest, GuestOptions
 
-# A gigabyte in huge pages and what the guest needs besides.
+# The guest has a gigabyte in huge pages, and the memory that it needs besides.
 _GUEST = GuestOptions(memory_mib=1792)
-# As long as a daemon can be told to.
+# The longest time that a daemon can be told to spin.
 _SPIN_US = 1_000_000
 
 
@@ -102,7 +102,7 @@ def _measure_spinning(request: Request) -> list[Figure]:
 
 
 def _measure_embedded(request: Request) -> list[Figure]:
-    """A guest whose own kernel has the connection manager."""
+    """The figures of a guest whose own kernel has the connection manager."""
     with _booted(request, 0, None, "embedded") as measurements:
         measurements.parts("connections_embedded", ["cpuid"])
         measurements.connections("connections_embedded", None)

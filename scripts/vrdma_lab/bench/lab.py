@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The measurements of scripts/bench lab: on an RDMA host, natively and in a guest, shown as tables."""
+"""The measurements of scripts/bench lab, natively and in a guest, and their tables."""
 
 from __future__ import annotations
 
@@ -24,13 +24,17 @@ from vrdma_lab.host.places import machine_is_a_host
 Rows = list[dict[str, Any]]
 
 _KERNEL = "6.1"
-# A host VM with two processors may hang (host_vm.py); then it is started anew, and said to be.
+# A host VM with two processors may hang (vm/host_vm.py). It is started anew then, and the output
+# says so.
 _ISOLATED_LIMIT = 420.0
 _ATTEMPTS = 3
 
 
 class MeasurementFailed(LabError):
-    """The measurements themselves failed, on a host that works: doing them again would hide that."""
+    """The measurements themselves failed, on a host that works.
+
+    To repeat them would hide that.
+    """
 
 
 def _print(data: bytes) -> None:
@@ -112,7 +116,10 @@ def _measure(request: Request) -> Rows:
 def report(
     groups: tuple[str, ...], rounds: int, rnic: str, output: Path | None, markdown: Path | None
 ) -> None:
-    """Measures, prints the tables, and writes them to the files that there are for JSON and Markdown."""
+    """Measures and prints the tables.
+
+    They go to files of JSON and Markdown as well, if there are such files.
+    """
     if markdown is not None:
         tables.check_document(markdown)
     rows = _measure(Request(groups, rounds, rnic))
@@ -122,7 +129,10 @@ def report(
 
 
 def show(source: Path, markdown: Path | None) -> None:
-    """Prints, and writes to a file for Markdown, the tables of figures in a file of JSON."""
+    """Prints the tables of the figures in a file of JSON.
+
+    They go to a file of Markdown as well, if there is one.
+    """
     if markdown is not None:
         tables.check_document(markdown)
     _show(json.loads(source.read_text()), markdown)

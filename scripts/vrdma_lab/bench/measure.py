@@ -22,9 +22,10 @@ Say = Callable[[str], None]
 
 
 class Measurements:
-    """The figures of one guest, which has one daemon, beside the host's own.
+    """The figures of one guest, which has one daemon, beside those of the host.
 
-    With a `processor`, which is then the guest's, native programs that send messages run on it as well.
+    With a `processor`, which is the guest's then, native programs that send messages run on that
+    processor as well.
     """
 
     def __init__(
@@ -39,10 +40,11 @@ class Measurements:
 
     @property
     def figures(self) -> list[Figure]:
+        """All figures that were taken."""
         return list(self._figures.values())
 
     def parts(self, group: str, tests: Iterable[str]) -> None:
-        """What the parts of a request to the host cost."""
+        """Measures the parts of a request to the host."""
         figures: dict[str, Figure] = {}
         for side in self._by_turns():
             for test, value in programs.exit_times(side, tests, self._processor_of(side)).items():
@@ -52,6 +54,7 @@ class Measurements:
             self._tell(figure)
 
     def latency(self, group: str, case: LatencyCase) -> None:
+        """Measures one kind of message."""
         figure = self._figure(group, case.name, case.bytes, "us", case.bar)
         for side in self._by_turns():
             counts: list[int] = []
@@ -68,13 +71,14 @@ class Measurements:
         self._tell(figure)
 
     def _device_accesses(self, measure: Callable[[programs.Observe], object]) -> int:
-        """Those exits of the guest that are not the doing of clocks, in a run of its own: counting them takes time."""
+        """How often the guest reaches a device, in a run of its own: counting takes time."""
         counts: list[int] = []
         with ExitReasons() as reasons:
             measure(lambda _: counts.append(reasons.device_accesses(self._guest)))
         return counts[1] - counts[0]
 
     def bandwidth(self, group: str, exchange: Exchange) -> None:
+        """Measures the bandwidth of one of perftest's programs."""
         figure = self._figure(
             group, f"RC {exchange.title}", exchange.size, "MB/s", cases.BANDWIDTH_BAR
         )
@@ -83,6 +87,7 @@ class Measurements:
         self._tell(figure)
 
     def control(self, group: str, case: ControlCase) -> None:
+        """Measures the verbs that make and destroy one kind of object."""
         figures: dict[programs.Key, Figure] = {}
         for side in self._by_turns():
             counts: list[int] = []
@@ -105,7 +110,10 @@ class Measurements:
             self._tell(figure)
 
     def connections(self, group: str, listens: Side | None) -> None:
-        """The steps of connections; `listens` has the guest's listeners, if its own kernel does not."""
+        """Measures the steps of connections.
+
+        `listens` has the guest's listeners, if the guest's own kernel does not have them.
+        """
         figures: dict[str, Figure] = {}
         for side in self._by_turns():
             where = side if side.native else listens or side
@@ -116,7 +124,7 @@ class Measurements:
             self._tell(figure)
 
     def region(self, group: str, pages: str, size: int) -> None:
-        """One large region, and the mappings that it costs the daemon."""
+        """Measures one large region, and counts the mappings that it costs the daemon."""
         figure = self._figure(group, f"REG_MR, {pages} pages", size, "us")
         for side in (self.host.native, self._guest):
             counts: list[int] = []
@@ -139,9 +147,9 @@ class Measurements:
         self._tell(figure)
 
     def _reason(self, side: Side) -> str:
-        """What the daemon said last, if it was the one to refuse."""
+        """The last line of the daemon's log, if it was the daemon that refused."""
         lines = [] if side.native else self.host.daemon.log().splitlines()
-        # Time and level come first.
+        # A line begins with its time and level.
         return f" ({lines[-1].split(maxsplit=2)[-1]})" if lines else ""
 
     def _count(self, counts: list[int]) -> None:
@@ -152,7 +160,7 @@ class Measurements:
         return len(Path(f"/proc/{pid}/maps").read_text().splitlines())
 
     def _by_turns(self) -> Iterable[Side]:
-        """Native and guest in each round, in the other order in every second one."""
+        """Native and guest in each round, in the opposite order in every second round."""
         sides: list[Side] = [self.host.native, self._guest]
         for number in range(self._rounds):
             yield from sides if number % 2 == 0 else reversed(sides)

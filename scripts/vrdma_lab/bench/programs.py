@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the measuring programs, the same natively and in a guest, and reads what they print."""
+"""Runs the measuring programs, the same ones natively and in a guest, and reads their output."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Observe = Callable[[str], object]
 def program(side: Side, name: str) -> str:
     """The command of a program of tests/bench on a side."""
     if not side.native:
-        return name  # the guests' file system has it in its PATH
+        return name  # guests have the program in their PATH
     found = paths.build_folder() / "tests" / "bench" / name
     if not found.exists():
         raise LabError(f"{found} is not built")
@@ -39,7 +39,7 @@ def program(side: Side, name: str) -> str:
 
 
 def _command(side: Side, name: str, options: str, processor: int | None) -> str:
-    # exec: signals are for the program, not for a shell around it.
+    # The shell execs the program, because the program is to get the signals.
     pinned = f"taskset --cpu-list {processor} " if processor is not None else ""
     index = side.gid_index(side.address_towards(side))
     return f"exec {pinned}{program(side, name)} --device {side.device} --gid-index {index} --json {options}"
@@ -75,7 +75,10 @@ def _must_run_in_steps(side: Side, command: str, observe: Observe) -> dict[Key, 
 
 
 def latency(side: Side, options: str, observe: Observe, processor: int | None = None) -> float:
-    """Microseconds of one kind of message; observed before the first ("ready") and after the last ("measured")."""
+    """Microseconds of one kind of message.
+
+    `observe` is called before the first message ("ready") and after the last ("measured").
+    """
     medians = _must_run_in_steps(
         side, _command(side, "rdma_latency", f"--steps {options}", processor), observe
     )
@@ -85,14 +88,17 @@ def latency(side: Side, options: str, observe: Observe, processor: int | None = 
 
 
 def control_times(side: Side, options: str, observe: Observe) -> dict[Key, float]:
-    """Microseconds of one kind of object's verbs, by verb and size; observed as latency() is."""
+    """Microseconds of the verbs of one kind of object, by verb and size.
+
+    `observe` is called as for latency().
+    """
     return _must_run_in_steps(
         side, _command(side, "rdma_control", f"--steps {options}", None), observe
     )
 
 
 def exit_times(side: Side, tests: Iterable[str], processor: int | None = None) -> dict[str, float]:
-    """Microseconds of what vm_exit measures."""
+    """Microseconds of the tests of vm_exit."""
     pinned = f"taskset --cpu-list {processor} " if processor is not None else ""
     output = side.must(
         f"{pinned}{program(side, 'vm_exit')} --json --tests {','.join(tests)}", _PATIENCE
@@ -101,18 +107,21 @@ def exit_times(side: Side, tests: Iterable[str], processor: int | None = None) -
 
 
 def region(side: Side, pages: str, size: int, observe: Observe) -> dict[str, Any]:
-    """Tries a memory region; observed right before ("ready") and after ("tried") it is registered."""
+    """The result of rdma_control for one memory region, which may be refused.
+
+    `observe` is called right before ("ready") and after ("tried") the region is registered.
+    """
     command = _command(side, "rdma_control", f"--steps --region {size} --pages {pages}", None)
     with _huge_page_pool(side, size if pages == "hugetlb" else 0):
         outcome = _run_in_steps(side, command, ("ready", "tried"), observe)
-    # A region that is refused is a result, too; then the status is not 0.
+    # The status is not 0 if the region was refused, which is a result too.
     result: dict[str, Any] = _json(side, outcome.output, "{")
     return result
 
 
 @contextmanager
 def _huge_page_pool(side: Side, size: int) -> Iterator[None]:
-    """Has that many bytes in the pool; it is empty otherwise."""
+    """Has `size` bytes in the pool of huge pages, which is empty before and after."""
     count = -(-size // _HUGE_PAGE)
     file = "/proc/sys/vm/nr_hugepages"
     got = int(
@@ -131,7 +140,7 @@ def _huge_page_pool(side: Side, size: int) -> Iterator[None]:
 
 
 def bandwidth(side: Side, exchange: Exchange, say: Callable[[str], None]) -> float:
-    """MB/s of one of perftest's programs from a side to itself."""
+    """The bandwidth of one of perftest's programs from a side to itself, in MB/s."""
     result = traffic.run(side, side, exchange, _PATIENCE, say)
     if not result.ok or result.mbit_per_s is None:
         raise LabError(result.error or f"{exchange.title} measured nothing")
@@ -139,14 +148,18 @@ def bandwidth(side: Side, exchange: Exchange, say: Callable[[str], None]) -> flo
 
 
 def connection_times(side: Side, listens: Side, connections: int) -> dict[str, float]:
-    """Microseconds of each step of a connection, by cmtime, from a side to itself, whose listener `listens` has."""
+    """Microseconds of each step of a connection, by cmtime from a side to itself.
+
+    `listens` is the side whose kernel has the listener.
+    """
     port = next(_ports)
     address = side.address_towards(side)
     server = side.start(f"exec env {LINE_BUFFERED} cmtime -b {address} -p {port}")
     wait_listener(listens, port, server)
     output = side.must(f"cmtime -s {address} -p {port} -c {connections}", _PATIENCE)
     server.kill()
-    # Of "connect : total ms, max ms, min us, us / conn" the last; those before it may run together.
+    # A line is "connect : total ms, max ms, min us, us / conn". The last number counts; the ones
+    # before it may run together.
     steps = re.findall(r"^([a-z][a-z ]*?) *: .*?([0-9.]+)$", output, re.MULTILINE)
     if len(steps) != 7 or "RDMA_CM_EVENT" in output:
         raise LabError(f"{side.name}: cmtime did not make its {connections} connections:\n{output}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The measurements that are asked of an RDMA host, as one word of a command line."""
+"""Requests for measurements on an RDMA host, each one word of a command line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class Request:
-    """Some groups of measurements."""
+    """A request for some groups of measurements."""
 
     groups: tuple[str, ...]
     rounds: int
@@ -17,9 +17,11 @@ class Request:
     report: str = ""  # the file for the rows, as the host calls it
 
     def encoded(self) -> str:
+        """The request as one word."""
         return json.dumps(asdict(self))
 
     @staticmethod
     def decoded(word: str) -> Request:
+        """The request in a word."""
         fields = json.loads(word)
         return Request(tuple(fields["groups"]), fields["rounds"], fields["rnic"], fields["report"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tables of what scripts/bench lab measured, from its JSON: for a terminal and for docs/performance.md."""
+"""Tables of the figures of scripts/bench lab, for a terminal and for docs/performance.md."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ def shown(value: object) -> str:
 
 
 def shown_bytes(count: int) -> str:
+    """A number of bytes in the largest unit that divides it; nothing for 0."""
     for unit, size in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
         if count >= size and count % size == 0:
             return f"{count // size} {unit}"
@@ -107,6 +108,7 @@ def _tables(rows: list[Row], table: Callable[[str, list[Row]], str]) -> str:
 
 
 def text(rows: list[Row]) -> str:
+    """The tables for a terminal."""
     return _tables(rows, _text_table)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command scripts/bench."""
+"""The command scripts/bench: its options, and the preparation of each benchmark."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ _MAX_ROUNDS = 99
 
 @dataclass(frozen=True)
 class Options:
-    """The choices of the user's."""
+    """The user's choices."""
 
     what: str  # embedded or lab
     json: Path | None = None
     markdown: Path | None = None
-    source: Path | None = None  # the JSON to take the figures from
+    source: Path | None = None  # JSON with figures to show, instead of measurements
     rounds: int = cases.ROUNDS
     groups: tuple[str, ...] = tuple(cases.GROUPS)
     rnic: str = ""

@@ -34,13 +34,18 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("-h", "--help", action="help")
 
     def format_help(self) -> str:
+        """The text as it was given."""
         return self._text
 
     def error(self, message: str) -> NoReturn:
+        """Refuses the options."""
         raise Refusal(message)
 
     def parse(self, words: Sequence[str], nothing_like: str = "option") -> argparse.Namespace:
-        """The options; `nothing_like` says what a word is that is none of them."""
+        """The options.
+
+        A Refusal says "there is no NOTHING_LIKE" of a word that is none of them.
+        """
         try:
             found, unknown = self.parse_known_intermixed_args(words)
         except argparse.ArgumentError as error:
@@ -56,12 +61,12 @@ class Parser(argparse.ArgumentParser):
 
 
 def kernel(text: str) -> str:
-    """The value of --kernel."""
+    """Checks the value of --kernel."""
     return one_of("guest kernel", paths.KERNELS)(text)
 
 
 def one_of(what: str, names: Sequence[str]) -> Callable[[str], str]:
-    """A value that is one of some names."""
+    """A function that checks that a value is one of some names."""
 
     def check(text: str) -> str:
         if text not in names:
@@ -86,7 +91,10 @@ def output_file(text: str) -> Path:
 
 
 def run(name: str, act: Callable[[], int]) -> int:
-    """Runs a command to its status; says what was refused, what failed, and that it was interrupted."""
+    """Runs a command; its status.
+
+    Standard error says what was refused, what failed, or that a signal came.
+    """
     try:
         raise_on_signals()
         return act()

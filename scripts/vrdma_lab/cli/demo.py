@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command scripts/demo."""
+"""The command scripts/demo: RDMA programs between guests on this machine."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _PINGPONG = ("rc", "uc", "ud", "srq")
 
 @dataclass(frozen=True)
 class Options:
-    """The choices of the user's."""
+    """The user's choices."""
 
     kernel: str = "6.1"
     guests: int = 2
@@ -68,7 +68,7 @@ def _guests(text: str) -> int:
 
 
 def between_guests() -> list[Exchange]:
-    """What runs from one guest to another."""
+    """The exchanges from one guest to another."""
     exchanges = [Exchange(f"ibv_{kind}_pingpong", 1024, 300, ("-c",)) for kind in _PINGPONG]
     exchanges += [Exchange("ibv_rc_pingpong", 1024, 300, ("-c", "-e"))]
     exchanges += [
@@ -86,7 +86,10 @@ def between_guests() -> list[Exchange]:
 
 
 def with_itself() -> list[Exchange]:
-    """What runs from a guest to itself: its two programs share one processor, so pollers wait for their time slices."""
+    """The exchanges from a guest to itself.
+
+    The two programs share one processor, so that a program which polls waits for its time slice.
+    """
     exchanges = [Exchange(f"ibv_{kind}_pingpong", 1024, 100, ("-c", "-e")) for kind in _PINGPONG]
     exchanges += [Exchange(f"ib_{verb}_lat", 8, 20) for verb in ("send", "write", "read", "atomic")]
     exchanges += [Exchange(f"ib_{verb}_bw", 65536, 200) for verb in ("send", "write", "read")]
@@ -94,7 +97,7 @@ def with_itself() -> list[Exchange]:
 
 
 def _plan(guests: list[Guest]) -> list[tuple[Guest, Guest, Exchange]]:
-    """(client, server, exchange); every guest but the first talks to the first."""
+    """Client, server and exchange; every guest but the first talks to the first."""
     first, *others = guests
     plan = [(first, others[0], exchange) for exchange in between_guests()]
     plan += [(first, other, exchange) for other in others[1:] for exchange in between_guests()[::4]]

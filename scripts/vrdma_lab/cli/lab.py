@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command scripts/lab."""
+"""The command scripts/lab: commands, shells and suites on RDMA hosts."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _RNICS = ("rxe", "siw")
 
 @dataclass(frozen=True)
 class Options:
-    """The choices of the user's."""
+    """The user's choices."""
 
     what: str  # shell, exec, run or list
     rnic: str = "rxe"
@@ -66,6 +66,7 @@ class Options:
 
     @property
     def needs_siw(self) -> bool:
+        """Whether an RNIC of the kind siw will be made."""
         return "siw" in (self.rnic, *(suite.rnic for suite in self.suites))
 
 

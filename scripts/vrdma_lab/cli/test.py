@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command scripts/test."""
+"""The command scripts/test: CTest, and rdma-core's tests."""
 
 from __future__ import annotations
 
@@ -72,12 +72,12 @@ _CONFORMANCE = "conformance"
 
 @dataclass(frozen=True)
 class Options:
-    """The choices of the user's."""
+    """The user's choices."""
 
     selection: str = "all"
     kernel: str = "6.1"
     filter: str = ""
-    suites: tuple[str, ...] = tuple(VERSIONS)  # conformance alone has these
+    suites: tuple[str, ...] = tuple(VERSIONS)  # of conformance
     targets: tuple[str, ...] = TARGETS
     json: Path | None = None
 
@@ -151,7 +151,7 @@ def ctest_command(options: Options, results: Path) -> list[str]:
 
 
 def summary(results: str) -> tuple[str, bool]:
-    """The last line, from CTest's results in JUnit's format, and whether no test failed."""
+    """The last line of the output, and whether no test failed, from CTest's JUnit file."""
     suite = ElementTree.fromstring(results)
     total, failed = (int(suite.get(key, 0)) for key in ("tests", "failures"))
     skipped = sum(int(suite.get(key, 0)) for key in ("skipped", "disabled"))

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs rdma-core's tests on all targets and judges what became of them.
+"""Runs rdma-core's tests on their targets and judges the outcomes.
 
-    conformance.command
-
-is what CTest runs: all versions on all targets, with everything built and prepared, and docs/conformance.md left as it is.
+CTest runs this module as a program, without arguments. It runs all versions on all targets, with
+everything built and prepared, and leaves docs/conformance.md as it is.
 """
 
 from __future__ import annotations
@@ -42,9 +41,11 @@ class _Job:
 
     @property
     def title(self) -> str:
+        """The version and the targets."""
         return f"{self.version.name} {' and '.join(self.targets)}"
 
     def start(self, pattern: str) -> None:
+        """Starts the process for the tests that the pattern matches."""
         command = [
             sys.executable,
             "-m",
@@ -61,12 +62,16 @@ class _Job:
             )
 
     def end(self) -> None:
+        """Ends the process, if it runs."""
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             self.process.wait()
 
     def read(self, known: list[Known]) -> tuple[list[Result], list[str]]:
-        """The results, and what was left behind; says what failures look like that are not known."""
+        """The results, and the objects that were left behind.
+
+        Standard error gets the text of each failure whose cause is not known.
+        """
         results, leaks = [], []
         for target, lines in json.loads(self.report.read_text()).items():
             run = Run(self.version.name, target)
@@ -92,7 +97,7 @@ def _jobs(versions: Sequence[Version], targets: Sequence[str], folder: Path) -> 
     on_host = tuple(target for target in TARGETS if target in targets and target != "embedded")
     jobs = []
     for version in versions:
-        # The longest first.
+        # The job that takes longest comes first.
         for group in (on_host, ("embedded",) if "embedded" in targets else ()):
             if group:
                 jobs.append(_Job(version, group, folder / f"{version.name}-{group[0]}.json"))
@@ -100,7 +105,7 @@ def _jobs(versions: Sequence[Version], targets: Sequence[str], folder: Path) -> 
 
 
 def _run(jobs: list[_Job], pattern: str, at_once: int) -> list[_Job]:
-    """Runs the jobs; those that failed."""
+    """Runs the jobs, some `at_once`; the jobs that failed."""
     waiting, running, failed = list(jobs), list[_Job](), list[_Job]()
     try:
         while waiting or running:
@@ -108,7 +113,7 @@ def _run(jobs: list[_Job], pattern: str, at_once: int) -> list[_Job]:
                 running.append(waiting.pop(0))
                 running[-1].start(pattern)
                 _say(f"conformance: {running[-1].title} ...")
-            # Whichever ends first.
+            # This waits for the job that ends first.
             pid, status = os.wait()
             for job in list(running):
                 if job.process is not None and job.process.pid == pid:
@@ -150,7 +155,7 @@ def run_conformance(
     report: Path | None = None,
     writes_document: bool = True,
 ) -> int:
-    """Runs some versions of the tests on some targets and prints their totals; the status of scripts/test conformance.
+    """Runs some versions of the tests on some targets and prints the totals; the command's status.
 
     The document is written if everything has run.
     """
@@ -175,7 +180,7 @@ def run_conformance(
 
 
 def _run_all(jobs: list[_Job], pattern: str) -> tuple[list[Result], list[str]]:
-    """The results of all jobs, and what went wrong with the jobs themselves."""
+    """The results of all jobs, and the problems of the jobs themselves."""
     failed = _run(jobs, pattern, max(1, os.cpu_count() or 1))
     found: list[Result] = []
     problems: list[str] = []

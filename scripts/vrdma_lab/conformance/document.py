@@ -39,12 +39,12 @@ def _modules(results: Results) -> str:
 
 
 def _why(results: Results, test: str, run: Run) -> str:
-    """The cause that is known, or else what the test said."""
+    """The known cause, or else the reason that the test gave."""
     return results.cause(test, run) or results.reason(test, run)
 
 
 def _failures_and_losses(results: Results) -> str:
-    """Tests that fail somewhere, or pass natively and not elsewhere, by their cause."""
+    """The tests that fail somewhere, or pass natively and not elsewhere, by their causes."""
     grouped: dict[tuple[str, str, tuple[Run, ...]], list[str]] = {}
     for test in results.tests():
         reasons: dict[tuple[str, str], list[Run]] = {}
@@ -62,7 +62,7 @@ def _failures_and_losses(results: Results) -> str:
 
 
 def _gains(results: Results) -> str:
-    """Tests that pass in guests and not natively."""
+    """The tests that pass in guests and not natively."""
     grouped: dict[tuple[str, str, tuple[Run, ...]], list[str]] = {}
     for test in results.tests():
         for suite in sorted({run.suite for run in results.runs}):
@@ -89,7 +89,10 @@ def _names(tests: list[str]) -> str:
 
 
 def _skips(results: Results) -> str:
-    """What is skipped, by module and reason; where, if not wherever the test is."""
+    """The skipped tests by module and reason.
+
+    The runs are named if the test is not skipped in every run that has it.
+    """
     reasons: dict[str, dict[tuple[str, str], list[str]]] = {}
     sizes: dict[str, int] = {}
     for test in results.tests():

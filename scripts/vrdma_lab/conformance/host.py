@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs rdma-core's tests on the RDMA host that this runs on: natively, and in a guest on its RNIC.
+"""Runs rdma-core's tests on this RDMA host: natively, and in a guest on its RNIC.
 
-    conformance_host VERSION TARGETS REPORT PATTERN
+    python3 -m vrdma_lab.conformance.host VERSION TARGETS REPORT PATTERN
 
 The report is a JSON object: the runner's lines for each target.
 """
@@ -25,8 +25,9 @@ def _native(host: RdmaHost, version: Version, pattern: str) -> list[Line]:
 def _direct(host: RdmaHost, version: Version, pattern: str) -> list[Line]:
     host.serve((1,))
     guest = boot(host, version)
-    # Datagrams are answered by the addresses in their GRH, which are the guest's own only where they are announced: the
-    # guest gets the address that the RNIC has for it as its only one, for the tests take the first one of its netdev.
+    # Datagrams are answered by the addresses in their GRH, which are the guest's own only if they
+    # are announced. The tests take the first address of the netdev, so the guest gets the address
+    # that the RNIC has for it as its only one.
     guest.must(f"ip addr del {guest.ip}/{PREFIX_LENGTH} dev eth0")
     return run(guest, version, guest.underlay, pattern)
 

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs one version of rdma-core's tests on some targets, one after another.
 
-    conformance_job VERSION TARGETS REPORT PATTERN
+    python3 -m vrdma_lab.conformance.job VERSION TARGETS REPORT PATTERN
 
-TARGETS is "embedded", which is a guest on the embedded RNIC on this machine, or some of "native,direct", which are on an
-RDMA host (see docs/lab.md).  The report is a JSON object: the runner's lines for each target.
+TARGETS is "embedded", a guest on the embedded RNIC on this machine, or some of "native,direct",
+which are on an RDMA host (see docs/lab.md). The report is a JSON object: the runner's lines for
+each target.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What became of rdma-core's tests, what is known about it, and what is wrong with it."""
+"""The results of rdma-core's tests, the causes that are known, and the problems that are left."""
 
 from __future__ import annotations
 
@@ -30,15 +30,17 @@ class Run:
 
 @dataclass(frozen=True)
 class Result:
+    """The outcome of one test in one run."""
+
     run: Run
     module: str
-    test: str  # module, class and method
+    test: str  # the names of module, class and method
     outcome: str
-    reason: str = ""  # why it was skipped, or the last line of what it failed with
+    reason: str = ""  # why the test was skipped, or the last line of its failure
 
     @staticmethod
     def of(run: Run, line: dict[str, Any]) -> Result:
-        """From a line of the runner's."""
+        """The result in a line of the runner's."""
         if line["outcome"] not in OUTCOMES:
             raise LabError(f"the runner knows an outcome {line['outcome']!r}")
         reason = str(line["reason"]).strip().splitlines()[-1:] or [""]
@@ -61,6 +63,7 @@ class Known:
     cause: str
 
     def covers(self, test: str, run: Run) -> bool:
+        """Whether the cause is that of a test in a run."""
         return test in self.tests and run.suite in self.suites and run.target in self.targets
 
 
@@ -80,7 +83,7 @@ def read_known(path: Path) -> list[Known]:
 
 
 class Results:
-    """All that is known after some runs."""
+    """The results of some runs, and the known causes."""
 
     def __init__(self, results: Iterable[Result], known: Iterable[Known] = ()) -> None:
         self._known = tuple(known)
@@ -96,9 +99,11 @@ class Results:
         return sorted(self._tests)
 
     def of_run(self, run: Run) -> list[Result]:
+        """All results of a run."""
         return [each[run] for each in self._tests.values() if run in each]
 
     def all(self) -> list[Result]:
+        """All results, by test and run."""
         return [
             self._tests[test][run]
             for test in self.tests()
@@ -107,15 +112,17 @@ class Results:
         ]
 
     def outcome(self, test: str, run: Run) -> str:
+        """The outcome of a test in a run, which may be MISSING."""
         result = self._tests[test].get(run)
         return result.outcome if result is not None else MISSING
 
     def reason(self, test: str, run: Run) -> str:
+        """The reason that a test gave for its outcome in a run."""
         result = self._tests[test].get(run)
         return result.reason if result is not None else ""
 
     def cause(self, test: str, run: Run) -> str:
-        """Why a test is known not to pass; empty if it is not."""
+        """The known cause for which a test does not pass in a run; empty if none is known."""
         return next((known.cause for known in self._known if known.covers(test, run)), "")
 
     def native_of(self, run: Run) -> Run | None:
@@ -133,7 +140,7 @@ class Results:
         )
 
     def counts(self) -> list[dict[str, object]]:
-        """For each run and module."""
+        """The numbers of tests by outcome, for each run and module."""
         counted = {
             run: Counter((each.module, each.outcome) for each in self.of_run(run))
             for run in self.runs
@@ -148,10 +155,15 @@ class Results:
         ]
 
     def total(self, run: Run, outcome: str) -> int:
+        """How many tests of a run have this outcome."""
         return sum(each.outcome == outcome for each in self.of_run(run))
 
     def problems(self) -> list[str]:
-        """What there must not be: losses on the direct path, too few passes on the embedded RNIC, failures nobody knows."""
+        """The problems.
+
+        Losses on the direct path, fewer passes on the embedded RNIC than natively, and failures
+        without a known cause are problems.
+        """
         found = []
         for test in self.tests():
             for run in self.runs:
@@ -171,7 +183,7 @@ class Results:
         return found
 
     def needless(self) -> list[str]:
-        """Tests that are known not to pass, and do."""
+        """The tests that pass although a cause is known for which they do not."""
         return [
             f"{run}: {test} passes, and is known not to"
             for test in self.tests()

@@ -17,10 +17,10 @@ from vrdma_lab.vm.guest import Guest, GuestOptions
 
 RUNNER = paths.SOURCE / "tests" / "conformance" / "runner.py"
 GUEST_ROOT = Path("/conformance-root")
-# A guest has the tree in its memory, which takes a while on a busy machine.
+# A guest has the tree in its memory; to unpack it takes a while on a busy machine.
 GUEST_MEMORY_MIB = 1024
 BOOT_LIMIT = 400.0
-# How long a test may say nothing, and how long all of them may take.
+# Seconds that a test may say nothing, and that all tests may take.
 PATIENCE = 60
 LIMIT = 1800.0
 HUGE_PAGES = 16
@@ -37,15 +37,16 @@ class Version:
 
     @property
     def folder(self) -> Path:
+        """The version's folder in the cache."""
         return paths.cache() / "conformance" / self.name
 
     @property
     def archive(self) -> Path:
-        """What is appended to a guest's initramfs."""
+        """The archive that is appended to a guest's initramfs."""
         return self.folder / "root.cpio"
 
 
-# The version of Debian 12 on Debian 12's kernel, that of Debian 13 on Debian 13's.
+# Debian 12's version runs on Debian 12's kernel, and Debian 13's on Debian 13's.
 VERSIONS = {version.name: version for version in (Version("44", "6.1"), Version("56", "6.12"))}
 
 
@@ -58,12 +59,12 @@ def boot(lab: Lab, version: Version) -> Guest:
 
 
 def run(side: Side, version: Version, address: str, pattern: str = "") -> list[Line]:
-    """The runner's lines; the tests use the GID made from the address."""
+    """Runs the tests with the GID made from an address; the runner's lines."""
     root = version.folder / "root" if side.native else GUEST_ROOT
     words = [f"--dev {side.device}", "--port 1", f"--gid {side.gid_index(address)}"]
-    # Mounts vanish with their namespace, on a machine that is not ours.
+    # The host may be a machine that is not ours: the mounts vanish with their namespace.
     begin = "exec unshare --mount --propagation private sh" if side.native else "exec sh"
-    # Pages of a machine that is not ours are not taken.
+    # Huge pages are not taken from a machine that is not ours.
     pages = (
         "" if side.native and not in_host_vm() else f"echo {HUGE_PAGES} > /proc/sys/vm/nr_hugepages"
     )

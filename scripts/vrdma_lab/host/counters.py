@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the kernel of an RDMA host counts: objects of its RNICs, and exits of its virtual machines."""
+"""Counters of an RDMA host's kernel: the objects of its RNICs, and the exits of its guests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from vrdma_lab.errors import LabError
 from vrdma_lab.vm.guest import Guest
 
 _KVM = Path("/sys/kernel/debug/kvm")
-# What programs create; an RNIC's driver has objects of its own, so only differences say something.
+# Objects that programs create. An RNIC's driver has objects of its own, so only differences mean
+# something.
 KINDS = ("pd", "cq", "qp", "mr", "ctx", "srq", "cm_id")
 
 Counts = dict[str, int]
@@ -35,7 +36,7 @@ def rdma_resources(device: str) -> Counts:
 def wait_resources(
     device: str, condition: Callable[[Counts], bool], what: str, timeout: float = 60
 ) -> Counts:
-    """Asks until the condition holds."""
+    """The counts, once the condition holds for them."""
     deadline = time.monotonic() + timeout
     while True:
         counts = rdma_resources(device)
@@ -47,7 +48,7 @@ def wait_resources(
 
 
 def exits(guest: Guest) -> int:
-    """How often the guest's processor has left for the host since it was made."""
+    """The number of exits of the guest's processor since the guest was made."""
     folders = list(_KVM.glob(f"{guest.qemu.process.pid}-*"))
     if len(folders) != 1:
         raise LabError(

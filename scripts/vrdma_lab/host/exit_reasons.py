@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Why guests leave for the host: KVM's exits counted by their reasons.
+"""KVM's exits of guests, counted by their reasons.
 
-A guest also leaves when the host's timer ticks or its own does, however idle its devices are.  What its programs cost
-the host beyond their time are the accesses to devices, which nothing but the guest's own doing causes.
+A guest also leaves for the host when the host's timer ticks or its own does, however idle its
+devices are. The accesses to devices are the exits that only the guest's own doing causes; they are
+what its programs cost the host beyond their time.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class ExitReasons:
         _TRIGGER.write_text(f"!{_KEYS}")
 
     def device_accesses(self, guest: Guest) -> int:
-        """How often the guest's processor has left to reach a device since the block began."""
+        """The number of exits, since the block began, by which a guest reached a device."""
         thread = _processor_thread(guest)
         counts = re.findall(
             r"common_pid: *(\d+), exit_reason: *(\d+) *} hitcount: *(\d+)", _HISTOGRAM.read_text()

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One or two host VMs and the networks between them, as a context manager that leaves nothing behind."""
+"""One or two host VMs and the networks between them.
+
+A context manager has them; it leaves nothing behind.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,10 @@ from vrdma_lab.vm.host_vm import HostVm
 
 
 class HostLab:
-    """Boots `count` host VMs with their RNICs up; the guests that programs start in them have `guest_kernel`."""
+    """Boots `count` host VMs with their RNICs up.
+
+    The guests that programs start in them have the kernel `guest_kernel`.
+    """
 
     def __init__(
         self, count: int = 1, rnic: str = "rxe", guest_kernel: str = "6.1", isolated: bool = False
@@ -78,6 +84,7 @@ class HostLab:
         return self._switches[-1]
 
     def close(self) -> None:
+        """Ends the host VMs and removes their files."""
         for host in self.hosts:
             host.kill()
         self.hosts.clear()
@@ -87,7 +94,7 @@ class HostLab:
         self._work.remove()
 
     def environment(self, host: HostVm) -> str:
-        """Shell commands that give a program in a host VM what this one has."""
+        """Shell commands that give a program in a host VM this program's environment."""
         variables = {
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "HOME": "/root",
@@ -100,7 +107,7 @@ class HostLab:
             "VRDMA_QEMU": paths.qemu(),
             "VRDMA_QEMU_DEVICE": str(paths.qemu_device()),
             "VRDMA_KERNEL": self._guest_kernel,
-            # Tried by booting: inside a host VM KVM works.
+            # KVM works inside a host VM; this was tried by booting.
             "VRDMA_ACCEL": "kvm",
             "VRDMA_LAB_HOST": str(host.network.number),
             "VRDMA_LAB_RNIC": self._rnic,
@@ -112,5 +119,5 @@ class HostLab:
 
 
 def seen_inside(path: Path, lab: HostLab) -> Path:
-    """What a host VM calls a file in the shared folder."""
+    """The path by which a host VM knows a file in the shared folder."""
     return SHARE / path.relative_to(lab.share)

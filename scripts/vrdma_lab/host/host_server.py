@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Serves the RDMA host that it runs on to a suite on another host (remote_host.py is its client).
 
-A connection begins with one JSON line.  {"open": "shell"} makes it the command channel of an agent; {"open": "control"}
-is followed by one request a line, {"call": name, ...arguments}, each answered by a line, {"result": ...} or
-{"error": text}.  When the control connection closes, everything that was started for it ends.
+A connection begins with one line of JSON. {"open": "shell"} makes it the command channel of an
+agent. {"open": "control"} is followed by one request a line, {"call": name, ...arguments}, and each
+is answered by a line, {"result": ...} or {"error": text}. When the control connection closes,
+everything that was started for it ends.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from vrdma_lab.image.host_initramfs import SHARE
 
 
 class _Control:
-    """The requests, each a method."""
+    """The requests of a control connection; each is a method."""
 
     def __init__(self, host: RdmaHost) -> None:
         self._host = host
@@ -35,6 +36,7 @@ class _Control:
         }
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The answer to a request."""
         call = self._calls.get(request.pop("call", ""))
         if call is None:
             return {"error": "there is no such call"}
@@ -44,15 +46,19 @@ class _Control:
             return {"error": str(error)}
 
     def serve(self, numbers: list[int], spin_us: int | None, peers: list[list[str]]) -> None:
+        """Starts vrdmad for some guests."""
         self._host.serve(numbers, spin_us=spin_us, peers=[Peer(*peer) for peer in peers])
 
     def launch(self, number: int) -> None:
+        """Starts a guest."""
         self._host.launch(number)
 
     def kill_daemon(self) -> None:
+        """Kills vrdmad."""
         self._host.daemon.child.kill()
 
     def explain(self, number: int) -> str:
+        """The last output of a guest and of vrdmad."""
         guests = [guest for guest in self._host.guests if guest.number == number]
         return (
             "".join(guest.explain() for guest in guests)
@@ -78,9 +84,12 @@ class _Server:
                 agent.stop()
 
     def _take(self, connection: socket.socket) -> bool:
-        """Starts what the connection asks for; whether it was the control connection, which has then ended."""
+        """Starts what the connection asks for.
+
+        True if it was the control connection, which has ended then.
+        """
         line = bytearray()
-        # Byte by byte, because what follows is the agent's.
+        # The line is read byte by byte, because the bytes after it are for the agent.
         while not line.endswith(b"\n"):
             byte = connection.recv(1)
             if not byte:
@@ -100,7 +109,7 @@ class _Server:
     def _serve(self, connection: socket.socket) -> None:
         control = _Control(self._host)
         with connection.makefile("rw") as stream:
-            # Shells come while the control connection is open.
+            # Connections for shells come while the control connection is open.
             threading.Thread(target=self._take_shells, daemon=True).start()
             for line in stream:
                 stream.write(json.dumps(control.answer(json.loads(line))) + "\n")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The places where suites and commands run: emulated RDMA hosts, or this machine if it is such a host itself."""
+"""Places where suites and commands run: host VMs, or this machine if it is an RDMA host itself."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ Report = dict[str, Any]
 
 
 def machine_is_a_host(kernel: str) -> bool:
-    """Whether this machine's own kernel has RDMA and its KVM works, so that nothing has to be emulated."""
+    """Whether this machine's own kernel has RDMA and its KVM works.
+
+    Nothing has to be emulated then.
+    """
     forced = os.environ.get("VRDMA_LAB", "")
     if forced not in ("", "host", "vm"):
         raise LabError(
@@ -56,7 +59,10 @@ class Place:
         raise NotImplementedError
 
     def shell(self) -> int:
-        """Joins this program's terminal, or what comes over its standard input, to a shell; the shell's status."""
+        """Runs a shell; its status.
+
+        The shell has this program's terminal, or reads this program's standard input.
+        """
         raise NotImplementedError
 
     def run(self, suite: Suite, pattern: str) -> tuple[int, Report]:
@@ -80,7 +86,7 @@ class _EmulatedHosts(Place):
             columns, rows = terminal.size()
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
                 connection.connect(str(host.terminal))
-                # A console's terminal is nobody's until somebody takes it.
+                # The terminal of a console belongs to no session until a session takes it.
                 job = host.start(
                     f"{lab.environment(host)}stty -F /dev/hvc0 rows {rows} cols {columns}; "
                     f"TERM={shlex.quote(os.environ.get('TERM', 'dumb'))} "

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The RDMA host that this program runs on, be it a host VM or a machine of its own: RNIC, daemon, guests, programs."""
+"""The RDMA host that this program runs on: its RNIC, daemon, guests and native programs.
+
+The host is a host VM or a machine of its own.
+"""
 
 from __future__ import annotations
 
@@ -25,12 +28,16 @@ from vrdma_lab.vm.guest import GuestNetwork
 
 @dataclass(frozen=True)
 class Peer:
-    """Guests of other hosts, or hosts themselves: their GIDs, and the GID of the RNIC that carries them."""
+    """Guests of other hosts, or hosts themselves.
+
+    `gid` has their GIDs, and `via` the underlay GID, which is that of their host's RNIC.
+    """
 
     gid: str
-    via: str = ""  # none: it carries itself
+    via: str = ""  # empty if the GID is one of the underlay itself
 
     def toml(self) -> str:
+        """The [[peer]] table of vrdmad's configuration."""
         via = f'\nvia = "{self.via}"' if self.via else ""
         return f'[[peer]]\ngid = "{self.gid}"{via}\n'
 
@@ -39,6 +46,7 @@ BARE_METAL = Peer(f"{UNDERLAY}.0/24")
 
 
 def in_host_vm() -> bool:
+    """Whether this program runs in a host VM."""
     return "VRDMA_LAB_HOST" in os.environ
 
 
@@ -69,14 +77,16 @@ class Native(Side):
         self.must(f"echo '{self.log_start}' > /dev/kmsg")
 
     def close(self) -> None:
+        """Ends the agent."""
         self.channel.close()
         self._child.stop()
 
 
 class RdmaHost(Lab):
-    """A lab on the machine whose RNIC the guests share: taps on a bridge instead of a switch, KVM, and native programs.
+    """A lab on the machine whose RNIC the guests share.
 
-    In a host VM the networks and the RNIC are there; on a machine of its own they are made, and removed in the end.
+    It has taps on a bridge instead of a switch, KVM, and native programs. In a host VM the networks
+    and the RNIC are there already; on a machine of its own they are made, and removed in the end.
     """
 
     def __init__(
@@ -107,6 +117,7 @@ class RdmaHost(Lab):
 
     @property
     def native(self) -> Native:
+        """The host itself as a side."""
         assert self._native is not None
         return self._native
 
@@ -131,7 +142,7 @@ class RdmaHost(Lab):
 
     @staticmethod
     def _undo(script: str) -> None:
-        """Runs a script whose commands fail where what they take away was not made, or is gone already."""
+        """Runs a script that takes things away, some of which may not be there."""
         subprocess.run(["sh", "-c", script], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def shell(self, script: str) -> None:
@@ -143,10 +154,11 @@ class RdmaHost(Lab):
             raise LabError(f"status {done.returncode} from:\n{script}{done.stdout}{done.stderr}")
 
     def add_rnic(self) -> None:
+        """Makes the RNIC again."""
         self.shell(self.network.add_rnic(self.rnic))
 
     def base_initramfs(self, kernel: paths.Kernel) -> Path:
-        # To make it anew inside a host VM takes long.
+        # The file is made outside of a host VM, because to make it inside takes long.
         prebuilt = SHARE / f"initramfs-{kernel.series}"
         return prebuilt if in_host_vm() and prebuilt.exists() else super().base_initramfs(kernel)
 
@@ -166,7 +178,7 @@ class RdmaHost(Lab):
         peers: Iterable[Peer] = (BARE_METAL,),
         vms: Mapping[int, str] | None = None,
     ) -> Daemon:
-        """Starts vrdmad for these guests, on the host's RNIC if not on another."""
+        """Starts vrdmad for these guests, on the host's RNIC unless another one is named."""
         rnic = rnic or self.device
         options = ["--spin-us", str(spin_us)] if spin_us is not None else []
         toml = "" if rnic == "embedded" else "".join(peer.toml() for peer in peers)

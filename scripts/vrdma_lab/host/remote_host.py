@@ -31,7 +31,10 @@ class _Machine(Side):
 
 
 class RemoteHost:
-    """Starts vrdmad and guests on the host with this number; everything there ends with the `with` block."""
+    """Starts vrdmad and guests on the host with this number.
+
+    Everything there ends with the `with` block.
+    """
 
     def __init__(self, number: int, rnic: str) -> None:
         self.network = HostNetwork(number, underlay="")
@@ -120,5 +123,5 @@ class RemoteHost:
         )
 
     def kill_daemon(self) -> None:
-        """SIGKILL to vrdmad."""
+        """Kills vrdmad (SIGKILL)."""
         self._call("kill_daemon")

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs suites of tests/lab on RDMA hosts.
 
-    run_suites SUITE...
-
-is what CTest runs: everything has to be built and prepared.
+CTest runs this module as a program, with the names of suites; everything has to be built and
+prepared.
 """
 
 from __future__ import annotations
@@ -23,7 +22,10 @@ from vrdma_lab.host.suites import Suite, all_suites
 def run_suites(
     suites: Iterable[Suite], kernel: str, pattern: str = "", report: Path | None = None
 ) -> bool:
-    """Runs suites one after another and writes their reports, one object a suite; whether all passed."""
+    """Runs suites one after another; whether all passed.
+
+    The reports go to a file of JSON, one object a suite.
+    """
     reports = []
     passed = True
     place = choose_place("rxe", kernel)

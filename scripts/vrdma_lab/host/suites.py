@@ -15,13 +15,16 @@ _NO_SUITES = {"command"}
 
 @dataclass(frozen=True)
 class Suite:
+    """A suite, with the hosts that it needs."""
+
     name: str
     summary: str
-    hosts: int  # how many RDMA hosts it needs
-    rnic: str  # the kind of RNIC that they have
+    hosts: int  # how many RDMA hosts the suite needs
+    rnic: str  # the kind of RNIC that the hosts have
 
     @property
     def file(self) -> Path:
+        """The file with the tests."""
         return _FOLDER / f"{self.name}.py"
 
 
@@ -39,7 +42,7 @@ def _read(file: Path) -> Suite:
 
 
 def all_suites() -> dict[str, Suite]:
-    """By name, in the order of their names."""
+    """All suites by their names, in the order of their names."""
     return {
         file.stem: _read(file)
         for file in sorted(_FOLDER.glob("*.py"))

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a host VM boots from: its modules, and an init that makes this machine's file system its own.
+"""The initramfs of host VMs: their modules, and an init that makes this machine's files theirs.
 
-The host VM sees this machine's files through 9p, read-only, below an overlay whose upper half is its memory: programs
-run as if they were installed there, and nothing that they write comes out, but for one shared folder.
+A host VM sees this machine's files through 9p, read-only, below an overlay whose upper half is its
+memory. Programs run as if they were installed there, and nothing that they write comes out, but for
+one shared folder.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from vrdma_lab.paths import Kernel
 
 ROOT_TAG = "vrdma.root"
 SHARE_TAG = "vrdma.share"
-# Where the shared folder is in the host VM.
+# The shared folder as the host VM knows it.
 SHARE = Path("/run/vrdma-share")
 
-# rxe computes its checksums by crc32; with the processor's instructions if that module is there when rxe comes.
+# rxe computes its checksums by crc32, and by the processor's instructions for it if that module is
+# there before rxe.
 MODULES = (
     *("virtio_pci", "virtio_console", "virtio_net", "9p", "9pnet_virtio", "overlay"),
     *("crc32c_generic", "crc32_generic", "crc32c_intel", "crc32_pclmul"),

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The guests' file system: this machine's own busybox, RDMA tools and libraries, one kernel's modules, and the agent."""
+"""The initramfs of guests.
+
+It has this machine's own busybox, RDMA tools and libraries, the modules of one kernel, and the
+agent.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,8 @@ from vrdma_lab.paths import Kernel, lab_programs, measuring_programs
 # In the order in which init loads them; their dependencies come before them.
 BASE_MODULES = ("virtio_pci", "virtio_console", "virtio_net")
 RDMA_MODULES = ("ib_uverbs", "rdma_cm")
-# After vrdma, as where udev loads modules: it does not load where vrdma is in its place.
+# Modules that init loads after vrdma, as udev does. rdma_ucm does not load if vrdma is in its
+# place.
 LATE_MODULES = ("rdma_ucm",)
 
 TOOLS = (
@@ -35,9 +40,9 @@ TOOLS = (
 PROVIDER_CONFIG = Path("/etc/libibverbs.d")
 PROVIDERS = ("rxe", "siw")
 
-# Has a program write its output line by line although it goes into a pipe (stdbuf of coreutils).
+# The library with which a program writes its output line by line into a pipe (stdbuf of coreutils).
 LINE_BUFFER_LIBRARY = Path("/usr/libexec/coreutils/libstdbuf.so")
-# Loaded by the C library itself, when a thread ends.
+# The C library itself loads this one when a thread ends.
 UNWINDER = Path("/lib/x86_64-linux-gnu/libgcc_s.so.1")
 LINE_BUFFERED = f"_STDBUF_O=L LD_PRELOAD={LINE_BUFFER_LIBRARY}"
 
@@ -105,7 +110,10 @@ def _libraries(programs: list[Path]) -> set[Path]:
 
 
 def _without_debug_information(module: Path, folder: Path) -> bytes:
-    """The module's bytes; nearly all of a module as it is built serves debuggers, and guests unpack it at each boot."""
+    """The module's bytes without debug information.
+
+    Nearly all of a module as it is built serves debuggers, and guests unpack it at each boot.
+    """
     stripped = folder / module.name
     subprocess.run(["strip", "--strip-debug", "-o", str(stripped), str(module)], check=True)
     return stripped.read_bytes()

@@ -13,12 +13,15 @@ from vrdma_lab.paths import Kernel
 
 
 def _name(file: str) -> str:
-    """What the kernel calls the module in a file."""
+    """The kernel's name for the module in a file."""
     return Path(file).name.split(".")[0].replace("-", "_")
 
 
 def _dependencies(kernel: Kernel) -> dict[str, tuple[str, list[str]]]:
-    """Of each module its file and all files that it needs, those that are needed first last, as modules.dep has them."""
+    """The file of each module, and the files that the module needs, as modules.dep has them.
+
+    A file comes before those that it needs itself.
+    """
     found = {}
     for line in (
         (kernel.tree / "lib" / "modules" / kernel.release / "modules.dep").read_text().splitlines()
@@ -29,7 +32,10 @@ def _dependencies(kernel: Kernel) -> dict[str, tuple[str, list[str]]]:
 
 
 def with_module_tree(base: Path, path: Path, kernel: Kernel, names: tuple[str, ...]) -> Path:
-    """Writes an initramfs that has what `base` has, and these modules of the kernel with all that they need."""
+    """Writes an initramfs with the content of `base` and some modules of the kernel.
+
+    The modules come with all modules that they need.
+    """
     known = _dependencies(kernel)
     tree = kernel.tree / "lib" / "modules" / kernel.release
     folder = f"/lib/modules/{kernel.release}"

@@ -28,7 +28,7 @@ class Daemon:
         rnic: str = "embedded",
         vms: Mapping[int, str] | None = None,
     ) -> None:
-        """`vms` has more lines for the [[vm]] tables of some guests."""
+        """Starts vrdmad; `vms` has more lines for the [[vm]] tables of some guests."""
         numbers = tuple(numbers)
         self._folder = folder
         self._status = folder / "status.sock"
@@ -46,6 +46,7 @@ class Daemon:
         self._wait_ready(numbers)
 
     def socket_of(self, number: int) -> Path:
+        """The socket of a guest."""
         return self._folder / f"vm{number}.sock"
 
     def _wait_ready(self, numbers: tuple[int, ...]) -> None:
@@ -60,7 +61,7 @@ class Daemon:
             time.sleep(0.02)
 
     def status(self) -> dict[str, Any]:
-        """What the daemon says about itself."""
+        """The daemon's status."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(10)
             connection.connect(str(self._status))
@@ -71,7 +72,7 @@ class Daemon:
     def wait_status(
         self, condition: Callable[[dict[str, Any]], bool], what: str, timeout: float = 30
     ) -> dict[str, Any]:
-        """Asks until the condition holds."""
+        """The status, once the condition holds for it."""
         deadline = time.monotonic() + timeout
         while True:
             status = self.status()
@@ -84,6 +85,7 @@ class Daemon:
             time.sleep(0.1)
 
     def log(self) -> str:
+        """Everything that the daemon has logged."""
         return self.child.log.read_text(errors="replace")
 
 
@@ -104,5 +106,5 @@ def configuration(
 
 
 def guest_name(number: int) -> str:
-    """a, b, c, ..."""
+    """The name of a guest: a, b, c, ..."""
     return chr(ord("a") + number - 1)

@@ -25,7 +25,7 @@ MAX_GUESTS = 8
 class Lab:
     """Boots guests on demand; everything ends with the `with` block.
 
-    Guests get what modprobe needs for `modules`, in addition to what they load as they boot.
+    Guests can modprobe `modules`, in addition to the modules that they load as they boot.
     """
 
     def __init__(
@@ -69,6 +69,7 @@ class Lab:
         return GuestNetwork(self._switch.netdev)
 
     def close(self) -> None:
+        """Ends the guests, the daemon and the network, and removes their files."""
         for guest in self.guests:
             guest.kill()
         if self._daemon is not None:
@@ -80,11 +81,13 @@ class Lab:
 
     @property
     def daemon(self) -> Daemon:
+        """The daemon, which has to be started."""
         if self._daemon is None:
             raise LabError("this lab has no daemon")
         return self._daemon
 
     def start_daemon(self, count: int, options: list[str] | None = None, toml: str = "") -> Daemon:
+        """Starts the daemon for the guests 1 to `count`."""
         self._daemon = Daemon(self.folder, range(1, count + 1), options, toml)
         return self._daemon
 

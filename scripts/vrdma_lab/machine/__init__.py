@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A machine that takes commands: the channel into it, the agent at its other end, and its addresses."""
+"""Machines that take commands: the channel into one, the agent at its other end, the addresses."""

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One end of a command channel into a machine; an agent is at the other (agent.c has the protocol)."""
+"""One end of a command channel into a machine.
+
+An agent is at the other end; agent.c has the protocol.
+"""
 
 from __future__ import annotations
 
@@ -14,19 +17,20 @@ from pathlib import Path
 from vrdma_lab.errors import LabError
 
 
-# Of a unix socket; of a TCP socket; or a socket that is connected already.
+# The path of a unix socket, the address of a TCP socket, or a socket that is connected already.
 Address = Path | tuple[str, int] | socket.socket
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a command in a machine ended."""
+    """The end of a command in a machine."""
 
     status: int
     output: str
 
     @property
     def ok(self) -> bool:
+        """Whether the command succeeded."""
         return self.status == 0
 
 
@@ -45,14 +49,16 @@ class Job:
 
     @property
     def output(self) -> str:
+        """Everything that the command has printed."""
         return bytes(self.received).decode(errors="replace")
 
     @property
     def done(self) -> bool:
+        """Whether the command has ended."""
         return self.status is not None
 
     def wait(self, timeout: float = 60) -> Outcome:
-        """The command's end; raises when it does not come in time, having killed the command."""
+        """The command's end; a command that does not end in time is killed, and LabError raised."""
         self._channel.wait(lambda: self.done, timeout, f"command did not end: {self.command}", self)
         assert self.status is not None
         return Outcome(self.status, self.output)
@@ -71,16 +77,18 @@ class Job:
             )
 
     def wait_or(self, other: Job, timeout: float = 60) -> bool:
-        """Waits until this command or the other has ended; whether it was this one."""
+        """Waits until this command or the other has ended; whether this one has."""
         self._channel.wait(
             lambda: self.done or other.done, timeout, f"did not end: {self.command}", self
         )
         return self.done
 
     def signal(self, number: int) -> None:
+        """Sends a signal to the command."""
         self._channel.send_signal(self, number)
 
     def kill(self, timeout: float = 20) -> Outcome:
+        """Kills the command, unless it has ended; its end."""
         if not self.done:
             self.signal(signal.SIGKILL)
         return self.wait(timeout)
@@ -99,7 +107,10 @@ def _connected(address: Path | tuple[str, int]) -> socket.socket:
 
 
 class Channel:
-    """One machine's command channel: commands go out, a thread takes in what they print and how they end."""
+    """One machine's command channel.
+
+    Commands go out; a thread takes in what they print and how they end.
+    """
 
     def __init__(self, name: str, address: Address, explain: Callable[[], str]) -> None:
         self._name = name
@@ -133,7 +144,7 @@ class Channel:
     def _open(self, check: Callable[[], None], deadline: float) -> socket.socket:
         if isinstance(self._address, socket.socket):
             return self._address
-        # QEMU makes the socket as it starts; there is nothing to wait on until then.
+        # QEMU makes the socket as it starts, and there is nothing to wait for until then.
         while True:
             try:
                 return _connected(self._address)
@@ -144,6 +155,7 @@ class Channel:
                 time.sleep(0.02)
 
     def report(self, problem: str, job: Job | None = None) -> str:
+        """A problem with a command's output so far, and what the machine said last."""
         text = f"{self._name}: {problem}"
         if job is not None and job.output.strip():
             text += "\n  its output so far:\n" + "\n".join(
@@ -164,11 +176,13 @@ class Channel:
         return job
 
     def send_signal(self, job: Job, number: int) -> None:
+        """Sends a signal to a command."""
         with self._changed:
             if self._socket is not None and not self.lost:
                 self._socket.sendall(b"K %d %d\n" % (job.number, number))
 
     def wait(self, condition: Callable[[], bool], timeout: float, problem: str, job: Job) -> None:
+        """Waits for a condition on a command; kills the command if it does not come true."""
         deadline = time.monotonic() + timeout
         with self._changed:
             while not condition():
@@ -210,6 +224,7 @@ class Channel:
             self._changed.notify_all()
 
     def close(self) -> None:
+        """Closes the channel and ends the thread."""
         if self._socket is not None:
             # shutdown() ends the thread's read; close() alone would not.
             try:

@@ -10,14 +10,16 @@ from vrdma_lab.machine.channel import Channel, Job, Outcome
 
 
 class Side:
-    """Runs shell commands, and knows its RDMA device and addresses.
+    """A machine that runs shell commands, with its RDMA device and addresses.
 
-    `ip` is where its TCP servers are reached.  `underlay` is its address in the network of the host's RNIC, which it
-    uses with whoever runs on a host without a virtual machine around it; empty where there is no such network.
+    `ip` is the address of its TCP servers. `underlay` is its address in the network of the host's
+    RNIC, which it uses with whoever runs on a host without a virtual machine around it; it is empty
+    where there is no such network.
     """
 
-    native = False  # runs on the host, not in a guest
-    log_start = "Run /init as init process"  # what comes before it in the kernel's log is not this project's doing
+    native = False  # runs on the host and not in a guest
+    # The lines before this one in the kernel's log are not this project's doing.
+    log_start = "Run /init as init process"
 
     def __init__(self, name: str, ip: str, underlay: str, device: str, channel: Channel) -> None:
         self.name = name
@@ -44,8 +46,9 @@ class Side:
         return outcome.output
 
     def complaints(self) -> str:
-        """What the kernel's log has of bugs and warnings."""
-        # grep's status says only whether there were any.  Programs that crash have a status of their own.
+        """The bugs and warnings in the kernel's log."""
+        # grep's status says only whether there were any. Programs that crash have a status of their
+        # own.
         return self.must(
             f"dmesg | sed '1,\\|{self.log_start}|d; / traps: /d' | grep -E -A 20 'BUG:|WARNING:|Oops|protection fault' || true"
         )
@@ -55,21 +58,24 @@ class Side:
         return self.underlay if self.native or peer.native else self.ip
 
     def gid_index(self, address: str = "") -> int:
-        """The index of the GID made from an IPv4 address of this side (its own, if none is given), of type RoCE v2."""
+        """The index of the GID of type RoCE v2 made from an IPv4 address of this side.
+
+        The address is `ip`, if none is given.
+        """
         address = address or self.ip
         if address not in self._gid_indexes:
             self._gid_indexes[address] = self._find_gid(address)
         return self._gid_indexes[address]
 
     def forget_gids(self) -> None:
-        """The device has changed."""
+        """Forgets the indexes of GIDs, because the device has changed."""
         self._gid_indexes.clear()
 
     def _find_gid(self, address: str) -> int:
         wanted = "0000:0000:0000:0000:0000:ffff:" + "{:02x}{:02x}:{:02x}{:02x}".format(
             *(int(part) for part in address.split("."))
         )
-        # RNICs have up to thousands of entries, most of them empty.
+        # An RNIC has up to thousands of entries, most of them empty.
         script = (
             f"cd /sys/class/infiniband/{self.device}/ports/1 && for i in $(grep -l {wanted} gids/*); do "
             'i=${i#gids/}; echo "$i $(cat gid_attrs/types/$i)"; done'

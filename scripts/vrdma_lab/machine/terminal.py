@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""This program's terminal, joined to a socket whose other end is a terminal of a virtual machine."""
+"""Joins this program's terminal to a socket whose other end is a terminal of a virtual machine."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _END_OF_INPUT = b"\x04"
 
 
 def size() -> tuple[int, int]:
-    """Columns and rows."""
+    """The terminal's columns and rows."""
     columns, rows = shutil.get_terminal_size()
     return columns, rows
 
 
 def join(connection: socket.socket, done: Callable[[], bool]) -> None:
-    """Carries bytes both ways until `done` says that what runs over there has ended."""
+    """Passes bytes on in both directions until `done` says that the other program has ended."""
     source = sys.stdin.fileno()
     saved = termios.tcgetattr(source)
     try:

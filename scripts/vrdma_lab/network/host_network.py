@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The networks of an RDMA host: the underlay, that of its RNIC, and the overlay, that of the guests.
+"""The networks of an RDMA host.
 
-Everything is a shell script, because it is run on the host itself as well as from outside of a host VM.
+The underlay is the network of its RNIC, the overlay that of its guests. Everything is a shell
+script, because it is run on the host itself as well as from outside of a host VM.
 """
 
 from __future__ import annotations
@@ -13,47 +14,56 @@ from vrdma_lab.vm.guest import NETWORK, PREFIX_LENGTH
 
 UNDERLAY = "10.9.0"
 BRIDGE = "vrdma-br"
-# Kernels of Debian come without it.
+# Debian's kernels come without siw.
 _LOAD_SIW = "{{ [ -e /sys/module/siw ] || modprobe -q siw || {{ modprobe -a iw_cm libcrc32c && insmod {path}; }}; }}"
-# Of the server that a host has for the others (host_server.py); the agents of its guests have those after it.
+# The port of the server that a host has for other hosts (host_server.py). The agents of its guests
+# have the ports after it.
 SERVER_PORT = 7700
 RNIC_NAMES = {"rxe": "rxe0", "siw": "siw0"}
 
 
 def guest_underlay(number: int) -> str:
-    """The address by which a guest is known in the underlay: its host has it too, so the host's RNIC has its GID."""
+    """The address by which a guest is known in the underlay.
+
+    The guest's host has this address too, so that the host's RNIC has its GID.
+    """
     return f"{UNDERLAY}.{10 + number}"
 
 
 @dataclass(frozen=True)
 class HostNetwork:
-    """How one host is connected; `underlay` and `uplink` are its network devices (no uplink: a host on its own)."""
+    """The connections of one host.
+
+    `underlay` and `uplink` are its network devices; a host without an uplink is on its own.
+    """
 
     number: int
     underlay: str
     uplink: str = ""
-    dummy: bool = False  # the underlay's device is made here
+    dummy: bool = False  # the underlay's device is made by setup()
 
     @property
     def address(self) -> str:
+        """The host's address in the overlay."""
         return f"{NETWORK}.{200 + self.number}"
 
     @property
     def underlay_address(self) -> str:
+        """The host's address in the underlay."""
         return f"{UNDERLAY}.{self.number}"
 
     @property
     def server(self) -> tuple[str, int]:
-        """Where this host takes requests from another."""
+        """The address at which this host takes requests from another."""
         return self.address, SERVER_PORT
 
     def agent_of(self, number: int) -> tuple[str, int]:
-        """Where a guest on this host takes commands from another host."""
+        """The address at which a guest on this host takes commands from another host."""
         return self.address, SERVER_PORT + number
 
     def setup(self) -> str:
-        """Makes the networks, without guests."""
-        # A port of a bridge with a forwarding delay is deaf for its first seconds.
+        """Commands that make the networks, without guests."""
+        # With a forwarding delay, a port of a bridge is deaf for its first seconds.
         lines = [
             "set -e",
             *([f"ip link add {self.underlay} type dummy"] if self.dummy else []),
@@ -68,7 +78,7 @@ class HostNetwork:
         return "\n".join(lines) + "\n"
 
     def teardown(self) -> str:
-        """Takes away what setup() made, and the RNIC with the underlay's device."""
+        """Commands that take away what setup() made, and the RNIC with the underlay's device."""
         commands = [
             f"ip link del {BRIDGE}",
             f"ip addr del {self.underlay_address}/{PREFIX_LENGTH} dev {self.underlay}",
@@ -78,7 +88,7 @@ class HostNetwork:
         return "; ".join(commands) + "\n"
 
     def add_rnic(self, kind: str) -> str:
-        """Makes the RNIC, having loaded its driver."""
+        """Commands that load the RNIC's driver and make the RNIC."""
         load = (
             "modprobe rdma_rxe"
             if kind == "rxe"
@@ -87,7 +97,7 @@ class HostNetwork:
         return f"{load} && rdma link add {RNIC_NAMES[kind]} type {kind} netdev {self.underlay}\n"
 
     def add_guest(self, number: int) -> str:
-        """A tap for a guest, and its underlay address."""
+        """Commands that make a tap for a guest, and its underlay address."""
         tap = tap_of(number)
         return (
             f"set -e; ip tuntap add {tap} mode tap; ip link set {tap} master {BRIDGE} up; "
@@ -95,9 +105,10 @@ class HostNetwork:
         )
 
     def remove_guest(self, number: int) -> str:
-        """Takes away what add_guest() made."""
+        """Commands that take away what add_guest() made."""
         return f"ip addr del {guest_underlay(number)}/32 dev {self.underlay}; ip link del {tap_of(number)}\n"
 
 
 def tap_of(number: int) -> str:
+    """The name of a guest's tap."""
     return f"vrdma-tap{number}"

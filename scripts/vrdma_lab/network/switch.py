@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The guests' Ethernet: a switch in this process to which QEMU's "stream" netdevs connect.
+"""The guests' Ethernet: a switch in this process, which QEMU's "stream" netdevs connect to.
 
-QEMU's multicast sockets would need a multicast-capable host network and a port that no other run uses; stream
-sockets in the lab's folder need neither and lose nothing.
+QEMU's multicast sockets would need a multicast-capable host network and a port that no other run
+uses. Stream sockets in the lab's folder need neither, and lose nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import struct
 import threading
 from pathlib import Path
 
-_LENGTH = struct.Struct(">I")  # before each frame on a stream netdev's socket
+_LENGTH = struct.Struct(">I")  # stands before each frame on a stream netdev's socket
 _MAX_FRAME = 1 << 17
 _MAX_BACKLOG = 1 << 22
 
@@ -45,10 +45,11 @@ class Switch:
 
     @property
     def netdev(self) -> str:
-        """What QEMU takes after -netdev to be connected here."""
+        """The value of QEMU's -netdev that connects it to this switch."""
         return f"stream,server=off,addr.type=unix,addr.path={self.path}"
 
     def close(self) -> None:
+        """Ends the thread and closes all connections."""
         self._wake.close()
         self._thread.join()
         for port in list(self._ports):
@@ -113,7 +114,8 @@ class Switch:
         self._addresses[sender] = source
         known = self._addresses.get(destination)
         for port in [known] if known is not None else list(self._ports - {source}):
-            # A guest that does not read (stopped, or busy) loses frames rather than growing this process.
+            # A guest that does not read, being stopped or busy, loses frames: they must not fill
+            # this process.
             if len(port.unsent) < _MAX_BACKLOG:
                 port.unsent += framed
                 self._flush(port)

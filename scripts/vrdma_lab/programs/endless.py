@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A transfer that goes on until something ends it, for tests of what may happen in its middle."""
+"""A transfer that goes on until something ends it, for tests of events in its middle."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from vrdma_lab.errors import LabError
 from vrdma_lab.machine.side import Side
 from vrdma_lab.programs.traffic import Exchange, start_exchange
 
-# Prints a row a second until it is ended.
+# The program prints a row a second until it is ended.
 _ENDLESS = Exchange("ib_write_bw", 65536, 1000, ("--run_infinitely", "-D", "1"))
 
 
@@ -41,5 +41,6 @@ class EndlessTransfer:
             time.sleep(0.1)
 
     def stop(self) -> None:
+        """Ends both programs."""
         self.client.kill()
         self.server.kill()

@@ -12,7 +12,7 @@ PATIENCE = 60.0
 
 
 class NvmeDisk:
-    """Served from the file /tmp/disk of the target."""
+    """A disk that is served from the file /tmp/disk of the target."""
 
     device = "/dev/nvme0n1"
 
@@ -21,7 +21,7 @@ class NvmeDisk:
         self.host = host
 
     def serve(self, mib: int, module_options: str = "") -> None:
-        """The target's configuration, as nvmetcli would write it."""
+        """Configures the target, as nvmetcli would."""
         subsystem = f"{CONFIG}/subsystems/{SUBSYSTEM}"
         self.target.must(
             f"modprobe nvmet_rdma {module_options} && (mountpoint -q /sys/kernel/config || mount -t configfs config /sys/kernel/config) && "
@@ -37,14 +37,17 @@ class NvmeDisk:
         self.listen()
 
     def listen(self) -> None:
+        """Lets the target take connections."""
         self.target.must(
             f"ln -s {CONFIG}/subsystems/{SUBSYSTEM} {CONFIG}/ports/1/subsystems/{SUBSYSTEM}"
         )
 
     def stop_listening(self) -> None:
+        """Lets the target take no more connections."""
         self.target.must(f"rm {CONFIG}/ports/1/subsystems/{SUBSYSTEM}", PATIENCE)
 
     def connect(self) -> None:
+        """Connects the host, and waits for its disk."""
         self.host.must("modprobe nvme_rdma")
         self.host.must(
             f"echo transport=rdma,traddr={self.target.ip},trsvcid=4420,nqn={SUBSYSTEM} > /dev/nvme-fabrics",
@@ -53,8 +56,10 @@ class NvmeDisk:
         self.host.must(f"until [ -b {self.device} ]; do usleep 20000; done", PATIENCE)
 
     def disconnect(self) -> None:
+        """Disconnects the host."""
         self.host.must("echo 1 > /sys/class/nvme/nvme0/delete_controller", PATIENCE)
         self.wait_gone()
 
     def wait_gone(self) -> None:
+        """Waits until the host's controller is gone."""
         self.host.must("while [ -e /sys/class/nvme/nvme0 ]; do usleep 20000; done", PATIENCE)

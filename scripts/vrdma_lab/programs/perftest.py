@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""perftest's programs in all their ways of running, and what has to be true of what they print."""
+"""perftest's programs in all their ways of running, and checks of what they print."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vrdma_lab.image.initramfs import LINE_BUFFERED
 from vrdma_lab.machine.channel import Outcome
 from vrdma_lab.machine.side import Side
 
-# The transports of which Debian's perftest has a program for the verb.  XRC, DC and SRD are not among what rxe has.
+# The transports for which Debian's perftest has a program of each verb. rxe has no XRC, DC or SRD.
 TRANSPORTS = {"send": ("RC", "UC", "UD"), "write": ("RC", "UC"), "read": ("RC",), "atomic": ("RC",)}
 LARGEST_MESSAGE = 8 << 20
 LARGEST_DATAGRAM = 1024  # the path MTU of an Ethernet with packets of 1500 bytes
@@ -20,16 +20,17 @@ ATOMIC_SIZE = 8
 ALL_SIZES = 0
 MANY = 16  # queue pairs
 
-# In any letters, on either side.
+# Words that mean trouble, in any letters, on either side.
 _WORRYING = re.compile(
     r"error|fail|unable|could ?n[o']t|cannot|can't|syndrom|unexpected|abort|fault|timed? ?out|refused|rejected|invalid",
     re.IGNORECASE,
 )
 _MEASURED = "measured"
 
-# What a client says, natively as well, that comes when nobody listens.  With -R perftest makes two connections, one to
-# agree by and one to measure; the server's listener of the first is gone before that of the second is there, and nothing
-# holds the client back meanwhile (create_rdma_cm_connection()).  4.5 means to try again then, and crashes, because it has
+# The words of a client that comes when nobody listens, natively as well. With -R perftest makes two
+# connections, one to agree by and one to measure. The server's listener of the first is gone before
+# that of the second is there, and nothing holds the client back meanwhile
+# (create_rdma_cm_connection()). perftest 4.5 means to try again then, and crashes, because it has
 # freed what it tries with (rdma_cm_client_connection(), rdma_cm_destroy_cma()).
 _NOBODY_LISTENS = r"""^RDMA CM event error:
 Event: {event}\.
@@ -38,7 +39,8 @@ ERRNO: .*
 Failed to handle RDMA CM event\.
 ERRNO: .*
 Failed to connect RDMA CM events\.$"""
-# IB_CM_REJ_INVALID_SERVICE_ID of a connection's REJ, IB_SIDR_UNSUPPORTED of a datagram service's SIDR REP.
+# A connection's REJ has IB_CM_REJ_INVALID_SERVICE_ID, and a datagram service's SIDR REP
+# IB_SIDR_UNSUPPORTED.
 _NO_SUCH_SERVICE = "RDMA_CM_EVENT_REJECTED; error: 8"
 _NO_SUCH_DATAGRAM_SERVICE = "RDMA_CM_EVENT_UNREACHABLE; error: 1"
 
@@ -55,16 +57,18 @@ class Run:
     events: bool = False
     both_ways: bool = False
     pairs: int = 1
-    connects: bool = False  # by the connection manager
-    announced: bool = False  # with the addresses of both that the host's RNIC has too
+    connects: bool = False  # the connection manager makes the connections
+    announced: bool = False  # with the addresses of both sides that the host's RNIC has too
     options: tuple[str, ...] = ()
 
     @property
     def program(self) -> str:
+        """The program's name."""
         return f"ib_{self.verb}_{self.what}"
 
     @property
     def title(self) -> str:
+        """The program with its options."""
         return " ".join((self.program, *self._words()))
 
     @property
@@ -111,11 +115,11 @@ class Run:
 
     @property
     def answers_headers(self) -> bool:
-        """Whether the server makes its address handle from the header of a datagram, with ibv_init_ah_from_wc()."""
+        """Whether the server makes its address handle by ibv_init_ah_from_wc()."""
         return self.connects and self.transport == "UD" and (self.what == "lat" or self.both_ways)
 
     def sizes(self) -> list[int]:
-        """What the rows of the client's table are about."""
+        """The sizes of the rows in the client's table."""
         if self.verb == "atomic":
             return [ATOMIC_SIZE]
         if self.size != ALL_SIZES:
@@ -123,7 +127,11 @@ class Run:
         return [1 << power for power in range(1, self.limit.bit_length())]
 
     def served_sizes(self) -> list[int]:
-        """The same of the server's: it knows no more than it takes part in, or what the client tells it in the end."""
+        """The sizes of the rows in the server's table.
+
+        The server knows only the messages that it takes part in, and what the client tells it in
+        the end.
+        """
         if self.what == "lat":
             return self.sizes() if self.verb in ("send", "write") else []
         if self.verb == "send" or self.both_ways:
@@ -131,7 +139,7 @@ class Run:
         return self.sizes()[-1:]
 
     def problems(self, outcome: Outcome, serves: bool) -> list[str]:
-        """What is wrong with how one of the two sides ended, and with what it printed."""
+        """The problems with the end of one of the two sides, and with its output."""
         found = [] if outcome.ok else [f"ended with status {outcome.status}"]
         found += [
             f"said: {line.strip()}"
@@ -163,7 +171,10 @@ class Run:
 
 
 def only_measured(problems: list[str]) -> bool:
-    """Whether nothing is wrong but figures: perftest now and then prints inf or nan under TCG."""
+    """Whether nothing is wrong but figures.
+
+    perftest now and then prints inf or nan under TCG.
+    """
     return bool(problems) and all(problem.startswith(_MEASURED) for problem in problems)
 
 
@@ -176,14 +187,17 @@ def _measured(text: str) -> bool:
 
 
 def every_way(iterations: int, sweeps: tuple[str, ...] = ("lat", "bw")) -> Iterator[Run]:
-    """Each program with each of its transports: all sizes, with events, in both directions, with many queue pairs.
+    """Each program with each of its transports in all ways of running.
 
-    Those that measure something else than `sweeps` have one size instead of all.
+    They are: all sizes, events, both directions, many queue pairs. A program that measures
+    something else than `sweeps` has one size instead of all.
 
-    What perftest 4.5 does not do anywhere, and so is not among them:
+    perftest 4.5 does the following nowhere, so that they are not among the ways:
+
     - events with WRITE ("Events feature not available on WRITE verb");
-    - SEND with events in both directions with many queue pairs at once: both ends wait for an event that has come
-      already, over rxe between two programs of the host as between guests.
+
+    - SEND with events in both directions with many queue pairs at once: both ends wait for an event
+    that has come already, over rxe between two programs of the host as between guests.
     """
     for verb, transports in TRANSPORTS.items():
         for transport in transports:
@@ -205,8 +219,9 @@ def every_way(iterations: int, sweeps: tuple[str, ...] = ("lat", "bw")) -> Itera
 def connected_ways(iterations: int) -> Iterator[Run]:
     """Each program by the connection manager, which has no UC ("UC is not supported in librdmacm").
 
-    Clients register much memory, or many queue pairs, before they connect to the server's second listener: with little of
-    it they come before that listener nearly every time between guests that share a processor.
+    Clients register much memory, or many queue pairs, before they connect to the server's second
+    listener. A client with little of it comes before that listener nearly every time, between
+    guests that share a processor.
     """
     for verb, transports in TRANSPORTS.items():
         for transport in transports:

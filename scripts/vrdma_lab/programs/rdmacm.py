@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The programs of rdmacm-utils, and where their listeners are seen."""
+"""The programs of rdmacm-utils, and the listeners that they make."""
 
 from __future__ import annotations
 
@@ -12,19 +12,24 @@ from vrdma_lab.programs.traffic import PATIENCE
 
 @dataclass(frozen=True)
 class Program:
-    """A program of rdmacm-utils: its command lines, and what its client prints when all went well."""
+    """A program of rdmacm-utils.
+
+    It has the two command lines, and a text that its client prints when all went well.
+    """
 
     server: str
     client: str
     says: str
     server_ends: bool = True
-    port: int = 0  # of its own choice, if not one of ours
+    port: int = 0  # the program's own choice; 0 for a port of the test's choice
     datagrams: bool = (
-        False  # it takes addresses from the headers of datagrams, which may be another network's
+        # The program takes addresses from the headers of datagrams, which may be another network's.
+        False
     )
 
     @property
     def name(self) -> str:
+        """The client's name."""
         return self.client.split(" ", 1)[0]
 
 
@@ -44,7 +49,7 @@ PROGRAMS = (
         "ucmatose -s {address} -p {port} -c 4 -C 5 -S 1000",
         "return status 0",
     ),
-    # Moves its connections to another channel, from one file to another.
+    # This one moves its connections to another channel, from one file to another.
     Program(
         "ucmatose -b {address} -p {port} -c 4 -C 2 -m",
         "ucmatose -s {address} -p {port} -c 4 -C 2 -m",
@@ -74,7 +79,10 @@ PROGRAMS = (
 
 
 def wait_listener(where: Side, port: int, serving: Job) -> bool:
-    """Waits until the kernel there has a listener at the port, or the program has ended; whether there is one."""
+    """Waits for a kernel's listener at the port, or the program's end; whether there is a listener.
+
+    `where` is the side with that kernel.
+    """
     waiting = where.start(
         f"until rdma resource show cm_id | grep -q 'LISTEN .*:{port} '; do sleep 0.02; done"
     )

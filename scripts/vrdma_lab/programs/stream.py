@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes without end between two sides, by a program that ends at the first sign of trouble (rdma_stream.c)."""
+"""Writes without end between two sides.
+
+The program (rdma_stream.c) ends at the first sign of trouble.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ _ports = itertools.count(22000)
 
 
 class Stream:
-    """rdma_stream from client to server; with events, the client sleeps until completions come."""
+    """rdma_stream from client to server; with events, the client sleeps meanwhile."""
 
     def __init__(self, server: Side, client: Side, events: bool = False) -> None:
         port = next(_ports)
@@ -27,7 +30,7 @@ class Stream:
 
     @property
     def messages(self) -> int:
-        """How many have been written, as the client said last."""
+        """The number of messages that have been written, as the client said last."""
         counts = re.findall(r"^(\d+) messages$", self.client.output, re.MULTILINE)
         return int(counts[-1]) if counts else 0
 
@@ -44,10 +47,11 @@ class Stream:
             time.sleep(0.1)
 
     def end(self, timeout: float) -> Outcome:
-        """Waits until the client has ended, which it does when something goes wrong."""
+        """Waits until the client has ended, as it does when something goes wrong."""
         return self.client.wait(timeout)
 
     def stop(self) -> None:
+        """Ends both programs."""
         self.client.kill()
         self.server.kill()
 

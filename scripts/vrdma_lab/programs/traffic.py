@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Debian's RDMA programs between two sides, or of one side with itself, and what they measured."""
+"""Debian's RDMA programs between two sides, or a side and itself, and their figures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vrdma_lab.image.initramfs import LINE_BUFFERED
 from vrdma_lab.machine.channel import Job
 from vrdma_lab.machine.side import Side
 
-# A busy machine makes programs slow, and under TCG they are slow anyway.
+# Seconds. A busy machine makes programs slow, and under TCG they are slow anyway.
 PATIENCE = 180.0
 
 _ports = itertools.count(20000)
@@ -25,6 +25,7 @@ class Pair(Protocol):
     """A program and its options, for two sides."""
 
     def command(self, side: Side, peer: Side, port: int, serves: bool) -> str:
+        """The command line of one of the two sides."""
         ...
 
 
@@ -39,14 +40,17 @@ class Exchange:
 
     @property
     def title(self) -> str:
+        """The program with its options."""
         return " ".join((self.tool, *self.options))
 
     @property
     def is_pingpong(self) -> bool:
+        """Whether it is one of libibverbs' ping-pong programs."""
         return self.tool.endswith("_pingpong")
 
     @property
     def is_bandwidth(self) -> bool:
+        """Whether it measures bandwidth."""
         return self.tool.endswith("_bw")
 
     def command(self, side: Side, peer: Side, port: int, serves: bool) -> str:
@@ -66,7 +70,7 @@ class Exchange:
             words += ["-g", str(index), "-s", str(self.size)]
         else:
             words += ["-x", str(index), "-F"]
-            # Atomics have one size.
+            # Atomic operations have one size.
             if not self.tool.startswith("ib_atomic"):
                 words += ["-s", str(self.size)]
             if self.is_bandwidth:
@@ -79,7 +83,7 @@ class Exchange:
 
 @dataclass
 class Measurement:
-    """What one exchange gave.  `error` is empty when it succeeded."""
+    """The result of one exchange. `error` is empty when it succeeded."""
 
     exchange: Exchange
     source: str
@@ -91,9 +95,11 @@ class Measurement:
 
     @property
     def ok(self) -> bool:
+        """Whether the exchange succeeded."""
         return not self.error
 
     def as_json(self) -> dict[str, object]:
+        """The result as an object of scripts/demo --json."""
         return {
             "test": self.exchange.title,
             "from": self.source,
@@ -112,7 +118,7 @@ def _number(text: str) -> float | None:
 
 def _parse_pingpong(output: str, result: Measurement) -> None:
     rate = re.search(r"= ([0-9.]+|inf|nan) Mbit/sec", output)
-    # One iteration is there and back.
+    # One iteration goes there and back.
     time = re.search(r"= ([0-9.]+|inf|nan) usec/iter", output)
     result.mbit_per_s = _number(rate.group(1)) if rate else None
     result.latency_us = _number(str(float(time.group(1)) / 2)) if time else None
@@ -124,16 +130,16 @@ def _parse_perftest(output: str, result: Measurement) -> None:
         return
     columns = rows[-1][2].split()
     if result.exchange.is_bandwidth:
-        # BW peak, BW average, message rate
+        # The columns are: peak, average, message rate.
         gbit = _number(columns[1])
         result.mbit_per_s = round(gbit * 1000, 3) if gbit is not None else None
     elif len(columns) >= 4:
-        # min, max, typical, average, ...
+        # The columns are: minimum, maximum, typical, average, and more.
         result.latency_us = _number(columns[3])
 
 
 def read_figures(output: str, result: Measurement) -> bool:
-    """Takes the figures from what a program printed; whether all that there should be were there."""
+    """Takes the figures from a program's output; whether all that belong to it were there."""
     if result.exchange.is_pingpong:
         _parse_pingpong(output, result)
         return result.mbit_per_s is not None and result.latency_us is not None
@@ -142,7 +148,7 @@ def read_figures(output: str, result: Measurement) -> bool:
 
 
 def wait_listening(side: Side, port: int, server: Job, timeout: float = 30) -> None:
-    """Waits until a program listens on the TCP port (or has ended, which it should not have)."""
+    """Waits until a program listens on the TCP port, or has ended, as it should not have."""
     listening = f":{port:04X} [0-9a-f:]* 0A "
     waiting = side.start(
         f"until grep -qi '{listening}' /proc/net/tcp /proc/net/tcp6; do sleep 0.01; done"
@@ -169,6 +175,7 @@ def _tail(output: str) -> str:
 
 
 def run_once(server: Side, client: Side, exchange: Exchange, timeout: float) -> Measurement:
+    """Runs an exchange once."""
     result = Measurement(exchange, client.name, server.name)
     try:
         server_job, client_job = start_exchange(server, client, exchange)
@@ -200,7 +207,10 @@ def run(
     timeout: float = 60,
     say: Callable[[str], None] = lambda text: None,
 ) -> Measurement:
-    """Runs an exchange.  perftest now and then prints inf or 0 under TCG: such a run is repeated, and said to be."""
+    """Runs an exchange.
+
+    perftest now and then prints inf or 0 under TCG. Such a run is repeated, and `say` is told.
+    """
     for attempt in (1, 2, 3):
         result = run_once(server, client, exchange, timeout)
         if not result.remarks or attempt == 3:

@@ -1,2 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The preparation of a run: packages, kernels, builds.  Nothing here knows what is run afterwards."""
+"""The preparation of a run: packages, kernels, builds.
+
+Nothing here knows what is run afterwards.
+"""

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Debian packages of other suites, and sources, without touching the machine's own apt configuration.
+"""Debian packages of other suites, and sources.
 
-A private apt root in the cache knows stable, backports and Debian 13, each with its sources.  SUITE is bookworm,
-bookworm-backports or trixie.  scripts/lib/apt.sh is this module for shell scripts:
+The machine's own apt configuration is not touched: a private apt root in the cache knows stable,
+backports and Debian 13, each with its sources. SUITE is bookworm, bookworm-backports or trixie.
+
+scripts/lib/apt.sh runs this module as a program for shell scripts:
 
     apt download SUITE FOLDER PACKAGE...   puts .deb files of the packages into the folder
     apt source SUITE FOLDER PACKAGE        makes the folder an unpacked source tree
@@ -33,6 +35,7 @@ _LISTS_AGE_SECONDS = 24 * 3600
 
 
 def mirror() -> str:
+    """The URL of Debian's mirror; VRDMA_MIRROR overrides."""
     return os.environ.get("VRDMA_MIRROR") or "http://deb.debian.org/debian"
 
 
@@ -45,7 +48,10 @@ def sources_list(url: str) -> str:
 
 
 def versions_in(madison: str, suite: str) -> list[str]:
-    """The binary versions that apt-cache madison has for a suite; for bookworm, those of its updates as well."""
+    """The binary versions that apt-cache madison has for a suite.
+
+    The suite bookworm has the versions of its updates as well.
+    """
     found = []
     for line in madison.splitlines():
         _, version, source = (part.strip() for part in line.split("|"))
@@ -56,7 +62,7 @@ def versions_in(madison: str, suite: str) -> list[str]:
 
 
 def depends_in(record: str, pattern: str) -> str:
-    """The first dependency in a package's record whose name is matched by the pattern, or nothing."""
+    """The first dependency in a package's record whose name the pattern matches, or nothing."""
     for line in record.splitlines():
         if line.startswith("Depends: "):
             names = [part.split()[0] for part in line.removeprefix("Depends: ").split(",")]
@@ -70,7 +76,7 @@ def newest(versions: Iterable[str]) -> str:
 
 
 def _compare(one: str, other: str) -> int:
-    """By Debian's order of versions."""
+    """Compares two versions by Debian's order."""
     if one == other:
         return 0
     later = subprocess.run(["dpkg", "--compare-versions", one, "gt", other]).returncode == 0
@@ -108,7 +114,7 @@ class Apt:
         return self._runner.read(["apt-cache", *self._options, *words])
 
     def prepare(self) -> None:
-        """Makes the root and reads the lists, once a day."""
+        """Makes the root, and reads the package lists once a day."""
         for folder in ("lists/partial", "cache/archives/partial"):
             (self._root / folder).mkdir(parents=True, exist_ok=True)
         with cache.locked(self._root / "lock"):
@@ -137,7 +143,7 @@ class Apt:
         return found
 
     def download(self, suite: str, folder: Path, packages: Iterable[str]) -> list[Path]:
-        """Puts .deb files of the packages into the folder; all that are in it."""
+        """Puts .deb files of the packages into the folder; all .deb files in the folder."""
         folder.mkdir(parents=True, exist_ok=True)
         for package in packages:
             self._get("download", f"{package}={self.version(suite, package)}", folder=folder)

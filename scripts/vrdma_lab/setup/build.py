@@ -24,7 +24,7 @@ def build_backend(steps: Steps, preset: str, *targets: str) -> None:
 
 
 def qemu_version(said: str) -> str:
-    """Major and minor number, of the output of --version."""
+    """Major and minor number in the output of QEMU's --version."""
     found = _QEMU_VERSION.search(said)
     if found is None:
         raise LabError(f"this QEMU does not say its version: {said.strip()}")

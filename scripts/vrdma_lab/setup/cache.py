@@ -14,7 +14,7 @@ _MARK = ".complete"
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Holds a lock, which the kernel releases if this process dies."""
+    """Holds a lock on a file, which the kernel releases if this process dies."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -30,11 +30,12 @@ def is_complete(folder: Path, recipe: str = "") -> bool:
 
 
 def mark_complete(folder: Path, recipe: str = "") -> None:
+    """Says that the folder has been made, from this recipe."""
     (folder / _MARK).write_text(recipe + "\n" if recipe else "")
 
 
 def make_once(folder: Path, make: Callable[[Path], None], recipe: str = "") -> None:
-    """Makes a folder anew unless it was made from this recipe before; `make` gets it empty."""
+    """Makes a folder anew, unless it was made from this recipe before; `make` gets it empty."""
     with locked(folder.with_name(f"{folder.name}.lock")):
         if is_complete(folder, recipe):
             return

@@ -15,7 +15,10 @@ _GENERATED_SUFFIX = ".mod.c"
 
 
 def build_driver(steps: Steps, kernel: paths.Kernel) -> None:
-    """Builds vrdma.ko; kbuild writes beside the sources, so it gets a copy of them for each kernel."""
+    """Builds vrdma.ko for a guest kernel.
+
+    kbuild writes beside the sources, so it gets a copy of them for each kernel.
+    """
     work = paths.SOURCE / "build" / "frontend" / kernel.release
     with steps.step(
         f"Building vrdma.ko (guest kernel {kernel.series})", f"build-driver-{kernel.series}"
@@ -29,9 +32,9 @@ def build_driver(steps: Steps, kernel: paths.Kernel) -> None:
 
 
 def mirror(source: Path, target: Path, keep: Path | None = None) -> None:
-    """Copies the sources in a tree that are new or changed, and removes those that are there no more.
+    """Copies the new and changed sources of a tree, and removes copies of those that are gone.
 
-    What is below `keep`, a path in the target, stays as it is.
+    Files below `keep`, a path in the target, stay as they are.
     """
     wanted = _sources(source)
     for name in wanted:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The guests' kernels: Debian's 6.1 and 6.12, unpacked in the cache.
 
-The headers match each kernel to the letter, so that nothing of it is installed on the machine.  A kernel's folder has:
+The headers match each kernel to the letter, so that nothing has to be installed on the machine. A
+kernel's folder has:
 
     release    the release, as uname -r says it
     tree       the packages, unpacked
@@ -60,10 +61,10 @@ def _unpack(runner: Runner, series: str, folder: Path) -> None:
 
 
 def _relocate(tree: Path, release: str) -> None:
-    """Makes the headers refer to each other where they are, which they do by absolute paths below /usr.
+    """Makes the headers, which refer to each other by absolute paths below /usr, refer to the tree.
 
-    Without the vmlinux that 6.12 brings along, modules are built without BTF, which needs pahole and serves only
-    tracing.
+    Without the vmlinux that 6.12 brings along, modules are built without BTF, which needs pahole
+    and serves only tracing.
     """
     sources = tree / "usr" / "src"
     headers = sources / f"linux-headers-{release}"
@@ -84,7 +85,8 @@ def decompressed(image: bytes) -> bytes:
     for tool, magic in _DECOMPRESSORS.items():
         offset = image.find(magic)
         while offset >= 0:
-            # The decompressor complains about what follows the kernel, and has written the kernel by then.
+            # The decompressor complains about the bytes after the kernel, and has written the
+            # kernel by then.
             output = subprocess.run([tool, "-c"], input=image[offset:], capture_output=True).stdout
             if output.startswith(_ELF):
                 return output

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Debian packages that this machine needs, by what they are needed for, and their installation."""
+"""The Debian packages that this machine needs, in groups, and their installation."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ def of_groups(groups: Iterable[str]) -> list[str]:
 
 
 def missing(packages: Iterable[str]) -> list[str]:
-    """Those that are not installed."""
+    """The packages that are not installed."""
     wanted = list(packages)
-    # dpkg-query fails when it does not know one of them, and tells of the others all the same.
+    # dpkg-query fails if it does not know one of the packages, and lists the others all the same.
     shown = subprocess.run(
         ["dpkg-query", "-W", "-f", "${db:Status-Status} ${Package}\n", *wanted],
         stdout=subprocess.PIPE,
@@ -75,7 +75,7 @@ def missing(packages: Iterable[str]) -> list[str]:
 
 
 def install_missing(steps: Steps, *groups: str) -> None:
-    """Installs what these groups need and this machine does not have."""
+    """Installs the packages of some groups that this machine does not have."""
     if shutil.which("apt-get") is None or shutil.which("dpkg-query") is None:
         raise LabError("this needs Debian 12 (apt-get is not here)")
     needed = missing(of_groups(groups))

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tests of rdma-core as Debian ships them with python3-pyverbs.
 
-Each version is in a root tree of its Debian suite with all that it needs.  Its folder in the cache has:
+Each version is in a root tree of its Debian suite, with everything that it needs. Its folder in the
+cache has:
 
     root         the tree, the tests in /conformance
     root.cpio    the same, below /conformance-root, to be appended to an initramfs
@@ -109,7 +110,7 @@ def prepare_rdma_core_tests(steps: Steps, version: str) -> None:
 
 
 def _recipe() -> str:
-    """Changes with this file, so that trees are made again when it does."""
+    """A digest of this file, so that trees are made again when it changes."""
     return hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
 
 
@@ -144,7 +145,10 @@ def _unpack(runner: Runner, debs: Iterable[Path], root: Path) -> None:
 
 
 def _place_tests(root: Path) -> None:
-    """Puts the tests where they are run, and decompresses them: Debian compresses all documentation above 4 KiB."""
+    """Puts the tests where they are run, and decompresses them.
+
+    Debian compresses all documentation above 4 KiB.
+    """
     tests = root / "conformance" / "tests"
     tests.parent.mkdir()
     (root / "usr/share/doc/rdma-core/tests").rename(tests)
@@ -187,8 +191,8 @@ def _is_elf(file: Path) -> bool:
 def _compile(runner: Runner, root: Path) -> None:
     """Compiles all Python of the tree.
 
-    A guest that compiles on each start would be slow, and a file system without times must not make Python think that
-    it has to.
+    A guest that compiles on each start would be slow, and a file system without times must not make
+    Python think that it has to.
     """
     (python,) = (root / "usr" / "bin").glob("python3.1?")
     loader: Command = [root / "lib64" / "ld-linux-x86-64.so.2", "--library-path", root / _LIBRARIES]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Programs that the preparation runs, with their output in one place, and steps that have a log each."""
+"""Runs the programs of the preparation, in steps that have a log each."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ class CommandFailed(LabError):
 
 
 class Runner:
-    """Runs programs one after another; their output goes to `output`, or where this program's own goes."""
+    """Runs programs one after another.
+
+    Their output goes to `output`, or where this program's own output goes.
+    """
 
     def __init__(self, output: IO[bytes] | None = None) -> None:
         self._output = output
@@ -45,7 +48,7 @@ class Runner:
         self.pipe(command, folder=folder)
 
     def pipe(self, *commands: Command, folder: Path | None = None) -> None:
-        """Runs programs of which each reads the output of the one before; all must succeed."""
+        """Runs programs that each read the output of the one before; all must succeed."""
         processes: list[subprocess.Popen[bytes]] = []
         try:
             source: IO[bytes] | int = subprocess.DEVNULL
@@ -83,7 +86,7 @@ class Runner:
         return done.stdout
 
     def retry(self, action: Callable[[], None]) -> None:
-        """Repeats an action that fails, visibly: mirrors answer 404 now and then."""
+        """Repeats an action that fails, and says so: mirrors answer 404 now and then."""
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 action()
@@ -95,14 +98,17 @@ class Runner:
 
 
 class Steps:
-    """Steps of the preparation: each says its title on a stream and has the output of its programs in a log."""
+    """The steps of the preparation.
+
+    Each says its title on a stream, and has the output of its programs in a log.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     @contextmanager
     def step(self, title: str, log_name: str) -> Iterator[Runner]:
-        """A step; the end of its log is shown when it fails."""
+        """A step; if it fails, standard error gets the end of its log."""
         print(title, file=self._stream, flush=True)
         folder = paths.logs()
         folder.mkdir(parents=True, exist_ok=True)
@@ -118,7 +124,7 @@ class Steps:
 
 
 def processors() -> str:
-    """How many processors this process may use, as make and others take it after -j."""
+    """The number of processors that this process may use, as make and others take it after -j."""
     return str(len(os.sched_getaffinity(0)))
 
 

@@ -16,7 +16,7 @@ _OTHERS = {"build", ".git"}
 
 
 def scripts(source: Path) -> Iterator[Path]:
-    """Every shell script of the project, known by one of its first lines."""
+    """Every shell script of the project; a shell script is known by its first lines."""
     for parent, folders, files in os.walk(source):
         folders[:] = sorted(set(folders) - _OTHERS)
         for name in sorted(files):
@@ -26,6 +26,7 @@ def scripts(source: Path) -> Iterator[Path]:
 
 
 def is_shell(file: Path) -> bool:
+    """Whether a file is a shell script."""
     with file.open("rb") as stream:
         lines = stream.read(256).splitlines()
     return bool(lines) and (
@@ -34,6 +35,7 @@ def is_shell(file: Path) -> bool:
 
 
 def check_scripts(steps: Steps) -> None:
+    """Checks all shell scripts of the project."""
     with steps.step("Checking the scripts", "shellcheck") as runner:
         found = [script.relative_to(paths.SOURCE) for script in scripts(paths.SOURCE)]
         runner.run(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""KVM or TCG: decided by running a kernel, because /dev/kvm may exist and yet hang."""
+"""The choice between KVM and TCG, made by running a kernel: /dev/kvm may exist and yet hang."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ _LIMIT = 15.0
 
 
 def choose_accelerator(kernel: paths.Kernel, folder: Path) -> str:
-    """What QEMU takes after -accel; says so when it is TCG.  The probe's result is kept until the next boot."""
+    """The value of QEMU's -accel; standard error says so when it is TCG.
+
+    The result of the probe is kept until the next boot.
+    """
     forced = os.environ.get("VRDMA_ACCEL")
     if forced:
         return forced

@@ -11,7 +11,10 @@ from vrdma_lab import paths
 
 
 class Core:
-    """A core taken by a lock that goes with this process; when all are taken, the last one, shared."""
+    """A core, taken by a lock that goes with this process.
+
+    When all cores are taken, the last one is shared.
+    """
 
     def __init__(self) -> None:
         self._lock: IO[str] | None = None
@@ -30,6 +33,7 @@ class Core:
             break
 
     def release(self) -> None:
+        """Lets another host VM have the core."""
         if self._lock is not None:
             self._lock.close()
             self._lock = None

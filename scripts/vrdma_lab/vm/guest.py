@@ -20,32 +20,35 @@ DEVICE = "vrdma0"
 
 @dataclass(frozen=True)
 class GuestOptions:
-    """How a guest's QEMU is started."""
+    """The options of a guest's QEMU."""
 
     memory_mib: int = 256
-    device: bool = True  # has a vrdma-pci
-    device_options: str = ""  # more properties of it, e.g. "packed=on"
+    device: bool = True  # whether the guest has a vrdma-pci
+    device_options: str = ""  # more properties of the vrdma-pci, for example "packed=on"
     shared_memory: bool = True
     load_driver: bool = True
-    socket: Path | None = None  # of another daemon than the lab's
-    archive: Path | None = None  # cpio, unpacked after the initramfs
+    socket: Path | None = None  # the socket of another daemon than the lab's
+    archive: Path | None = None  # a cpio archive that is unpacked after the initramfs
     extra: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class GuestNetwork:
-    """How a guest is connected."""
+    """The connections of a guest."""
 
-    netdev: str  # what QEMU takes after -netdev, without the id
+    netdev: str  # the value of QEMU's -netdev, without the id
     gateway: str = ""
-    underlay: str = ""  # a second address, that of the host's RNIC which stands for this guest
+    underlay: str = ""  # the guest's second address, by which the host's RNIC stands for the guest
     agent_address: tuple[
         str, int
-    ] | None = None  # TCP, for a guest that is driven from another host
+    ] | None = None  # a TCP address, if another host gives the commands
 
 
 class Guest(Side):
-    """One virtual machine.  `number` (from 1) gives its addresses, `prefix` the names of its files."""
+    """A virtual machine.
+
+    `number`, from 1, gives its addresses, and `prefix` the names of its files.
+    """
 
     def __init__(
         self,
@@ -103,13 +106,14 @@ class Guest(Side):
         )
 
     def explain(self) -> str:
-        """What its console and its QEMU said last."""
+        """The last lines of its console and its QEMU."""
         text = f"  its console:\n{tail(self.console)}\n  its QEMU:\n{self.qemu.tail()}"
         if not self.qemu.running:
             text += f"\n  QEMU ended with status {self.qemu.process.returncode}"
         return text
 
     def wait_booted(self, timeout: float = 90) -> None:
+        """Waits until the agent takes commands."""
         self.channel.connect(self.qemu.check, timeout)
 
     def wait_device(self, timeout: float = 30) -> None:
@@ -122,12 +126,13 @@ class Guest(Side):
         )
 
     def kill(self) -> None:
-        """SIGKILL, as when the machine's power goes."""
+        """Kills QEMU (SIGKILL), as if the machine's power went."""
         self.qemu.kill()
         self.channel.close()
 
 
 def mac_of(number: int) -> str:
+    """The MAC address of a guest."""
     return f"52:54:00:77:00:{number:02x}"
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A host VM: a machine with an RNIC and KVM, emulated where this machine has neither.
 
-It has one processor: nested SVM under multi-threaded TCG is not sound, and with one it is.  A second one is kept from
-everything but what is put on it; such a machine lives for minutes, which is enough to measure a guest that has a
-processor to itself, and not enough for tests.
+A host VM has one processor: nested SVM is sound with one, and is not under multi-threaded TCG. A
+second one is kept from everything but what is put on it. A machine with two lives for minutes,
+which is enough to measure a guest that has a processor to itself, and not enough for tests.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ _ISOLATION = " isolcpus=domain,managed_irq,1 irqaffinity=0 tsc=reliable"
 
 
 class HostVm(Side):
-    """One host VM.  `number` is 1 or 2; `share` is the folder that it sees as SHARE, with the agent in it."""
+    """A host VM.
+
+    `number` is 1 or 2; `share` is the folder that it sees as SHARE, with the agent in it.
+    """
 
     native = True
 
@@ -38,7 +41,7 @@ class HostVm(Side):
         share: Path,
         underlay: Switch,
         overlay: Switch,
-        isolated: bool = False,  # has a second processor, which nothing uses unasked
+        isolated: bool = False,  # whether it has a second processor, which nothing uses unasked
     ) -> None:
         self.network = HostNetwork(number, underlay="eth0", uplink="eth1")
         self.rnic = rnic
@@ -84,6 +87,7 @@ class HostVm(Side):
         self.must(self.network.setup() + self.network.add_rnic(self.rnic))
 
     def kill(self) -> None:
+        """Kills QEMU and gives its cores back."""
         self.qemu.kill()
         self.channel.close()
         for core in self._cores:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""QEMU's monitor of a running guest."""
+"""The monitor of a running guest's QEMU."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from vrdma_lab.errors import LabError
 
-# A busy machine makes an emulated guest slow to let a device go.
+# Seconds. A busy machine makes an emulated guest slow to let a device go.
 TIMEOUT = 180.0
 
 
@@ -20,7 +20,7 @@ def monitor_options(path: Path) -> list[str]:
 
 
 class Monitor:
-    """QEMU's machine monitor (QMP)."""
+    """A connection to QEMU's machine monitor (QMP)."""
 
     def __init__(self, path: Path) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -32,7 +32,7 @@ class Monitor:
         self.execute("qmp_capabilities")
 
     def execute(self, command: str, **arguments: str) -> Any:
-        """What a command returns, which must succeed."""
+        """Runs a command that must succeed; its result."""
         self._stream.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
         self._stream.flush()
         while True:
@@ -45,7 +45,7 @@ class Monitor:
                 return message["return"]
 
     def human(self, command: str) -> str:
-        """What the human monitor prints for a command."""
+        """The human monitor's output for a command."""
         answer: str = self.execute("human-monitor-command", **{"command-line": command})
         return answer
 
@@ -60,5 +60,6 @@ class Monitor:
                 self._events.append(message)
 
     def close(self) -> None:
+        """Closes the connection."""
         self._stream.close()
         self._socket.close()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Machines without a machine: channels, networks, archives, configurations."""
+"""The lab's parts without machines: channels, networks, archives, configurations."""
 
 from __future__ import annotations
 
