@@ -59,7 +59,8 @@ class Kernel:
         folder = kernel_folder(series)
         if not (folder / ".complete").exists():
             raise LabError(
-                f"the guest kernel {series} is not in {folder}: scripts/demo and scripts/test fetch it"
+                f"the guest kernel {series} is not in {folder}: "
+                "scripts/demo and scripts/test fetch it"
             )
         release = (folder / "release").read_text().strip()
         return Kernel(series, release, folder / "vmlinux", folder / "tree")

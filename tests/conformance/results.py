@@ -131,7 +131,8 @@ class KnownFile(unittest.TestCase):
             return read_known(path)
 
     def test_an_entry_has_tests_suites_targets_and_a_cause(self) -> None:
-        text = f'[[known]]\ntests = ["{TEST}"]\nsuites = ["44"]\ntargets = ["direct"]\ncause = """\na\ncause"""\n'
+        text = f'[[known]]\ntests = ["{TEST}"]\nsuites = ["44"]\ntargets = ["direct"]\n'
+        text += 'cause = """\na\ncause"""\n'
         self.assertEqual(self.read(text), [a_known("direct")])
 
     def test_an_entry_without_a_cause_is_refused(self) -> None:

@@ -151,7 +151,8 @@ class NoRdmaCore(LabTest):
         self.assertFalse(outcome.ok)
         self.assertIn("Unknown symbol ib_", guest.must("dmesg"))
         guest.must(
-            "while read m; do case $m in ib_*) insmod /lib/modules/$m;; esac; done < /lib/modules/order"
+            "while read m; do case $m in ib_*) insmod /lib/modules/$m;; esac; done "
+            "< /lib/modules/order"
         )
         guest.must("insmod /lib/modules/vrdma.ko")
         guest.wait_device()

@@ -92,7 +92,8 @@ class FootprintTest(unittest.TestCase):
         self.assertIn("vrdma", before, "the shared memory region is in QEMU's memory tree")
         job = self.guest.start(f"/tmp/many_queue_pairs {QUEUE_PAIRS} > /tmp/many.log 2>&1")
         self.guest.must(
-            "for i in $(seq 600); do grep -q ready /tmp/many.log && exit 0; usleep 100000; done; cat /tmp/many.log; exit 1",
+            "for i in $(seq 600); do grep -q ready /tmp/many.log && exit 0; usleep 100000; done; "
+            "cat /tmp/many.log; exit 1",
             90,
         )
         during = self.monitor.human("info mtree -f")

@@ -46,7 +46,8 @@ cat > /etc/libvirt/libvirtd.conf <<END
 unix_sock_dir = "$1"
 auth_unix_rw = "none"
 END
-# libvirtd looks its default user up, though it uses another; only the package that starts it makes that user.
+# libvirtd looks its default user up, though it uses another; only the package that starts libvirtd
+# makes that user.
 if ! getent passwd libvirt-qemu > /dev/null; then
     for file in passwd group; do
         cp "/etc/$file" "$1/$file"
@@ -58,7 +59,8 @@ if ! getent passwd libvirt-qemu > /dev/null; then
     done
 fi
 virtlogd -d
-# Not exec: this shell is the namespace's init and reaps the QEMUs, which libvirtd waits to see gone.
+# There is no exec: this shell is the namespace's init and reaps the QEMUs, which libvirtd waits to
+# see gone.
 libvirtd &
 wait $!
 """
@@ -182,10 +184,12 @@ class LibvirtDomain(unittest.TestCase):
         self.addCleanup(channel.close)
         channel.connect(self.libvirtd.check, PATIENCE)
         ready = channel.start(
-            f"until ibv_devinfo -v -d vrdma0 2> /dev/null | grep -q ::ffff:{ADDRESS}; do usleep 50000; done; ibv_devinfo"
+            f"until ibv_devinfo -v -d vrdma0 2> /dev/null | grep -q ::ffff:{ADDRESS}; "
+            "do usleep 50000; done; ibv_devinfo"
         ).wait(60)
         self.assertIn("PORT_ACTIVE", ready.output)
-        index = f"index=$(ibv_devinfo -v -d vrdma0 | sed -n 's/.*GID\\[ *\\([0-9]*\\)\\].*::ffff:{ADDRESS}, RoCE v2/\\1/p'); "
+        entry = rf".*GID\[ *\([0-9]*\)\].*::ffff:{ADDRESS}, RoCE v2"
+        index = f"index=$(ibv_devinfo -v -d vrdma0 | sed -n 's/{entry}/\\1/p'); "
         for kind in ("rc", "ud"):
             server = channel.start(
                 f"{index} ibv_{kind}_pingpong -e -c -s 1024 -n 100 -d vrdma0 -g $index"

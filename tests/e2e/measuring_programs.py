@@ -40,7 +40,8 @@ class MeasuringPrograms(LabTest):
             "ud": ("send",),
         }
         for transport, names in operations.items():
-            options = f"--transport {transport} --operations {','.join(names)} --sizes 2,1K --iterations 50 --warm-up 5"
+            options = f"--transport {transport} --operations {','.join(names)} --sizes 2,1K "
+            options += "--iterations 50 --warm-up 5"
             expected = {
                 (f"{transport}_{name}", size)
                 for name in names

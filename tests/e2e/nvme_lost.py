@@ -44,11 +44,13 @@ class NvmeLost(LabTest):
         host = self.disk.host
         self.disk.connect()
         host.must(
-            f"modprobe crc32c_generic && modprobe ext4 && mke2fs -b 4096 {self.disk.device} && mkdir -p /tmp/m && mount -t ext4 {self.disk.device} /tmp/m",
+            f"modprobe crc32c_generic && modprobe ext4 && mke2fs -b 4096 {self.disk.device} && "
+            f"mkdir -p /tmp/m && mount -t ext4 {self.disk.device} /tmp/m",
             PATIENCE,
         )
         writer = host.start(
-            "i=0; while dd if=/dev/zero of=/tmp/m/file bs=64k count=64 conv=fsync 2> /dev/null; do i=$((i + 1)); echo written $i; done"
+            "i=0; while dd if=/dev/zero of=/tmp/m/file bs=64k count=64 conv=fsync 2> /dev/null; "
+            "do i=$((i + 1)); echo written $i; done"
         )
         writer.wait_for("written 2", PATIENCE)
         return writer

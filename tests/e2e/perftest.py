@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""perftest's programs over all transports that each has, in all their ways of running, up to 8 MiB."""
+"""perftest's programs over all their transports, in all their ways of running, up to 8 MiB."""
 
 from __future__ import annotations
 

@@ -27,7 +27,8 @@ class Unplug(LabTest):
     def assert_device(self, guest: Guest, there: bool) -> None:
         wanted = "" if there else "!"
         guest.must(
-            f"for i in $(seq 300); do {wanted} [ -e /sys/class/infiniband/vrdma0 ] && exit 0; usleep 100000; done; exit 1",
+            f"for i in $(seq 300); do {wanted} [ -e /sys/class/infiniband/vrdma0 ] && exit 0; "
+            "usleep 100000; done; exit 1",
             PATIENCE,
         )
 

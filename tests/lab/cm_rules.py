@@ -60,7 +60,8 @@ class CmRules(GuestsTest):
         with self.subTest("but for announced addresses"):
             ours = self.a.start(f"exec rping -s -C 1 -p {SHARED} -a {self.a.underlay}")
             client = self.host.native.start(
-                f"until rdma resource show cm_id | grep -q '{self.a.underlay}:{SHARED} '; do sleep 0.02; done; "
+                f"until rdma resource show cm_id | grep -q '{self.a.underlay}:{SHARED} '; "
+                "do sleep 0.02; done; "
                 f"exec rping -c -C 1 -p {SHARED} -a {self.a.underlay}"
             )
             self.assertTrue(client.wait(PATIENCE).ok, client.output + ours.output)

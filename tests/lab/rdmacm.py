@@ -35,7 +35,7 @@ class RdmaCm(GuestsTest, RdmaCmTest):
 
     def addresses(self, server: Side, client: Side, program: Program) -> tuple[str, str]:
         if program.datagrams:
-            # The headers of datagrams are the underlay's, and only announced addresses are the same there.
+            # Headers of datagrams are the underlay's, where only announced addresses are the same.
             return server.underlay, client.underlay
         return super().addresses(server, client, program)
 

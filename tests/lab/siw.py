@@ -123,7 +123,8 @@ class Siw(GuestsTest, consumers_test.ConsumersTest):
             if outcome is not None:
                 return
             say(
-                f"    repeated: {program}, {client.name} to {server.name}, was refused between perftest's two listeners"
+                f"    repeated: {program}, {client.name} to {server.name}, "
+                "was refused between perftest's two listeners"
             )
 
     def test_the_guest_sees_an_iwarp_device(self) -> None:

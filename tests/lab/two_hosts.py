@@ -74,7 +74,8 @@ class TwoHosts(HostTest):
                 port = next(self.ports)
                 serving = server.start(f"exec rping -s -C 3 -V -p {port}")
                 listening = hosts.get(server, server).start(
-                    f"until rdma resource show cm_id | grep -q 'LISTEN .*:{port} '; do sleep 0.02; done"
+                    f"until rdma resource show cm_id | grep -q 'LISTEN .*:{port} '; "
+                    "do sleep 0.02; done"
                 )
                 self.assertTrue(listening.wait_or(serving, PATIENCE), serving.output)
                 address = server.address_towards(client)

@@ -21,7 +21,7 @@ BETWEEN_LISTENERS_ATTEMPTS = 16
 
 @dataclass(frozen=True)
 class _Ended:
-    """The end of a run: the problems, the output, and whether the client came between two listeners."""
+    """The problems and the output of a run, and whether its client came between two listeners."""
 
     problems: list[str]
     output: str

@@ -72,7 +72,8 @@ class RdmaCmTest(unittest.TestCase):
         address = server.address_towards(client)
         made = client.must(
             "dd if=/dev/urandom of=/tmp/part bs=1M count=1 2> /dev/null; "
-            f"for i in $(seq {FILE_MIB}); do echo $i; cat /tmp/part; done | head -c {FILE_MIB << 20} > /tmp/source; "
+            f"for i in $(seq {FILE_MIB}); do echo $i; cat /tmp/part; done | "
+            f"head -c {FILE_MIB << 20} > /tmp/source; "
             "rm /tmp/part; md5sum < /tmp/source",
             PATIENCE,
         )

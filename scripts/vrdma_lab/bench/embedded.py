@@ -41,7 +41,7 @@ def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
 
 
 def _times(program: Path) -> list[Figure]:
-    """Google Benchmark's figures: the time of an operation, and the bytes a second if it moves bytes."""
+    """Google Benchmark's figures: the time of an operation, and the bytes a second it moves."""
     report = json.loads(_run([str(program), "--benchmark_format=json"]).stdout)
     figures = []
     for run in report["benchmarks"]:

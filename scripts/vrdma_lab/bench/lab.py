@@ -93,7 +93,8 @@ def _warn_of_load() -> None:
     load, processors = os.getloadavg()[0], len(os.sched_getaffinity(0))
     if load > processors / 2:
         print(
-            f"This machine is busy (load {load:.1f}, {processors} processors): the rounds will spread.",
+            f"This machine is busy (load {load:.1f}, {processors} processors): "
+            "the rounds will spread.",
             flush=True,
         )
 

@@ -42,7 +42,8 @@ def _command(side: Side, name: str, options: str, processor: int | None) -> str:
     # The shell execs the program, because the program is to get the signals.
     pinned = f"taskset --cpu-list {processor} " if processor is not None else ""
     index = side.gid_index(side.address_towards(side))
-    return f"exec {pinned}{program(side, name)} --device {side.device} --gid-index {index} --json {options}"
+    where = f"--device {side.device} --gid-index {index}"
+    return f"exec {pinned}{program(side, name)} {where} --json {options}"
 
 
 def _json(side: Side, output: str, opening: str) -> Any:
@@ -132,7 +133,8 @@ def _huge_page_pool(side: Side, size: int) -> Iterator[None]:
     try:
         if got < count:
             raise LabError(
-                f"{side.name} gave {got} of {count} huge pages: it has too little memory, or in pieces"
+                f"{side.name} gave {got} of {count} huge pages: "
+                "it has too little memory, or in pieces"
             )
         yield
     finally:

@@ -84,7 +84,8 @@ class _Job:
                         each.covers(results[-1].test, run) for each in known
                     ):
                         _say(
-                            f"{run}: {results[-1].test} failed\n{line['reason']}\n{line.get('printed', '')}"
+                            f"{run}: {results[-1].test} failed\n"
+                            f"{line['reason']}\n{line.get('printed', '')}"
                         )
         return results, leaks
 
@@ -134,7 +135,8 @@ def _versions_lines(versions: Sequence[Version]) -> list[str]:
         package = (version.folder / "version").read_text().strip()
         kernel = paths.Kernel.find(version.kernel).release
         lines.append(
-            f"{version.name}: python3-pyverbs {package}; guests with Linux {kernel}, the RDMA host with {host}"
+            f"{version.name}: python3-pyverbs {package}; "
+            f"guests with Linux {kernel}, the RDMA host with {host}"
         )
     return lines
 

@@ -112,7 +112,8 @@ def _skips(results: Results) -> str:
         text += f"- **{module}**\n"
         for (reason, where), tests in reasons[module].items():
             names = ", ".join(f"`{test.removeprefix(module + '.')}`" for test in tests)
-            text += f"  - {reason}{where}: {f'all {len(tests)}' if len(tests) == sizes[module] else names}\n"
+            which = f"all {len(tests)}" if len(tests) == sizes[module] else names
+            text += f"  - {reason}{where}: {which}\n"
     return text or "Nothing.\n"
 
 

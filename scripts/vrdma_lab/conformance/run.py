@@ -61,27 +61,15 @@ def boot(lab: Lab, version: Version) -> Guest:
 def run(side: Side, version: Version, address: str, pattern: str = "") -> list[Line]:
     """Runs the tests with the GID made from an address; the runner's lines."""
     root = version.folder / "root" if side.native else GUEST_ROOT
-    words = [f"--dev {side.device}", "--port 1", f"--gid {side.gid_index(address)}"]
+    options = f"--dev {side.device} --port 1 --gid {side.gid_index(address)}"
     # The host may be a machine that is not ours: the mounts vanish with their namespace.
     begin = "exec unshare --mount --propagation private sh" if side.native else "exec sh"
     # Huge pages are not taken from a machine that is not ours.
-    pages = (
-        "" if side.native and not in_host_vm() else f"echo {HUGE_PAGES} > /proc/sys/vm/nr_hugepages"
+    takes_pages = not side.native or in_host_vm()
+    pages = f"echo {HUGE_PAGES} > /proc/sys/vm/nr_hugepages\n" if takes_pages else ""
+    script = (
+        f"{begin} -e <<'END_OF_SCRIPT'\n{pages}{_script(root, options, pattern)}END_OF_SCRIPT\n"
     )
-    script = f"""{begin} -e <<'END_OF_SCRIPT'
-{pages}
-for each in dev proc sys; do mount -o rbind "/$each" "{root}/$each"; done
-mount -t tmpfs tmp {root}/tmp
-cat > {root}/tmp/runner.py <<'END_OF_RUNNER'
-{RUNNER.read_text()}
-END_OF_RUNNER
-cat > {root}/tmp/filter <<'END_OF_FILTER'
-{pattern}
-END_OF_FILTER
-exec chroot {root} /bin/env -i PATH=/usr/sbin:/usr/bin HOME=/root python3 /tmp/runner.py --tests /conformance/tests \\
-    --filter-file /tmp/filter --patience {PATIENCE} -- {" ".join(words)} < /dev/null
-END_OF_SCRIPT
-"""
     job = side.start(script)
     outcome = job.wait(LIMIT)
     lines = outcome.output.splitlines()
@@ -92,3 +80,20 @@ END_OF_SCRIPT
     if not outcome.ok or not decoded:
         raise LabError(side.channel.report(f"status {outcome.status} from the runner", job))
     return decoded
+
+
+def _script(root: Path, options: str, pattern: str) -> str:
+    """Commands that run the runner in the tree, with these options of the tests."""
+    runner = "python3 /tmp/runner.py --tests /conformance/tests"
+    return f"""\
+for each in dev proc sys; do mount -o rbind "/$each" "{root}/$each"; done
+mount -t tmpfs tmp {root}/tmp
+cat > {root}/tmp/runner.py <<'END_OF_RUNNER'
+{RUNNER.read_text()}
+END_OF_RUNNER
+cat > {root}/tmp/filter <<'END_OF_FILTER'
+{pattern}
+END_OF_FILTER
+exec chroot {root} /bin/env -i PATH=/usr/sbin:/usr/bin HOME=/root \\
+    {runner} --filter-file /tmp/filter --patience {PATIENCE} -- {options} < /dev/null
+"""

@@ -52,6 +52,7 @@ def exits(guest: Guest) -> int:
     folders = list(_KVM.glob(f"{guest.qemu.process.pid}-*"))
     if len(folders) != 1:
         raise LabError(
-            f"{_KVM} has no single folder for process {guest.qemu.process.pid} (is debugfs mounted?)"
+            f"{_KVM} has no single folder for process {guest.qemu.process.pid} "
+            "(is debugfs mounted?)"
         )
     return int((folders[0] / "exits").read_text())

@@ -33,7 +33,8 @@ def machine_is_a_host(kernel: str) -> bool:
     forced = os.environ.get("VRDMA_LAB", "")
     if forced not in ("", "host", "vm"):
         raise LabError(
-            f"VRDMA_LAB is {forced!r}: host (use this machine's RDMA and KVM) or vm (emulate a host)"
+            f"VRDMA_LAB is {forced!r}: "
+            "host (use this machine's RDMA and KVM) or vm (emulate a host)"
         )
     if forced:
         return forced == "host"

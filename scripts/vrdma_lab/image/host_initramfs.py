@@ -30,6 +30,8 @@ MODULES = (
     *("kvm_amd", "tun", "bridge", "rdma_ucm", "ib_uverbs", "rdma_rxe"),
 )
 
+_9P_OPTIONS = "trans=virtio,version=9p2000.L,msize=524288"
+
 _INIT = f"""#!/bin/busybox sh
 /bin/busybox --install -s /bin
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=linux
@@ -37,17 +39,22 @@ fail() {{
     echo "init: $*"
     poweroff -f
 }}
-mount -t devtmpfs dev /dev && mount -t proc proc /proc && mount -t sysfs sys /sys || fail "no /dev, /proc, /sys"
-while read -r module; do insmod "/modules/$module" || fail "$module does not load"; done < /modules/order
-mount -t 9p -o trans=virtio,version=9p2000.L,msize=524288,cache=loose,ro {ROOT_TAG} /lower || fail "no root"
+mount -t devtmpfs dev /dev && mount -t proc proc /proc && mount -t sysfs sys /sys ||
+    fail "no /dev, /proc, /sys"
+while read -r module; do
+    insmod "/modules/$module" || fail "$module does not load"
+done < /modules/order
+mount -t 9p -o {_9P_OPTIONS},cache=loose,ro {ROOT_TAG} /lower || fail "no root"
 mount -t tmpfs upper /upper && mkdir /upper/data /upper/work &&
-    mount -t overlay -o lowerdir=/lower,upperdir=/upper/data,workdir=/upper/work root /root || fail "no overlay"
+    mount -t overlay -o lowerdir=/lower,upperdir=/upper/data,workdir=/upper/work root /root ||
+    fail "no overlay"
 for each in devtmpfs:dev proc:proc sysfs:sys tmpfs:run debugfs:sys/kernel/debug; do
     mount -t "${{each%%:*}}" "${{each%%:*}}" "/root/${{each#*:}}" || fail "no ${{each#*:}}"
 done
 mkdir -p /root/dev/pts /root/dev/shm /root/lib/modules /root{SHARE}
-mount -t devpts devpts /root/dev/pts && mount -t tmpfs shm /root/dev/shm || fail "no /dev/pts, /dev/shm"
-mount -t 9p -o trans=virtio,version=9p2000.L,msize=524288 {SHARE_TAG} /root{SHARE} || fail "no shared folder"
+mount -t devpts devpts /root/dev/pts && mount -t tmpfs shm /root/dev/shm ||
+    fail "no /dev/pts, /dev/shm"
+mount -t 9p -o {_9P_OPTIONS} {SHARE_TAG} /root{SHARE} || fail "no shared folder"
 hostname=host
 for word in $(cat /proc/cmdline); do
     case $word in

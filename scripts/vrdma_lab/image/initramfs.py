@@ -68,7 +68,9 @@ for word in $(cat /proc/cmdline); do
 done
 hostname "$name"
 load() {{
-    while read -r module; do insmod "/lib/modules/$module" || echo "init: $module does not load"; done < "$1"
+    while read -r module; do
+        insmod "/lib/modules/$module" || echo "init: $module does not load"
+    done < "$1"
 }}
 load /lib/modules/order
 ip link set lo up
@@ -85,7 +87,8 @@ fi
 tries=0
 while :; do
     for port in /sys/class/virtio-ports/*; do
-        [ "$(cat "$port/name" 2> /dev/null)" = {AGENT_PORT} ] && exec /bin/agent "/dev/${{port##*/}}"
+        [ "$(cat "$port/name" 2> /dev/null)" = {AGENT_PORT} ] &&
+            exec /bin/agent "/dev/${{port##*/}}"
     done
     tries=$((tries + 1))
     [ "$tries" -lt 100 ] || {{ echo "init: no port {AGENT_PORT}"; poweroff -f; }}

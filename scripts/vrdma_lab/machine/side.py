@@ -50,7 +50,8 @@ class Side:
         # grep's status says only whether there were any. Programs that crash have a status of their
         # own.
         return self.must(
-            f"dmesg | sed '1,\\|{self.log_start}|d; / traps: /d' | grep -E -A 20 'BUG:|WARNING:|Oops|protection fault' || true"
+            f"dmesg | sed '1,\\|{self.log_start}|d; / traps: /d' | "
+            "grep -E -A 20 'BUG:|WARNING:|Oops|protection fault' || true"
         )
 
     def address_towards(self, peer: Side) -> str:
@@ -77,7 +78,8 @@ class Side:
         )
         # An RNIC has up to thousands of entries, most of them empty.
         script = (
-            f"cd /sys/class/infiniband/{self.device}/ports/1 && for i in $(grep -l {wanted} gids/*); do "
+            f"cd /sys/class/infiniband/{self.device}/ports/1 && "
+            f"for i in $(grep -l {wanted} gids/*); do "
             'i=${i#gids/}; echo "$i $(cat gid_attrs/types/$i)"; done'
         )
         for line in self.must(script).splitlines():

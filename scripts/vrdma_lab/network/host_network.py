@@ -15,7 +15,10 @@ from vrdma_lab.vm.guest import NETWORK, PREFIX_LENGTH
 UNDERLAY = "10.9.0"
 BRIDGE = "vrdma-br"
 # Debian's kernels come without siw.
-_LOAD_SIW = "{{ [ -e /sys/module/siw ] || modprobe -q siw || {{ modprobe -a iw_cm libcrc32c && insmod {path}; }}; }}"
+_LOAD_SIW = (
+    "{{ [ -e /sys/module/siw ] || modprobe -q siw || "
+    "{{ modprobe -a iw_cm libcrc32c && insmod {path}; }}; }}"
+)
 # The port of the server that a host has for other hosts (host_server.py). The agents of its guests
 # have the ports after it.
 SERVER_PORT = 7700
@@ -106,7 +109,8 @@ class HostNetwork:
 
     def remove_guest(self, number: int) -> str:
         """Commands that take away what add_guest() made."""
-        return f"ip addr del {guest_underlay(number)}/32 dev {self.underlay}; ip link del {tap_of(number)}\n"
+        address = f"{guest_underlay(number)}/32"
+        return f"ip addr del {address} dev {self.underlay}; ip link del {tap_of(number)}\n"
 
 
 def tap_of(number: int) -> str:

@@ -36,7 +36,8 @@ class EndlessTransfer:
                 raise LabError(f"the transfer ended:\n{self.client.output}\n{self.server.output}")
             if time.monotonic() > deadline:
                 raise LabError(
-                    f"the transfer printed no {count} results in {timeout:.0f} s:\n{self.client.output}"
+                    f"the transfer printed no {count} results in {timeout:.0f} s:\n"
+                    f"{self.client.output}"
                 )
             time.sleep(0.1)
 

@@ -24,14 +24,17 @@ class NvmeDisk:
         """Configures the target, as nvmetcli would."""
         subsystem = f"{CONFIG}/subsystems/{SUBSYSTEM}"
         self.target.must(
-            f"modprobe nvmet_rdma {module_options} && (mountpoint -q /sys/kernel/config || mount -t configfs config /sys/kernel/config) && "
+            f"modprobe nvmet_rdma {module_options} && "
+            "(mountpoint -q /sys/kernel/config || "
+            "mount -t configfs config /sys/kernel/config) && "
             f"dd if=/dev/zero of=/tmp/disk bs=1M count={mib} && "
             f"mkdir {subsystem} && echo 1 > {subsystem}/attr_allow_any_host && "
             f"mkdir {subsystem}/namespaces/1 && cd {subsystem}/namespaces/1 && "
             # A tmpfs has no direct I/O.
             "echo /tmp/disk > device_path && echo 1 > buffered_io && echo 1 > enable && "
             f"mkdir {CONFIG}/ports/1 && cd {CONFIG}/ports/1 && "
-            f"echo rdma > addr_trtype && echo ipv4 > addr_adrfam && echo {self.target.ip} > addr_traddr && "
+            "echo rdma > addr_trtype && echo ipv4 > addr_adrfam && "
+            f"echo {self.target.ip} > addr_traddr && "
             "echo 4420 > addr_trsvcid"
         )
         self.listen()
@@ -50,7 +53,8 @@ class NvmeDisk:
         """Connects the host, and waits for its disk."""
         self.host.must("modprobe nvme_rdma")
         self.host.must(
-            f"echo transport=rdma,traddr={self.target.ip},trsvcid=4420,nqn={SUBSYSTEM} > /dev/nvme-fabrics",
+            f"echo transport=rdma,traddr={self.target.ip},trsvcid=4420,nqn={SUBSYSTEM} "
+            "> /dev/nvme-fabrics",
             PATIENCE,
         )
         self.host.must(f"until [ -b {self.device} ]; do usleep 20000; done", PATIENCE)

@@ -22,7 +22,8 @@ MANY = 16  # queue pairs
 
 # Words that mean trouble, in any letters, on either side.
 _WORRYING = re.compile(
-    r"error|fail|unable|could ?n[o']t|cannot|can't|syndrom|unexpected|abort|fault|timed? ?out|refused|rejected|invalid",
+    r"error|fail|unable|could ?n[o']t|cannot|can't|syndrom|unexpected|abort|fault|timed? ?out|"
+    r"refused|rejected|invalid",
     re.IGNORECASE,
 )
 _MEASURED = "measured"
@@ -154,7 +155,8 @@ class Run:
         for size, iterations, figures in rows:
             if int(iterations) != self.iterations * self.pairs:
                 found.append(
-                    f"did {iterations} iterations of {size} bytes, not {self.iterations * self.pairs}"
+                    f"did {iterations} iterations of {size} bytes, "
+                    f"not {self.iterations * self.pairs}"
                 )
             found += [
                 f"{_MEASURED} {value} with {size} bytes"

@@ -59,4 +59,5 @@ class Stream:
 def _command(side: Side, peer: Side, port: int, events: bool) -> str:
     program = str(paths.lab_program("rdma_stream")) if side.native else "rdma_stream"
     index = side.gid_index(side.address_towards(peer))
-    return f"exec {program} --device {side.device} --gid-index {index} --tcp-port {port}{' --events' if events else ''}"
+    options = f"--device {side.device} --gid-index {index} --tcp-port {port}"
+    return f"exec {program} {options}{' --events' if events else ''}"

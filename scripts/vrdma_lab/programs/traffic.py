@@ -188,7 +188,8 @@ def run_once(server: Side, client: Side, exchange: Exchange, timeout: float) -> 
     for who, side, ended in (("client", client, outcome), ("server", server, served)):
         if not ended.ok and not result.error:
             result.error = (
-                f"{exchange.title}, {exchange.size} bytes, {client.name} to {server.name}: the {who} "
+                f"{exchange.title}, {exchange.size} bytes, {client.name} to {server.name}: "
+                f"the {who} "
                 f"({side.name}) ended with status {ended.status}:\n{_tail(ended.output)}"
             )
     if result.ok and not read_figures(outcome.output, result):

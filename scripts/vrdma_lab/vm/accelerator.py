@@ -15,6 +15,11 @@ from vrdma_lab.vm.qemu import COMMON_OPTIONS
 
 _MARKER = "vrdma: this kernel runs"
 _LIMIT = 15.0
+_INIT = f"""#!/bin/busybox sh
+/bin/busybox mount -t devtmpfs dev /dev
+echo '{_MARKER}' > /dev/ttyS0
+/bin/busybox poweroff -f
+"""
 
 
 def choose_accelerator(kernel: paths.Kernel, folder: Path) -> str:
@@ -43,7 +48,8 @@ def choose_accelerator(kernel: paths.Kernel, folder: Path) -> str:
         partial.replace(known)
     if result == "tcg":
         _say(
-            "/dev/kvm is there, but a kernel does not run under it: the guests run under TCG (slowly)."
+            "/dev/kvm is there, but a kernel does not run under it: "
+            "the guests run under TCG (slowly)."
         )
     return result
 
@@ -58,8 +64,7 @@ def _kvm_runs(kernel: paths.Kernel, folder: Path) -> bool:
     archive = CpioWriter(initramfs)
     archive.folder("dev")
     archive.file("/bin/busybox", Path("/bin/busybox").read_bytes(), 0o755)
-    script = f"#!/bin/busybox sh\n/bin/busybox mount -t devtmpfs dev /dev\necho '{_MARKER}' > /dev/ttyS0\n"
-    archive.file("/init", (script + "/bin/busybox poweroff -f\n").encode(), 0o755)
+    archive.file("/init", _INIT.encode(), 0o755)
     archive.close()
     console = folder / "probe.console"
     command = [

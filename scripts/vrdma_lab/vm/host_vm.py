@@ -55,7 +55,8 @@ class HostVm(Side):
         self._cores = [Core() for _ in range(2 if isolated else 1)]
         append = (
             "console=ttyS0 quiet panic=-1 mitigations=off "
-            f"vrdma.name={name} vrdma.modules={kernel.tree}/lib/modules{_ISOLATION if isolated else ''}"
+            f"vrdma.name={name} vrdma.modules={kernel.tree}/lib/modules"
+            f"{_ISOLATION if isolated else ''}"
         )
         self.terminal = share.parent / f"{name}.terminal"
         command = [

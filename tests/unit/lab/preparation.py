@@ -152,11 +152,12 @@ class Sources(FolderTest):
         self.assertEqual((self.target / "Kbuild").read_text(), "changed")
 
 
-MADISON = """\
-   linux-source-6.1 | 6.1.9-1 | http://deb.debian.org/debian bookworm/main amd64 Packages
-   linux-source-6.1 | 6.1.10-1 | http://deb.debian.org/debian bookworm-updates/main amd64 Packages
-   linux-source-6.1 | 6.12.1-1~bpo12+1 | http://deb.debian.org/debian bookworm-backports/main amd64 Packages
-      linux | 6.1.11-1 | http://deb.debian.org/debian bookworm/main Sources
+MIRROR = "http://deb.debian.org/debian"
+MADISON = f"""\
+   linux-source-6.1 | 6.1.9-1 | {MIRROR} bookworm/main amd64 Packages
+   linux-source-6.1 | 6.1.10-1 | {MIRROR} bookworm-updates/main amd64 Packages
+   linux-source-6.1 | 6.12.1-1~bpo12+1 | {MIRROR} bookworm-backports/main amd64 Packages
+      linux | 6.1.11-1 | {MIRROR} bookworm/main Sources
 """
 RECORD = """\
 Package: linux-headers-6.1.0-9-amd64
