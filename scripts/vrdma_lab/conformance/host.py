@@ -15,7 +15,7 @@ from pathlib import Path
 from vrdma_lab.children import raise_on_signals
 from vrdma_lab.conformance.run import VERSIONS, Line, Version, boot, run
 from vrdma_lab.host.rdma_host import RdmaHost
-from vrdma_lab.vm.guest import PREFIX_LENGTH
+from vrdma_lab.network.overlay import PREFIX_LENGTH
 
 
 def _native(host: RdmaHost, version: Version, pattern: str) -> list[Line]:

@@ -15,7 +15,8 @@ from vrdma_lab.lab.daemon import guest_name
 from vrdma_lab.machine.channel import Channel
 from vrdma_lab.machine.side import Side
 from vrdma_lab.network.host_network import RNIC_NAMES, HostNetwork, guest_underlay
-from vrdma_lab.vm.guest import DEVICE, NETWORK
+from vrdma_lab.network.overlay import guest_address
+from vrdma_lab.vm.guest import DEVICE
 
 _TIMEOUT = 120.0
 
@@ -119,7 +120,7 @@ class RemoteHost:
             f"guest {name}", address, lambda: str(self._call("explain", number=number))
         )
         return _Machine(
-            name, f"{NETWORK}.{number}", guest_underlay(number), DEVICE, channel, native=False
+            name, guest_address(number), guest_underlay(number), DEVICE, channel, native=False
         )
 
     def kill_daemon(self) -> None:

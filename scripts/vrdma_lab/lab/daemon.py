@@ -13,7 +13,7 @@ from typing import Any
 from vrdma_lab import paths
 from vrdma_lab.children import Child
 from vrdma_lab.errors import LabError
-from vrdma_lab.vm.guest import mac_of
+from vrdma_lab.network.overlay import mac_of
 
 
 class Daemon:

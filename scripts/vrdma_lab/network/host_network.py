@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vrdma_lab import paths
-from vrdma_lab.vm.guest import NETWORK, PREFIX_LENGTH
+from vrdma_lab.network.overlay import NETWORK, PREFIX_LENGTH
 
 UNDERLAY = "10.9.0"
 BRIDGE = "vrdma-br"

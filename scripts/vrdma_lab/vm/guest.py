@@ -11,10 +11,9 @@ from vrdma_lab.children import Child, tail
 from vrdma_lab.errors import LabError
 from vrdma_lab.machine.channel import Channel
 from vrdma_lab.machine.side import Side
+from vrdma_lab.network.overlay import PREFIX_LENGTH, guest_address, mac_of
 from vrdma_lab.vm.qemu import COMMON_OPTIONS, agent_options
 
-NETWORK = "10.77.0"
-PREFIX_LENGTH = 24
 DEVICE = "vrdma0"
 
 
@@ -64,7 +63,7 @@ class Guest(Side):
     ) -> None:
         agent = network.agent_address or prefix.with_suffix(".agent")
         channel = Channel(f"guest {name}", agent, self.explain)
-        super().__init__(name, f"{NETWORK}.{number}", network.underlay, DEVICE, channel)
+        super().__init__(name, guest_address(number), network.underlay, DEVICE, channel)
         self.number = number
         self.mac = mac_of(number)
         self.console = prefix.with_suffix(".console")
@@ -129,11 +128,6 @@ class Guest(Side):
         """Kills QEMU (SIGKILL), as if the machine's power went."""
         self.qemu.kill()
         self.channel.close()
-
-
-def mac_of(number: int) -> str:
-    """The MAC address of a guest."""
-    return f"52:54:00:77:00:{number:02x}"
 
 
 def _memory_options(options: GuestOptions) -> list[str]:
