@@ -12,52 +12,30 @@ from pathlib import Path
 from vrdma_lab.errors import LabError
 from vrdma_lab.setup.runner import CommandFailed, Runner, Steps
 
-GROUPS: dict[str, tuple[str, ...]] = {
+GROUPS = {
     "build": (
-        *(
-            "cmake",
-            "ninja-build",
-            "gcc",
-            "g++",
-            "gcc-12",
-            "make",
-            "pkg-config",
-            "dpkg-dev",
-            "python3",
-        ),
-        *("xz-utils", "zstd", "kmod", "libelf1"),
-        *(
-            "libspdlog-dev",
-            "libfmt-dev",
-            "libcli11-dev",
-            "nlohmann-json3-dev",
-            "libtomlplusplus-dev",
-        ),
-        *("libexpected-dev", "libibverbs-dev", "librdmacm-dev", "libmnl-dev"),
-        *("libgtest-dev", "libgmock-dev", "libbenchmark-dev", "libglib2.0-dev"),
+        "cmake ninja-build gcc g++ gcc-12 make pkg-config dpkg-dev python3 xz-utils zstd kmod "
+        "libelf1 libspdlog-dev libfmt-dev libcli11-dev nlohmann-json3-dev libtomlplusplus-dev "
+        "libexpected-dev libibverbs-dev librdmacm-dev libmnl-dev "
+        "libgtest-dev libgmock-dev libbenchmark-dev libglib2.0-dev"
     ),
     "run": (
-        *(
-            "qemu-system-x86",
-            "busybox-static",
-            "ibverbs-utils",
-            "ibverbs-providers",
-            "rdmacm-utils",
-        ),
-        *("perftest", "util-linux", "iproute2"),
+        "qemu-system-x86 busybox-static ibverbs-utils ibverbs-providers rdmacm-utils perftest "
+        "util-linux iproute2"
     ),
-    "test": ("shellcheck", "strace"),
-    "bench": ("valgrind",),
-    "lab": ("kmod",),
-    "libvirt": ("libvirt-daemon", "libvirt-daemon-driver-qemu", "libvirt-clients"),
+    "test": "shellcheck strace",
+    "bench": "valgrind",
+    "lab": "kmod",
+    "libvirt": "libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients",
 }
 
+_APT_GET = ("apt-get", "-o", "DPkg::Lock::Timeout=300", "-q")
 _LISTS = Path("/var/lib/apt/lists")
 
 
 def of_groups(groups: Iterable[str]) -> list[str]:
     """The packages of some groups, each once."""
-    return list(dict.fromkeys(package for group in groups for package in GROUPS[group]))
+    return list(dict.fromkeys(package for group in groups for package in GROUPS[group].split()))
 
 
 def missing(packages: Iterable[str]) -> list[str]:
@@ -89,15 +67,7 @@ def install_missing(steps: Steps, *groups: str) -> None:
 
 def _install(runner: Runner, packages: list[str]) -> None:
     become_root = [] if os.geteuid() == 0 else ["sudo"]
-    apt_get = [
-        *become_root,
-        "env",
-        "DEBIAN_FRONTEND=noninteractive",
-        "apt-get",
-        "-o",
-        "DPkg::Lock::Timeout=300",
-        "-q",
-    ]
+    apt_get = [*become_root, "env", "DEBIAN_FRONTEND=noninteractive", *_APT_GET]
     install = [*apt_get, "install", "-y", "--no-install-recommends", *packages]
     # The lists may be absent (a fresh machine) or older than the mirror.
     if any(_LISTS.glob("*Packages*")):

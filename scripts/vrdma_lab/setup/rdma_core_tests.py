@@ -29,76 +29,33 @@ from vrdma_lab.setup.runner import Command, Runner, Steps
 SUITES = {"44": "bookworm", "56": "trixie"}
 
 _COMMON_PACKAGES = (
-    *(
-        "python3-pyverbs",
-        "libibverbs1",
-        "ibverbs-providers",
-        "libnl-3-200",
-        "libnl-route-3-200",
-        "libc6",
-    ),
-    *(
-        "libgcc-s1",
-        "zlib1g",
-        "libffi8",
-        "libmnl0",
-        "libbpf1",
-        "libcap2",
-        "libbsd0",
-        "libmd0",
-        "iproute2",
-    ),
-    *("busybox-static", "libexpat1"),
+    "python3-pyverbs libibverbs1 ibverbs-providers libnl-3-200 libnl-route-3-200 libc6 libgcc-s1 "
+    "zlib1g libffi8 libmnl0 libbpf1 libcap2 libbsd0 libmd0 iproute2 busybox-static libexpat1"
 )
 _PACKAGES = {
     "44": (
-        *("python3.11-minimal", "libpython3.11", "libpython3.11-minimal", "libpython3.11-stdlib"),
-        *("librdmacm1", "libelf1"),
+        "python3.11-minimal libpython3.11 libpython3.11-minimal libpython3.11-stdlib librdmacm1 "
+        "libelf1"
     ),
     "56": (
-        *("python3.13-minimal", "libpython3.13", "libpython3.13-minimal", "libpython3.13-stdlib"),
-        *("librdmacm1t64", "libelf1t64", "libzstd1", "libselinux1", "libpcre2-8-0"),
+        "python3.13-minimal libpython3.13 libpython3.13-minimal libpython3.13-stdlib "
+        "librdmacm1t64 libelf1t64 libzstd1 libselinux1 libpcre2-8-0"
     ),
 }
 _LIBRARIES = "usr/lib/x86_64-linux-gnu"
 _EMPTY_FOLDERS = ("dev", "proc", "sys", "tmp", "run", "root")
 _MERGED_FOLDERS = ("bin", "sbin", "lib", "lib64")
-# The tests need none of these.
-_NEEDLESS = (
-    *(f"usr/share/{name}" for name in ("doc", "man", "locale", "bash-completion", "lintian")),
-    *(f"{_LIBRARIES}/{name}" for name in ("gconv", "tc")),
-    *(
-        f"usr/lib/python3.*/{name}"
-        for name in ("idlelib", "test", "turtledemo", "pydoc_data", "ensurepip", "lib2to3")
+# The tests need none of these: patterns of paths, whose last part stands for each of some names.
+_NEEDLESS = {
+    "usr/share/{}": "doc man locale bash-completion lintian",
+    "usr/lib/x86_64-linux-gnu/{}": "gconv tc",
+    "usr/lib/python3.*/{}": "idlelib test turtledemo pydoc_data ensurepip lib2to3",
+    "usr/lib/python3.*/lib-dynload/{}.*": (
+        "_ssl _hashlib _dbm _gdbm _curses _curses_panel readline nis _sqlite3 _bz2 _lzma _uuid "
+        "_crypt"
     ),
-    *(
-        f"usr/lib/python3.*/lib-dynload/{name}.*"
-        for name in (
-            *("_ssl", "_hashlib", "_dbm", "_gdbm", "_curses", "_curses_panel", "readline", "nis"),
-            *("_sqlite3", "_bz2", "_lzma", "_uuid", "_crypt"),
-        )
-    ),
-    *(
-        f"usr/{folder}/{name}"
-        for folder in ("bin", "sbin")
-        for name in (
-            *(
-                "tc",
-                "ss",
-                "bridge",
-                "dcb",
-                "vdpa",
-                "tipc",
-                "rtacct",
-                "rtmon",
-                "lnstat",
-                "nstat",
-                "ctstat",
-            ),
-            *("rtstat", "arpd"),
-        )
-    ),
-)
+    "usr/*bin/{}": ("tc ss bridge dcb vdpa tipc rtacct rtmon lnstat nstat ctstat rtstat arpd"),
+}
 _BUSYBOX_TOOLS = ("sh", "ls", "cat", "env", "mount")
 
 
@@ -116,7 +73,7 @@ def _recipe() -> str:
 
 def _make(runner: Runner, version: str, folder: Path) -> None:
     root = folder / "root"
-    packages = (*_COMMON_PACKAGES, *_PACKAGES[version])
+    packages = f"{_COMMON_PACKAGES} {_PACKAGES[version]}".split()
     debs = Apt(runner).download(SUITES[version], folder / "debs", packages)
     _unpack(runner, debs, root)
     (pyverbs,) = (deb for deb in debs if deb.name.startswith("python3-pyverbs_"))
@@ -158,12 +115,14 @@ def _place_tests(root: Path) -> None:
 
 
 def _remove_needless(root: Path) -> None:
-    for pattern in _NEEDLESS:
-        for path in list(root.glob(pattern)):
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+    patterns = [
+        pattern.format(name) for pattern, names in _NEEDLESS.items() for name in names.split()
+    ]
+    for path in [path for pattern in patterns for path in root.glob(pattern)]:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _missing_libraries(runner: Runner, root: Path) -> list[str]:
@@ -196,19 +155,11 @@ def _compile(runner: Runner, root: Path) -> None:
     """
     (python,) = (root / "usr" / "bin").glob("python3.1?")
     loader: Command = [root / "lib64" / "ld-linux-x86-64.so.2", "--library-path", root / _LIBRARIES]
-    compile_all: Command = [
-        "-m",
-        "compileall",
-        "-q",
-        "--invalidation-mode",
-        "unchecked-hash",
-        "-s",
-        root,
-    ]
+    compile_all = "-m compileall -q --invalidation-mode unchecked-hash -s".split()
     folders = (
         root / "usr" / "lib" / python.name,
         root / "usr" / "lib" / "python3",
         root / "conformance",
     )
-    runner.run(["env", f"PYTHONHOME={root}/usr", *loader, python, *compile_all, *folders])
+    runner.run(["env", f"PYTHONHOME={root}/usr", *loader, python, *compile_all, root, *folders])
     (root / "usr" / "bin" / "python3").symlink_to(python.name)

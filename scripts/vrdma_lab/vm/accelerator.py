@@ -71,14 +71,8 @@ def _kvm_runs(kernel: paths.Kernel, folder: Path) -> bool:
         paths.qemu(),
         *COMMON_OPTIONS,
         *("-machine", "q35", "-accel", "kvm", "-cpu", "max", "-smp", "1", "-m", "256M"),
-        *(
-            "-kernel",
-            str(kernel.vmlinux),
-            "-initrd",
-            str(initramfs),
-            "-append",
-            "console=ttyS0 quiet panic=-1",
-        ),
+        *("-kernel", str(kernel.vmlinux), "-initrd", str(initramfs)),
+        *("-append", "console=ttyS0 quiet panic=-1"),
         *("-serial", f"file:{console}"),
     ]
     probe = Child("the KVM probe", command, folder / "probe.log")
