@@ -42,7 +42,8 @@ vrdma_start() {
     local name=$1
     shift
     # python3-minimal alone has a part of the standard library.
-    /usr/bin/python3 -c 'import argparse, json, xml.etree' 2> /dev/null || _vrdma_need_python || exit 1
+    /usr/bin/python3 -c 'import argparse, json, xml.etree' 2> /dev/null ||
+        _vrdma_need_python || exit 1
     # Not every user's PATH has the programs that belong to root.
     export PATH=$PATH:/usr/sbin:/sbin PYTHONPATH=$_vrdma_scripts PYTHONDONTWRITEBYTECODE=1
     exec /usr/bin/python3 -m "vrdma_lab.cli.$name" "$@"

@@ -24,7 +24,6 @@ from vrdma_lab.setup.kernel import prepare_kernel
 from vrdma_lab.setup.packages import install_missing
 from vrdma_lab.setup.rdma_core_tests import prepare_rdma_core_tests
 from vrdma_lab.setup.runner import Steps, processors
-from vrdma_lab.setup.shell_scripts import check_scripts
 from vrdma_lab.setup.siw import prepare_siw
 
 HELP = """\
@@ -127,8 +126,8 @@ def _conformance(options: Options) -> int:
 
 def _prepare(selection: str) -> None:
     steps = Steps(sys.stdout)
-    install_missing(steps, "build", "test", *SELECTIONS[selection])
-    check_scripts(steps)
+    # The tests of scripts/check run its tools.
+    install_missing(steps, "build", "test", "check", *SELECTIONS[selection])
     build_backend(steps, "release")
     if selection != "unit":
         build_all_qemu_devices(steps)

@@ -149,6 +149,12 @@ class Apt:
             self._get("download", f"{package}={self.version(suite, package)}", folder=folder)
         return sorted(folder.glob("*.deb"))
 
+    def download_source(self, suite: str, folder: Path, package: str) -> None:
+        """Puts the files of a source package into the folder."""
+        self.prepare()
+        folder.mkdir(parents=True, exist_ok=True)
+        self._get("source", "--only-source", "--download-only", "-t", suite, package, folder=folder)
+
     def source(self, suite: str, folder: Path, package: str) -> None:
         """Makes the folder the unpacked source tree of a package, unless it is that already."""
         if cache.is_complete(folder):

@@ -23,7 +23,11 @@ GROUPS = {
         "qemu-system-x86 busybox-static ibverbs-utils ibverbs-providers rdmacm-utils perftest "
         "util-linux iproute2"
     ),
-    "test": "shellcheck strace",
+    "test": "strace",
+    "check": (
+        "git python3 clang-format-14 clang-tidy-14 shellcheck flake8 mypy sparse perl cmake "
+        "ninja-build xz-utils"
+    ),
     "bench": "valgrind",
     "lab": "kmod",
     "libvirt": "libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients",

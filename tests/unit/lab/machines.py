@@ -126,19 +126,21 @@ class Networks(unittest.TestCase):
 
 
 def entries(archive: bytes) -> dict[str, tuple[int, bytes]]:
-    """Mode and content of each entry of a cpio archive."""
+    """Mode and content of each entry of a cpio archive, up to its trailer."""
     found: dict[str, tuple[int, bytes]] = {}
-    position = 0
-    while True:
-        start = archive.index(b"070701", position)
-        fields = [int(archive[start + 6 + 8 * i : start + 14 + 8 * i], 16) for i in range(13)]
+    stream = io.BytesIO(archive)
+
+    def padded(size: int) -> bytes:
+        data = stream.read(size)
+        stream.read(-stream.tell() % 4)
+        return data
+
+    while stream.read(6) == b"070701":
+        fields = [int(stream.read(8), 16) for _ in range(13)]
         mode, size, name_size = fields[1], fields[6], fields[11]
-        name = archive[start + 110 : start + 110 + name_size - 1].decode()
-        if name == "TRAILER!!!":
-            return found
-        content = start + -(-(110 + name_size) // 4) * 4
-        found[name] = (mode, archive[content : content + size])
-        position = content + -(-size // 4) * 4
+        name = padded(name_size).rstrip(b"\0").decode()
+        found[name] = (mode, padded(size))
+    return {name: entry for name, entry in found.items() if name != "TRAILER!!!"}
 
 
 class Archives(unittest.TestCase):
