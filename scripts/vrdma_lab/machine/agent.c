@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Runs shell commands that come over a virtio serial port, as many at once as
- * wanted: the init of guests.  Without an argument they come over standard
- * input, a socket, and when that is closed every command is killed.
+ * Runs shell commands that come over a virtio serial port, any number of them
+ * at once: the init of guests.  Without an argument, the commands come over
+ * standard input, which is a socket, and every command is killed when it closes.
  *
  *   host to guest    R <id> <length>\n<script>   run the script with sh -c
  *                    K <id> <signal>\n           signal the script's process group
@@ -172,8 +172,8 @@ static void forward_output(int port, struct job *job)
 	}
 }
 
-/* A job is over when its process has ended and its output is read to the end
- * of what it wrote; something it left running may keep the pipe open. */
+/* A job is over when its process has ended and all that the process wrote is
+ * read.  A process that the job left running may keep the pipe open. */
 static void drain(int port, struct job *job)
 {
 	struct pollfd ready = { .fd = job->output, .events = POLLIN };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Messages over RDS, which the kernel carries by RDMA: a receiver that compares what comes
-// with what was to come, and a sender.
+// Messages over RDS, which the kernel sends by RDMA: a sender, and a receiver that compares each
+// message with the one that was to come.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -80,7 +80,7 @@ int main(int argc, char **argv)
 
 	if (fd < 0)
 		die("socket");
-	// Succeeds only where RDS has a transport for the address.
+	// bind() succeeds only where RDS has a transport for the address.
 	if (bind(fd, (struct sockaddr *)&own, sizeof(own)) < 0)
 		die("bind");
 	if (argc > 4) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// REREG_MR, which librxe does not pass on: issued to the kernel as libibverbs would.  What a
-// region is then, RDMA writes of a queue pair to itself find out.  Says "ok" at the end.
+// Issues REREG_MR, which librxe does not pass on, to the kernel as libibverbs would.  RDMA writes
+// of a queue pair to itself find out what the region is then.  The program says "ok" at the end.
 // Usage: reregister GID_INDEX
 #include <errno.h>
 #include <infiniband/verbs.h>
@@ -120,7 +120,7 @@ int main(int argc, char **argv)
 	second = first + PAGE;
 	make_queue_pair(pd, argc > 1 ? atoi(argv[1]) : 0);
 
-	/* Its pages are pinned for reading only, until it becomes writable. */
+	/* The region's pages are pinned for reading only, until it becomes writable. */
 	mr = ibv_reg_mr(pd, first, PAGE, 0);
 	check(mr != NULL, "reg_mr");
 	check(!reregister(mr, IBV_REREG_MR_CHANGE_ACCESS, NULL, NULL,
