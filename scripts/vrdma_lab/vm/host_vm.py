@@ -53,19 +53,9 @@ class HostVm(Side):
             name, self.network.address, self.network.underlay_address, RNIC_NAMES[rnic], channel
         )
         self._cores = [Core() for _ in range(2 if isolated else 1)]
-        append = (
-            "console=ttyS0 quiet panic=-1 mitigations=off "
-            f"vrdma.name={name} vrdma.modules={kernel.tree}/lib/modules"
-            f"{_ISOLATION if isolated else ''}"
-        )
         self.terminal = share.parent / f"{name}.terminal"
         command = [
-            *("taskset", "--cpu-list", ",".join(str(core.number) for core in self._cores)),
-            *(paths.qemu(), "-name", f"{name},debug-threads=on", *COMMON_OPTIONS),
-            *("-machine", "q35", "-accel", "tcg", "-cpu", "EPYC,+svm,+npt"),
-            *("-smp", str(len(self._cores)), "-m", f"{MEMORY_MIB}M"),
-            *("-kernel", str(kernel.vmlinux), "-initrd", str(initramfs), "-append", append),
-            *("-serial", f"file:{self.console}"),
+            *self._machine(kernel, initramfs),
             *_file_system("root", Path("/"), ROOT_TAG, "readonly=on"),
             *_file_system("share", share, SHARE_TAG, "readonly=off"),
             *_nic("underlay", underlay, f"52:54:00:09:00:{number:02x}"),
@@ -75,6 +65,22 @@ class HostVm(Side):
             *("-device", "virtconsole,chardev=terminal"),
         ]
         self.qemu = Child(f"the QEMU of {name}", command, share.parent / f"{name}.qemu")
+
+    def _machine(self, kernel: paths.Kernel, initramfs: Path) -> list[str]:
+        """QEMU on the host VM's cores, with its processors, memory and kernel."""
+        isolation = _ISOLATION if len(self._cores) > 1 else ""
+        append = (
+            "console=ttyS0 quiet panic=-1 mitigations=off "
+            f"vrdma.name={self.name} vrdma.modules={kernel.tree}/lib/modules{isolation}"
+        )
+        return [
+            *("taskset", "--cpu-list", ",".join(str(core.number) for core in self._cores)),
+            *(paths.qemu(), "-name", f"{self.name},debug-threads=on", *COMMON_OPTIONS),
+            *("-machine", "q35", "-accel", "tcg", "-cpu", "EPYC,+svm,+npt"),
+            *("-smp", str(len(self._cores)), "-m", f"{MEMORY_MIB}M"),
+            *("-kernel", str(kernel.vmlinux), "-initrd", str(initramfs), "-append", append),
+            *("-serial", f"file:{self.console}"),
+        ]
 
     def _explain(self) -> str:
         text = f"  its console:\n{tail(self.console)}\n  its QEMU:\n{self.qemu.tail()}"
