@@ -44,6 +44,9 @@ def main() -> int:
     known = all_suites()
     try:
         return 0 if run_suites([known[name] for name in sys.argv[1:]], paths.KERNELS[0]) else 1
+    except KeyError as unknown:
+        print(f"lab: there is no suite {unknown}", file=sys.stderr)
+        return 2
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
         return 1
