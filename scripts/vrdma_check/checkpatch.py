@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""checkpatch: the style of Linux for the driver, of QEMU for the QEMU device.
+
+Linux' script takes its options from .checkpatch.conf.  QEMU's script has no options of the
+kind: what it reports in vain is listed here.
+"""
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from vrdma_check import programs
+from vrdma_check.check import CheckError, Context, Outcome
+from vrdma_check.tree import Style
+
+_FINDING = re.compile(r"\S+?:\d+: (ERROR|WARNING|CHECK)")
+
+# Messages of Linux' checkpatch about programs of a guest that are not the kernel's.
+GUEST_LEFT_OUT = (
+    # u32 and its like are the kernel's own.
+    "PREFER_KERNEL_TYPES",
+)
+
+# Messages of QEMU's checkpatch that say nothing here, and why.
+QEMU_LEFT_OUT = (
+    # Lines of 100 columns are allowed here; the check "columns" judges them.
+    "line over 80 characters",
+    "line over 90 characters",
+    # vrdma-qemu is a module out of tree: functions that QEMU's headers do not declare are
+    # declared where they are used.
+    "externs should be avoided in .c files",
+    # Replies of vhost-user carry positive errno values.
+    "return of an errno should typically be -ve",
+    # The pages of the host's mmap are meant, in code that is also built without QEMU.
+    "use qemu_real_host_page_size() instead of sysconf(_SC_PAGESIZE)",
+    # Registers of a device are what volatile is for, in a program without a kernel.
+    "Use of volatile is usually wrong",
+)
+
+
+def in_kernel(path: str) -> bool:
+    return path.startswith(("frontend/", "common/"))
+
+
+def script(cache: Path, project: str) -> Path:
+    """The script of PROJECT (linux or qemu), which scripts/lib/check.sh has fetched."""
+    path = cache / "checkpatch" / project / "checkpatch.pl"
+    if not path.exists():
+        raise CheckError(f"{path} is not there: run scripts/check checkpatch")
+    return path
+
+
+def findings_of(lines: list[str], left_out: tuple[str, ...] = ()) -> list[str]:
+    return [line for line in lines
+            if _FINDING.match(line) and not any(words in line for words in left_out)]
+
+
+def _judge(context: Context, command: list[str], files: list[str],
+           left_out: tuple[str, ...] = ()) -> list[str]:
+    found: list[str] = []
+    for ran in programs.in_parallel(
+            lambda part: programs.run([*command, *part], context.tree.root),
+            programs.shares(files)):
+        if ran.status != 0 and not findings_of(ran.lines):
+            raise CheckError("\n".join(ran.lines[-20:]))
+        found += findings_of(ran.lines, left_out)
+    return sorted(found)
+
+
+def run(context: Context) -> Outcome:
+    linux = ["perl", str(script(context.cache, "linux")), "--strict", "--no-tree", "--no-summary",
+             "--terse", "--show-types", "-f"]
+    qemu = ["perl", str(script(context.cache, "qemu")), "--no-tree", "--no-summary", "--terse",
+            "-f"]
+    kernel = context.tree.in_style(Style.KERNEL)
+    device = context.tree.in_style(Style.QEMU)
+    return Outcome(_judge(context, linux, [path for path in kernel if in_kernel(path)]) +
+                   _judge(context, linux, [path for path in kernel if not in_kernel(path)],
+                          GUEST_LEFT_OUT) +
+                   _judge(context, qemu, device, QEMU_LEFT_OUT),
+                   f"{len(kernel)} files as Linux has them, {len(device)} as QEMU has them")
