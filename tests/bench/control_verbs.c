@@ -12,7 +12,7 @@ enum { kQueueDepth = 64 };
 const char* const kControlTestNames[kControlTests] = {"pd",  "cq", "qp", "connect",
                                                       "srq", "ah", "mr"};
 
-// What the verbs under test need of other objects.
+// Objects that the verbs under test need.
 struct Bench {
     const struct RdmaDevice* device;
     const struct ControlOptions* options;
@@ -21,7 +21,8 @@ struct Bench {
     struct Pages pages;
 };
 
-// Each makes an object, or returns NULL with errno set, and destroys it, returning an errno.
+// A pair of verbs.  make() returns the object, or NULL with errno set; destroy() returns 0 or an
+// errno.
 struct Verbs {
     const char* make_name;
     const char* destroy_name;
@@ -168,7 +169,7 @@ void time_control(const struct RdmaDevice* device, const struct ControlOptions* 
     const size_t rounds = (size_t)options->warm_up + options->iterations;
     struct Samples first = make_samples(rounds);
     struct Samples second = make_samples(rounds);
-    // What a report calls bytes: of a memory region.
+    // A report shows the bytes of a memory region, and 0 for any other object.
     const size_t shown = test == kMr ? bench.pages.bytes : 0;
     time_again_and_again(&bench, test, &first, &second);
     if (test == kConnect) {

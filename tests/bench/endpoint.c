@@ -24,8 +24,8 @@ static struct ibv_context* open_named(const char* name) {
     return context;
 }
 
-// How well a GID serves when none was asked for: an IPv4 address is not link-local, so that
-// it is usable as soon as it is there.
+// Rates a GID as the choice when the user asked for none.  An IPv4 address rates highest: it is
+// not link-local, so it is usable as soon as it is there.
 static int worth(const struct ibv_gid_entry* entry) {
     static const unsigned char kIpv4Prefix[12] = {[10] = 0xff, [11] = 0xff};
     if (entry->gid_type != IBV_GID_TYPE_ROCE_V2) return 1;

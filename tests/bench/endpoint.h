@@ -26,10 +26,10 @@ struct RdmaDevice {
 struct RdmaDevice open_device(const struct DeviceChoice* choice);
 void close_device(struct RdmaDevice* device);
 
-// The largest message of a datagram.
+// Returns the largest message in bytes that one datagram carries: the port's active MTU.
 uint32_t mtu_bytes(const struct RdmaDevice* device);
 
-// The way to the device itself.
+// Returns the attributes of an address handle that leads back to the device itself.
 struct ibv_ah_attr loopback_ah(const struct RdmaDevice* device);
 
 // Takes a queue pair from RESET to RTS, connected to `peer_number` of the same device.

@@ -24,7 +24,7 @@ bool has_operation(enum ibv_qp_type transport, enum Operation operation) {
         case IBV_QPT_RC:
             return true;
         case IBV_QPT_UC:
-            // A plain WRITE of an unreliable connection may be lost without anyone telling.
+            // Nobody reports a plain WRITE that an unreliable connection loses.
             return operation == kSend || operation == kWriteImmediate;
         default:
             return operation == kSend;
@@ -120,7 +120,7 @@ void free_loopback(struct Loopback* loopback) {
     *loopback = (struct Loopback){0};
 }
 
-// Where the far side's data begin: a datagram's route header comes first.
+// Returns the offset of the far side's data: a datagram's route header (GRH) comes before them.
 static size_t far_offset(const struct Loopback* loopback) {
     return loopback->options.transport == IBV_QPT_UD ? kRouteHeader : 0;
 }
@@ -209,7 +209,7 @@ static bool take_completion(struct Loopback* loopback) {
 }
 
 static void wait_completions(struct Loopback* loopback, unsigned wanted, uint64_t start) {
-    // Who waits for events sleeps first: looking whether it is worth it would be polling.
+    // A program that waits for events sleeps at once: a look at the queue before would be polling.
     if (loopback->options.waiting == kWaitEvent) wait_event(loopback);
     for (unsigned polls = 1; wanted > 0; ++polls) {
         if (take_completion(loopback)) {
@@ -224,7 +224,7 @@ static void wait_completions(struct Loopback* loopback, unsigned wanted, uint64_
     }
 }
 
-// Data that differ from place to place and from round to round.
+// Writes data that differ from place to place and from round to round.
 static void fill(unsigned char* data, size_t bytes, uint64_t round) {
     uint64_t word = round * UINT64_C(0x9e3779b97f4a7c15) + 1;
     size_t at = 0;
@@ -277,8 +277,8 @@ uint64_t time_message(struct Loopback* loopback, enum Operation operation, size_
     prepare(loopback, operation, bytes, round);
     if (is_received(operation)) post_receive(loopback);
     if (loopback->options.waiting == kWaitEvent) {
-        // Before the first message; after that wait_event() has armed it, and an event that
-        // it did not take is still there.
+        // The queue is armed here before the first message only.  Later wait_event() has armed the
+        // queue, and an event that wait_event() did not take is still there.
         errno = round == 0 ? ibv_req_notify_cq(loopback->cq, 0) : 0;
         if (errno != 0) fail_errno("cannot arm the completion queue");
     }

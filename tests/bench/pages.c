@@ -62,7 +62,7 @@ struct Pages make_pages(enum PageKind kind, size_t bytes) {
     const bool huge = kind == kHugePages || kind == kHugetlbPages;
     struct Pages pages = {.bytes = huge ? round_up(bytes, kHugePageSize) : bytes};
     pages.mapping_bytes = round_up(pages.bytes, page_size());
-    // A mapping begins at any page: room to begin at a huge one.
+    // A mapping begins at any page, so it needs room for an address that begins a huge page.
     if (kind == kHugePages) pages.mapping_bytes += kHugePageSize;
     const int flags = MAP_PRIVATE | MAP_ANONYMOUS | (kind == kHugetlbPages ? MAP_HUGETLB : 0);
     pages.mapping = mmap(NULL, pages.mapping_bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
@@ -97,8 +97,8 @@ void free_pages(struct Pages* pages) {
 }
 
 size_t count_runs(const struct Pages* pages) {
-    // Documentation/admin-guide/mm/pagemap.rst: 64 bits a page, the low 55 are the frame,
-    // which is 0 for those who may not know.
+    // Documentation/admin-guide/mm/pagemap.rst: each page has 64 bits, and the low 55 are the
+    // frame's number, which reads as 0 without CAP_SYS_ADMIN.
     const uint64_t frame_mask = (UINT64_C(1) << 55) - 1;
     enum { kBatch = 512 };
     uint64_t entries[kBatch];

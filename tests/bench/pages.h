@@ -23,8 +23,8 @@ struct Pages {
 struct Pages make_pages(enum PageKind kind, size_t bytes);
 void free_pages(struct Pages* pages);
 
-// In how many physically contiguous runs the memory lies, as /proc/self/pagemap tells, or
-// 0 without the privilege to know.
+// Returns the number of physically contiguous runs that the memory lies in, as /proc/self/pagemap
+// tells, or 0 without the privilege to know.
 size_t count_runs(const struct Pages* pages);
 
 #endif

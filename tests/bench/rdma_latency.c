@@ -219,7 +219,7 @@ int main(int argc, char** argv) {
     begin_report(&report);
     for (unsigned i = 0; i < options.operation_count; ++i) {
         const enum Operation operation = options.operations[i];
-        // The size of an atomic operation is fixed: once.
+        // An atomic operation has one size, so it is measured once.
         const unsigned count = operation == kFetchAdd ? 1 : options.size_count;
         for (unsigned k = 0; k < count; ++k) {
             measure(&loopback, &options, operation, bytes_of(operation, options.sizes[k]), &round,

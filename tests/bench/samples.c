@@ -38,14 +38,14 @@ static double mean_of(const struct Samples* samples) {
     return sum / (double)samples->count / 1000;
 }
 
-// The middle one, or the mean of the two in the middle; of sorted times.
+// Returns the median of sorted times: the middle one, or the mean of the two in the middle.
 static double median_of(const struct Samples* samples) {
     const size_t middle = samples->count / 2;
     if (samples->count % 2 == 1) return (double)samples->ns[middle] / 1000;
     return (double)(samples->ns[middle - 1] + samples->ns[middle]) / 2000;
 }
 
-// The smallest time that at least 95 % of the times do not exceed; of sorted times.
+// Returns the smallest of sorted times that at least 95 % of the times do not exceed.
 static double p95_of(const struct Samples* samples) {
     const size_t rank = (samples->count * 95 + 99) / 100;
     return (double)samples->ns[rank - 1] / 1000;

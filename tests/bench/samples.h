@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Times of the same action, and what is told about them.
+// Times of the same action, in nanoseconds, and the report of them.
 #ifndef VRDMA_BENCH_SAMPLES_H
 #define VRDMA_BENCH_SAMPLES_H
 
@@ -16,7 +16,7 @@ struct Samples {
 struct Samples make_samples(size_t capacity);
 void free_samples(struct Samples* samples);
 
-// Takes a time in; there must be room.
+// Adds a time.  The samples must have room: their capacity is that of make_samples().
 void add_sample(struct Samples* samples, uint64_t ns);
 
 // Forgets all times.

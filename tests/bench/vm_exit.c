@@ -123,7 +123,7 @@ static void stop_answerer(const struct Answerer* answerer) {
     close(answerer->answered);
 }
 
-// What the tests work on.
+// Resources that the tests work on.
 struct Bench {
     struct Answerer answerer;
     int ports;

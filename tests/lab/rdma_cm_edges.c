@@ -34,7 +34,7 @@ static int open_file(int flags) {
     return file;
 }
 
-// One command with lengths that may be wrong: `in` bytes are said to be there, `written` are.
+// Writes one command whose lengths may be wrong: its header says `in` bytes, `written` are there.
 static int command_of(int file, __u32 number, const void* data, __u16 in, size_t written,
                       __u16 out) {
     __u8 buffer[sizeof(struct rdma_ucm_cmd_hdr) + kMaxCommand] = {0};
@@ -82,7 +82,7 @@ static int destroy_id(int file, __u32 id) {
     return command(file, RDMA_USER_CM_CMD_DESTROY_ID, &destroy, sizeof(destroy), sizeof(response));
 }
 
-// Has an event follow: the address of the RNIC is resolved.
+// Resolves the address of the RNIC; an event follows.
 static int resolve(int file, __u32 id, struct in_addr address) {
     struct rdma_ucm_resolve_ip resolve = {.id = id, .timeout_ms = kTimeoutMs};
     struct sockaddr_in* to = (struct sockaddr_in*)&resolve.dst_addr;
@@ -191,7 +191,7 @@ static void events(int file, struct in_addr address) {
     printf("poll after the event: %#x\n", ready(file, kSoonMs));
     say("no more events", get_event(file));
 
-    /* An event that waits goes with its id, here to another file and then away. */
+    // An event that waits goes where its id goes: to another file first, and away at the end.
     const __u32 moving = create_id(file);
     must("RESOLVE_IP", resolve(file, moving, address));
     printf("poll for the event of another id: %#x\n", ready(file, kForever));
@@ -205,7 +205,7 @@ static void events(int file, struct in_addr address) {
     must("DESTROY_ID", destroy_id(file, id));
 }
 
-// Files with ids and events end with all of it.
+// Closes files that have ids and events, which end with their file.
 static void closing(struct in_addr address) {
     int files[kFiles];
 

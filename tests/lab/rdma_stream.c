@@ -36,7 +36,7 @@ struct Options {
     bool events;
 };
 
-// What one side tells the other.
+// The message with which one side tells the other how to reach it.
 struct Address {
     uint32_t queue_pair;
     uint32_t rkey;
@@ -203,7 +203,7 @@ static void connect_queue_pairs(const struct Stream* stream) {
                IBV_QP_MAX_QP_RD_ATOMIC);
 }
 
-// Ends the program if there is one that says that the device or the queue pair is lost.
+// Takes one event, and ends the program if it says that the device or the queue pair is lost.
 static void take_asynchronous_event(const struct Stream* stream) {
     struct ibv_async_event event;
     if (ibv_get_async_event(stream->device.context, &event) != 0) {

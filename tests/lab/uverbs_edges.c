@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a program can try with its uverbs file beyond what libibverbs would do: mapping what is
 // another context's, pointers to nowhere in private bytes, private bytes of a wrong length.
-// And, for the good of the same paths, a shared receive queue that grows, for which librxe puts
-// a pointer into its private bytes.  Knows rxe's private bytes (<rdma/rdma_user_rxe.h>).
+// A shared receive queue that grows takes the same paths: librxe puts a pointer into its private
+// bytes.  Knows rxe's private bytes (<rdma/rdma_user_rxe.h>).
 // With a second argument it also tries what the kernel's own rxe does not survive.
 #include <errno.h>
 #include <infiniband/verbs.h>
@@ -62,7 +62,8 @@ static struct ibv_context* open_again(const char* name) {
     return context;
 }
 
-// The errno of a CQ made by a raw command with room for `private_bytes` of the driver's answer.
+// Creates a CQ by a raw command with room for `private_bytes` of the driver's answer.  Returns 0 or
+// an errno.
 static int create_cq(struct ibv_context* context, size_t private_bytes,
                      struct CreateCqAnswer* answer) {
     struct CreateCq request = {
