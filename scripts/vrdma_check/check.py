@@ -2,6 +2,7 @@
 """What a check is, what it gets and what it gives."""
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,8 @@ class Context:
 
     everything: judge all files where a check would look only at the changed ones
     base: the commit that changed files are compared with, None for the usual one
-    seconds: after so many seconds clang-tidy begins no further file, None for no end
+    seconds: so long after the start clang-tidy begins no further file, None for no end
+    started: when this run began, on time.monotonic()'s clock
     """
     tree: Tree
     cache: Path
@@ -28,6 +30,7 @@ class Context:
     everything: bool = False
     base: str | None = None
     seconds: float | None = None
+    started: float = field(default_factory=time.monotonic)
 
 
 @dataclass(frozen=True)

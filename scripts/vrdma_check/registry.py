@@ -30,7 +30,7 @@ CHECKS = (
     Check("sparse", "address spaces, endianness and locks of the driver", sparse.run,
           needs=("kernels",), mend="mark the pointers and fields as the kernel does"),
     Check(clang_tidy.NAME, "clang-tidy on what changed and what includes it; --all: on all",
-          clang_tidy.run,
+          clang_tidy.run, needs=("packages",),
           mend="mend the lines; a false alarm gets NOLINT(CHECK) with a reason, a check that has "
                "nothing to say here goes into .clang-tidy with its reason"),
 )

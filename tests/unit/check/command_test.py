@@ -52,8 +52,8 @@ class Command(ProjectTest):
             self.assertIn(f"{check.name:<14}{check.about}\n", listed)
 
     def test_the_starter_learns_what_the_chosen_checks_need(self) -> None:
-        self.assertEqual(self.check("--needs").stdout, "checkpatch kernels\n")
-        self.assertEqual(self.check("--needs", "--hook").stdout, "checkpatch\n")
+        self.assertEqual(self.check("--needs").stdout, "checkpatch kernels packages\n")
+        self.assertEqual(self.check("--needs", "--hook").stdout, "checkpatch packages\n")
         self.assertEqual(self.check("--needs", "spdx").stdout, "\n")
 
     def test_fix_mends_and_then_judges(self) -> None:

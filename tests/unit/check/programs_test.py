@@ -2,7 +2,9 @@
 """The checks that another program makes: each finds what it is there for."""
 from __future__ import annotations
 
+import dataclasses
 import json
+import time
 import unittest
 from unittest import mock
 
@@ -79,6 +81,12 @@ class ClangTidy(ProjectTest):
     def test_what_the_time_did_not_allow_is_said(self) -> None:
         outcome = clang_tidy.run(self.context(seconds=-1))
         self.assertIn("0 files, 0 known from before; 2 more not reached", outcome.looked_at)
+
+    def test_a_minute_is_left_however_long_the_other_checks_took(self) -> None:
+        late = dataclasses.replace(self.context(seconds=230), started=time.monotonic() - 1000)
+        end = clang_tidy.end_of_time(late)
+        assert end is not None
+        self.assertAlmostEqual(end - time.monotonic(), 60, delta=10)
 
 
 class Shellcheck(ProjectTest):
