@@ -22,7 +22,7 @@ _ANSWERS = {"-h", "--help", "--list"}
 
 def _prepare(needs: Sequence[str]) -> None:
     steps = Steps(sys.stdout)
-    install_missing(steps, "check", *(("build",) if "kernels" in needs else ()))
+    install_missing(steps, "check", *(("build",) if {"kernels", "packages"} & set(needs) else ()))
     if "kernels" in needs:
         for series in paths.KERNELS:
             prepare_kernel(steps, series)
