@@ -84,17 +84,6 @@ inline constexpr ObjectKind kObjectKinds[] = {
 #undef VRDMA_KIND
 };
 
-// How many objects of a kind a guest can have, and so the bound of their handles: the lower
-// of the two limits, at least one.
-constexpr uint32_t handle_limit(uint32_t operator_limit, uint32_t rnic_limit) {
-    return std::max(1U, std::min(operator_limit, rnic_limit));
-}
-
-// The same for CQs and QPs, which have a place in the doorbell area.
-constexpr uint32_t doorbell_handle_limit(uint32_t operator_limit, uint32_t rnic_limit) {
-    return handle_limit(operator_limit, std::min<uint32_t>(rnic_limit, VRDMA_DB_MAX_HANDLES));
-}
-
 // How many objects of a kind a guest can have, and so the bound of their handles: the lowest of
 // the operator's limit, the RNIC's and what the table allows (CQs and QPs have a place in the
 // doorbell area), at least one.

@@ -8,7 +8,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include "device/shm_mapper.h"
+#include "device/shm/shm_mapper.h"
 
 namespace vrdma::test {
 

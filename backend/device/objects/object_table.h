@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "device/object_kinds.h"
 #include "device/objects/handle_table.h"
 #include "device/objects/limit_log.h"
 #include "result.h"
@@ -18,6 +19,11 @@ class ObjectTable : public HandleTable<Object> {
     // `kind` is the plural for the log and has static storage.  `log` outlives the table.
     ObjectTable(std::string_view kind, uint32_t limit, LimitLog& log)
         : HandleTable<Object>(limit), kind_(kind), log_(log) {}
+
+    // The bound of the handles is handle_limit() of the kind.
+    ObjectTable(const ObjectKind& kind, const Limits& limits,
+                const rnic::DeviceAttributes& attributes, LimitLog& log)
+        : ObjectTable(kind.name, handle_limit(kind, limits, attributes), log) {}
 
     // A handle that is free now.  The caller inserts an object under it or forgets it.  EDQUOT
     // and a log line that names the limit when there is none.

@@ -19,7 +19,7 @@
 #include "rate_limited_log.h"
 #include "result.h"
 #include "rnic/rnic.h"
-#include "vhost/descriptor_chain.h"
+#include "vhost/rings/descriptor_chain.h"
 
 namespace vrdma::device {
 

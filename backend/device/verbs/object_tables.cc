@@ -5,18 +5,16 @@ namespace vrdma::device {
 
 ObjectTables::ObjectTables(const Limits& limits, const rnic::DeviceAttributes& attributes,
                            LimitLog& log)
-    : mcast_attachments("multicast attachments", limits.multicast_attachments, log),
-      ucontexts("user contexts", limits.contexts, log),
-      pds("protection domains", handle_limit(limits.protection_domains, attributes.max_pd), log),
-      mrs("memory regions", handle_limit(limits.memory_regions, attributes.max_mr), log),
-      ahs("address handles", handle_limit(limits.address_handles, attributes.max_ah), log),
-      cqs("completion queues", doorbell_handle_limit(limits.completion_queues, attributes.max_cq),
-          log),
-      srqs("shared receive queues", handle_limit(limits.shared_receive_queues, attributes.max_srq),
-           log),
-      qps("queue pairs", doorbell_handle_limit(limits.queue_pairs, attributes.max_qp), log),
-      mws("memory windows", handle_limit(limits.memory_windows, attributes.max_mw), log),
-      ucma_files("ucma_files", limits.ucma_files, log) {}
+    : mcast_attachments(object_kind::multicast_attachments.name, limits.multicast_attachments, log),
+      ucontexts(object_kind::contexts, limits, attributes, log),
+      pds(object_kind::protection_domains, limits, attributes, log),
+      mrs(object_kind::memory_regions, limits, attributes, log),
+      ahs(object_kind::address_handles, limits, attributes, log),
+      cqs(object_kind::completion_queues, limits, attributes, log),
+      srqs(object_kind::shared_receive_queues, limits, attributes, log),
+      qps(object_kind::queue_pairs, limits, attributes, log),
+      mws(object_kind::memory_windows, limits, attributes, log),
+      ucma_files(object_kind::ucma_files, limits, attributes, log) {}
 
 Result<rnic::Context*> ObjectTables::context(uint32_t uctx) {
     UcontextObject* object = ucontexts.find(uctx);
