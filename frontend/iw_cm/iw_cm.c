@@ -24,8 +24,7 @@
 #include "iw_cm/state.h"
 #include "verbs/qp.h"
 
-/* All functions from here to vrdma_iw_event_work() are called with dev->iw_cm->lock. */
-
+/* Finds the QP with the number @qpn and takes a reference, in any context. */
 static struct vrdma_qp *vrdma_iw_find_qp(struct vrdma_dev *dev, u32 qpn)
 {
 	struct vrdma_qp *qp, *found = NULL;
@@ -44,6 +43,8 @@ static struct vrdma_qp *vrdma_iw_find_qp(struct vrdma_dev *dev, u32 qpn)
 
 	return found;
 }
+
+/* All functions from here to vrdma_iw_event_work(), which takes it, need dev->iw_cm->lock. */
 
 static struct vrdma_iw_conn *vrdma_iw_new(struct vrdma_dev *dev, struct iw_cm_id *cm_id,
 					  enum vrdma_iw_state state)
