@@ -114,11 +114,20 @@ def _place_tests(root: Path) -> None:
         compressed.unlink()
 
 
+def needless(root: Path) -> list[Path]:
+    """The files and folders of the tree that the tests do not need, dangling links included."""
+    found = []
+    for pattern, names in _NEEDLESS.items():
+        folders, last = pattern.rsplit("/", 1)
+        patterns = [last.format(name) for name in names.split()]
+        for folder in root.glob(folders):
+            entries = sorted(folder.iterdir())
+            found += [entry for entry in entries if any(map(entry.match, patterns))]
+    return found
+
+
 def _remove_needless(root: Path) -> None:
-    patterns = [
-        pattern.format(name) for pattern, names in _NEEDLESS.items() for name in names.split()
-    ]
-    for path in [path for pattern in patterns for path in root.glob(pattern)]:
+    for path in needless(root):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:

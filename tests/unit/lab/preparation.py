@@ -199,6 +199,20 @@ class Packages(unittest.TestCase):
         self.assertEqual(list(rdma_core_tests.SUITES), ["44", "56"])
 
 
+class RdmaCoreTests(FolderTest):
+    def test_programs_that_no_test_needs_go_with_the_links_to_them(self) -> None:
+        for name in ("usr/sbin/rdma", "usr/sbin/arpd", "usr/lib/python3.11/test/x.py"):
+            file = self.folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
+        (self.folder / "usr" / "bin").mkdir()
+        (self.folder / "usr" / "bin" / "ctstat").symlink_to("lnstat")
+        found = {
+            str(path.relative_to(self.folder)) for path in rdma_core_tests.needless(self.folder)
+        }
+        self.assertEqual(found, {"usr/bin/ctstat", "usr/sbin/arpd", "usr/lib/python3.11/test"})
+
+
 class Kernels(unittest.TestCase):
     def test_the_kernel_is_found_behind_what_looks_like_its_beginning(self) -> None:
         elf = b"\x7fELF" + bytes(1000)
