@@ -36,6 +36,7 @@ def run(context: Context) -> Outcome:
         folder, files = item
         ran = programs.run(
             ["/usr/bin/python3", "-m", "mypy", "--no-error-summary", "--scripts-are-modules",
+             "--no-explicit-package-bases",
              f"--cache-dir={_CACHE}/{folder.replace('/', '.')}", *files],
             tree.root, {"MYPYPATH": str(tree.root / "scripts")})
         return ran.lines if ran.status else []
