@@ -72,6 +72,8 @@ enum class QpType : uint8_t {
     kRc = IB_UVERBS_QPT_RC,
     kUc = IB_UVERBS_QPT_UC,
     kUd = IB_UVERBS_QPT_UD,
+    kXrcInitiator = IB_UVERBS_QPT_XRC_INI,
+    kXrcTarget = IB_UVERBS_QPT_XRC_TGT,
 };
 
 inline constexpr bool is_datagram(QpType type) {
@@ -112,6 +114,7 @@ inline constexpr uint32_t kAttrMaxDestRdAtomic = IBV_QP_MAX_DEST_RD_ATOMIC;
 inline constexpr uint32_t kAttrPathMigration = IBV_QP_PATH_MIG_STATE;
 inline constexpr uint32_t kAttrCapabilities = IBV_QP_CAP;
 inline constexpr uint32_t kAttrDestQpn = IBV_QP_DEST_QPN;
+inline constexpr uint32_t kAttrRateLimit = IBV_QP_RATE_LIMIT;
 
 inline constexpr uint32_t kSrqAttrMaxWr = IBV_SRQ_MAX_WR;
 inline constexpr uint32_t kSrqAttrLimit = IBV_SRQ_LIMIT;
@@ -122,9 +125,15 @@ inline constexpr uint32_t kAccessRemoteRead = IB_UVERBS_ACCESS_REMOTE_READ;
 inline constexpr uint32_t kAccessRemoteAtomic = IB_UVERBS_ACCESS_REMOTE_ATOMIC;
 inline constexpr uint32_t kAccessMwBind = IB_UVERBS_ACCESS_MW_BIND;
 inline constexpr uint32_t kAccessZeroBased = IB_UVERBS_ACCESS_ZERO_BASED;
+inline constexpr uint32_t kAccessOnDemand = IB_UVERBS_ACCESS_ON_DEMAND;
 inline constexpr uint32_t kAccessHugeTlb = IB_UVERBS_ACCESS_HUGETLB;
 inline constexpr uint32_t kAccessOptionalRange = IB_UVERBS_ACCESS_OPTIONAL_RANGE;
 
+inline constexpr uint32_t kReregTranslation = IBV_REREG_MR_CHANGE_TRANSLATION;
+inline constexpr uint32_t kReregPd = IBV_REREG_MR_CHANGE_PD;
+inline constexpr uint32_t kReregAccess = IBV_REREG_MR_CHANGE_ACCESS;
+
+inline constexpr uint32_t kMtu256 = IBV_MTU_256;
 inline constexpr uint32_t kMtu4096 = IBV_MTU_4096;
 
 }  // namespace verbs_abi

@@ -32,7 +32,7 @@ class UverbsPort final : public rnic::Port {
     PortState state_;
     std::unique_ptr<IwCmPort> iw_cm_;  // for iWARP with connections, else null
     std::unique_ptr<UcmaPort> ucma_;   // for RoCE with connections, else null
-    const LiveCount count_;
+    const rnic::LiveCount count_;
     const SinkList::Entry sink_;
 };
 

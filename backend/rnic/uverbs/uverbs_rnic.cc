@@ -15,6 +15,7 @@
 #include "rnic/uverbs/kernel/removal_watch.h"
 #include "rnic/uverbs/kernel/uverbs.h"
 #include "rnic/uverbs/port.h"
+#include "rnic/verbs_abi.h"
 
 namespace vrdma::uverbs {
 namespace {
@@ -157,18 +158,7 @@ class UverbsRnic final : public rnic::Rnic {
 };
 
 std::vector<rnic::LiveObjectCount> UverbsRnic::live_objects() const {
-    const LiveObjects& live = state_->live;
-    return {
-        {"ports", live.ports},
-        {"contexts", live.contexts},
-        {"protection_domains", live.protection_domains},
-        {"memory_regions", live.memory_regions},
-        {"memory_windows", live.memory_windows},
-        {"completion_queues", live.completion_queues},
-        {"shared_receive_queues", live.shared_receive_queues},
-        {"queue_pairs", live.queue_pairs},
-        {"address_handles", live.address_handles},
-    };
+    return rnic::list_of(state_->live);
 }
 
 Result<std::unique_ptr<rnic::Port>> UverbsRnic::open_port(const std::string& guest,
@@ -190,8 +180,8 @@ rnic::PortAttributes UverbsRnic::query_port() {
     if (attributes.state == 0) {
         // The RNIC is gone or going: the port is down, with the least values that there can be.
         attributes.state = IBV_PORT_DOWN;
-        attributes.max_mtu = IBV_MTU_256;
-        attributes.active_mtu = IBV_MTU_256;
+        attributes.max_mtu = rnic::kMtu256;
+        attributes.active_mtu = rnic::kMtu256;
         attributes.pkey_tbl_len = 1;
     }
     attributes.gid_tbl_len = attributes_.iwarp ? 1 : GuestAddresses::kTableLength;

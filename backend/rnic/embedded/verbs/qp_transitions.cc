@@ -85,6 +85,8 @@ const Masks& masks(const Transition& transition, QpType type) {
             }
             break;
         case QpType::kUd:
+        case QpType::kXrcInitiator:  // not offered
+        case QpType::kXrcTarget:
             break;
     }
     return transition.ud;

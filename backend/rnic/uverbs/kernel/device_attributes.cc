@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "rnic/uverbs/kernel/device_attributes.h"
+#include "rnic/verbs_abi.h"
 
 #include <endian.h>
 #include <infiniband/verbs.h>
@@ -35,7 +36,7 @@ SupportedVerbs find_supported_verbs(UverbsFile& file) {
     ib_uverbs_rereg_mr rereg{};
     rereg.mr_handle = kNoObject;
     rereg.pd_handle = kNoObject;
-    rereg.flags = IBV_REREG_MR_CHANGE_PD;
+    rereg.flags = rnic::kReregPd;
     ib_uverbs_rereg_mr_resp rereg_answer{};
 
     ib_uverbs_alloc_mw window{};

@@ -13,6 +13,7 @@
 #include "rnic/uverbs/kernel/rdma_cm.h"
 #include "rnic/uverbs/ucma/ucma_file.h"
 #include "rnic/uverbs/ucma/ucma_port.h"
+#include "rnic/verbs_abi.h"
 
 namespace vrdma::uverbs {
 namespace {
@@ -205,16 +206,16 @@ Result<void> UcmaFile::init_qp_attr(const rdma_ucm_init_qp_attr& request, Call& 
     if (!attributes) {
         return fail(attributes.error());
     }
-    if ((attributes->qp_attr_mask & IBV_QP_AV) != 0) {
+    if ((attributes->qp_attr_mask & rnic::kAttrAddressVector) != 0) {
         if (auto done = to_guest(**id, attributes->ah_attr); !done) {
             return done;
         }
     }
-    if ((attributes->qp_attr_mask & IBV_QP_PORT) != 0) {
+    if ((attributes->qp_attr_mask & rnic::kAttrPort) != 0) {
         attributes->port_num = rnic::kGuestPort;
     }
     // MODIFY_QP knows no alternate path.
-    attributes->qp_attr_mask &= ~static_cast<uint32_t>(IBV_QP_ALT_PATH);
+    attributes->qp_attr_mask &= ~rnic::kAttrAlternatePath;
     attributes->alt_ah_attr = {};
     answer(call, *attributes);
     return {};

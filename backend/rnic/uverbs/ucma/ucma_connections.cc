@@ -28,7 +28,7 @@ Result<void> UcmaFile::connect(const rdma_ucm_connect& request, Call&) {
         return fail(id.error());
     }
     rdma_ucm_connect kernel = request;
-    if ((*id)->qp_type == IB_UVERBS_QPT_UD) {
+    if ((*id)->qp_type == rnic::QpType::kUd) {
         kernel.conn_param.qp_num = 0;  // no request of this service carries it
     } else if (auto mine = port_.check_qp(**id, request.conn_param.qp_num); !mine) {
         return mine;
@@ -134,7 +134,7 @@ bool UcmaFile::translate(rdma_ucm_event_resp& event) {
         event.uid = id.uid;
     }
     // Only events of the datagram service have such an address, and not all of them do.
-    if (id.qp_type == IB_UVERBS_QPT_UD && event.param.ud.ah_attr.is_global != 0 &&
+    if (id.qp_type == rnic::QpType::kUd && event.param.ud.ah_attr.is_global != 0 &&
         !to_guest(id, event.param.ud.ah_attr)) {
         event.param.ud.ah_attr = {};
     }

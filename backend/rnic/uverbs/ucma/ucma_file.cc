@@ -7,18 +7,19 @@
 
 #include "rnic/uverbs/kernel/rdma_cm.h"
 #include "rnic/uverbs/ucma/ucma_port.h"
+#include "rnic/verbs_abi.h"
 
 namespace vrdma::uverbs {
 namespace {
 
 // Whether a guest may choose this type with RDMA_PS_IB.
 constexpr bool forwarded(uint8_t qp_type) {
-    switch (qp_type) {
-        case IB_UVERBS_QPT_RC:
-        case IB_UVERBS_QPT_UC:
-        case IB_UVERBS_QPT_UD:
-        case IB_UVERBS_QPT_XRC_INI:
-        case IB_UVERBS_QPT_XRC_TGT:
+    switch (rnic::QpType{qp_type}) {
+        case rnic::QpType::kRc:
+        case rnic::QpType::kUc:
+        case rnic::QpType::kUd:
+        case rnic::QpType::kXrcInitiator:
+        case rnic::QpType::kXrcTarget:
             return true;
         default:
             return false;
@@ -26,15 +27,16 @@ constexpr bool forwarded(uint8_t qp_type) {
 }
 
 // The queue pair type of a new id, as the kernel finds it (ucma_get_qp_type() of Linux).
-Result<uint8_t> qp_type_of(const rdma_ucm_create_id& request) {
+Result<rnic::QpType> qp_type_of(const rdma_ucm_create_id& request) {
     switch (request.ps) {
         case RDMA_PS_TCP:
-            return uint8_t{IB_UVERBS_QPT_RC};
+            return rnic::QpType::kRc;
         case RDMA_PS_UDP:
         case RDMA_PS_IPOIB:
-            return uint8_t{IB_UVERBS_QPT_UD};
+            return rnic::QpType::kUd;
         case RDMA_PS_IB:
-            return forwarded(request.qp_type) ? Result<uint8_t>(request.qp_type) : fail(EOPNOTSUPP);
+            return forwarded(request.qp_type) ? Result<rnic::QpType>(rnic::QpType{request.qp_type})
+                                              : fail(EOPNOTSUPP);
         default:
             return fail(EINVAL);
     }

@@ -9,6 +9,7 @@
 
 #include "rnic/uverbs/addressing/listen_places.h"
 #include "rnic/uverbs/addressing/socket_address.h"
+#include "rnic/verbs_abi.h"
 
 namespace vrdma::uverbs {
 
@@ -18,9 +19,9 @@ class UcmaFile;
 struct UcmaId {
     UcmaFile* file = nullptr;
     uint16_t port_space = 0;  // enum rdma_ucm_port_space
-    uint8_t qp_type = 0;      // enum ib_uverbs_qp_type
-    uint64_t uid = 0;         // the guest's
-    uint64_t key = 0;         // the kernel's uid in its place; 0 as long as there is none
+    rnic::QpType qp_type{};
+    uint64_t uid = 0;  // the guest's
+    uint64_t key = 0;  // the kernel's uid in its place; 0 as long as there is none
 
     // The ends as the guest names them.  Their ports are the kernel's business.
     std::optional<SocketAddress> local;

@@ -82,7 +82,7 @@ Result<uint32_t> UcmaFile::listen_at(const UcmaId& id, const ListenPlace& place,
     rdma_ucm_create_id create{};
     create.uid = id.key;
     create.ps = id.port_space;
-    create.qp_type = id.qp_type;
+    create.qp_type = static_cast<uint8_t>(id.qp_type);
     const auto made = ask<rdma_ucm_create_id_resp>(*host_, RDMA_USER_CM_CMD_CREATE_ID, create);
     if (!made) {
         return fail(made.error());

@@ -126,7 +126,7 @@ void UcmaPort::erase_group(uint32_t group) {
 
 Result<void> UcmaPort::check_qp(const UcmaId& id, uint32_t qp_num) const {
     const auto type = qps_.type_of(qp_num);
-    if (!type || (*type == IB_UVERBS_QPT_UD) != (id.qp_type == IB_UVERBS_QPT_UD)) {
+    if (!type || (*type == rnic::QpType::kUd) != (id.qp_type == rnic::QpType::kUd)) {
         return fail(EINVAL);
     }
     return {};

@@ -11,7 +11,7 @@ namespace {
 constexpr ObjectKind kKind{
     .name = "address handle",
     .destroy = destroy_by_handle<ib_uverbs_destroy_ah, IB_USER_VERBS_CMD_DESTROY_AH>,
-    .counter = &LiveObjects::address_handles,
+    .counter = &rnic::LiveObjects::address_handles,
 };
 
 ib_uverbs_ah_attr ah_attributes(const rnic::AhAttributes& ah) {

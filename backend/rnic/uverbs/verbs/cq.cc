@@ -10,7 +10,7 @@ constexpr ObjectKind kKind{
     .name = "completion queue",
     .destroy = destroy_with_events<ib_uverbs_destroy_cq, ib_uverbs_destroy_cq_resp,
                                    IB_USER_VERBS_CMD_DESTROY_CQ>,
-    .counter = &LiveObjects::completion_queues,
+    .counter = &rnic::LiveObjects::completion_queues,
 };
 
 }  // namespace

@@ -7,9 +7,9 @@
 #include <cstdint>
 #include <string_view>
 
+#include "rnic/live_objects.h"
 #include "rnic/uverbs/kernel/uverbs.h"
 #include "rnic/uverbs/verbs/context_state.h"
-#include "rnic/uverbs/verbs/live_objects.h"
 
 namespace vrdma::uverbs {
 
@@ -17,7 +17,7 @@ namespace vrdma::uverbs {
 struct ObjectKind {
     std::string_view name;  // in the log
     Result<void> (*destroy)(UverbsFile& file, uint32_t handle);
-    LiveObjects::Counter LiveObjects::*counter;
+    rnic::LiveObjects::Counter rnic::LiveObjects::*counter;
 };
 
 // Destroys by a command that has the handle alone, as Request{handle}.
@@ -57,7 +57,7 @@ class KernelObject {
     const ObjectKind& kind_;
     const uint32_t handle_;
     bool destroyed_ = false;
-    const LiveCount count_;
+    const rnic::LiveCount count_;
 };
 
 }  // namespace vrdma::uverbs

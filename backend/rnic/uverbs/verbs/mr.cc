@@ -6,6 +6,7 @@
 
 #include "memory/page_size.h"
 #include "rnic/uverbs/verbs/pd.h"
+#include "rnic/verbs_abi.h"
 
 namespace vrdma::uverbs {
 namespace {
@@ -13,12 +14,12 @@ namespace {
 constexpr ObjectKind kKind{
     .name = "memory region",
     .destroy = destroy_by_handle<ib_uverbs_dereg_mr, IB_USER_VERBS_CMD_DEREG_MR>,
-    .counter = &LiveObjects::memory_regions,
+    .counter = &rnic::LiveObjects::memory_regions,
 };
 
 // With on-demand paging the kernel would come back for pages to a mapping that is gone by then.
 bool comes_back_for_pages(uint32_t access) {
-    return (access & IB_UVERBS_ACCESS_ON_DEMAND) != 0;
+    return (access & rnic::kAccessOnDemand) != 0;
 }
 
 void explain_refusal(const ContextState& context, Errno error, uint64_t length) {
@@ -33,13 +34,13 @@ void explain_refusal(const ContextState& context, Errno error, uint64_t length) 
 uint32_t kernel_flags(const rnic::MrChanges& changes) {
     uint32_t flags = 0;
     if (changes.translation) {
-        flags |= IBV_REREG_MR_CHANGE_TRANSLATION;
+        flags |= rnic::kReregTranslation;
     }
     if (changes.pd) {
-        flags |= IBV_REREG_MR_CHANGE_PD;
+        flags |= rnic::kReregPd;
     }
     if (changes.access) {
-        flags |= IBV_REREG_MR_CHANGE_ACCESS;
+        flags |= rnic::kReregAccess;
     }
     return flags;
 }

@@ -9,7 +9,7 @@ namespace {
 constexpr ObjectKind kKind{
     .name = "memory window",
     .destroy = destroy_by_handle<ib_uverbs_dealloc_mw, IB_USER_VERBS_CMD_DEALLOC_MW>,
-    .counter = &LiveObjects::memory_windows,
+    .counter = &rnic::LiveObjects::memory_windows,
 };
 
 }  // namespace

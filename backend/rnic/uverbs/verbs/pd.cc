@@ -7,7 +7,7 @@ namespace {
 constexpr ObjectKind kKind{
     .name = "protection domain",
     .destroy = destroy_by_handle<ib_uverbs_dealloc_pd, IB_USER_VERBS_CMD_DEALLOC_PD>,
-    .counter = &LiveObjects::protection_domains,
+    .counter = &rnic::LiveObjects::protection_domains,
 };
 
 }  // namespace

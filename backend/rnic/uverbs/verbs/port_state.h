@@ -11,6 +11,7 @@
 
 #include "memory/mapping_budget.h"
 #include "rate_limited_log.h"
+#include "rnic/live_objects.h"
 #include "rnic/rnic.h"
 #include "rnic/uverbs/addressing/guest_addresses.h"
 #include "rnic/uverbs/events/port_events.h"
@@ -20,7 +21,6 @@
 #include "rnic/uverbs/kernel/uverbs.h"
 #include "rnic/uverbs/ucma/guest_qps.h"
 #include "rnic/uverbs/vendors/vendor_table.h"
-#include "rnic/uverbs/verbs/live_objects.h"
 
 namespace vrdma::uverbs {
 
@@ -34,7 +34,7 @@ struct RnicState {
     const OpenRdmaCm open_rdma_cm;                // empty when guests get no connections
     const std::shared_ptr<spdlog::logger> logger;
     memory::MappingBudget mappings{};
-    LiveObjects live{};
+    rnic::LiveObjects live{};
     SinkList sinks{};
     std::atomic<bool> removed{false};  // the kernel is taking the RNIC away
 };

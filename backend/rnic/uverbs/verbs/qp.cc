@@ -8,6 +8,7 @@
 
 #include "rnic/uverbs/verbs/pd.h"
 #include "rnic/uverbs/verbs/srq.h"
+#include "rnic/verbs_abi.h"
 
 namespace vrdma::uverbs {
 namespace {
@@ -16,7 +17,7 @@ constexpr ObjectKind kKind{
     .name = "queue pair",
     .destroy = destroy_with_events<ib_uverbs_destroy_qp, ib_uverbs_destroy_qp_resp,
                                    IB_USER_VERBS_CMD_DESTROY_QP>,
-    .counter = &LiveObjects::queue_pairs,
+    .counter = &rnic::LiveObjects::queue_pairs,
 };
 
 // IBTA 1.4, 10.2.4: Q_Keys with this bit are for privileged users.  The kernel would ask whether
@@ -24,16 +25,16 @@ constexpr ObjectKind kKind{
 constexpr uint32_t kControlledQkey = 0x80000000;
 
 // All attributes that the command without extensions knows.
-constexpr uint32_t kQueriedAttributes = (IBV_QP_DEST_QPN << 1) - 1;
+constexpr uint32_t kQueriedAttributes = (rnic::kAttrDestQpn << 1) - 1;
 
 // The kernel asks whether this daemon may have raw packets and the like; the guest gets no more
 // than any user may have.
 bool forwarded(uint8_t qp_type, Transport transport) {
-    switch (qp_type) {
-        case IB_UVERBS_QPT_RC:
+    switch (rnic::QpType{qp_type}) {
+        case rnic::QpType::kRc:
             return true;
-        case IB_UVERBS_QPT_UC:
-        case IB_UVERBS_QPT_UD:
+        case rnic::QpType::kUc:
+        case rnic::QpType::kUd:
             return transport == Transport::kRoce;
         default:
             return false;
@@ -48,22 +49,24 @@ std::shared_ptr<SendQueueBell> bell_for(const ContextState& context, uint32_t ha
 }
 
 Result<void> check(uint32_t attr_mask, const rnic::QpAttributes& attributes, bool has_addresses) {
-    if ((attr_mask & (IBV_QP_ALT_PATH | IBV_QP_PATH_MIG_STATE)) != 0 ||
-        ((attr_mask & IBV_QP_AV) != 0 && !has_addresses)) {
+    if ((attr_mask & (rnic::kAttrAlternatePath | rnic::kAttrPathMigration)) != 0 ||
+        ((attr_mask & rnic::kAttrAddressVector) != 0 && !has_addresses)) {
         return fail(EOPNOTSUPP);
     }
-    if (((attr_mask & IBV_QP_PORT) != 0 && attributes.port != rnic::kGuestPort) ||
-        ((attr_mask & IBV_QP_AV) != 0 && attributes.ah.port != rnic::kGuestPort)) {
+    if (((attr_mask & rnic::kAttrPort) != 0 && attributes.port != rnic::kGuestPort) ||
+        ((attr_mask & rnic::kAttrAddressVector) != 0 && attributes.ah.port != rnic::kGuestPort)) {
         return fail(EINVAL);
     }
-    if ((attr_mask & IBV_QP_QKEY) != 0 && (attributes.qkey & kControlledQkey) != 0) {
+    if ((attr_mask & rnic::kAttrQkey) != 0 && (attributes.qkey & kControlledQkey) != 0) {
         return fail(EPERM);
     }
     return {};
 }
 
 bool ends_sending(uint8_t qp_state) {
-    return qp_state == IBV_QPS_RESET || qp_state == IBV_QPS_SQD || qp_state == IBV_QPS_ERR;
+    const rnic::QpState state{qp_state};
+    return state == rnic::QpState::kReset || state == rnic::QpState::kSendQueueDrained ||
+           state == rnic::QpState::kError;
 }
 
 ib_uverbs_qp_dest destination(const rnic::AhAttributes& ah) {
@@ -200,7 +203,7 @@ Qp::Qp(const ContextState& context, const ib_uverbs_create_qp_resp& kernel, uint
       send_cq_(send_cq),
       bell_(bell_for(context, kernel.qp_handle)),
       mcast_(context, kernel.qp_handle) {
-    context.port.qps.insert(qp_num_, qp_type);
+    context.port.qps.insert(qp_num_, rnic::QpType{qp_type});
     if (bell_ != nullptr) {
         send_cq_.add(bell_);
         context.port.events.send_queues().insert(guest_handle_, bell_);
@@ -235,14 +238,14 @@ Result<void> Qp::modify(uint32_t attr_mask, const rnic::QpAttributes& attributes
         return allowed;
     }
     rnic::AhAttributes underlay;
-    if ((attr_mask & IBV_QP_AV) != 0) {
+    if ((attr_mask & rnic::kAttrAddressVector) != 0) {
         auto path = addresses->underlay(attributes.ah);
         if (!path) {
             return fail(path.error());
         }
         underlay = *path;
     }
-    if ((attr_mask & IBV_QP_STATE) != 0 && ends_sending(attributes.qp_state)) {
+    if ((attr_mask & rnic::kAttrState) != 0 && ends_sending(attributes.qp_state)) {
         take_doorbell();
     }
     const ib_uverbs_ex_modify_qp request{
@@ -254,12 +257,12 @@ Result<void> Qp::modify(uint32_t attr_mask, const rnic::QpAttributes& attributes
     ib_uverbs_ex_modify_qp_resp response{};
     // The plain command knows neither private bytes nor rates.
     const bool plain =
-        udata.in.empty() && udata.out.empty() && (attr_mask & IBV_QP_RATE_LIMIT) == 0;
+        udata.in.empty() && udata.out.empty() && (attr_mask & rnic::kAttrRateLimit) == 0;
     const auto command =
         plain ? UverbsCommand(IB_USER_VERBS_CMD_MODIFY_QP, request.base)
               : UverbsCommand::extended(IB_USER_VERBS_EX_CMD_MODIFY_QP, request, response);
     auto modified = context.execute(VRDMA_CMD_MODIFY_QP, command, udata);
-    if (modified && (attr_mask & IBV_QP_AV) != 0) {
+    if (modified && (attr_mask & rnic::kAttrAddressVector) != 0) {
         guest_ah_ = attributes.ah;
     }
     return modified;

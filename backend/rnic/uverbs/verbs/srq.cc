@@ -4,6 +4,7 @@
 #include <infiniband/verbs.h>
 
 #include "rnic/uverbs/verbs/pd.h"
+#include "rnic/verbs_abi.h"
 
 namespace vrdma::uverbs {
 namespace {
@@ -12,7 +13,7 @@ constexpr ObjectKind kKind{
     .name = "shared receive queue",
     .destroy = destroy_with_events<ib_uverbs_destroy_srq, ib_uverbs_destroy_srq_resp,
                                    IB_USER_VERBS_CMD_DESTROY_SRQ>,
-    .counter = &LiveObjects::shared_receive_queues,
+    .counter = &rnic::LiveObjects::shared_receive_queues,
 };
 
 }  // namespace
@@ -48,7 +49,7 @@ Srq::Srq(const ContextState& context, uint32_t handle, uint32_t max_wr)
 Result<void> Srq::modify(uint32_t attr_mask, const rnic::SrqAttributes& attributes,
                          rnic::Udata& udata) {
     const ContextState& context = object_.context();
-    const bool resizes = (attr_mask & IBV_SRQ_MAX_WR) != 0;
+    const bool resizes = (attr_mask & rnic::kSrqAttrMaxWr) != 0;
     if (resizes && context.port.rnic->vendor.srq_only_grows && attributes.max_wr < max_wr_) {
         return fail(EINVAL);
     }

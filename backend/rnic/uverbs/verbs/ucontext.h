@@ -41,7 +41,7 @@ class UverbsContext final : public rnic::Context {
 
     ContextState state_;
     RegionLayout layout_;
-    const LiveCount count_;
+    const rnic::LiveCount count_;
     std::shared_ptr<EventFile> async_events_;
     std::shared_ptr<EventFile> completion_channel_;
 };
