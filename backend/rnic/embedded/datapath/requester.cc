@@ -6,7 +6,7 @@ namespace {
 
 // Large enough to amortise the turn, small enough that the others wait microseconds.
 constexpr unsigned kRequestsPerSlice = 64;
-constexpr uint64_t kBytesPerSlice = 256 * 1024;
+constexpr uint64_t kBytesPerSlice = uint64_t{256} * 1024;
 
 Completion completion_of(const QpContext& qp, WcStatus status) {
     const SendRequest& request = qp.send().request();
