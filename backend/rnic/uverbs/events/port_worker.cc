@@ -12,7 +12,7 @@
 #include <csignal>
 #include <system_error>
 
-#include "rnic/uverbs/events/doorbell_scan.h"
+#include "rnic/doorbell_scan.h"
 
 namespace vrdma::uverbs {
 namespace {
@@ -141,8 +141,8 @@ void PortWorker::set_polling(bool polling) {
 
 bool PortWorker::has_doorbells() const {
     return doorbells_.area != nullptr &&
-           (has_rung(doorbells_.area->qp, std::memory_order_seq_cst) ||
-            has_rung(doorbells_.area->cq, std::memory_order_seq_cst));
+           (rnic::has_rung(doorbells_.area->qp, std::memory_order_seq_cst) ||
+            rnic::has_rung(doorbells_.area->cq, std::memory_order_seq_cst));
 }
 
 // Returns false when there was nothing to do.
@@ -152,13 +152,13 @@ bool PortWorker::take_doorbells() {
         return false;
     }
     bool any = false;
-    if (has_rung(area->qp, std::memory_order_relaxed)) {
-        uverbs::take_doorbells(area->qp,
-                               [this](uint32_t handle) { events_.send_queue_rung(handle); });
+    if (rnic::has_rung(area->qp, std::memory_order_relaxed)) {
+        rnic::take_doorbells(area->qp,
+                             [this](uint32_t handle) { events_.send_queue_rung(handle); });
         any = true;
     }
-    if (has_rung(area->cq, std::memory_order_relaxed)) {
-        uverbs::take_doorbells(area->cq, [this](uint32_t handle) { events_.cq_rung(handle); });
+    if (rnic::has_rung(area->cq, std::memory_order_relaxed)) {
+        rnic::take_doorbells(area->cq, [this](uint32_t handle) { events_.cq_rung(handle); });
         any = true;
     }
     return any;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "rnic/uverbs/events/doorbell_scan.h"
+#include "rnic/doorbell_scan.h"
 
 #include <gtest/gtest.h>
 
@@ -18,7 +18,7 @@ class DoorbellScan : public testing::Test {
     }
     std::vector<uint32_t> take() {
         std::vector<uint32_t> handles;
-        take_doorbells(*bitmap, [&](uint32_t handle) { handles.push_back(handle); });
+        rnic::take_doorbells(*bitmap, [&](uint32_t handle) { handles.push_back(handle); });
         return handles;
     }
 
@@ -37,13 +37,13 @@ TEST_F(DoorbellScan, TakesEachRingOnce) {
     ring(5);
     take();
     EXPECT_TRUE(take().empty());
-    EXPECT_FALSE(has_rung(*bitmap, std::memory_order_relaxed));
+    EXPECT_FALSE(rnic::has_rung(*bitmap, std::memory_order_relaxed));
 }
 
 TEST_F(DoorbellScan, ARingDuringTheScanIsFoundByTheNext) {
     ring(5);
-    take_doorbells(*bitmap, [this](uint32_t) { ring(5); });
-    EXPECT_TRUE(has_rung(*bitmap, std::memory_order_relaxed));
+    rnic::take_doorbells(*bitmap, [this](uint32_t) { ring(5); });
+    EXPECT_TRUE(rnic::has_rung(*bitmap, std::memory_order_relaxed));
     EXPECT_EQ(take(), std::vector<uint32_t>{5});
 }
 
