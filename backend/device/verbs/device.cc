@@ -6,11 +6,6 @@
 #include "device/verbs/verbs.h"
 
 namespace vrdma::device::verb {
-namespace {
-
-constexpr uint32_t kPort = 1;
-
-}  // namespace
 
 Result<void> query_device(Verbs& verbs, Call&, const vrdma_cmd_empty&,
                           vrdma_rsp_query_device& response) {
@@ -32,7 +27,7 @@ Result<void> query_device(Verbs& verbs, Call&, const vrdma_cmd_empty&,
 
 Result<void> query_port(Verbs& verbs, Call&, const vrdma_cmd_query_port& request,
                         vrdma_rsp_query_port& response) {
-    if (le32toh(request.port) != kPort) {
+    if (le32toh(request.port) != rnic::kGuestPort) {
         return fail(EINVAL);
     }
     to_wire(verbs.port().query_port(), response);
@@ -40,7 +35,7 @@ Result<void> query_port(Verbs& verbs, Call&, const vrdma_cmd_query_port& request
 }
 
 Result<void> add_gid(Verbs& verbs, Call&, const vrdma_cmd_gid& request, vrdma_rsp_empty&) {
-    if (le32toh(request.port) != kPort) {
+    if (le32toh(request.port) != rnic::kGuestPort) {
         return fail(EINVAL);
     }
     rnic::Gid gid;
@@ -49,7 +44,7 @@ Result<void> add_gid(Verbs& verbs, Call&, const vrdma_cmd_gid& request, vrdma_rs
 }
 
 Result<void> del_gid(Verbs& verbs, Call&, const vrdma_cmd_gid& request, vrdma_rsp_empty&) {
-    if (le32toh(request.port) != kPort) {
+    if (le32toh(request.port) != rnic::kGuestPort) {
         return fail(EINVAL);
     }
     return verbs.port().del_gid(le32toh(request.index));

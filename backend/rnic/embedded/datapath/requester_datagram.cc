@@ -19,7 +19,8 @@ const rnic::AhAttributes* Requester::address_of(const QpContext& qp) {
     const SendRequest& request = qp.send().request();
     if (request.ud.ah_number == 0) {
         const rnic::AhAttributes& address = request.address;
-        return address.port == 1 && qp.port().has_gid(address.sgid_index) ? &address : nullptr;
+        return address.port == rnic::kGuestPort && qp.port().has_gid(address.sgid_index) ? &address
+                                                                                         : nullptr;
     }
     const AddressVector* address = qp.port().address_handles().find(request.ud.ah_number);
     return address != nullptr && address->pd == &qp.pd() ? &address->attributes : nullptr;
