@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "rnic/embedded/datapath/worker.h"
 
-#include <pthread.h>
 #include <sys/epoll.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <csignal>
 #include <system_error>
 
+#include "helper_thread.h"
 #include "rnic/doorbell_scan.h"
 
 namespace vrdma::embedded {
@@ -61,11 +60,7 @@ void Worker::stop() {
 }
 
 void Worker::run() {
-    // Signals are for the thread that waits for them.
-    sigset_t all;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
-    ::pthread_setname_np(::pthread_self(), "vrdma-rnic");
+    begin_helper_thread("vrdma-rnic");
     gate_.enter();
     set_polling(true);
     unsigned rounds = 0;

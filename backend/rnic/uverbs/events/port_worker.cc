@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "rnic/uverbs/events/port_worker.h"
 
-#include <pthread.h>
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -9,9 +8,9 @@
 
 #include <algorithm>
 #include <array>
-#include <csignal>
 #include <system_error>
 
+#include "helper_thread.h"
 #include "rnic/doorbell_scan.h"
 
 namespace vrdma::uverbs {
@@ -73,11 +72,7 @@ void PortWorker::wake() {
 }
 
 void PortWorker::run() {
-    // Signals are left to the thread that waits for them.
-    sigset_t all;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
-    ::pthread_setname_np(::pthread_self(), "vrdma-rnic");
+    begin_helper_thread("vrdma-rnic");
 
     using Clock = std::chrono::steady_clock;
     Clock::time_point idle_since;

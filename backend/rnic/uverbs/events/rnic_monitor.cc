@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "rnic/uverbs/events/rnic_monitor.h"
+#include "helper_thread.h"
 
 #include <fcntl.h>
 #include <infiniband/verbs.h>
 #include <poll.h>
-#include <pthread.h>
 #include <rdma/ib_user_verbs.h>
 #include <sys/eventfd.h>
 
 #include <array>
 #include <cerrno>
-#include <csignal>
 #include <system_error>
 
 namespace vrdma::uverbs {
@@ -34,11 +33,7 @@ RnicMonitor::~RnicMonitor() {
 }
 
 void RnicMonitor::run() {
-    // Signals are left to the thread that waits for them.
-    sigset_t all;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
-    ::pthread_setname_np(::pthread_self(), "vrdma-monitor");
+    begin_helper_thread("vrdma-monitor");
 
     for (;;) {
         std::array<pollfd, 3> fds{{
