@@ -34,7 +34,7 @@ class Perftest(GuestsTest, perftest_test.PerftestTest):
     def test_by_the_connection_manager_from_guest_to_guest(self) -> None:
         for run in connected_ways(ITERATIONS):
             # Headers name the underlay, where only announced addresses are known
-            # (docs/architecture.md, Addressing).
+            # (docs/architecture/addressing.md).
             self.perftest(self.b, self.a, replace(run, announced=run.answers_headers))
 
     # There is no test from the host to a guest: its client does not wait for the server's second

@@ -33,7 +33,7 @@ struct AddressError {
 };
 
 // Maps guests' GIDs to underlay GIDs, for all guests that share one port of a host RNIC.  The rules
-// are in docs/architecture.md, "Addressing".  Any thread.
+// are in docs/architecture/addressing.md.  Any thread.
 class OverlayMap {
   public:
     using Clock = std::function<std::chrono::steady_clock::time_point()>;
