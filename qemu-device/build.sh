@@ -41,7 +41,7 @@ check_tools() {
         "(Debian: apt-get install gcc make pkg-config python3 dpkg-dev libglib2.0-dev)"
 }
 
-# What QEMU's configure would write, as far as headers look at it.
+# Writes what QEMU's configure would write, as far as headers look at it.
 write_config() {
     local version=$1 config
     echo "#define QEMU_VERSION_MAJOR ${version%%.*}"

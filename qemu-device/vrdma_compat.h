@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What differs between the QEMU versions that the device is built for.  Every
+ * The differences between the QEMU versions that the device is built for.  Every
  * version test of the module is in this header.
  */
 #ifndef VRDMA_COMPAT_H

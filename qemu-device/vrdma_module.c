@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What libvrdma-qemu-preload.so calls, before QEMU's main().
+ * The function that libvrdma-qemu-preload.so calls, before QEMU's main().
  */
 #include "qemu/osdep.h"
 #include "qemu/module.h"

@@ -38,8 +38,9 @@
 
 namespace vrdma::device {
 
-// What one virtual machine may hold at once.  Where the RNIC's own limit is lower,
-// that one counts.  The operator sets them; see docs/operations.md.
+// The limits of one virtual machine: how many objects of each kind it may hold at once.  Where
+// the RNIC's own limit is lower, the RNIC's counts.  The operator sets the limits, see
+// docs/operations.md.
 struct Limits {
 #define VRDMA_LIMIT(field, old_key, name, limit, max_limit, rnic_limit) uint32_t field = limit;
     VRDMA_OBJECT_KINDS(VRDMA_LIMIT)

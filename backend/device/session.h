@@ -30,7 +30,7 @@ class SessionEvents : public rnic::EventSink {
     std::atomic<bool> rnic_lost_ = false;
 };
 
-// What a guest has between two resets.  `port` and `verbs` are null when there is no RNIC, or
+// All that a guest has between two resets.  `port` and `verbs` are null when there is no RNIC, or
 // no longer one.
 struct Session {
     Session(EventDelivery& delivery, int lost_fd) : events(delivery, lost_fd) {}

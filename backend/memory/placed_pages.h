@@ -15,8 +15,8 @@ namespace vrdma::memory {
 
 // Memory of one process in a guest, at the very addresses at which that process has it, for
 // RNICs whose driver takes an address of the calling process for the address of a region.
-// What this process has mapped at such an address itself is never replaced, and while the memory
-// is placed nothing else of this process can be mapped there.  One thread at a time.
+// A mapping that this process itself has at such an address is never replaced.  While the memory
+// is placed, nothing else of this process can be mapped there.  One thread at a time.
 class PlacedPages {
   public:
     // Keeps pages placed as long as it lives; must not outlive the PlacedPages.

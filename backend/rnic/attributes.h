@@ -58,8 +58,9 @@ struct DeviceAttributes {
 
     uint32_t driver_id = 0;           // enum rdma_driver_id: whose user library fits
     uint32_t uverbs_abi_version = 0;  // of that driver's user ABI
-    // What RNICs need not have, each with the feature by which the device offers it: the fields
-    // has_srq, has_mw, iwarp and so on are in the list of features (common/vrdma_command_table.h).
+    // Abilities that RNICs need not have, each with the feature by which the device offers it.  The
+    // fields has_srq, has_mw, iwarp and so on come from the list of features
+    // (common/vrdma_command_table.h).
 #define VRDMA_ATTRIBUTE(name, bit, attribute) bool attribute = false;
     VRDMA_FEATURES(VRDMA_ATTRIBUTE)
 #undef VRDMA_ATTRIBUTE
@@ -98,7 +99,7 @@ struct FastMrAttributes {
     std::vector<memory::PinnedRange> description;  // vrdma_fast_reg and max_pages addresses
 };
 
-// Which of a region's attributes REREG_MR changes.
+// The attributes of a region that a REREG_MR changes.
 struct MrChanges {
     bool translation = false;  // start, iova, length and pieces
     bool pd = false;

@@ -19,15 +19,15 @@ struct Endpoint {
 };
 
 struct IwCmParameters {
-    uint16_t ird = 0;  // RDMA READs that may be inbound,
-    uint16_t ord = 0;  // and outbound, at a time
+    uint16_t ird = 0;  // RDMA READs that may be inbound at a time
+    uint16_t ord = 0;  // RDMA READs that may be outbound at a time
     std::vector<std::byte> private_data;
 };
 
 struct IwCmEvent {
     enum class Type {
         kRequest,      // somebody wants to connect to the listener `id`
-        kReply,        // to connect(); with a status the last event
+        kReply,        // the answer to connect(); the last event if it has a status
         kEstablished,  // what was accepted is there
         kClosed,       // the last event
     };

@@ -148,7 +148,7 @@ class AddressHandle {
     virtual ~AddressHandle() = default;
 };
 
-// What backs a mapping of the RNIC into the guest.
+// The memory behind a mapping of the RNIC into the guest.
 struct MmapSource {
     int fd = -1;           // borrowed from the context
     uint64_t offset = 0;   // bytes, page-aligned
@@ -167,7 +167,7 @@ class Context {
     virtual Result<std::unique_ptr<ProtectionDomain>> alloc_pd(Udata& udata) = 0;
     virtual Result<std::unique_ptr<MemoryRegion>> reg_mr(ProtectionDomain& pd,
                                                          MrAttributes attributes, Udata& udata) = 0;
-    // For the guest's kernel; EOPNOTSUPP unless the attributes say `kernel_verbs`.
+    // The guest's kernel uses this verb.  EOPNOTSUPP unless the attributes say `kernel_verbs`.
     virtual Result<std::unique_ptr<MemoryRegion>> get_dma_mr(ProtectionDomain&,
                                                              const DmaMrAttributes&) {
         return fail(EOPNOTSUPP);
@@ -252,10 +252,10 @@ class Rnic {
     virtual std::string name() const = 0;
     virtual DeviceAttributes attributes() const = 0;
 
-    // Which fields of udata are user pointers; constant.
+    // The fields of udata that are user pointers.  They never change.
     virtual std::span<const vrdma_udata_pointer> udata_pointers() const = 0;
 
-    // What the RNIC holds for all ports together, by its own count.
+    // The objects that the RNIC holds for all ports together, by its own count.
     virtual std::vector<LiveObjectCount> live_objects() const = 0;
 
     // `guest` names the virtual machine in logs; `sink` outlives the port.

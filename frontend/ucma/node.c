@@ -27,7 +27,7 @@ module_param_named(rdma_cm, vrdma_ucma_enabled, bool, 0444);
 MODULE_PARM_DESC(rdma_cm,
 		 "Provide /dev/infiniband/rdma_cm where the device forwards it; 0 leaves that to rdma_ucm");
 
-/* Both under vrdma_ucma_mutex. */
+/* vrdma_ucma_mutex protects both. */
 static bool vrdma_ucma_node_is_ours;
 static bool vrdma_ucma_rdma_ucm_loaded;
 

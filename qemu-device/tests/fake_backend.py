@@ -187,7 +187,7 @@ class FakeBackend:
             os.close(fd)
         return None
 
-    # What the tests use.
+    # The interface for the tests.
 
     @property
     def channel(self):

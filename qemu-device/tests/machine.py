@@ -130,7 +130,7 @@ class Machine:
             if hasattr(self, name):
                 getattr(self, name).close()
 
-    # What the guest does.
+    # The guest's side.
 
     def _number(self):
         data = b""
@@ -173,7 +173,7 @@ class Machine:
                 return Device(self, slot)
         raise AssertionError("the guest sees no vrdma device")
 
-    # What /proc knows.
+    # Facts from /proc.
 
     def open_files(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))

@@ -49,7 +49,8 @@ constexpr std::array kShapes = {
 #undef VRDMA_SHAPE
 };
 
-// What a request may name: a context, objects of it, and quantities around every limit.
+// A number that a request may have: a handle of a context, objects of it, and quantities around
+// every limit.
 uint32_t small_number(FuzzedDataProvider& input) {
     return input.PickValueInArray<uint32_t>(
         {0, 0, 0, 1, 1, 2, 3, 4, 5, 64, 4096, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff});
@@ -167,7 +168,7 @@ std::vector<std::byte> make_request(FuzzedDataProvider& input, const Shape& shap
     if (shape.opcode == VRDMA_CMD_ATTACH_MCAST || shape.opcode == VRDMA_CMD_DETACH_MCAST) {
         request[offsetof(vrdma_cmd_mcast, gid)] = std::byte{0xff};
     }
-    // And a mistake.
+    // One request in eight has a mistake.
     if (input.ConsumeIntegralInRange(0, 7) == 0 && !request.empty()) {
         const auto at = input.ConsumeIntegralInRange<size_t>(0, request.size() - 1);
         request[at] = std::byte{input.ConsumeIntegral<uint8_t>()};

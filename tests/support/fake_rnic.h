@@ -19,7 +19,7 @@
 
 namespace vrdma::device {
 
-// What lives in the RNIC now, and how its verbs were called last.
+// The objects that live in the RNIC now, and how its verbs were called last.
 struct FakeRnicState {
     std::mutex mutex;  // for tests that look while the device's threads run
     int ports = 0;
@@ -44,8 +44,8 @@ struct FakeRnicState {
     rnic::QpAttributes qp_attributes;
     uint32_t qp_attr_mask = 0;
     std::map<uint32_t, rnic::Gid> gids;
-    std::vector<std::byte> udata_in;         // of the last verb that has udata,
-    std::vector<rnic::UdataRegion> regions;  // and what came with them
+    std::vector<std::byte> udata_in;         // of the last verb that has udata
+    std::vector<rnic::UdataRegion> regions;  // of the last verb that has udata
     int verbs_with_udata = 0;
     std::optional<int> refuse;  // errno of the next create verb
     rnic::MmapSource mmap_source{.fd = 7, .offset = 0x2000, .caching = 0};

@@ -23,13 +23,13 @@ class FakeVmm {
   public:
     explicit FakeVmm(const std::string& path);
 
-    // The usual beginning: features, protocol features, SET_OWNER.  What is `wanted` is
-    // taken if the server offers it; returns what was.
+    // The usual beginning: features, protocol features, SET_OWNER.  Takes the features in
+    // `wanted` that the server offers, and returns those.
     static constexpr uint64_t kAll = UINT64_MAX;
     uint64_t negotiate(uint64_t wanted = kAll);
 
-    // SET_MEM_TABLE with all of `memory`, or one region plugged in or out.  Whether the
-    // server accepted.
+    // SET_MEM_TABLE with all of `memory`, or one region plugged in or out.  Returns whether
+    // the server accepted.
     bool share(const FakeMemory& memory);
     bool add_region(const FakeMemory::Region& region);
     bool remove_region(const FakeMemory::Region& region);

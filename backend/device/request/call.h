@@ -11,7 +11,7 @@
 
 namespace vrdma::device {
 
-// What a verb gets besides the fixed structure of its request.
+// The part of a request that a verb gets besides the fixed structure.
 struct Call {
     uint32_t uctx = VRDMA_NO_HANDLE;  // the user context that issues it
     rnic::Udata udata;

@@ -8,7 +8,7 @@
 
 namespace vrdma::device {
 
-// Which parts of the shared memory region are in use.  Allocation is first fit over the free
+// The parts of the shared memory region that are in use.  Allocation is first fit over the free
 // ranges.  Offsets and lengths are in bytes, multiples of VRDMA_SHM_PAGE_SIZE.
 class ShmAllocator {
   public:

@@ -51,7 +51,7 @@ class VmmShm : public ShmMapper {
         uint64_t length;
     };
 
-    // What became of one map request.
+    // The state of one map request.
     struct Pending {
         bool done = false;
         bool abandoned = false;  // nobody waits any more

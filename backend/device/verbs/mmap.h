@@ -16,7 +16,7 @@ struct DoorbellMemory {
     uint64_t length = 0;  // bytes
 };
 
-// What a guest has mapped into the shared memory region: RNIC memory of its user contexts, and
+// The mappings of a guest in the shared memory region: RNIC memory of its user contexts, and
 // the doorbell area once.
 class Mappings {
   public:

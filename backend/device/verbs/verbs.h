@@ -21,8 +21,8 @@
 
 namespace vrdma::device {
 
-// What the control verbs of one virtual device work on: the RNIC's port, the guest's objects
-// and mappings, and what the guest may have of each.  The verbs are functions, see below.  Not
+// The state that the control verbs of one virtual device work on: the RNIC's port, the guest's
+// objects and mappings, and the limits of each.  The verbs are functions, see below.  Not
 // thread-safe.
 class Verbs {
   public:

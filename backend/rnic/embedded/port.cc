@@ -57,7 +57,7 @@ rnic::PortAttributes EmbeddedPort::query_port() {
     return port;
 }
 
-// In a Pause.
+// Called in a Pause.
 void EmbeddedPort::clear_gid(uint32_t index) {
     if (context_.has_gid(index)) {
         services_.fabric.remove_gid(context_.gid(index), context_);

@@ -52,8 +52,8 @@ class BackendRequests {
     // Tells the driver that the configuration space changed (CONFIG_CHANGE_MSG).
     Result<void> config_changed();
 
-    // For the connection's thread.  Sends what waits and handles the replies that have
-    // arrived; false when the channel is of no more use (closed by the VMM, or broken).
+    // Sends what waits and handles the replies that have arrived.  The connection's thread
+    // calls it.  False when the channel is of no more use (closed by the VMM, or broken).
     bool process();
 
     // Fails everything outstanding with ECONNRESET; later requests are refused with it.

@@ -39,12 +39,13 @@ class Virtqueue {
     // that the ring has failed.
     Result<std::optional<DescriptorChain>> pop();
 
-    // Gives a chain back as used, `written` bytes of its writable part written.  In any
-    // order.  The driver learns of it by notify().
+    // Gives a chain back as used, `written` bytes of its writable part written.  Chains may
+    // be given back in any order.  The driver learns of it by notify().
     void push(DescriptorChain&& chain, uint32_t written);
 
     // Gives a chain back as if it had never been taken: pop() returns it again, before
-    // any later one, here or after the ring was stopped and resumed.  In any order.
+    // any later one, here or after the ring was stopped and resumed.  Chains may be given
+    // back in any order.
     void unpop(DescriptorChain&& chain);
 
     // Interrupts the driver if it wants that for what was pushed since the last call.

@@ -29,7 +29,7 @@ class EventLoop {
     // Runs handlers until stop().
     void run();
 
-    // Makes run() return, also one that has not begun.  From any thread.
+    // Makes run() return, also one that has not begun.  Any thread.
     void stop();
 
   private:

@@ -29,7 +29,7 @@ class Listener {
     // Accepts and serves until stop().  Before it returns it disconnects the VMM.
     void run();
 
-    // Makes run() return, also one that has not begun.  From any thread.
+    // Makes run() return, also one that has not begun.  Any thread.
     void stop() { loop_.stop(); }
 
     const std::string& path() const { return socket_.path(); }

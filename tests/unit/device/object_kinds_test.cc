@@ -26,7 +26,7 @@ class ObjectKindsTest : public CommandTest {
         groups_ = 0;
     }
 
-    // What objects of other kinds need, created once.
+    // Objects that those of other kinds need, created once.
     uint32_t context() {
         return once(context_, [&] { return uctx(); });
     }

@@ -55,7 +55,7 @@ class VirtualDeviceTest : public testing::TestWithParam<bool> {
         std::filesystem::remove_all(directory_);
     }
 
-    // What the RNIC has seen, while the device's threads may be at work.
+    // Reads what the RNIC has seen, while the device's threads may be at work.
     template <typename Member>
     Member seen(Member FakeRnicState::*member) {
         const std::lock_guard lock(rnic_.state.mutex);

@@ -146,7 +146,7 @@ TEST_P(VirtualDeviceTest, StoppingTheQueueEndsAWaitForTheVmmAndTheCommandIsExecu
     const uint32_t base = vmm_->stop_queue(VRDMA_VQ_CONTROL);
     EXPECT_FALSE(control().take_used().has_value());
     channel_->reply(first, 0);
-    // What was mapped too late is unmapped again.
+    // The mapping that came too late is undone.
     const auto undo = channel_->receive();
     EXPECT_EQ(undo.type(), vhost::BackendRequest::kShmemUnmap);
     EXPECT_EQ(undo.mapping.region_offset, first.mapping.region_offset);

@@ -278,7 +278,7 @@ TEST(GracePeriods, LastUntilTheSlicesOfOtherWorkersHaveEnded) {
     EXPECT_TRUE(grace.over(slices)) << "a slice that began afterwards does not count";
 }
 
-// Whatever Alice has under way: when Bob's invalidation is complete, the memory is his.
+// When Bob's invalidation is complete, the memory is his, whatever Alice has under way.
 TEST(InvalidationsAmongWorkers, CompleteWhenNobodyAccessesTheMemoryAnyMore) {
     EmbeddedConfig config;
     config.threads = 2;

@@ -95,7 +95,7 @@ TEST_F(ListenerTest, ALiveSocketIsNotTakenAway) {
 TEST_F(ListenerTest, AStaleSocketIsReplaced) {
     const std::string path = folder_.file("socket");
     {
-        // What a killed server leaves behind.
+        // A killed server leaves such a socket behind.
         const FileDescriptor stale(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
         sockaddr_un address{};
         address.sun_family = AF_UNIX;

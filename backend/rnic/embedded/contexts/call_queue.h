@@ -17,14 +17,14 @@ class CallQueue {
     // Throws std::system_error when there is no eventfd left.
     CallQueue();
 
-    // From any thread: the worker looks at `qp`, one of its own, soon.
+    // Makes the worker look at `qp`, one of its own, soon. Any thread.
     void call(QpContext& qp);
-    // From any thread: the worker looks for ports with a failed CQ soon.
+    // Makes the worker look for ports with a failed CQ soon. Any thread.
     void call_for_failed_cq();
-    // From any thread: a worker that sleeps, or is about to, looks around once more.
+    // Makes a worker that sleeps, or is about to, look around once more. Any thread.
     void wake();
 
-    // On the worker, which sleeps on `wake_fd()`, edge-triggered.
+    // The worker calls these. It sleeps on `wake_fd()`, edge-triggered.
     int wake_fd() const { return wake_.get(); }
     bool has_calls() const { return called_.load(std::memory_order_relaxed); }
     std::vector<QpContext*> take_calls();
@@ -40,7 +40,7 @@ class CallQueue {
                cq_failed_.load(std::memory_order_seq_cst);
     }
 
-    // In a Pause.
+    // These are called in a Pause.
     bool is_asleep() const { return sleeping_.load(std::memory_order_relaxed); }
     void forget(const QpContext& qp);
 

@@ -32,7 +32,7 @@ class PortContext {
     PortContext& operator=(const PortContext&) = delete;
 
     rnic::EventSink& sink() const { return sink_; }
-    // From any thread: the home worker looks at `qp` soon.
+    // Makes the home worker look at `qp` soon. Any thread.
     void call(QpContext& qp) { calls_.call(qp); }
 
     KeySpace& keys() { return keys_; }

@@ -50,7 +50,7 @@ class QpContext {
     // The attributes but for the states. They change in a Pause only.
     const rnic::QpAttributes& attributes() const { return attributes_; }
     void set_attributes(const rnic::QpAttributes& attributes) { attributes_ = attributes; }
-    // In a Pause.
+    // Called in a Pause.
     void set_number(uint32_t number) { number_ = number; }
 
     QpState state() const { return state_.load(std::memory_order_acquire); }
@@ -66,17 +66,17 @@ class QpContext {
     // The Q_Key of the datagrams that the queue pair takes (IBTA 1.4, 10.2.5).
     uint32_t qkey() const { return type_ == QpType::kGsi ? kGsiQkey : attributes_.qkey; }
 
-    // In a Pause.
+    // Called in a Pause.
     void set_state(QpState state) { state_.store(state, std::memory_order_release); }
-    // From any worker: to the error state. The home worker then flushes both queues.
+    // Enters the error state; the home worker then flushes both queues. Any worker.
     void enter_error() {
         set_state(QpState::kError);
         port_.call(*this);
     }
-    // From any worker: to the error state, by an error of the queue pair's CQ. False when the
-    // queue pair was in that state already.
+    // Enters the error state by an error of the queue pair's CQ. False when the queue pair was in
+    // that state already. Any worker.
     bool fail();
-    // To the state in which only the sending has ended.
+    // Enters the state in which only the sending has ended.
     void stop_sending();
 
     // Puts a completion into one of the queue pair's CQs; overflow is fatal to the queue pair.

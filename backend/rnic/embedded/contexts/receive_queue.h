@@ -32,7 +32,7 @@ class ReceiveQueue {
         return wr_id;
     }
 
-    // In a Pause.
+    // These are called in a Pause.
     void clear() { ring_.clear(); }
     bool move_to(Ring& ring) { return ring_.move_to(ring); }
 

@@ -39,11 +39,11 @@ class ReceiveState {
     }
     void close() { open_ = false; }
     const ReceiveRequest& request() const { return request_; }
-    // Whose memory the request may name: the SRQ's protection domain or that of the queue pair.
+    // The protection domain whose memory the request may name: the SRQ's, or else the queue pair's.
     const Pd& memory_pd(const Pd& own) const { return srq_ != nullptr ? srq_->pd() : own; }
 
     bool has_srq() const { return srq_ != nullptr; }
-    // The queue pair's own; not with an SRQ.
+    // The queue pair's own ring, which it does not have with an SRQ.
     const Ring& ring() const { return queue_.ring(); }
     bool anything_posted() const { return !queue_.empty(); }
     uint64_t take_flushed() { return queue_.take_flushed(); }

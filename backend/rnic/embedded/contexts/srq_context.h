@@ -27,7 +27,7 @@ class SrqContext {
     // Takes the oldest receive request. None: the queue is empty.
     std::optional<WcStatus> take(ReceiveRequest& request);
 
-    // Whose memory the requests may name (IBTA 1.4, 10.2.9.4).
+    // The protection domain whose memory the requests may name (IBTA 1.4, 10.2.9.4).
     const Pd& pd() const { return pd_; }
     const Ring& ring() const { return queue_.ring(); }
 

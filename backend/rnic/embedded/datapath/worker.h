@@ -43,7 +43,7 @@ class Worker {
     // The calls of other threads to this worker.
     CallQueue& calls() { return calls_; }
 
-    // In a Pause.
+    // These four are called in a Pause.
     void add(PortContext& port);
     void remove(PortContext& port);
     void watch(PortContext& port, vrdma_doorbell_area* area, int notify_fd);

@@ -73,8 +73,9 @@ class Region {
     // In a Pause: the region becomes what `changes` says.
     void change(const rnic::MrChanges& changes, const Pd* pd, rnic::MrAttributes attributes);
 
-    // In a Pause: the guest's memory has changed. For a region of all the guest's memory.
+    // Whether the region is all of the guest's memory.
     bool is_dma() const { return is_dma_; }
+    // Follows a change of the guest's memory, which such a region is. Called in a Pause.
     void use_guest_memory(const memory::GuestMemory* memory);
 
     // The most pages that work requests may register; 0 for a region that they may not register.

@@ -15,7 +15,7 @@ class GracePeriod {
     // On the worker `slices.self`, after the table has changed by a sequentially consistent store.
     void begin(const WorkerSlices& slices);
 
-    // Whether nobody uses the entry any more. From any worker.
+    // Whether nobody uses the entry any more. Any worker.
     bool over(const WorkerSlices& slices);
 
   private:

@@ -25,7 +25,7 @@ Result<void> Qp::detach_mcast(const rnic::Gid& gid, uint16_t) {
     return detached;
 }
 
-// In a Pause. A queue pair that was never attached need not be looked for in all groups.
+// Called in a Pause. A queue pair that was never attached need not be looked for in all groups.
 void Qp::leave_groups() {
     if (groups_ != 0) {
         services_.fabric.groups().forget(context_);

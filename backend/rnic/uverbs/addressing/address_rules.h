@@ -19,7 +19,7 @@ struct Peer {
     std::optional<rnic::Gid> via;  // its underlay GID; none: the GID itself
 };
 
-// What is configured for one guest.
+// The configuration of one guest.
 struct GuestRules {
     std::string network;  // guests of different networks do not know each other's GIDs
     // The GIDs that the guest may use besides link-local ones.  Empty: any.

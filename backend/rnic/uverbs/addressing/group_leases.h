@@ -12,9 +12,9 @@
 
 namespace vrdma::uverbs {
 
-// Which network has which multicast group of one RNIC.  Groups go into the underlay by their own
-// names, so guests of two networks that used one group would hear each other.  The network that
-// used a group first has it until its last user is gone.  Any thread.
+// The multicast groups of one RNIC, and the network that has each.  Groups go into the underlay by
+// their own names, so guests of two networks that used one group would hear each other.  The
+// network that used a group first has it until its last user is gone.  Any thread.
 class GroupLeases {
   public:
     // One user of a group, a queue pair or an address handle.

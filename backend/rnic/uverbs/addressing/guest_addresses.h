@@ -20,7 +20,7 @@ namespace vrdma::uverbs {
 // The GID table of one guest's port, and its way into the underlay.  One thread at a time.
 class GuestAddresses {
   public:
-    // What the guest's port reports as its gid_tbl_len.
+    // The gid_tbl_len that the guest's port reports.
     static constexpr uint32_t kTableLength = 256;
 
     GuestAddresses(std::string guest, std::shared_ptr<OverlayMap> map,

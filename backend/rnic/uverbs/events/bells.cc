@@ -7,7 +7,8 @@ namespace {
 // POST_SEND is the one command of the data path: no memory is allocated for it.
 struct PostSend {
     ib_uverbs_cmd_hdr header;
-    // What follows is struct ib_uverbs_post_send without its array, which C++ wants at the end.
+    // The fields that follow are struct ib_uverbs_post_send without its array, which C++ wants at
+    // the end.
     uint64_t response;
     uint32_t qp_handle;
     uint32_t wr_count;

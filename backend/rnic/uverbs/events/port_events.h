@@ -18,8 +18,8 @@
 
 namespace vrdma::uverbs {
 
-// What goes between one guest and its queues in the RNIC without a verb: doorbells one way, events
-// the other.  All functions are for the worker's thread, except those of the tables.
+// The traffic between one guest and its queues in the RNIC that needs no verb: doorbells one way,
+// events the other.  All functions are for the worker's thread, except those of the tables.
 class PortEvents {
   public:
     PortEvents(std::string guest, const VendorEntry& vendor, rnic::EventSink& sink,

@@ -27,8 +27,8 @@ namespace vrdma::uverbs {
 // manager's events: their commands may take long, and the port worker's doorbells must not wait.
 class IwCmPort final : public rnic::IwCm {
   public:
-    // What a guest may have at once.
-    static constexpr size_t kMaxConnections = 8192;  // and as many listeners
+    // The limits of a guest at any one time.
+    static constexpr size_t kMaxConnections = 8192;  // also of listeners
     static constexpr size_t kMaxRequests = IwCmQueue::kMaxRequests;
     static constexpr uint32_t kMaxBacklog = 128;
 
@@ -64,7 +64,7 @@ class IwCmPort final : public rnic::IwCm {
     struct Listener {
         std::vector<KernelListener> places;
     };
-    // What the events with one uid are about.
+    // The subject of the events with one uid.
     struct Subject {
         uint32_t id = 0;
         bool listener = false;

@@ -13,8 +13,8 @@
 
 namespace vrdma::uverbs {
 
-// What one guest's connection manager has yet to take: events, and requests for connections that
-// it has neither accepted nor rejected.  One thread at a time.
+// The queue of what one guest's connection manager has yet to take: events, and requests for
+// connections that it has neither accepted nor rejected.  One thread at a time.
 class IwCmQueue {
   public:
     static constexpr size_t kMaxRequests = 512;

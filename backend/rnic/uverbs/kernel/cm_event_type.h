@@ -5,7 +5,7 @@
 
 namespace vrdma::uverbs {
 
-// What the kernel's connection manager reports, as far as the daemon looks at it.
+// The events of the kernel's connection manager that the daemon looks at.
 enum class CmEventType {
     kAddressResolved,
     kAddressError,

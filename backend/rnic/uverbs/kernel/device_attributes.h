@@ -12,7 +12,7 @@
 
 namespace vrdma::uverbs {
 
-// Which of the verbs that a driver need not have this one has.
+// The verbs that a driver need not have, and whether this driver has each.
 struct SupportedVerbs {
     bool rereg_mr = false;
     bool alloc_mw = false;

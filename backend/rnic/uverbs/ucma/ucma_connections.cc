@@ -141,8 +141,8 @@ bool UcmaFile::translate(rdma_ucm_event_resp& event) {
     return true;
 }
 
-// What the daemon knows of a request for a connection.  An error when the guest may not talk to the
-// peer.
+// Finds out what the daemon has to know of a request for a connection.  An error when the guest may
+// not talk to the peer.
 Result<UcmaId> UcmaFile::requested(uint32_t request, const UcmaId& listener) {
     if (auto room = port_.check_room(); !room) {
         return fail(room.error());

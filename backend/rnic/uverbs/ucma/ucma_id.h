@@ -15,7 +15,7 @@ namespace vrdma::uverbs {
 
 class UcmaFile;
 
-// What the daemon knows of one of a guest's ids.  The guest's id is the kernel's.
+// One of a guest's ids, as the daemon knows it.  The number of the id is the kernel's.
 struct UcmaId {
     UcmaFile* file = nullptr;
     uint16_t port_space = 0;  // enum rdma_ucm_port_space

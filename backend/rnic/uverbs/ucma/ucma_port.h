@@ -23,8 +23,8 @@
 
 namespace vrdma::uverbs {
 
-// What the files of one guest share: its ids, with their addresses.  One thread at a time, as with
-// the verbs.
+// The state that the files of one guest share: its ids, with their addresses.  One thread at a
+// time, as with the verbs.
 class UcmaPort {
   public:
     static constexpr size_t kMaxIds = 8192;  // and as many multicast groups
@@ -50,7 +50,7 @@ class UcmaPort {
     void erase(uint32_t id);
     void erase_all(const UcmaFile& file);
 
-    // What the events with one key are about.  Two of the guest's uids may be alike, so the kernel
+    // The subject of the events with one key.  Two of the guest's uids may be alike, so the kernel
     // gets keys of the daemon's in their place.
     struct Subject {
         uint32_t id = 0;

@@ -10,8 +10,8 @@
 
 namespace vrdma::uverbs {
 
-// What the objects of one guest user context share: its uverbs file, and how a verb goes
-// through it.
+// The state that the objects of one guest user context share: its uverbs file, and how a verb goes
+// through the file.
 struct ContextState {
     PortState& port;
     const std::shared_ptr<UverbsFile> file;

@@ -24,7 +24,7 @@
 
 namespace vrdma::uverbs {
 
-// What all ports of an RNIC share.  Any thread.
+// The state that all ports of an RNIC share.  Any thread.
 struct RnicState {
     const VendorEntry& vendor;
     const uint8_t host_port;
@@ -39,7 +39,7 @@ struct RnicState {
     std::atomic<bool> removed{false};  // the kernel is taking the RNIC away
 };
 
-// What the contexts of one port share.  One thread at a time, as the verbs.
+// The state that the contexts of one port share.  One thread at a time, as the verbs.
 struct PortState {
     PortState(std::shared_ptr<RnicState> rnic_state, const std::string& guest_name,
               rnic::EventSink& sink)
