@@ -38,15 +38,15 @@
 	/* the RDMA connection manager's user interface, which ports of a RoCE RNIC forward */ \
 	X(VRDMA_F_UCMA, 9, ucma)
 
-/* In the place of a feature: every device has the command. */
+/* The value for a command that every device has. */
 #define VRDMA_NO_FEATURE		0xffffffffU
 
 /* Flags of a command. */
-/* It gives something back: a device that has lost its RNIC answers with success. */
+/* The command gives something back: a device that has lost its RNIC answers with success. */
 #define VRDMA_COMMAND_RELEASES		1
 /* Runs of guest memory end the request; the request structure has their run_count. */
 #define VRDMA_COMMAND_HAS_RUNS		2
-/* Its udata may have user pointers (vrdma_udata.h). */
+/* The udata of the request may have user pointers (vrdma_udata.h). */
 #define VRDMA_COMMAND_HAS_POINTERS	4
 /* With HAS_POINTERS: the pointers may be VRDMA_UDATA_POINTER_LASTING. */
 #define VRDMA_COMMAND_KEEPS_POINTERS	8

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * vrdma wire protocol: connections of an iWARP RNIC (VRDMA_F_IW_CM).  Only a
- * connection manager can give them to its queue pairs.
+ * connection manager can connect the queue pairs of such an RNIC.
  */
 #ifndef VRDMA_IW_CM_H
 #define VRDMA_IW_CM_H

@@ -19,7 +19,7 @@
 
 /* The id of the device's shared memory region (virtio 1.2, 2.10). */
 #define VRDMA_SHM_ID		1
-/* Bytes; mappings in the shared memory region are multiples of this. */
+/* In bytes; mappings in the shared memory region are multiples of it. */
 #define VRDMA_SHM_PAGE_SIZE		4096
 
 /* Virtqueues.  Completion vector n is served by VRDMA_VQ_COMPLETION + n. */

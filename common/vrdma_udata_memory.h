@@ -8,7 +8,7 @@
 
 #include "vrdma_check.h"
 
-/* The attributes of a command that a length may depend on; 0 what the command has not. */
+/* The attributes of a command that a length may depend on; 0 for those that it does not have. */
 struct vrdma_udata_counts {
 	__u32 cqe;
 	__u32 max_wr;

@@ -30,8 +30,8 @@ class SessionEvents : public rnic::EventSink {
     std::atomic<bool> rnic_lost_ = false;
 };
 
-// All that a guest has between two resets.  `port` and `verbs` are null when there is no RNIC, or
-// no longer one.
+// All that a guest has between two resets.  `port` and `verbs` are null when there is no RNIC,
+// or the RNIC is gone.
 struct Session {
     Session(EventDelivery& delivery, int lost_fd) : events(delivery, lost_fd) {}
 

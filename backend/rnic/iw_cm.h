@@ -41,8 +41,9 @@ struct IwCmEvent {
 };
 
 // The connections of one port.  Ids are the caller's: they name a connection or a listener
-// until its last event has been taken, or close().  Calls as the verbs of the port; events are
-// announced by AsyncEventType::kIwCm, once for as many as there are when they are taken.
+// until its last event has been taken, or close().  One thread at a time, as with the verbs
+// of the port.  AsyncEventType::kIwCm announces events, once for all that are there when they are
+// taken.
 class IwCm {
   public:
     virtual ~IwCm() = default;

@@ -111,8 +111,8 @@ class MemoryWindow {
 class CompletionQueue {
   public:
     virtual ~CompletionQueue() = default;
-    // `cqe`, in: wanted, out: there. No completion gets lost; EINVAL when those that wait
-    // would not fit.
+    // `cqe` is the number of entries that is wanted, and then the number that there is. No
+    // completion gets lost; EINVAL when those that wait would not fit.
     virtual Result<void> resize(uint32_t& /*cqe*/, Udata& /*udata*/) { return fail(EOPNOTSUPP); }
 };
 
@@ -219,7 +219,7 @@ class Port {
     virtual Result<void> del_gid(uint32_t index) = 0;
     virtual Result<std::unique_ptr<Context>> alloc_context(Udata& udata) = 0;
 
-    // For an RNIC whose attributes say `iw_cm`; null otherwise.
+    // The connections of an RNIC whose attributes say `iw_cm`; null otherwise.
     virtual IwCm* iw_cm() { return nullptr; }
 
     // The guest's memory, for the regions of its kernel; told anew when it changes, null
@@ -227,7 +227,7 @@ class Port {
     // NOLINTNEXTLINE(performance-unnecessary-value-param): RNICs keep it
     virtual void set_memory(std::shared_ptr<const memory::GuestMemory>) {}
 
-    // For an RNIC whose attributes say `ucma`.
+    // Opens a file of ucma, on an RNIC whose attributes say `ucma`.
     virtual Result<std::unique_ptr<UcmaFile>> open_ucma_file(const UcmaFileInit&) {
         return fail(EOPNOTSUPP);
     }
@@ -244,7 +244,7 @@ struct LiveObjectCount {
     uint64_t count = 0;
 };
 
-// A RNIC of this host.  All functions may be called from any thread.
+// An RNIC.  All functions may be called from any thread.
 class Rnic {
   public:
     virtual ~Rnic() = default;

@@ -15,8 +15,8 @@ struct UcmaAnswer {
     bool more_events = false;  // GET_EVENT: there is another one
 };
 
-// One open file of the interface.  Destroying it ends all that was made through it.  Calls as
-// the verbs of its port.
+// One open file of the interface.  Destroying it ends all that was made through it.  One
+// thread at a time, as with the verbs of the port.
 class UcmaFile {
   public:
     virtual ~UcmaFile() = default;

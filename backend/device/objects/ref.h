@@ -6,8 +6,8 @@
 
 namespace vrdma::device {
 
-// How many references there are to the object that has this as its member `users`.  Only
-// Ref counts.
+// The number of references to the object that has this as its member `users`.  Only Ref changes
+// it.
 class RefCount {
   public:
     bool in_use() const { return count_ != 0; }
@@ -19,9 +19,9 @@ class RefCount {
     uint32_t count_ = 0;
 };
 
-// A reference from one of a guest's objects to another one, on which it depends.  It is
-// counted as long as it lives; an object in use cannot be destroyed by the guest (EBUSY).
-// The object outlives its references.
+// A reference from one of a guest's objects to another one, on which it depends.  The
+// reference is counted as long as it lives. An object in use cannot be destroyed by the guest
+// (EBUSY). The object outlives its references.
 template <typename Object>
 class Ref {
   public:

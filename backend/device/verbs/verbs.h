@@ -33,8 +33,8 @@ class Verbs {
         std::span<const vrdma_udata_pointer> udata_pointers{};  // the RNIC's
     };
 
-    // Everything referred to outlives the object.  `memory` gives guest memory as it
-    // is at the moment of the call.
+    // Everything that the arguments refer to outlives the object.  `memory` gives guest memory as
+    // it is at the moment of the call.
     Verbs(Options options, rnic::Port& port, ShmMapper& shm, DoorbellMemory doorbells,
           GuestMemorySource memory, std::shared_ptr<spdlog::logger> logger);
     // Destroys all objects.  The VMM tears the shared memory region down by itself.
@@ -73,8 +73,8 @@ class Verbs {
 // The function of each command (common/vrdma_command_table.h); each is defined in the file of
 // the kind of object that it is about.  `request` is a private copy that has passed its own
 // check (vrdma_check.h), and the device offers the command's feature.  The function fills all of
-// `response` but the header.  It answers with an errno where the specification says so, and with
-// that of the RNIC.
+// `response` but the header.  It answers with an errno where the specification says so, and passes
+// on the errno of the RNIC.
 namespace verb {
 #define VRDMA_VERB(NAME, name, opcode, request, response, feature, flags) \
     Result<void> name(Verbs&, Call&, const request&, response&);

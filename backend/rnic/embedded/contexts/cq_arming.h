@@ -23,7 +23,7 @@ class CqArming {
         return memory::exchange(word_, VRDMA_CQ_NOT_ARMED, std::memory_order_seq_cst) != 0;
     }
 
-    // In a Pause: the port's doorbell area has come, moved or gone (null).
+    // The port's doorbell area has come, moved or gone (null). Called in a Pause.
     void use(vrdma_doorbell_area* area, uint32_t handle) {
         word_ = area != nullptr ? &area->cq_arm[handle] : &never_armed_;
     }

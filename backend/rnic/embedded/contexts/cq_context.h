@@ -55,8 +55,8 @@ class CqContext {
     bool failed() const { return failed_.load(std::memory_order_relaxed); }
     const Ring& ring() const { return ring_.ring(); }
 
-    // In a Pause: takes the completions that wait along to `ring` and leaves the old one in its
-    // place. False, with nothing changed, when there are too many.
+    // Takes the completions that wait along to `ring` and leaves the old one in its place. False,
+    // with nothing changed, when there are too many. Called in a Pause.
     bool move_to(Ring& ring) { return ring_.move_to(ring); }
     CqArming& arming() { return arming_; }
 

@@ -76,8 +76,8 @@ class PortContext {
     }
     void remove_cq(uint32_t handle) { cqs_.erase(handle); }
 
-    // From any worker: a CQ of the port has overflowed. The home worker puts its queue pairs into
-    // the error state soon.
+    // Tells that a CQ of the port has overflowed. The home worker puts the queue pairs of that CQ
+    // into the error state soon. Any worker.
     void report_failed_cq() {
         has_failed_cq_.store(true, std::memory_order_release);
         calls_.call_for_failed_cq();

@@ -104,7 +104,7 @@ class QpContext {
     SendState send_;
     ReceiveState receive_;
 
-    // The two belong to the home worker's ActiveList.
+    // Both members belong to the home worker's ActiveList.
     bool active_ = false;
     QpContext* next_active_ = nullptr;
 };

@@ -53,7 +53,7 @@ class ReceiveState {
     // True once: nothing more of the SRQ will be consumed.
     bool report_last_wqe() { return !std::exchange(last_wqe_reported_, true); }
 
-    // In a Pause: forgets all that is posted (QP to RESET).
+    // Forgets all that is posted (QP to RESET). Called in a Pause.
     void reset() {
         if (srq_ == nullptr) {
             queue_.clear();

@@ -34,7 +34,7 @@ class SrqContext {
     // The number of requests below which the guest is told once; 0: not armed.
     uint32_t limit();
     void arm_limit(uint32_t limit);
-    // In a Pause: takes the requests that wait along to `ring`.
+    // Takes the requests that wait along to `ring`. Called in a Pause.
     bool move_to(Ring& ring) { return queue_.move_to(ring); }
 
   private:

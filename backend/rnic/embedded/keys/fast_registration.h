@@ -36,7 +36,7 @@ struct WantedPages {
     uint32_t page_count = 0;
 };
 
-// The state that a memory region which work requests register has besides (IBTA 1.4, 10.6.5).
+// The further state of a memory region that work requests register (IBTA 1.4, 10.6.5).
 class FastRegistration {
   public:
     // `attributes.description` is guest-controlled: vrdma_fast_reg and max_pages addresses.
@@ -44,7 +44,7 @@ class FastRegistration {
 
     uint32_t max_pages() const { return max_pages_; }
 
-    // A lock on all below and on the region's key.
+    // Locks all below and the region's key.
     void lock() { lock_.lock(); }
     void unlock() { lock_.unlock(); }
 

@@ -11,8 +11,8 @@
 
 namespace vrdma::embedded {
 
-// The keys of one port, and the guest memory that the regions of its kernel are of. Everything
-// changes in a Pause only, but for what Region and Window say.
+// The keys of one port, and the guest memory behind the regions of the guest's kernel. Changes in a
+// Pause only, with the exceptions that Region and Window name.
 class KeySpace {
   public:
     const RegionTable& regions() const { return regions_; }

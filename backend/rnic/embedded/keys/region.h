@@ -19,8 +19,8 @@ namespace vrdma::embedded {
 class Pd;  // known here by its address only
 
 // The memory that a key stands for, as the data path sees it: pieces of this process's address
-// space that follow each other in the guest's. It is one of three kinds: a region of a guest's
-// process, all of a guest's memory (dma_region.cc), or pages that work requests register.
+// space that follow each other in the guest's. A region is of one of three kinds: a region of a
+// guest's process, all of a guest's memory (dma_region.cc), or pages that work requests register.
 class Region {
   public:
     Region(const Pd& pd, rnic::MrAttributes attributes);
@@ -64,13 +64,13 @@ class Region {
     // From `offset`, which is in piece `index`, to that piece's end.
     std::span<std::byte> rest_of_piece(size_t index, uint64_t offset) const;
 
-    // Whether the region is of a guest's process: memory windows may be bound to such a one only,
-    // and REREG_MR changes no other.
+    // Whether the region is of a guest's process. Memory windows may be bound to such regions only,
+    // and REREG_MR changes only such regions.
     bool is_of_process() const { return fast_ == nullptr && !is_dma_; }
     void count_window(int change) { windows_.fetch_add(change, std::memory_order_relaxed); }
     bool has_windows() const { return windows_.load(std::memory_order_relaxed) != 0; }
 
-    // In a Pause: the region becomes what `changes` says.
+    // Changes what `changes` says. Called in a Pause.
     void change(const rnic::MrChanges& changes, const Pd* pd, rnic::MrAttributes attributes);
 
     // Whether the region is all of the guest's memory.

@@ -47,7 +47,7 @@ class Window {
         uint64_t length;  // bytes; 0 takes the binding of a type 1 window away
         uint32_t access;
     };
-    // On the home worker of the queue pair, `slices.self`.
+    // Binds the window. The home worker of the queue pair, `slices.self`, calls it.
     Invalidation bind(WindowOwner& owner, const Binding& wanted, const WorkerSlices& slices);
     // Invalidates a type 2 window through the queue pair that the window is bound to.
     Invalidation invalidate(uint32_t key, const WindowOwner& owner, const WorkerSlices& slices);
@@ -57,9 +57,9 @@ class Window {
     const Region* resolve(uint32_t key, const WindowOwner& owner, uint64_t& address, uint64_t size,
                           uint32_t access);
 
-    // In a Pause: ends the binding, whatever it is.
+    // Ends the binding, if there is one. Called in a Pause.
     void release();
-    // In a Pause: the region or the queue pair that the window may be bound to goes.
+    // Ends the binding if it is to this region or queue pair, which goes. Called in a Pause.
     void forget(const Region& region);
     void forget(const WindowOwner& owner);
 

@@ -12,7 +12,7 @@
 
 namespace vrdma::uverbs {
 
-// Where a peer is that is no guest of this daemon, or a guest on another RNIC.
+// The place of a peer that is no guest of this daemon, or a guest on another RNIC.
 struct Peer {
     std::string network;           // the guests of this network may reach the peer
     GidPrefix gid;                 // as the guests name it

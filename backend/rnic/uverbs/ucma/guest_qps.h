@@ -15,7 +15,8 @@ class GuestQps {
     void insert(uint32_t qp_num, rnic::QpType qp_type) { types_[qp_num] = qp_type; }
     void erase(uint32_t qp_num) { types_.erase(qp_num); }
 
-    // The type of a queue pair that the guest has; none for another one.
+    // The type of a queue pair that the guest has; none for a queue pair that the guest does not
+    // have.
     std::optional<rnic::QpType> type_of(uint32_t qp_num) const {
         const auto found = types_.find(qp_num);
         return found == types_.end() ? std::nullopt : std::optional(found->second);

@@ -59,7 +59,7 @@ class UcmaFile final : public rnic::UcmaFile {
     // ucma_file.cc: ids
     Result<void> create_id(const rdma_ucm_create_id& request, Call& call);
     Result<void> destroy_id(const rdma_ucm_destroy_id& request, Call& call);
-    // Destroys an id of the kernel's.  Returns how many events of it were reported.
+    // Destroys an id of the kernel's.  Returns how many events of the id were reported.
     Result<uint32_t> destroy(uint32_t id);
     Result<void> migrate_id(const rdma_ucm_migrate_id& request, Call& call);
 

@@ -23,12 +23,12 @@ class McastAttachments {
     McastAttachments(const McastAttachments&) = delete;
     McastAttachments& operator=(const McastAttachments&) = delete;
 
-    // ATTACH_MCAST.  EOPNOTSUPP for an RNIC without GIDs; those of GuestAddresses::use_group(),
-    // ContextState::usable() and the kernel's.
+    // ATTACH_MCAST.  Errors: EOPNOTSUPP for an RNIC without GIDs, those of
+    // GuestAddresses::use_group() and ContextState::usable(), and the kernel's.
     Result<void> attach(const rnic::Gid& gid, uint16_t lid);
 
-    // DETACH_MCAST.  EINVAL for a group that the queue pair is not attached to;
-    // ContextState::usable()'s and the kernel's.
+    // DETACH_MCAST.  Errors: EINVAL for a group that the queue pair is not attached to, those of
+    // ContextState::usable(), and the kernel's.
     Result<void> detach(const rnic::Gid& gid);
 
   private:
