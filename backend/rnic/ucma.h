@@ -33,7 +33,7 @@ struct UcmaFileInit {
     // The guest's name of the file: AsyncEventType::kUcma carries it when there is an event to
     // get, and again only after GET_EVENT has left none.
     uint32_t handle = 0;
-    // The guest's RDMA device, as answers name it.
+    // The index of the guest's RDMA device, for answers.
     uint32_t ibdev_index = 0;
     uint64_t node_guid = 0;  // host byte order
 };
