@@ -23,7 +23,7 @@ static bool vrdma_lost(struct vrdma_dev *dev)
 	       vdev->config->get_status(vdev) & VIRTIO_CONFIG_S_NEEDS_RESET;
 }
 
-/* A dead device ends no connections and no work requests any more: this does. */
+/* Ends the connections and work requests of a dead device, which no longer ends them itself. */
 static void vrdma_end_all(struct vrdma_dev *dev)
 {
 	vrdma_iw_cm_fail(dev);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which files changed, and since when."""
+"""The files that changed, and since when."""
 from __future__ import annotations
 
 import subprocess

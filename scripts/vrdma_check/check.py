@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a check is, what it gets and what it gives."""
+"""The type of a check, its input and its outcome."""
 from __future__ import annotations
 
 import time
@@ -17,7 +17,7 @@ class CheckError(Exception):
 
 @dataclass(frozen=True)
 class Context:
-    """What every check gets.
+    """The input of every check.
 
     everything: judge all files where a check would look only at the changed ones
     base: the commit that changed files are compared with, None for the usual one
@@ -35,7 +35,7 @@ class Context:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a check found.  No findings means that the check passed."""
+    """The findings of a check.  No findings means that the check passed."""
     findings: list[str] = field(default_factory=list)
     looked_at: str = ""
 
@@ -44,7 +44,7 @@ class Outcome:
 class Check:
     """One line of `scripts/check --list`.
 
-    needs: what scripts/check prepares before (see scripts/lib/check.sh)
+    needs: what scripts/check prepares before (see scripts/vrdma_lab/cli/check.py)
     mend: what the reader of a finding does next
     fix: mends what can be mended without a human, if anything
     """

@@ -70,7 +70,7 @@ def _without_comments(text: str) -> str:
 
 
 class Keys:
-    """What the verdict on a unit depends on, as one hash."""
+    """One hash of all that the verdict on a unit depends on."""
 
     def __init__(self, tree: Tree, version: str) -> None:
         self._tree = tree

@@ -85,7 +85,7 @@ def table_findings(house: House, files: Iterable[str]) -> list[str]:
 
 
 def arrow_finding(house: House, include: Include) -> str | None:
-    """What is wrong with an include, as HOUSE sees it."""
+    """Says what is wrong with an include, as HOUSE sees it."""
     source, target = house.room_of(include.source), house.room_of(include.target)
     if source is None or target is None or source == target:
         return None

@@ -37,7 +37,7 @@ class IncludeGraph:
         return None
 
     def of(self, source: str) -> list[Include]:
-        """What SOURCE includes itself."""
+        """The files that SOURCE includes itself."""
         if source not in self._known:
             found = []
             text = self._tree.text(source)

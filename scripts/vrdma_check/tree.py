@@ -13,7 +13,7 @@ PYTHON = re.compile(r"#!\s*/usr/bin/(env )?python3")
 
 
 class Style(enum.Enum):
-    """Whose rules a file in C or C++ follows."""
+    """The project whose rules a file in C or C++ follows."""
     PROJECT = "clang-format"
     KERNEL = "Linux' checkpatch"
     QEMU = "QEMU's checkpatch"

@@ -82,7 +82,7 @@ def daemon() -> Path:
 
 
 def measuring_programs() -> list[Path]:
-    """Those of MEASURING_PROGRAMS that are built; they run on hosts and in guests."""
+    """The MEASURING_PROGRAMS that are built; they run on hosts and in guests."""
     folder = build_folder() / "tests" / "bench"
     return [path for path in (folder / name for name in MEASURING_PROGRAMS) if path.exists()]
 

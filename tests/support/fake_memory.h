@@ -27,7 +27,7 @@ class FakeMemory {
         FileDescriptor file;
         memory::Mapping mapping;
 
-        // As the VMM describes it in SET_MEM_TABLE and its like.
+        // Describes the region as the VMM does in SET_MEM_TABLE and its like.
         vhost::VuMemoryRegion describe() const;
         std::byte* data() const { return mapping.data() + file_offset; }
     };

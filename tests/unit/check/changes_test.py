@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which files count as changed."""
+"""The files that count as changed."""
 from __future__ import annotations
 
 import unittest

@@ -51,6 +51,6 @@ class ProjectTest(unittest.TestCase):
 
     def context(self, *, everything: bool = True, base: str | None = None,
                 seconds: float | None = None, cache: Path | None = None) -> Context:
-        """What a check gets; the files are those that are there now."""
+        """The input of a check, with the files that are there now."""
         return Context(Tree(self.root), cache or self.cache, Stamps(self.cache / "check"),
                        everything, base, seconds)

@@ -102,7 +102,7 @@ TEST_F(HostileGuestTest, ACreationThatTheRnicRefusesLeavesNothing) {
     EXPECT_EQ(counts.memory_regions + counts.queue_pairs + counts.shared_receive_queues +
                   counts.address_handles,
               0U);
-    // Nothing refers to them: a count left behind would be EBUSY.
+    // Nothing refers to these objects: a count left behind would be EBUSY.
     auto destroy_cq = make<vrdma_cmd_handle>(VRDMA_CMD_DESTROY_CQ, context);
     destroy_cq.handle = htole32(my_cq);
     EXPECT_EQ(ask(destroy_cq).first, 0);

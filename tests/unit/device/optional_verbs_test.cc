@@ -33,7 +33,7 @@ class OptionalVerbsTest : public CommandTest {
         request.flags = htole32(flags);
         return request;
     }
-    // With a run of guest memory from `gpa`.
+    // Sends the request with a run of guest memory from `gpa`.
     int rereg_memory(vrdma_cmd_rereg_mr request, uint64_t gpa, uint64_t length) {
         request.length = htole64(length);
         request.run_count = htole32(1);

@@ -317,7 +317,7 @@ TEST(InvalidationsAmongWorkers, CompleteWhenNobodyAccessesTheMemoryAnyMore) {
         a.qp.ring_doorbell();
         own.post_send(local_invalidate_wr(mr.key()));
         ASSERT_EQ(wait_for(b.send_cq), WcStatus::kSuccess);
-        // From the end, towards a write that is still under way.
+        // Bob writes from the last page to the first, towards a write that is still under way.
         for (auto page = pages.rbegin(); page != pages.rend(); ++page) {
             std::memset(kernel.at(*page, kPage), 0x55, kPage);
         }

@@ -35,7 +35,7 @@ class SteppedRnic : public ::testing::Test {
         rnic = make_embedded_rnic(config, vrdma::test::silent_logger());
     }
 
-    // Until there is nothing left to do.
+    // Steps until there is nothing left to do.
     void settle() {
         for (unsigned rounds = 0; rnic->poll_once(); ++rounds) {
             ASSERT_LT(rounds, 100'000u) << "the engine never comes to rest";

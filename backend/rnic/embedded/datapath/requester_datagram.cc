@@ -79,7 +79,8 @@ Requester::Step Requester::datagram(QpContext& qp, uint64_t& budget) {
     return complete(WcStatus::kSuccess);
 }
 
-// To each queue pair of the group by itself, the sender's included (IBTA 1.4, 10.5.2).
+// The datagram goes to each queue pair of the group by itself, the sender's included (IBTA 1.4,
+// 10.5.2).
 void Requester::multicast(QpContext& qp, const rnic::Gid& group, const ScatterList& from,
                           uint64_t& budget) {
     for (const MulticastGroups::Member& member : fabric_.members(group)) {

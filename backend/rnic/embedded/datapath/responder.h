@@ -23,7 +23,7 @@ enum class Verdict {
 // The caller holds peer.receive()'s lock, as for the next three.
 Verdict open_receive(QpContext& peer, uint64_t room);
 
-// Adds to `list` where the message's bytes [done, done + rest) go.
+// Adds the places of the message's bytes [done, done + rest) to `list`.
 Verdict scatter_receive(QpContext& peer, uint64_t done, uint64_t rest, ScatterList& list);
 
 struct Arrival {
@@ -34,11 +34,11 @@ struct Arrival {
     uint32_t source_qp = 0;
     bool solicited = false;
 };
-// The message is there: completes the receive request.
+// Completes the receive request, when the message is there.
 void close_receive(QpContext& peer, const Arrival& arrival);
 
-// Before close_receive(), for a message that invalidates `key`, on the worker `slices.self`.
-// kRefused: the receive request has failed (IBTA 1.4, 9.9.3, class J).
+// Invalidates `key` for a message that asks for it, before close_receive(). The worker
+// `slices.self` calls it. kRefused: the receive request has failed (IBTA 1.4, 9.9.3, class J).
 Invalidation invalidate_for_receive(QpContext& peer, uint32_t key, const WorkerSlices& slices);
 
 // A request that takes no receive request is refused: a responder of a reliable connection goes

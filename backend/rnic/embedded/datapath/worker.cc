@@ -87,7 +87,7 @@ void Worker::run() {
     gate_.leave();
 }
 
-// Inside the gate, but for the sleep itself.
+// The worker calls this inside the gate, and leaves the gate for the sleep itself.
 void Worker::sleep() {
     calls_.begin_sleep();
     // The stores to `polling` are sequentially consistent, and so is the look that follows: pairs

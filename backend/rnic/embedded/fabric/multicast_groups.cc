@@ -14,7 +14,7 @@ Result<void> MulticastGroups::attach(const rnic::Gid& group, QpContext& qp,
     if (std::ranges::find(members, &qp, &Member::qp) != members.end()) {
         return {};
     }
-    // Counted by port, so that no guest can keep the others out.
+    // Members are counted by port, so that no guest can keep the others out.
     if (std::ranges::count(members, &port, &Member::port) >= kMaxGroupMembers) {
         return fail(ENOMEM);
     }

@@ -15,7 +15,7 @@ class Gate {
     void enter();
     void leave();
 
-    // Between two slices: lets a waiting Pause go first.
+    // Lets a waiting Pause go first. Called between two slices.
     void yield() {
         if (requests_.load(std::memory_order_relaxed) != 0) [[unlikely]] {
             leave();

@@ -12,7 +12,8 @@ namespace vrdma::embedded {
 // before. A GracePeriod tells when those slices have ended, without waiting for them.
 class GracePeriod {
   public:
-    // On the worker `slices.self`, after the table has changed by a sequentially consistent store.
+    // Begins the period, after the table has changed by a sequentially consistent store. The worker
+    // `slices.self` calls it.
     void begin(const WorkerSlices& slices);
 
     // Whether nobody uses the entry any more. Any worker.

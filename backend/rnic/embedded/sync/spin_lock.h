@@ -13,7 +13,7 @@ inline void cpu_relax() {
 #endif
 }
 
-// For sections that are bounded and never sleep.
+// A lock for sections that are bounded and never sleep.
 class SpinLock {
   public:
     void lock() {

@@ -255,7 +255,8 @@ void Qp::enter(QpState from, QpState to) {
         context_.send().expect_drain();
     }
     context_.set_state(to);
-    // To flush, to report that the queue is drained, or to go on with what is posted.
+    // The worker has to flush, to report that the queue is drained, or to go on with what is
+    // posted.
     if (to >= QpState::kReadyToSend) {
         services_.port.call(context_);
     }

@@ -11,7 +11,8 @@
 namespace vrdma::uverbs {
 namespace {
 
-// For guests that leave it open.  It is enough for any data centre, and the kernel's IP uses it.
+// The hop limit for guests that leave it open.  It is enough for any data centre, and the kernel's
+// IP uses it.
 constexpr uint8_t kDefaultHopLimit = 64;
 
 constexpr uint32_t kFlowLabelMask = 0xfffff;  // 20 bits, IBTA 1.4, 8.3

@@ -122,7 +122,7 @@ Result<void> UcmaFile::query_path(const UcmaId& id, const rdma_ucm_query& reques
     if (call.out.size() < sizeof(rdma_ucm_query_path_resp)) {
         return fail(ENOSPC);
     }
-    // The kernel fills in a path only where there is room for more than the path.
+    // The kernel fills in a path only where there is room for more than that path.
     std::array<std::byte,
                sizeof(rdma_ucm_query_path_resp) + kMaxToldPaths * sizeof(ib_path_rec_data) + 1>
         bytes{};

@@ -113,7 +113,7 @@ ib_uverbs_modify_qp modify_qp(uint32_t qp_handle, uint32_t attr_mask,
     return command;
 }
 
-// Without the address vector and the port, which are the host's.
+// The attributes without the address vector and the port, which are the host's.
 rnic::QpAttributes qp_attributes(const ib_uverbs_query_qp_resp& kernel) {
     return {
         .qp_state = kernel.qp_state,
