@@ -251,7 +251,7 @@ class Device:
         return features
 
     def start(self, features=None):
-        """Does what a driver does, up to DRIVER_OK, with every queue in use."""
+        """What a driver does, up to DRIVER_OK, with every queue in use."""
         machine = self.machine
         self.reset()
         self.status = STATUS_ACKNOWLEDGE | STATUS_DRIVER
@@ -279,5 +279,5 @@ class Device:
         machine.write(self._address(CAP_NOTIFY) + offset * multiplier, queue, 2)
 
     def eject(self):
-        """Does what a guest's ACPI code does when the host asks for the device."""
+        """What a guest's ACPI code does when the host asks for the device."""
         self.machine.port_write(ACPI_PCI_EJECT, 1 << self.slot)
