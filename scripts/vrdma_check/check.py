@@ -44,7 +44,7 @@ class Outcome:
 class Check:
     """One line of `scripts/check --list`.
 
-    needs: what scripts/check prepares before (see scripts/vrdma_lab/cli/check.py)
+    needs: what scripts/check prepares before (see vrdma_lab.cli.check)
     mend: what the reader of a finding does next
     fix: mends what can be mended without a human, if anything
     """

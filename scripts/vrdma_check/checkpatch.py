@@ -43,7 +43,7 @@ def in_kernel(path: str) -> bool:
 
 
 def script(cache: Path, project: str) -> Path:
-    """The script of PROJECT (linux or qemu), which vrdma_lab/setup/checkpatch.py has fetched."""
+    """The script of PROJECT (linux or qemu), which vrdma_lab.cli.check has fetched."""
     path = cache / "checkpatch" / project / "checkpatch.pl"
     if not path.exists():
         raise CheckError(f"{path} is not there: run scripts/check checkpatch")

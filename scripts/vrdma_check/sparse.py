@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """sparse: address spaces, endianness and locks of the guest's driver, on each kernel.
 
-vrdma_lab/cli/check.py has built the driver before, in build/frontend/RELEASE.
+vrdma_lab.cli.check has built the driver before, in build/frontend/RELEASE.
 """
 from __future__ import annotations
 
