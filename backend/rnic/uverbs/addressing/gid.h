@@ -28,7 +28,7 @@ bool is_multicast(const rnic::Gid& gid);
 // The address as text: "10.77.0.3", "fd00::3".
 std::string to_string(const rnic::Gid& gid);
 
-// Reads an IPv4 or IPv6 address.  None when the text is neither.
+// Reads an IPv4 or IPv6 address.  No value when the text is neither.
 std::optional<rnic::Gid> parse_gid(std::string_view text);
 
 // The GIDs that share the first `length` bits with `gid`.  The other bits of `gid` are zero.

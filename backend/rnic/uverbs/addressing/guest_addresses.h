@@ -46,7 +46,7 @@ class GuestAddresses {
     Result<UnderlayPath> path_to_group(const rnic::Gid& source, const rnic::Gid& group);
 
     // The underlay GID of an address of the guest: the GID of the host RNIC by which others reach
-    // it.  None when the guest does not have the address, or another guest claimed it first.
+    // it.  No value when the guest does not have the address, or another guest claimed it first.
     std::optional<rnic::Gid> underlay_gid(const rnic::Gid& gid);
 
     // The address from which the guest would talk to `destination` when it leaves that open: among

@@ -63,7 +63,8 @@ class OverlayMap {
     Result<GroupLeases::Lease> use_group(const std::string& guest, const rnic::Gid& group);
 
     // The underlay GID of a GID that `guest` claimed: the GID of the host RNIC by which others
-    // reach it.  None when another guest claimed it first, or when the host RNIC has no GID at all.
+    // reach it.  No value when another guest claimed the GID first, or when the host RNIC has no
+    // GID at all.
     std::optional<rnic::Gid> underlay_gid(const std::string& guest, const rnic::Gid& gid);
 
     // The inverse of path(): the name that `guest` has for the peer at this underlay GID, so that

@@ -24,7 +24,7 @@ struct SocketAddress {
 // A GID and a port as a socket address of the GID's own family.
 SocketAddress socket_address(const rnic::Gid& ip, uint16_t port, uint32_t scope_id = 0);
 
-// Reads a structure of its family's size.  None for other families than AF_INET and AF_INET6.
+// Reads a structure of its family's size.  No value for other families than AF_INET and AF_INET6.
 std::optional<SocketAddress> get(const sockaddr* from);
 inline std::optional<SocketAddress> get(const __kernel_sockaddr_storage& storage) {
     return get(reinterpret_cast<const sockaddr*>(&storage));
