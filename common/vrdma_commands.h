@@ -5,9 +5,9 @@
  * Device-readable bytes of a chain are the request structure, udata_in_len bytes of
  * the vendor's udata, region_count structures vrdma_udata_region, the runs of these,
  * and the runs of a memory region (VRDMA_COMMAND_HAS_RUNS).  Device-writable bytes are
- * the response structure and udata_out_len bytes for the vendor's udata.  Which
- * structures a command has is in vrdma_command_table.h.  Attribute values, masks and
- * flags are those of the kernel's <rdma/ib_user_verbs.h>.
+ * the response structure and udata_out_len bytes for the vendor's udata.
+ * vrdma_command_table.h says which structures a command has.  Attribute values, masks
+ * and flags are those of the kernel's <rdma/ib_user_verbs.h>.
  */
 #ifndef VRDMA_COMMANDS_H
 #define VRDMA_COMMANDS_H
