@@ -9,6 +9,7 @@ import unittest
 from pathlib import Path
 from typing import Any
 
+from vrdma_lab import document
 from vrdma_lab.bench import tables
 from vrdma_lab.bench.figures import Figure, exits_worth
 from vrdma_lab.errors import LabError
@@ -92,6 +93,16 @@ class Tables(unittest.TestCase):
         self.assertTrue(first.startswith("Before.\n"))
         self.assertTrue(first.endswith("\nAfter.\n"))
         self.assertNotIn("| 1.00 us |", first)
+
+    def test_a_long_item_is_broken_and_no_line_becomes_another_item(self) -> None:
+        path = self.document(None)
+        words = " ".join(["word"] * 18 + ["- word"] * 9)
+        document.put(path, "scripts/x", f"| {words} |\n\n  - {words}\n")
+        row, item, *more = [line for line in path.read_text().splitlines() if "word" in line]
+        self.assertEqual(row, f"| {words} |")
+        self.assertEqual(" ".join([item, *map(str.strip, more)]), f"  - {words}")
+        self.assertTrue(all(line.startswith("    word") for line in more))
+        self.assertTrue(all(len(line) <= 100 for line in (item, *more)))
 
     def test_a_document_without_a_place_for_tables_is_left_alone(self) -> None:
         path = self.document("No tables here.\n")
