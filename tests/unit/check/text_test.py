@@ -33,6 +33,14 @@ class Columns(ProjectTest):
         self.write("a.cc", f"// {link}\n// see {link}\n")
         self.assertEqual(len(columns.run(self.context()).findings), 1)
 
+    def test_a_message_of_the_driver_is_not_broken(self) -> None:
+        message = '\t\t"' + "word " * 20 + '\\n",\n'
+        self.write("frontend/a.c", message + "\tpr_info(" + message.strip() + " a, b);\n")
+        self.write("backend/a.cc", message)
+        self.assertEqual([finding.rpartition(":")[0] for finding in
+                          columns.run(self.context()).findings],
+                         ["backend/a.cc:1", "frontend/a.c:2"])
+
     def test_a_file_that_git_ignores_is_not_the_project_s(self) -> None:
         self.write(".gitignore", "/build/\n")
         self.write("build/a.cc", "x " * 60)
