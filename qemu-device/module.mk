@@ -34,6 +34,7 @@ $(OUT)/vrdma-qemu-$(VERSION).so: $(MODULE_OBJECTS)
 
 $(OBJ)/%.o: $(SRC)%.c $(SRC)module.mk
 	@mkdir -p $(@D)
-	$(CC) $(QEMU_CFLAGS) $(WARNINGS) $(INCLUDES) -DVRDMA_BUILT_FOR='"$(BUILT_FOR)"' -MMD -c -o $@ $<
+	$(CC) $(QEMU_CFLAGS) $(WARNINGS) $(INCLUDES) \
+		-DVRDMA_BUILT_FOR='"$(BUILT_FOR)"' -MMD -c -o $@ $<
 
 -include $(MODULE_OBJECTS:.o=.d)

@@ -51,8 +51,8 @@ def _parser() -> argparse.ArgumentParser:
                         help="clang-tidy judges what changed since HEAD left REF (origin/main, or "
                              "main; on main itself, the last 20 commits)")
     parser.add_argument("--seconds", type=float, metavar="N",
-                        help="clang-tidy begins no further file N seconds after the start (230, and "
-                             "with --all without end)")
+                        help="clang-tidy begins no further file N seconds after the start (230, "
+                             "and with --all without end)")
     parser.add_argument("--fix", action="store_true",
                         help="mend what can be mended without a human, then check: "
                              + ", ".join(check.name for check in CHECKS if check.fix))
