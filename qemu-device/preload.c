@@ -81,7 +81,11 @@ static void drop_from_environment(void)
     const char *self = base_name(own_path());
     char *list, *kept, *entry, *state = NULL;
 
-    if (!preload || !(list = strdup(preload))) {
+    if (!preload) {
+        return;
+    }
+    list = strdup(preload);
+    if (!list) {
         return;
     }
     kept = calloc(1, strlen(preload) + 1);

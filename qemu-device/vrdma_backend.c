@@ -96,7 +96,7 @@ static bool check_features(VRdma *s, Error **errp)
     if (!missing) {
         return true;
     }
-    error_setg(errp, "the backend came back without the features %#" PRIx64
+    error_setg(errp, "the backend came back without the features 0x%" PRIx64
                " that the guest was offered", missing);
     return false;
 }

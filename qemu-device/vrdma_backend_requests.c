@@ -102,7 +102,7 @@ static bool read_request(int socket, Request *request)
     }
     if ((header->flags & VRDMA_VU_VERSION_MASK) != VRDMA_VU_VERSION ||
         header->size > sizeof(request->payload)) {
-        error_report("vrdma: the backend sent a malformed request (type %u, flags %#x, %u bytes)",
+        error_report("vrdma: the backend sent a malformed request (type %u, flags 0x%x, %u bytes)",
                      header->request, header->flags, header->size);
         return false;
     }

@@ -38,6 +38,7 @@ static u8 serial_get(void)
 static void serial_put(u8 byte)
 {
     while (!(inb(COM1 + 5) & 0x20)) {
+        __asm__ volatile("pause");
     }
     outb(COM1, byte);
 }
@@ -62,18 +63,27 @@ static void put_number(u32 value)
 static u32 read_memory(u32 address, int size)
 {
     switch (size) {
-    case 1: return *(volatile u8 *)address;
-    case 2: return *(volatile u16 *)address;
-    default: return *(volatile u32 *)address;
+    case 1:
+        return *(volatile u8 *)address;
+    case 2:
+        return *(volatile u16 *)address;
+    default:
+        return *(volatile u32 *)address;
     }
 }
 
 static void write_memory(u32 address, u32 value, int size)
 {
     switch (size) {
-    case 1: *(volatile u8 *)address = value; break;
-    case 2: *(volatile u16 *)address = value; break;
-    default: *(volatile u32 *)address = value; break;
+    case 1:
+        *(volatile u8 *)address = value;
+        break;
+    case 2:
+        *(volatile u16 *)address = value;
+        break;
+    default:
+        *(volatile u32 *)address = value;
+        break;
     }
 }
 
