@@ -23,16 +23,16 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { kMaxJobs = 64, kHeaderSize = 64, kChunk = 16384 };
+enum { MAX_JOBS = 64, HEADER_SIZE = 64, CHUNK = 16384 };
 
 struct job {
-	unsigned id;
+	unsigned int id;
 	pid_t pid;
 	int output;	/* -1: closed */
 	int status;	/* -1: still running */
 };
 
-static struct job jobs[kMaxJobs];
+static struct job jobs[MAX_JOBS];
 static size_t job_count;
 
 static void fail(const char *what)
@@ -86,15 +86,15 @@ static void read_all(int port, void *data, size_t length)
 	}
 }
 
-static void send_header(int port, const char *format, unsigned id, long value)
+static void send_header(int port, const char *format, unsigned int id, long value)
 {
-	char header[kHeaderSize];
+	char header[HEADER_SIZE];
 	int length = snprintf(header, sizeof(header), format, id, value);
 
 	write_all(port, header, (size_t)length);
 }
 
-static void start_job(int port, unsigned id, size_t length, const sigset_t *inherited)
+static void start_job(int port, unsigned int id, size_t length, const sigset_t *inherited)
 {
 	char *script = malloc(length + 1);
 	struct job *job = &jobs[job_count];
@@ -104,7 +104,7 @@ static void start_job(int port, unsigned id, size_t length, const sigset_t *inhe
 		fail("memory for a script");
 	read_all(port, script, length);
 	script[length] = '\0';
-	if (job_count == kMaxJobs) {
+	if (job_count == MAX_JOBS) {
 		send_header(port, "X %u %ld\n", id, 125);
 		free(script);
 		return;
@@ -136,9 +136,9 @@ static void start_job(int port, unsigned id, size_t length, const sigset_t *inhe
 
 static void handle_request(int port, const sigset_t *inherited)
 {
-	char header[kHeaderSize];
+	char header[HEADER_SIZE];
 	size_t used = 0;
-	unsigned id;
+	unsigned int id;
 	unsigned long value;
 
 	do {
@@ -160,7 +160,7 @@ static void handle_request(int port, const sigset_t *inherited)
 
 static void forward_output(int port, struct job *job)
 {
-	char data[kChunk];
+	char data[CHUNK];
 	ssize_t n = read(job->output, data, sizeof(data));
 
 	if (n > 0) {
@@ -172,8 +172,10 @@ static void forward_output(int port, struct job *job)
 	}
 }
 
-/* A job is over when its process has ended and all that the process wrote is
- * read.  A process that the job left running may keep the pipe open. */
+/*
+ * A job is over when its process has ended and all that the process wrote is
+ * read.  A process that the job left running may keep the pipe open.
+ */
 static void drain(int port, struct job *job)
 {
 	struct pollfd ready = { .fd = job->output, .events = POLLIN };
@@ -223,8 +225,10 @@ int main(int argc, char **argv)
 	if (port < 0)
 		fail("open the port");
 	signal(SIGPIPE, SIG_IGN);
-	/* SIGCHLD is let in only while waiting, so that none is missed between
-	 * reap() and ppoll(). */
+	/*
+	 * SIGCHLD is let in only while waiting, so that none is missed between
+	 * reap() and ppoll().
+	 */
 	sigemptyset(&blocked);
 	sigaddset(&blocked, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &blocked, &unblocked);
@@ -232,7 +236,7 @@ int main(int argc, char **argv)
 	clock_gettime(CLOCK_BOOTTIME, &uptime);
 	send_header(port, "H %u %ld\n", 0, uptime.tv_sec * 1000 + uptime.tv_nsec / 1000000);
 	for (;;) {
-		struct pollfd fds[kMaxJobs + 1] = { { .fd = port, .events = POLLIN } };
+		struct pollfd fds[MAX_JOBS + 1] = { { .fd = port, .events = POLLIN } };
 		size_t watched = job_count;
 
 		for (size_t i = 0; i < watched; i++)

@@ -18,10 +18,12 @@ int main(int argc, char **argv)
 	int wanted = argc > 1 ? atoi(argv[1]) : 1000;
 	struct ibv_device **devices = ibv_get_device_list(NULL);
 	struct ibv_context *context = devices && devices[0] ? ibv_open_device(devices[0]) : NULL;
+
 	if (!context)
 		die("device", 0);
 	struct ibv_pd *pd = ibv_alloc_pd(context);
 	struct ibv_cq *cq = ibv_create_cq(context, 64, NULL, NULL, 0);
+
 	if (!pd || !cq)
 		die("pd or cq", 0);
 	for (int i = 0; i < wanted; i++) {
@@ -39,6 +41,7 @@ int main(int argc, char **argv)
 	fflush(stdout);
 	sigset_t ending;
 	int number;
+
 	sigemptyset(&ending);
 	sigaddset(&ending, SIGTERM);
 	sigprocmask(SIG_BLOCK, &ending, NULL);

@@ -32,9 +32,9 @@ static struct sockaddr_in address_of(const char *ip)
 }
 
 // Each message has its own bytes, and so has each of its fragments.
-static void fill(unsigned char *message, size_t size, unsigned number)
+static void fill(unsigned char *message, size_t size, unsigned int number)
 {
-	unsigned x = number * 2654435761u + 1;
+	unsigned int x = number * 2654435761u + 1;
 
 	for (size_t i = 0; i < size; i++) {
 		x = x * 1664525u + 1013904223u;
@@ -42,9 +42,9 @@ static void fill(unsigned char *message, size_t size, unsigned number)
 	}
 }
 
-static void receive(int fd, unsigned count, size_t size)
+static void receive(int fd, unsigned int count, size_t size)
 {
-	for (unsigned n = 0; n < count; n++) {
+	for (unsigned int n = 0; n < count; n++) {
 		ssize_t got = recv(fd, received, sizeof(received), 0);
 
 		if (got < 0)
@@ -58,11 +58,11 @@ static void receive(int fd, unsigned count, size_t size)
 	printf("received %u\n", count);
 }
 
-static void send_all(int fd, const char *to, unsigned count, size_t size)
+static void send_all(int fd, const char *to, unsigned int count, size_t size)
 {
 	struct sockaddr_in peer = address_of(to);
 
-	for (unsigned n = 0; n < count; n++) {
+	for (unsigned int n = 0; n < count; n++) {
 		fill(expected, size, n);
 		if (sendto(fd, expected, size, 0, (struct sockaddr *)&peer, sizeof(peer)) < 0)
 			die("sendto");

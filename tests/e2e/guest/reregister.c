@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <infiniband/verbs.h>
 #include <rdma/ib_user_verbs.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,7 @@ static struct ibv_context *context;
 static struct ibv_cq *cq;
 static struct ibv_qp *qp;
 
-static void check(int ok, const char *what)
+static void check(bool ok, const char *what)
 {
 	if (ok)
 		return;
@@ -63,7 +64,7 @@ static void make_queue_pair(struct ibv_pd *pd, int gid_index)
 				    .qp_access_flags = IBV_ACCESS_REMOTE_WRITE };
 
 	qp = ibv_create_qp(pd, &init);
-	check(qp != NULL, "queue pair");
+	check(qp, "queue pair");
 	check(!ibv_modify_qp(qp, &attr, IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT |
 			     IBV_QP_ACCESS_FLAGS), "INIT");
 	attr = (struct ibv_qp_attr){ .qp_state = IBV_QPS_RTR, .path_mtu = IBV_MTU_1024,
@@ -110,7 +111,7 @@ int main(int argc, char **argv)
 	char *first, *second;
 
 	context = devices && devices[0] ? ibv_open_device(devices[0]) : NULL;
-	check(context != NULL, "device");
+	check(context, "device");
 	pd = ibv_alloc_pd(context);
 	other = ibv_alloc_pd(context);
 	cq = ibv_create_cq(context, 16, NULL, NULL, 0);
@@ -122,7 +123,7 @@ int main(int argc, char **argv)
 
 	/* The region's pages are pinned for reading only, until it becomes writable. */
 	mr = ibv_reg_mr(pd, first, PAGE, 0);
-	check(mr != NULL, "reg_mr");
+	check(mr, "reg_mr");
 	check(!reregister(mr, IBV_REREG_MR_CHANGE_ACCESS, NULL, NULL,
 			  IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE), "access");
 	check(write_to(first, mr->rkey, "first") == IBV_WC_SUCCESS, "write to the first page");
