@@ -4,11 +4,14 @@
 It stands in for vrdmad where the QEMU device is tested: it answers the
 handshake, keeps the rings' descriptors and maps into the shared memory region on demand.
 """
-import collections
+from __future__ import annotations
+
 import os
 import socket
 import struct
 import threading
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 REQUESTS = {
     1: "GET_FEATURES", 2: "SET_FEATURES", 3: "SET_OWNER", 5: "SET_MEM_TABLE",
@@ -28,10 +31,13 @@ SHM_SIZE_OFFSET, CONFIG_SIZE = 32, 56
 # VRDMA_F_SRQ, INDIRECT_DESC, EVENT_IDX, VERSION_1, RING_PACKED
 DEFAULT_FEATURES = (1 << 0) | (1 << 28) | (1 << 29) | (1 << 32) | (1 << 34)
 
-Message = collections.namedtuple("Message", "name payload")
+
+class Message(NamedTuple):
+    name: str
+    payload: bytes
 
 
-def receive_exactly(sock, size):
+def receive_exactly(sock: socket.socket, size: int) -> bytes:
     data = b""
     while len(data) < size:
         part = sock.recv(size - len(data))
@@ -41,7 +47,7 @@ def receive_exactly(sock, size):
     return data
 
 
-def make_config(protocol_version=1, max_qp=100):
+def make_config(protocol_version: int = 1, max_qp: int = 100) -> bytes:
     guid, mac = b"\0\x11\x22\x33\x44\x55\x66\x77", b"\x52\x54\0\x12\x34\x56"
     return struct.pack("<IIII8s6sHQIIII", protocol_version, 16, 2, 1, guid, mac, 1, 0, max_qp,
                        100, 4096, 256)
@@ -50,31 +56,35 @@ def make_config(protocol_version=1, max_qp=100):
 class BackendRequests:
     """The requests that go from the backend to QEMU."""
 
-    def __init__(self, fd):
+    def __init__(self, fd: int) -> None:
         self.socket = socket.socket(fileno=fd)
         self.socket.settimeout(20)
 
-    def request(self, number, payload=b"", fds=(), flags=NEED_REPLY):
+    def request(self, number: int, payload: bytes = b"", fds: Iterable[int] = (),
+                flags: int = NEED_REPLY) -> int | None:
         header = struct.pack("<III", number, VERSION | flags, len(payload))
         socket.send_fds(self.socket, [header + payload], list(fds))
         if not flags & NEED_REPLY:
             return None
         answer, _, size = struct.unpack("<III", receive_exactly(self.socket, 12))
         assert (answer, size) == (number, 8)
-        return struct.unpack("<Q", receive_exactly(self.socket, 8))[0]
+        status: int = struct.unpack("<Q", receive_exactly(self.socket, 8))[0]
+        return status
 
-    def map(self, offset, length, fds, fd_offset=0, writable=True, shmid=1):
+    def map(self, offset: int, length: int, fds: Iterable[int], fd_offset: int = 0,
+            writable: bool = True, shmid: int = 1) -> int | None:
         payload = struct.pack("<B7xQQQQ", shmid, fd_offset, offset, length, int(writable))
         return self.request(BACKEND_SHMEM_MAP, payload, fds)
 
-    def unmap(self, offset, length, shmid=1):
+    def unmap(self, offset: int, length: int, shmid: int = 1) -> int | None:
         return self.request(BACKEND_SHMEM_UNMAP,
                             struct.pack("<B7xQQQQ", shmid, 0, offset, length, 0))
 
 
 class FakeBackend:
-    def __init__(self, path, queues=16, features=DEFAULT_FEATURES, config=None,
-                 without_protocol_features=()):
+    def __init__(self, path: str, queues: int = 16, features: int = DEFAULT_FEATURES,
+                 config: bytes | None = None,
+                 without_protocol_features: Iterable[int] = ()) -> None:
         self.path = path
         self.queues = queues
         self.features = features
@@ -83,27 +93,30 @@ class FakeBackend:
         for bit in (MQ, REPLY_ACK, BACKEND_REQ, CONFIG, BACKEND_SEND_FD, RESET_DEVICE):
             if bit not in without_protocol_features:
                 self.protocol_features |= 1 << bit
-        self.on_reset = None            # called in the middle of RESET_DEVICE
+        # Called in the middle of RESET_DEVICE.
+        self.on_reset: Callable[[FakeBackend], None] | None = None
         self.changed = threading.Condition()
-        self.log = []
+        self.log: list[Message] = []
         self._forget_connection()
         self._listen()
 
-    def _listen(self):
+    def _listen(self) -> None:
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(self.path)
         self.listener.listen(1)
         threading.Thread(target=self._accept, args=(self.listener,), daemon=True).start()
 
-    def _forget_connection(self):
-        self.connection = None
-        self.channels = []
-        self.shm_size = None
-        self.acked_features = None
-        self.kicks, self.calls, self.addresses = {}, {}, {}
-        self.enabled = set()
+    def _forget_connection(self) -> None:
+        self.connection: socket.socket | None = None
+        self.channels: list[BackendRequests] = []
+        self.shm_size: int | None = None
+        self.acked_features: Any = None     # a number once the guest has accepted features
+        self.kicks: dict[int, int] = {}
+        self.calls: dict[int, int] = {}
+        self.addresses: dict[int, bytes] = {}
+        self.enabled: set[int] = set()
 
-    def _accept(self, listener):
+    def _accept(self, listener: socket.socket) -> None:
         while True:
             try:
                 connection, _ = listener.accept()
@@ -119,7 +132,7 @@ class FakeBackend:
                     self._close_connection()
                 self.changed.notify_all()
 
-    def _close_connection(self):
+    def _close_connection(self) -> None:
         for channel in self.channels:
             channel.socket.close()
         for fd in list(self.kicks.values()) + list(self.calls.values()):
@@ -128,7 +141,7 @@ class FakeBackend:
             self.connection.close()
         self._forget_connection()
 
-    def _serve(self, connection):
+    def _serve(self, connection: socket.socket) -> None:
         while True:
             header, fds, _, _ = socket.recv_fds(connection, 12, 16)
             if not header:
@@ -147,7 +160,7 @@ class FakeBackend:
                 header = struct.pack("<III", number, VERSION | REPLY, len(answer))
                 connection.sendall(header + answer)
 
-    def _handle(self, name, payload, fds):
+    def _handle(self, name: str, payload: bytes, fds: list[int]) -> bytes | None:
         """Returns the answer that the message itself demands, or None."""
         if name == "GET_FEATURES":
             return struct.pack("<Q", self.features | 1 << PROTOCOL_FEATURES_BIT)
@@ -190,20 +203,20 @@ class FakeBackend:
     # The interface for the tests.
 
     @property
-    def channel(self):
+    def channel(self) -> BackendRequests:
         """The latest one is the one that counts."""
         return self.channels[-1]
 
-    def names(self):
+    def names(self) -> list[str]:
         return [message.name for message in self.log]
 
-    def wait_for(self, condition, what):
+    def wait_for(self, condition: Callable[[], bool], what: str) -> None:
         with self.changed:
             if not self.changed.wait_for(condition, timeout=20):
                 raise AssertionError(f"the backend waited in vain for {what}; "
                                      f"it got {self.names()}")
 
-    def die(self):
+    def die(self) -> None:
         """As a killed daemon: every descriptor is closed at once."""
         self.listener.close()
         os.unlink(self.path)
@@ -211,6 +224,6 @@ class FakeBackend:
             self.connection.shutdown(socket.SHUT_RDWR)
             self.wait_for(lambda: self.connection is None, "its own end")
 
-    def rise(self):
+    def rise(self) -> None:
         self.log = []
         self._listen()

@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """QEMU with the vrdma device and a guest that obeys the test."""
+from __future__ import annotations
+
 import json
 import os
+import re
 import socket
 import struct
 import subprocess
 import time
+from collections.abc import Callable, Sequence
+from typing import Any
 
 DEADLINE = 20
 
@@ -23,18 +28,38 @@ class QemuFailed(Exception):
     """QEMU ended by itself; the text is what it said."""
 
 
-def wait_until(condition, what):
+def wait_until(condition: Callable[[], object], what: str) -> None:
     end = time.monotonic() + DEADLINE
     while not condition():
         if time.monotonic() > end:
             raise AssertionError(f"waited in vain for {what}")
 
 
+class Qemu:
+    """One QEMU and how to start it with the device."""
+
+    def __init__(self, build: str, binary: str, data: Sequence[str] = ()) -> None:
+        self.build = build
+        self.command = [binary]
+        for folder in data:
+            self.command += ["-L", folder]
+        self.shim = f"{build}/libvrdma-qemu-preload.so"
+        self.environment = dict(os.environ, LD_PRELOAD=self.shim)
+        self.environment.pop("VRDMA_QEMU_DIR", None)
+        words = subprocess.run([binary, "--version"], check=True, capture_output=True, text=True)
+        version = re.search(r"version (\d+\.\d+\.\d+)", words.stdout)
+        assert version is not None, words.stdout
+        self.full_version = version[1]
+        self.version = self.full_version.rsplit(".", 1)[0]
+        self.module = f"{build}/vrdma-qemu-{self.version}.so"
+
+
 class Machine:
     """One QEMU process.  device: the -device argument, or None."""
 
-    def __init__(self, qemu, folder, device, *arguments, kernel=None, shared_memory=True,
-                 chardev=None, environment=None):
+    def __init__(self, qemu: Qemu, folder: str, device: str | None, *arguments: str,
+                 kernel: str | None = None, shared_memory: bool = True,
+                 chardev: str | None = None, environment: dict[str, str] | None = None) -> None:
         self.folder = folder
         self.kernel = kernel
         memory = "memory-backend-memfd,share=on" if shared_memory else "memory-backend-ram"
@@ -65,7 +90,7 @@ class Machine:
             self.close()
             raise
 
-    def _connect(self, name):
+    def _connect(self, name: str) -> socket.socket:
         """The socket appears when QEMU is ready for it."""
         sock = socket.socket(socket.AF_UNIX)
         sock.settimeout(DEADLINE)
@@ -76,23 +101,28 @@ class Machine:
                 return sock
             except (FileNotFoundError, ConnectionRefusedError):
                 if self.process.poll() is not None:
-                    raise QemuFailed(self.process.stdout.read()) from None
+                    raise QemuFailed(self._words()) from None
                 if time.monotonic() > end:
                     raise
                 time.sleep(0.01)
 
+    def _words(self) -> str:
+        """What QEMU said, once it has ended."""
+        assert self.process.stdout is not None
+        return self.process.stdout.read()
+
     # The monitor.
 
-    def _connect_monitor(self):
+    def _connect_monitor(self) -> None:
         self.monitor = self._connect("qmp").makefile("rw")
         try:
             json.loads(self.monitor.readline() or "null")
             self.qmp("qmp_capabilities")
         except (ConnectionError, TypeError):
             self.process.wait(DEADLINE)
-            raise QemuFailed(self.process.stdout.read()) from None
+            raise QemuFailed(self._words()) from None
 
-    def qmp(self, command, **arguments):
+    def qmp(self, command: str, **arguments: Any) -> Any:
         self.monitor.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
         self.monitor.flush()
         while True:
@@ -105,14 +135,15 @@ class Machine:
             if "error" in answer:
                 raise QemuFailed(answer["error"]["desc"])
 
-    def hmp(self, line):
-        return self.qmp("human-monitor-command", **{"command-line": line})
+    def hmp(self, line: str) -> str:
+        words: str = self.qmp("human-monitor-command", **{"command-line": line})
+        return words
 
-    def wait_for_event(self, name):
+    def wait_for_event(self, name: str) -> None:
         while json.loads(self.monitor.readline()).get("event") != name:
             pass
 
-    def quit(self):
+    def quit(self) -> tuple[int, str]:
         """Ends QEMU as a user would; returns its exit status and its words."""
         try:
             self.qmp("quit")
@@ -121,53 +152,54 @@ class Machine:
         output, _ = self.process.communicate(timeout=DEADLINE)
         return self.process.returncode, output
 
-    def close(self):
+    def close(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        self.process.stdout.close()
+        if self.process.stdout:
+            self.process.stdout.close()
         for name in ("serial", "monitor"):
             if hasattr(self, name):
                 getattr(self, name).close()
 
     # The guest's side.
 
-    def _number(self):
+    def _number(self) -> int:
         data = b""
         while len(data) < 4:
             part = self.serial.recv(4 - len(data))
             if not part:
                 self.process.wait(DEADLINE)
-                raise QemuFailed(self.process.stdout.read())
+                raise QemuFailed(self._words())
             data += part
-        return struct.unpack("<I", data)[0]
+        return int.from_bytes(data, "little")
 
-    def _command(self, operation, size, address, *value):
+    def _command(self, operation: int, size: int, address: int, *value: int) -> int:
         self.serial.sendall(struct.pack("<B" + "I" * (1 + len(value)), operation << 4 | size,
                                         address, *value))
         return self._number()
 
-    def read(self, address, size=4):
+    def read(self, address: int, size: int = 4) -> int:
         return self._command(1, size, address)
 
-    def write(self, address, value, size=4):
+    def write(self, address: int, value: int, size: int = 4) -> None:
         self._command(2, size, address, value)
 
-    def port_read(self, port):
+    def port_read(self, port: int) -> int:
         return self._command(3, 4, port)
 
-    def port_write(self, port, value):
+    def port_write(self, port: int, value: int) -> None:
         self._command(4, 4, port, value)
 
-    def pci_read(self, slot, offset):
+    def pci_read(self, slot: int, offset: int) -> int:
         self.port_write(0xCF8, 0x80000000 | slot << 11 | offset & ~3)
         return self.port_read(0xCFC)
 
-    def pci_write(self, slot, offset, value):
+    def pci_write(self, slot: int, offset: int, value: int) -> None:
         self.port_write(0xCF8, 0x80000000 | slot << 11 | offset)
         self.port_write(0xCFC, value)
 
-    def find_device(self):
+    def find_device(self) -> Device:
         for slot in range(64):          # of the first two buses
             if self.pci_read(slot, 0) == PCI_VENDOR_DEVICE:
                 return Device(self, slot)
@@ -175,15 +207,15 @@ class Machine:
 
     # Facts from /proc.
 
-    def open_files(self):
+    def open_files(self) -> int:
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
-    def address_space(self):
+    def address_space(self) -> int:
         """In bytes."""
         with open(f"/proc/{self.process.pid}/statm") as statm:
             return int(statm.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
 
-    def mappings_of_memfd(self, name):
+    def mappings_of_memfd(self, name: str) -> int:
         with open(f"/proc/{self.process.pid}/maps") as maps:
             return sum(f"/memfd:{name}" in line for line in maps)
 
@@ -191,7 +223,7 @@ class Machine:
 class Device:
     """The vrdma device as a driver sees it."""
 
-    def __init__(self, machine, slot):
+    def __init__(self, machine: Machine, slot: int) -> None:
         self.machine = machine
         self.slot = slot
         machine.pci_write(slot, 4, machine.pci_read(slot, 4) | 6)
@@ -201,11 +233,11 @@ class Device:
         self.config = self._address(CAP_DEVICE)
         self.shm = self._address(CAP_SHARED_MEMORY)
 
-    def _bar(self, bar):
+    def _bar(self, bar: int) -> int:
         return self.machine.pci_read(self.slot, 0x10 + 4 * bar) & ~0xF
 
-    def _find_capabilities(self):
-        found = {}
+    def _find_capabilities(self) -> dict[int, tuple[int, list[int]]]:
+        found: dict[int, tuple[int, list[int]]] = {}
         position = self.machine.pci_read(self.slot, 0x34) & 0xFF
         while position:
             words = [self.machine.pci_read(self.slot, position + 4 * i) for i in range(6)]
@@ -214,43 +246,43 @@ class Device:
             position = words[0] >> 8 & 0xFF
         return found
 
-    def _address(self, kind):
+    def _address(self, kind: int) -> int:
         words = self.capabilities[kind][1]
         return self._bar(words[1] & 0xFF) + words[2]
 
     @property
-    def shm_id_and_size(self):
+    def shm_id_and_size(self) -> tuple[int, int]:
         words = self.capabilities[CAP_SHARED_MEMORY][1]
         return words[1] >> 8 & 0xFF, words[3] | words[5] << 32
 
     @property
-    def status(self):
+    def status(self) -> int:
         return self.machine.read(self.common + 0x14, 1)
 
     @status.setter
-    def status(self, value):
+    def status(self, value: int) -> None:
         self.machine.write(self.common + 0x14, value, 1)
 
-    def reset(self):
+    def reset(self) -> None:
         self.status = 0
 
-    def queue_count(self):
+    def queue_count(self) -> int:
         return self.machine.read(self.common + 0x12, 2)
 
-    def take_interrupts(self):
+    def take_interrupts(self) -> int:
         return self.machine.read(self.isr, 1)
 
-    def read_config(self, offset, size=4):
+    def read_config(self, offset: int, size: int = 4) -> int:
         return self.machine.read(self.config + offset, size)
 
-    def offered_features(self):
+    def offered_features(self) -> int:
         features = 0
         for half in (0, 1):
             self.machine.write(self.common, half)
             features |= self.machine.read(self.common + 4) << 32 * half
         return features
 
-    def start(self, features=None):
+    def start(self, features: int | None = None) -> None:
         """What a driver does, up to DRIVER_OK, with every queue in use."""
         machine = self.machine
         self.reset()
@@ -270,7 +302,7 @@ class Device:
             machine.write(self.common + 0x1C, 1, 2)
         self.status |= STATUS_DRIVER_OK
 
-    def notify(self, queue):
+    def notify(self, queue: int) -> None:
         machine = self.machine
         machine.write(self.common + 0x16, queue, 2)
         offset = machine.read(self.common + 0x1E, 2)
@@ -278,6 +310,6 @@ class Device:
         multiplier = machine.pci_read(self.slot, position + 16)
         machine.write(self._address(CAP_NOTIFY) + offset * multiplier, queue, 2)
 
-    def eject(self):
+    def eject(self) -> None:
         """What a guest's ACPI code does when the host asks for the device."""
         self.machine.port_write(ACPI_PCI_EJECT, 1 << self.slot)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The device as its guest and its backend see it."""
+from __future__ import annotations
+
 import os
 import select
 import shutil
@@ -7,9 +9,12 @@ import struct
 import tempfile
 import threading
 import unittest
+from collections.abc import Callable
+from typing import Any
 
 from fake_backend import BACKEND_CONFIG_CHANGE, NEED_REPLY, FakeBackend, make_config
-from machine import ISR_CONFIG, ISR_QUEUE, STATUS_NEEDS_RESET, Machine, QemuFailed, wait_until
+from machine import (ISR_CONFIG, ISR_QUEUE, STATUS_NEEDS_RESET, Device, Machine, Qemu, QemuFailed,
+                     wait_until)
 
 EINVAL, ENOENT, EEXIST, ENODEV, EBADF, EOPNOTSUPP = 22, 2, 17, 19, 9, 95
 PAGE = 0x1000
@@ -19,15 +24,22 @@ CONFIG_NUM_COMP_VECTORS, CONFIG_SHM_SIZE, CONFIG_MAX_QP = 30, 32, 40
 
 
 class DeviceCase(unittest.TestCase):
+    qemu: Qemu      # set by run
+    guest: str
     device_options = ""
-    backend_options = {}
-    machine_arguments = []
+    backend_options: dict[str, Any] = {}
+    machine_arguments: list[str] = []
 
-    def setUp(self):
+    backend: FakeBackend
+    machine: Machine
+    device: Device
+    device_argument: str
+
+    def setUp(self) -> None:
         self.start_machine(self, self.addCleanup)
 
     @classmethod
-    def start_machine(cls, target, add_cleanup):
+    def start_machine(cls, target: Any, add_cleanup: Callable[..., Any]) -> None:
         """Gives target, a case or a class of them, a guest with a device and its backend."""
         folder = tempfile.mkdtemp(prefix="vrdma-qemu-dev.")
         add_cleanup(shutil.rmtree, folder)
@@ -41,26 +53,26 @@ class DeviceCase(unittest.TestCase):
         target.device = target.machine.find_device()
 
     @classmethod
-    def reconnect_option(cls):
+    def reconnect_option(cls) -> str:
         return ""
 
-    def file(self, content=b"", size=1 << 20, name="vrdma-test"):
+    def file(self, content: bytes = b"", size: int = 1 << 20, name: str = "vrdma-test") -> int:
         fd = os.memfd_create(name)
         self.addCleanup(os.close, fd)
         os.ftruncate(fd, size)
         os.pwrite(fd, content, 0)
         return fd
 
-    def start_device(self):
+    def start_device(self) -> None:
         """SET_VRING_ENABLE has no answer, so the device may be ready before its backend."""
         self.device.start()
         queues = set(range(self.device.queue_count()))
         self.backend.wait_for(lambda: self.backend.enabled == queues, "its queues")
 
-    def guest_reads(self, offset):
+    def guest_reads(self, offset: int) -> int:
         return self.machine.read(self.device.shm + offset)
 
-    def guest_writes(self, offset, value):
+    def guest_writes(self, offset: int, value: int) -> None:
         self.machine.write(self.device.shm + offset, value)
 
 
@@ -68,30 +80,30 @@ class SharedMemory(DeviceCase):
     """One guest for all of these; each finds the shared memory region as a reset leaves it."""
 
     @classmethod
-    def setUpClass(cls):
+    def setUpClass(cls) -> None:
         cls.start_machine(cls, cls.addClassCleanup)
 
-    def setUp(self):
+    def setUp(self) -> None:
         self.device.reset()
 
-    def test_the_guest_finds_it_as_shared_memory_region_1(self):
+    def test_the_guest_finds_it_as_shared_memory_region_1(self) -> None:
         self.assertEqual(self.device.shm_id_and_size, (1, SHM))
 
-    def test_the_backend_is_told_its_size(self):
+    def test_the_backend_is_told_its_size(self) -> None:
         self.assertEqual(self.backend.shm_size, SHM)
 
-    def test_it_reads_as_zero_where_nothing_is_mapped(self):
+    def test_it_reads_as_zero_where_nothing_is_mapped(self) -> None:
         self.assertEqual(self.guest_reads(0), 0)
         self.assertEqual(self.guest_reads(SHM - 4), 0)
 
-    def test_guest_and_backend_share_what_is_mapped(self):
+    def test_guest_and_backend_share_what_is_mapped(self) -> None:
         fd = self.file(b"\0" * PAGE + b"\x78\x56\x34\x12")
         self.assertEqual(self.backend.channel.map(0x5000, PAGE, [fd], fd_offset=PAGE), 0)
         self.assertEqual(self.guest_reads(0x5000), 0x12345678)
         self.guest_writes(0x5004, 0xCAFEBABE)
         self.assertEqual(os.pread(fd, 4, PAGE + 4), b"\xbe\xba\xfe\xca")
 
-    def test_an_unmapped_range_reads_as_zero_again(self):
+    def test_an_unmapped_range_reads_as_zero_again(self) -> None:
         fd = self.file(b"\xff" * PAGE)
         self.backend.channel.map(0x5000, PAGE, [fd])
         self.assertEqual(self.guest_reads(0x5000), 0xFFFFFFFF)
@@ -99,21 +111,21 @@ class SharedMemory(DeviceCase):
         self.assertEqual(self.guest_reads(0x5000), 0)
         self.assertEqual(self.machine.mappings_of_memfd("vrdma-test"), 0)
 
-    def test_an_unmapped_range_can_be_mapped_again(self):
+    def test_an_unmapped_range_can_be_mapped_again(self) -> None:
         channel = self.backend.channel
         channel.map(0x5000, PAGE, [self.file(b"old!")])
         channel.unmap(0x5000, PAGE)
         self.assertEqual(channel.map(0x4000, 2 * PAGE, [self.file(b"new!" * PAGE)]), 0)
         self.assertEqual(self.guest_reads(0x5000), int.from_bytes(b"new!", "little"))
 
-    def test_a_read_only_mapping_can_be_read(self):
+    def test_a_read_only_mapping_can_be_read(self) -> None:
         fd = self.file(b"\x01\0\0\0")
         readable = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY)
         self.addCleanup(os.close, readable)
         self.assertEqual(self.backend.channel.map(0, PAGE, [readable], writable=False), 0)
         self.assertEqual(self.guest_reads(0), 1)
 
-    def test_overlapping_mappings_are_refused(self):
+    def test_overlapping_mappings_are_refused(self) -> None:
         channel, fd = self.backend.channel, self.file(b"\x2a")
         self.assertEqual(channel.map(0x4000, 4 * PAGE, [fd]), 0)
         for offset, pages in ((0x4000, 4), (0x3000, 2), (0x7000, 2), (0x5000, 1), (0x3000, 6)):
@@ -122,32 +134,32 @@ class SharedMemory(DeviceCase):
         self.assertEqual(channel.map(0x3000, PAGE, [fd]), 0)
         self.assertEqual(channel.map(0x8000, PAGE, [fd]), 0)
 
-    def test_ranges_outside_of_the_shared_memory_are_refused(self):
+    def test_ranges_outside_of_the_shared_memory_are_refused(self) -> None:
         channel, fd = self.backend.channel, self.file(size=2 * SHM)
         for offset, length in ((SHM, PAGE), (SHM - PAGE, 2 * PAGE), (0, SHM + PAGE),
                                (2**64 - PAGE, 2 * PAGE), (PAGE, 2**64 - PAGE), (0, 0)):
             self.assertEqual(channel.map(offset, length, [fd]), EINVAL, (hex(offset), hex(length)))
         self.assertEqual(channel.map(SHM - PAGE, PAGE, [fd]), 0)
 
-    def test_ranges_that_are_not_whole_pages_are_refused(self):
+    def test_ranges_that_are_not_whole_pages_are_refused(self) -> None:
         channel, fd = self.backend.channel, self.file()
         self.assertEqual(channel.map(0x800, PAGE, [fd]), EINVAL)
         self.assertEqual(channel.map(0, PAGE + 4, [fd]), EINVAL)
         self.assertEqual(channel.map(0, PAGE, [fd], fd_offset=8), EINVAL)
 
-    def test_ranges_beyond_the_end_of_the_file_are_refused(self):
+    def test_ranges_beyond_the_end_of_the_file_are_refused(self) -> None:
         channel, fd = self.backend.channel, self.file(size=PAGE)
         self.assertEqual(channel.map(0, 2 * PAGE, [fd]), EINVAL)
         self.assertEqual(channel.map(0, PAGE, [fd], fd_offset=PAGE), EINVAL)
         self.assertEqual(channel.map(0, PAGE, [fd], fd_offset=2**64 - PAGE), EINVAL)
 
-    def test_another_region_than_the_shared_memory_is_refused(self):
+    def test_another_region_than_the_shared_memory_is_refused(self) -> None:
         self.assertEqual(self.backend.channel.map(0, PAGE, [self.file()], shmid=0), EINVAL)
 
-    def test_a_map_request_without_a_file_is_refused(self):
+    def test_a_map_request_without_a_file_is_refused(self) -> None:
         self.assertEqual(self.backend.channel.map(0, PAGE, []), EBADF)
 
-    def test_a_file_that_cannot_be_mapped_leaves_the_shared_memory_whole(self):
+    def test_a_file_that_cannot_be_mapped_leaves_the_shared_memory_whole(self) -> None:
         source, sink = os.pipe()
         self.addCleanup(os.close, source)
         self.addCleanup(os.close, sink)
@@ -158,7 +170,7 @@ class SharedMemory(DeviceCase):
         self.assertEqual(self.backend.channel.map(0, PAGE, [self.file(b"\x09")]), 0)
         self.assertEqual(self.guest_reads(0), 9)
 
-    def test_only_a_whole_mapping_can_be_unmapped(self):
+    def test_only_a_whole_mapping_can_be_unmapped(self) -> None:
         channel = self.backend.channel
         channel.map(0x4000, 2 * PAGE, [self.file(b"\x05")])
         self.assertEqual(channel.unmap(0x4000, PAGE), ENOENT)
@@ -166,14 +178,14 @@ class SharedMemory(DeviceCase):
         self.assertEqual(channel.unmap(0, PAGE), ENOENT)
         self.assertEqual(self.guest_reads(0x4000), 5)
 
-    def test_an_unknown_request_is_refused_and_the_next_one_is_served(self):
+    def test_an_unknown_request_is_refused_and_the_next_one_is_served(self) -> None:
         self.assertEqual(self.backend.channel.request(77, b"12345678"), EOPNOTSUPP)
         self.assertEqual(self.backend.channel.map(0, PAGE, [self.file()]), 0)
 
-    def test_a_request_with_a_payload_of_the_wrong_size_is_refused(self):
+    def test_a_request_with_a_payload_of_the_wrong_size_is_refused(self) -> None:
         self.assertEqual(self.backend.channel.request(9, b"short", [self.file()]), EINVAL)
 
-    def test_descriptors_are_closed_whatever_becomes_of_the_request(self):
+    def test_descriptors_are_closed_whatever_becomes_of_the_request(self) -> None:
         fd = self.file()
         before = self.machine.open_files()
         for _ in range(10):
@@ -183,7 +195,7 @@ class SharedMemory(DeviceCase):
             self.backend.channel.map(0, PAGE, [fd])
         self.assertEqual(self.machine.open_files(), before)
 
-    def test_a_thousand_mappings_change_no_memory_region(self):
+    def test_a_thousand_mappings_change_no_memory_region(self) -> None:
         before = self.machine.hmp("info mtree -f")
         fd = self.file(b"".join(struct.pack("<I", i).ljust(PAGE, b"\0") for i in range(256)))
         for i in range(1000):
@@ -193,11 +205,11 @@ class SharedMemory(DeviceCase):
         self.assertEqual(self.guest_reads(1 * PAGE), 0)
         self.assertEqual(self.machine.hmp("info mtree -f"), before)
 
-    def test_mappings_that_come_and_go_beside_it_do_not_disturb_the_guest(self):
+    def test_mappings_that_come_and_go_beside_it_do_not_disturb_the_guest(self) -> None:
         channel, fd = self.backend.channel, self.file(b"\x11")
         channel.map(0x8000, PAGE, [self.file(b"\x22")])
 
-        def come_and_go():
+        def come_and_go() -> None:
             for _ in range(500):
                 assert channel.map(0x7000, PAGE, [fd]) == 0
                 assert channel.unmap(0x7000, PAGE) == 0
@@ -211,7 +223,7 @@ class SharedMemory(DeviceCase):
         self.assertEqual(seen, {0x22})
         self.assertLessEqual(beside, {0, 0x11})
 
-    def test_the_shared_memory_is_no_part_of_the_guest_memory_that_the_backend_gets(self):
+    def test_the_shared_memory_is_no_part_of_the_guest_memory_that_the_backend_gets(self) -> None:
         self.start_device()
         tables = [m.payload for m in self.backend.log if m.name == "SET_MEM_TABLE"]
         regions, _ = struct.unpack("<II", tables[-1][:8])
@@ -221,7 +233,7 @@ class SharedMemory(DeviceCase):
 
 
 class BrokenChannel(DeviceCase):
-    def test_a_malformed_request_ends_the_channel_but_not_qemu(self):
+    def test_a_malformed_request_ends_the_channel_but_not_qemu(self) -> None:
         channel = self.backend.channel
         channel.socket.sendall(struct.pack("<III", 9, 1 | NEED_REPLY, 1 << 30))
         self.assertEqual(channel.socket.recv(1), b"")
@@ -229,38 +241,38 @@ class BrokenChannel(DeviceCase):
 
 
 class Virtio(DeviceCase):
-    def test_the_queues_are_control_event_doorbell_and_two_completion_virtqueues(self):
+    def test_the_queues_are_control_event_doorbell_and_two_completion_virtqueues(self) -> None:
         self.assertEqual(self.device.queue_count(), 5)
 
-    def test_features_are_those_of_the_backend_without_packed_rings(self):
+    def test_features_are_those_of_the_backend_without_packed_rings(self) -> None:
         self.assertEqual(self.device.offered_features(),
                          self.backend.features & ~VIRTIO_F_RING_PACKED)
 
-    def test_the_configuration_is_the_backends_with_this_devices_vectors_and_shared_memory(self):
+    def test_the_configuration_is_the_backends_with_this_devices_vectors_and_shared_memory(self) -> None:
         self.assertEqual(self.device.read_config(0), 1)
         self.assertEqual(self.device.read_config(CONFIG_MAX_QP), 100)
         self.assertEqual(self.device.read_config(CONFIG_NUM_COMP_VECTORS, 2), 2)
         self.assertEqual(self.device.read_config(CONFIG_SHM_SIZE), SHM)
 
-    def test_driver_ok_hands_all_queues_to_the_backend(self):
+    def test_driver_ok_hands_all_queues_to_the_backend(self) -> None:
         self.start_device()
         self.assertEqual(set(self.backend.addresses), {0, 1, 2, 3, 4})
         self.assertEqual(self.backend.acked_features & ~(1 << 30),
                          self.device.offered_features())
 
-    def test_a_notification_reaches_the_backend(self):
+    def test_a_notification_reaches_the_backend(self) -> None:
         self.start_device()
         self.device.notify(2)
         ready, _, _ = select.select([self.backend.kicks[2]], [], [], 20)
         self.assertEqual(ready, [self.backend.kicks[2]])
 
-    def test_a_call_of_the_backend_interrupts_the_guest(self):
+    def test_a_call_of_the_backend_interrupts_the_guest(self) -> None:
         self.start_device()
         self.device.take_interrupts()
         os.write(self.backend.calls[3], struct.pack("<Q", 1))
         wait_until(lambda: self.device.take_interrupts() & ISR_QUEUE, "the interrupt")
 
-    def test_a_change_of_the_configuration_interrupts_the_guest(self):
+    def test_a_change_of_the_configuration_interrupts_the_guest(self) -> None:
         self.start_device()
         self.device.take_interrupts()
         self.backend.config = bytearray(make_config(max_qp=200))
@@ -269,7 +281,7 @@ class Virtio(DeviceCase):
         self.assertEqual(self.device.read_config(CONFIG_MAX_QP), 200)
         self.assertEqual(self.device.read_config(CONFIG_NUM_COMP_VECTORS, 2), 2)
 
-    def test_a_reset_by_the_driver_resets_the_backend_and_empties_the_shared_memory(self):
+    def test_a_reset_by_the_driver_resets_the_backend_and_empties_the_shared_memory(self) -> None:
         self.start_device()
         self.backend.channel.map(0, PAGE, [self.file(b"\xff" * PAGE)])
         resets = self.backend.names().count("RESET_DEVICE")
@@ -279,7 +291,7 @@ class Virtio(DeviceCase):
         self.assertEqual(self.machine.mappings_of_memfd("vrdma-test"), 0)
         self.assertEqual(self.backend.channel.map(0, PAGE, [self.file()]), 0)
 
-    def test_a_backend_may_unmap_while_it_is_being_reset(self):
+    def test_a_backend_may_unmap_while_it_is_being_reset(self) -> None:
         self.start_device()
         self.backend.channel.map(0, PAGE, [self.file()])
         answers = []
@@ -287,7 +299,7 @@ class Virtio(DeviceCase):
         self.device.reset()
         self.assertEqual(answers, [0])
 
-    def test_stop_and_continue_keep_the_shared_memory_and_the_backends_objects(self):
+    def test_stop_and_continue_keep_the_shared_memory_and_the_backends_objects(self) -> None:
         self.start_device()
         self.backend.channel.map(0, PAGE, [self.file(b"\x2b")])
         resets = self.backend.names().count("RESET_DEVICE")
@@ -298,16 +310,16 @@ class Virtio(DeviceCase):
         self.assertEqual(self.backend.names().count("RESET_DEVICE"), resets)
         self.assertEqual(self.guest_reads(0), 0x2B)
 
-    def test_a_guest_with_the_device_cannot_be_migrated(self):
+    def test_a_guest_with_the_device_cannot_be_migrated(self) -> None:
         with self.assertRaisesRegex(Exception, "(?i)migrat"):
             self.machine.qmp("migrate", uri="exec:cat > /dev/null")
 
-    def test_the_monitor_shows_its_status(self):
+    def test_the_monitor_shows_its_status(self) -> None:
         self.start_device()
         words = self.machine.hmp("info virtio-status /machine/peripheral/v0/virtio-backend")
         self.assertIn("vrdma", words)
 
-    def test_qemu_quits_cleanly_with_the_device_in_use(self):
+    def test_qemu_quits_cleanly_with_the_device_in_use(self) -> None:
         self.start_device()
         self.backend.channel.map(0, PAGE, [self.file()])
         status, _ = self.machine.quit()
@@ -317,18 +329,18 @@ class Virtio(DeviceCase):
 class Options(DeviceCase):
     device_options = ",comp-vectors=9,packed=on"
 
-    def test_comp_vectors_sets_queues_and_vectors(self):
+    def test_comp_vectors_sets_queues_and_vectors(self) -> None:
         self.assertEqual(self.device.queue_count(), 12)
         self.assertEqual(self.device.read_config(CONFIG_NUM_COMP_VECTORS, 2), 9)
 
-    def test_packed_rings_are_offered_on_demand(self):
+    def test_packed_rings_are_offered_on_demand(self) -> None:
         self.assertTrue(self.device.offered_features() & VIRTIO_F_RING_PACKED)
 
 
 class OldNames(DeviceCase):
     device_options = ",completion-queues=9"
 
-    def test_completion_queues_is_another_name_of_comp_vectors(self):
+    def test_completion_queues_is_another_name_of_comp_vectors(self) -> None:
         self.assertEqual(self.device.queue_count(), 12)
         self.assertEqual(self.device.read_config(CONFIG_NUM_COMP_VECTORS, 2), 9)
         self.assertEqual(self.machine.qmp("qom-get", path="/machine/peripheral/v0",
@@ -340,7 +352,7 @@ class PciExpress(DeviceCase):
     machine_arguments = ["-M", "q35", "-device", "pcie-root-port,id=root-port"]
     device_options = ",bus=root-port"
 
-    def test_the_shared_memory_works(self):
+    def test_the_shared_memory_works(self) -> None:
         self.assertEqual(self.backend.channel.map(0, PAGE, [self.file(b"\x0d")]), 0)
         self.assertEqual(self.guest_reads(0), 13)
 
@@ -348,7 +360,7 @@ class PciExpress(DeviceCase):
 class WithoutReset(DeviceCase):
     backend_options = {"without_protocol_features": [13]}
 
-    def test_a_backend_that_cannot_be_reset_gets_no_message_that_it_does_not_know(self):
+    def test_a_backend_that_cannot_be_reset_gets_no_message_that_it_does_not_know(self) -> None:
         self.start_device()
         self.device.reset()
         self.assertNotIn("RESET_DEVICE", self.backend.names())
@@ -356,16 +368,16 @@ class WithoutReset(DeviceCase):
 
 
 class Unplug(DeviceCase):
-    def unplug(self):
+    def unplug(self) -> None:
         self.machine.qmp("device_del", id="v0")
         self.device.eject()
         self.machine.wait_for_event("DEVICE_DELETED")
 
-    def plug(self):
+    def plug(self) -> None:
         self.machine.qmp("device_add", driver="vrdma-pci", id="v0", chardev="r",
                          addr=hex(self.device.slot), **{"shm-size": SHM})
 
-    def test_unplugging_resets_the_backend_and_unmaps_the_shared_memory(self):
+    def test_unplugging_resets_the_backend_and_unmaps_the_shared_memory(self) -> None:
         self.start_device()
         self.backend.channel.map(0, PAGE, [self.file()])
         resets = self.backend.names().count("RESET_DEVICE")
@@ -374,7 +386,7 @@ class Unplug(DeviceCase):
         self.assertEqual(self.machine.mappings_of_memfd("vrdma-test"), 0)
         self.assertNotIn("vrdma-shm", self.machine.hmp("info mtree -f"))
 
-    def test_plugging_and_unplugging_again_leaks_nothing(self):
+    def test_plugging_and_unplugging_again_leaks_nothing(self) -> None:
         self.unplug()
         files, space = self.machine.open_files(), self.machine.address_space()
         for _ in range(5):
@@ -384,7 +396,7 @@ class Unplug(DeviceCase):
             self.assertEqual(self.machine.open_files(), files)
         wait_until(lambda: self.machine.address_space() < space + SHM, "the shared memory to go")
 
-    def test_a_device_that_is_refused_leaves_nothing_behind(self):
+    def test_a_device_that_is_refused_leaves_nothing_behind(self) -> None:
         self.unplug()
         files, space = self.machine.open_files(), self.machine.address_space()
         self.backend.queues = 4
@@ -399,23 +411,23 @@ class Unplug(DeviceCase):
 
 
 class Loss(DeviceCase):
-    def lose_backend(self):
+    def lose_backend(self) -> None:
         self.start_device()
         self.device.take_interrupts()
         self.backend.channel.map(0, PAGE, [self.file(b"\xff" * PAGE)])
         self.backend.die()
         wait_until(lambda: self.device.status & STATUS_NEEDS_RESET, "NEEDS_RESET")
 
-    def test_the_guest_is_told_to_reset_the_device(self):
+    def test_the_guest_is_told_to_reset_the_device(self) -> None:
         self.lose_backend()
         self.assertTrue(self.device.take_interrupts() & ISR_CONFIG)
 
-    def test_the_shared_memory_is_emptied(self):
+    def test_the_shared_memory_is_emptied(self) -> None:
         self.lose_backend()
         self.assertEqual(self.guest_reads(0), 0)
         self.assertEqual(self.machine.mappings_of_memfd("vrdma-test"), 0)
 
-    def test_qemu_lives_on_and_quits_cleanly(self):
+    def test_qemu_lives_on_and_quits_cleanly(self) -> None:
         self.lose_backend()
         self.assertEqual(self.machine.qmp("query-status")["running"], True)
         self.machine.qmp("stop")
@@ -424,17 +436,17 @@ class Loss(DeviceCase):
         self.assertEqual(status, 0)
         self.assertIn("the backend has closed its socket", words)
 
-    def test_a_driver_that_starts_the_device_without_its_backend_is_told_to_reset_it(self):
+    def test_a_driver_that_starts_the_device_without_its_backend_is_told_to_reset_it(self) -> None:
         self.lose_backend()
         self.device.start()
         wait_until(lambda: self.device.status & STATUS_NEEDS_RESET, "NEEDS_RESET")
 
-    def test_a_backend_that_dies_before_the_driver_comes_is_no_harm(self):
+    def test_a_backend_that_dies_before_the_driver_comes_is_no_harm(self) -> None:
         self.backend.die()
         self.device.start()
         wait_until(lambda: self.device.status & STATUS_NEEDS_RESET, "NEEDS_RESET")
 
-    def test_the_device_can_be_unplugged(self):
+    def test_the_device_can_be_unplugged(self) -> None:
         self.lose_backend()
         self.machine.qmp("device_del", id="v0")
         self.device.eject()
@@ -445,14 +457,14 @@ class Reconnect(Loss):
     """All of the above, and the way back."""
 
     @classmethod
-    def reconnect_option(cls):
+    def reconnect_option(cls) -> str:
         return ",reconnect=1" if cls.qemu.version == "7.2" else ",reconnect-ms=50"
 
-    def come_back(self):
+    def come_back(self) -> None:
         self.backend.rise()
         self.backend.wait_for(lambda: len(self.backend.channels) == 2, "the new connection")
 
-    def test_a_backend_that_comes_back_serves_the_guest_after_its_next_reset(self):
+    def test_a_backend_that_comes_back_serves_the_guest_after_its_next_reset(self) -> None:
         self.lose_backend()
         self.come_back()
         self.assertEqual(self.backend.shm_size, SHM)
@@ -462,7 +474,7 @@ class Reconnect(Loss):
         self.assertEqual(self.backend.channel.map(0, PAGE, [self.file(b"\x0c")]), 0)
         self.assertEqual(self.guest_reads(0), 12)
 
-    def test_a_stop_and_continue_does_not_start_what_must_be_reset(self):
+    def test_a_stop_and_continue_does_not_start_what_must_be_reset(self) -> None:
         self.lose_backend()
         self.come_back()
         self.machine.qmp("stop")
@@ -470,7 +482,7 @@ class Reconnect(Loss):
         self.assertTrue(self.device.status & STATUS_NEEDS_RESET)
         self.assertEqual(self.backend.enabled, set())
 
-    def test_a_backend_that_comes_back_with_fewer_features_is_not_used(self):
+    def test_a_backend_that_comes_back_with_fewer_features_is_not_used(self) -> None:
         self.lose_backend()
         self.backend.features &= ~1
         self.backend.rise()
