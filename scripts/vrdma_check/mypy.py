@@ -11,9 +11,13 @@ from collections import defaultdict
 
 from vrdma_check import programs
 from vrdma_check.check import Context, Outcome
+from vrdma_check.stamps import digest
 from vrdma_check.tree import Tree
 
-_CACHE = "build/mypy"
+NAME = "mypy"
+CACHE = "build/mypy"
+_MYPY = ("/usr/bin/python3", "-m", "mypy")
+OPTIONS = ("--no-error-summary", "--scripts-are-modules", "--no-explicit-package-bases")
 
 
 def groups(tree: Tree) -> dict[str, list[str]]:
@@ -29,18 +33,28 @@ def groups(tree: Tree) -> dict[str, list[str]]:
     return found
 
 
+def _key(tree: Tree) -> str:
+    """What the verdict on all programs depends on, as one hash."""
+    version = programs.run([*_MYPY, "--version"], tree.root).output
+    texts = [path for path in tree.files if path == "pyproject.toml"] + tree.python
+    return digest([version, *(part for path in texts for part in (path, tree.text(path)))])
+
+
 def run(context: Context) -> Outcome:
     tree = context.tree
-
-    def judge(item: tuple[str, list[str]]) -> list[str]:
-        folder, files = item
-        ran = programs.run(
-            ["/usr/bin/python3", "-m", "mypy", "--no-error-summary", "--scripts-are-modules",
-             "--no-explicit-package-bases",
-             f"--cache-dir={_CACHE}/{folder.replace('/', '.')}", *files],
-            tree.root, {"MYPYPATH": str(tree.root / "scripts")})
-        return ran.lines if ran.status else []
-
-    parts = sorted(groups(tree).items())
-    findings = [line for lines in programs.in_parallel(judge, parts) for line in lines]
-    return Outcome(sorted(set(findings)), f"{len(tree.python)} files in {len(parts)} programs")
+    # The programs share what mypy knows of the libraries, so they run one after the other, the
+    # largest first.
+    parts = sorted(groups(tree).values(), key=len, reverse=True)
+    looked_at = f"{len(tree.python)} files in {len(parts)} programs"
+    key = _key(tree)
+    if context.stamps.has(NAME, key):
+        return Outcome([], f"{looked_at}, known from before")
+    findings: set[str] = set()
+    for files in parts:
+        ran = programs.run([*_MYPY, *OPTIONS, f"--cache-dir={CACHE}", *files], tree.root,
+                           {"MYPYPATH": str(tree.root / "scripts")})
+        if ran.status:
+            findings.update(ran.lines)
+    if not findings:
+        context.stamps.add(NAME, key)
+    return Outcome(sorted(findings), looked_at)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
+import subprocess
+import tempfile
 import time
 import unittest
+from pathlib import Path
 from unittest import mock
 
-from project import CACHE, ProjectTest
+from project import CACHE, SOURCE, ProjectTest
 from vrdma_check import (checkpatch, clang_format, clang_tidy, flake8, mypy, programs, shellcheck,
                          sparse)
 from vrdma_check.tree import Style, style_of
@@ -101,6 +105,21 @@ class Shellcheck(ProjectTest):
 
 
 class Python(ProjectTest):
+    library: Path
+
+    def setUp(self) -> None:
+        super().setUp()
+        # What mypy knows of the standard library, which costs seconds to find out.
+        shutil.copytree(self.library, self.root / mypy.CACHE)
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        folder = cls.enterClassContext(tempfile.TemporaryDirectory(prefix="vrdma-check-test."))
+        cls.library = Path(folder) / "library"
+        subprocess.run(["/usr/bin/python3", "-m", "mypy", f"--config-file={SOURCE}/pyproject.toml",
+                        *mypy.OPTIONS, f"--cache-dir={cls.library}", "--command=import enum"],
+                       cwd=folder, check=True)
+
     def test_flake8_finds_an_unused_import(self) -> None:
         self.write("scripts/a.py", "import os\n")
         self.assertEqual(flake8.run(self.context()).findings,
