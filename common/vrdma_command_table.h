@@ -2,9 +2,9 @@
 /*
  * vrdma wire protocol: the list of feature bits and the list of commands.  Each is
  * written here once.  enum vrdma_feature and enum vrdma_opcode (vrdma_protocol.h),
- * the flags of a command (vrdma_check.h), the attributes of an RNIC, the device's
- * features, its verbs and its dispatcher, the fuzzer and the comparison with
- * docs/spec.md are derived from these lists.
+ * the flags of a command (vrdma_check.h), the attributes of an RNIC, the features of
+ * the device and of the guest's driver, the device's verbs and its dispatcher, the
+ * fuzzer and the comparison with docs/spec.md are derived from these lists.
  *
  * The lists are X-macros: the argument is a macro that is expanded once for each row.
  */

@@ -248,16 +248,9 @@ static int vrdma_restore(struct virtio_device *vdev)
 #endif
 
 static const unsigned int vrdma_features[] = {
-	VRDMA_F_SRQ,
-	VRDMA_F_CQ_DOORBELL,
-	VRDMA_F_MW,
-	VRDMA_F_REREG_MR,
-	VRDMA_F_RESIZE_CQ,
-	VRDMA_F_MCAST,
-	VRDMA_F_IWARP,
-	VRDMA_F_IW_CM,
-	VRDMA_F_UCMA,
-	VRDMA_F_KERNEL_VERBS,
+#define VRDMA_FEATURE(name, bit, attribute)	name,
+	VRDMA_FEATURES(VRDMA_FEATURE)
+#undef VRDMA_FEATURE
 };
 
 static const struct virtio_device_id vrdma_ids[] = {
