@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* vrdma guest driver: which methods a device has. */
+/* vrdma guest driver: who sets the methods of a device, and in which order. */
 #ifndef VRDMA_OPS_H
 #define VRDMA_OPS_H
 

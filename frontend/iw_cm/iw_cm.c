@@ -329,7 +329,7 @@ static void vrdma_iw_close_qp(struct vrdma_dev *dev, struct vrdma_qp *qp)
 }
 
 /* vrdma_destroy_qp() waits for the references to the QP; a connection may have one. */
-int vrdma_iw_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata)
+static int vrdma_iw_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata)
 {
 	struct vrdma_dev *dev = to_vrdma_dev(ibqp->device);
 	struct vrdma_qp *qp = to_vrdma_qp(ibqp);
@@ -339,7 +339,7 @@ int vrdma_iw_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata)
 	return vrdma_destroy_qp(ibqp, udata);
 }
 
-int vrdma_iw_connect(struct iw_cm_id *cm_id, struct iw_cm_conn_param *param)
+static int vrdma_iw_connect(struct iw_cm_id *cm_id, struct iw_cm_conn_param *param)
 {
 	struct vrdma_dev *dev = to_vrdma_dev(cm_id->device);
 	struct vrdma_iw_conn *conn;
@@ -360,7 +360,7 @@ int vrdma_iw_connect(struct iw_cm_id *cm_id, struct iw_cm_conn_param *param)
 	return err;
 }
 
-int vrdma_iw_accept(struct iw_cm_id *cm_id, struct iw_cm_conn_param *param)
+static int vrdma_iw_accept(struct iw_cm_id *cm_id, struct iw_cm_conn_param *param)
 {
 	struct vrdma_dev *dev = to_vrdma_dev(cm_id->device);
 	u32 request = (uintptr_t)cm_id->provider_data;
@@ -382,14 +382,14 @@ int vrdma_iw_accept(struct iw_cm_id *cm_id, struct iw_cm_conn_param *param)
 	return err;
 }
 
-int vrdma_iw_reject(struct iw_cm_id *cm_id, const void *data, u8 length)
+static int vrdma_iw_reject(struct iw_cm_id *cm_id, const void *data, u8 length)
 {
 	struct vrdma_dev *dev = to_vrdma_dev(cm_id->device);
 
 	return vrdma_iw_send_reject(dev, (uintptr_t)cm_id->provider_data, data, length);
 }
 
-int vrdma_iw_create_listen(struct iw_cm_id *cm_id, int backlog)
+static int vrdma_iw_create_listen(struct iw_cm_id *cm_id, int backlog)
 {
 	struct vrdma_dev *dev = to_vrdma_dev(cm_id->device);
 	struct vrdma_iw_conn *conn;
@@ -412,7 +412,7 @@ int vrdma_iw_create_listen(struct iw_cm_id *cm_id, int backlog)
 	return err;
 }
 
-int vrdma_iw_destroy_listen(struct iw_cm_id *cm_id)
+static int vrdma_iw_destroy_listen(struct iw_cm_id *cm_id)
 {
 	struct vrdma_dev *dev = to_vrdma_dev(cm_id->device);
 	struct vrdma_iw_conn *conn = cm_id->provider_data;
@@ -428,18 +428,36 @@ int vrdma_iw_destroy_listen(struct iw_cm_id *cm_id)
  * Called with a spinlock, and always followed by iw_add_ref in the same section.
  * The reference is taken here, where the QP cannot go between finding and taking.
  */
-struct ib_qp *vrdma_iw_get_qp(struct ib_device *ibdev, int qpn)
+static struct ib_qp *vrdma_iw_get_qp(struct ib_device *ibdev, int qpn)
 {
 	struct vrdma_qp *qp = vrdma_iw_find_qp(to_vrdma_dev(ibdev), qpn);
 
 	return qp ? &qp->ibqp : NULL;
 }
 
-void vrdma_iw_add_ref(struct ib_qp *ibqp)
+static void vrdma_iw_add_ref(struct ib_qp *ibqp)
 {
 }
 
-void vrdma_iw_rem_ref(struct ib_qp *ibqp)
+static void vrdma_iw_rem_ref(struct ib_qp *ibqp)
 {
 	vrdma_tracked_put(&to_vrdma_qp(ibqp)->tracked);
+}
+
+static const struct ib_device_ops vrdma_iw_cm_ops = {
+	.destroy_qp = vrdma_iw_destroy_qp,
+	.iw_accept = vrdma_iw_accept,
+	.iw_add_ref = vrdma_iw_add_ref,
+	.iw_connect = vrdma_iw_connect,
+	.iw_create_listen = vrdma_iw_create_listen,
+	.iw_destroy_listen = vrdma_iw_destroy_listen,
+	.iw_get_qp = vrdma_iw_get_qp,
+	.iw_reject = vrdma_iw_reject,
+	.iw_rem_ref = vrdma_iw_rem_ref,
+};
+
+void vrdma_iw_cm_set_ops(struct vrdma_dev *dev)
+{
+	if (vrdma_has_iw_cm(dev))
+		ib_set_device_ops(&dev->ibdev, &vrdma_iw_cm_ops);
 }

@@ -3,15 +3,13 @@
 #ifndef VRDMA_IW_CM_IW_CM_H
 #define VRDMA_IW_CM_IW_CM_H
 
-#include <rdma/ib_verbs.h>
-
 struct vrdma_dev;
 
 /* iw_cm/iwarp.c */
-extern const struct ib_device_ops vrdma_iwarp_ops;
-extern const struct ib_device_ops vrdma_iw_cm_ops;
+void vrdma_iwarp_set_ops(struct vrdma_dev *dev);
 
 /* iw_cm/iw_cm.c.  Without vrdma_has_iw_cm(), these functions do nothing. */
+void vrdma_iw_cm_set_ops(struct vrdma_dev *dev);
 int vrdma_iw_cm_init(struct vrdma_dev *dev);
 void vrdma_iw_cm_fail(struct vrdma_dev *dev);
 void vrdma_iw_cm_stop(struct vrdma_dev *dev);

@@ -36,7 +36,7 @@ static int vrdma_iw_query_gid(struct ib_device *ibdev, u32 port, int index, unio
 	return 0;
 }
 
-const struct ib_device_ops vrdma_iwarp_ops = {
+static const struct ib_device_ops vrdma_iwarp_ops = {
 	.query_gid = vrdma_iw_query_gid,
 };
 
@@ -61,17 +61,16 @@ static int vrdma_iw_no_post_recv(struct ib_qp *ibqp, const struct ib_recv_wr *wr
 	return -EOPNOTSUPP;
 }
 
-const struct ib_device_ops vrdma_iw_cm_ops = {
-	.destroy_qp = vrdma_iw_destroy_qp,
+static const struct ib_device_ops vrdma_iw_no_verbs_ops = {
 	.get_dma_mr = vrdma_iw_no_dma_mr,
-	.iw_accept = vrdma_iw_accept,
-	.iw_add_ref = vrdma_iw_add_ref,
-	.iw_connect = vrdma_iw_connect,
-	.iw_create_listen = vrdma_iw_create_listen,
-	.iw_destroy_listen = vrdma_iw_destroy_listen,
-	.iw_get_qp = vrdma_iw_get_qp,
-	.iw_reject = vrdma_iw_reject,
-	.iw_rem_ref = vrdma_iw_rem_ref,
 	.poll_cq = vrdma_iw_no_poll_cq,
 	.post_recv = vrdma_iw_no_post_recv,
 };
+
+void vrdma_iwarp_set_ops(struct vrdma_dev *dev)
+{
+	if (vrdma_is_iwarp(dev))
+		ib_set_device_ops(&dev->ibdev, &vrdma_iwarp_ops);
+	if (vrdma_has_iw_cm(dev))
+		ib_set_device_ops(&dev->ibdev, &vrdma_iw_no_verbs_ops);
+}

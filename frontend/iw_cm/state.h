@@ -61,17 +61,6 @@ int vrdma_iw_send_reject(struct vrdma_dev *dev, u32 request, const void *data, u
 int vrdma_iw_send_listen(struct vrdma_dev *dev, const struct vrdma_iw_conn *conn,
 			 int backlog);
 
-/* iw_cm/iw_cm.c */
-int vrdma_iw_connect(struct iw_cm_id *cm_id, struct iw_cm_conn_param *param);
-int vrdma_iw_accept(struct iw_cm_id *cm_id, struct iw_cm_conn_param *param);
-int vrdma_iw_reject(struct iw_cm_id *cm_id, const void *data, u8 length);
-int vrdma_iw_create_listen(struct iw_cm_id *cm_id, int backlog);
-int vrdma_iw_destroy_listen(struct iw_cm_id *cm_id);
-struct ib_qp *vrdma_iw_get_qp(struct ib_device *ibdev, int qpn);
-void vrdma_iw_add_ref(struct ib_qp *ibqp);
-void vrdma_iw_rem_ref(struct ib_qp *ibqp);
-int vrdma_iw_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata);
-
 /* iw_cm/addresses.c */
 void vrdma_iw_addresses_init(struct vrdma_iw_cm *iw);
 void vrdma_iw_sync_addresses(struct vrdma_dev *dev);

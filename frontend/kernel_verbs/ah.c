@@ -10,8 +10,8 @@
  * Keeps the address for the work requests that the handle is used with.  The core calls this in
  * any context, so there is no command.
  */
-int vrdma_kernel_create_ah(struct ib_ah *ibah, struct rdma_ah_init_attr *init_attr,
-			   struct ib_udata *udata)
+static int vrdma_kernel_create_ah(struct ib_ah *ibah, struct rdma_ah_init_attr *init_attr,
+				  struct ib_udata *udata)
 {
 	const struct rdma_ah_attr *attr = init_attr->ah_attr;
 	const struct ib_global_route *grh = rdma_ah_read_grh(attr);
@@ -51,7 +51,7 @@ static void vrdma_query_kernel_ah(const struct vrdma_ah *ah, struct rdma_ah_attr
 	memcpy(attr->roce.dmac, av->dmac, sizeof(av->dmac));
 }
 
-int vrdma_kernel_query_ah(struct ib_ah *ibah, struct rdma_ah_attr *attr)
+static int vrdma_kernel_query_ah(struct ib_ah *ibah, struct rdma_ah_attr *attr)
 {
 	struct vrdma_ah *ah = to_vrdma_ah(ibah);
 
@@ -62,7 +62,18 @@ int vrdma_kernel_query_ah(struct ib_ah *ibah, struct rdma_ah_attr *attr)
 	return 0;
 }
 
-int vrdma_kernel_destroy_ah(struct ib_ah *ibah, u32 flags)
+static int vrdma_kernel_destroy_ah(struct ib_ah *ibah, u32 flags)
 {
 	return to_vrdma_ah(ibah)->kernel ? 0 : vrdma_destroy_ah(ibah, flags);
+}
+
+static const struct ib_device_ops vrdma_kernel_ah_ops = {
+	.create_ah = vrdma_kernel_create_ah,
+	.destroy_ah = vrdma_kernel_destroy_ah,
+	.query_ah = vrdma_kernel_query_ah,
+};
+
+void vrdma_kernel_ah_set_ops(struct vrdma_dev *dev)
+{
+	ib_set_device_ops(&dev->ibdev, &vrdma_kernel_ah_ops);
 }

@@ -52,8 +52,8 @@ void vrdma_kcq_notify(struct vrdma_cq *cq)
 		cq->ibcq.comp_handler(&cq->ibcq, cq->ibcq.cq_context);
 }
 
-int vrdma_kernel_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
-			   struct vrdma_cq_attrs *attrs)
+static int vrdma_kernel_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
+				  struct vrdma_cq_attrs *attrs)
 {
 	struct vrdma_dev *dev = to_vrdma_dev(ibcq->device);
 	struct vrdma_cq *cq = to_vrdma_cq(ibcq);
@@ -81,7 +81,7 @@ int vrdma_kernel_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *att
 	return err;
 }
 
-int vrdma_kernel_destroy_cq(struct ib_cq *ibcq, struct ib_udata *udata)
+static int vrdma_kernel_destroy_cq(struct ib_cq *ibcq, struct ib_udata *udata)
 {
 	struct vrdma_dev *dev = to_vrdma_dev(ibcq->device);
 	struct vrdma_cq *cq = to_vrdma_cq(ibcq);
@@ -100,7 +100,7 @@ int vrdma_kernel_destroy_cq(struct ib_cq *ibcq, struct ib_udata *udata)
  * The kernel arms in any context.  Its CQs belong to RNICs that need not be told:
  * VRDMA_F_KERNEL_VERBS excludes VRDMA_F_CQ_DOORBELL.
  */
-int vrdma_kernel_req_notify_cq(struct ib_cq *ibcq, enum ib_cq_notify_flags flags)
+static int vrdma_kernel_req_notify_cq(struct ib_cq *ibcq, enum ib_cq_notify_flags flags)
 {
 	bool solicited = (flags & IB_CQ_SOLICITED_MASK) == IB_CQ_SOLICITED;
 	struct vrdma_dev *dev = to_vrdma_dev(ibcq->device);
@@ -114,4 +114,16 @@ int vrdma_kernel_req_notify_cq(struct ib_cq *ibcq, enum ib_cq_notify_flags flags
 	if (vrdma_alive(dev))
 		vrdma_cq_arm_polled(dev, cq, solicited);
 	return flags & IB_CQ_REPORT_MISSED_EVENTS && vrdma_kcq_pending(dev, cq->kcq);
+}
+
+static const struct ib_device_ops vrdma_kernel_cq_ops = {
+	.create_cq = vrdma_kernel_create_cq,
+	.destroy_cq = vrdma_kernel_destroy_cq,
+	.poll_cq = vrdma_poll_cq,
+	.req_notify_cq = vrdma_kernel_req_notify_cq,
+};
+
+void vrdma_kernel_cq_set_ops(struct vrdma_dev *dev)
+{
+	ib_set_device_ops(&dev->ibdev, &vrdma_kernel_cq_ops);
 }

@@ -36,30 +36,17 @@ void vrdma_kernel_stop(struct vrdma_dev *dev)
 }
 
 /*
- * These methods are set before the verbs in verbs/, which serve users (vrdma_set_ops()).  They
- * hand an object of a user on to the verbs.
+ * These methods hand an object of a user on to the verbs in verbs/, which serve users; so
+ * vrdma_set_ops() sets them before those.
  */
-const struct ib_device_ops vrdma_kernel_ops = {
-	.alloc_mr = vrdma_alloc_mr,
-	.create_ah = vrdma_kernel_create_ah,
-	.create_cq = vrdma_kernel_create_cq,
-	.create_qp = vrdma_kernel_create_qp,
-	.dereg_mr = vrdma_kernel_dereg_mr,
-	.destroy_ah = vrdma_kernel_destroy_ah,
-	.destroy_cq = vrdma_kernel_destroy_cq,
-	.destroy_qp = vrdma_kernel_destroy_qp,
-	.get_dma_mr = vrdma_get_dma_mr,
-	.map_mr_sg = vrdma_map_mr_sg,
-	.modify_qp = vrdma_kernel_modify_qp,
-	.poll_cq = vrdma_poll_cq,
-	.post_recv = vrdma_post_recv,
-	.post_send = vrdma_kernel_post_send,
-	.query_ah = vrdma_kernel_query_ah,
-	.req_notify_cq = vrdma_kernel_req_notify_cq,
-};
+void vrdma_kernel_set_ops(struct vrdma_dev *dev)
+{
+	if (!vrdma_has_kernel_verbs(dev))
+		return;
 
-const struct ib_device_ops vrdma_kernel_srq_ops = {
-	.create_srq = vrdma_kernel_create_srq,
-	.destroy_srq = vrdma_kernel_destroy_srq,
-	.post_srq_recv = vrdma_post_srq_recv,
-};
+	vrdma_kernel_mr_set_ops(dev);
+	vrdma_kernel_cq_set_ops(dev);
+	vrdma_kernel_srq_set_ops(dev);
+	vrdma_kernel_qp_set_ops(dev);
+	vrdma_kernel_ah_set_ops(dev);
+}

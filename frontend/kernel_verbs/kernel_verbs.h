@@ -3,17 +3,14 @@
 #ifndef VRDMA_KERNEL_VERBS_KERNEL_VERBS_H
 #define VRDMA_KERNEL_VERBS_KERNEL_VERBS_H
 
-#include <rdma/ib_verbs.h>
-
 struct vrdma_dev;
 
 /* kernel_verbs/kernel_verbs.c */
-extern const struct ib_device_ops vrdma_kernel_ops;
-extern const struct ib_device_ops vrdma_kernel_srq_ops;
 void vrdma_kernel_init(struct vrdma_dev *dev);
 int vrdma_kernel_start(struct vrdma_dev *dev);
 void vrdma_kernel_release(struct vrdma_dev *dev);
 void vrdma_kernel_stop(struct vrdma_dev *dev);
+void vrdma_kernel_set_ops(struct vrdma_dev *dev);
 
 /* kernel_verbs/flush.c */
 void vrdma_kernel_flush(struct vrdma_dev *dev);

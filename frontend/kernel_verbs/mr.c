@@ -54,7 +54,7 @@ static int vrdma_get_dma_mr_cmd(struct vrdma_dev *dev, struct vrdma_mr *mr, u32 
 	return err;
 }
 
-struct ib_mr *vrdma_get_dma_mr(struct ib_pd *ibpd, int access)
+static struct ib_mr *vrdma_get_dma_mr(struct ib_pd *ibpd, int access)
 {
 	struct vrdma_pd *pd = to_vrdma_pd(ibpd);
 	struct vrdma_mr *mr;
@@ -110,7 +110,7 @@ out:
 	return err;
 }
 
-struct ib_mr *vrdma_alloc_mr(struct ib_pd *ibpd, enum ib_mr_type type, u32 max_pages)
+static struct ib_mr *vrdma_alloc_mr(struct ib_pd *ibpd, enum ib_mr_type type, u32 max_pages)
 {
 	struct vrdma_dev *dev = to_vrdma_dev(ibpd->device);
 	struct vrdma_pd *pd = to_vrdma_pd(ibpd);
@@ -161,7 +161,8 @@ static int vrdma_set_page(struct ib_mr *ibmr, u64 address)
 	return 0;
 }
 
-int vrdma_map_mr_sg(struct ib_mr *ibmr, struct scatterlist *sg, int count, unsigned int *offset)
+static int vrdma_map_mr_sg(struct ib_mr *ibmr, struct scatterlist *sg, int count,
+			   unsigned int *offset)
 {
 	struct vrdma_mr *mr = to_vrdma_mr(ibmr);
 
@@ -181,7 +182,7 @@ void vrdma_kmr_prepare(struct vrdma_mr *mr)
 	mr->fast_reg->page_count = cpu_to_le32(mr->page_count);
 }
 
-int vrdma_kernel_dereg_mr(struct ib_mr *ibmr, struct ib_udata *udata)
+static int vrdma_kernel_dereg_mr(struct ib_mr *ibmr, struct ib_udata *udata)
 {
 	struct vrdma_fast_reg *fast_reg = to_vrdma_mr(ibmr)->fast_reg;
 	int err = vrdma_dereg_mr(ibmr, udata);
@@ -190,4 +191,16 @@ int vrdma_kernel_dereg_mr(struct ib_mr *ibmr, struct ib_udata *udata)
 	if (!err)
 		kfree(fast_reg);
 	return err;
+}
+
+static const struct ib_device_ops vrdma_kernel_mr_ops = {
+	.alloc_mr = vrdma_alloc_mr,
+	.dereg_mr = vrdma_kernel_dereg_mr,
+	.get_dma_mr = vrdma_get_dma_mr,
+	.map_mr_sg = vrdma_map_mr_sg,
+};
+
+void vrdma_kernel_mr_set_ops(struct vrdma_dev *dev)
+{
+	ib_set_device_ops(&dev->ibdev, &vrdma_kernel_mr_ops);
 }

@@ -157,8 +157,8 @@ static void vrdma_kqp_modified(struct vrdma_qp *qp, enum ib_qp_state state)
 	}
 }
 
-int vrdma_kernel_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init_attr,
-			   struct ib_udata *udata)
+static int vrdma_kernel_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init_attr,
+				  struct ib_udata *udata)
 {
 	struct vrdma_dev *dev = to_vrdma_dev(ibqp->device);
 	struct vrdma_qp *qp = to_vrdma_qp(ibqp);
@@ -195,8 +195,8 @@ err_free:
 	return err;
 }
 
-int vrdma_kernel_modify_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
-			   struct ib_udata *udata)
+static int vrdma_kernel_modify_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
+				  struct ib_udata *udata)
 {
 	struct vrdma_qp *qp = to_vrdma_qp(ibqp);
 	int err = vrdma_modify_qp(ibqp, attr, mask, udata);
@@ -214,7 +214,7 @@ int vrdma_kernel_modify_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask
 	return err;
 }
 
-int vrdma_kernel_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata)
+static int vrdma_kernel_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata)
 {
 	struct vrdma_dev *dev = to_vrdma_dev(ibqp->device);
 	struct vrdma_qp *qp = to_vrdma_qp(ibqp);
@@ -227,4 +227,17 @@ int vrdma_kernel_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata)
 	vrdma_qp_release(dev, qp);
 	vrdma_kqp_free(dev, qp);
 	return 0;
+}
+
+static const struct ib_device_ops vrdma_kernel_qp_ops = {
+	.create_qp = vrdma_kernel_create_qp,
+	.destroy_qp = vrdma_kernel_destroy_qp,
+	.modify_qp = vrdma_kernel_modify_qp,
+	.post_recv = vrdma_post_recv,
+	.post_send = vrdma_kernel_post_send,
+};
+
+void vrdma_kernel_qp_set_ops(struct vrdma_dev *dev)
+{
+	ib_set_device_ops(&dev->ibdev, &vrdma_kernel_qp_ops);
 }

@@ -127,16 +127,12 @@ static inline struct vrdma_wr *vrdma_wq_wr(const struct vrdma_wq *wq, u32 number
 	return &wq->wrs[number & wq->ring.mask];
 }
 
-/* kernel_verbs/ring.c */
-int vrdma_ring_map(struct vrdma_dev *dev, struct vrdma_ring *ring, const struct mminfo *info,
-		   u32 entry_size);
-void vrdma_ring_unmap(struct vrdma_dev *dev, struct vrdma_ring *ring);
-
 static inline u32 vrdma_recv_entry_size(u32 max_sge)
 {
 	return sizeof(struct rxe_recv_wqe) + max_sge * sizeof(struct rxe_sge);
 }
 
+/* kernel_verbs/ring.c */
 int vrdma_ring_map(struct vrdma_dev *dev, struct vrdma_ring *ring, const struct mminfo *info,
 		   u32 entry_size);
 void vrdma_ring_unmap(struct vrdma_dev *dev, struct vrdma_ring *ring);
@@ -146,29 +142,17 @@ void vrdma_flush_init(struct vrdma_dev *dev);
 void vrdma_flush_stop(struct vrdma_dev *dev);
 
 /* kernel_verbs/cq.c */
+void vrdma_kernel_cq_set_ops(struct vrdma_dev *dev);
 void vrdma_kcq_notify(struct vrdma_cq *cq);
-int vrdma_kernel_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
-			   struct vrdma_cq_attrs *attrs);
-int vrdma_kernel_destroy_cq(struct ib_cq *ibcq, struct ib_udata *udata);
-int vrdma_kernel_req_notify_cq(struct ib_cq *ibcq, enum ib_cq_notify_flags flags);
 
 /* kernel_verbs/srq.c */
-int vrdma_kernel_create_srq(struct ib_srq *ibsrq, struct ib_srq_init_attr *init_attr,
-			    struct ib_udata *udata);
-int vrdma_kernel_destroy_srq(struct ib_srq *ibsrq, struct ib_udata *udata);
+void vrdma_kernel_srq_set_ops(struct vrdma_dev *dev);
 
 /* kernel_verbs/qp.c */
-int vrdma_kernel_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init_attr,
-			   struct ib_udata *udata);
-int vrdma_kernel_modify_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
-			   struct ib_udata *udata);
-int vrdma_kernel_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata);
+void vrdma_kernel_qp_set_ops(struct vrdma_dev *dev);
 
 /* kernel_verbs/ah.c */
-int vrdma_kernel_create_ah(struct ib_ah *ibah, struct rdma_ah_init_attr *init_attr,
-			   struct ib_udata *udata);
-int vrdma_kernel_query_ah(struct ib_ah *ibah, struct rdma_ah_attr *attr);
-int vrdma_kernel_destroy_ah(struct ib_ah *ibah, u32 flags);
+void vrdma_kernel_ah_set_ops(struct vrdma_dev *dev);
 
 /* kernel_verbs/poll.c */
 int vrdma_poll_cq(struct ib_cq *ibcq, int count, struct ib_wc *wc);
@@ -183,10 +167,7 @@ int vrdma_post_srq_recv(struct ib_srq *ibsrq, const struct ib_recv_wr *wr,
 			const struct ib_recv_wr **bad_wr);
 
 /* kernel_verbs/mr.c */
-struct ib_mr *vrdma_get_dma_mr(struct ib_pd *ibpd, int access);
-struct ib_mr *vrdma_alloc_mr(struct ib_pd *ibpd, enum ib_mr_type type, u32 max_pages);
-int vrdma_map_mr_sg(struct ib_mr *ibmr, struct scatterlist *sg, int count, unsigned int *offset);
-int vrdma_kernel_dereg_mr(struct ib_mr *ibmr, struct ib_udata *udata);
+void vrdma_kernel_mr_set_ops(struct vrdma_dev *dev);
 void vrdma_kmr_prepare(struct vrdma_mr *mr);
 
 #endif /* VRDMA_KERNEL_VERBS_QUEUES_H */

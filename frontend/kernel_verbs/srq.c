@@ -47,8 +47,8 @@ static int vrdma_ksrq_create(struct vrdma_dev *dev, struct vrdma_srq *srq,
 	return 0;
 }
 
-int vrdma_kernel_create_srq(struct ib_srq *ibsrq, struct ib_srq_init_attr *init_attr,
-			    struct ib_udata *udata)
+static int vrdma_kernel_create_srq(struct ib_srq *ibsrq, struct ib_srq_init_attr *init_attr,
+				   struct ib_udata *udata)
 {
 	struct vrdma_dev *dev = to_vrdma_dev(ibsrq->device);
 	struct vrdma_srq *srq = to_vrdma_srq(ibsrq);
@@ -74,7 +74,7 @@ int vrdma_kernel_create_srq(struct ib_srq *ibsrq, struct ib_srq_init_attr *init_
 	return err;
 }
 
-int vrdma_kernel_destroy_srq(struct ib_srq *ibsrq, struct ib_udata *udata)
+static int vrdma_kernel_destroy_srq(struct ib_srq *ibsrq, struct ib_udata *udata)
 {
 	struct vrdma_srq *srq = to_vrdma_srq(ibsrq);
 	struct vrdma_ksrq *ksrq = srq->ksrq;
@@ -83,4 +83,16 @@ int vrdma_kernel_destroy_srq(struct ib_srq *ibsrq, struct ib_udata *udata)
 	if (!err && ksrq)
 		vrdma_ksrq_free(to_vrdma_dev(ibsrq->device), ksrq);
 	return err;
+}
+
+static const struct ib_device_ops vrdma_kernel_srq_ops = {
+	.create_srq = vrdma_kernel_create_srq,
+	.destroy_srq = vrdma_kernel_destroy_srq,
+	.post_srq_recv = vrdma_post_srq_recv,
+};
+
+void vrdma_kernel_srq_set_ops(struct vrdma_dev *dev)
+{
+	if (virtio_has_feature(dev->vdev, VRDMA_F_SRQ))
+		ib_set_device_ops(&dev->ibdev, &vrdma_kernel_srq_ops);
 }

@@ -45,8 +45,8 @@ void vrdma_unpack_ah_attr(struct vrdma_dev *dev, struct rdma_ah_attr *to,
 	memcpy(to->roce.dmac, from->dmac, sizeof(from->dmac));
 }
 
-int vrdma_create_ah(struct ib_ah *ibah, struct rdma_ah_init_attr *init_attr,
-		    struct ib_udata *udata)
+static int vrdma_create_ah(struct ib_ah *ibah, struct rdma_ah_init_attr *init_attr,
+			   struct ib_udata *udata)
 {
 	struct vrdma_dev *dev = to_vrdma_dev(ibah->device);
 	struct vrdma_pd *pd = to_vrdma_pd(ibah->pd);
@@ -120,4 +120,17 @@ int vrdma_destroy_ah(struct ib_ah *ibah, u32 flags)
 
 	vrdma_cmd_release(to_vrdma_dev(ibah->device), VRDMA_CMD_DESTROY_AH, ah->uctx, ah->handle);
 	return 0;
+}
+
+static const struct ib_device_ops vrdma_ah_ops = {
+	.create_user_ah = vrdma_create_ah,
+	.destroy_ah = vrdma_destroy_ah,
+	.query_ah = vrdma_query_ah,
+
+	INIT_RDMA_OBJ_SIZE(ib_ah, vrdma_ah, ibah),
+};
+
+void vrdma_ah_set_ops(struct vrdma_dev *dev)
+{
+	ib_set_device_ops(&dev->ibdev, &vrdma_ah_ops);
 }

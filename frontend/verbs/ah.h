@@ -25,8 +25,7 @@ static inline struct vrdma_ah *to_vrdma_ah(struct ib_ah *ibah)
 void vrdma_pack_ah_attr(struct vrdma_ah_attr *to, const struct rdma_ah_attr *from);
 void vrdma_unpack_ah_attr(struct vrdma_dev *dev, struct rdma_ah_attr *to,
 			  const struct vrdma_ah_attr *from);
-int vrdma_create_ah(struct ib_ah *ibah, struct rdma_ah_init_attr *init_attr,
-		    struct ib_udata *udata);
+void vrdma_ah_set_ops(struct vrdma_dev *dev);
 int vrdma_query_ah(struct ib_ah *ibah, struct rdma_ah_attr *attr);
 int vrdma_destroy_ah(struct ib_ah *ibah, u32 flags);
 

@@ -143,7 +143,7 @@ int vrdma_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
 	return vrdma_cq_show(dev, cq);
 }
 
-int vrdma_resize_cq(struct ib_cq *ibcq, int cqe, struct ib_udata *udata)
+static int vrdma_resize_cq(struct ib_cq *ibcq, int cqe, struct ib_udata *udata)
 {
 	struct vrdma_dev *dev = to_vrdma_dev(ibcq->device);
 	struct vrdma_cq *cq = to_vrdma_cq(ibcq);
@@ -192,4 +192,23 @@ int vrdma_destroy_cq(struct ib_cq *ibcq, struct ib_udata *udata)
 	vrdma_untrack(&dev->cqs, cq->handle, &cq->tracked);
 	vrdma_cq_release(dev, cq);
 	return 0;
+}
+
+static const struct ib_device_ops vrdma_cq_ops = {
+	.create_cq = vrdma_create_cq,
+	.destroy_cq = vrdma_destroy_cq,
+	.req_notify_cq = vrdma_req_notify_cq,
+
+	INIT_RDMA_OBJ_SIZE(ib_cq, vrdma_cq, ibcq),
+};
+
+static const struct ib_device_ops vrdma_resize_cq_ops = {
+	.resize_cq = vrdma_resize_cq,
+};
+
+void vrdma_cq_set_ops(struct vrdma_dev *dev)
+{
+	ib_set_device_ops(&dev->ibdev, &vrdma_cq_ops);
+	if (virtio_has_feature(dev->vdev, VRDMA_F_RESIZE_CQ))
+		ib_set_device_ops(&dev->ibdev, &vrdma_resize_cq_ops);
 }

@@ -29,6 +29,7 @@ static inline struct vrdma_cq *to_vrdma_cq(struct ib_cq *ibcq)
 
 /* verbs/cq.c */
 void vrdma_cq_init(struct vrdma_dev *dev);
+void vrdma_cq_set_ops(struct vrdma_dev *dev);
 int vrdma_cq_acquire(struct vrdma_dev *dev, struct vrdma_cq *cq,
 		     const struct ib_cq_init_attr *attr, struct ib_udata *udata, void *answer,
 		     u32 answer_len);
@@ -36,7 +37,6 @@ int vrdma_cq_show(struct vrdma_dev *dev, struct vrdma_cq *cq);
 void vrdma_cq_release(struct vrdma_dev *dev, struct vrdma_cq *cq);
 int vrdma_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
 		    struct vrdma_cq_attrs *attrs);
-int vrdma_resize_cq(struct ib_cq *ibcq, int cqe, struct ib_udata *udata);
 int vrdma_destroy_cq(struct ib_cq *ibcq, struct ib_udata *udata);
 
 /* verbs/cq_arm.c */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* vrdma guest driver: attributes of the device and of its port. */
+#include <linux/module.h>
 #include <rdma/ib_addr.h>
 #include <rdma/ib_mad.h>
 #include <rdma/uverbs_ioctl.h>
@@ -95,8 +96,8 @@ static void vrdma_unpack_device(struct vrdma_dev *dev, struct ib_device_attr *at
 	}
 }
 
-int vrdma_query_device(struct ib_device *ibdev, struct ib_device_attr *attr,
-		       struct ib_udata *udata)
+static int vrdma_query_device(struct ib_device *ibdev, struct ib_device_attr *attr,
+			      struct ib_udata *udata)
 {
 	struct vrdma_dev *dev = to_vrdma_dev(ibdev);
 	struct vrdma_rsp_query_device *rsp;
@@ -164,7 +165,7 @@ static void vrdma_apply_netdev(struct ib_device *ibdev, struct ib_port_attr *att
 	dev_put(ndev);
 }
 
-int vrdma_query_port(struct ib_device *ibdev, u32 port, struct ib_port_attr *attr)
+static int vrdma_query_port(struct ib_device *ibdev, u32 port, struct ib_port_attr *attr)
 {
 	struct vrdma_dev *dev = to_vrdma_dev(ibdev);
 	struct vrdma_cmd_query_port *req;
@@ -189,7 +190,7 @@ int vrdma_query_port(struct ib_device *ibdev, u32 port, struct ib_port_attr *att
 	return err;
 }
 
-int vrdma_query_pkey(struct ib_device *ibdev, u32 port, u16 index, u16 *pkey)
+static int vrdma_query_pkey(struct ib_device *ibdev, u32 port, u16 index, u16 *pkey)
 {
 	if (index > 0)
 		return -EINVAL;
@@ -211,8 +212,8 @@ static u32 vrdma_core_cap_flags(const struct vrdma_dev *dev)
 	return RDMA_CORE_CAP_PROT_ROCE_UDP_ENCAP | RDMA_CORE_CAP_ETH_AH;
 }
 
-int vrdma_get_port_immutable(struct ib_device *ibdev, u32 port,
-			     struct ib_port_immutable *immutable)
+static int vrdma_get_port_immutable(struct ib_device *ibdev, u32 port,
+				    struct ib_port_immutable *immutable)
 {
 	struct ib_port_attr attr;
 	int err;
@@ -230,15 +231,32 @@ int vrdma_get_port_immutable(struct ib_device *ibdev, u32 port,
 	return 0;
 }
 
-enum rdma_link_layer vrdma_get_link_layer(struct ib_device *ibdev, u32 port)
+static enum rdma_link_layer vrdma_get_link_layer(struct ib_device *ibdev, u32 port)
 {
 	return IB_LINK_LAYER_ETHERNET;
 }
 
-void vrdma_get_dev_fw_str(struct ib_device *ibdev, char *str)
+static void vrdma_get_dev_fw_str(struct ib_device *ibdev, char *str)
 {
 	u64 version = ibdev->attrs.fw_ver;
 
 	snprintf(str, IB_FW_VERSION_NAME_MAX, "%u.%u.%u", (u32)(version >> 32),
 		 (u32)(version >> 16) & 0xffff, (u32)version & 0xffff);
+}
+
+static const struct ib_device_ops vrdma_device_ops = {
+	.owner = THIS_MODULE,
+
+	.get_dev_fw_str = vrdma_get_dev_fw_str,
+	.get_link_layer = vrdma_get_link_layer,
+	.get_netdev = vrdma_get_netdev,
+	.get_port_immutable = vrdma_get_port_immutable,
+	.query_device = vrdma_query_device,
+	.query_pkey = vrdma_query_pkey,
+	.query_port = vrdma_query_port,
+};
+
+void vrdma_device_set_ops(struct vrdma_dev *dev)
+{
+	ib_set_device_ops(&dev->ibdev, &vrdma_device_ops);
 }

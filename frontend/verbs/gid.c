@@ -33,7 +33,7 @@ int vrdma_gid_cmd(struct vrdma_dev *dev, u16 opcode, u32 index, const void *gid,
 	return err;
 }
 
-int vrdma_add_gid(const struct ib_gid_attr *attr, void **context)
+static int vrdma_add_gid(const struct ib_gid_attr *attr, void **context)
 {
 	u8 mac[ETH_ALEN] = {};
 	u16 vlan = 0xffff;
@@ -49,10 +49,20 @@ int vrdma_add_gid(const struct ib_gid_attr *attr, void **context)
 			     attr->gid.raw, VRDMA_GID_TYPE_ROCE_V2, vlan, mac);
 }
 
-int vrdma_del_gid(const struct ib_gid_attr *attr, void **context)
+static int vrdma_del_gid(const struct ib_gid_attr *attr, void **context)
 {
 	static const u8 no_mac[ETH_ALEN];
 
 	return vrdma_gid_cmd(to_vrdma_dev(attr->device), VRDMA_CMD_DEL_GID, attr->index,
 			     attr->gid.raw, VRDMA_GID_TYPE_ROCE_V2, 0xffff, no_mac);
+}
+
+static const struct ib_device_ops vrdma_gid_ops = {
+	.add_gid = vrdma_add_gid,
+	.del_gid = vrdma_del_gid,
+};
+
+void vrdma_gid_set_ops(struct vrdma_dev *dev)
+{
+	ib_set_device_ops(&dev->ibdev, &vrdma_gid_ops);
 }

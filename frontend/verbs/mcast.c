@@ -30,15 +30,26 @@ static int vrdma_mcast_cmd(struct ib_qp *ibqp, u16 opcode, const union ib_gid *g
 	return err;
 }
 
-int vrdma_attach_mcast(struct ib_qp *ibqp, union ib_gid *gid, u16 lid)
+static int vrdma_attach_mcast(struct ib_qp *ibqp, union ib_gid *gid, u16 lid)
 {
 	return vrdma_mcast_cmd(ibqp, VRDMA_CMD_ATTACH_MCAST, gid, lid);
 }
 
 /* Succeeds without a device, where nothing is attached any more. */
-int vrdma_detach_mcast(struct ib_qp *ibqp, union ib_gid *gid, u16 lid)
+static int vrdma_detach_mcast(struct ib_qp *ibqp, union ib_gid *gid, u16 lid)
 {
 	int err = vrdma_mcast_cmd(ibqp, VRDMA_CMD_DETACH_MCAST, gid, lid);
 
 	return vrdma_alive(to_vrdma_dev(ibqp->device)) ? err : 0;
+}
+
+static const struct ib_device_ops vrdma_mcast_ops = {
+	.attach_mcast = vrdma_attach_mcast,
+	.detach_mcast = vrdma_detach_mcast,
+};
+
+void vrdma_mcast_set_ops(struct vrdma_dev *dev)
+{
+	if (virtio_has_feature(dev->vdev, VRDMA_F_MCAST))
+		ib_set_device_ops(&dev->ibdev, &vrdma_mcast_ops);
 }

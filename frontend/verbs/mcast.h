@@ -3,9 +3,8 @@
 #ifndef VRDMA_VERBS_MCAST_H
 #define VRDMA_VERBS_MCAST_H
 
-#include <rdma/ib_verbs.h>
+struct vrdma_dev;
 
-int vrdma_attach_mcast(struct ib_qp *ibqp, union ib_gid *gid, u16 lid);
-int vrdma_detach_mcast(struct ib_qp *ibqp, union ib_gid *gid, u16 lid);
+void vrdma_mcast_set_ops(struct vrdma_dev *dev);
 
 #endif /* VRDMA_VERBS_MCAST_H */

@@ -64,8 +64,8 @@ out:
 	return err;
 }
 
-struct ib_mr *vrdma_reg_user_mr(struct ib_pd *ibpd, u64 start, u64 length, u64 virt_addr,
-				int access, struct ib_udata *udata)
+static struct ib_mr *vrdma_reg_user_mr(struct ib_pd *ibpd, u64 start, u64 length, u64 virt_addr,
+				       int access, struct ib_udata *udata)
 {
 	struct vrdma_dev *dev = to_vrdma_dev(ibpd->device);
 	struct vrdma_pd *pd = to_vrdma_pd(ibpd);
@@ -162,9 +162,9 @@ out:
 	return err;
 }
 
-struct ib_mr *vrdma_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start, u64 length,
-				  u64 virt_addr, int access, struct ib_pd *ibpd,
-				  struct ib_udata *udata)
+static struct ib_mr *vrdma_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start, u64 length,
+					 u64 virt_addr, int access, struct ib_pd *ibpd,
+					 struct ib_udata *udata)
 {
 	struct vrdma_dev *dev = to_vrdma_dev(ibmr->device);
 	struct vrdma_mr *mr = to_vrdma_mr(ibmr);
@@ -205,4 +205,20 @@ struct ib_mr *vrdma_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start, u64 
 	}
 	mr->access = access;
 	return NULL;
+}
+
+static const struct ib_device_ops vrdma_mr_ops = {
+	.dereg_mr = vrdma_dereg_mr,
+	.reg_user_mr = vrdma_reg_user_mr,
+};
+
+static const struct ib_device_ops vrdma_rereg_mr_ops = {
+	.rereg_user_mr = vrdma_rereg_user_mr,
+};
+
+void vrdma_mr_set_ops(struct vrdma_dev *dev)
+{
+	ib_set_device_ops(&dev->ibdev, &vrdma_mr_ops);
+	if (virtio_has_feature(dev->vdev, VRDMA_F_REREG_MR))
+		ib_set_device_ops(&dev->ibdev, &vrdma_rereg_mr_ops);
 }

@@ -5,6 +5,7 @@
 
 #include <rdma/ib_verbs.h>
 
+struct vrdma_dev;
 struct vrdma_fast_reg;
 
 /* A list of so many addresses is some pages of memory, in one piece. */
@@ -26,11 +27,7 @@ static inline struct vrdma_mr *to_vrdma_mr(struct ib_mr *ibmr)
 	return container_of(ibmr, struct vrdma_mr, ibmr);
 }
 
-struct ib_mr *vrdma_reg_user_mr(struct ib_pd *ibpd, u64 start, u64 length, u64 virt_addr,
-				int access, struct ib_udata *udata);
+void vrdma_mr_set_ops(struct vrdma_dev *dev);
 int vrdma_dereg_mr(struct ib_mr *ibmr, struct ib_udata *udata);
-struct ib_mr *vrdma_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 start, u64 length,
-				  u64 virt_addr, int access, struct ib_pd *ibpd,
-				  struct ib_udata *udata);
 
 #endif /* VRDMA_VERBS_MR_H */

@@ -7,7 +7,7 @@
 #include "verbs/mw.h"
 #include "verbs/pd.h"
 
-int vrdma_alloc_mw(struct ib_mw *ibmw, struct ib_udata *udata)
+static int vrdma_alloc_mw(struct ib_mw *ibmw, struct ib_udata *udata)
 {
 	struct vrdma_dev *dev = to_vrdma_dev(ibmw->device);
 	struct vrdma_pd *pd = to_vrdma_pd(ibmw->pd);
@@ -42,10 +42,23 @@ out:
 	return err;
 }
 
-int vrdma_dealloc_mw(struct ib_mw *ibmw)
+static int vrdma_dealloc_mw(struct ib_mw *ibmw)
 {
 	struct vrdma_mw *mw = to_vrdma_mw(ibmw);
 
 	return vrdma_cmd_release(to_vrdma_dev(ibmw->device), VRDMA_CMD_DEALLOC_MW, mw->uctx,
 				 mw->handle);
+}
+
+static const struct ib_device_ops vrdma_mw_ops = {
+	.alloc_mw = vrdma_alloc_mw,
+	.dealloc_mw = vrdma_dealloc_mw,
+
+	INIT_RDMA_OBJ_SIZE(ib_mw, vrdma_mw, ibmw),
+};
+
+void vrdma_mw_set_ops(struct vrdma_dev *dev)
+{
+	if (virtio_has_feature(dev->vdev, VRDMA_F_MW))
+		ib_set_device_ops(&dev->ibdev, &vrdma_mw_ops);
 }

@@ -5,6 +5,8 @@
 
 #include <rdma/ib_verbs.h>
 
+struct vrdma_dev;
+
 struct vrdma_mw {
 	struct ib_mw ibmw;
 	u32 handle;
@@ -16,7 +18,6 @@ static inline struct vrdma_mw *to_vrdma_mw(struct ib_mw *ibmw)
 	return container_of(ibmw, struct vrdma_mw, ibmw);
 }
 
-int vrdma_alloc_mw(struct ib_mw *ibmw, struct ib_udata *udata);
-int vrdma_dealloc_mw(struct ib_mw *ibmw);
+void vrdma_mw_set_ops(struct vrdma_dev *dev);
 
 #endif /* VRDMA_VERBS_MW_H */

@@ -7,7 +7,7 @@
 #include "verbs/pd.h"
 #include "verbs/ucontext.h"
 
-int vrdma_alloc_pd(struct ib_pd *ibpd, struct ib_udata *udata)
+static int vrdma_alloc_pd(struct ib_pd *ibpd, struct ib_udata *udata)
 {
 	struct vrdma_pd *pd = to_vrdma_pd(ibpd);
 	struct vrdma_ucontext *uctx;
@@ -24,10 +24,22 @@ int vrdma_alloc_pd(struct ib_pd *ibpd, struct ib_udata *udata)
 				 VRDMA_CMD_DEALLOC_PD, pd->uctx, udata, &pd->handle);
 }
 
-int vrdma_dealloc_pd(struct ib_pd *ibpd, struct ib_udata *udata)
+static int vrdma_dealloc_pd(struct ib_pd *ibpd, struct ib_udata *udata)
 {
 	struct vrdma_pd *pd = to_vrdma_pd(ibpd);
 
 	vrdma_cmd_release(to_vrdma_dev(ibpd->device), VRDMA_CMD_DEALLOC_PD, pd->uctx, pd->handle);
 	return 0;
+}
+
+static const struct ib_device_ops vrdma_pd_ops = {
+	.alloc_pd = vrdma_alloc_pd,
+	.dealloc_pd = vrdma_dealloc_pd,
+
+	INIT_RDMA_OBJ_SIZE(ib_pd, vrdma_pd, ibpd),
+};
+
+void vrdma_pd_set_ops(struct vrdma_dev *dev)
+{
+	ib_set_device_ops(&dev->ibdev, &vrdma_pd_ops);
 }

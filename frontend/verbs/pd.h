@@ -5,6 +5,8 @@
 
 #include <rdma/ib_verbs.h>
 
+struct vrdma_dev;
+
 struct vrdma_pd {
 	struct ib_pd ibpd;
 	u32 handle;
@@ -16,7 +18,6 @@ static inline struct vrdma_pd *to_vrdma_pd(struct ib_pd *ibpd)
 	return container_of(ibpd, struct vrdma_pd, ibpd);
 }
 
-int vrdma_alloc_pd(struct ib_pd *ibpd, struct ib_udata *udata);
-int vrdma_dealloc_pd(struct ib_pd *ibpd, struct ib_udata *udata);
+void vrdma_pd_set_ops(struct vrdma_dev *dev);
 
 #endif /* VRDMA_VERBS_PD_H */

@@ -306,8 +306,8 @@ static void vrdma_qp_fill_init_attr(const struct vrdma_qp *qp, const struct ib_q
 	init_attr->cap = *cap;
 }
 
-int vrdma_query_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
-		   struct ib_qp_init_attr *init_attr)
+static int vrdma_query_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
+			  struct ib_qp_init_attr *init_attr)
 {
 	struct vrdma_dev *dev = to_vrdma_dev(ibqp->device);
 	struct vrdma_qp *qp = to_vrdma_qp(ibqp);
@@ -367,4 +367,19 @@ int vrdma_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,
 
 	vrdma_doorbell_qp(dev, qp->handle);
 	return 0;
+}
+
+static const struct ib_device_ops vrdma_qp_ops = {
+	.create_qp = vrdma_create_qp,
+	.destroy_qp = vrdma_destroy_qp,
+	.modify_qp = vrdma_modify_qp,
+	.post_send = vrdma_post_send,
+	.query_qp = vrdma_query_qp,
+
+	INIT_RDMA_OBJ_SIZE(ib_qp, vrdma_qp, ibqp),
+};
+
+void vrdma_qp_set_ops(struct vrdma_dev *dev)
+{
+	ib_set_device_ops(&dev->ibdev, &vrdma_qp_ops);
 }

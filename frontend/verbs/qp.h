@@ -30,6 +30,7 @@ static inline struct vrdma_qp *to_vrdma_qp(struct ib_qp *ibqp)
 }
 
 void vrdma_qp_init(struct vrdma_dev *dev);
+void vrdma_qp_set_ops(struct vrdma_dev *dev);
 int vrdma_qp_acquire(struct vrdma_dev *dev, struct vrdma_qp *qp,
 		     struct ib_qp_init_attr *init_attr, struct ib_udata *udata, void *answer,
 		     u32 answer_len);
@@ -38,8 +39,6 @@ void vrdma_qp_fill_cap(struct vrdma_qp *qp, struct ib_qp_init_attr *init_attr);
 void vrdma_qp_release(struct vrdma_dev *dev, struct vrdma_qp *qp);
 int vrdma_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init_attr, struct ib_udata *udata);
 int vrdma_modify_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask, struct ib_udata *udata);
-int vrdma_query_qp(struct ib_qp *ibqp, struct ib_qp_attr *attr, int mask,
-		   struct ib_qp_init_attr *init_attr);
 int vrdma_destroy_qp(struct ib_qp *ibqp, struct ib_udata *udata);
 int vrdma_post_send(struct ib_qp *ibqp, const struct ib_send_wr *wr,
 		    const struct ib_send_wr **bad_wr);

@@ -118,8 +118,8 @@ int vrdma_create_srq(struct ib_srq *ibsrq, struct ib_srq_init_attr *init_attr,
 	return vrdma_srq_show(dev, srq);
 }
 
-int vrdma_modify_srq(struct ib_srq *ibsrq, struct ib_srq_attr *attr, enum ib_srq_attr_mask mask,
-		     struct ib_udata *udata)
+static int vrdma_modify_srq(struct ib_srq *ibsrq, struct ib_srq_attr *attr,
+			    enum ib_srq_attr_mask mask, struct ib_udata *udata)
 {
 	const struct vrdma_udata_counts counts = { .max_wr = attr->max_wr };
 	struct vrdma_dev *dev = to_vrdma_dev(ibsrq->device);
@@ -147,7 +147,7 @@ int vrdma_modify_srq(struct ib_srq *ibsrq, struct ib_srq_attr *attr, enum ib_srq
 	return err;
 }
 
-int vrdma_query_srq(struct ib_srq *ibsrq, struct ib_srq_attr *attr)
+static int vrdma_query_srq(struct ib_srq *ibsrq, struct ib_srq_attr *attr)
 {
 	struct vrdma_dev *dev = to_vrdma_dev(ibsrq->device);
 	struct vrdma_srq *srq = to_vrdma_srq(ibsrq);
@@ -184,4 +184,19 @@ int vrdma_destroy_srq(struct ib_srq *ibsrq, struct ib_udata *udata)
 	vrdma_untrack(&dev->srqs, srq->handle, &srq->tracked);
 	vrdma_srq_release(dev, srq);
 	return 0;
+}
+
+static const struct ib_device_ops vrdma_srq_ops = {
+	.create_srq = vrdma_create_srq,
+	.destroy_srq = vrdma_destroy_srq,
+	.modify_srq = vrdma_modify_srq,
+	.query_srq = vrdma_query_srq,
+
+	INIT_RDMA_OBJ_SIZE(ib_srq, vrdma_srq, ibsrq),
+};
+
+void vrdma_srq_set_ops(struct vrdma_dev *dev)
+{
+	if (virtio_has_feature(dev->vdev, VRDMA_F_SRQ))
+		ib_set_device_ops(&dev->ibdev, &vrdma_srq_ops);
 }

@@ -25,6 +25,7 @@ static inline struct vrdma_srq *to_vrdma_srq(struct ib_srq *ibsrq)
 }
 
 void vrdma_srq_init(struct vrdma_dev *dev);
+void vrdma_srq_set_ops(struct vrdma_dev *dev);
 int vrdma_srq_acquire(struct vrdma_dev *dev, struct vrdma_srq *srq,
 		      struct ib_srq_init_attr *init_attr, struct ib_udata *udata, void *answer,
 		      u32 answer_len);
@@ -32,9 +33,6 @@ int vrdma_srq_show(struct vrdma_dev *dev, struct vrdma_srq *srq);
 void vrdma_srq_release(struct vrdma_dev *dev, struct vrdma_srq *srq);
 int vrdma_create_srq(struct ib_srq *ibsrq, struct ib_srq_init_attr *init_attr,
 		     struct ib_udata *udata);
-int vrdma_modify_srq(struct ib_srq *ibsrq, struct ib_srq_attr *attr, enum ib_srq_attr_mask mask,
-		     struct ib_udata *udata);
-int vrdma_query_srq(struct ib_srq *ibsrq, struct ib_srq_attr *attr);
 int vrdma_destroy_srq(struct ib_srq *ibsrq, struct ib_udata *udata);
 
 #endif /* VRDMA_VERBS_SRQ_H */

@@ -20,14 +20,14 @@ struct vrdma_mmap_entry {
 	struct vrdma_mapping mapping;
 };
 
-int vrdma_alloc_ucontext(struct ib_ucontext *ibuctx, struct ib_udata *udata)
+static int vrdma_alloc_ucontext(struct ib_ucontext *ibuctx, struct ib_udata *udata)
 {
 	return vrdma_cmd_acquire(to_vrdma_dev(ibuctx->device), VRDMA_CMD_ALLOC_UCONTEXT,
 				 VRDMA_CMD_DEALLOC_UCONTEXT, VRDMA_NO_HANDLE, udata,
 				 &to_vrdma_ucontext(ibuctx)->handle);
 }
 
-void vrdma_dealloc_ucontext(struct ib_ucontext *ibuctx)
+static void vrdma_dealloc_ucontext(struct ib_ucontext *ibuctx)
 {
 	struct vrdma_ucontext *uctx = to_vrdma_ucontext(ibuctx);
 
@@ -36,7 +36,7 @@ void vrdma_dealloc_ucontext(struct ib_ucontext *ibuctx)
 }
 
 /* The method's presence says that the device can go while users have it open. */
-void vrdma_disassociate_ucontext(struct ib_ucontext *ibuctx)
+static void vrdma_disassociate_ucontext(struct ib_ucontext *ibuctx)
 {
 }
 
@@ -57,7 +57,7 @@ static int vrdma_mmap_prot(struct vm_area_struct *vma, u32 caching, pgprot_t *pr
 	}
 }
 
-int vrdma_mmap(struct ib_ucontext *ibuctx, struct vm_area_struct *vma)
+static int vrdma_mmap(struct ib_ucontext *ibuctx, struct vm_area_struct *vma)
 {
 	struct vrdma_dev *dev = to_vrdma_dev(ibuctx->device);
 	struct vrdma_mmap_entry *entry;
@@ -101,11 +101,26 @@ err_free:
 }
 
 /* The last VMA of a mapping is gone, or was cut off from the device. */
-void vrdma_mmap_free(struct rdma_user_mmap_entry *rdma_entry)
+static void vrdma_mmap_free(struct rdma_user_mmap_entry *rdma_entry)
 {
 	struct vrdma_mmap_entry *entry =
 		container_of(rdma_entry, struct vrdma_mmap_entry, rdma_entry);
 
 	vrdma_unmap(to_vrdma_dev(rdma_entry->ucontext->device), &entry->mapping);
 	kfree(entry);
+}
+
+static const struct ib_device_ops vrdma_ucontext_ops = {
+	.alloc_ucontext = vrdma_alloc_ucontext,
+	.dealloc_ucontext = vrdma_dealloc_ucontext,
+	.disassociate_ucontext = vrdma_disassociate_ucontext,
+	.mmap = vrdma_mmap,
+	.mmap_free = vrdma_mmap_free,
+
+	INIT_RDMA_OBJ_SIZE(ib_ucontext, vrdma_ucontext, ibuctx),
+};
+
+void vrdma_ucontext_set_ops(struct vrdma_dev *dev)
+{
+	ib_set_device_ops(&dev->ibdev, &vrdma_ucontext_ops);
 }

@@ -5,6 +5,8 @@
 
 #include <rdma/ib_verbs.h>
 
+struct vrdma_dev;
+
 struct vrdma_ucontext {
 	struct ib_ucontext ibuctx;
 	u32 handle;
@@ -15,10 +17,6 @@ static inline struct vrdma_ucontext *to_vrdma_ucontext(struct ib_ucontext *ibuct
 	return container_of(ibuctx, struct vrdma_ucontext, ibuctx);
 }
 
-int vrdma_alloc_ucontext(struct ib_ucontext *ibuctx, struct ib_udata *udata);
-void vrdma_dealloc_ucontext(struct ib_ucontext *ibuctx);
-void vrdma_disassociate_ucontext(struct ib_ucontext *ibuctx);
-int vrdma_mmap(struct ib_ucontext *ibuctx, struct vm_area_struct *vma);
-void vrdma_mmap_free(struct rdma_user_mmap_entry *rdma_entry);
+void vrdma_ucontext_set_ops(struct vrdma_dev *dev);
 
 #endif /* VRDMA_VERBS_UCONTEXT_H */
