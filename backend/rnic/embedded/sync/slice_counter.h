@@ -2,14 +2,18 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
 namespace vrdma::embedded {
 
+inline constexpr size_t kCacheLineSize = 64;  // bytes
+
 // Numbers the slices of work of one worker. A slice is what RCU calls a read-side critical
 // section: what the slice has looked up stays usable until the slice ends (see GracePeriod).
-class SliceCounter {
+// Each worker writes its counter with every slice, so no two counters share a cache line.
+class alignas(kCacheLineSize) SliceCounter {
   public:
     // One slice, from construction to destruction.
     class Slice {
