@@ -76,7 +76,7 @@ class CqContext {
         wc.slid = 0;
         wc.sl = 0;
         wc.dlid_path_bits = 0;
-        wc.port_num = 1;
+        wc.port_num = rnic::kGuestPort;
         wc.reserved = 0;
         memory::copy_to_guest(element, wc);
     }

@@ -8,7 +8,7 @@ namespace vrdma::embedded {
 
 Result<std::unique_ptr<Ah>> Ah::create(const PortServices& services, const Pd& pd,
                                        const rnic::AhAttributes& attributes, rnic::Udata& udata) {
-    if (attributes.port != 1 || !services.port.has_gid(attributes.sgid_index) ||
+    if (attributes.port != rnic::kGuestPort || !services.port.has_gid(attributes.sgid_index) ||
         !has_room<rxe_create_ah_resp>(udata)) {
         return fail(EINVAL);
     }

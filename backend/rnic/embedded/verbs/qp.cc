@@ -203,7 +203,7 @@ Result<void> Qp::check(uint32_t attr_mask, const rnic::QpAttributes& wanted) con
     // Access flags allow a peer operations. Flags for operations that do not exist here (FLUSH,
     // which libraries give without asking) allow nothing, and rxe takes them as well.
     const bool bad = (has(kAttrPkeyIndex) && wanted.pkey_index != 0) ||
-                     (has(kAttrPort) && wanted.port != 1) ||
+                     (has(kAttrPort) && wanted.port != rnic::kGuestPort) ||
                      (has(kAttrPathMtu) && (wanted.path_mtu == 0 || wanted.path_mtu > kMtu4096)) ||
                      (has(kAttrTimeout) && wanted.timeout > 31) ||
                      (has(kAttrRetryCount) && wanted.retry_cnt > 7) ||
