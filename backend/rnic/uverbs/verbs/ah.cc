@@ -8,7 +8,7 @@
 namespace vrdma::uverbs {
 namespace {
 
-constexpr ObjectKind kKind{
+constexpr KernelObjectKind kKind{
     .name = "address handle",
     .destroy = destroy_by_handle<ib_uverbs_destroy_ah, IB_USER_VERBS_CMD_DESTROY_AH>,
     .counter = &rnic::LiveObjects::address_handles,

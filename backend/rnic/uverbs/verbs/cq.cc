@@ -6,7 +6,7 @@
 namespace vrdma::uverbs {
 namespace {
 
-constexpr ObjectKind kKind{
+constexpr KernelObjectKind kKind{
     .name = "completion queue",
     .destroy = destroy_with_events<ib_uverbs_destroy_cq, ib_uverbs_destroy_cq_resp,
                                    IB_USER_VERBS_CMD_DESTROY_CQ>,

@@ -13,8 +13,8 @@
 
 namespace vrdma::uverbs {
 
-// A kind of object.
-struct ObjectKind {
+// A kind of object that the kernel makes.
+struct KernelObjectKind {
     std::string_view name;  // in the log
     Result<void> (*destroy)(UverbsFile& file, uint32_t handle);
     rnic::LiveObjects::Counter rnic::LiveObjects::*counter;
@@ -37,7 +37,7 @@ Result<void> destroy_with_events(UverbsFile& file, uint32_t handle) {
 class KernelObject {
   public:
     // `handle` is the kernel's.  `context` and `kind` outlive the object.
-    KernelObject(const ContextState& context, const ObjectKind& kind, uint32_t handle)
+    KernelObject(const ContextState& context, const KernelObjectKind& kind, uint32_t handle)
         : context_(context),
           kind_(kind),
           handle_(handle),
@@ -54,7 +54,7 @@ class KernelObject {
 
   private:
     const ContextState& context_;
-    const ObjectKind& kind_;
+    const KernelObjectKind& kind_;
     const uint32_t handle_;
     bool destroyed_ = false;
     const rnic::LiveCount count_;

@@ -11,7 +11,7 @@
 namespace vrdma::uverbs {
 namespace {
 
-constexpr ObjectKind kKind{
+constexpr KernelObjectKind kKind{
     .name = "memory region",
     .destroy = destroy_by_handle<ib_uverbs_dereg_mr, IB_USER_VERBS_CMD_DEREG_MR>,
     .counter = &rnic::LiveObjects::memory_regions,

@@ -6,7 +6,7 @@
 namespace vrdma::uverbs {
 namespace {
 
-constexpr ObjectKind kKind{
+constexpr KernelObjectKind kKind{
     .name = "memory window",
     .destroy = destroy_by_handle<ib_uverbs_dealloc_mw, IB_USER_VERBS_CMD_DEALLOC_MW>,
     .counter = &rnic::LiveObjects::memory_windows,

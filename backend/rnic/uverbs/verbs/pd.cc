@@ -4,7 +4,7 @@
 namespace vrdma::uverbs {
 namespace {
 
-constexpr ObjectKind kKind{
+constexpr KernelObjectKind kKind{
     .name = "protection domain",
     .destroy = destroy_by_handle<ib_uverbs_dealloc_pd, IB_USER_VERBS_CMD_DEALLOC_PD>,
     .counter = &rnic::LiveObjects::protection_domains,

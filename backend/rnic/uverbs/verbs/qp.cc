@@ -13,7 +13,7 @@
 namespace vrdma::uverbs {
 namespace {
 
-constexpr ObjectKind kKind{
+constexpr KernelObjectKind kKind{
     .name = "queue pair",
     .destroy = destroy_with_events<ib_uverbs_destroy_qp, ib_uverbs_destroy_qp_resp,
                                    IB_USER_VERBS_CMD_DESTROY_QP>,

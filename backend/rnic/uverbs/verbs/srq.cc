@@ -9,7 +9,7 @@
 namespace vrdma::uverbs {
 namespace {
 
-constexpr ObjectKind kKind{
+constexpr KernelObjectKind kKind{
     .name = "shared receive queue",
     .destroy = destroy_with_events<ib_uverbs_destroy_srq, ib_uverbs_destroy_srq_resp,
                                    IB_USER_VERBS_CMD_DESTROY_SRQ>,
