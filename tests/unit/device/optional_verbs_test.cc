@@ -243,5 +243,18 @@ TEST_F(OptionalVerbsTest, WhatTheRnicHasNotIsNotSupported) {
     EXPECT_EQ(mcast(VRDMA_CMD_ATTACH_MCAST, context, pair, 1), EOPNOTSUPP);
 }
 
+// docs/spec.md, "Feature bits": this goes before the look whether there is such an object.
+TEST_F(OptionalVerbsTest, WhatTheRnicHasNotCannotBeChangedOrReleasedEither) {
+    attributes_.has_mw = attributes_.has_srq = attributes_.has_mcast = false;
+    make_verbs();
+    const uint32_t context = uctx();
+    EXPECT_EQ(release(VRDMA_CMD_DEALLOC_MW, context, 0), EOPNOTSUPP);
+    EXPECT_EQ(ask(make<vrdma_cmd_modify_srq>(VRDMA_CMD_MODIFY_SRQ, context)).first, EOPNOTSUPP);
+    EXPECT_EQ(release(VRDMA_CMD_QUERY_SRQ, context, 0), EOPNOTSUPP);
+    EXPECT_EQ(release(VRDMA_CMD_DESTROY_SRQ, context, 0), EOPNOTSUPP);
+    const uint32_t pair = qp(context, pd(context), cq(context));
+    EXPECT_EQ(mcast(VRDMA_CMD_DETACH_MCAST, context, pair, 1), EOPNOTSUPP);
+}
+
 }  // namespace
 }  // namespace vrdma::device
