@@ -57,7 +57,7 @@ class Machine {
         }
         require(addresses_.add_gid(0, gid("10.77.0.1"), 2).has_value());
         require(addresses_.add_gid(1, gid("10.9.0.11"), 2).has_value());
-        qps_.insert(17, 2);  // RC
+        qps_.insert(17, rnic::QpType::kRc);
     }
 
     void step(Input& input) {
