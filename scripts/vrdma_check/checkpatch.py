@@ -11,8 +11,10 @@ from pathlib import Path
 
 from vrdma_check import programs
 from vrdma_check.check import CheckError, Context, Outcome
+from vrdma_check.stamps import digest
 from vrdma_check.tree import Style
 
+NAME = "checkpatch"
 _FINDING = re.compile(r"\S+?:\d+: (ERROR|WARNING|CHECK)")
 
 # Messages of Linux' checkpatch about programs of a guest that are not the kernel's.
@@ -64,15 +66,30 @@ def findings_of(lines: list[str], left_out: tuple[str, ...] = ()) -> list[str]:
             if _FINDING.match(line) and not any(words in line for words in left_out)]
 
 
+def _key(context: Context, command: list[str], left_out: tuple[str, ...], path: str) -> str:
+    """What the verdict on a file depends on: the fetched scripts and .checkpatch.conf, too."""
+    tool = Path(command[1])
+    read = [file for file in sorted(tool.parent.iterdir()) if file.is_file()]
+    read += [context.tree.root / ".checkpatch.conf"]
+    texts = [file.read_text(encoding="utf-8", errors="replace") for file in read if file.exists()]
+    return digest([*texts, *command[2:], *left_out, path, context.tree.text(path)])
+
+
 def _judge(context: Context, command: list[str], files: list[str],
            left_out: tuple[str, ...] = ()) -> list[str]:
+    keys = {path: _key(context, command, left_out, path) for path in files}
+    unknown = [path for path in files if not context.stamps.has(NAME, keys[path])]
     found: list[str] = []
     for ran in programs.in_parallel(
             lambda part: programs.run([*command, *part], context.tree.root),
-            programs.shares(files)):
+            programs.shares(unknown)):
         if ran.status != 0 and not findings_of(ran.lines):
             raise CheckError("\n".join(ran.lines[-20:]))
         found += findings_of(ran.lines, left_out)
+    failed = {line.partition(":")[0] for line in found}
+    for path in unknown:
+        if path not in failed:
+            context.stamps.add(NAME, keys[path])
     return sorted(found)
 
 
