@@ -248,7 +248,8 @@ class Virtio(DeviceCase):
         self.assertEqual(self.device.offered_features(),
                          self.backend.features & ~VIRTIO_F_RING_PACKED)
 
-    def test_the_configuration_is_the_backends_with_this_devices_vectors_and_shared_memory(self) -> None:
+    def test_the_configuration_is_the_backends_with_this_devices_vectors_and_shared_memory(
+            self) -> None:
         self.assertEqual(self.device.read_config(0), 1)
         self.assertEqual(self.device.read_config(CONFIG_MAX_QP), 100)
         self.assertEqual(self.device.read_config(CONFIG_NUM_COMP_VECTORS, 2), 2)
