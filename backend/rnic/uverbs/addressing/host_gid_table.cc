@@ -48,7 +48,8 @@ HostGidTable::HostGidTable(std::string name, uint32_t port, Read read)
       read_(std::move(read)),
       gids_(std::make_shared<const HostGids>(read_())) {}
 
-HostGidTable::HostGidTable(std::string name, uint32_t port, const std::filesystem::path& sysfs)
+HostGidTable::HostGidTable(const std::string& name, uint32_t port,
+                           const std::filesystem::path& sysfs)
     : HostGidTable(name, port,
                    [folder = sysfs / "class/infiniband" / name / "ports" / std::to_string(port)] {
                        return read_sysfs(folder);

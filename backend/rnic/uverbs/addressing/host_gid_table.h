@@ -50,7 +50,8 @@ class HostGidTable {
     // Reads the table.  A port that is not there has no GIDs.
     HostGidTable(std::string name, uint32_t port, Read read);
     // Reads the table from sysfs, /sys/class/infiniband/<name>/ports/<port>.
-    HostGidTable(std::string name, uint32_t port, const std::filesystem::path& sysfs = "/sys");
+    HostGidTable(const std::string& name, uint32_t port,
+                 const std::filesystem::path& sysfs = "/sys");
 
     // Reads the table again, on IB_EVENT_GID_CHANGE.
     void refresh();
