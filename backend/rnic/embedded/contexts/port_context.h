@@ -53,7 +53,12 @@ class PortContext {
         }
         qps_[handle] = &qp;
     }
-    void remove_qp(uint32_t handle) { qps_[handle] = nullptr; }
+    // Nothing happens for a queue pair that could not be added.
+    void remove_qp(uint32_t handle) {
+        if (has_qp(handle)) {
+            qps_[handle] = nullptr;
+        }
+    }
     // QP 1, or null.
     QpContext* gsi() const { return gsi_; }
     void set_gsi(QpContext* qp) { gsi_ = qp; }
