@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // How a guest-driven path answers: a value or an errno, never an exception.
 #pragma once
 

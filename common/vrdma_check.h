@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 the vrdma authors */
 /*
  * vrdma wire protocol: the size of every structure, asserted, and the check whether a
  * received structure is valid.  A check looks at a private copy, never at memory that

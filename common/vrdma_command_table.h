@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 the vrdma authors */
 /*
  * vrdma wire protocol: the list of feature bits and the list of commands.  Each is
  * written here once.  enum vrdma_feature and enum vrdma_opcode (vrdma_protocol.h),

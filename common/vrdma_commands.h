@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 the vrdma authors */
 /*
  * vrdma wire protocol: the requests and responses of the control queue.
  *

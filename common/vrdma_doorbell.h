@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 the vrdma authors */
 /*
  * vrdma wire protocol: the doorbell area, one per device, in the shared memory region.
  *

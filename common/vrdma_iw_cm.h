@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 the vrdma authors */
 /*
  * vrdma wire protocol: connections of an iWARP RNIC (VRDMA_F_IW_CM).  Only a
  * connection manager can connect the queue pairs of such an RNIC.

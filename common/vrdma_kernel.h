@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 the vrdma authors */
 /*
  * vrdma wire protocol: what the kernel of a guest needs to use the RNIC itself
  * (VRDMA_F_KERNEL_VERBS).  Its rings are those of rxe's user ABI

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 the vrdma authors */
 /*
  * vrdma wire protocol: device identity, queues, configuration space, feature
  * bits, headers of the control queue and events.  docs/spec.md is the prose; a

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 the vrdma authors */
 /*
  * vrdma wire protocol: the user interface of the RDMA connection manager,
  * <rdma/rdma_user_cm.h>, forwarded to the device's side (VRDMA_F_UCMA).

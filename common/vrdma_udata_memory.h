@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* Copyright (c) 2026 the vrdma authors */
 /*
  * vrdma wire protocol: the memory behind a user pointer in udata (vrdma_udata.h).
  * The driver asks for the range to pin it, the device to see that all of it has come.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+// Copyright (c) 2026 the vrdma authors
 /* vrdma guest driver: the virtio device, and the ib_device made of it. */
 #include <linux/module.h>
 #include <rdma/iw_cm.h>

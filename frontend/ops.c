@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+// Copyright (c) 2026 the vrdma authors
 /* vrdma guest driver: who sets the methods of a device, and in which order. */
 #include "iw_cm/iw_cm.h"
 #include "kernel_verbs/kernel_verbs.h"

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 the vrdma authors
 # Builds the preload shim and the device module for each version of QEMU.
 set -euo pipefail
 

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 the vrdma authors
 # Installs what build.sh has built into QEMU's own library folder, from which
 # AppArmor's profile for libvirt lets QEMU load libraries.
 set -euo pipefail

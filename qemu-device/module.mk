@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 the vrdma authors
 # Compiles the shim, or the device module for one version of QEMU.  Called by
 # build.sh, which sets:
 #   OUT       folder for the results

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (c) 2026 the vrdma authors */
 /*
  * libvrdma-qemu-preload.so: brings the vrdma device into an unmodified QEMU.
  *

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (c) 2026 the vrdma authors */
 /*
  * The guard between this module and a QEMU that it was not built for.  QEMU
  * promises nothing about its internal interfaces, so two things are compared:

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (c) 2026 the vrdma authors */
 #include "vrdma_backend.h"
 
 #include "hw/virtio/vhost-backend.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (c) 2026 the vrdma authors */
 /*
  * The connection to the vhost-user backend, from its handshake to its loss.
  * Everything here runs in QEMU's main thread or under its big lock.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (c) 2026 the vrdma authors */
 /*
  * The channel of back-end requests, which the backend sends to QEMU (vhost-user:
  * "back-end message types").  A thread of its own serves it.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (c) 2026 the vrdma authors */
 /*
  * The differences between the QEMU versions that the device is built for.  Every
  * version test of the module is in this header.

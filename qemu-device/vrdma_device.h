@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (c) 2026 the vrdma authors */
 /*
  * The virtio device (id 42), whatever its transport: "vrdma-device".  It is the front-end of
  * the vhost-user protocol, and vrdmad the back-end.

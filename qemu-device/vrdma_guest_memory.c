@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (c) 2026 the vrdma authors */
 #include "vrdma_guest_memory.h"
 
 #include "exec/cpu-common.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (c) 2026 the vrdma authors */
 /*
  * The guest's shared memory region (virtio 1.2, 2.10): one reserved range of host
  * addresses.  Mappings come and go inside it and the range itself never changes,

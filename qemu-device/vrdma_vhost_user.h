@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (c) 2026 the vrdma authors */
 /*
  * The part of the vhost-user protocol that the module itself speaks.  QEMU's own
  * definitions are private to hw/virtio/vhost-user.c.  Integers are in the byte

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // vrdmad: serves vrdma devices to virtual machines over vhost-user.
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 #include "daemon/rnic_choice.h"
 
 #include <fmt/format.h>

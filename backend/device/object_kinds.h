@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // The kinds of objects that a guest holds, listed once.  Limits and ObjectCounts have a field
 // for each row; the configuration's [limits], the status' "objects" and the tests go through
 // kObjectKinds.

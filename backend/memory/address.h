@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Addresses of the three address spaces, as types that cannot be mixed up.
 #pragma once
 

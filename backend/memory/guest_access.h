@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // The only ways to touch memory that a guest can write at the same time: whole
 // copies, and single atomic accesses to naturally aligned words.
 #pragma once

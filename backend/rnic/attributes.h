@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // The attributes of the verbs, in host byte order.  Values, masks and flags are
 // those of <rdma/ib_user_verbs.h> and of the InfiniBand specification.
 #pragma once

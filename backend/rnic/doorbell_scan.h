@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // An RNIC's side of the doorbell bitmaps (common/vrdma_doorbell.h).
 #pragma once
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // How many objects of each kind the guests have in an RNIC, by this process's own count.
 #pragma once
 

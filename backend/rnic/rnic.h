@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // An RNIC at the level of verbs, with the vendor's private bytes (udata) passed
 // through.  The device layer owns the object tables, checks ownership and counts
 // references, so an implementation may take for granted that

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // The RDMA connection manager's user interface, <rdma/rdma_user_cm.h>, as guests see it.
 #pragma once
 

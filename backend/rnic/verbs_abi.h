@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // The constants of the verbs under one spelling for all of rnic/. The values come from the
 // kernel's uapi headers and from libibverbs; the few that neither has cite their source.
 #pragma once

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // The interface of a virtio device that is served over vhost-user.
 #pragma once
 

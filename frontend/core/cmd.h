@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
+/* Copyright (c) 2026 the vrdma authors */
 /*
  * vrdma guest driver: a command.  A caller allocates one, fills in the request behind its
  * header, executes it (core/cmdq.h, core/user_memory.h), reads the response and drops it.

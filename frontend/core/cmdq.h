@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
+/* Copyright (c) 2026 the vrdma authors */
 /* vrdma guest driver: controlq, on which commands go to the device. */
 #ifndef VRDMA_CORE_CMDQ_H
 #define VRDMA_CORE_CMDQ_H

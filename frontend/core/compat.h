@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
+/* Copyright (c) 2026 the vrdma authors */
 /* vrdma guest driver: what differs between the kernels that it is built for. */
 #ifndef VRDMA_CORE_COMPAT_H
 #define VRDMA_CORE_COMPAT_H

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
+/* Copyright (c) 2026 the vrdma authors */
 /* vrdma guest driver: the device, which all of its files share. */
 #ifndef VRDMA_CORE_DEV_H
 #define VRDMA_CORE_DEV_H

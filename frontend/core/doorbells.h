@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
+/* Copyright (c) 2026 the vrdma authors */
 /* vrdma guest driver: the doorbell area (common/vrdma_doorbell.h). */
 #ifndef VRDMA_CORE_DOORBELLS_H
 #define VRDMA_CORE_DOORBELLS_H

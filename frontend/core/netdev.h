@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
+/* Copyright (c) 2026 the vrdma authors */
 /* vrdma guest driver: the netdev that the port is paired with. */
 #ifndef VRDMA_CORE_NETDEV_H
 #define VRDMA_CORE_NETDEV_H

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+// Copyright (c) 2026 the vrdma authors
 /* vrdma guest driver: the device's objects, which it names by handles. */
 #include "core/cmd.h"
 #include "core/cmdq.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+// Copyright (c) 2026 the vrdma authors
 /* vrdma guest driver: what the device has mapped in its shared memory region. */
 #include "core/cmd.h"
 #include "core/cmdq.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
+/* Copyright (c) 2026 the vrdma authors */
 /* vrdma guest driver: what the virtio device has: configuration, shared memory, queues. */
 #ifndef VRDMA_CORE_TRANSPORT_H
 #define VRDMA_CORE_TRANSPORT_H

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+// Copyright (c) 2026 the vrdma authors
 /*
  * vrdma guest driver: memory of a user that a command takes along, as runs of guest-physical
  * addresses: that of a region that is registered, and that behind the user's pointers in

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
+/* Copyright (c) 2026 the vrdma authors */
 /* vrdma guest driver: memory of a user that a command takes along. */
 #ifndef VRDMA_CORE_USER_MEMORY_H
 #define VRDMA_CORE_USER_MEMORY_H

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+// Copyright (c) 2026 the vrdma authors
 /* vrdma guest driver: commands for connections of an iWARP RNIC (common/vrdma_iw_cm.h). */
 #include <net/ipv6.h>
 #include <rdma/iw_cm.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
+/* Copyright (c) 2026 the vrdma authors */
 /* vrdma guest driver: iWARP RNICs and their connections. */
 #ifndef VRDMA_IW_CM_IW_CM_H
 #define VRDMA_IW_CM_IW_CM_H

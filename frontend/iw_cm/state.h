@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
+/* Copyright (c) 2026 the vrdma authors */
 /* vrdma guest driver: what iw_cm/ keeps of a device. */
 #ifndef VRDMA_IW_CM_STATE_H
 #define VRDMA_IW_CM_STATE_H

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+// Copyright (c) 2026 the vrdma authors
 /* vrdma guest driver: address handles of the kernel. */
 #include <rdma/ib_addr.h>
 #include <rdma/ib_cache.h>

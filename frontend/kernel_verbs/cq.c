@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+// Copyright (c) 2026 the vrdma authors
 /* vrdma guest driver: completion queues of the kernel. */
 #include <linux/slab.h>
 #include <rdma/ib_user_verbs.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+// Copyright (c) 2026 the vrdma authors
 /* vrdma guest driver: the end of the kernel's work requests when the device is dead. */
 #include "core/dev.h"
 #include "kernel_verbs/kernel_verbs.h"

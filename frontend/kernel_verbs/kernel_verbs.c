@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+// Copyright (c) 2026 the vrdma authors
 /* vrdma guest driver: verbs of the kernel itself, where a device has them. */
 #include "core/dev.h"
 #include "core/objects.h"

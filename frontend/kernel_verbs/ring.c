@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+// Copyright (c) 2026 the vrdma authors
 /* vrdma guest driver: rings of the RNIC in the kernel's address space. */
 #include <linux/io.h>
 #include <linux/log2.h>

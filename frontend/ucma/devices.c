@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+// Copyright (c) 2026 the vrdma authors
 /* vrdma guest driver: the devices that files of /dev/infiniband/rdma_cm are opened on. */
 #include <linux/slab.h>
 

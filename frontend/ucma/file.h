@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
+/* Copyright (c) 2026 the vrdma authors */
 /* vrdma guest driver: files of /dev/infiniband/rdma_cm, and the devices that they are on. */
 #ifndef VRDMA_UCMA_FILE_H
 #define VRDMA_UCMA_FILE_H

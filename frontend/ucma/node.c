@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+// Copyright (c) 2026 the vrdma authors
 /*
  * vrdma guest driver: /dev/infiniband/rdma_cm itself, there while any device
  * forwards the connection manager's user interface.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
+/* Copyright (c) 2026 the vrdma authors */
 /*
  * vrdma guest driver: the user interface of the RDMA connection manager,
  * /dev/infiniband/rdma_cm, forwarded to the device (VRDMA_F_UCMA).

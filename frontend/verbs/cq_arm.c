@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+// Copyright (c) 2026 the vrdma authors
 /* vrdma guest driver: arming completion queues (common/vrdma_doorbell.h). */
 #include <linux/delay.h>
 #include <linux/sched/signal.h>

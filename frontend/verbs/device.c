@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+// Copyright (c) 2026 the vrdma authors
 /* vrdma guest driver: attributes of the device and of its port. */
 #include <linux/module.h>
 #include <rdma/ib_addr.h>

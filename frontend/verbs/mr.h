@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
+/* Copyright (c) 2026 the vrdma authors */
 /* vrdma guest driver: memory regions. */
 #ifndef VRDMA_VERBS_MR_H
 #define VRDMA_VERBS_MR_H

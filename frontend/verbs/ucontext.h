@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
+/* Copyright (c) 2026 the vrdma authors */
 /* vrdma guest driver: user contexts, and their mappings of the RNIC. */
 #ifndef VRDMA_VERBS_UCONTEXT_H
 #define VRDMA_VERBS_UCONTEXT_H

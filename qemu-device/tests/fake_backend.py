@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 the vrdma authors
 """A vhost-user backend that does nothing but remember what it was told.
 
 It stands in for vrdmad where the QEMU device is tested: it answers the

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 the vrdma authors
 # Prints the folder of an unpacked Debian QEMU of another version than the
 # installed one: usr/bin/qemu-system-x86_64 and usr/share/qemu in it.
 set -euo pipefail

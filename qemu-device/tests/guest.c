@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (c) 2026 the vrdma authors */
 /*
  * A guest without a kernel: a multiboot image that does for the test, over the
  * first serial port, what a driver would do.  Each command is one byte

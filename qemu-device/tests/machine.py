@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 the vrdma authors
 """QEMU with the vrdma device and a guest that obeys the test."""
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 the vrdma authors
 """The device as its guest and its backend see it."""
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 the vrdma authors
 """How the device gets into QEMU, and how it does not."""
 from __future__ import annotations
 

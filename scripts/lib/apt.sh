@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 # Debian packages of other suites, and sources, for the shell scripts of
 # qemu-device/: scripts/vrdma_lab/setup/apt.py does it.
 #

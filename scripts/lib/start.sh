@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 # Starts a command of the Python package: vrdma_start NAME ARGUMENT...
 # Sourced by the commands in scripts/.  Debian's own Python runs it, whatever
 # else PATH has; a minimal Debian has none, and gets it here.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The type of a check, its input and its outcome."""
 from __future__ import annotations
 

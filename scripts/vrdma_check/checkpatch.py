@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """checkpatch: the style of Linux for the driver, of QEMU for the QEMU device.
 
 Linux' script takes its options from .checkpatch.conf.  QEMU's script has no options of the

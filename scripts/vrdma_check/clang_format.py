@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """clang-format: the layout of the project's own C and C++ (.clang-format)."""
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """clang-tidy (.clang-tidy): all that the build compiles, the fuzzers among it.
 
 A file takes about ten seconds, so by default only files are judged that changed or that

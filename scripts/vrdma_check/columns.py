@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Lines of at most 100 columns, in code and in documents.
 
 Three kinds of lines may be longer, because they cannot be broken: a row of a table in

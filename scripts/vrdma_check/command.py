@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The command scripts/check: options, and a line for each check."""
 from __future__ import annotations
 

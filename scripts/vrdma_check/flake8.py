@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """flake8 (.flake8): names, imports and layout of Python.  Debian 12 has no ruff."""
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Includes go downwards only: the rooms and their floors are in floors.toml.
 
 A house is a folder.  A room of a house is a folder in it with all that the folder holds, or

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Who includes whom among the project's own files."""
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """mypy (pyproject.toml): the types of Python.
 
 Files of different folders may have the same name, so that each folder is a program of its

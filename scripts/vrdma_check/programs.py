@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Runs the tools, several at a time, and ends them when this program is told to end."""
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Sentences that must be turned round to be understood.
 
 Only comments and documents are read, and only what is sure: a sentence that begins with one of

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The checks, in the order in which they run: the quick ones first."""
 from __future__ import annotations
 

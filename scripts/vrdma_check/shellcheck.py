@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """shellcheck: every shell script, by its first line."""
 from __future__ import annotations
 

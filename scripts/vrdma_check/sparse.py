@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """sparse: address spaces, endianness and locks of the guest's driver, on each kernel.
 
 vrdma_lab.cli.check has built the driver before, in build/frontend/RELEASE.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Each source file says in its first lines under which licence it is.
 
 The licence is that of the file's folder.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Remembers in the cache which texts passed a slow check.
 
 A stamp is an empty file whose name is the hash of all that the verdict depends on: the

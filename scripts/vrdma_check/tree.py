@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The project's files, and which style of code each of them has."""
 from __future__ import annotations
 

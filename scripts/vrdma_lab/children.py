@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Child processes and the folder they work in.
 
 None of them outlives this process, however it ends.

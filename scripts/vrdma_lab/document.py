@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Documents of which a command writes a part, between two lines that say so."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The places of the parts: the source tree, its build folder, the cache."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The measuring programs' answers to wrong arguments.
 
 The test needs no RDMA device: programs read their arguments first.

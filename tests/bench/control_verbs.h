@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Control verbs, one after the other, and how long each took.
 #ifndef VRDMA_BENCH_CONTROL_VERBS_H
 #define VRDMA_BENCH_CONTROL_VERBS_H

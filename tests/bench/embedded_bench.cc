@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // The embedded RNIC through its rings, beside memcpy in the same run.  The engine is
 // stepped on the benchmark's own thread: a message's time is the guest's posting and
 // polling plus the engine's work, without any waiting for another CPU.

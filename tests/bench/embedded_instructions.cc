@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Sends messages one by one through the embedded RNIC, stepping its engine, so that
 // valgrind can count what one message costs:
 //

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // An opened RDMA device, and queue pairs of it that are connected within the device.
 #ifndef VRDMA_BENCH_ENDPOINT_H
 #define VRDMA_BENCH_ENDPOINT_H

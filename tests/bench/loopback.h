@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Two connected queue pairs of one device, and messages from the first to the second.
 #ifndef VRDMA_BENCH_LOOPBACK_H
 #define VRDMA_BENCH_LOOPBACK_H

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Memory whose pages are of a chosen kind and are all present.
 #ifndef VRDMA_BENCH_PAGES_H
 #define VRDMA_BENCH_PAGES_H

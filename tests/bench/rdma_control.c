@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Measures how long control verbs take, and tries large memory regions over pages of a
 // chosen kind.
 #include <errno.h>

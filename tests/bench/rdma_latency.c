@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Measures the latency of messages that a device sends to itself: one process, one thread,
 // two connected queue pairs.  With one thread there is nobody to take turns with, so that
 // the same figure can be taken on a machine with one processor, and in a guest.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Times of the same action, in nanoseconds, and the report of them.
 #ifndef VRDMA_BENCH_SAMPLES_H
 #define VRDMA_BENCH_SAMPLES_H

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The arithmetic and the tables of scripts/bench lab."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // What the measuring programs share as programs: how they refuse and fail, and how they
 // read their arguments.
 #ifndef VRDMA_BENCH_TOOL_H

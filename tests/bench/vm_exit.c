@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Measures what the parts of a guest's request to its host cost, without any RDMA:
 // leaving the virtual machine and coming back, and waking a process and being woken.
 #include <cpuid.h>

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Runs rdma-core's tests in a root tree of a Debian suite and says how each of them ended.
 
     runner.py --tests FOLDER [--filter-file FILE] [--patience SECONDS] -- OPTIONS OF THE TESTS

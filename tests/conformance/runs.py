@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The runner of rdma-core's tests, with tests that do everything that such tests may do."""
 
 from __future__ import annotations

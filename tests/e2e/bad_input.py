@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Operators' mistakes, and limits: each gets a clear message, and nothing else stops working."""
 
 from __future__ import annotations

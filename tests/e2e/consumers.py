@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The kernel's consumers of RDMA in guests of the embedded RNIC, with both kernels."""
 
 from __future__ import annotations

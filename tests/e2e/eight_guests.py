@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Eight guests on one daemon, and the end of one of them in mid-transfer."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The costs of a guest for the host: memory, processor time, memory regions, system calls."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The kernel's own verbs.
 
 RDMA's connection manager runs in the guests, over QP 1 of the embedded RNIC.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Guests with the other kernel, and with both kernels on one daemon."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """A real libvirtd starts the domain of docs/libvirt.md, and RDMA runs in it."""
 
 from __future__ import annotations

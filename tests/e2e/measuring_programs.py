@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The programs of tests/bench that measure an RDMA device.
 
 Every operation, every way to wait and every control verb is measured.

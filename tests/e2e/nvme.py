@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """NVMe over RDMA by the guests' kernels: a disk that guest a serves is guest b's."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The RNIC goes while the guests' kernels use it.
 
 A file system on an NVMe disk is in the middle of writing.

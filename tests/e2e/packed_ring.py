@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """A guest whose virtqueues are packed rings."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """perftest's programs over all their transports, in all their ways of running, up to 8 MiB."""
 
 from __future__ import annotations

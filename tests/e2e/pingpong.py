@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """libibverbs' ping-pong programs, polling and with completion events, data checked."""
 
 from __future__ import annotations

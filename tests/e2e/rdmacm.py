@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """librdmacm between guests of the embedded RNIC.
 
 Their own kernels' connection managers work over queue pair 1.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """RDS by the guests' kernels.
 
 Messages of its sockets travel by RDMA, with two threads of the daemon between them.

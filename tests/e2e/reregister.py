@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """REREG_MR, which rxe's library never asks for."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The device is pulled out of a running guest and plugged in again, on the same socket."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Commands of a guest, one chain each, through the dispatcher and the verbs to an RNIC that
 // keeps count.
 #include <fuzzer/FuzzedDataProvider.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // A configuration is read or refused with a ConfigError; nothing else may happen.
 #include <cstddef>
 #include <cstdint>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Work requests as a hostile guest leaves them in its rings: first through the parsers
 // alone, then through an engine with a real peer.
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // A VMM that sends anything, with descriptors of several kinds.
 #include <fuzzer/FuzzedDataProvider.h>
 #include <spdlog/logger.h>

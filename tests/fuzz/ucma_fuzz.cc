@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Commands of the connection manager's interface from a hostile guest, with events and requests
 // in between.  The kernel's side is a fake that throws when it is asked for an object that a kernel
 // does not have.  All addresses that reach it must be of the underlay.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Addressing of guests: networks, addresses that two guests have, and refusals of vrdmad."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The rules for guests' librdmacm on the host's connection manager.
 
 They say where it listens, whom it reaches, and what it leaves.

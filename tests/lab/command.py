@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """scripts/lab itself, as its user meets it."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Guests on the host's RNIC.
 
 They see the RNIC's attributes, and run Debian's programs among them and with the host itself.

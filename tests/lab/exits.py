@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The exits that a message costs, with a daemon that sleeps when idle and with one that spins."""
 
 from __future__ import annotations

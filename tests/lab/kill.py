@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Guests and vrdmad are killed in mid-transfer.
 
 The host's kernel gets everything back, and nobody waits for ever.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The host's RNIC without any guest, on which the other suites build."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Guests under KVM on the host, on the embedded RNIC.
 
 The device and KVM are tested without the host's RNIC.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """perftest's programs over rxe in all their ways of running, among guests and with the host."""
 
 from __future__ import annotations

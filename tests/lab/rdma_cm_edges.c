@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // What a program can do with /dev/infiniband/rdma_cm beyond what librdmacm would: commands that
 // are too short or unknown, pointers to nowhere, ids that are another file's, and what poll()
 // says of a file.  Prints what came of each; takes an IPv4 address of the RNIC's as argument.

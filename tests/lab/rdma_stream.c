@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // RDMA WRITEs without end from one queue pair to another, by a program that watches
 // everything a program can watch: completions, completion events, asynchronous events, and
 // what each verb returns.  It ends with a sentence about the first thing that goes wrong.

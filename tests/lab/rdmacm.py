@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """librdmacm over rxe.
 
 The host's connection manager makes the connections of programs in guests.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The RNIC is removed (rdma link delete) while guests use it."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """siw, the kernel's iWARP in software.
 
 It is another RNIC under the same drivers, and makes connections for guests.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Guests on one host and guests on another, joined by the hosts' RNICs."""
 
 from __future__ import annotations

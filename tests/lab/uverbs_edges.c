@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // What a program can try with its uverbs file beyond what libibverbs would do: mapping what is
 // another context's, pointers to nowhere in private bytes, private bytes of a wrong length.
 // A shared receive queue that grows takes the same paths: librxe puts a pointer into its private

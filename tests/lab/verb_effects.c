@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Verbs whose effects a program sees somewhere else: asynchronous events of a shared receive
 // queue and of a queue pair, attachments to a multicast group, and what becomes of a message whose
 // queue pair is destroyed right after it was posted.  One line for each, the same on a host and in

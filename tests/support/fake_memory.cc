@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 #include "support/fake_memory.h"
 
 #include <sys/mman.h>

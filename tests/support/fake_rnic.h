@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // An RNIC that does nothing but keep count, for tests of what stands in front of one.
 #pragma once
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Base class of the tests with the kernel's consumers of RDMA, each beside vrdma on any RNIC."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Base class of the end-to-end tests: guests that are booted once for each class."""
 
 from __future__ import annotations

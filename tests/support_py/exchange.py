@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Base class of all tests with guests: exchanges that must succeed."""
 
 from __future__ import annotations

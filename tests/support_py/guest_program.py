@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Small C programs of tests/e2e/guest, compiled here and sent to a guest."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Base class of the tests with perftest: runs whose both ends have to be well."""
 
 from __future__ import annotations

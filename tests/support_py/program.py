@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Base class of the tests of the commands in scripts/.
 
 A command is started, ended in some way, and leaves nothing behind.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Base class of the tests with librdmacm: its programs, and files that it copies."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Base classes of the lab's suites, with an RDMA host for each class, and their report as JSON."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // How much of its memory a guest may keep in use for the RNIC.
 #pragma once
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Guest memory that a request names: the memory behind user pointers in its udata and the runs
 // of a memory region (docs/spec.md, "Control queue" and "User pointers in udata").
 #pragma once

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Conversion between the structures on the wire (little-endian) and the attributes of the verbs
 // (host byte order).
 #pragma once

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Address handles.
 #include "device/request/wire.h"
 #include "device/verbs/verbs.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // RNIC memory and the doorbell area in the guest's shared memory region.
 #include "device/verbs/mmap.h"
 

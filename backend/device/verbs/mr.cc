@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Memory regions: those of the guest's processes, and with VRDMA_F_KERNEL_VERBS those of its
 // kernel.
 #include "device/verbs/verbs.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // An RNIC in this process. It presents the user ABI of the kernel's rxe driver
 // (<rdma/rdma_user_rxe.h>), keeps its rings in shared memory, and executes work requests by copying
 // between the memory of the guests that use it.

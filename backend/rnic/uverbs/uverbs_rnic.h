@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // An RNIC of the host's, through the uverbs files of its kernel driver.
 #pragma once
 

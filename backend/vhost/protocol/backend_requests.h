@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Requests from this process to the VMM (vhost-user: "back-end message types").
 #pragma once
 

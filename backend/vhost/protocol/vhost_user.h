@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // The vhost-user protocol's numbers and structures, which are in no system header
 // (QEMU: docs/interop/vhost-user.rst).  All in native byte order.
 #pragma once

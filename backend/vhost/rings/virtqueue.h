@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // A virtqueue as the device sees it, split or packed (virtio 1.2, 2.7 and 2.8).
 #pragma once
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The cases that scripts/bench lab measures, and the bars for their figures."""
 
 from __future__ import annotations

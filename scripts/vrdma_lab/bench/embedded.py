@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The measurements of scripts/bench embedded: the embedded RNIC without any virtual machine."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Figures that were taken natively and in a guest."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Runs the measurements of scripts/bench lab on the RDMA host; the only argument is a Request."""
 
 from __future__ import annotations

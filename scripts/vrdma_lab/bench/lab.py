@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The measurements of scripts/bench lab, natively and in a guest, and their tables."""
 
 from __future__ import annotations

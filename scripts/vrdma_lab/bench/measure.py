@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Takes figures natively and in one guest, by turns."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Runs the measuring programs, the same ones natively and in a guest, and reads their output."""
 
 from __future__ import annotations

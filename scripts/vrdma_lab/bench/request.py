@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Requests for measurements on an RDMA host, each one word of a command line."""
 
 from __future__ import annotations

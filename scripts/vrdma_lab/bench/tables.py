@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Tables of the figures of scripts/bench lab, for a terminal and for docs/performance.md."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The command scripts/bench: its options, and the preparation of each benchmark."""
 
 from __future__ import annotations

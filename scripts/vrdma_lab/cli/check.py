@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The command scripts/check: prepares the checks of the package vrdma_check and starts them."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The command scripts/demo: RDMA programs between guests on this machine."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The command scripts/lab: commands, shells and suites on RDMA hosts."""
 
 from __future__ import annotations

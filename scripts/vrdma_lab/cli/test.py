@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The command scripts/test: CTest, and rdma-core's tests."""
 
 from __future__ import annotations

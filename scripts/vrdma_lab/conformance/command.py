@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Runs rdma-core's tests on their targets and judges the outcomes.
 
 CTest runs this module as a program, without arguments. It runs all versions on all targets, with

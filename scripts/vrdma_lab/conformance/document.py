@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The part of docs/conformance.md that scripts/test conformance writes."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Runs rdma-core's tests on this RDMA host: natively, and in a guest on its RNIC.
 
     python3 -m vrdma_lab.conformance.host VERSION TARGETS REPORT PATTERN

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Runs one version of rdma-core's tests on some targets, one after another.
 
     python3 -m vrdma_lab.conformance.job VERSION TARGETS REPORT PATTERN

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The results of rdma-core's tests, the causes that are known, and the problems that are left."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Runs rdma-core's tests on one side: a guest, or the RDMA host itself."""
 
 from __future__ import annotations

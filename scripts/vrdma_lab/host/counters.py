@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Counters of an RDMA host's kernel: the objects of its RNICs, and the exits of its guests."""
 
 from __future__ import annotations

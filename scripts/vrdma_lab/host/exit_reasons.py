@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """KVM's exits of guests, counted by their reasons.
 
 A guest also leaves for the host when the host's timer ticks or its own does, however idle its

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """One or two host VMs and the networks between them.
 
 A context manager has them; it leaves nothing behind.

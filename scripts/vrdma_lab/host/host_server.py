@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Serves the RDMA host that it runs on to a suite on another host (remote_host.py is its client).
 
 A connection begins with one line of JSON. {"open": "shell"} makes it the command channel of an

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Places where suites and commands run: host VMs, or this machine if it is an RDMA host itself."""
 
 from __future__ import annotations

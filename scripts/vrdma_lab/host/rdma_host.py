@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The RDMA host that this program runs on: its RNIC, daemon, guests and native programs.
 
 The host is a host VM or a machine of its own.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Another RDMA host, as a suite sees it (host_server.py runs there)."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Runs suites of tests/lab on RDMA hosts.
 
 CTest runs this module as a program, with the names of suites; everything has to be built and

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The suites in tests/lab: files of tests that run on an RDMA host."""
 
 from __future__ import annotations

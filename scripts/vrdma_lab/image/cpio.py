@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Archives that the kernel unpacks into the file system it boots from."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The initramfs of host VMs: their modules, and an init that makes this machine's files theirs.
 
 A host VM sees this machine's files through 9p, read-only, below an overlay whose upper half is its

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The initramfs of guests.
 
 It has this machine's own busybox, RDMA tools and libraries, the modules of one kernel, and the

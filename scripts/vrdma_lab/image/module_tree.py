@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Modules of a guest's kernel where modprobe looks for them."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Packs a root tree into a cpio archive that may follow an initramfs."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """A daemon, a switch and guests, as a context manager that leaves nothing behind."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 /*
  * Runs shell commands that come over a virtio serial port, any number of them
  * at once: the init of guests.  Without an argument, the commands come over

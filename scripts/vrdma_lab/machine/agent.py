@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The agent that runs a machine's commands (agent.c), and the port on which guests have it."""
 
 from __future__ import annotations

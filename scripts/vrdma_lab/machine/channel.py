@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """One end of a command channel into a machine.
 
 An agent is at the other end; agent.c has the protocol.

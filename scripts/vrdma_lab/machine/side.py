@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """A machine that RDMA programs run on: a guest, or the RDMA host itself."""
 
 from __future__ import annotations

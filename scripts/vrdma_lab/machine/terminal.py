@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Joins this program's terminal to a socket whose other end is a terminal of a virtual machine."""
 
 from __future__ import annotations

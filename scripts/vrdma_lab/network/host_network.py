@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The networks of an RDMA host.
 
 The underlay is the network of its RNIC, the overlay that of its guests. Everything is a shell

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The guests' Ethernet: a switch in this process, which QEMU's "stream" netdevs connect to.
 
 QEMU's multicast sockets would need a multicast-capable host network and a port that no other run

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """A transfer that goes on until something ends it, for tests of events in its middle."""
 
 from __future__ import annotations

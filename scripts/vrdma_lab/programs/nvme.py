@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """A disk that one guest's kernel serves and another's uses, by NVMe over RDMA."""
 
 from __future__ import annotations

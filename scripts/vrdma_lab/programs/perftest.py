@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """perftest's programs in all their ways of running, and checks of what they print."""
 
 from __future__ import annotations

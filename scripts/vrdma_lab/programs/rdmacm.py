@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The programs of rdmacm-utils, and the listeners that they make."""
 
 from __future__ import annotations

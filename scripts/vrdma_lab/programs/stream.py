@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Writes without end between two sides.
 
 The program (rdma_stream.c) ends at the first sign of trouble.

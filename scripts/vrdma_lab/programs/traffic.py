@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Debian's RDMA programs between two sides, or a side and itself, and their figures."""
 
 from __future__ import annotations

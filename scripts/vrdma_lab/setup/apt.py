@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Debian packages of other suites, and sources.
 
 The machine's own apt configuration is not touched: a private apt root in the cache knows stable,

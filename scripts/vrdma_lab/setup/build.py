@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The CMake build and the QEMU device, built into build/."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Folders in the cache that are made once, by one process at a time."""
 
 from __future__ import annotations

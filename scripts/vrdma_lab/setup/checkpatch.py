@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """checkpatch.pl of Linux and of QEMU, each from the source package of Debian 12.
 
 They are in the folders checkpatch/linux and checkpatch/qemu of the cache.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The guests' kernels: Debian's 6.1 and 6.12, unpacked in the cache.
 
 The headers match each kernel to the letter, so that nothing has to be installed on the machine. A

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The Debian packages that this machine needs, in groups, and their installation."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The tests of rdma-core as Debian ships them with python3-pyverbs.
 
 Each version is in a root tree of its Debian suite, with everything that it needs. Its folder in the

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Runs the programs of the preparation, in steps that have a log each."""
 
 from __future__ import annotations

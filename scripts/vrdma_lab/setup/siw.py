@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The kernel's software iWARP RNIC (siw), which Debian does not build.
 
 It is built from the source package of the very kernel that the lab's host runs.

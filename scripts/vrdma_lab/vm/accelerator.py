@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The choice between KVM and TCG, made by running a kernel: /dev/kvm may exist and yet hang."""
 
 from __future__ import annotations

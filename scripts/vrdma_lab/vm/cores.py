@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """A processor core for each host VM, shared with no other that this machine runs."""
 
 from __future__ import annotations

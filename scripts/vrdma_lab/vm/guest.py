@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """A guest: one QEMU with a vrdma device and a command channel into it."""
 
 from __future__ import annotations

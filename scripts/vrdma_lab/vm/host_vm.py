@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """A host VM: a machine with an RNIC and KVM, emulated where this machine has neither.
 
 A host VM has one processor: nested SVM is sound with one, and is not under multi-threaded TCG. A

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Creates many queue pairs, says "ready", and keeps them until it is told to end.
 #include <errno.h>
 #include <infiniband/verbs.h>

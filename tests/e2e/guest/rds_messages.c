@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Messages over RDS, which the kernel sends by RDMA: a sender, and a receiver that compares each
 // message with the one that was to come.
 #include <arpa/inet.h>

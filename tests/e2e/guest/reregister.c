@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Issues REREG_MR, which librxe does not pass on, to the kernel as libibverbs would.  RDMA writes
 // of a queue pair to itself find out what the region is then.  The program says "ok" at the end.
 // Usage: reregister GID_INDEX

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The command: its options, what it prints and its status."""
 from __future__ import annotations
 

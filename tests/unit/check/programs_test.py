@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The checks that another program makes: each finds what it is there for."""
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """A small project in a folder of its own for the checks to judge."""
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // docs/spec.md and common/ say the same.  Commands and features are compared from their table,
 // structures and events as text.  The compiler has asserted the sizes already.
 #include <gtest/gtest.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // The program vrdmad, run as its operator runs it.
 #include <fcntl.h>
 #include <gmock/gmock.h>

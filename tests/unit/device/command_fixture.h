@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // A guest's commands, one chain each, go through the dispatcher and the verbs to an RNIC that
 // counts its objects.
 #pragma once

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Mistakes of earlier paravirtual RDMA devices, tried on this device.  The CVEs are those of
 // QEMU's pvrdma.
 #include <gtest/gtest.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // The verbs of the guest's kernel as commands.
 #include "command_fixture.h"
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // A guest whose RNIC goes, or never was there.
 #include "virtual_device_fixture.h"
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // What counts itself: references between objects, the memory quota and slots.
 #include <gtest/gtest.h>
 #include <spdlog/sinks/null_sink.h>

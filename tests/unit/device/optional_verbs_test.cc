@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Verbs that an RNIC need not have: REREG_MR, memory windows, RESIZE_CQ, multicast.
 #include <gmock/gmock.h>
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // User pointers in udata: what a guest must bring along, and what it may try instead.
 #include <gtest/gtest.h>
 

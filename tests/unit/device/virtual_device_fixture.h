@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // The device behind a real vhost-user socket, driven by a VMM and a guest driver that
 // the tests play, with split and with packed rings.
 #pragma once

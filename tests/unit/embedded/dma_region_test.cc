@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Regions of all the guest's memory, which its kernel addresses as it is.
 #include "fixture.h"
 #include "support/fake_memory.h"

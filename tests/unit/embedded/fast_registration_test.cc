@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Memory that work requests register and invalidate (IBTA 1.4, 10.6.5).
 #include <memory>
 #include <thread>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // The general services' queue pair, and datagrams that carry their address themselves,
 // as those of a kernel do.
 #include "fixture.h"

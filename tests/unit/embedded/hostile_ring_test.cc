@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // A guest that writes anything into its rings and into the doorbell area: it can harm
 // itself only, and every look at its memory stays within its rings.
 #include <random>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // A guest's RAM, and the regions for fast registration that its kernel has in it.
 #pragma once
 

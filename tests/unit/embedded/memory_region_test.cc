@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Memory regions in several pieces, their keys, and what may be registered.
 #include <algorithm>
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Memory windows: binding, rights, invalidation (IBTA 1.4, 10.6.7).
 #include "fixture.h"
 

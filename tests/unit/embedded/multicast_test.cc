@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Datagrams to multicast groups (IBTA 1.4, 10.5).
 #include "fixture.h"
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Workers with threads: they sleep without work and miss no doorbell.
 #include <sys/eventfd.h>
 #include <unistd.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Ports, contexts and their objects: what they report, what they may have, and that
 // nothing is left of them.
 #include <rdma/ib_user_ioctl_verbs.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // The states of a queue pair and how it gets from one to another (IBTA 1.4, 10.3.1
 // and 11.2.5.2).
 #include <algorithm>

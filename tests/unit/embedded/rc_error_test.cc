@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Reliable connections: every way in which a message can fail, at both ends
 // (IBTA 1.4, 9.9 and 11.6.2).
 #include "fixture.h"

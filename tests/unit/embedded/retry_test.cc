@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Reliable connections whose peer is not ready or not there (IBTA 1.4, 9.7.5.2.8,
 // 9.9.2.1), with time standing still until the test moves it.
 #include "fixture.h"

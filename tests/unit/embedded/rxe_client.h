@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Plays a guest: maps the rings of an RNIC that speaks rxe's user ABI, posts and
 // polls as librxe does, rings doorbells as the guest driver does.
 #pragma once

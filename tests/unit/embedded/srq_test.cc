@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Shared receive queues (IBTA 1.4, 10.2.9).
 #include "fixture.h"
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Unreliable connections: the same operations, but what cannot be delivered is lost
 // silently (IBTA 1.4, 9.8.2).
 #include "fixture.h"

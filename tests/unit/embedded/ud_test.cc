@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Unreliable datagrams: addressing, the header in front, keys and what gets lost.
 #include "fixture.h"
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The lab's parts without machines: channels, networks, archives, configurations."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The preparation of runs: programs with logs, folders made once, copies of sources, versions."""
 
 from __future__ import annotations

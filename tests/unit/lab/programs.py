@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """Command lines of RDMA programs, and the figures that are read from what they print."""
 
 from __future__ import annotations

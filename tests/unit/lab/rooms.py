@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
 """The rooms of the package: each uses only rooms below it, and none uses a test."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // The RNIC as a whole, and the reasons why there may be none.
 #include <endian.h>
 #include <gmock/gmock.h>

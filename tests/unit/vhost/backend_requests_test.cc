@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Requests to the VMM: mapping into a shared memory region, and news of the configuration.
 #include <gtest/gtest.h>
 #include <sys/mman.h>

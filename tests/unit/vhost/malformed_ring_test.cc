@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Contents that a hostile driver can give a ring.  Each stops that ring, and nothing else.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // The guest's memory as the VMM describes it, and as it changes under running rings.
 #include <gtest/gtest.h>
 #include <unistd.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Every message, and bytes that are no proper message.
 #include <fcntl.h>
 #include <gmock/gmock.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Rings over the socket: their states, and a device that works on them with its own threads.
 #include <gtest/gtest.h>
 #include <sys/eventfd.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Bytes that a broken or hostile VMM might send: the server survives all of them.
 #include <gtest/gtest.h>
 #include <sys/eventfd.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // The device's side of a ring against the driver's, both kinds alike, without a socket.
 #include "vhost/rings/virtqueue.h"
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // The operations of a datagram queue pair's send queue (IBTA 1.4, 9.8.3).
 #include <algorithm>
 #include <array>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Work requests that register memory, invalidate keys and bind windows (IBTA 1.4, 10.6.5, 10.6.7,
 // 11.4.1.1).
 #include <algorithm>

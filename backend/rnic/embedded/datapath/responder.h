@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // The responder's side of a message; called on the requester's worker.
 #pragma once
 

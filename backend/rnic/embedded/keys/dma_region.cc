@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Regions of all the guest's memory, for its kernel.
 #include "rnic/embedded/keys/region.h"
 

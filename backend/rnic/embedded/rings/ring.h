@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // The RNIC's ends of rxe's rings. The guest can write every byte of a ring at any time: its own
 // index, the RNIC's index and the geometry. The RNIC decides by private copies, and masks what the
 // guest decides before it is used.

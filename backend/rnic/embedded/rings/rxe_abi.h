@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // The layout of rxe's rings and work requests, as constants.
 //
 // <rdma/rdma_user_rxe.h> ends rxe_send_wqe and rxe_recv_wqe in a flexible array behind an empty

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Work requests as the guest wrote them into a ring, copied once and checked against the limits of
 // their queue.
 #pragma once

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 #include "rnic/embedded/verbs/cq.h"
 
 #include "rnic/embedded/rings/rxe_abi.h"

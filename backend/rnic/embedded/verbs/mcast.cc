@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // ATTACH_MCAST and DETACH_MCAST (IBTA 1.4, 11.3.1).
 #include "rnic/embedded/verbs/qp.h"
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // GIDs as addresses: an IPv6 address, or an IPv4 address mapped into one
 // (IBTA 1.4 annex A17, RoCE v2; RFC 4291, 2.5.5.2).
 #pragma once

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 #include "rnic/uverbs/addressing/overlay_map.h"
 
 #include <fmt/format.h>

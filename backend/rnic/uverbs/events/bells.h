@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // What the worker may do to a kernel object that a verb may destroy at the same time.  The
 // kernel refuses to destroy an object that another command is using (EBUSY), so the verb
 // silences the bell first.

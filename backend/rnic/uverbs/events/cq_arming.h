@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // The device's side of arming a CQ whose library arms by a system call.  The protocol is in
 // common/vrdma_doorbell.h.  The driver and one thread of the daemon's change the word.
 #pragma once

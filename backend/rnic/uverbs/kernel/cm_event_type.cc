@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // The kernel's own headers do not number the events for user programs.  librdmacm's header does; it
 // repeats enumerations of <rdma/rdma_user_cm.h>, so no other file includes it.
 #include "rnic/uverbs/kernel/cm_event_type.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // The kernel's connection manager, /dev/infiniband/rdma_cm, and its commands
 // (<rdma/rdma_user_cm.h>).
 #pragma once

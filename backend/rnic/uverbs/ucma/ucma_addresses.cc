@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Commands with addresses: where ids are bound, and whom they reach.
 #include "rnic/uverbs/kernel/rdma_cm.h"
 #include "rnic/uverbs/ucma/ucma_file.h"

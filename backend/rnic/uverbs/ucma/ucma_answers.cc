@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Answers that tell of an id, with the kernel's names replaced by the guest's.
 #include <endian.h>
 #include <infiniband/ib.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Commands and events of connections.
 #include <infiniband/verbs.h>
 #include <poll.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Where ids listen: the kernel's id listens at one address, a guest's at all that it has.
 #include <algorithm>
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // mlx5: NVIDIA ConnectX.  Written from the kernel's sources and not yet run: Linux 6.1,
 // drivers/infiniband/hw/mlx5 and <rdma/mlx5-abi.h>; libmlx5 of rdma-core 44.
 #include <rdma/mlx5-abi.h>

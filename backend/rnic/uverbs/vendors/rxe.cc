@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // rxe: RoCE v2 in software.  Linux 6.1, drivers/infiniband/sw/rxe; librxe of rdma-core 44.
 #include <rdma/rdma_user_rxe.h>
 

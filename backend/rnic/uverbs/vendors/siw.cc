@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // siw: iWARP in software.  Linux 6.1, drivers/infiniband/sw/siw; libsiw of rdma-core 44.
 #include <rdma/siw-abi.h>
 

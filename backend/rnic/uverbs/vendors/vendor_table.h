@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // What vrdma has to know of an RNIC's kernel driver so that the driver's user library can drive the
 // RNIC from a guest.  The table is data, one entry for each driver.  docs/adding-an-rnic.md says
 // where each value comes from.

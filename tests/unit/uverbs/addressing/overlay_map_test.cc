@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // The rules of docs/architecture/addressing.md, one by one.  The host RNIC has
 //   0  fe80::a        1  10.9.0.1 (the default)      2  10.9.0.11 and      3  10.9.0.12,
 // announced for guests a and b, whose own addresses are 10.77.0.1 and 10.77.0.2.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // The device's side of common/vrdma_doorbell.h, step by step.
 #include "rnic/uverbs/events/cq_arming.h"
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 #include "unit/uverbs/fakes/fake_cm_events.h"
 
 #include <rdma/rdma_cma.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // The numbers of events, which need librdmacm's header.  That header does not go with
 // <rdma/rdma_user_cm.h>.
 #pragma once

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // The fakes of the kernel's files read commands and answer them by these functions.
 #pragma once
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // The kernel's side of /dev/infiniband/rdma_cm for an iWARP RNIC, for tests.  It takes commands as
 // ucma.c of Linux 6.1 does, and has a network in which everybody is there.
 #pragma once

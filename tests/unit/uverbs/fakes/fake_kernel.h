@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // The kernel's side of uverbs files, for tests.  It checks and answers commands as uverbs_main.c
 // and uverbs_cmd.c of Linux 6.1 do (sizes, response addresses, handles of one file, objects in
 // use), with a driver that does nothing but remember.

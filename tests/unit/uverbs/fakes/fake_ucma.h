@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // The kernel's side of /dev/infiniband/rdma_cm for a RoCE RNIC, for tests.  Ids belong to files, as
 // in ucma.c of Linux 6.1, and nobody but the test is at the other end.
 #pragma once

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // A guest's connections over an iWARP RNIC, on a kernel whose network is always there.
 #include <gmock/gmock.h>
 #include <netinet/in.h>

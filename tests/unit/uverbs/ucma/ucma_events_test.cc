@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Events of the connection manager's user interface.
 #include "unit/uverbs/fakes/fake_cm_events.h"
 #include "unit/uverbs/ucma/ucma_fixture.h"

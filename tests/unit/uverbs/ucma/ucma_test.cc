@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Commands of the connection manager's user interface: what reaches the kernel, and what a guest is
 // told.
 #include <endian.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Objects that end while something else is going on.  Run these tests with the thread sanitizer,
 // too.
 #include <gmock/gmock.h>

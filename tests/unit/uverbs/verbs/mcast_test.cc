@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Queue pairs and address handles in multicast groups.
 #include <gmock/gmock.h>
 #include <infiniband/verbs.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // Memory regions, and memory behind pointers, as the kernel gets them.
 #include <gmock/gmock.h>
 #include <infiniband/verbs.h>

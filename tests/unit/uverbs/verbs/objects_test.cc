@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
 // The commands that the verbs of a guest become, and the objects that the kernel has then.
 #include <endian.h>
 #include <gmock/gmock.h>
