@@ -117,8 +117,11 @@ class Python(ProjectTest):
     def setUpClass(cls) -> None:
         folder = cls.enterClassContext(tempfile.TemporaryDirectory(prefix="vrdma-check-test."))
         cls.library = Path(folder) / "library"
+        # A file, since mypy takes no --command where its configuration names files.
+        program = Path(folder) / "program.py"
+        program.write_text("import enum\n")
         subprocess.run(["/usr/bin/python3", "-m", "mypy", f"--config-file={SOURCE}/pyproject.toml",
-                        *mypy.OPTIONS, f"--cache-dir={cls.library}", "--command=import enum"],
+                        *mypy.OPTIONS, f"--cache-dir={cls.library}", str(program)],
                        cwd=folder, check=True)
 
     def test_flake8_finds_an_unused_import(self) -> None:
