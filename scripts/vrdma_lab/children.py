@@ -11,7 +11,9 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
@@ -31,6 +33,21 @@ def raise_on_signals() -> None:
 
     for each in ENDING_SIGNALS:
         signal.signal(each, interrupt)
+
+
+def run_program(name: str, act: Callable[[], int]) -> int:
+    """Runs a program that the scripts start; its status.
+
+    Standard error says what failed.  A signal gives 128 and the number of the signal.
+    """
+    raise_on_signals()
+    try:
+        return act()
+    except LabError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return 1
+    except Interrupted as interrupted:
+        return 128 + interrupted.signal_number
 
 
 class WorkFolder:

@@ -16,8 +16,8 @@ from vrdma_lab.bench import cases
 from vrdma_lab.bench.figures import Figure, exits_worth
 from vrdma_lab.bench.measure import Measurements
 from vrdma_lab.bench.request import Request
-from vrdma_lab.children import raise_on_signals
-from vrdma_lab.errors import Interrupted, LabError
+from vrdma_lab.children import run_program
+from vrdma_lab.errors import LabError
 from vrdma_lab.host.rdma_host import RdmaHost
 from vrdma_lab.vm.guest import Guest, GuestOptions
 
@@ -117,25 +117,18 @@ def _rows(figures: list[Figure]) -> list[dict[str, object]]:
     ]
 
 
-def main() -> int:
+def _measure() -> int:
     request = Request.decoded(sys.argv[1])
-    raise_on_signals()
     rows = []
-    try:
-        if set(request.groups) - set(cases.ISOLATED_GROUPS) - {"connections_embedded"}:
-            rows += _rows(_measure_asleep(request))
-        if "connections_embedded" in request.groups:
-            rows += _rows(_measure_embedded(request))
-        if set(request.groups) & set(cases.ISOLATED_GROUPS):
-            rows += _rows(_measure_spinning(request))
-    except LabError as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return 1
-    except Interrupted as interrupted:
-        return 128 + interrupted.signal_number
+    if set(request.groups) - set(cases.ISOLATED_GROUPS) - {"connections_embedded"}:
+        rows += _rows(_measure_asleep(request))
+    if "connections_embedded" in request.groups:
+        rows += _rows(_measure_embedded(request))
+    if set(request.groups) & set(cases.ISOLATED_GROUPS):
+        rows += _rows(_measure_spinning(request))
     Path(request.report).write_text(json.dumps(rows, indent=2) + "\n")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_program("bench", _measure))

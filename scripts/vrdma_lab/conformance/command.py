@@ -18,11 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vrdma_lab import document, paths
-from vrdma_lab.children import WorkFolder, raise_on_signals
+from vrdma_lab.children import WorkFolder, run_program
 from vrdma_lab.conformance.document import document as document_of
 from vrdma_lab.conformance.results import OUTCOMES, TARGETS, Known, Result, Results, Run, read_known
 from vrdma_lab.conformance.run import VERSIONS, Version
-from vrdma_lab.errors import Interrupted, LabError
 
 COMMAND = "scripts/test conformance"
 DOCUMENT = paths.SOURCE / "docs" / "conformance.md"
@@ -211,16 +210,5 @@ def _judge(results: Results, others: list[str]) -> int:
     return 1 if problems else 0
 
 
-def main() -> int:
-    raise_on_signals()
-    try:
-        return run_conformance(writes_document=False)
-    except LabError as error:
-        _say(f"conformance: {error}")
-        return 1
-    except Interrupted as interrupted:
-        return 128 + interrupted.signal_number
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_program("conformance", lambda: run_conformance(writes_document=False)))

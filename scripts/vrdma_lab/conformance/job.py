@@ -20,9 +20,9 @@ import sys
 from pathlib import Path
 
 from vrdma_lab import paths
-from vrdma_lab.children import raise_on_signals
+from vrdma_lab.children import run_program
 from vrdma_lab.conformance.run import VERSIONS, Version, boot, run
-from vrdma_lab.errors import Interrupted, LabError
+from vrdma_lab.errors import LabError
 from vrdma_lab.host.host_lab import HostLab, seen_inside
 from vrdma_lab.host.places import machine_is_a_host
 from vrdma_lab.lab.lab import Lab
@@ -54,21 +54,14 @@ def _on_rdma_host(version: Version, targets: str, report: Path, pattern: str) ->
         raise LabError(f"status {status} from the RDMA host")
 
 
-def main() -> int:
+def _run() -> int:
     name, targets, report, pattern = sys.argv[1:]
-    raise_on_signals()
-    try:
-        if targets == "embedded":
-            _embedded(VERSIONS[name], Path(report), pattern)
-        else:
-            _on_rdma_host(VERSIONS[name], targets, Path(report), pattern)
-    except LabError as error:
-        print(f"conformance: {error}", file=sys.stderr)
-        return 1
-    except Interrupted as interrupted:
-        return 128 + interrupted.signal_number
+    if targets == "embedded":
+        _embedded(VERSIONS[name], Path(report), pattern)
+    else:
+        _on_rdma_host(VERSIONS[name], targets, Path(report), pattern)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_program("conformance", _run))

@@ -18,8 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from vrdma_lab.children import Child, raise_on_signals
-from vrdma_lab.errors import Interrupted, LabError
+from vrdma_lab.children import Child, run_program
+from vrdma_lab.errors import LabError
 from vrdma_lab.host.rdma_host import Peer, RdmaHost
 from vrdma_lab.image.host_initramfs import SHARE
 
@@ -124,18 +124,11 @@ class _Server:
             pass  # the listener is closed
 
 
-def main() -> int:
-    raise_on_signals()
-    try:
-        with RdmaHost(remote=True) as host:
-            _Server(host).run()
-        return 0
-    except LabError as error:
-        print(f"host_server: {error}", file=sys.stderr)
-        return 1
-    except Interrupted as interrupted:
-        return 128 + interrupted.signal_number
+def _serve() -> int:
+    with RdmaHost(remote=True) as host:
+        _Server(host).run()
+    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_program("host_server", _serve))

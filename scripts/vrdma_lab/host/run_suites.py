@@ -14,8 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from vrdma_lab import paths
-from vrdma_lab.children import raise_on_signals
-from vrdma_lab.errors import Interrupted, LabError
+from vrdma_lab.children import run_program
 from vrdma_lab.host.places import choose_place
 from vrdma_lab.host.suites import Suite, all_suites
 
@@ -40,20 +39,14 @@ def run_suites(
     return passed
 
 
-def main() -> int:
-    raise_on_signals()
+def _run_named() -> int:
     known = all_suites()
     try:
         return 0 if run_suites([known[name] for name in sys.argv[1:]], paths.KERNELS[0]) else 1
     except KeyError as unknown:
         print(f"lab: there is no suite {unknown}", file=sys.stderr)
         return 2
-    except LabError as error:
-        print(f"lab: {error}", file=sys.stderr)
-        return 1
-    except Interrupted as interrupted:
-        return 128 + interrupted.signal_number
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_program("lab", _run_named))

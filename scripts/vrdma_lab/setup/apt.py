@@ -25,8 +25,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from vrdma_lab import paths
-from vrdma_lab.children import raise_on_signals
-from vrdma_lab.errors import Interrupted, LabError
+from vrdma_lab.children import run_program
+from vrdma_lab.errors import LabError
 from vrdma_lab.setup import cache
 from vrdma_lab.setup.runner import Runner
 
@@ -170,24 +170,17 @@ class Apt:
         cache.mark_complete(folder)
 
 
-def main() -> int:
-    raise_on_signals()
-    try:
-        what, suite, folder, *packages = sys.argv[1:]
-        apt = Apt(Runner())
-        if what == "download":
-            apt.download(suite, Path(folder), packages)
-        elif what == "source":
-            apt.source(suite, Path(folder), *packages)
-        else:
-            raise LabError(f"there is no command {what!r}: download or source")
-        return 0
-    except LabError as error:
-        print(f"vrdma: {error}", file=sys.stderr)
-        return 1
-    except Interrupted as interrupted:
-        return 128 + interrupted.signal_number
+def _fetch() -> int:
+    what, suite, folder, *packages = sys.argv[1:]
+    apt = Apt(Runner())
+    if what == "download":
+        apt.download(suite, Path(folder), packages)
+    elif what == "source":
+        apt.source(suite, Path(folder), *packages)
+    else:
+        raise LabError(f"there is no command {what!r}: download or source")
+    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_program("vrdma", _fetch))
