@@ -45,6 +45,22 @@ class ObjectTable : public HandleTable<Object> {
         return object;
     }
 
+    // Destroys the object, if the user context `uctx` owns it (EINVAL) and no other object refers
+    // to it (EBUSY).
+    Result<void> destroy(uint32_t uctx, uint32_t handle) {
+        auto object = owned(uctx, handle);
+        if (!object) {
+            return fail(object.error());
+        }
+        if constexpr (requires { (*object)->users; }) {
+            if ((*object)->users.in_use()) {
+                return fail(EBUSY);
+            }
+        }
+        this->erase(handle);
+        return {};
+    }
+
     // Destroys all objects that the user context `uctx` owns.
     void erase_owned(uint32_t uctx) {
         this->erase_if([uctx](const Object& object) { return object.uctx == uctx; });

@@ -37,12 +37,7 @@ Result<void> query_ah(Verbs& verbs, Call& call, const vrdma_cmd_handle& request,
 
 Result<void> destroy_ah(Verbs& verbs, Call& call, const vrdma_cmd_handle& request,
                         vrdma_rsp_empty&) {
-    auto ah = verbs.objects().ahs.owned(call.uctx, le32toh(request.handle));
-    if (!ah) {
-        return fail(ah.error());
-    }
-    verbs.objects().ahs.erase(le32toh(request.handle));
-    return {};
+    return verbs.objects().ahs.destroy(call.uctx, le32toh(request.handle));
 }
 
 }  // namespace vrdma::device::verb

@@ -54,15 +54,7 @@ Result<void> resize_cq(Verbs& verbs, Call& call, const vrdma_cmd_resize_cq& requ
 
 Result<void> destroy_cq(Verbs& verbs, Call& call, const vrdma_cmd_handle& request,
                         vrdma_rsp_empty&) {
-    auto cq = verbs.objects().cqs.owned(call.uctx, le32toh(request.handle));
-    if (!cq) {
-        return fail(cq.error());
-    }
-    if ((*cq)->users.in_use()) {
-        return fail(EBUSY);
-    }
-    verbs.objects().cqs.erase(le32toh(request.handle));
-    return {};
+    return verbs.objects().cqs.destroy(call.uctx, le32toh(request.handle));
 }
 
 }  // namespace vrdma::device::verb

@@ -24,12 +24,7 @@ Result<void> alloc_mw(Verbs& verbs, Call& call, const vrdma_cmd_alloc_mw& reques
 
 Result<void> dealloc_mw(Verbs& verbs, Call& call, const vrdma_cmd_handle& request,
                         vrdma_rsp_empty&) {
-    auto mw = verbs.objects().mws.owned(call.uctx, le32toh(request.handle));
-    if (!mw) {
-        return fail(mw.error());
-    }
-    verbs.objects().mws.erase(le32toh(request.handle));
-    return {};
+    return verbs.objects().mws.destroy(call.uctx, le32toh(request.handle));
 }
 
 }  // namespace vrdma::device::verb

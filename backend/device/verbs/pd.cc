@@ -26,15 +26,7 @@ Result<void> alloc_pd(Verbs& verbs, Call& call, const vrdma_cmd_empty&,
 
 Result<void> dealloc_pd(Verbs& verbs, Call& call, const vrdma_cmd_handle& request,
                         vrdma_rsp_empty&) {
-    auto pd = verbs.objects().pds.owned(call.uctx, le32toh(request.handle));
-    if (!pd) {
-        return fail(pd.error());
-    }
-    if ((*pd)->users.in_use()) {
-        return fail(EBUSY);
-    }
-    verbs.objects().pds.erase(le32toh(request.handle));
-    return {};
+    return verbs.objects().pds.destroy(call.uctx, le32toh(request.handle));
 }
 
 }  // namespace vrdma::device::verb

@@ -110,12 +110,7 @@ Result<void> query_qp(Verbs& verbs, Call& call, const vrdma_cmd_query_qp& reques
 
 Result<void> destroy_qp(Verbs& verbs, Call& call, const vrdma_cmd_handle& request,
                         vrdma_rsp_empty&) {
-    auto qp = verbs.objects().qps.owned(call.uctx, le32toh(request.handle));
-    if (!qp) {
-        return fail(qp.error());
-    }
-    verbs.objects().qps.erase(le32toh(request.handle));
-    return {};
+    return verbs.objects().qps.destroy(call.uctx, le32toh(request.handle));
 }
 
 }  // namespace vrdma::device::verb

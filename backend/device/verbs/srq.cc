@@ -65,15 +65,7 @@ Result<void> query_srq(Verbs& verbs, Call& call, const vrdma_cmd_handle& request
 
 Result<void> destroy_srq(Verbs& verbs, Call& call, const vrdma_cmd_handle& request,
                          vrdma_rsp_empty&) {
-    auto srq = verbs.objects().srqs.owned(call.uctx, le32toh(request.handle));
-    if (!srq) {
-        return fail(srq.error());
-    }
-    if ((*srq)->users.in_use()) {
-        return fail(EBUSY);
-    }
-    verbs.objects().srqs.erase(le32toh(request.handle));
-    return {};
+    return verbs.objects().srqs.destroy(call.uctx, le32toh(request.handle));
 }
 
 }  // namespace vrdma::device::verb
