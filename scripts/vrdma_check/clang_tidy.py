@@ -44,7 +44,8 @@ def configure(tree: Tree) -> Path:
     build = tree.root / BUILD
     ran = programs.run(
         ["cmake", "-S", str(tree.root), "-B", str(build), "-G", "Ninja",
-         "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON", "-DCMAKE_BUILD_TYPE=Debug", "-DVRDMA_FUZZ=ON"],
+         "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON", "-DCMAKE_BUILD_TYPE=Debug", "-DVRDMA_FUZZ=ON",
+         "-DVRDMA_UNITY=OFF"],
         tree.root)
     if ran.status != 0:
         raise CheckError("cmake could not configure build/check:\n" + "\n".join(ran.lines[-20:]))

@@ -15,7 +15,7 @@ static_assert(std::endian::native == std::endian::little);
 namespace vrdma::vhost {
 namespace {
 
-constexpr uint16_t kMaxSize = 32768;  // 2.8
+constexpr uint16_t kMaxPackedSize = 32768;  // 2.8
 constexpr uint16_t kAvailable = 1 << VRING_PACKED_DESC_F_AVAIL;
 constexpr uint16_t kUsed = 1 << VRING_PACKED_DESC_F_USED;
 constexpr uint16_t kEventWrap = 1 << VRING_PACKED_EVENT_F_WRAP_CTR;
@@ -36,7 +36,7 @@ Result<PackedRing> PackedRing::create(const RingLayout& layout, const memory::Gu
                                       uint32_t base) {
     const Position next_available = Position::decode(static_cast<uint16_t>(base));
     const Position next_used = Position::decode(static_cast<uint16_t>(base >> 16));
-    if (layout.size == 0 || layout.size > kMaxSize || layout.descriptors % 16 != 0 ||
+    if (layout.size == 0 || layout.size > kMaxPackedSize || layout.descriptors % 16 != 0 ||
         layout.driver % 4 != 0 || layout.device % 4 != 0 || next_available.index >= layout.size ||
         next_used.index >= layout.size) {
         return fail(EINVAL);

@@ -14,7 +14,7 @@ static_assert(std::endian::native == std::endian::little);
 namespace vrdma::vhost {
 namespace {
 
-constexpr uint16_t kMaxSize = 32768;  // 2.7
+constexpr uint16_t kMaxSplitSize = 32768;  // 2.7
 
 // 2.7: sizes of the three parts, the event index at the end of the last two included.
 constexpr size_t available_bytes(uint16_t size) {
@@ -37,7 +37,7 @@ uint16_t* available_event(vring_used* used, uint16_t size) {
 
 Result<SplitRing> SplitRing::create(const RingLayout& layout, const memory::GuestMemory& memory,
                                     uint32_t base) {
-    if (!std::has_single_bit(layout.size) || layout.size > kMaxSize || base > UINT16_MAX ||
+    if (!std::has_single_bit(layout.size) || layout.size > kMaxSplitSize || base > UINT16_MAX ||
         layout.descriptors % VRING_DESC_ALIGN_SIZE != 0 ||
         layout.driver % VRING_AVAIL_ALIGN_SIZE != 0 || layout.device % VRING_USED_ALIGN_SIZE != 0) {
         return fail(EINVAL);

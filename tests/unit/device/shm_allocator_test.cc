@@ -6,11 +6,12 @@
 
 #include "device/objects/handle_table.h"
 #include "device/shm/shm_allocator.h"
+#include "support/page.h"
 
 namespace vrdma::device {
 namespace {
 
-constexpr uint64_t kPage = 4096;
+using test::kPage;
 
 TEST(ShmAllocatorTest, GivesDisjointRanges) {
     ShmAllocator shm(8 * kPage);

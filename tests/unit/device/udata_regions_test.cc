@@ -5,10 +5,13 @@
 
 #include "command_fixture.h"
 
+#include "support/page.h"
+
 namespace vrdma::device {
 namespace {
 
-constexpr uint64_t kPage = VRDMA_SHM_PAGE_SIZE;
+using test::kPage;
+
 constexpr uint64_t kPointer = 0x7f00'0000'0230;
 
 vrdma_udata_pointer pointer(uint16_t opcode, uint16_t offset, uint64_t length, uint32_t flags = 0) {

@@ -11,6 +11,7 @@
 #include "support/fake_memory.h"
 #include "support/fake_rnic.h"
 #include "support/fake_shm_mapper.h"
+#include "support/page.h"
 
 namespace vrdma::device {
 namespace {
@@ -18,7 +19,8 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-constexpr uint64_t kPage = 4096;
+using test::kPage;
+
 constexpr uint64_t kRamSize = 64 * kPage;
 
 class VerbsTest : public testing::Test {

@@ -22,11 +22,12 @@
 #include "support/fake_memory.h"
 #include "support/fake_rnic.h"
 #include "support/fake_vmm.h"
+#include "support/page.h"
 #include "vhost/server/listener.h"
 
 namespace vrdma::device {
 
-inline constexpr uint64_t kPage = 4096;
+using test::kPage;
 inline constexpr uint64_t kShmSize = 1 << 20;
 
 class VirtualDeviceTest : public testing::TestWithParam<bool> {

@@ -14,11 +14,13 @@
 
 #include "support/captured_log.h"
 #include "support/fake_backend_requests.h"
+#include "support/page.h"
 
 namespace vrdma::device {
 namespace {
 
-constexpr uint64_t kPage = VRDMA_SHM_PAGE_SIZE;
+using test::kPage;
+
 constexpr size_t kMappings = vhost::BackendRequests::kMaxOutstanding + 100;
 constexpr int kPatience = 10000;  // milliseconds, for what takes a few
 

@@ -5,11 +5,12 @@
 #include <gtest/gtest.h>
 
 #include "support/guest_ram.h"
+#include "support/page.h"
 
 namespace vrdma::memory {
 namespace {
 
-constexpr uint64_t kPage = 4096;
+using test::kPage;
 
 std::shared_ptr<const GuestRegion> make_region(uint64_t start, uint64_t size,
                                                uint64_t vmm_start = 0x7f0000000000) {

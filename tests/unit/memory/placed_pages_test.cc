@@ -12,13 +12,14 @@
 #include <vector>
 
 #include "support/guest_ram.h"
+#include "support/page.h"
 
 namespace vrdma::memory {
 namespace {
 
 using testing::HasSubstr;
 
-constexpr uint64_t kPage = 4096;
+using test::kPage;
 
 class PlacedPagesTest : public testing::Test {
   protected:

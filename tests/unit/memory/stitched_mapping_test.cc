@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "support/guest_ram.h"
+#include "support/page.h"
 
 namespace vrdma::memory {
 namespace {
@@ -22,7 +23,8 @@ namespace {
 using test::make_guest_ram;
 using testing::HasSubstr;
 
-constexpr uint64_t kPage = 4096;
+using test::kPage;
+
 constexpr uint64_t kHugePage = 512 * kPage;
 
 PinnedRange piece(const std::shared_ptr<const GuestRegion>& region, uint64_t offset,

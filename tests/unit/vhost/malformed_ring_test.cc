@@ -19,7 +19,7 @@ namespace {
 
 using vhost::Virtqueue;
 
-constexpr uint16_t kSize = 4;
+constexpr uint16_t kRingSize = 4;
 constexpr uint16_t kNext = VRING_DESC_F_NEXT;
 constexpr uint16_t kWrite = VRING_DESC_F_WRITE;
 constexpr uint16_t kIndirect = VRING_DESC_F_INDIRECT;
@@ -29,7 +29,7 @@ class MalformedRingTest : public testing::TestWithParam<RingKind> {
     MalformedRingTest() { set_up(GetParam().features); }
 
     void set_up(uint64_t features) {
-        driver_ = DriverQueue::create(memory_, kSize, features);
+        driver_ = DriverQueue::create(memory_, kRingSize, features);
         queue_.set_error(FileDescriptor(::dup(driver_->error_fd())));
         queue_.set_call(FileDescriptor(::dup(driver_->call_fd())));
         ASSERT_TRUE(
@@ -80,7 +80,7 @@ class MalformedRingTest : public testing::TestWithParam<RingKind> {
     std::unique_ptr<DriverQueue> driver_;
     Virtqueue queue_{0, log_.logger()};
     std::unique_ptr<DriverQueue> healthy_driver_ =
-        DriverQueue::create(memory_, kSize, GetParam().features);
+        DriverQueue::create(memory_, kRingSize, GetParam().features);
     Virtqueue healthy_queue_{1, log_.logger()};
 };
 
@@ -123,7 +123,7 @@ TEST_P(MalformedRingTest, AReadableBufferAfterAWritableOne) {
 
 TEST_P(MalformedRingTest, AChainOfMoreThanFourGigabytes) {
     FakeMemory large(uint64_t{3} << 30, 1 << 30);
-    auto driver = DriverQueue::create(large, kSize, GetParam().features);
+    auto driver = DriverQueue::create(large, kRingSize, GetParam().features);
     ASSERT_TRUE(queue_.set_up(driver->layout(), driver->initial_base(), large.as_guest_memory()));
     driver->forge(
         std::vector<RawDescriptor>{{1 << 30, 0x80000000, kNext, 1}, {1 << 30, 0x80000000, 0}});
@@ -147,7 +147,7 @@ TEST_P(MalformedRingTest, AnIndirectTableWithHalfADescriptor) {
 }
 
 TEST_P(MalformedRingTest, AnIndirectTableLongerThanTheRing) {
-    expect_refused({{address_, 16 * (kSize + 1), kIndirect}}, "longer than the queue");
+    expect_refused({{address_, 16 * (kRingSize + 1), kIndirect}}, "longer than the queue");
 }
 
 TEST_P(MalformedRingTest, AnIndirectTableOfNearlyFourGigabytes) {
@@ -179,12 +179,12 @@ TEST_P(MalformedRingTest, ABadBufferInAnIndirectTable) {
 }
 
 TEST_P(MalformedSplitRingTest, AHeadOutOfRange) {
-    split_driver().make_available(kSize);
+    split_driver().make_available(kRingSize);
     expect_failure("out of range");
 }
 
 TEST_P(MalformedSplitRingTest, ANextIndexOutOfRange) {
-    expect_refused({{address_, 16, kNext, kSize}}, "out of range");
+    expect_refused({{address_, 16, kNext, kRingSize}}, "out of range");
 }
 
 TEST_P(MalformedSplitRingTest, ADescriptorThatFollowsItself) {
@@ -205,7 +205,7 @@ TEST_P(MalformedSplitRingTest, ANextIndexOutsideItsIndirectTable) {
 }
 
 TEST_P(MalformedSplitRingTest, AnAvailableIndexAheadByMoreThanTheRing) {
-    split_driver().make_available(0, kSize + 1);
+    split_driver().make_available(0, kRingSize + 1);
     expect_failure("ahead by more");
 }
 
@@ -217,7 +217,7 @@ TEST_P(MalformedSplitRingTest, AnAvailableIndexThatGoesBack) {
 TEST_P(MalformedSplitRingTest, MoreChainsThanTheRingHasBeforeAnyIsGivenBack) {
     std::vector<vhost::DescriptorChain> chains;
     driver_->forge(std::vector<RawDescriptor>{{address_, 16}});
-    for (uint16_t i = 0; i < kSize; ++i) {
+    for (uint16_t i = 0; i < kRingSize; ++i) {
         auto chain = queue_.pop();
         ASSERT_TRUE(chain && *chain);
         chains.push_back(std::move(**chain));
@@ -257,8 +257,8 @@ TEST_P(MalformedPackedRingTest, FlagsOfTheWrongRoundAreNotAvailable) {
 
 TEST_P(MalformedPackedRingTest, MoreChainsThanTheRingHasBeforeAnyIsGivenBack) {
     std::vector<vhost::DescriptorChain> chains;
-    driver_->forge(std::vector<RawDescriptor>(kSize, RawDescriptor{address_, 16}));
-    for (uint16_t i = 0; i < kSize; ++i) {
+    driver_->forge(std::vector<RawDescriptor>(kRingSize, RawDescriptor{address_, 16}));
+    for (uint16_t i = 0; i < kRingSize; ++i) {
         auto chain = queue_.pop();
         ASSERT_TRUE(chain && *chain);
         chains.push_back(std::move(**chain));

@@ -14,7 +14,7 @@ namespace {
 
 using vhost::Request;
 
-std::vector<std::byte> pattern(size_t size, unsigned seed) {
+std::vector<std::byte> request_pattern(size_t size, unsigned seed) {
     std::vector<std::byte> bytes(size);
     for (size_t i = 0; i < size; ++i) {
         bytes[i] = static_cast<std::byte>(i * 3 + seed);
@@ -34,7 +34,7 @@ class QueueTest : public ServerTest, public testing::WithParamInterface<RingKind
     }
 
     void expect_echo(DriverQueue& queue, unsigned seed) {
-        const auto request = pattern(100 + seed, seed);
+        const auto request = request_pattern(100 + seed, seed);
         EXPECT_EQ(queue.transact(request, 4096), request);
     }
 
@@ -70,7 +70,7 @@ TEST_P(QueueTest, QueuesWorkSideBySide) {
 
 TEST_P(QueueTest, ChainsThatWereAvailableBeforeTheStartAreServed) {
     auto queue = make_queue();
-    const uint16_t id = queue->add({Buffer{memory_.store(pattern(10, 1)), 10}});
+    const uint16_t id = queue->add({Buffer{memory_.store(request_pattern(10, 1)), 10}});
     vmm_.start_queue(0, *queue);
     EXPECT_EQ(queue->wait_used().id, id);
 }
@@ -80,7 +80,7 @@ TEST_P(QueueTest, AStartedQueueDoesNotRunBeforeItIsEnabled) {
     vmm_.start_queue(0, *queue);
     EXPECT_TRUE(vmm_.enable_queue(0, false));
     EXPECT_FALSE(device_.state().running[0]);
-    queue->add({Buffer{memory_.store(pattern(10, 1)), 10}});
+    queue->add({Buffer{memory_.store(request_pattern(10, 1)), 10}});
     queue->kick();
     EXPECT_TRUE(vmm_.enable_queue(0, true));
     EXPECT_TRUE(device_.state().running[0]);
@@ -102,7 +102,7 @@ TEST_P(QueueTest, StopAndResumeWithChainsInFlight) {
     device_.hold(true);
     std::vector<uint16_t> ids;
     for (int i = 0; i < 3; ++i) {
-        ids.push_back(queue->add({Buffer{memory_.store(pattern(10, 1)), 10}}));
+        ids.push_back(queue->add({Buffer{memory_.store(request_pattern(10, 1)), 10}}));
     }
     queue->kick();
     device_.wait("held chains", [](const auto& state) { return state.held[0] == 3; });
@@ -154,7 +154,7 @@ TEST_P(QueueTest, TheCallDescriptorMayChangeAtAnyTime) {
     auto queue = make_queue();
     vmm_.start_queue(0, *queue);
     for (unsigned i = 0; i < 100; ++i) {
-        queue->add({Buffer{memory_.store(pattern(10, i)), 10}});
+        queue->add({Buffer{memory_.store(request_pattern(10, i)), 10}});
         queue->publish();
         // As QEMU does when the guest masks and unmasks the vector.
         const FileDescriptor masked(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -175,7 +175,7 @@ TEST_P(QueueTest, TheKickDescriptorMayChangeWhileTheQueueRuns) {
     expect_echo(*queue, 1);
     auto other = make_queue();  // only for its descriptor
     EXPECT_TRUE(vmm_.set_vring_fd(Request::kSetVringKick, 0, other->kick_fd()));
-    queue->add({Buffer{memory_.store(pattern(10, 1)), 10}});
+    queue->add({Buffer{memory_.store(request_pattern(10, 1)), 10}});
     other->kick();
     queue->wait_used();
 }
@@ -223,7 +223,7 @@ TEST_P(QueueTest, DisconnectingStopsTheQueues) {
     auto queue = make_queue();
     vmm_.start_queue(0, *queue);
     device_.hold(true);
-    queue->add({Buffer{memory_.store(pattern(10, 1)), 10}});
+    queue->add({Buffer{memory_.store(request_pattern(10, 1)), 10}});
     queue->kick();
     device_.wait("a held chain", [](const auto& state) { return state.held[0] == 1; });
     { FakeVmm leaving = std::move(vmm_); }

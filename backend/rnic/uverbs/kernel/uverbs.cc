@@ -14,7 +14,7 @@
 namespace vrdma::uverbs {
 namespace {
 
-constexpr size_t kWord = 4;
+constexpr size_t kBasicWord = 4;
 constexpr size_t kExtendedWord = 8;
 constexpr size_t kMaxWords = std::numeric_limits<uint16_t>::max();
 
@@ -34,7 +34,7 @@ void append(Bytes& to, const T& value) {
 }
 
 bool fits(const UverbsCommand& command, CommandUdata udata) {
-    const size_t word = command.is_extended() ? kExtendedWord : kWord;
+    const size_t word = command.is_extended() ? kExtendedWord : kBasicWord;
     size_t in = udata.in.size();
     size_t out = udata.out.size();
     if (!command.is_extended()) {
@@ -53,8 +53,8 @@ Bytes plain(const UverbsCommand& command, CommandUdata udata, std::span<const st
     bytes.reserve(in);
     append(bytes, ib_uverbs_cmd_hdr{
                       .command = command.number(),
-                      .in_words = static_cast<uint16_t>(in / kWord),
-                      .out_words = static_cast<uint16_t>(answer.size() / kWord),
+                      .in_words = static_cast<uint16_t>(in / kBasicWord),
+                      .out_words = static_cast<uint16_t>(answer.size() / kBasicWord),
                   });
     append(bytes, command.request());
     append(bytes, udata.in);

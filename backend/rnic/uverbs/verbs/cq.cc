@@ -7,7 +7,7 @@
 namespace vrdma::uverbs {
 namespace {
 
-constexpr KernelObjectKind kKind{
+constexpr KernelObjectKind kCqKind{
     .name = "completion queue",
     .destroy = destroy_with_events<ib_uverbs_destroy_cq, ib_uverbs_destroy_cq_resp,
                                    IB_USER_VERBS_CMD_DESTROY_CQ>,
@@ -53,7 +53,7 @@ Result<std::unique_ptr<rnic::CompletionQueue>> Cq::create(const ContextState& co
 }
 
 Cq::Cq(const ContextState& context, uint32_t handle, uint32_t guest_handle, uint32_t comp_vector)
-    : object_(context, kKind, handle),
+    : object_(context, kCqKind, handle),
       guest_handle_(guest_handle),
       bell_(std::make_shared<CqBell>(context.file, handle, comp_vector)) {
     // The arming that an earlier CQ of this handle left there would pass for this CQ's.

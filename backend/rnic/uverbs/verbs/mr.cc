@@ -12,7 +12,7 @@
 namespace vrdma::uverbs {
 namespace {
 
-constexpr KernelObjectKind kKind{
+constexpr KernelObjectKind kMrKind{
     .name = "memory region",
     .destroy = destroy_by_handle<ib_uverbs_dereg_mr, IB_USER_VERBS_CMD_DEREG_MR>,
     .counter = &rnic::LiveObjects::memory_regions,
@@ -115,7 +115,7 @@ Mr::Mr(const ContextState& context, RegionLayout& layout, const ib_uverbs_reg_mr
        memory::PlacedPages::Lease placed)
     : layout_(layout),
       placed_(std::move(placed)),
-      object_(context, kKind, kernel.mr_handle),
+      object_(context, kMrKind, kernel.mr_handle),
       lkey_(kernel.lkey),
       rkey_(kernel.rkey) {}
 

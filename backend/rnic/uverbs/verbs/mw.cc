@@ -7,7 +7,7 @@
 namespace vrdma::uverbs {
 namespace {
 
-constexpr KernelObjectKind kKind{
+constexpr KernelObjectKind kMwKind{
     .name = "memory window",
     .destroy = destroy_by_handle<ib_uverbs_dealloc_mw, IB_USER_VERBS_CMD_DEALLOC_MW>,
     .counter = &rnic::LiveObjects::memory_windows,
@@ -16,7 +16,7 @@ constexpr KernelObjectKind kKind{
 }  // namespace
 
 Mw::Mw(const ContextState& context, const ib_uverbs_alloc_mw_resp& kernel)
-    : object_(context, kKind, kernel.mw_handle), rkey_(kernel.rkey) {}
+    : object_(context, kMwKind, kernel.mw_handle), rkey_(kernel.rkey) {}
 
 Result<std::unique_ptr<rnic::MemoryWindow>> Mw::create(const ContextState& context,
                                                        const rnic::ProtectionDomain& pd,

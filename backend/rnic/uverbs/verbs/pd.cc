@@ -5,7 +5,7 @@
 namespace vrdma::uverbs {
 namespace {
 
-constexpr KernelObjectKind kKind{
+constexpr KernelObjectKind kPdKind{
     .name = "protection domain",
     .destroy = destroy_by_handle<ib_uverbs_dealloc_pd, IB_USER_VERBS_CMD_DEALLOC_PD>,
     .counter = &rnic::LiveObjects::protection_domains,
@@ -13,7 +13,7 @@ constexpr KernelObjectKind kKind{
 
 }  // namespace
 
-Pd::Pd(const ContextState& context, uint32_t handle) : object_(context, kKind, handle) {}
+Pd::Pd(const ContextState& context, uint32_t handle) : object_(context, kPdKind, handle) {}
 
 Result<std::unique_ptr<rnic::ProtectionDomain>> Pd::create(const ContextState& context,
                                                            rnic::Udata& udata) {

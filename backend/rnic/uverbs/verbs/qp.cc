@@ -14,7 +14,7 @@
 namespace vrdma::uverbs {
 namespace {
 
-constexpr KernelObjectKind kKind{
+constexpr KernelObjectKind kQpKind{
     .name = "queue pair",
     .destroy = destroy_with_events<ib_uverbs_destroy_qp, ib_uverbs_destroy_qp_resp,
                                    IB_USER_VERBS_CMD_DESTROY_QP>,
@@ -198,7 +198,7 @@ Result<std::unique_ptr<rnic::QueuePair>> Qp::create(const ContextState& context,
 
 Qp::Qp(const ContextState& context, const ib_uverbs_create_qp_resp& kernel, uint32_t guest_handle,
        uint8_t qp_type, Cq& send_cq)
-    : object_(context, kKind, kernel.qp_handle),
+    : object_(context, kQpKind, kernel.qp_handle),
       qp_num_(kernel.qpn),
       guest_handle_(guest_handle),
       send_cq_(send_cq),

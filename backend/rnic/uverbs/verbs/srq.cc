@@ -10,7 +10,7 @@
 namespace vrdma::uverbs {
 namespace {
 
-constexpr KernelObjectKind kKind{
+constexpr KernelObjectKind kSrqKind{
     .name = "shared receive queue",
     .destroy = destroy_with_events<ib_uverbs_destroy_srq, ib_uverbs_destroy_srq_resp,
                                    IB_USER_VERBS_CMD_DESTROY_SRQ>,
@@ -45,7 +45,7 @@ Result<std::unique_ptr<rnic::SharedReceiveQueue>> Srq::create(const ContextState
 }
 
 Srq::Srq(const ContextState& context, uint32_t handle, uint32_t max_wr)
-    : object_(context, kKind, handle), max_wr_(max_wr) {}
+    : object_(context, kSrqKind, handle), max_wr_(max_wr) {}
 
 Result<void> Srq::modify(uint32_t attr_mask, const rnic::SrqAttributes& attributes,
                          rnic::Udata& udata) {
