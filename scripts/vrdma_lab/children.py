@@ -156,6 +156,14 @@ def end_tree(pid: int) -> None:
         pass
 
 
+def size_of(path: Path) -> int:
+    """The size of a log, which grows with what is written into it."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 def tail(path: Path, lines: int = 15) -> str:
     """The last lines of a log, indented."""
     try:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from vrdma_lab.errors import LabError
+from vrdma_lab.machine.progress import Patience
 from vrdma_lab.vm.guest import Guest
 
 _KVM = Path("/sys/kernel/debug/kvm")
@@ -38,13 +39,13 @@ def wait_resources(
     device: str, condition: Callable[[Counts], bool], what: str, timeout: float = 60
 ) -> Counts:
     """The counts, once the condition holds for them."""
-    deadline = time.monotonic() + timeout
+    patience = Patience(timeout)
     while True:
         counts = rdma_resources(device)
         if condition(counts):
             return counts
-        if time.monotonic() > deadline:
-            raise LabError(f"not so after {timeout:.0f} s: {what}; {device} has {counts}")
+        if patience.over:
+            raise LabError(f"not so, {patience.why()}: {what}; {device} has {counts}")
         time.sleep(0.1)
 
 

@@ -22,6 +22,7 @@ from vrdma_lab.children import Child, run_program
 from vrdma_lab.errors import LabError
 from vrdma_lab.host.rdma_host import Peer, RdmaHost
 from vrdma_lab.image.host_initramfs import SHARE
+from vrdma_lab.machine.progress import work_of_children
 
 
 class _Control:
@@ -34,6 +35,7 @@ class _Control:
             "launch": self.launch,
             "kill_daemon": self.kill_daemon,
             "explain": self.explain,
+            "work": self.work,
         }
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -57,6 +59,10 @@ class _Control:
     def kill_daemon(self) -> None:
         """Kills vrdmad."""
         self._host.daemon.child.kill()
+
+    def work(self) -> dict[int, list[float]]:
+        """What the processes of this host have done: their seconds on and for a processor."""
+        return {pid: [work.ran, work.waited] for pid, work in work_of_children().items()}
 
     def explain(self, number: int) -> str:
         """The last output of a guest and of vrdmad."""

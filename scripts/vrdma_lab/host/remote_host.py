@@ -14,12 +14,14 @@ from vrdma_lab.errors import LabError
 from vrdma_lab.host.rdma_host import BARE_METAL, Peer
 from vrdma_lab.lab.daemon import guest_name
 from vrdma_lab.machine.channel import Channel
+from vrdma_lab.machine.progress import Work, work_of_children
 from vrdma_lab.machine.side import Side
 from vrdma_lab.network.host_network import RNIC_NAMES, HostNetwork, guest_underlay
 from vrdma_lab.network.overlay import guest_address
 from vrdma_lab.vm.guest import DEVICE
 
-_TIMEOUT = 120.0
+_TIMEOUT = 120.0  # seconds in which nothing moves
+_LIMIT = 900.0  # seconds for an answer of the other host's lab, a last resort
 
 
 class _Machine(Side):
@@ -43,7 +45,7 @@ class RemoteHost:
         self._device = RNIC_NAMES[rnic]
         self._channels: list[Channel] = []
         self._control = self._open("control")
-        self._control.settimeout(_TIMEOUT)
+        self._control.settimeout(_LIMIT)
         self._stream = self._control.makefile("rw")
         channel = self._channel(f"host{number}", self._open("shell"), lambda: "")
         self.native: Side = _Machine(
@@ -77,10 +79,15 @@ class RemoteHost:
     def _channel(
         self, name: str, address: socket.socket | tuple[str, int], explain: Any
     ) -> Channel:
-        channel = Channel(name, address, explain)
+        channel = Channel(name, address, explain, look=self._work)
         self._channels.append(channel)
         channel.connect(lambda: None, _TIMEOUT)
         return channel
+
+    def _work(self) -> dict[int, Work]:
+        """The work of the other host's processes, by negative numbers, and of this host's."""
+        there = {-int(pid): Work(*work) for pid, work in self._call("work").items()}
+        return {**work_of_children(), **there}
 
     def _call(self, name: str, **arguments: Any) -> Any:
         self._stream.write(json.dumps({"call": name, **arguments}) + "\n")

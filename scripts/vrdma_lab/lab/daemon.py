@@ -14,6 +14,7 @@ from typing import Any
 from vrdma_lab import paths
 from vrdma_lab.children import Child
 from vrdma_lab.errors import LabError
+from vrdma_lab.machine.progress import Patience
 from vrdma_lab.network.overlay import mac_of
 
 
@@ -52,12 +53,13 @@ class Daemon:
 
     def _wait_ready(self, numbers: tuple[int, ...]) -> None:
         wanted = [self._status] + [self.socket_of(number) for number in numbers]
-        deadline = time.monotonic() + 15
+        patience = Patience(15)
         while not all(path.exists() for path in wanted):
             self.child.check()
-            if time.monotonic() > deadline:
+            if patience.over:
                 raise LabError(
-                    f"vrdmad made no socket {wanted} in 15 s; it said:\n{self.child.tail()}"
+                    f"vrdmad made no socket {wanted}, {patience.why()}; "
+                    f"it said:\n{self.child.tail()}"
                 )
             time.sleep(0.02)
 
@@ -74,14 +76,14 @@ class Daemon:
         self, condition: Callable[[dict[str, Any]], bool], what: str, timeout: float = 30
     ) -> dict[str, Any]:
         """The status, once the condition holds for it."""
-        deadline = time.monotonic() + timeout
+        patience = Patience(timeout)
         while True:
             status = self.status()
             if condition(status):
                 return status
-            if time.monotonic() > deadline:
+            if patience.over:
                 raise LabError(
-                    f"not so after {timeout:.0f} s: {what}; vrdmad says {json.dumps(status)}"
+                    f"not so, {patience.why()}: {what}; vrdmad says {json.dumps(status)}"
                 )
             time.sleep(0.1)
 

@@ -146,6 +146,10 @@ class Lab:
             socket,
             self.accelerator,
             options,
+            {
+                other: (self.guest_network(other), self.daemon.socket_of(other))
+                for other in options.more_devices
+            },
         )
         self.guests.append(guest)
         return guest

@@ -2,7 +2,8 @@
 # Copyright (c) 2026 the vrdma authors
 """One end of a command channel into a machine.
 
-An agent is at the other end; agent.c has the protocol.
+An agent is at the other end; agent.c has the protocol. The times that a wait takes are those of
+progress.py: seconds in which nothing moves.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vrdma_lab.errors import LabError
+from vrdma_lab.machine.progress import INTERVAL, Look, Patience, work_of_children
 
 
 # The path of a unix socket, the address of a TCP socket, or a socket that is connected already.
@@ -45,6 +47,7 @@ class Job:
         self.number = number
         self.command = command
         self.sink = sink
+        self.printed = 0  # bytes
         self.received = bytearray()
         self.status: int | None = None
 
@@ -59,7 +62,7 @@ class Job:
         return self.status is not None
 
     def wait(self, timeout: float = 60) -> Outcome:
-        """The command's end; a command that does not end in time is killed, and LabError raised."""
+        """The command's end; one that stands still for so long is killed, and LabError raised."""
         self._channel.wait(lambda: self.done, timeout, f"command did not end: {self.command}", self)
         assert self.status is not None
         return Outcome(self.status, self.output)
@@ -113,7 +116,20 @@ class Channel:
     Commands go out; a thread takes in what they print and how they end.
     """
 
-    def __init__(self, name: str, address: Address, explain: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        address: Address,
+        explain: Callable[[], str],
+        printed: Callable[[], int] = lambda: 0,
+        look: Look = work_of_children,
+    ) -> None:
+        """`printed` is a number that grows while the machine says something.
+
+        `look` is the work of the processes that the machine depends on.
+        """
+        self._printed = printed
+        self._look = look
         self._name = name
         self._address = address
         self._explain = explain
@@ -127,9 +143,9 @@ class Channel:
 
     def connect(self, check: Callable[[], None], timeout: float) -> None:
         """Connects and waits for the agent's greeting; `check` raises when the machine is gone."""
-        deadline = time.monotonic() + timeout
+        patience = Patience(timeout, self._printed, self._look)
         if self._socket is None:
-            self._socket = self._open(check, deadline)
+            self._socket = self._open(check, patience)
             self._socket.settimeout(None)
             self._thread = threading.Thread(
                 target=self._receive, name=f"channel {self._name}", daemon=True
@@ -138,11 +154,13 @@ class Channel:
         with self._changed:
             while not self.ready:
                 check()
-                if self.lost or time.monotonic() > deadline:
-                    raise LabError(self.report(f"did not boot in {timeout:.0f} s"))
+                if self.lost:
+                    raise LabError(self.report("closed the command channel as it booted"))
+                if patience.over:
+                    raise LabError(self.report(f"did not boot: {patience.why()}"))
                 self._changed.wait(0.2)
 
-    def _open(self, check: Callable[[], None], deadline: float) -> socket.socket:
+    def _open(self, check: Callable[[], None], patience: Patience) -> socket.socket:
         if isinstance(self._address, socket.socket):
             return self._address
         # QEMU makes the socket as it starts, and there is nothing to wait for until then.
@@ -151,8 +169,9 @@ class Channel:
                 return _connected(self._address)
             except OSError:
                 check()
-                if time.monotonic() > deadline:
-                    raise LabError(self.report("did not open the command channel")) from None
+                if patience.over:
+                    problem = f"did not open the command channel: {patience.why()}"
+                    raise LabError(self.report(problem)) from None
                 time.sleep(0.02)
 
     def report(self, problem: str, job: Job | None = None) -> str:
@@ -184,19 +203,18 @@ class Channel:
 
     def wait(self, condition: Callable[[], bool], timeout: float, problem: str, job: Job) -> None:
         """Waits for a condition on a command; kills the command if it does not come true."""
-        deadline = time.monotonic() + timeout
+        patience = Patience(timeout, lambda: self._printed() + job.printed, self._look)
         with self._changed:
             while not condition():
-                left = deadline - time.monotonic()
                 if self.lost:
                     raise LabError(self.report(f"went away during: {job.command}", job))
-                if left <= 0:
+                if patience.over:
                     break
-                self._changed.wait(min(left, 60))
+                self._changed.wait(min(INTERVAL, timeout))
             else:
                 return
         self.send_signal(job, signal.SIGKILL)
-        raise LabError(self.report(f"{problem} (waited {timeout:.0f} s)", job))
+        raise LabError(self.report(f"{problem} ({patience.why()})", job))
 
     def _receive(self) -> None:
         assert self._socket is not None
@@ -210,6 +228,7 @@ class Channel:
                     if kind == b"H":
                         self.ready = True
                     elif kind == b"O" and job is not None:
+                        job.printed += len(data)
                         if job.sink is not None:
                             job.sink(data)
                         else:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import time
 
 from vrdma_lab.errors import LabError
+from vrdma_lab.machine.progress import Patience
 from vrdma_lab.machine.side import Side
 from vrdma_lab.programs.traffic import Exchange, start_exchange
 
@@ -31,13 +32,13 @@ class EndlessTransfer:
 
     def wait_rows(self, count: int, timeout: float) -> None:
         """Waits until it has printed so many results, which shows that data flow."""
-        deadline = time.monotonic() + timeout
+        patience = Patience(timeout, lambda: self.client.printed)
         while self.rows < count:
             if self.client.done:
                 raise LabError(f"the transfer ended:\n{self.client.output}\n{self.server.output}")
-            if time.monotonic() > deadline:
+            if patience.over:
                 raise LabError(
-                    f"the transfer printed no {count} results in {timeout:.0f} s:\n"
+                    f"the transfer printed no {count} results, {patience.why()}:\n"
                     f"{self.client.output}"
                 )
             time.sleep(0.1)

@@ -14,6 +14,7 @@ import time
 from vrdma_lab import paths
 from vrdma_lab.errors import LabError
 from vrdma_lab.machine.channel import Outcome
+from vrdma_lab.machine.progress import Patience
 from vrdma_lab.machine.side import Side
 from vrdma_lab.programs.traffic import wait_listening
 
@@ -37,14 +38,12 @@ class Stream:
 
     def wait_flowing(self, timeout: float) -> None:
         """Waits until more messages have been written than now."""
-        before, deadline = self.messages, time.monotonic() + timeout
+        before, patience = self.messages, Patience(timeout)
         while self.messages <= before:
             if self.client.done:
                 raise LabError(f"the stream ended:\n{self.client.output}\n{self.server.output}")
-            if time.monotonic() > deadline:
-                raise LabError(
-                    f"the stream stands still for {timeout:.0f} s:\n{self.client.output}"
-                )
+            if patience.over:
+                raise LabError(f"the stream stands still, {patience.why()}:\n{self.client.output}")
             time.sleep(0.1)
 
     def end(self, timeout: float) -> Outcome:

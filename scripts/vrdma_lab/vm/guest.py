@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from vrdma_lab import paths
-from vrdma_lab.children import Child, tail
+from vrdma_lab.children import Child, size_of, tail
 from vrdma_lab.errors import LabError
 from vrdma_lab.machine.channel import Channel
 from vrdma_lab.machine.side import Side
@@ -23,6 +24,11 @@ class GuestOptions:
     """The options of a guest's QEMU."""
 
     memory_mib: int = 256
+    processors: int = 1
+    nodes: int = 1  # NUMA nodes, each with its part of memory and processors
+    machine: str = "q35"  # with its properties, for example "q35,max-ram-below-4g=1G"
+    # More vrdma devices, each with a netdev beside it: the numbers of their guests in the daemon.
+    more_devices: tuple[int, ...] = ()
     device: bool = True  # whether the guest has a vrdma-pci
     device_options: str = ""  # more properties of the vrdma-pci, for example "packed=on"
     shared_memory: bool = True
@@ -61,16 +67,19 @@ class Guest(Side):
         socket: Path | None,
         accelerator: str,
         options: GuestOptions,
+        more: Mapping[int, tuple[GuestNetwork, Path]] | None = None,
     ) -> None:
+        """`more` has network and socket of each of options.more_devices."""
         agent = network.agent_address or prefix.with_suffix(".agent")
-        channel = Channel(f"guest {name}", agent, self.explain)
+        channel = Channel(f"guest {name}", agent, self.explain, lambda: size_of(self.console))
         super().__init__(name, guest_address(number), network.underlay, DEVICE, channel)
         self.number = number
         self.mac = mac_of(number)
         self.console = prefix.with_suffix(".console")
         command = [
             *(paths.qemu(), "-name", f"{name},debug-threads=on", *COMMON_OPTIONS),
-            *("-accel", accelerator, "-cpu", "max", "-smp", "1"),
+            *("-accel", accelerator, "-cpu", "max"),
+            *("-smp", f"{options.processors},sockets={options.processors}"),
             *("-kernel", str(kernel.vmlinux), "-initrd", str(initramfs)),
             *("-append", self._append(options, network)),
             *("-serial", f"file:{self.console}"),
@@ -79,6 +88,7 @@ class Guest(Side):
             *agent_options(_socket_properties(agent)),
             *_memory_options(options),
             *self._device_options(options, socket),
+            *_more_devices(more or {}),
             *options.extra,
         ]
         preload = str(paths.qemu_device() / "libvrdma-qemu-preload.so")
@@ -113,7 +123,7 @@ class Guest(Side):
         return text
 
     def wait_booted(self, timeout: float = 90) -> None:
-        """Waits until the agent takes commands."""
+        """Waits until the agent takes commands; `timeout` is how long the guest may stand still."""
         self.channel.connect(self.qemu.check, timeout)
 
     def wait_device(self, timeout: float = 30) -> None:
@@ -131,13 +141,36 @@ class Guest(Side):
         self.channel.close()
 
 
+def _more_devices(more: Mapping[int, tuple[GuestNetwork, Path]]) -> list[str]:
+    """More vrdma devices, each on a socket of its own, and the netdevs that have their addresses.
+
+    Bus addresses follow the order, so that eth0 and vrdma0 are those of the guest itself.
+    """
+    words = []
+    for number, (network, socket) in more.items():
+        words += ["-netdev", f"{network.netdev},id=net{number}"]
+        words += ["-device", f"virtio-net-pci,netdev=net{number},mac={mac_of(number)},romfile="]
+        words += ["-chardev", f"socket,id=vrdma{number},path={socket}"]
+        words += ["-device", f"vrdma-pci,chardev=vrdma{number}"]
+    return words
+
+
 def _memory_options(options: GuestOptions) -> list[str]:
     """The memory and the machine, which has its memory where the daemon can map it."""
-    memory = f"{options.memory_mib}M"
+    words = ["-m", f"{options.memory_mib}M"]
     if not options.shared_memory:
-        return ["-m", memory, "-machine", "q35"]
-    backend = f"memory-backend-memfd,id=mem,size={memory},share=on"
-    return ["-m", memory, "-object", backend, "-machine", "q35,memory-backend=mem"]
+        return [*words, "-machine", options.machine]
+    if options.nodes == 1:
+        backend = f"memory-backend-memfd,id=mem,size={options.memory_mib}M,share=on"
+        return [*words, "-object", backend, "-machine", f"{options.machine},memory-backend=mem"]
+    words += ["-machine", options.machine]
+    size = options.memory_mib // options.nodes
+    for node in range(options.nodes):
+        backend = f"memory-backend-memfd,id=mem{node},size={size}M,share=on"
+        words += ["-object", backend, "-numa", f"node,nodeid={node},memdev=mem{node}"]
+    for processor in range(options.processors):
+        words += ["-numa", f"cpu,node-id={processor % options.nodes},socket-id={processor}"]
+    return words
 
 
 def _socket_properties(address: Path | tuple[str, int]) -> str:

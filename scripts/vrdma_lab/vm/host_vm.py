@@ -12,7 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vrdma_lab import paths
-from vrdma_lab.children import Child, tail
+from vrdma_lab.children import Child, size_of, tail
 from vrdma_lab.image.host_initramfs import ROOT_TAG, SHARE_TAG
 from vrdma_lab.machine.channel import Channel
 from vrdma_lab.machine.side import Side
@@ -49,7 +49,7 @@ class HostVm(Side):
         name = f"host{number}"
         self.console = share.parent / f"{name}.console"
         agent = share.parent / f"{name}.agent"
-        channel = Channel(name, agent, self._explain)
+        channel = Channel(name, agent, self._explain, lambda: size_of(self.console))
         super().__init__(
             name, self.network.address, self.network.underlay_address, RNIC_NAMES[rnic], channel
         )

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from vrdma_lab.errors import LabError
+from vrdma_lab.machine.progress import INTERVAL, Patience
 
-# Seconds. A busy machine makes an emulated guest slow to let a device go.
-TIMEOUT = 180.0
+# Seconds in which nothing moves.
+TIMEOUT = 60.0
 
 
 def monitor_options(path: Path) -> list[str]:
@@ -25,19 +26,36 @@ class Monitor:
 
     def __init__(self, path: Path) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.settimeout(TIMEOUT)
+        self._socket.settimeout(INTERVAL)
         self._socket.connect(str(path))
-        self._stream = self._socket.makefile("rw")
+        self._received = bytearray()
         self._events: list[dict[str, Any]] = []
-        self._stream.readline()  # the greeting
+        self._read()  # the greeting
         self.execute("qmp_capabilities")
+
+    def _read(self) -> Any:
+        """The next message of QEMU."""
+        patience = Patience(TIMEOUT)
+        while b"\n" not in self._received:
+            try:
+                data = self._socket.recv(65536)
+            except TimeoutError:
+                if patience.over:
+                    raise LabError(f"QEMU's monitor said nothing, {patience.why()}") from None
+                continue
+            if not data:
+                raise LabError("QEMU closed its monitor")
+            self._received += data
+        line, _, rest = bytes(self._received).partition(b"\n")
+        self._received = bytearray(rest)
+        return json.loads(line)
 
     def execute(self, command: str, **arguments: str) -> Any:
         """Runs a command that must succeed; its result."""
-        self._stream.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
-        self._stream.flush()
+        request = json.dumps({"execute": command, "arguments": arguments}) + "\n"
+        self._socket.sendall(request.encode())
         while True:
-            message = json.loads(self._stream.readline())
+            message = self._read()
             if "event" in message:
                 self._events.append(message)
             elif "error" in message:
@@ -56,11 +74,10 @@ class Monitor:
             e["event"] == "DEVICE_DELETED" and e["data"].get("device") == device
             for e in self._events
         ):
-            message = json.loads(self._stream.readline())
+            message = self._read()
             if "event" in message:
                 self._events.append(message)
 
     def close(self) -> None:
         """Closes the connection."""
-        self._stream.close()
         self._socket.close()

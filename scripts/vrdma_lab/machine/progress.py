@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
+"""How long to wait for machines: as long as they move.
+
+A busy computer makes everything slow, and nothing still. So a wait does not end by the clock while
+a process of the lab (the QEMU of a machine, vrdmad) works or waits for a processor, or while a
+machine prints. The wait ends when nothing has moved for its time, or when a process has worked ten
+times as long, which is a machine that runs in circles.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from vrdma_lab.errors import LabError
+
+# Seconds between two looks at the processes.
+INTERVAL = 1.0
+# A process that wants less than this part of a processor stands still: an idle guest has its timer.
+IDLE = 0.1
+# How many times its patience a wait lets one process work.
+CIRCLES = 10.0
+
+_TICKS = 1e9  # in a second, of schedstat
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a process has done so far, in seconds of all its threads."""
+
+    ran: float  # on a processor
+    waited: float  # for a processor, able to run
+
+
+def work_of(pid: int) -> Work:
+    """The work of a process; none, if it has ended."""
+    ran = waited = 0
+    try:
+        threads = list(Path(f"/proc/{pid}/task").iterdir())
+    except OSError:
+        return Work(0, 0)
+    for thread in threads:
+        try:
+            numbers = (thread / "schedstat").read_text().split()
+        except OSError:
+            continue  # it has just ended
+        ran += int(numbers[0])
+        waited += int(numbers[1])
+    return Work(ran / _TICKS, waited / _TICKS)
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes that a process has started, and those that these have started."""
+    found = []
+    try:
+        threads = list(Path(f"/proc/{pid}/task").iterdir())
+    except OSError:
+        return []
+    for thread in threads:
+        try:
+            children = (thread / "children").read_text().split()
+        except OSError:
+            continue
+        for child in children:
+            found += [int(child), *descendants(int(child))]
+    return found
+
+
+def work_of_children() -> dict[int, Work]:
+    """The work of each process that this process has started: QEMUs, vrdmad, switches."""
+    return {pid: work_of(pid) for pid in descendants(os.getpid())}
+
+
+Look = Callable[[], Mapping[int, Work]]
+
+
+class Patience:
+    """The patience of one wait, of so many seconds in which nothing moves.
+
+    `printed` is a number that grows with what a machine prints; `look` is the work of processes.
+    """
+
+    def __init__(
+        self,
+        seconds: float,
+        printed: Callable[[], int] = lambda: 0,
+        look: Look = work_of_children,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.seconds = seconds
+        self._printed = printed
+        self._look = look
+        self._clock = clock
+        self._looked_at = self._moved_at = clock()
+        self._work: Mapping[int, Work] | None = None
+        self._last_printed = 0
+        self._ran: dict[int, float] = {}
+
+    @property
+    def over(self) -> bool:
+        """Whether waiting longer is of no use."""
+        now = self._clock()
+        if self._work is None:
+            self._work, self._last_printed = self._look(), self._printed()
+        elif now - self._looked_at >= min(INTERVAL, self.seconds):
+            if self._moves(now - self._looked_at):
+                self._moved_at = now
+            self._looked_at = now
+        return now - self._moved_at >= self.seconds or any(
+            ran >= CIRCLES * self.seconds for ran in self._ran.values()
+        )
+
+    def _moves(self, interval: float) -> bool:
+        """Whether something has moved since the look before."""
+        assert self._work is not None
+        work, printed = self._look(), self._printed()
+        moved = printed != self._last_printed
+        for pid, now in work.items():
+            # What a process did before it was first seen belongs to no wait.
+            before = self._work.get(pid, now)
+            # A thread that has ended takes its part away.
+            ran = max(0.0, now.ran - before.ran)
+            wanted = ran + max(0.0, now.waited - before.waited)
+            self._ran[pid] = self._ran.get(pid, 0) + ran
+            moved = moved or wanted >= IDLE * interval
+        # The kernel leaves a child out now and then, if another one ends meanwhile.
+        self._work, self._last_printed = {**self._work, **work}, printed
+        return moved
+
+    def why(self) -> str:
+        """What a wait says that is over."""
+        for pid, ran in self._ran.items():
+            if ran >= CIRCLES * self.seconds:
+                return f"process {pid} worked {ran:.0f} s without coming to it"
+        return f"nothing moved for {self.seconds:.0f} s"
+
+
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
+    """Waits for a condition; LabError with `what` when the patience is over."""
+    patience = Patience(seconds)
+    while not condition():
+        if patience.over:
+            raise LabError(f"{what} ({patience.why()})")
+        time.sleep(0.02)
