@@ -34,7 +34,7 @@
 #define VRDMA_ASSERT_SIZE(type, size) \
 	static_assert(sizeof(struct type) == (size), "size of " #type)
 
-VRDMA_ASSERT_SIZE(vrdma_config, 56);
+VRDMA_ASSERT_SIZE(vrdma_config, 64);
 VRDMA_ASSERT_SIZE(vrdma_cmd_hdr, 16);
 VRDMA_ASSERT_SIZE(vrdma_rsp_hdr, 16);
 VRDMA_ASSERT_SIZE(vrdma_event, 8);

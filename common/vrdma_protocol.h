@@ -37,6 +37,10 @@ enum vrdma_feature {
 #undef VRDMA_FEATURE_BIT
 };
 
+/* vrdma_config.status */
+#define VRDMA_STATUS_READY		1	/* the device can be started */
+#define VRDMA_STATUS_FAILED		2	/* the device must be reset */
+
 /* Device configuration space. */
 struct vrdma_config {
 	__le32 protocol_version;	/* VRDMA_PROTOCOL_VERSION */
@@ -51,6 +55,8 @@ struct vrdma_config {
 	__le32 max_cq;			/* CQ handles are below this */
 	__le32 max_mr_runs;		/* runs in one VRDMA_CMD_REG_MR */
 	__le32 max_udata;		/* bytes of udata of one command in either direction */
+	__le32 status;			/* VRDMA_STATUS_*, changes at any time */
+	__le32 reserved;
 };
 
 /* Header of every request on the control queue. */

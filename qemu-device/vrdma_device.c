@@ -31,11 +31,47 @@ static void fail_device(VRdma *s, const char *what)
                  "resets it", what);
 }
 
+static bool needs_reset(VRdma *s)
+{
+    return VIRTIO_DEVICE(s)->status & VIRTIO_CONFIG_S_NEEDS_RESET;
+}
+
+/*
+ * Tells the guest that the configuration space is another.  QEMU sends no interrupt of a
+ * device that is broken, but a driver that waits for the backend's return waits for it.
+ */
+static void announce_config(VRdma *s)
+{
+    VirtIODevice *vdev = VIRTIO_DEVICE(s);
+    bool broken = vdev->broken;
+
+    vdev->broken = false;
+    virtio_notify_config(vdev);
+    vdev->broken = broken;
+}
+
+static uint32_t backend_status(VRdma *s)
+{
+    return s->connected ? le32_to_cpu(s->config.status) : 0;
+}
+
+/* Brings a backend that has connected into use, and tells the guest. */
+static void use_backend(VRdma *s)
+{
+    Error *error = NULL;
+
+    if (vrdma_backend_connect(s, &error)) {
+        announce_config(s);
+        return;
+    }
+    error_reportf_err(error, "vrdma: cannot use the backend that has connected: ");
+    qemu_chr_fe_disconnect(&s->chardev);
+}
+
 /* Runs outside of all vhost code, which may be what noticed the loss of the backend. */
 static void backend_bh(void *opaque)
 {
     VRdma *s = opaque;
-    Error *error = NULL;
 
     if (s->backend_lost) {
         s->backend_lost = false;
@@ -47,9 +83,8 @@ static void backend_bh(void *opaque)
         fail_device(s, s->connected ? "the backend could not be started"
                                     : "the backend is not connected");
     }
-    if (s->socket_open && !s->connected && !vrdma_backend_connect(s, &error)) {
-        error_reportf_err(error, "vrdma: cannot use the backend that has connected: ");
-        qemu_chr_fe_disconnect(&s->chardev);
+    if (s->socket_open && !s->connected) {
+        use_backend(s);
     }
 }
 
@@ -65,7 +100,11 @@ static void config_bh(void *opaque)
         warn_reportf_err(error, "vrdma: at a configuration change: ");
         return;
     }
-    virtio_notify_config(VIRTIO_DEVICE(s));
+    if ((backend_status(s) & VRDMA_STATUS_FAILED) && !needs_reset(s)) {
+        fail_device(s, "the backend has given up the guest's queues; see its log");
+    } else {
+        announce_config(s);
+    }
 }
 
 static void chardev_event(void *opaque, QEMUChrEvent event)
@@ -211,9 +250,18 @@ static uint64_t vrdma_get_features(VirtIODevice *vdev, uint64_t features, Error 
     return s->offered_features;
 }
 
-static void vrdma_get_config(VirtIODevice *vdev, uint8_t *config)
+/* The specification, "Status, loss and return": the device's own state is part of the status. */
+static void vrdma_get_config(VirtIODevice *vdev, uint8_t *bytes)
 {
-    memcpy(config, &VRDMA(vdev)->config, sizeof(struct vrdma_config));
+    VRdma *s = VRDMA(vdev);
+    struct vrdma_config config = s->config;
+    uint32_t status = backend_status(s) & VRDMA_STATUS_READY;
+
+    if (needs_reset(s)) {
+        status |= VRDMA_STATUS_FAILED;
+    }
+    config.status = cpu_to_le32(status);
+    memcpy(bytes, &config, sizeof(config));
 }
 
 static void vrdma_set_status(VirtIODevice *vdev, uint8_t status)

@@ -104,6 +104,7 @@ Result<void> VirtualDevice::read_config(uint32_t offset, std::span<std::byte> ou
         htole32(handle_limit(object_kind::completion_queues, options_.limits, attributes_));
     config.max_mr_runs = htole32(options_.limits.mr_runs);
     config.max_udata = htole32(kMaxUdata);
+    config.status = htole32(VRDMA_STATUS_READY);
     if (offset > sizeof(config) || out.size() > sizeof(config) - offset) {
         return fail(EINVAL);
     }

@@ -27,7 +27,8 @@ BACKEND_CONFIG_CHANGE, BACKEND_SHMEM_MAP, BACKEND_SHMEM_UNMAP = 2, 9, 10
 VERSION, REPLY, NEED_REPLY = 1, 4, 8
 PROTOCOL_FEATURES_BIT = 30
 MQ, REPLY_ACK, BACKEND_REQ, CONFIG, BACKEND_SEND_FD, RESET_DEVICE = 0, 3, 5, 9, 10, 13
-SHM_SIZE_OFFSET, CONFIG_SIZE = 32, 56
+SHM_SIZE_OFFSET, CONFIG_SIZE = 32, 64
+STATUS_READY, STATUS_FAILED = 1, 2
 
 # VRDMA_F_SRQ, INDIRECT_DESC, EVENT_IDX, VERSION_1, RING_PACKED
 DEFAULT_FEATURES = (1 << 0) | (1 << 28) | (1 << 29) | (1 << 32) | (1 << 34)
@@ -48,10 +49,10 @@ def receive_exactly(sock: socket.socket, size: int) -> bytes:
     return data
 
 
-def make_config(protocol_version: int = 1, max_qp: int = 100) -> bytes:
+def make_config(protocol_version: int = 1, max_qp: int = 100, status: int = STATUS_READY) -> bytes:
     guid, mac = b"\0\x11\x22\x33\x44\x55\x66\x77", b"\x52\x54\0\x12\x34\x56"
-    return struct.pack("<IIII8s6sHQIIII", protocol_version, 16, 2, 1, guid, mac, 1, 0, max_qp,
-                       100, 4096, 256)
+    return struct.pack("<IIII8s6sHQIIIIII", protocol_version, 16, 2, 1, guid, mac, 1, 0, max_qp,
+                       100, 4096, 256, status, 0)
 
 
 class BackendRequests:

@@ -13,7 +13,8 @@ import unittest
 from collections.abc import Callable
 from typing import Any
 
-from fake_backend import BACKEND_CONFIG_CHANGE, NEED_REPLY, FakeBackend, make_config
+from fake_backend import (BACKEND_CONFIG_CHANGE, NEED_REPLY, STATUS_FAILED, STATUS_READY,
+                          FakeBackend, make_config)
 from machine import (ISR_CONFIG, ISR_QUEUE, STATUS_NEEDS_RESET, Device, Machine, Qemu, QemuFailed,
                      wait_until)
 
@@ -21,7 +22,7 @@ EINVAL, ENOENT, EEXIST, ENODEV, EBADF, EOPNOTSUPP = 22, 2, 17, 19, 9, 95
 PAGE = 0x1000
 SHM = 64 << 20
 VIRTIO_F_VERSION_1, VIRTIO_F_RING_PACKED = 1 << 32, 1 << 34
-CONFIG_NUM_COMP_VECTORS, CONFIG_SHM_SIZE, CONFIG_MAX_QP = 30, 32, 40
+CONFIG_NUM_COMP_VECTORS, CONFIG_SHM_SIZE, CONFIG_MAX_QP, CONFIG_STATUS = 30, 32, 40, 56
 
 
 class DeviceCase(unittest.TestCase):
@@ -283,6 +284,28 @@ class Virtio(DeviceCase):
         self.assertEqual(self.device.read_config(CONFIG_MAX_QP), 200)
         self.assertEqual(self.device.read_config(CONFIG_NUM_COMP_VECTORS, 2), 2)
 
+    def test_a_backend_that_fails_has_the_guest_reset_the_device(self) -> None:
+        self.start_device()
+        self.device.take_interrupts()
+        self.backend.config = bytearray(make_config(status=STATUS_READY | STATUS_FAILED))
+        self.assertEqual(self.backend.channel.request(BACKEND_CONFIG_CHANGE), 0)
+        wait_until(lambda: self.device.take_interrupts() & ISR_CONFIG, "the interrupt")
+        self.assertTrue(self.device.status & STATUS_NEEDS_RESET)
+        self.assertEqual(self.device.read_config(CONFIG_STATUS), STATUS_READY | STATUS_FAILED)
+        self.backend.config = bytearray(make_config())
+        self.start_device()
+        self.assertFalse(self.device.status & STATUS_NEEDS_RESET)
+        self.assertEqual(self.device.read_config(CONFIG_STATUS), STATUS_READY)
+
+    def test_a_backend_that_waits_for_its_rnic_is_not_ready(self) -> None:
+        self.start_device()
+        self.device.take_interrupts()
+        for status in (0, STATUS_READY):
+            self.backend.config = bytearray(make_config(status=status))
+            self.assertEqual(self.backend.channel.request(BACKEND_CONFIG_CHANGE), 0)
+            wait_until(lambda: self.device.take_interrupts() & ISR_CONFIG, "the interrupt")
+            self.assertEqual(self.device.read_config(CONFIG_STATUS), status)
+
     def test_a_reset_by_the_driver_resets_the_backend_and_empties_the_shared_memory(self) -> None:
         self.start_device()
         self.backend.channel.map(0, PAGE, [self.file(b"\xff" * PAGE)])
@@ -424,6 +447,12 @@ class Loss(DeviceCase):
         self.lose_backend()
         self.assertTrue(self.device.take_interrupts() & ISR_CONFIG)
 
+    def test_the_device_is_not_ready_until_the_backend_returns(self) -> None:
+        self.lose_backend()
+        self.assertEqual(self.device.read_config(CONFIG_STATUS), STATUS_FAILED)
+        self.device.reset()
+        self.assertEqual(self.device.read_config(CONFIG_STATUS), 0)
+
     def test_the_shared_memory_is_emptied(self) -> None:
         self.lose_backend()
         self.assertEqual(self.guest_reads(0), 0)
@@ -475,6 +504,32 @@ class Reconnect(Loss):
         self.assertFalse(self.device.status & STATUS_NEEDS_RESET)
         self.assertEqual(self.backend.channel.map(0, PAGE, [self.file(b"\x0c")]), 0)
         self.assertEqual(self.guest_reads(0), 12)
+
+    def test_the_guest_hears_of_the_return_with_the_device_as_it_failed(self) -> None:
+        self.lose_backend()
+        wait_until(lambda: self.device.take_interrupts() & ISR_CONFIG, "the interrupt of the loss")
+        self.come_back()
+        wait_until(lambda: self.device.take_interrupts() & ISR_CONFIG, "the interrupt")
+        self.assertEqual(self.device.read_config(CONFIG_STATUS), STATUS_READY | STATUS_FAILED)
+        self.assertTrue(self.device.status & STATUS_NEEDS_RESET)
+        self.start_device()
+        self.assertEqual(self.device.read_config(CONFIG_STATUS), STATUS_READY)
+
+    def test_the_guest_hears_of_the_return_after_a_start_that_failed(self) -> None:
+        self.lose_backend()
+        self.device.start()
+        wait_until(lambda: self.device.status & STATUS_NEEDS_RESET, "NEEDS_RESET")
+        wait_until(lambda: self.device.take_interrupts() & ISR_CONFIG, "the interrupt of the loss")
+        self.come_back()
+        wait_until(lambda: self.device.take_interrupts() & ISR_CONFIG, "the interrupt")
+        self.assertTrue(self.device.read_config(CONFIG_STATUS) & STATUS_READY)
+
+    def test_a_backend_that_returns_to_a_device_that_is_reset_is_ready(self) -> None:
+        self.lose_backend()
+        self.device.reset()
+        self.come_back()
+        wait_until(lambda: self.device.read_config(CONFIG_STATUS) == STATUS_READY, "READY")
+        self.assertFalse(self.device.take_interrupts() & ISR_CONFIG)
 
     def test_a_stop_and_continue_does_not_start_what_must_be_reset(self) -> None:
         self.lose_backend()

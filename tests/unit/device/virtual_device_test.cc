@@ -21,6 +21,7 @@ TEST_P(VirtualDeviceTest, ConfigurationSpaceDescribesTheDevice) {
     EXPECT_EQ(le32toh(config.driver_id), 14U);
     EXPECT_EQ(le64toh(config.shm_size), kShmSize);
     EXPECT_EQ(config.mac[5], 3);
+    EXPECT_EQ(le32toh(config.status), uint32_t{VRDMA_STATUS_READY});
     // The EUI-64 of the MAC address.
     EXPECT_EQ(be64toh(config.node_guid), 0x505400fffe010203U);
     EXPECT_TRUE(vmm_->get_config(8, sizeof(config)).empty());
