@@ -2,6 +2,7 @@
 /* Copyright (c) 2026 the vrdma authors */
 #include "vrdma_abi.h"
 
+#include "chardev/char-socket.h"
 #include "exec/memory.h"
 #include "hw/virtio/virtio-bus.h"
 #include "hw/virtio/virtio-pci.h"
@@ -22,6 +23,9 @@ typedef struct {
     size_t instance_size;
 } TypeRecord;
 
+/* The module looks at instances only: 10.0's later releases have a larger ChardevClass. */
+#define CLASS_UNUSED 0
+
 static const struct {
     const char *type;
     size_t class_size, instance_size;
@@ -31,6 +35,7 @@ static const struct {
     { TYPE_VIRTIO_DEVICE, sizeof(VirtioDeviceClass), sizeof(VirtIODevice) },
     { TYPE_VIRTIO_PCI, sizeof(VirtioPCIClass), sizeof(VirtIOPCIProxy) },
     { TYPE_VIRTIO_BUS, sizeof(VirtioBusClass), sizeof(VirtioBusState) },
+    { TYPE_CHARDEV_SOCKET, CLASS_UNUSED, sizeof(SocketChardev) },
     { TYPE_MEMORY_REGION, sizeof(MemoryRegionClass), sizeof(MemoryRegion) },
 };
 
@@ -81,7 +86,9 @@ bool vrdma_abi_types_match(void)
     for (size_t i = 0; i < ARRAY_SIZE(shared_types); i++) {
         const TypeRecord *record = type_record(shared_types[i].type);
 
-        if (!record || record->class_size != shared_types[i].class_size ||
+        if (!record ||
+            (shared_types[i].class_size != CLASS_UNUSED &&
+             record->class_size != shared_types[i].class_size) ||
             record->instance_size != shared_types[i].instance_size) {
             g_autoptr(VersionInfo) info = qmp_query_version(NULL);
             g_autofree char *running = running_version(info);

@@ -217,9 +217,6 @@ bool vrdma_backend_connect(VRdma *s, Error **errp)
     if (s->connected) {
         return true;
     }
-    if (qemu_chr_fe_wait_connected(&s->chardev, errp) < 0) {
-        return false;
-    }
 
     hdev->vqs = s->vhost_queues;
     hdev->nvqs = vrdma_queue_count(s);

@@ -10,7 +10,7 @@
 #include "vrdma_device.h"
 
 /*
- * Waits for the socket, negotiates, checks that the backend is one for this
+ * Negotiates over the socket, which is connected, checks that the backend is one for this
  * device, tells it the shared memory region's size and gives it the channel of
  * back-end requests.  Afterwards s->config and s->vhost_dev.features are the
  * backend's.

@@ -8,6 +8,7 @@
 #define VRDMA_COMPAT_H
 
 #include "qemu/osdep.h"
+#include "chardev/char-socket.h"
 #include "hw/qdev-properties.h"
 #include "hw/virtio/vhost.h"
 #include "hw/virtio/vhost-backend.h"
@@ -44,6 +45,25 @@
 #else
 #define VRDMA_HOSTMEM_HEADER "sysemu/hostmem.h"
 #endif
+
+/*
+ * How long a socket chardev waits before it connects again, 0 for never: in milliseconds
+ * since 9.2, in seconds before.
+ */
+#if VRDMA_QEMU_AT_LEAST(9, 2)
+#define VRDMA_RECONNECT_PERIOD 1000
+#else
+#define VRDMA_RECONNECT_PERIOD 1
+#endif
+
+static inline int64_t *vrdma_compat_reconnect_period(SocketChardev *socket)
+{
+#if VRDMA_QEMU_AT_LEAST(9, 2)
+    return &socket->reconnect_time_ms;
+#else
+    return &socket->reconnect_time;
+#endif
+}
 
 /* The configuration interrupt has a queue index of its own since 8.0. */
 static inline bool vrdma_compat_is_queue(int index)

@@ -13,6 +13,7 @@
 #include "vrdma_backend.h"
 #include "vrdma_compat.h"
 #include "vrdma_guest_memory.h"
+#include "vrdma_socket.h"
 
 #define QUEUE_SIZE          256
 #define MIN_SHM_SIZE        MiB
@@ -55,16 +56,30 @@ static uint32_t backend_status(VRdma *s)
     return s->connected ? le32_to_cpu(s->config.status) : 0;
 }
 
+/* The chardev connects again and again, so that the log would have each reason many times. */
+static void report_refusal(VRdma *s, Error *error)
+{
+    if (g_strcmp0(s->refusal, error_get_pretty(error)) == 0) {
+        error_free(error);
+        return;
+    }
+    g_free(s->refusal);
+    s->refusal = g_strdup(error_get_pretty(error));
+    error_reportf_err(error, "vrdma: cannot use the backend that has connected: ");
+}
+
 /* Brings a backend that has connected into use, and tells the guest. */
 static void use_backend(VRdma *s)
 {
     Error *error = NULL;
 
     if (vrdma_backend_connect(s, &error)) {
+        g_clear_pointer(&s->refusal, g_free);
+        info_report("vrdma: the backend is back; the guest's driver can reset the device");
         announce_config(s);
         return;
     }
-    error_reportf_err(error, "vrdma: cannot use the backend that has connected: ");
+    report_refusal(s, error);
     qemu_chr_fe_disconnect(&s->chardev);
 }
 
@@ -203,13 +218,17 @@ static void vrdma_realize(DeviceState *dev, Error **errp)
     s->backend_bh = qemu_bh_new(backend_bh, s);
     s->config_bh = qemu_bh_new(config_bh, s);
     create_queues(s);
-    if (!vrdma_backend_connect(s, errp)) {
+    if (!vrdma_socket_connect(&s->chardev, dev->hotplugged, errp) ||
+        !vrdma_backend_connect(s, errp)) {
         delete_queues(s);
         qemu_bh_delete(s->config_bh);
         qemu_bh_delete(s->backend_bh);
         g_free(s->vhost_queues);
         vhost_user_cleanup(&s->vhost_user);
         return;
+    }
+    if (s->reconnect) {
+        vrdma_socket_keep_connected(&s->chardev);
     }
     qemu_chr_fe_set_handlers(&s->chardev, NULL, NULL, chardev_event, NULL, s, NULL, true);
 }
@@ -233,6 +252,7 @@ static void vrdma_unrealize(DeviceState *dev)
     delete_queues(s);
     g_free(s->vhost_queues);
     vhost_user_cleanup(&s->vhost_user);
+    g_clear_pointer(&s->refusal, g_free);
 }
 
 /* The last reference to shm_region, perhaps a vCPU's, is gone by now. */
@@ -312,6 +332,7 @@ static VRDMA_PROPERTY_TABLE vrdma_properties[] = {
     DEFINE_PROP_CHR("chardev", VRdma, chardev),
     DEFINE_PROP_SIZE("shm-size", VRdma, shm_size, 1 * GiB),
     DEFINE_PROP_UINT16("comp-vectors", VRdma, comp_vectors, 2),
+    DEFINE_PROP_BOOL("reconnect", VRdma, reconnect, true),
     VRDMA_PROPERTY_TABLE_END
 };
 
@@ -334,6 +355,8 @@ static void vrdma_class_init(ObjectClass *class, void *data)
                                           "Size of the shared memory region, a power of two");
     object_class_property_set_description(class, "comp-vectors",
                                           "Number of completion vectors");
+    object_class_property_set_description(class, "reconnect",
+                                          "Connect again when the backend has closed the socket");
     device_class->vmsd = &vrdma_vmstate;
     set_bit(DEVICE_CATEGORY_NETWORK, device_class->categories);
     virtio_class->realize = vrdma_realize;

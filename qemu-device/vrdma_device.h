@@ -26,6 +26,7 @@ struct VRdma {
     CharBackend chardev;
     uint64_t shm_size;
     uint16_t comp_vectors;
+    bool reconnect;
 
     VRdmaShm *shm;
     MemoryRegion shm_region;
@@ -44,6 +45,7 @@ struct VRdma {
     bool socket_open;
     bool backend_lost;
     bool start_failed;
+    char *refusal;                  /* why the last backend that came back is not used */
 
     QEMUBH *config_bh;
     VirtQueue **queues;

@@ -50,12 +50,12 @@ class DeviceCase(unittest.TestCase):
         target.device_argument = f"vrdma-pci,id=v0,chardev=r,shm-size=64M{cls.device_options}"
         target.machine = Machine(
             cls.qemu, folder, target.device_argument, *cls.machine_arguments, kernel=cls.guest,
-            chardev=f"socket,id=r,path={folder}/backend{cls.reconnect_option()}")
+            chardev=f"socket,id=r,path={folder}/backend{cls.chardev_options()}")
         add_cleanup(target.machine.close)
         target.device = target.machine.find_device()
 
     @classmethod
-    def reconnect_option(cls) -> str:
+    def chardev_options(cls) -> str:
         return ""
 
     def file(self, content: bytes = b"", size: int = 1 << 20, name: str = "vrdma-test") -> int:
@@ -436,6 +436,8 @@ class Unplug(DeviceCase):
 
 
 class Loss(DeviceCase):
+    device_options = ",reconnect=off"
+
     def lose_backend(self) -> None:
         self.start_device()
         self.device.take_interrupts()
@@ -486,10 +488,11 @@ class Loss(DeviceCase):
 
 class Reconnect(Loss):
     """All of the above, and the way back."""
+    device_options = ""
 
-    @classmethod
-    def reconnect_option(cls) -> str:
-        return ",reconnect=1" if cls.qemu.version == "7.2" else ",reconnect-ms=50"
+    def chardev_is_disconnected(self) -> bool:
+        return any(chardev["label"] == "r" and chardev["filename"].startswith("disconnected")
+                   for chardev in self.machine.qmp("query-chardev"))
 
     def come_back(self) -> None:
         self.backend.rise()
@@ -548,6 +551,33 @@ class Reconnect(Loss):
         self.device.start()
         wait_until(lambda: self.device.status & STATUS_NEEDS_RESET, "NEEDS_RESET")
 
+    def test_a_backend_that_is_refused_is_named_once_in_the_log(self) -> None:
+        self.lose_backend()
+        self.backend.features &= ~1
+        self.backend.rise()
+        self.backend.wait_for(lambda: self.backend.names().count("GET_QUEUE_NUM") == 3,
+                              "three connections")
+        _, words = self.machine.quit()
+        self.assertEqual(words.count("the backend came back without the features 0x1"), 1)
+
+    def test_a_plug_while_the_backend_is_away_is_refused_at_once(self) -> None:
+        self.machine.qmp("device_del", id="v0")
+        self.device.eject()
+        self.machine.wait_for_event("DEVICE_DELETED")
+        self.backend.die()
+        wait_until(self.chardev_is_disconnected, "QEMU to see the end")
+        with self.assertRaisesRegex(QemuFailed, "Failed to connect to '.*/backend'"):
+            self.machine.qmp("device_add", driver="vrdma-pci", id="v0", chardev="r",
+                             addr=hex(self.device.slot), **{"shm-size": SHM})
+
+
+class ChardevReconnects(Reconnect):
+    """The chardev has an option of its own, which the device leaves as it is."""
+
+    @classmethod
+    def chardev_options(cls) -> str:
+        return ",reconnect=1" if cls.qemu.version == "7.2" else ",reconnect-ms=50"
+
 
 CASES = [SharedMemory, BrokenChannel, Virtio, Options, OldNames, PciExpress, WithoutReset, Unplug,
-         Loss, Reconnect]
+         Loss, Reconnect, ChardevReconnects]

@@ -38,7 +38,7 @@ class Shim(LoadingCase):
     def test_device_help_lists_its_properties(self) -> None:
         words = self.run_qemu("-device", "vrdma-pci,help").stdout
         for name in ("chardev=", "shm-size=", "comp-vectors=", "completion-queues=", "vectors=",
-                     "packed="):
+                     "packed=", "reconnect="):
             self.assertIn(f"\n  {name}", words)
 
     def test_qemu_has_no_such_device_without_the_shim(self) -> None:
@@ -118,6 +118,28 @@ class Shim(LoadingCase):
         with open(f"{self.folder}/env") as variables:
             preload = [line for line in variables if line.startswith("LD_PRELOAD=")]
         self.assertEqual(preload, [f"LD_PRELOAD={libm}\n"])
+
+
+class WaitingForTheBackend(LoadingCase):
+    def test_a_chardev_that_reconnects_has_qemu_wait_for_its_backend_and_say_so(self) -> None:
+        option = "reconnect=1" if self.qemu.version == "7.2" else "reconnect-ms=50"
+        command = [*self.qemu.command, "-M", "pc,memory-backend=mem", "-m", "64", "-display",
+                   "none", "-nodefaults", "-object",
+                   "memory-backend-memfd,share=on,id=mem,size=64M", "-chardev",
+                   f"socket,id=r,path={self.folder}/backend,{option}", "-device",
+                   "vrdma-pci,chardev=r"]
+        with subprocess.Popen(command, env=self.qemu.environment, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as qemu:
+            self.addCleanup(qemu.kill)
+            assert qemu.stdout is not None
+            words = ""
+            while "vrdma: waiting for the backend: Failed to connect to" not in words:
+                words = qemu.stdout.readline()
+                self.assertNotEqual(words, "", "QEMU has ended")
+            backend = FakeBackend(f"{self.folder}/backend")
+            self.addCleanup(backend.listener.close)
+            backend.wait_for(lambda: len(backend.channels) == 2, "QEMU")
+            qemu.kill()
 
 
 class BadConfiguration(LoadingCase):
@@ -208,4 +230,4 @@ class BadConfiguration(LoadingCase):
                                     f"vrdma-pci,chardev=r,{name}=65")
 
 
-CASES = [Shim, BadConfiguration]
+CASES = [Shim, WaitingForTheBackend, BadConfiguration]
