@@ -206,6 +206,36 @@ static int vhost_config_notifier(struct vhost_dev *hdev)
     return 0;
 }
 
+/* The backend has given a queue up, and the guest must reset the device (virtio 1.2, 2.1.2). */
+static void queue_failed(EventNotifier *notifier)
+{
+    struct vhost_virtqueue *queue = container_of(notifier, struct vhost_virtqueue,
+                                                 error_notifier);
+    VRdma *s = container_of(queue->dev, VRdma, vhost_dev);
+
+    if (event_notifier_test_and_clear(notifier)) {
+        s->queue_failed = true;
+        qemu_bh_schedule(s->backend_bh);
+    }
+}
+
+/* QEMU's vhost code has made these descriptors (SET_VRING_ERR), and does nothing about them. */
+static void watch_queues(VRdma *s)
+{
+    for (unsigned i = 0; i < s->vhost_dev.nvqs; i++) {
+        event_notifier_set_handler(&s->vhost_dev.vqs[i].error_notifier, queue_failed);
+    }
+}
+
+/* What happened to the queues before a reset is over with it. */
+static void forget_failed_queues(VRdma *s)
+{
+    for (unsigned i = 0; i < s->vhost_dev.nvqs; i++) {
+        event_notifier_test_and_clear(&s->vhost_dev.vqs[i].error_notifier);
+    }
+    s->queue_failed = false;
+}
+
 static const VhostDevConfigOps config_ops = {
     .vhost_dev_config_notifier = vhost_config_notifier,
 };
@@ -232,6 +262,7 @@ bool vrdma_backend_connect(VRdma *s, Error **errp)
         vhost_dev_cleanup(hdev);
         return false;
     }
+    watch_queues(s);
     s->connected = true;
     return true;
 }
@@ -265,6 +296,7 @@ void vrdma_backend_reset(VRdma *s, bool told)
         if (!vrdma_backend_refresh_config(s, &error)) {
             warn_reportf_err(error, "vrdma: at reset: ");
         }
+        forget_failed_queues(s);
     }
     vrdma_shm_reset(s->shm);
 }

@@ -98,6 +98,10 @@ static void backend_bh(void *opaque)
         fail_device(s, s->connected ? "the backend could not be started"
                                     : "the backend is not connected");
     }
+    if (s->queue_failed) {
+        s->queue_failed = false;
+        fail_device(s, "the backend has given up a queue; its log says why");
+    }
     if (s->socket_open && !s->connected) {
         use_backend(s);
     }

@@ -45,6 +45,7 @@ struct VRdma {
     bool socket_open;
     bool backend_lost;
     bool start_failed;
+    bool queue_failed;
     char *refusal;                  /* why the last backend that came back is not used */
 
     QEMUBH *config_bh;

@@ -115,6 +115,7 @@ class FakeBackend:
         self.acked_features: Any = None     # a number once the guest has accepted features
         self.kicks: dict[int, int] = {}
         self.calls: dict[int, int] = {}
+        self.errors: dict[int, int] = {}
         self.addresses: dict[int, bytes] = {}
         self.enabled: set[int] = set()
 
@@ -137,8 +138,9 @@ class FakeBackend:
     def _close_connection(self) -> None:
         for channel in self.channels:
             channel.socket.close()
-        for fd in list(self.kicks.values()) + list(self.calls.values()):
-            os.close(fd)
+        for kept in (self.kicks, self.calls, self.errors):
+            for fd in kept.values():
+                os.close(fd)
         if self.connection:
             self.connection.close()
         self._forget_connection()
@@ -191,8 +193,9 @@ class FakeBackend:
         elif name == "SET_VRING_ENABLE":
             index, on = struct.unpack("<II", payload)
             (self.enabled.add if on else self.enabled.discard)(index)
-        elif name in ("SET_VRING_KICK", "SET_VRING_CALL") and fds:
-            kept = self.kicks if name == "SET_VRING_KICK" else self.calls
+        elif name in ("SET_VRING_KICK", "SET_VRING_CALL", "SET_VRING_ERR") and fds:
+            kept = {"SET_VRING_KICK": self.kicks, "SET_VRING_CALL": self.calls,
+                    "SET_VRING_ERR": self.errors}[name]
             if payload[0] in kept:
                 os.close(kept[payload[0]])
             kept[payload[0]] = fds.pop()

@@ -7,6 +7,7 @@ import os
 import select
 import shutil
 import struct
+import sys
 import tempfile
 import threading
 import unittest
@@ -305,6 +306,16 @@ class Virtio(DeviceCase):
             self.assertEqual(self.backend.channel.request(BACKEND_CONFIG_CHANGE), 0)
             wait_until(lambda: self.device.take_interrupts() & ISR_CONFIG, "the interrupt")
             self.assertEqual(self.device.read_config(CONFIG_STATUS), status)
+
+    def test_a_queue_that_the_backend_gives_up_makes_the_device_need_a_reset(self) -> None:
+        self.start_device()
+        self.device.take_interrupts()
+        os.write(self.backend.errors[0], (1).to_bytes(8, sys.byteorder))
+        wait_until(lambda: self.device.status & STATUS_NEEDS_RESET, "NEEDS_RESET")
+        self.assertTrue(self.device.take_interrupts() & ISR_CONFIG)
+        self.device.reset()
+        self.start_device()
+        self.assertFalse(self.device.status & STATUS_NEEDS_RESET)
 
     def test_a_reset_by_the_driver_resets_the_backend_and_empties_the_shared_memory(self) -> None:
         self.start_device()

@@ -177,24 +177,26 @@ std::string Virtqueue::failure() const {
     return failure_;
 }
 
+Result<Virtqueue::Ring> Virtqueue::make_ring(const RingLayout& layout, uint32_t base,
+                                             const memory::GuestMemory& memory) {
+    if (layout.features & bit(VIRTIO_F_RING_PACKED)) {
+        auto ring = PackedRing::create(layout, memory, base);
+        return ring ? Result<Ring>(*ring) : fail(ring.error());
+    }
+    auto ring = SplitRing::create(layout, memory, base);
+    return ring ? Result<Ring>(*ring) : fail(ring.error());
+}
+
 Result<void> Virtqueue::set_up(const RingLayout& layout, uint32_t base,
                                std::shared_ptr<const memory::GuestMemory> memory) {
     std::lock_guard lock(mutex_);
-    Ring made;
-    if (layout.features & bit(VIRTIO_F_RING_PACKED)) {
-        auto ring = PackedRing::create(layout, *memory, base);
-        if (!ring) {
-            return fail(ring.error());
-        }
-        made = *ring;
-    } else {
-        auto ring = SplitRing::create(layout, *memory, base);
-        if (!ring) {
-            return fail(ring.error());
-        }
-        made = *ring;
+    auto made = make_ring(layout, base, *memory);
+    if (!made) {
+        // The VMM need not ask for the outcome of SET_VRING_KICK.
+        signal(error_);
+        return fail(made.error());
     }
-    ring_ = made;
+    ring_ = *made;
     layout_ = layout;
     memory_ = std::move(memory);
     failure_.clear();
@@ -222,6 +224,7 @@ uint32_t Virtqueue::tear_down() {
     }
     const uint32_t base = with_ring([](auto& ring) { return ring.base(); });
     ring_ = Ring();
+    failure_.clear();  // an error eventfd that is set from now on has nothing to do with it
     memory_.reset();
     recycled_.clear();
     return base;

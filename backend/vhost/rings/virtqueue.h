@@ -71,7 +71,8 @@ class Virtqueue {
     // --- for the connection ---
 
     // Lays the ring out in `memory` and begins at `base`, as SET_VRING_BASE has it.
-    // EINVAL for a layout that the specification forbids, EFAULT when it is not in memory.
+    // EINVAL for a layout that the specification forbids, EFAULT when it is not in memory; the
+    // error eventfd is signalled then.
     Result<void> set_up(const RingLayout& layout, uint32_t base,
                         std::shared_ptr<const memory::GuestMemory> memory);
 
@@ -91,6 +92,8 @@ class Virtqueue {
 
     template <typename Function>
     auto with_ring(Function function);
+    static Result<Ring> make_ring(const RingLayout& layout, uint32_t base,
+                                  const memory::GuestMemory& memory);
     Result<void> fail_locked(const char* what);
     Result<std::optional<DescriptorChain>> take_locked();
     void push_locked(DescriptorChain& chain, uint32_t written);

@@ -219,6 +219,30 @@ TEST_P(QueueTest, AMalformedChainStopsItsQueueOnly) {
     expect_echo(*fresh, 2);
 }
 
+TEST_P(QueueTest, AQueueThatWasGivenUpWorksAfterAReset) {
+    auto broken = make_queue();
+    vmm_.start_queue(0, *broken);
+    broken->forge(std::vector<RawDescriptor>{{uint64_t{1} << 40, 64}});
+    broken->kick();
+    wait_readable(broken->error_fd(), "the ring error");
+
+    EXPECT_TRUE(vmm_.acknowledged(Request::kResetDevice));
+    auto fresh = make_queue();
+    vmm_.start_queue(0, *fresh);
+    expect_echo(*fresh, 2);
+    EXPECT_FALSE(fresh->error_signalled());
+}
+
+TEST_P(QueueTest, ARingOutsideGuestMemoryIsAnErrorOfItsQueue) {
+    auto queue = make_queue();
+    FakeMemory other(16 << 20, uint64_t{1} << 40);
+    auto elsewhere = DriverQueue::create(other, 16, features_);
+    EXPECT_THROW(vmm_.start_queue(0, *elsewhere), std::runtime_error);
+    wait_readable(elsewhere->error_fd(), "the ring error");
+    vmm_.start_queue(0, *queue);
+    expect_echo(*queue, 1);
+}
+
 TEST_P(QueueTest, DisconnectingStopsTheQueues) {
     auto queue = make_queue();
     vmm_.start_queue(0, *queue);
