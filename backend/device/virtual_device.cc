@@ -104,7 +104,8 @@ Result<void> VirtualDevice::read_config(uint32_t offset, std::span<std::byte> ou
         htole32(handle_limit(object_kind::completion_queues, options_.limits, attributes_));
     config.max_mr_runs = htole32(options_.limits.mr_runs);
     config.max_udata = htole32(kMaxUdata);
-    config.status = htole32(VRDMA_STATUS_READY);
+    // FAILED is the VMM's: a queue that is given up signals its error eventfd.
+    config.status = htole32(ready_.load(std::memory_order_relaxed) ? VRDMA_STATUS_READY : 0);
     if (offset > sizeof(config) || out.size() > sizeof(config) - offset) {
         return fail(EINVAL);
     }
@@ -169,6 +170,7 @@ void VirtualDevice::open_session() {
             DoorbellMemory{session->doorbells.fd(), session->doorbells.length()},
             [this] { return memory(); }, logger_);
         session_ = std::move(session);
+        ready_.store(true, std::memory_order_relaxed);
         publish_counts();
     } catch (const std::exception& error) {
         logger_->error("{}: the device cannot be set up: {}; the guest's verbs get {}",
@@ -179,6 +181,7 @@ void VirtualDevice::open_session() {
 void VirtualDevice::close_session() {
     const std::lock_guard lock(session_mutex_);
     session_.reset();
+    ready_.store(false, std::memory_order_relaxed);
     publish_counts();
 }
 
@@ -193,6 +196,7 @@ void VirtualDevice::handle_lost_rnic() {
         return;
     }
     session_->let_go_of_rnic();
+    ready_.store(false, std::memory_order_relaxed);
     publish_counts();
     logger_->error("{}: {} is gone, and with it all that the guest held; its verbs get {}",
                    options_.guest, rnic_.name(), to_string(Errno{ENODEV}));

@@ -80,6 +80,7 @@ class VirtualDevice : public vhost::Device {
     VmmShm shm_;
     CommandDispatcher dispatcher_;  // the control thread only
     std::atomic<bool> connected_ = false;
+    std::atomic<bool> ready_ = false;  // there is a session with an RNIC
     std::atomic<bool> control_stopping_ = false;
     std::atomic<uint64_t> commands_ = 0;
 

@@ -308,22 +308,38 @@ invalid:
 	return -EIO;
 }
 
+/*
+ * The kernel's consumers take an EIO for the end of their connection for good: NFS passes it on to
+ * the programs of a hard mount.  They try again after an ENETDOWN, and find the device when it is
+ * back (net/sunrpc/clnt.c, call_connect_status()).
+ */
+static int vrdma_cmd_error(struct vrdma_dev *dev, const struct vrdma_cmd *cmd, int err)
+{
+	const struct vrdma_cmd_hdr *req = cmd->req;
+	u32 uctx = le32_to_cpu(req->uctx);
+
+	if (err == -EIO && !vrdma_alive(dev) && uctx != VRDMA_NO_HANDLE &&
+	    uctx == dev->kernel_uctx)
+		return -ENETDOWN;
+	return err;
+}
+
 static int __vrdma_cmd_exec(struct vrdma_dev *dev, struct vrdma_cmd *cmd, bool killable)
 {
 	int err;
 
 	err = vrdma_cmdq_submit(dev, cmd, killable);
-	if (err)
-		return err;
-	err = vrdma_cmd_wait(dev, cmd, killable);
-	if (err)
-		return err;
-	return vrdma_cmd_check(dev, cmd);
+	if (!err)
+		err = vrdma_cmd_wait(dev, cmd, killable);
+	if (!err)
+		err = vrdma_cmd_check(dev, cmd);
+	return vrdma_cmd_error(dev, cmd, err);
 }
 
 /*
  * Executes @cmd, whose outcome must be known, also by a process that is dying.  Returns the
- * errno that the device answered, or -EIO for a device that is given up or answers nonsense.
+ * errno that the device answered, -EIO for a device that is given up or answers nonsense, and
+ * -ENETDOWN to the kernel's consumers when it is given up.
  */
 int vrdma_cmd_exec(struct vrdma_dev *dev, struct vrdma_cmd *cmd)
 {
@@ -341,7 +357,7 @@ int vrdma_cmd_exec_killable(struct vrdma_dev *dev, struct vrdma_cmd *cmd)
 
 void vrdma_cmdq_callback(struct virtqueue *vq)
 {
-	struct vrdma_dev *dev = vq->vdev->priv;
+	struct vrdma_dev *dev = vrdma_dev_of_vq(vq);
 	struct vrdma_cmdq *cmdq = &dev->cmdq;
 	unsigned long flags;
 

@@ -60,14 +60,36 @@ struct vrdma_event_entry {
 struct vrdma_iw_cm;
 struct vrdma_ucma;
 
+/*
+ * What stays of a virtio device while its RDMA device goes and comes again (recovery.c).  An
+ * ib_device cannot be registered twice, so each life of the device has a struct vrdma_dev.
+ */
+struct vrdma_slot {
+	struct virtio_device *vdev;
+	struct mutex lock;		/* protects dev and leaving */
+	struct vrdma_dev *dev;		/* NULL between two lives */
+	bool leaving;			/* there is no further life */
+	struct work_struct look_work;	/* looks whether the device is lost */
+	struct delayed_work restart_work;	/* ends a life, and begins one */
+	struct completion started;	/* the first start was tried */
+	unsigned int failures;		/* starts that failed, since the last that did not */
+	bool keeps_node;	/* vrdma_ucma_returned() is to be called; the restart only */
+	char name[IB_DEVICE_NAME_MAX];	/* of the RDMA device in its last life, or empty */
+};
+
 struct vrdma_dev {
 	struct ib_device ibdev;
+	struct vrdma_slot *slot;
 	struct virtio_device *vdev;
 	enum vrdma_state state;
+	bool begun;		/* the queues are there; under slot->lock */
 	bool registered;	/* the core may be given events */
 	bool rnic_gone;		/* the device has lost the RNIC behind it */
+	bool started;		/* vrdma_life_start() has succeeded */
+	bool live;		/* registered, and not given up; under slot->lock */
+	bool starting;		/* the start's commands may wait; under slot->lock */
+	bool waiting;		/* the start failed, another life may begin; under slot->lock */
 	bool untold;		/* a command has stopped the device, and nobody was told */
-	struct work_struct look_work;	/* looks whether the device is lost (recovery.c) */
 
 	u32 max_qp;
 	u32 max_cq;
@@ -79,6 +101,7 @@ struct vrdma_dev {
 	u32 udata_pointer_count;
 
 	struct virtio_shm_region shm;
+	bool shm_requested;
 	struct vrdma_doorbell_area *doorbells;
 	u64 doorbells_offset;
 	u64 doorbells_length;
@@ -107,6 +130,14 @@ struct vrdma_dev {
 	struct vrdma_iw_cm *iw_cm;	/* NULL without vrdma_has_iw_cm() */
 	struct vrdma_ucma *ucma;	/* NULL without VRDMA_F_UCMA */
 };
+
+/* The device of a virtqueue.  Virtqueues exist within one life only. */
+static inline struct vrdma_dev *vrdma_dev_of_vq(const struct virtqueue *vq)
+{
+	struct vrdma_slot *slot = vq->vdev->priv;
+
+	return slot->dev;
+}
 
 static inline struct vrdma_dev *to_vrdma_dev(struct ib_device *ibdev)
 {
@@ -146,7 +177,7 @@ static inline bool vrdma_dead(const struct vrdma_dev *dev)
 /* Queues a look whether the device is lost (recovery.c), in any context. */
 static inline void vrdma_look(struct vrdma_dev *dev)
 {
-	queue_work(system_long_wq, &dev->look_work);
+	queue_work(system_long_wq, &dev->slot->look_work);
 }
 
 #endif /* VRDMA_CORE_DEV_H */

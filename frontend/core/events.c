@@ -125,7 +125,7 @@ static void vrdma_handle_event(struct vrdma_dev *dev, const struct vrdma_event *
 
 void vrdma_event_callback(struct virtqueue *vq)
 {
-	struct vrdma_dev *dev = vq->vdev->priv;
+	struct vrdma_dev *dev = vrdma_dev_of_vq(vq);
 	struct vrdma_event event;
 
 	do {
@@ -137,7 +137,7 @@ void vrdma_event_callback(struct virtqueue *vq)
 
 void vrdma_completion_callback(struct virtqueue *vq)
 {
-	struct vrdma_dev *dev = vq->vdev->priv;
+	struct vrdma_dev *dev = vrdma_dev_of_vq(vq);
 	struct vrdma_inq *inq = &dev->completionqs[vq->index - VRDMA_VQ_COMPLETION];
 	struct vrdma_completion_event event;
 

@@ -33,13 +33,62 @@ int vrdma_find_shm(struct vrdma_dev *dev)
 	if (IS_ENABLED(CONFIG_X86) && !upper_32_bits(dev->shm.addr))
 		dev_info(&vdev->dev,
 			 "the shared memory region is below 4 GiB and may be uncached, which is slow on AMD hosts: shm-size=1G moves it up\n");
-	if (!devm_request_mem_region(&vdev->dev, dev->shm.addr, dev->shm.len, "vrdma")) {
+	dev->shm_requested = request_mem_region(dev->shm.addr, dev->shm.len, "vrdma");
+	if (!dev->shm_requested) {
 		dev_err(&vdev->dev,
 			"the shared memory region at %#llx + %#llx is in use by another driver\n",
 			dev->shm.addr, dev->shm.len);
 		return -EBUSY;
 	}
 	return 0;
+}
+
+void vrdma_release_shm(struct vrdma_dev *dev)
+{
+	if (dev->shm_requested)
+		release_mem_region(dev->shm.addr, dev->shm.len);
+	dev->shm_requested = false;
+}
+
+/*
+ * Resets the virtio device and negotiates the features that it had before (virtio 1.2, 3.1.1), as
+ * the virtio core does before it calls the probe function.
+ */
+int vrdma_negotiate(struct virtio_device *vdev)
+{
+	int err;
+
+	/* An unplugged function reads as ones, and a reset would wait for ever. */
+	if (vdev->config->get_status(vdev) == 0xff)
+		return -ENODEV;
+
+	virtio_reset_device(vdev);
+	virtio_add_status(vdev, VIRTIO_CONFIG_S_ACKNOWLEDGE);
+	virtio_add_status(vdev, VIRTIO_CONFIG_S_DRIVER);
+	err = vdev->config->finalize_features(vdev);
+	if (err)
+		return err;
+
+	virtio_add_status(vdev, VIRTIO_CONFIG_S_FEATURES_OK);
+	return vdev->config->get_status(vdev) & VIRTIO_CONFIG_S_FEATURES_OK ? 0 : -ENODEV;
+}
+
+/* Returns true when the device has given up, and must be reset. */
+bool vrdma_has_failed(struct virtio_device *vdev)
+{
+	return vdev->config->get_status(vdev) & VIRTIO_CONFIG_S_NEEDS_RESET;
+}
+
+/*
+ * Returns true when a start would succeed, as far as the device knows.  A device that is older
+ * than the field reads as ones.
+ */
+bool vrdma_is_ready(struct virtio_device *vdev)
+{
+	u32 status;
+
+	virtio_cread_le(vdev, struct vrdma_config, status, &status);
+	return status & VRDMA_STATUS_READY;
 }
 
 /* Reads and checks the configuration.  Says in the log what is wrong with it. */

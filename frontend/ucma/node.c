@@ -28,9 +28,10 @@ module_param_named(rdma_cm, vrdma_ucma_enabled, bool, 0444);
 MODULE_PARM_DESC(rdma_cm,
 		 "Provide /dev/infiniband/rdma_cm where the device forwards it; 0 leaves that to rdma_ucm");
 
-/* vrdma_ucma_mutex protects both. */
+/* vrdma_ucma_mutex protects the three. */
 static bool vrdma_ucma_node_is_ours;
 static bool vrdma_ucma_rdma_ucm_loaded;
+static unsigned int vrdma_ucma_away;	/* devices that start again, and keep the node */
 
 static ssize_t abi_version_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
@@ -166,8 +167,30 @@ void vrdma_ucma_start(struct vrdma_dev *dev)
 	mutex_unlock(&vrdma_ucma_mutex);
 }
 
-/* Returns when no file uses the device any more.  The reset ends what files have there. */
-void vrdma_ucma_stop(struct vrdma_dev *dev)
+/* With vrdma_ucma_mutex. */
+static void vrdma_ucma_drop_node(void)
+{
+	if (list_empty(&vrdma_ucmas) && !vrdma_ucma_away)
+		vrdma_ucma_unregister_node();
+}
+
+/*
+ * The device that vrdma_ucma_stop() was told of is back, with another structure, or will not come.
+ * Only from now on may another device's end take the node away.
+ */
+void vrdma_ucma_returned(void)
+{
+	mutex_lock(&vrdma_ucma_mutex);
+	vrdma_ucma_away--;
+	vrdma_ucma_drop_node();
+	mutex_unlock(&vrdma_ucma_mutex);
+}
+
+/*
+ * Returns when no file uses the device any more.  The reset ends what files have there.  With
+ * @comes_back the node stays, which rdma_ucm would take otherwise; vrdma_ucma_returned() follows.
+ */
+void vrdma_ucma_stop(struct vrdma_dev *dev, bool comes_back)
 {
 	struct vrdma_ucma *ucma = dev->ucma;
 
@@ -176,8 +199,9 @@ void vrdma_ucma_stop(struct vrdma_dev *dev)
 
 	mutex_lock(&vrdma_ucma_mutex);
 	list_del_init(&ucma->list);
-	if (list_empty(&vrdma_ucmas))
-		vrdma_ucma_unregister_node();
+	if (comes_back)
+		vrdma_ucma_away++;
+	vrdma_ucma_drop_node();
 	mutex_unlock(&vrdma_ucma_mutex);
 
 	vrdma_ucma_fail(dev);

@@ -7,6 +7,8 @@
 #ifndef VRDMA_UCMA_UCMA_H
 #define VRDMA_UCMA_UCMA_H
 
+#include <linux/types.h>
+
 struct vrdma_dev;
 
 /* ucma/file.c */
@@ -16,7 +18,8 @@ void vrdma_ucma_fail(struct vrdma_dev *dev);
 int vrdma_ucma_init(struct vrdma_dev *dev);
 void vrdma_ucma_free(struct vrdma_dev *dev);
 void vrdma_ucma_start(struct vrdma_dev *dev);
-void vrdma_ucma_stop(struct vrdma_dev *dev);
+void vrdma_ucma_stop(struct vrdma_dev *dev, bool comes_back);
+void vrdma_ucma_returned(void);
 int vrdma_ucma_module_init(void);
 void vrdma_ucma_module_exit(void);
 

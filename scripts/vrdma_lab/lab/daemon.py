@@ -33,19 +33,38 @@ class Daemon:
         """Starts vrdmad; `vms` has more lines for the [[vm]] tables of some guests."""
         numbers = tuple(numbers)
         self._folder = folder
+        self._options = options or []
         self._status = folder / "status.sock"
         config = folder / "vrdmad.toml"
         sockets = {number: self.socket_of(number) for number in numbers}
         config.write_text(configuration(self._status, rnic, sockets, toml, vms or {}))
+        self.child = self._launch()
+        self._wait_ready(numbers)
+
+    def _launch(self) -> Child:
         program = paths.daemon()
         if not program.exists():
             raise LabError(f"{program} is not built")
-        self.child = Child(
+        config = self._folder / "vrdmad.toml"
+        return Child(
             "vrdmad",
-            [str(program), "--config", str(config), *(options or [])],
-            folder / "vrdmad.log",
+            [str(program), "--config", str(config), *self._options],
+            self._folder / "vrdmad.log",
         )
-        self._wait_ready(numbers)
+
+    def start_again(self) -> None:
+        """Starts vrdmad, which has ended, at the sockets that it left behind."""
+        self.child = self._launch()
+        deadline = time.monotonic() + 15
+        while True:
+            self.child.check()
+            try:
+                self.status()
+                return
+            except (ConnectionRefusedError, FileNotFoundError):
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
 
     def socket_of(self, number: int) -> Path:
         """The socket of a guest."""

@@ -52,6 +52,22 @@ TEST_P(LostRnicTest, AllThatTheRnicGaveIsGoneWhenTheGuestIsTold) {
     EXPECT_EQ(device_->status().objects.contexts, 0U);
 }
 
+TEST_P(LostRnicTest, TheDeviceIsReadyAgainWhenAResetFindsAnRnic) {
+    const auto status = [this] {
+        vrdma_config config{};
+        EXPECT_TRUE(device_->read_config(0, std::as_writable_bytes(std::span(&config, 1))));
+        return le32toh(config.status);
+    };
+    start_queues();
+    EXPECT_EQ(status(), uint32_t{VRDMA_STATUS_READY});
+    lose_rnic_and_wait();
+    EXPECT_EQ(status(), 0U);
+    ASSERT_TRUE(vmm_->acknowledged(vhost::Request::kResetDevice));
+    EXPECT_EQ(status(), uint32_t{VRDMA_STATUS_READY});
+    start_queues();
+    alloc_ucontext();
+}
+
 // The VMM's mapping would keep the RNIC's file open.
 TEST_P(LostRnicTest, MappingsOfTheRnicLeaveTheSharedMemoryRegionAndTheDoorbellAreaStays) {
     start_queues();
