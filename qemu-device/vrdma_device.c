@@ -2,6 +2,7 @@
 /* Copyright (c) 2026 the vrdma authors */
 #include "vrdma_device.h"
 
+#include "exec/ramblock.h"
 #include "hw/qdev-properties-system.h"
 #include "hw/qdev-properties.h"
 #include "migration/vmstate.h"
@@ -160,6 +161,24 @@ static bool check_properties(VRdma *s, Error **errp)
     return vrdma_guest_memory_is_shared(errp);
 }
 
+/*
+ * VFIO and vDPA devices would pin every page of the region for their DMA, and go on with these
+ * pages when others take their place.  They leave out memory that is protected (as an SGX
+ * enclave is), and nothing else in QEMU looks at that.
+ */
+static bool keep_from_dma(VRdma *s, Error **errp)
+{
+    RAMBlock *block = s->shm_region.ram_block;
+
+    block->flags |= RAM_PROTECTED;
+    if (memory_region_is_protected(&s->shm_region)) {
+        return true;
+    }
+    error_setg(errp, "this QEMU has another layout of its RAM blocks than QEMU %s: build the "
+               "device module from its source (qemu-device/README.md)", VRDMA_BUILT_FOR);
+    return false;
+}
+
 static bool create_shm(VRdma *s, Error **errp)
 {
     s->shm = vrdma_shm_new(s->shm_size);
@@ -174,7 +193,7 @@ static bool create_shm(VRdma *s, Error **errp)
      */
     memory_region_init_ram_device_ptr(&s->shm_region, OBJECT(s), "vrdma-shm",
                                       s->shm_size, vrdma_shm_base(s->shm));
-    return true;
+    return keep_from_dma(s, errp);
 }
 
 /* Never called: the backend serves the queues. */

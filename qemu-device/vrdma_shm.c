@@ -3,6 +3,7 @@
 #include "vrdma_shm.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -12,9 +13,16 @@ typedef struct {
     uint64_t offset, length;
 } Mapping;
 
+/*
+ * Pages that nothing is mapped to are those of a file without a block, at the same offset: what
+ * a vCPU touches there costs a page, and no other page shows it.  A shared mapping of such a
+ * file is nothing that vm.overcommit_memory=2 counts, and stays one mapping of the kernel
+ * however often parts of it come and go.
+ */
 struct VRdmaShm {
     uint8_t *base;
     uint64_t size;
+    int spare;                  /* the file */
     GMutex lock;
     GTree *mappings;            /* each Mapping by its offset; disjoint */
 };
@@ -32,22 +40,79 @@ static GTree *new_tree(void)
     return g_tree_new_full(compare_offsets, NULL, g_free, NULL);
 }
 
-/* The state of every page that nothing is mapped to: private zeroes. */
-static void *map_anonymous(void *address, uint64_t length, int flags)
+/*
+ * Puts pages of the spare file, zeroes as long as nobody writes to them, over the range: at
+ * target, or where the kernel likes with NULL.  Whoever touches the range meanwhile finds
+ * either what was there before or the new pages.
+ *
+ * With mlockall(MCL_FUTURE), as of -overcommit mem-lock=on, a new mapping is locked and filled
+ * at once, and is charged to RLIMIT_MEMLOCK.  So only one page is mapped anew, without access,
+ * with which it is not filled, and unlocked.  mremap() makes the range of it: what that adds
+ * is as unlocked as the page.
+ */
+static void *map_spare(VRdmaShm *shm, uint64_t offset, uint64_t length, void *target)
 {
-    return mmap(address, length, PROT_READ | PROT_WRITE,
-                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
+    size_t page_size = (size_t)sysconf(_SC_PAGESIZE);
+    void *page = mmap(NULL, page_size, PROT_NONE, MAP_SHARED, shm->spare, (off_t)offset);
+    void *range = MAP_FAILED;
+    int error;
+
+    if (page == MAP_FAILED) {
+        return MAP_FAILED;
+    }
+    if (munlock(page, page_size) == 0 && mprotect(page, page_size, PROT_READ | PROT_WRITE) == 0) {
+        range = target
+            ? mremap(page, page_size, length, MREMAP_MAYMOVE | MREMAP_FIXED, target)
+            : mremap(page, page_size, length, MREMAP_MAYMOVE);
+    }
+    if (range == MAP_FAILED) {
+        error = errno;
+        munmap(page, page_size);
+        errno = error;
+    }
+    return range;
+}
+
+/* Gives back what vCPUs have written to pages of the spare file: they are zeroes again. */
+static int clear_spare(VRdmaShm *shm, uint64_t offset, uint64_t length)
+{
+    return fallocate(shm->spare, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset,
+                     (off_t)length);
+}
+
+static int make_spare(uint64_t size)
+{
+    int fd = memfd_create("vrdma-shm", MFD_CLOEXEC);
+    int error;
+
+    if (fd >= 0 && ftruncate(fd, (off_t)size) < 0) {
+        error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
 }
 
 VRdmaShm *vrdma_shm_new(uint64_t size)
 {
-    VRdmaShm *shm;
-    void *base = map_anonymous(NULL, size, 0);
+    VRdmaShm *shm = g_new0(VRdmaShm, 1);
+    void *base = MAP_FAILED;
+    int error;
 
+    shm->spare = make_spare(size);
+    if (shm->spare >= 0) {
+        base = map_spare(shm, 0, size, NULL);
+    }
     if (base == MAP_FAILED) {
+        error = errno;
+        if (shm->spare >= 0) {
+            close(shm->spare);
+        }
+        g_free(shm);
+        errno = error;
         return NULL;
     }
-    shm = g_new0(VRdmaShm, 1);
     shm->base = base;
     shm->size = size;
     shm->mappings = new_tree();
@@ -59,6 +124,7 @@ void vrdma_shm_free(VRdmaShm *shm)
 {
     if (shm) {
         munmap(shm->base, shm->size);
+        close(shm->spare);
         g_tree_destroy(shm->mappings);
         g_mutex_clear(&shm->lock);
         g_free(shm);
@@ -127,12 +193,14 @@ static int move_into_place(VRdmaShm *shm, uint64_t offset, uint64_t length, int 
     if (scratch == MAP_FAILED) {
         return errno;
     }
+    /* Under mlockall() the memory of an RNIC would count as QEMU's. */
+    munlock(scratch, length);
     if (mremap(scratch, length, length, MREMAP_MAYMOVE | MREMAP_FIXED, target) != MAP_FAILED) {
         return 0;
     }
     error = errno;
     /* The range may already be gone (mremap(2) unmaps it first): put it back. */
-    map_anonymous(target, length, MAP_FIXED);
+    map_spare(shm, offset, length, target);
     munmap(scratch, length);
     return error;
 }
@@ -174,7 +242,8 @@ int vrdma_shm_unmap(VRdmaShm *shm, uint64_t offset, uint64_t length)
     mapping = g_tree_lookup(shm->mappings, &key);
     if (!mapping || mapping->length != length) {
         error = ENOENT;
-    } else if (map_anonymous(shm->base + offset, length, MAP_FIXED) == MAP_FAILED) {
+    } else if (clear_spare(shm, offset, length) < 0 ||
+               map_spare(shm, offset, length, shm->base + offset) == MAP_FAILED) {
         error = errno;
     } else {
         g_tree_remove(shm->mappings, &key);
@@ -186,7 +255,8 @@ int vrdma_shm_unmap(VRdmaShm *shm, uint64_t offset, uint64_t length)
 void vrdma_shm_reset(VRdmaShm *shm)
 {
     g_mutex_lock(&shm->lock);
-    if (map_anonymous(shm->base, shm->size, MAP_FIXED) == MAP_FAILED) {
+    if (map_spare(shm, 0, shm->size, shm->base) == MAP_FAILED ||
+        clear_spare(shm, 0, shm->size) < 0) {
         /* The guest would keep memory that belongs to others now. */
         g_error("vrdma: cannot clear the shared memory region: %s", g_strerror(errno));
     }

@@ -55,6 +55,11 @@ class Qemu:
         self.module = f"{build}/vrdma-qemu-{self.version}.so"
 
 
+class MemoryRegion(dict[str, int]):
+    """One mapping of a process: its figures of /proc/PID/smaps, in kilobytes."""
+    accounted: bool     # for vm.overcommit_memory=2
+
+
 class Machine:
     """One QEMU process.  device: the -device argument, or None."""
 
@@ -65,7 +70,7 @@ class Machine:
         self.kernel = kernel
         memory = "memory-backend-memfd,share=on" if shared_memory else "memory-backend-ram"
         command = [
-            *qemu.command, "-M", "pc", "-accel", "tcg", "-m", "64", "-display", "none",
+            *qemu.command, "-M", "pc", "-accel", "tcg,tb-size=16", "-m", "64", "-display", "none",
             "-nodefaults", "-vga", "none", "-net", "none", "-no-user-config",
             "-object", f"{memory},id=mem,size=64M", "-machine", "memory-backend=mem",
             "-chardev", f"socket,id=qmp,path={folder}/qmp,server=on,wait=off",
@@ -215,6 +220,22 @@ class Machine:
         """In bytes."""
         with open(f"/proc/{self.process.pid}/statm") as statm:
             return int(statm.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+
+    def memory_regions(self, name: str) -> list[MemoryRegion]:
+        """The kernel's mappings of the file `name`."""
+        regions = []
+        with open(f"/proc/{self.process.pid}/smaps") as smaps:
+            for line in smaps:
+                word, _, rest = line.partition(" ")
+                if not word.endswith(":"):
+                    region = MemoryRegion()
+                    if name in rest:
+                        regions.append(region)
+                elif word == "VmFlags:":
+                    region.accounted = " ac" in rest
+                elif rest.endswith(" kB\n"):
+                    region[word[:-1]] = int(rest[:-3])
+        return regions
 
     def mappings_of_memfd(self, name: str) -> int:
         with open(f"/proc/{self.process.pid}/maps") as maps:

@@ -29,6 +29,7 @@ CONFIG_NUM_COMP_VECTORS, CONFIG_SHM_SIZE, CONFIG_MAX_QP, CONFIG_STATUS = 30, 32,
 class DeviceCase(unittest.TestCase):
     qemu: Qemu      # set by run
     guest: str
+    shm_size = "64M"
     device_options = ""
     backend_options: dict[str, Any] = {}
     machine_arguments: list[str] = []
@@ -48,7 +49,8 @@ class DeviceCase(unittest.TestCase):
         add_cleanup(shutil.rmtree, folder)
         target.backend = FakeBackend(f"{folder}/backend", **cls.backend_options)
         add_cleanup(target.backend.listener.close)
-        target.device_argument = f"vrdma-pci,id=v0,chardev=r,shm-size=64M{cls.device_options}"
+        target.device_argument = (f"vrdma-pci,id=v0,chardev=r,shm-size={cls.shm_size}"
+                                  f"{cls.device_options}")
         target.machine = Machine(
             cls.qemu, folder, target.device_argument, *cls.machine_arguments, kernel=cls.guest,
             chardev=f"socket,id=r,path={folder}/backend{cls.chardev_options()}")
@@ -233,6 +235,47 @@ class SharedMemory(DeviceCase):
         for i in range(regions):
             address, size = struct.unpack("<QQ", tables[-1][8 + 32 * i:24 + 32 * i])
             self.assertFalse(address <= self.device.shm < address + size)
+
+
+class LockedMemory(DeviceCase):
+    """All memory of QEMU is locked: what nothing is mapped to is none."""
+    machine_arguments = ["-overcommit", "mem-lock=on"]
+    shm_size = "1G"
+
+    def assert_spare_memory(self, kilobytes: int) -> None:
+        regions = self.machine.memory_regions("/memfd:vrdma-shm")
+        self.assertEqual(len(regions), 1)
+        for region in regions:
+            self.assertEqual(region["Rss"], kilobytes)
+            self.assertEqual(region["Locked"], 0)
+            self.assertFalse(region.accounted)
+
+    def test_the_shared_memory_costs_nothing(self) -> None:
+        self.assert_spare_memory(0)
+        self.start_device()
+        self.backend.channel.map(0, PAGE, [self.file()])
+        self.backend.channel.unmap(0, PAGE)
+        self.assert_spare_memory(0)
+
+    def test_what_the_guest_writes_costs_its_page_until_the_reset(self) -> None:
+        self.guest_writes(0x5000, 7)
+        self.assert_spare_memory(PAGE >> 10)
+        self.assertEqual(self.guest_reads(0x5000), 7)
+        self.assertEqual(self.guest_reads(0x6000), 0)
+        self.device.reset()
+        self.assert_spare_memory(0)
+        self.assertEqual(self.guest_reads(0x5000), 0)
+
+    def test_what_the_guest_wrote_is_gone_once_something_was_mapped(self) -> None:
+        self.guest_writes(0x5000, 7)
+        self.backend.channel.map(0x5000, PAGE, [self.file()])
+        self.backend.channel.unmap(0x5000, PAGE)
+        self.assertEqual(self.guest_reads(0x5000), 0)
+
+    def test_what_is_mapped_is_not_locked_either(self) -> None:
+        self.backend.channel.map(0x5000, PAGE, [self.file()])
+        region, = self.machine.memory_regions("/memfd:vrdma-test")
+        self.assertEqual(region["Locked"], 0)
 
 
 class BrokenChannel(DeviceCase):
@@ -590,5 +633,5 @@ class ChardevReconnects(Reconnect):
         return ",reconnect=1" if cls.qemu.version == "7.2" else ",reconnect-ms=50"
 
 
-CASES = [SharedMemory, BrokenChannel, Virtio, Options, OldNames, PciExpress, WithoutReset, Unplug,
+CASES = [SharedMemory, LockedMemory, BrokenChannel, Virtio, Options, OldNames, PciExpress, WithoutReset, Unplug,
          Loss, Reconnect, ChardevReconnects]
