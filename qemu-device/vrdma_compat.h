@@ -42,7 +42,9 @@
 /* Directories were renamed in 10.0. */
 #if VRDMA_QEMU_AT_LEAST(10, 0)
 #define VRDMA_HOSTMEM_HEADER "system/hostmem.h"
+#define VRDMA_QDICT_HEADER "qobject/qdict.h"
 #else
+#define VRDMA_QDICT_HEADER "qapi/qmp/qdict.h"
 #define VRDMA_HOSTMEM_HEADER "sysemu/hostmem.h"
 #endif
 

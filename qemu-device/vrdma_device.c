@@ -250,6 +250,7 @@ static void vrdma_realize(DeviceState *dev, Error **errp)
         vhost_user_cleanup(&s->vhost_user);
         return;
     }
+    vrdma_guest_memory_watch(&s->memory_watch);
     if (s->reconnect) {
         vrdma_socket_keep_connected(&s->chardev);
     }
@@ -265,6 +266,7 @@ static void vrdma_unrealize(DeviceState *dev)
 {
     VRdma *s = VRDMA(dev);
 
+    device_listener_unregister(&s->memory_watch);
     qemu_chr_fe_set_handlers(&s->chardev, NULL, NULL, NULL, NULL, NULL, NULL, false);
     virtio_set_status(VIRTIO_DEVICE(dev), 0);
     /* The socket stays open for the next device on this chardev. */

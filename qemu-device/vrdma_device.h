@@ -49,6 +49,7 @@ struct VRdma {
     char *refusal;                  /* why the last backend that came back is not used */
 
     QEMUBH *config_bh;
+    DeviceListener memory_watch;
     VirtQueue **queues;
 };
 

@@ -65,16 +65,18 @@ class Machine:
 
     def __init__(self, qemu: Qemu, folder: str, device: str | None, *arguments: str,
                  kernel: str | None = None, shared_memory: bool = True,
-                 chardev: str | None = None, environment: dict[str, str] | None = None) -> None:
+                 main_memory: bool = True, chardev: str | None = None,
+                 environment: dict[str, str] | None = None) -> None:
         self.folder = folder
         self.kernel = kernel
         memory = "memory-backend-memfd,share=on" if shared_memory else "memory-backend-ram"
         command = [
             *qemu.command, "-M", "pc", "-accel", "tcg,tb-size=16", "-m", "64", "-display", "none",
             "-nodefaults", "-vga", "none", "-net", "none", "-no-user-config",
-            "-object", f"{memory},id=mem,size=64M", "-machine", "memory-backend=mem",
             "-chardev", f"socket,id=qmp,path={folder}/qmp,server=on,wait=off",
             "-mon", "chardev=qmp,mode=control"]
+        if main_memory:
+            command += ["-object", f"{memory},id=mem,size=64M", "-machine", "memory-backend=mem"]
         if chardev:
             command += ["-chardev", chardev]
         command += arguments

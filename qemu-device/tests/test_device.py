@@ -33,6 +33,7 @@ class DeviceCase(unittest.TestCase):
     device_options = ""
     backend_options: dict[str, Any] = {}
     machine_arguments: list[str] = []
+    main_memory = True
 
     backend: FakeBackend
     machine: Machine
@@ -53,6 +54,7 @@ class DeviceCase(unittest.TestCase):
                                   f"{cls.device_options}")
         target.machine = Machine(
             cls.qemu, folder, target.device_argument, *cls.machine_arguments, kernel=cls.guest,
+            main_memory=cls.main_memory,
             chardev=f"socket,id=r,path={folder}/backend{cls.chardev_options()}")
         add_cleanup(target.machine.close)
         target.device = target.machine.find_device()
@@ -633,5 +635,30 @@ class ChardevReconnects(Reconnect):
         return ",reconnect=1" if cls.qemu.version == "7.2" else ",reconnect-ms=50"
 
 
-CASES = [SharedMemory, LockedMemory, BrokenChannel, Virtio, Options, OldNames, PciExpress, WithoutReset, Unplug,
-         Loss, Reconnect, ChardevReconnects]
+class SeveralBackends(DeviceCase):
+    """Two NUMA nodes, each with a backend of its own, and room for DIMMs."""
+    machine_arguments = [
+        "-m", "64,slots=4,maxmem=512M", "-object", "memory-backend-memfd,share=on,id=b,size=32M",
+        "-object", "memory-backend-memfd,share=on,id=a,size=32M", "-numa", "node,memdev=a",
+        "-numa", "node,memdev=b"]
+    main_memory = False
+
+    def plug_dimm(self, backend: str) -> None:
+        self.machine.qmp("object-add", id="d0", size=32 << 20,
+                         **{"qom-type": backend, "share": backend == "memory-backend-memfd"})
+        self.machine.qmp("device_add", driver="pc-dimm", id="dimm0", memdev="d0")
+
+    def test_shared_nodes_and_dimms_are_served(self) -> None:
+        self.start_device()
+        self.plug_dimm("memory-backend-memfd")
+        self.assertFalse(self.device.status & STATUS_NEEDS_RESET)
+
+    def test_a_dimm_that_is_not_shared_is_refused(self) -> None:
+        self.start_device()
+        with self.assertRaisesRegex(QemuFailed, r"memory is not shared.*backend 'd0'"):
+            self.plug_dimm("memory-backend-ram")
+        self.assertEqual(self.machine.qmp("query-memory-devices"), [])
+
+
+CASES = [SharedMemory, LockedMemory, BrokenChannel, Virtio, Options, OldNames, PciExpress,
+         WithoutReset, Unplug, Loss, Reconnect, ChardevReconnects, SeveralBackends]

@@ -189,6 +189,20 @@ class BadConfiguration(LoadingCase):
         self.backend()
         self.assert_refused("memory-backend-memfd,id=mem,size=SIZE,share=on", shared_memory=False)
 
+    def test_a_numa_node_that_is_not_shared(self) -> None:
+        self.backend()
+        for kinds in (("memfd,share=on", "ram"), ("ram", "memfd,share=on")):
+            with self.subTest(kinds):
+                nodes = [argument for number, kind in enumerate(kinds) for argument in (
+                    "-object", f"memory-backend-{kind},id=n{number},size=32M",
+                    "-numa", f"node,memdev=n{number}")]
+                with self.assertRaises(QemuFailed) as refusal:
+                    Machine(self.qemu, self.folder, "vrdma-pci,chardev=r", *nodes,
+                            main_memory=False,
+                            chardev=f"socket,id=r,path={self.folder}/backend")
+                self.assertIn(f"(memory backend 'n{kinds.index('ram')}')",
+                              str(refusal.exception))
+
     def test_default_guest_memory(self) -> None:
         self.backend()
         done = self.run_qemu("-M", "pc", "-display", "none", "-nodefaults", "-chardev",
