@@ -4,6 +4,7 @@
 #include <linux/module.h>
 
 #include "core/cmdq.h"
+#include "core/compat.h"
 #include "core/dev.h"
 #include "core/transport.h"
 #include "kernel_verbs/kernel_verbs.h"

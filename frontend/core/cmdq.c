@@ -7,6 +7,7 @@
 
 #include "core/cmd.h"
 #include "core/cmdq.h"
+#include "core/compat.h"
 #include "core/dev.h"
 
 /* How often a waiting command looks whether there is still a device. */

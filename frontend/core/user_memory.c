@@ -5,10 +5,9 @@
  * addresses: that of a region that is registered, and that behind the user's pointers in
  * udata (common/vrdma_udata.h).  The device says which pointers there are.
  */
-#include <rdma/ib_umem.h>
-
 #include "core/cmd.h"
 #include "core/cmdq.h"
+#include "core/compat.h"
 #include "core/dev.h"
 #include "core/user_memory.h"
 #include "vrdma_udata_memory.h"
@@ -181,7 +180,7 @@ static int vrdma_udata_pin_one(struct vrdma_dev *dev, struct vrdma_cmd *cmd,
 	if (!found)
 		return 0;
 
-	umem = ib_umem_get(&dev->ibdev, start, length, IB_ACCESS_LOCAL_WRITE);
+	umem = ib_umem_get_va(&dev->ibdev, start, length, IB_ACCESS_LOCAL_WRITE);
 	if (IS_ERR(umem))
 		return PTR_ERR(umem);
 
@@ -254,7 +253,7 @@ static int vrdma_udata_add_payload(struct vrdma_dev *dev, struct vrdma_cmd *cmd,
 /*
  * Executes @cmd with the user's memory: that behind the pointers in its udata, the length of
  * which may depend on @counts (NULL: all zero), and @cmd->umem.  Memory that the object which
- * @cmd creates goes on using is handed over in @lasting.  Returns an error of ib_umem_get(),
+ * @cmd creates goes on using is handed over in @lasting.  Returns an error of ib_umem_get_va(),
  * of vrdma_cmd_exec(), or -ENOMEM for more runs than the device takes.
  */
 int vrdma_cmd_exec_user(struct vrdma_dev *dev, struct vrdma_cmd *cmd,

@@ -89,7 +89,7 @@ static void vrdma_fill_ud(struct rxe_send_wr *to, const struct ib_ud_wr *from)
 	to->wr.ud.remote_qkey = from->remote_qkey;
 	to->wr.ud.pkey_index = from->pkey_index;
 	/* ah_num stays 0: the device has no address handle of the kernel. */
-	to->wr.ud.av = to_vrdma_ah(from->ah)->av;
+	*vrdma_rxe_av(to) = to_vrdma_ah(from->ah)->av;
 }
 
 static void vrdma_fill_reg(struct rxe_send_wr *to, const struct ib_reg_wr *from)

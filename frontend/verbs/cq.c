@@ -144,7 +144,7 @@ int vrdma_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
 	return vrdma_cq_show(dev, cq);
 }
 
-static int vrdma_resize_cq(struct ib_cq *ibcq, int cqe, struct ib_udata *udata)
+static int vrdma_resize_cq(struct ib_cq *ibcq, vrdma_cqe cqe, struct ib_udata *udata)
 {
 	struct vrdma_dev *dev = to_vrdma_dev(ibcq->device);
 	struct vrdma_cq *cq = to_vrdma_cq(ibcq);
@@ -156,7 +156,7 @@ static int vrdma_resize_cq(struct ib_cq *ibcq, int cqe, struct ib_udata *udata)
 
 	if (!udata)
 		return -EOPNOTSUPP;
-	if (cqe < 1)
+	if (cqe < 1 || cqe > INT_MAX)
 		return -EINVAL;
 
 	cmd = vrdma_cmd_alloc(dev, VRDMA_CMD_RESIZE_CQ, sizeof(*req), sizeof(*rsp), cq->uctx,
@@ -204,7 +204,7 @@ static const struct ib_device_ops vrdma_cq_ops = {
 };
 
 static const struct ib_device_ops vrdma_resize_cq_ops = {
-	.resize_cq = vrdma_resize_cq,
+	.vrdma_op_resize_cq = vrdma_resize_cq,
 };
 
 void vrdma_cq_set_ops(struct vrdma_dev *dev)

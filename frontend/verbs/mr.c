@@ -2,10 +2,10 @@
 // Copyright (c) 2026 the vrdma authors
 /* vrdma guest driver: memory regions. */
 #include <linux/slab.h>
-#include <rdma/ib_umem.h>
 
 #include "core/cmd.h"
 #include "core/cmdq.h"
+#include "core/compat.h"
 #include "core/dev.h"
 #include "core/objects.h"
 #include "core/user_memory.h"
@@ -66,13 +66,21 @@ out:
 }
 
 static struct ib_mr *vrdma_reg_user_mr(struct ib_pd *ibpd, u64 start, u64 length, u64 virt_addr,
-				       int access, struct ib_udata *udata)
+				       int access,
+#ifdef VRDMA_KERNEL_HAS_REG_USER_MR_DMAH
+				       struct ib_dmah *dmah,
+#endif
+				       struct ib_udata *udata)
 {
 	struct vrdma_dev *dev = to_vrdma_dev(ibpd->device);
 	struct vrdma_pd *pd = to_vrdma_pd(ibpd);
 	struct vrdma_mr *mr;
 	int err;
 
+#ifdef VRDMA_KERNEL_HAS_REG_USER_MR_DMAH
+	if (dmah)
+		return ERR_PTR(-EOPNOTSUPP);
+#endif
 	if (!vrdma_mr_access_supported(dev, access))
 		return ERR_PTR(-EOPNOTSUPP);
 
@@ -82,7 +90,7 @@ static struct ib_mr *vrdma_reg_user_mr(struct ib_pd *ibpd, u64 start, u64 length
 	mr->uctx = pd->uctx;
 	mr->access = access;
 
-	mr->umem = ib_umem_get(ibpd->device, start, length, access);
+	mr->umem = ib_umem_get_va(ibpd->device, start, length, access);
 	if (IS_ERR(mr->umem)) {
 		err = PTR_ERR(mr->umem);
 		goto err_free;
@@ -189,7 +197,7 @@ static struct ib_mr *vrdma_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 star
 		virt_addr = ibmr->iova;
 	}
 	if (flags & IB_MR_REREG_TRANS) {
-		umem = ib_umem_get(ibmr->device, start, length, access);
+		umem = ib_umem_get_va(ibmr->device, start, length, access);
 		if (IS_ERR(umem))
 			return ERR_CAST(umem);
 	}
