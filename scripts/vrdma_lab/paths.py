@@ -12,6 +12,10 @@ from vrdma_lab.errors import LabError
 
 SOURCE = Path(__file__).resolve().parents[2]
 KERNELS = ("6.1", "6.12")
+# The newest kernel of Debian, whatever its series is.
+NEWEST_KERNEL = "newest"
+# A kernel of Debian that only its headers are fetched of: the driver is built for it.
+BUILT_KERNELS = ("6.12-trixie",)
 # The kernel of host VMs, the only one whose nested virtualization has been tried under TCG.
 HOST_KERNEL = "6.1"
 LAB_PROGRAMS = ("rdma_stream", "uverbs_edges", "verb_effects", "rdma_cm_edges")

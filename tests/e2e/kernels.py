@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 the vrdma authors
-"""Guests with the other kernel, and with both kernels on one daemon."""
+"""Guests with the other kernel, with both kernels on one daemon, and with Debian's newest."""
 
 from __future__ import annotations
 
 from support_py.e2e import KERNEL, OTHER_KERNEL, LabTest, main
+from vrdma_lab import paths
 from vrdma_lab.programs.traffic import Exchange
 
 
@@ -42,6 +43,22 @@ class Kernels(LabTest):
 
     def test_the_driver_is_reloaded_in_the_other_kernel(self) -> None:
         a, b, _ = self.lab.guests
+        a.must("rmmod vrdma && insmod /lib/modules/vrdma.ko")
+        a.wait_device()
+        self.exchange(b, a)
+
+
+class NewestKernel(LabTest):
+    kernel = paths.NEWEST_KERNEL
+
+    def test_traffic_between_guests_with_the_newest_kernel(self) -> None:
+        a, b = self.lab.guests
+        self.exchange(b, a, Exchange("ibv_rc_pingpong", 4096, 100, ("-c", "-e")))
+        self.exchange(b, a, Exchange("ibv_ud_pingpong", 1024, 100))
+        self.exchange(b, a, Exchange("ib_read_bw", 65536, 100))
+
+    def test_the_driver_is_reloaded_in_the_newest_kernel(self) -> None:
+        a, b = self.lab.guests
         a.must("rmmod vrdma && insmod /lib/modules/vrdma.ko")
         a.wait_device()
         self.exchange(b, a)

@@ -132,7 +132,7 @@ def _prepare(selection: str) -> None:
     build_backend(steps, "release")
     if selection != "unit":
         build_all_qemu_devices(steps)
-        for series in paths.KERNELS:
+        for series in (*paths.KERNELS, paths.NEWEST_KERNEL, *paths.BUILT_KERNELS):
             prepare_kernel(steps, series)
     if selection in ("lab", "all"):
         prepare_siw(steps)

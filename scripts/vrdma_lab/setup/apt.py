@@ -3,7 +3,8 @@
 """Debian packages of other suites, and sources.
 
 The machine's own apt configuration is not touched: a private apt root in the cache knows stable,
-backports and Debian 13, each with its sources. SUITE is bookworm, bookworm-backports or trixie.
+backports and Debian 13 with its backports, each with its sources. SUITE is bookworm,
+bookworm-backports, trixie or trixie-backports.
 
 scripts/lib/apt.sh runs this module as a program for shell scripts:
 
@@ -30,7 +31,10 @@ from vrdma_lab.errors import LabError
 from vrdma_lab.setup import cache
 from vrdma_lab.setup.runner import Runner
 
-_SUITES = ("bookworm", "bookworm-updates", "bookworm-backports", "trixie")
+_SUITES = (
+    *("bookworm", "bookworm-updates", "bookworm-backports"),
+    *("trixie", "trixie-backports"),
+)
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _LISTS_AGE_SECONDS = 24 * 3600
 
@@ -119,9 +123,14 @@ class Apt:
         for folder in ("lists/partial", "cache/archives/partial"):
             (self._root / folder).mkdir(parents=True, exist_ok=True)
         with cache.locked(self._root / "lock"):
-            updated = self._root / "updated"
-            if not updated.exists() or time.time() - updated.stat().st_mtime > _LISTS_AGE_SECONDS:
-                (self._root / "sources.list").write_text(sources_list(mirror()))
+            updated, sources = self._root / "updated", self._root / "sources.list"
+            wanted = sources_list(mirror())
+            if (
+                not updated.exists()
+                or sources.read_text() != wanted
+                or time.time() - updated.stat().st_mtime > _LISTS_AGE_SECONDS
+            ):
+                sources.write_text(wanted)
                 self._get("update")
                 updated.touch()
 
@@ -133,10 +142,14 @@ class Apt:
             raise LabError(f"no package {package} in Debian {suite}")
         return newest(found)
 
+    def find_dependency(self, suite: str, package: str, pattern: str) -> str:
+        """The same as dependency(), or nothing."""
+        record = self._read_cache("show", f"{package}={self.version(suite, package)}")
+        return depends_in(record, pattern)
+
     def dependency(self, suite: str, package: str, pattern: str) -> str:
         """The name among the dependencies of a package that the pattern matches."""
-        record = self._read_cache("show", f"{package}={self.version(suite, package)}")
-        found = depends_in(record, pattern)
+        found = self.find_dependency(suite, package, pattern)
         if not found:
             raise LabError(
                 f"{package} in Debian {suite} depends on no package that matches {pattern}"

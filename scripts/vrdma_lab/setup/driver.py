@@ -16,10 +16,12 @@ def build_driver(steps: Steps, kernel: paths.Kernel) -> None:
     with steps.step(
         f"Building vrdma.ko (guest kernel {kernel.series})", f"build-driver-{kernel.series}"
     ) as runner:
-        headers = (paths.kernel_folder(kernel.series) / "build").resolve()
+        folder = paths.kernel_folder(kernel.series)
+        headers = (folder / "build").resolve()
         target = paths.SOURCE / "build" / "frontend" / kernel.release
         places = [f"KDIR={headers}", f"BUILD={target}"]
+        listed = folder / "arguments"
+        arguments = listed.read_text().split() if listed.exists() else []
         driver = paths.SOURCE / "frontend"
-        runner.run(
-            ["make", "-C", driver, *places, "-j", processors(), "KCFLAGS=-Werror", "modules"]
-        )
+        flags = ["-j", processors(), "KCFLAGS=-Werror"]
+        runner.run(["make", "-C", driver, *places, *arguments, *flags, "modules"])

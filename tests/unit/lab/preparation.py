@@ -183,12 +183,13 @@ class Packages(unittest.TestCase):
 
     def test_the_private_root_knows_sources_of_all_suites(self) -> None:
         lines = apt.sources_list("http://mirror").splitlines()
-        self.assertEqual(len(lines), 8)
+        self.assertEqual(len(lines), 10)
         self.assertTrue(lines[-1].startswith("deb-src "))
-        self.assertTrue(lines[-1].endswith(" http://mirror trixie main"))
+        self.assertTrue(lines[-1].endswith(" http://mirror trixie-backports main"))
 
     def test_kernels_and_suites_are_those_that_can_be_asked_for(self) -> None:
-        self.assertEqual(tuple(kernel.SUITES), paths.KERNELS)
+        known = (*paths.KERNELS, *paths.BUILT_KERNELS, paths.NEWEST_KERNEL)
+        self.assertEqual(tuple(kernel.SUITES), known)
         self.assertEqual(list(rdma_core_tests.SUITES), ["44", "56"])
 
 
