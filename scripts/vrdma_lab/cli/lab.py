@@ -124,7 +124,7 @@ def _suites(names: list[str], everything: bool) -> tuple[Suite, ...]:
 def _prepare(options: Options) -> None:
     # The command's own output alone goes to standard output.
     steps = Steps(sys.stderr)
-    install_missing(steps, "build", "run", "lab")
+    install_missing(steps, "build", "run", "applications", "lab")
     programs = (name for name in (*paths.MEASURING_PROGRAMS, *paths.LAB_PROGRAMS))
     build_backend(steps, "release", "vrdmad", *programs)
     build_qemu_device(steps)

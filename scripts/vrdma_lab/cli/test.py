@@ -63,9 +63,9 @@ embedded RNIC than natively.
 # The packages that each selection of tests needs besides those of the build.
 SELECTIONS: dict[str, tuple[str, ...]] = {
     "unit": (),
-    "e2e": ("run", "libvirt"),
-    "lab": ("run", "lab"),
-    "all": ("run", "libvirt", "lab"),
+    "e2e": ("run", "applications", "libvirt"),
+    "lab": ("run", "applications", "lab"),
+    "all": ("run", "applications", "libvirt", "lab"),
 }
 _CONFORMANCE = "conformance"
 

@@ -98,7 +98,7 @@ done
 """
 
 
-def _libraries(programs: list[Path]) -> set[Path]:
+def libraries_of(programs: list[Path]) -> set[Path]:
     """The shared libraries that the programs need, as the loader finds them."""
     found: set[Path] = set()
     output = subprocess.run(
@@ -162,7 +162,7 @@ def _add_programs(archive: CpioWriter, agent: Path) -> None:
     programs = [tool_file(tool) for tool in TOOLS] + measuring_programs() + lab_programs()
     providers = [_provider(name) for name in PROVIDERS]
     loaded = [LINE_BUFFER_LIBRARY, UNWINDER]
-    libraries = sorted(_libraries([agent, *programs, *providers]))
+    libraries = sorted(libraries_of([agent, *programs, *providers]))
     for library in (*libraries, *providers, *loaded):
         archive.file(str(library), library.read_bytes(), 0o755)
     for program in programs:

@@ -13,6 +13,7 @@ from typing import Self
 from vrdma_lab import paths
 from vrdma_lab.children import WorkFolder
 from vrdma_lab.errors import LabError
+from vrdma_lab.image.applications import build_applications
 from vrdma_lab.image.initramfs import build_initramfs
 from vrdma_lab.image.module_tree import with_module_tree
 from vrdma_lab.lab.daemon import Daemon, guest_name
@@ -41,6 +42,7 @@ class Lab:
         self.folder: Path = self._work.path
         self._switch: Switch | None = None
         self._initramfs: dict[str, Path] = {}
+        self._applications: Path | None = None
         self.accelerator = ""
 
     def __enter__(self) -> Self:
@@ -108,6 +110,14 @@ class Lab:
         path = self.folder / f"initramfs-{kernel.series}"
         build_initramfs(path, kernel, paths.driver(kernel) if self._with_driver else None)
         return path
+
+    def applications(self) -> Path:
+        """An archive for GuestOptions with the programs of image/applications.py."""
+        if self._applications is None:
+            path = self.folder / "applications.cpio"
+            build_applications(path)
+            self._applications = path
+        return self._applications
 
     def _with_archive(self, initramfs: Path, archive: Path | None) -> Path:
         """The initramfs with an archive behind it, which the kernel unpacks as well."""

@@ -24,6 +24,7 @@ GROUPS = {
         "qemu-system-x86 busybox-static ibverbs-utils ibverbs-providers rdmacm-utils perftest "
         "util-linux iproute2"
     ),
+    "applications": "qperf ucx-utils libfabric-bin",
     "test": "strace",
     "check": (
         "git python3 clang-format-14 clang-tidy-14 shellcheck flake8 mypy sparse perl cmake "
