@@ -161,6 +161,22 @@ constexpr const char* kPrefixSyntax =
     "IP address or prefix; write it as 10.77.0.3, 10.77.0.0/24 or fd00::/64, with zeros behind "
     "the prefix";
 
+constexpr const char* kAnnounceSyntax =
+    "prefix of 64 bits; write it as fe80::/64 or fd00::/64, or say off";
+
+// Parses "fd00::/64", or "off" for no prefix.
+std::optional<std::optional<uverbs::GidPrefix>> parse_announce(std::string_view text) {
+    constexpr uint8_t kInterfaceBits = 64;  // RFC 4291, 2.5.1
+    if (text == "off") {
+        return std::optional<uverbs::GidPrefix>();
+    }
+    const auto prefix = uverbs::parse_gid_prefix(text);
+    if (!prefix || prefix->length != kInterfaceBits || uverbs::is_multicast(prefix->gid)) {
+        return std::nullopt;
+    }
+    return prefix;
+}
+
 // Parses six pairs of hexadecimal digits with colons between them.
 std::optional<rnic::MacAddress> parse_mac(std::string_view text) {
     rnic::MacAddress mac{};
@@ -224,17 +240,29 @@ VmConfig read_vm(const Parser& parser, const toml::table& table, const device::L
     return vm;
 }
 
-uverbs::Peer read_peer(const Parser& parser, const toml::table& table) {
+uverbs::Peer read_peer(const Parser& parser, const toml::table& table,
+                       const std::optional<uverbs::GidPrefix>& announce) {
     uverbs::Peer peer;
+    rnic::MacAddress mac{};
     parser.read_table(table, "[[peer]]",
                       {
                           {"network", parser.text(peer.network)},
                           {"gid", parser.parsed(peer.gid, uverbs::parse_gid_prefix, kPrefixSyntax)},
                           {"via", parser.parsed(peer.via, uverbs::parse_gid, kAddressSyntax)},
+                          {"mac", parser.parsed(mac, parse_mac, kMacSyntax)},
                       });
     if (!table.contains("gid")) {
         reject(parser.file(), table.source(),
                "[[peer]] has no 'gid', the address by which guests name the peer");
+    }
+    if (table.contains("mac")) {
+        if (peer.via || !announce) {
+            reject(parser.file(), table.at("mac").source(),
+                   peer.via ? "[[peer]] has 'via' and 'mac', of which one says where the peer is"
+                            : "'mac' in [[peer]] stands for an announced address, and 'announce' "
+                              "in [rnic] is off; say 'via'");
+        }
+        peer.via = uverbs::eui64_gid(*announce, mac);
     }
     if (peer.via && (uverbs::is_zero(*peer.via) || uverbs::is_multicast(*peer.via))) {
         reject(parser.file(), table.source(),
@@ -276,6 +304,7 @@ Config parse_config(std::string_view document, const std::string& name) {
     device::Limits defaults;
     const Parser parser(name);
     std::vector<const toml::table*> vms;
+    std::vector<const toml::table*> peers;
     parser.read_table(
         root, "the file",
         {
@@ -286,20 +315,23 @@ Config parse_config(std::string_view document, const std::string& name) {
                                     {"status_socket", parser.path(config.status_socket)}});
              })},
             {"rnic", parser.table([&](const toml::table& table) {
-                 parser.read_table(table, "[rnic]",
-                                   {{"name", parser.text(config.rnic)},
-                                    {"port", parser.number(config.port, 1, 255)},
-                                    {"gid_index", parser.number(config.gid_index, 0, 255)},
-                                    {"threads", parser.number(config.threads, 1, 256)},
-                                    {"spin_us", parser.number(config.spin_us, 0, 1000000)}});
+                 parser.read_table(
+                     table, "[rnic]",
+                     {{"name", parser.text(config.rnic)},
+                      {"port", parser.number(config.port, 1, 255)},
+                      {"gid_index", parser.number(config.gid_index, 0, 255)},
+                      {"announce", parser.parsed(config.announce, parse_announce, kAnnounceSyntax)},
+                      {"threads", parser.number(config.threads, 1, 256)},
+                      {"spin_us", parser.number(config.spin_us, 0, 1000000)}});
              })},
             {"limits",
              parser.table([&](const toml::table& table) { read_limits(parser, table, defaults); })},
-            {"peer", parser.tables([&](const toml::table& table) {
-                 config.peers.push_back(read_peer(parser, table));
-             })},
+            {"peer", parser.tables([&](const toml::table& table) { peers.push_back(&table); })},
             {"vm", parser.tables([&](const toml::table& table) { vms.push_back(&table); })},
         });
+    for (const auto* peer : peers) {
+        config.peers.push_back(read_peer(parser, *peer, config.announce));
+    }
     for (const auto* vm : vms) {
         config.vms.push_back(read_vm(parser, *vm, defaults, config.vms.size()));
     }

@@ -37,6 +37,8 @@ struct Config {
     uint32_t spin_us = 50;              // microseconds that threads look for work before they sleep
     uint32_t port = 1;                  // host RNIC: the port's number
     std::optional<uint32_t> gid_index;  // host RNIC: the default source's index in the GID table
+    // host RNIC: the prefix of the addresses that are announced for machines; none: announces none
+    std::optional<uverbs::GidPrefix> announce = uverbs::kLinkLocalPrefix;
     std::vector<uverbs::Peer> peers;
     std::string log_level = "info";
     uint32_t socket_mode = 0660;          // permissions of the VMs' sockets

@@ -22,7 +22,10 @@ constexpr const char* kEmbedded = "embedded";
 uverbs::AddressRules address_rules(const Config& config) {
     uverbs::AddressRules rules{.gid_index = config.gid_index, .peers = config.peers, .guests = {}};
     for (const VmConfig& vm : config.vms) {
-        rules.guests[vm.name] = vm.addresses;
+        uverbs::GuestRules& guest = rules.guests[vm.name] = vm.addresses;
+        if (config.announce && vm.mac != rnic::MacAddress{}) {
+            guest.announced = uverbs::eui64_gid(*config.announce, vm.mac);
+        }
     }
     return rules;
 }

@@ -2,6 +2,8 @@
 // Copyright (c) 2026 the vrdma authors
 #pragma once
 
+#include <sys/eventfd.h>
+
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -17,11 +19,13 @@ namespace vrdma::device {
 // that the RNIC gave has been destroyed.
 class SessionEvents : public rnic::EventSink {
   public:
-    // `lost_fd`, an eventfd that outlives the object, becomes readable when the RNIC is gone.
+    // `lost_fd`, an eventfd that outlives the object, becomes readable when the RNIC is gone, or
+    // the host has changed.
     SessionEvents(EventDelivery& delivery, int lost_fd) : delivery_(delivery), lost_fd_(lost_fd) {}
 
     void completion(uint32_t comp_vector, uint32_t cq_handle) override;
     void async_event(rnic::AsyncEventType type, uint32_t handle) override;
+    void host_changed() override { ::eventfd_write(lost_fd_, 1); }
 
     bool rnic_lost() const { return rnic_lost_.load(std::memory_order_acquire); }
 

@@ -192,7 +192,11 @@ void VirtualDevice::handle_lost_rnic() {
     eventfd_t ignored;
     ::eventfd_read(lost_fd_.get(), &ignored);
     const std::lock_guard lock(session_mutex_);
-    if (session_ == nullptr || session_->port == nullptr || !session_->events.rnic_lost()) {
+    if (session_ == nullptr || session_->port == nullptr) {
+        return;
+    }
+    if (!session_->events.rnic_lost()) {
+        session_->port->host_changed();
         return;
     }
     session_->let_go_of_rnic();

@@ -76,6 +76,8 @@ class EventSink {
     virtual void completion(uint32_t comp_vector, uint32_t cq_handle) = 0;
     // `handle` is that of the CQ, QP, SRQ or UcmaFile concerned, or the port number.
     virtual void async_event(AsyncEventType type, uint32_t handle) = 0;
+    // The host has changed: has Port::host_changed() called soon, on the thread of the verbs.
+    virtual void host_changed() {}
 };
 
 class ProtectionDomain {
@@ -218,6 +220,8 @@ class Port {
     virtual PortAttributes query_port() = 0;
     virtual Result<void> add_gid(uint32_t index, const Gid& gid, uint32_t type) = 0;
     virtual Result<void> del_gid(uint32_t index) = 0;
+    // The port looks again at what it has from the host (EventSink::host_changed()).
+    virtual void host_changed() {}
     virtual Result<std::unique_ptr<Context>> alloc_context(Udata& udata) = 0;
 
     // The connections of an RNIC whose attributes say `iw_cm`; null otherwise.

@@ -38,19 +38,34 @@ Result<void> UverbsPort::add_gid(uint32_t index, const rnic::Gid& gid, uint32_t 
         return fail(EOPNOTSUPP);
     }
     if (state_.rnic->vendor.transport == Transport::kIwarp) {
+        if (type != VRDMA_GID_TYPE_IWARP) {
+            return fail(EOPNOTSUPP);
+        }
         // An iWARP address is judged as one of RoCE v2: both are IP addresses.
-        return type == VRDMA_GID_TYPE_IWARP
-                   ? state_.addresses->add_gid(index, gid, VRDMA_GID_TYPE_ROCE_V2)
-                   : fail(EOPNOTSUPP);
+        type = VRDMA_GID_TYPE_ROCE_V2;
     }
-    return state_.addresses->add_gid(index, gid, type);
+    auto added = state_.addresses->add_gid(index, gid, type);
+    host_changed();
+    return added;
 }
 
 Result<void> UverbsPort::del_gid(uint32_t index) {
     if (state_.addresses == nullptr) {
         return fail(EOPNOTSUPP);
     }
-    return state_.addresses->del_gid(index);
+    auto gone = state_.addresses->del_gid(index);
+    host_changed();
+    return gone;
+}
+
+// Listeners are where the guest's addresses are, and these are where the host's are.
+void UverbsPort::host_changed() {
+    if (ucma_ != nullptr) {
+        ucma_->follow_addresses();
+    }
+    if (iw_cm_ != nullptr) {
+        iw_cm_->follow_addresses();
+    }
 }
 
 Result<std::unique_ptr<rnic::UcmaFile>> UverbsPort::open_ucma_file(const rnic::UcmaFileInit& init) {

@@ -23,6 +23,7 @@ class UverbsPort final : public rnic::Port {
     rnic::PortAttributes query_port() override { return query_(); }
     Result<void> add_gid(uint32_t index, const rnic::Gid& gid, uint32_t type) override;
     Result<void> del_gid(uint32_t index) override;
+    void host_changed() override;
     Result<std::unique_ptr<rnic::Context>> alloc_context(rnic::Udata& udata) override;
     rnic::IwCm* iw_cm() override { return iw_cm_.get(); }
     Result<std::unique_ptr<rnic::UcmaFile>> open_ucma_file(const rnic::UcmaFileInit& init) override;

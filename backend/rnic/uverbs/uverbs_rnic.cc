@@ -132,7 +132,11 @@ class UverbsRnic final : public rnic::Rnic {
                            [this](rnic::AsyncEventType type) {
                                state_->sinks.report(type, rnic::kGuestPort);
                            },
-                       .gid_change = [this] { gids_->refresh(); },
+                       .gid_change =
+                           [this] {
+                               gids_->refresh();
+                               state_->sinks.host_changed();
+                           },
                        .removed = [this] { removed(); },
                    }) {}
 
@@ -229,6 +233,27 @@ void find_connections(const UverbsConfig& config, const HostRnic& host, HostAcce
     }
 }
 
+// Finds the netdev on which machines' own addresses are announced, if there are any.
+void find_netdev(const UverbsConfig& config, const HostRnic& host, HostAccess& access,
+                 spdlog::logger& logger) {
+    const bool wanted = std::ranges::any_of(config.addresses.guests, [](const auto& guest) {
+        return guest.second.announced.has_value();
+    });
+    if (!wanted) {
+        return;
+    }
+    if (!may_add_addresses()) {
+        logger.warn(
+            "{}: machines get no addresses of their own on the RNIC's netdev, and share its ports: "
+            "give vrdmad CAP_NET_ADMIN, or say announce = \"off\" in [rnic]",
+            host.name);
+        return;
+    }
+    if (const std::string netdev = query_netdev(host.name, config.port); !netdev.empty()) {
+        access.netdev = make_netdev_ipv6(netdev);
+    }
+}
+
 }  // namespace
 
 std::unique_ptr<rnic::Rnic> make_uverbs_rnic(const UverbsConfig& config, const HostRnic& host,
@@ -245,7 +270,8 @@ std::unique_ptr<rnic::Rnic> make_uverbs_rnic(const UverbsConfig& config, const H
                     : std::make_shared<HostGidTable>(host.name, config.port, access.sysfs);
     auto addresses = attributes.iwarp && !attributes.iw_cm
                          ? nullptr
-                         : std::make_shared<OverlayMap>(config.addresses, gids);
+                         : std::make_shared<OverlayMap>(config.addresses, gids,
+                                                        std::move(access.netdev), logger);
     if (!vendor.tested) {
         logger->warn("{}: vrdma's entry for {} was written from its sources and has not been run",
                      host.name, vendor.name);
@@ -270,6 +296,7 @@ std::unique_ptr<rnic::Rnic> make_uverbs_rnic(const UverbsConfig& config, const H
         .removal = std::make_unique<KernelRemoval>(host.uverbs_name),
     };
     find_connections(config, host, access, *logger);
+    find_netdev(config, host, access, *logger);
     return make_uverbs_rnic(config, host, std::move(access), std::move(logger));
 }
 

@@ -17,6 +17,7 @@
 #include "rnic/uverbs/addressing/host_gid_table.h"
 #include "rnic/uverbs/events/rnic_monitor.h"
 #include "rnic/uverbs/kernel/host_rnic.h"
+#include "rnic/uverbs/kernel/netdev_ipv6.h"
 #include "rnic/uverbs/kernel/rdma_cm.h"
 #include "rnic/uverbs/kernel/uverbs.h"
 
@@ -43,6 +44,8 @@ struct HostAccess {
     OpenRdmaCm open_rdma_cm = nullptr;
     // Reads which addresses the connections of an iWARP RNIC can have.
     HostGidTable::Read addresses = nullptr;
+    // The RNIC's netdev, for the addresses that are announced; null when none are.
+    std::unique_ptr<NetdevIpv6> netdev = nullptr;
 };
 
 // As above, with other means; for tests.

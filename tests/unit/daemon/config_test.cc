@@ -213,6 +213,26 @@ TEST(ConfigTest, RejectsAViaThatIsNotOneAddress) {
     }
 }
 
+TEST(ConfigTest, APeersMacStandsForItsAnnouncedAddress) {
+    const std::string peer = "[[peer]]\ngid = \"10.77.0.3\"\nmac = \"52:54:00:77:00:03\"\n";
+    EXPECT_EQ(parse_config(peer, "vrdmad.toml").peers.at(0).via,
+              uverbs::parse_gid("fe80::5054:ff:fe77:3"));
+    EXPECT_EQ(
+        parse_config(peer + "[rnic]\nannounce = \"fd00:9::/64\"\n", "vrdmad.toml").peers.at(0).via,
+        uverbs::parse_gid("fd00:9::5054:ff:fe77:3"));
+    EXPECT_THAT(rejection(peer + "[rnic]\nannounce = \"off\"\n"), HasSubstr("say 'via'"));
+    EXPECT_THAT(rejection(peer + "via = \"10.9.0.2\"\n"), HasSubstr("'via' and 'mac'"));
+}
+
+TEST(ConfigTest, AnnouncesLinkLocalAddressesUnlessToldOtherwise) {
+    EXPECT_EQ(parse_config("", "vrdmad.toml").announce, uverbs::parse_gid_prefix("fe80::/64"));
+    EXPECT_EQ(parse_config("[rnic]\nannounce = \"off\"\n", "vrdmad.toml").announce, std::nullopt);
+    for (const char* text : {"fd00::/48", "10.9.0.0/24", "on", "ff02::/64"}) {
+        EXPECT_THAT(rejection("[rnic]\nannounce = \"" + std::string(text) + "\"\n"),
+                    HasSubstr("is no prefix of 64 bits"));
+    }
+}
+
 TEST(ConfigTest, RejectsGidsOfAVmThatAreNoArrayOfAddresses) {
     const std::string vm = "[[vm]]\nsocket = \"/a\"\ngids = ";
     EXPECT_THAT(rejection(vm + "\"10.77.0.1\"\n"), HasSubstr("array of strings"));

@@ -24,7 +24,9 @@ struct Peer {
 struct GuestRules {
     std::string network;  // guests of different networks do not know each other's GIDs
     // The GIDs that the guest may use besides link-local ones.  Empty: any.
-    std::vector<GidPrefix> gids;
+    std::vector<GidPrefix> gids = {};
+    // The address that the daemon announces for the machine.  None: it announces no address.
+    std::optional<rnic::Gid> announced = {};
 };
 
 struct AddressRules {

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
 
 namespace vrdma::uverbs {
@@ -41,6 +42,16 @@ bool is_zero(const rnic::Gid& gid) {
 
 bool is_multicast(const rnic::Gid& gid) {
     return gid[0] == 0xff || (is_mapped_ipv4(gid) && (gid[kIpv4Offset] & 0xf0) == 0xe0);
+}
+
+int common_bits(const rnic::Gid& a, const rnic::Gid& b) {
+    for (size_t i = 0; i < a.size(); ++i) {
+        if (a[i] != b[i]) {
+            const auto differing = static_cast<uint8_t>(a[i] ^ b[i]);
+            return static_cast<int>(i) * 8 + std::countl_zero(differing);
+        }
+    }
+    return static_cast<int>(a.size()) * 8;
 }
 
 std::string to_string(const rnic::Gid& gid) {
@@ -108,6 +119,18 @@ std::string to_string(const GidPrefix& prefix) {
     }
     const bool ipv4 = prefix.length >= kMappedBits && is_mapped_ipv4(prefix.gid);
     return fmt::format("{}/{}", to_string(prefix.gid), prefix.length - (ipv4 ? kMappedBits : 0));
+}
+
+rnic::Gid eui64_gid(const GidPrefix& prefix, const rnic::MacAddress& mac) {
+    constexpr uint8_t kUniversal = 0x02;
+    rnic::Gid gid = prefix.gid;
+    gid[8] = mac[0] ^ kUniversal;
+    gid[9] = mac[1];
+    gid[10] = mac[2];
+    gid[11] = 0xff;
+    gid[12] = 0xfe;
+    std::copy(mac.begin() + 3, mac.end(), gid.begin() + 13);
+    return gid;
 }
 
 }  // namespace vrdma::uverbs

@@ -26,6 +26,9 @@ GidScope scope_of(const rnic::Gid& gid);
 bool is_zero(const rnic::Gid& gid);
 bool is_multicast(const rnic::Gid& gid);
 
+// How many bits from the first one on two GIDs have in common.
+int common_bits(const rnic::Gid& a, const rnic::Gid& b);
+
 // The address as text: "10.77.0.3", "fd00::3".
 std::string to_string(const rnic::Gid& gid);
 
@@ -42,9 +45,16 @@ struct GidPrefix {
     auto operator<=>(const GidPrefix&) const = default;
 };
 
+// The prefix of the addresses that network devices form by themselves (RFC 4291, 2.5.6).
+inline constexpr GidPrefix kLinkLocalPrefix{{0xfe, 0x80}, 64};
+
 // Reads "10.77.0.0/24", "fd00::/8", or an address alone.  Bits after the prefix must be zero.
 std::optional<GidPrefix> parse_gid_prefix(std::string_view text);
 
 std::string to_string(const GidPrefix& prefix);
+
+// The address that a network device with this MAC address forms in a prefix of 64 bits: the
+// modified EUI-64 of RFC 4291, appendix A.
+rnic::Gid eui64_gid(const GidPrefix& prefix, const rnic::MacAddress& mac);
 
 }  // namespace vrdma::uverbs

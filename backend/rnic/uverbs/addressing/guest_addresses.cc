@@ -5,7 +5,6 @@
 #include <net/if.h>
 
 #include <algorithm>
-#include <bit>
 
 #include "vrdma_commands.h"
 
@@ -18,16 +17,6 @@ constexpr uint8_t kDefaultHopLimit = 64;
 
 constexpr uint32_t kFlowLabelMask = 0xfffff;  // 20 bits, IBTA 1.4, 8.3
 
-int common_bits(const rnic::Gid& a, const rnic::Gid& b) {
-    for (size_t i = 0; i < a.size(); ++i) {
-        if (a[i] != b[i]) {
-            const auto differing = static_cast<uint8_t>(a[i] ^ b[i]);
-            return static_cast<int>(i) * 8 + std::countl_zero(differing);
-        }
-    }
-    return static_cast<int>(a.size()) * 8;
-}
-
 }  // namespace
 
 GuestAddresses::GuestAddresses(std::string guest, std::shared_ptr<OverlayMap> map,
@@ -36,12 +25,15 @@ GuestAddresses::GuestAddresses(std::string guest, std::shared_ptr<OverlayMap> ma
       map_(std::move(map)),
       gid_log_(logger),
       path_log_(logger),
-      source_log_(std::move(logger)) {}
+      source_log_(std::move(logger)) {
+    map_->arrive(guest_);
+}
 
 GuestAddresses::~GuestAddresses() {
     for (const auto& [index, gid] : gids_) {
         map_->release(guest_, gid);
     }
+    map_->leave(guest_);
 }
 
 Result<void> GuestAddresses::add_gid(uint32_t index, const rnic::Gid& gid, uint32_t type) {
@@ -51,9 +43,10 @@ Result<void> GuestAddresses::add_gid(uint32_t index, const rnic::Gid& gid, uint3
     if (index >= kTableLength || is_zero(gid) || is_multicast(gid)) {
         return fail(EINVAL);
     }
-    const auto& allowed = map_->rules(guest_).gids;
+    const GuestRules& rules = map_->rules(guest_);
+    const auto& allowed = rules.gids;
     const auto covers = [&](const GidPrefix& prefix) { return prefix.contains(gid); };
-    if (!allowed.empty() && scope_of(gid) != GidScope::kIpv6LinkLocal &&
+    if (!allowed.empty() && scope_of(gid) != GidScope::kIpv6LinkLocal && gid != rules.announced &&
         std::ranges::none_of(allowed, covers)) {
         gid_log_.warn(
             "{}: the address {} is not among the 'gids' of its [[vm]]; the guest "
@@ -98,9 +91,8 @@ std::vector<rnic::Gid> GuestAddresses::all() const {
     return gids;
 }
 
-std::optional<rnic::Gid> GuestAddresses::underlay_gid(const rnic::Gid& gid) {
-    const auto is_this = [&](const auto& entry) { return entry.second == gid; };
-    return std::ranges::any_of(gids_, is_this) ? map_->underlay_gid(guest_, gid) : std::nullopt;
+std::vector<OverlayMap::Entrance> GuestAddresses::entrances(const rnic::Gid& gid) {
+    return index_of(gid) ? map_->entrances(guest_, gid) : std::vector<OverlayMap::Entrance>{};
 }
 
 Result<rnic::Gid> GuestAddresses::source_for(const rnic::Gid& destination) const {

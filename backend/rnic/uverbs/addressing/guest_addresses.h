@@ -46,9 +46,12 @@ class GuestAddresses {
     // As path(), to a multicast group.
     Result<UnderlayPath> path_to_group(const rnic::Gid& source, const rnic::Gid& group);
 
-    // The underlay GID of an address of the guest: the GID of the host RNIC by which others reach
-    // it.  No value when the guest does not have the address, or another guest claimed it first.
-    std::optional<rnic::Gid> underlay_gid(const rnic::Gid& gid);
+    // The GIDs of the host RNIC at which others reach an address of the guest
+    // (OverlayMap::entrances()).  None when the guest does not have the address, or another guest
+    // claimed it first.
+    std::vector<OverlayMap::Entrance> entrances(const rnic::Gid& gid);
+    // The entrance to the guest itself (OverlayMap::entrance()).
+    std::optional<OverlayMap::Entrance> entrance() { return map_->entrance(guest_); }
 
     // The address from which the guest would talk to `destination` when it leaves that open: among
     // those of the same scope, the one with most leading bits in common.  EADDRNOTAVAIL when the

@@ -59,8 +59,17 @@ HostGidTable::HostGidTable(const std::string& name, uint32_t port,
 void HostGidTable::refresh() {
     const std::lock_guard refreshing(refreshing_);
     auto gids = std::make_shared<const HostGids>(read_());
-    const std::lock_guard lock(mutex_);
-    gids_ = std::move(gids);
+    {
+        const std::lock_guard lock(mutex_);
+        gids_ = std::move(gids);
+    }
+    changed_.notify_all();
+}
+
+bool HostGidTable::wait_for(const rnic::Gid& gid, std::chrono::milliseconds limit) {
+    refresh();
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, limit, [&] { return gids_->find(gid) != nullptr; });
 }
 
 std::shared_ptr<const HostGids> HostGidTable::gids() const {

@@ -2,6 +2,8 @@
 // Copyright (c) 2026 the vrdma authors
 #pragma once
 
+#include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -58,6 +60,10 @@ class HostGidTable {
     void refresh();
 
     std::shared_ptr<const HostGids> gids() const;
+
+    // Reads the table, and then waits until refresh() has found the GID.  False when that did not
+    // happen in time: the kernel puts an address into the table a moment after the netdev has it.
+    bool wait_for(const rnic::Gid& gid, std::chrono::milliseconds limit);
     const std::string& name() const { return name_; }
     uint32_t port() const { return port_; }
 
@@ -67,6 +73,7 @@ class HostGidTable {
     const Read read_;
     std::mutex refreshing_;     // one reads at a time, so that no older table replaces a newer one
     mutable std::mutex mutex_;  // guards gids_
+    std::condition_variable changed_;
     std::shared_ptr<const HostGids> gids_;
 };
 

@@ -34,22 +34,31 @@ std::vector<ListenPlace> listen_places(GuestAddresses& addresses, const SocketAd
                                        bool ipv6_only) {
     std::vector<ListenPlace> places;
     for (const rnic::Gid& guest : wanted_addresses(addresses, local, ipv6_only)) {
-        const auto underlay = addresses.underlay_gid(guest);
-        if (!underlay) {
-            continue;
-        }
-        const auto same = std::ranges::find(places, *underlay, &ListenPlace::underlay);
-        if (same == places.end()) {
-            places.push_back({guest, *underlay});
-        } else if (fits_better(*same, guest)) {
-            same->guest = guest;
+        for (const auto& [underlay, shared] : addresses.entrances(guest)) {
+            const auto same = std::ranges::find(places, underlay, &ListenPlace::underlay);
+            if (same == places.end()) {
+                places.push_back({guest, underlay, shared});
+            } else if (fits_better(*same, guest)) {
+                same->guest = guest;
+            }
         }
     }
+    // The machine's own GID leads to each of the guest's addresses, those to come included.
+    const auto entrance = is_zero(local.ip) ? addresses.entrance() : std::nullopt;
+    if (entrance && (places.empty() || !entrance->shared) &&
+        std::ranges::find(places, entrance->underlay, &ListenPlace::underlay) == places.end()) {
+        rnic::Gid nobody{};
+        if (!local.ipv6) {
+            nobody = local.ip;
+        }
+        places.push_back({nobody, entrance->underlay, entrance->shared});
+    }
+    std::ranges::stable_partition(places, [](const ListenPlace& place) { return !place.shared; });
     return places;
 }
 
 bool is_hosts_port(const ListenPlace& place, uint16_t port) {
-    return port < kFirstUnprivilegedPort && place.guest != place.underlay;
+    return port < kFirstUnprivilegedPort && place.shared;
 }
 
 }  // namespace vrdma::uverbs

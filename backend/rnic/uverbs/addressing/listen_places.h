@@ -12,20 +12,22 @@
 
 namespace vrdma::uverbs {
 
-// An address of the guest, and the underlay GID under which others reach it.
+// A GID of the host RNIC, and the address of the guest that others reach there.
 struct ListenPlace {
+    // The unspecified address while the guest has none that is reached here.
     rnic::Gid guest{};
     rnic::Gid underlay{};
+    bool shared = false;  // others have the underlay GID too, and with it its ports
 };
 
 // The places of a listener at `local`: an address of the guest, or the unspecified address.  The
 // latter stands for all addresses that the guest has now, as with sockets: those of its family, or
-// those of both families for IPv6 without `ipv6_only`.  Empty when the guest has no such address,
-// or the host RNIC no GID for it.
+// those of both families for IPv6 without `ipv6_only`.  It has a place also while the guest has no
+// address yet.  Empty when the guest has no such address, or the host RNIC no GID for it.
 //
 // No two places have the same underlay GID.  Where several addresses of the guest share one, the
 // place has the address that is the underlay GID itself, or else one of the same family, or else
-// the first.
+// the first.  Shared places are the last.
 std::vector<ListenPlace> listen_places(GuestAddresses& addresses, const SocketAddress& local,
                                        bool ipv6_only);
 

@@ -36,7 +36,15 @@ std::string in_network(const std::string& network) {
 }  // namespace
 
 OverlayMap::OverlayMap(AddressRules rules, std::shared_ptr<HostGidTable> host, Clock clock)
-    : rules_(std::move(rules)), host_(std::move(host)), clock_(std::move(clock)) {
+    : OverlayMap(std::move(rules), std::move(host), nullptr, nullptr, std::move(clock)) {}
+
+OverlayMap::OverlayMap(AddressRules rules, std::shared_ptr<HostGidTable> host,
+                       std::unique_ptr<NetdevIpv6> netdev, std::shared_ptr<spdlog::logger> logger,
+                       Clock clock)
+    : rules_(std::move(rules)),
+      host_(std::move(host)),
+      clock_(std::move(clock)),
+      announcements_(rules_, host_, std::move(netdev), std::move(logger), clock_) {
     const auto gids = host_->gids();
     if (rules_.gid_index && gids->at(*rules_.gid_index) == nullptr) {
         throw std::invalid_argument(
@@ -68,6 +76,20 @@ void OverlayMap::release(const std::string& guest, const rnic::Gid& gid) {
                                     [&](const Claim& entry) { return entry.guest == guest; });
     if (claim != claims.rend()) claims.erase(std::next(claim).base());
     if (claims.empty()) claims_.erase(it);
+}
+
+void OverlayMap::arrive(const std::string& guest) {
+    const std::lock_guard lock(mutex_);
+    here_.insert(guest);
+}
+
+void OverlayMap::leave(const std::string& guest) {
+    {
+        const std::lock_guard lock(mutex_);
+        here_.erase(here_.find(guest));
+        if (here_.contains(guest)) return;
+    }
+    announcements_.withdraw(guest);
 }
 
 const OverlayMap::Claim* OverlayMap::first_claim(const rnic::Gid& gid) const {
@@ -102,41 +124,82 @@ bool OverlayMap::has_peers_behind(const std::string& network, const rnic::Gid& u
     });
 }
 
+// The first GID of a scope that is not a machine's own.
+const HostGid* OverlayMap::first(const HostGids& host, GidScope scope) const {
+    const auto found = std::ranges::find_if(host.all(), [&](const HostGid& entry) {
+        return scope_of(entry.gid) == scope && announcements_.machine_of(entry.gid) == nullptr;
+    });
+    return found == host.all().end() ? nullptr : &*found;
+}
+
 const HostGid* OverlayMap::default_gid(const HostGids& host) const {
     if (rules_.gid_index) return host.at(*rules_.gid_index);
     for (const auto scope : {GidScope::kIpv4, GidScope::kIpv6, GidScope::kIpv6LinkLocal}) {
-        if (const HostGid* first = host.first(scope)) return first;
+        if (const HostGid* found = first(host, scope)) return found;
     }
     return nullptr;
 }
 
-// The underlay GID of the local guest with this GID: guests of this host use it as destination, and
-// the guest itself uses it as source.
-const HostGid* OverlayMap::underlay_gid(const HostGids& host, const std::string& network,
+// The machine's own GID of the host RNIC; null when it has none.
+const HostGid* OverlayMap::own_gid(const HostGids& host, const std::string& guest) const {
+    const auto own = announcements_.of(guest);
+    return own ? host.find(*own) : nullptr;
+}
+
+// The host RNIC's GID that is this very address of the guest; null when the address is not
+// announced.  The daemon announces the machine's own address, and the operator any other one by
+// adding it to the RNIC's netdev.  Other link-local addresses of the guest's link and of the host's
+// say nothing about each other.  An announced address belongs to one guest, whatever the network.
+const HostGid* OverlayMap::announced_gid(const HostGids& host, const std::string& guest,
+                                         const rnic::Gid& gid) const {
+    if (const std::string* machine = announcements_.machine_of(gid)) {
+        return *machine == guest ? own_gid(host, guest) : nullptr;
+    }
+    const Claim* claim = first_claim(gid);
+    const bool belongs = scope_of(gid) != GidScope::kIpv6LinkLocal && claim != nullptr &&
+                         claim->network == rules(guest).network;
+    return belongs ? host.find(gid) : nullptr;
+}
+
+// The underlay GID of a local guest's GID: guests of this host use it as destination, and the guest
+// itself uses it as source.
+const HostGid* OverlayMap::underlay_gid(const HostGids& host, const std::string& guest,
                                         const rnic::Gid& gid) const {
     // Other hosts may have the same entry, and expect this source then.
-    const Peer* peer = find_peer(network, gid);
+    const Peer* peer = find_peer(rules(guest).network, gid);
     if (peer != nullptr && peer->via) {
         if (const HostGid* via = host.find(*peer->via)) return via;
     }
-    // The address is "announced" when the host RNIC has it too.  Link-local addresses of the
-    // guest's link and of the host's say nothing about each other.  An announced address belongs to
-    // one guest, whatever the network.
-    if (scope_of(gid) != GidScope::kIpv6LinkLocal) {
-        const HostGid* announced = host.find(gid);
-        const Claim* claim = first_claim(gid);
-        if (announced != nullptr && claim != nullptr && claim->network == network) {
-            return announced;
-        }
-    }
+    if (const HostGid* announced = announced_gid(host, guest, gid)) return announced;
+    if (const HostGid* own = own_gid(host, guest)) return own;
     return default_gid(host);
+}
+
+// Whether others have this underlay GID of the guest's address as well.
+bool OverlayMap::is_shared(const HostGids& host, const std::string& guest, const rnic::Gid& gid,
+                           const rnic::Gid& underlay) const {
+    const HostGid* own = own_gid(host, guest);
+    const HostGid* announced = announced_gid(host, guest, gid);
+    return (own == nullptr || own->gid != underlay) &&
+           (announced == nullptr || announced->gid != underlay);
+}
+
+// The guest of the network whose address this is; null when there is none.  An address that the
+// configuration gives to a machine is that machine's, whoever claims it.
+const std::string* OverlayMap::owner_of(const rnic::Gid& gid, const std::string& network) const {
+    const std::string* machine = announcements_.machine_of(gid);
+    if (machine != nullptr && here_.contains(*machine) && rules(*machine).network == network) {
+        return machine;
+    }
+    const Claim* claim = first_claim(gid, network);
+    return claim == nullptr ? nullptr : &claim->guest;
 }
 
 // Whether a GID of the host RNIC leads to the host itself, for guests of this network.  It does not
 // when it was announced for a guest of another network.
 bool OverlayMap::may_reach_host(const HostGids& host, const std::string& network,
                                 const rnic::Gid& gid) const {
-    if (host.find(gid) == nullptr) return false;
+    if (host.find(gid) == nullptr || announcements_.machine_of(gid) != nullptr) return false;
     const Claim* claim = first_claim(gid);
     return claim == nullptr || claim->network == network || host.find(gid) == default_gid(host);
 }
@@ -150,31 +213,35 @@ std::string OverlayMap::missing_source(GidScope scope) const {
 }
 
 tl::expected<UnderlayPath, AddressError> OverlayMap::to_local_guest(
-    const HostGids& host, const std::string& network, const rnic::Gid& source,
-    const rnic::Gid& destination) const {
-    const HostGid* from = underlay_gid(host, network, source);
-    const HostGid* to = underlay_gid(host, network, destination);
+    const HostGids& host, const std::string& guest, const rnic::Gid& source,
+    const std::string& peer, const rnic::Gid& destination) const {
+    const HostGid* from = underlay_gid(host, guest, source);
+    const HostGid* to = underlay_gid(host, peer, destination);
     if (from == nullptr || to == nullptr) {
         return no_path(EAFNOSUPPORT, missing_source(GidScope::kIpv4));
     }
     // No packet has an IPv4 source and an IPv6 destination.  The other guest comes to the same
     // conclusion, so that both ends fit.
     if (scope_of(from->gid) != scope_of(to->gid)) {
-        from = to = default_gid(host);
+        from = own_gid(host, guest);
+        to = own_gid(host, peer);
+        if (from == nullptr || to == nullptr) from = to = default_gid(host);
         if (from == nullptr) return no_path(EAFNOSUPPORT, missing_source(GidScope::kIpv4));
     }
-    return UnderlayPath{from->index, from->gid, to->gid, false};
+    return UnderlayPath{from->index, from->gid, to->gid, false,
+                        is_shared(host, guest, source, from->gid)};
 }
 
 tl::expected<UnderlayPath, AddressError> OverlayMap::to_underlay(const HostGids& host,
-                                                                 const std::string& network,
+                                                                 const std::string& guest,
                                                                  const rnic::Gid& source,
                                                                  const rnic::Gid& underlay) const {
     const GidScope scope = scope_of(underlay);
-    for (const HostGid* from :
-         {underlay_gid(host, network, source), default_gid(host), host.first(scope)}) {
+    for (const HostGid* from : {underlay_gid(host, guest, source), own_gid(host, guest),
+                                default_gid(host), first(host, scope)}) {
         if (from != nullptr && scope_of(from->gid) == scope) {
-            return UnderlayPath{from->index, from->gid, underlay, false};
+            return UnderlayPath{from->index, from->gid, underlay, false,
+                                is_shared(host, guest, source, from->gid)};
         }
     }
     return no_path(EAFNOSUPPORT, missing_source(scope));
@@ -183,13 +250,13 @@ tl::expected<UnderlayPath, AddressError> OverlayMap::to_underlay(const HostGids&
 // Why the guest may not send from a GID that it claimed.
 std::optional<AddressError> OverlayMap::why_not_from(const std::string& guest,
                                                      const rnic::Gid& source) const {
-    const Claim* owner = first_claim(source, rules(guest).network);
-    if (owner == nullptr || owner->guest == guest || scope_of(source) == GidScope::kIpv6LinkLocal) {
+    const std::string* owner = owner_of(source, rules(guest).network);
+    if (owner == nullptr || *owner == guest || scope_of(source) == GidScope::kIpv6LinkLocal) {
         return std::nullopt;
     }
     return AddressError{
         Errno{EADDRINUSE},
-        fmt::format("the guest '{}' has {} already; give each guest its own address", owner->guest,
+        fmt::format("the guest '{}' has {} already; give each guest its own address", *owner,
                     to_string(source))};
 }
 
@@ -210,19 +277,23 @@ tl::expected<UnderlayPath, AddressError> OverlayMap::look_up(const HostGids& hos
     // An entry for this very GID says where it is, whichever guest claims it.  An entry for a
     // prefix is for the GIDs that are not here.
     const bool elsewhere = peer != nullptr && peer->gid.is_one_gid() && !is_here();
-    if (first_claim(destination, network) != nullptr && !elsewhere) {
-        return to_local_guest(host, network, source, destination);
+    const std::string* owner = owner_of(destination, network);
+    if (owner != nullptr && !elsewhere) {
+        return to_local_guest(host, guest, source, *owner, destination);
     }
     if (peer != nullptr && peer->via) {
-        return to_underlay(host, network, source, *peer->via);
+        return to_underlay(host, guest, source, *peer->via);
     }
-    if (peer != nullptr || may_reach_host(host, network, destination)) {
-        auto path = to_underlay(host, network, source, destination);
+    // An address that is announced for a machine of another network is none of a peer's.
+    const std::string* machine = announcements_.machine_of(destination);
+    const bool other_network = machine != nullptr && rules(*machine).network != network;
+    if ((peer != nullptr && !other_network) || may_reach_host(host, network, destination)) {
+        auto path = to_underlay(host, guest, source, destination);
         if (path) path->bare_metal = true;
         return path;
     }
     if (has_peers_behind(network, destination)) {
-        return to_underlay(host, network, source, destination);
+        return to_underlay(host, guest, source, destination);
     }
     return no_path(
         ENETUNREACH,
@@ -232,9 +303,23 @@ tl::expected<UnderlayPath, AddressError> OverlayMap::look_up(const HostGids& hos
                     network.empty() ? "" : fmt::format(" and network = \"{}\"", network)));
 }
 
+// Sees to it that both ends have their own addresses, if they may have any.
+void OverlayMap::settle(const std::string& guest, const rnic::Gid& destination) {
+    std::string peer;
+    {
+        const std::lock_guard lock(mutex_);
+        const std::string& network = rules(guest).network;
+        const std::string* owner = owner_of(destination, network);
+        if (owner != nullptr) peer = *owner;
+    }
+    announcements_.settle(guest);
+    if (!peer.empty() && peer != guest) announcements_.settle(peer);
+}
+
 tl::expected<UnderlayPath, AddressError> OverlayMap::path(const std::string& guest,
                                                           const rnic::Gid& source,
                                                           const rnic::Gid& destination) {
+    settle(guest, destination);
     {
         const std::lock_guard lock(mutex_);
         auto found = look_up(*host_->gids(), guest, source, destination);
@@ -250,21 +335,51 @@ tl::expected<UnderlayPath, AddressError> OverlayMap::path(const std::string& gue
     return look_up(*host_->gids(), guest, source, destination);
 }
 
+// The name of a machine of this daemon at its own underlay GID: the machine's address that is
+// nearest to `source`.
+std::optional<rnic::Gid> OverlayMap::machine_name(const std::string& network,
+                                                  const rnic::Gid& source,
+                                                  const rnic::Gid& underlay) {
+    const std::lock_guard lock(mutex_);
+    const std::string* machine = owner_of(underlay, network);
+    if (machine == nullptr || announcements_.machine_of(underlay) == nullptr) return std::nullopt;
+    std::optional<rnic::Gid> best;
+    for (const auto& [gid, claims] : claims_) {
+        const Claim* claim = first_claim(gid, network);
+        if (claim != nullptr && claim->guest == *machine && scope_of(gid) == scope_of(source) &&
+            (!best || common_bits(gid, source) > common_bits(*best, source))) {
+            best = gid;
+        }
+    }
+    return best;
+}
+
+// The name of the peer of the configuration behind an underlay GID: the only one, or the only one
+// of the family of `source`.
+std::optional<rnic::Gid> OverlayMap::peer_name(const std::string& network, const rnic::Gid& source,
+                                               const rnic::Gid& underlay) const {
+    std::vector<const Peer*> behind;
+    for (const Peer& peer : rules_.peers) {
+        if (peer.network == network && peer.via == underlay) behind.push_back(&peer);
+    }
+    if (behind.size() > 1) {
+        std::erase_if(
+            behind, [&](const Peer* peer) { return scope_of(peer->gid.gid) != scope_of(source); });
+    }
+    return behind.size() == 1 && behind.front()->gid.is_one_gid()
+               ? std::optional(behind.front()->gid.gid)
+               : std::nullopt;
+}
+
 tl::expected<rnic::Gid, AddressError> OverlayMap::name_of(const std::string& guest,
                                                           const rnic::Gid& source,
                                                           const rnic::Gid& underlay) {
-    // Where there is just one peer behind the GID, that peer's own name.
-    const Peer* only = nullptr;
-    size_t behind = 0;
-    for (const Peer& peer : rules_.peers) {
-        if (peer.network == rules(guest).network && peer.via == underlay) {
-            only = &peer;
-            ++behind;
-        }
-    }
-    if (behind == 1 && only->gid.is_one_gid()) {
-        const auto there = path(guest, source, only->gid.gid);
-        if (there && there->dgid == underlay) return only->gid.gid;
+    const std::string& network = rules(guest).network;
+    for (const auto& name :
+         {machine_name(network, source, underlay), peer_name(network, source, underlay)}) {
+        if (!name) continue;
+        const auto there = path(guest, source, *name);
+        if (there && there->dgid == underlay) return *name;
     }
     auto itself = path(guest, source, underlay);
     if (!itself) return tl::unexpected(std::move(itself.error()));
@@ -284,6 +399,7 @@ std::string OverlayMap::netdev_of(const rnic::Gid& gid) const {
 tl::expected<UnderlayPath, AddressError> OverlayMap::group_path(const std::string& guest,
                                                                 const rnic::Gid& source,
                                                                 const rnic::Gid& group) {
+    announcements_.settle(guest);
     const std::lock_guard lock(mutex_);
     if (auto refused = why_not_from(guest, source)) {
         return tl::unexpected(std::move(*refused));
@@ -291,11 +407,12 @@ tl::expected<UnderlayPath, AddressError> OverlayMap::group_path(const std::strin
     const auto host = host_->gids();
     const bool ipv4 = scope_of(group) == GidScope::kIpv4;
     for (const HostGid* from :
-         {underlay_gid(*host, rules(guest).network, source), default_gid(*host),
-          host->first(ipv4 ? GidScope::kIpv4 : GidScope::kIpv6),
-          host->first(ipv4 ? GidScope::kIpv4 : GidScope::kIpv6LinkLocal)}) {
+         {underlay_gid(*host, guest, source), own_gid(*host, guest), default_gid(*host),
+          first(*host, ipv4 ? GidScope::kIpv4 : GidScope::kIpv6),
+          first(*host, ipv4 ? GidScope::kIpv4 : GidScope::kIpv6LinkLocal)}) {
         if (from != nullptr && (scope_of(from->gid) == GidScope::kIpv4) == ipv4) {
-            return UnderlayPath{from->index, from->gid, group, false};
+            return UnderlayPath{from->index, from->gid, group, false,
+                                is_shared(*host, guest, source, from->gid)};
         }
     }
     return no_path(EAFNOSUPPORT, missing_source(scope_of(group)));
@@ -305,25 +422,53 @@ Result<GroupLeases::Lease> OverlayMap::use_group(const std::string& guest, const
     return groups_.use(rules(guest).network, group);
 }
 
-std::optional<rnic::Gid> OverlayMap::underlay_gid(const std::string& guest, const rnic::Gid& gid) {
-    // The host may have got the address a moment ago; a guest asks when it begins to listen.
-    bool refresh = false;
+// Reads the host's table again: the host may have got an address a moment ago.
+void OverlayMap::look_again() {
     {
         const std::lock_guard lock(mutex_);
         const auto now = clock_();
-        refresh = now >= next_refresh_;
-        if (refresh) next_refresh_ = now + kRefreshPause;
+        if (now < next_refresh_) return;
+        next_refresh_ = now + kRefreshPause;
     }
-    if (refresh) host_->refresh();
+    host_->refresh();
+}
+
+std::vector<OverlayMap::Entrance> OverlayMap::entrances(const std::string& guest,
+                                                        const rnic::Gid& gid) {
+    announcements_.settle(guest);
+    look_again();
     const std::lock_guard lock(mutex_);
-    const std::string& network = rules(guest).network;
-    const Claim* owner = first_claim(gid, network);
-    if (owner == nullptr || (owner->guest != guest && scope_of(gid) != GidScope::kIpv6LinkLocal)) {
-        return std::nullopt;
+    const bool link_local = scope_of(gid) == GidScope::kIpv6LinkLocal;
+    const std::string* owner = owner_of(gid, rules(guest).network);
+    if (owner == nullptr || (*owner != guest && !link_local)) {
+        return {};
     }
     const auto host = host_->gids();
-    const HostGid* found = underlay_gid(*host, network, gid);
-    return found == nullptr ? std::nullopt : std::optional(found->gid);
+    const HostGid* own = own_gid(*host, guest);
+    const HostGid* first = underlay_gid(*host, guest, gid);
+    std::vector<Entrance> list;
+    const auto add = [&](const HostGid* entry) {
+        if (entry != nullptr &&
+            std::ranges::find(list, entry->gid, &Entrance::underlay) == list.end()) {
+            list.push_back({entry->gid, is_shared(*host, guest, gid, entry->gid)});
+        }
+    };
+    add(first);
+    // Guests whose own underlay GID is of another family come by the machine's own GID.
+    add(own);
+    // Peers at hosts of another family, and guests without a GID of their own, come by the default.
+    if (first != nullptr && first == own && !link_local) add(default_gid(*host));
+    return list;
+}
+
+std::optional<OverlayMap::Entrance> OverlayMap::entrance(const std::string& guest) {
+    announcements_.settle(guest);
+    look_again();
+    const std::lock_guard lock(mutex_);
+    const auto host = host_->gids();
+    if (const HostGid* own = own_gid(*host, guest)) return Entrance{own->gid, false};
+    const HostGid* shared = default_gid(*host);
+    return shared == nullptr ? std::nullopt : std::optional(Entrance{shared->gid, true});
 }
 
 }  // namespace vrdma::uverbs

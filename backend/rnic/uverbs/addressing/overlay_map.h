@@ -9,11 +9,13 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "result.h"
 #include "rnic/uverbs/addressing/address_rules.h"
+#include "rnic/uverbs/addressing/announcements.h"
 #include "rnic/uverbs/addressing/group_leases.h"
 #include "rnic/uverbs/addressing/host_gid_table.h"
 
@@ -25,6 +27,7 @@ struct UnderlayPath {
     rnic::Gid sgid{};  // the GID at sgid_index, which the peer sees
     rnic::Gid dgid{};
     bool bare_metal = false;  // the peer is no guest: it sends to the addresses that it sees
+    bool shared = false;      // others send from sgid too, and share its ports
 };
 
 // Why there is no path.
@@ -39,7 +42,12 @@ class OverlayMap {
   public:
     using Clock = std::function<std::chrono::steady_clock::time_point()>;
 
+    // `netdev` is the RNIC's, to which machines' own addresses are added; null when none are.
     // Throws std::invalid_argument when rules.gid_index names no RoCE v2 GID.
+    OverlayMap(AddressRules rules, std::shared_ptr<HostGidTable> host,
+               std::unique_ptr<NetdevIpv6> netdev, std::shared_ptr<spdlog::logger> logger,
+               Clock clock = std::chrono::steady_clock::now);
+    // As above, without announced addresses.
     OverlayMap(AddressRules rules, std::shared_ptr<HostGidTable> host,
                Clock clock = std::chrono::steady_clock::now);
 
@@ -49,6 +57,10 @@ class OverlayMap {
     // GID; others get it when the first one releases it.  Returns the guest that keeps it.
     std::string claim(const std::string& guest, const rnic::Gid& gid);
     void release(const std::string& guest, const rnic::Gid& gid);
+
+    // The machine is here, until leave(): its own address is announced when it is first needed.
+    void arrive(const std::string& guest);
+    void leave(const std::string& guest);
 
     // The path from a GID that `guest` claimed to `destination`.
     tl::expected<UnderlayPath, AddressError> path(const std::string& guest, const rnic::Gid& source,
@@ -63,10 +75,19 @@ class OverlayMap {
     // another network use it.
     Result<GroupLeases::Lease> use_group(const std::string& guest, const rnic::Gid& group);
 
-    // The underlay GID of a GID that `guest` claimed: the GID of the host RNIC by which others
-    // reach it.  No value when another guest claimed the GID first, or when the host RNIC has no
-    // GID at all.
-    std::optional<rnic::Gid> underlay_gid(const std::string& guest, const rnic::Gid& gid);
+    // The GIDs of the host RNIC at which others reach the guest.
+    struct Entrance {
+        rnic::Gid underlay{};
+        bool shared = false;  // others have the GID too, and with it its ports
+
+        bool operator==(const Entrance&) const = default;
+    };
+    // The entrances to an address that `guest` claimed.  The first one is the underlay GID of the
+    // address, the others are for peers that cannot reach that one.  None when another guest
+    // claimed the address first, or when the host RNIC has no GID at all.
+    std::vector<Entrance> entrances(const std::string& guest, const rnic::Gid& gid);
+    // The entrance to the guest itself, whatever addresses it has.
+    std::optional<Entrance> entrance(const std::string& guest);
 
     // The inverse of path(): the name that `guest` has for the peer at this underlay GID, so that
     // the path from `source` to that name leads there again.  path()'s errors: the guest may not
@@ -89,8 +110,15 @@ class OverlayMap {
     const Peer* find_peer(const std::string& network, const rnic::Gid& gid) const;
     bool has_peers_behind(const std::string& network, const rnic::Gid& underlay) const;
     const HostGid* default_gid(const HostGids& host) const;
-    const HostGid* underlay_gid(const HostGids& host, const std::string& network,
+    const HostGid* first(const HostGids& host, GidScope scope) const;
+    const HostGid* own_gid(const HostGids& host, const std::string& guest) const;
+    const HostGid* announced_gid(const HostGids& host, const std::string& guest,
+                                 const rnic::Gid& gid) const;
+    const HostGid* underlay_gid(const HostGids& host, const std::string& guest,
                                 const rnic::Gid& gid) const;
+    const std::string* owner_of(const rnic::Gid& gid, const std::string& network) const;
+    void settle(const std::string& guest, const rnic::Gid& destination);
+    void look_again();
     const Claim* first_claim(const rnic::Gid& gid) const;
     const Claim* first_claim(const rnic::Gid& gid, const std::string& network) const;
     std::optional<AddressError> why_not_from(const std::string& guest,
@@ -98,24 +126,33 @@ class OverlayMap {
     bool may_reach_host(const HostGids& host, const std::string& network,
                         const rnic::Gid& gid) const;
     std::string missing_source(GidScope scope) const;
+    std::optional<rnic::Gid> machine_name(const std::string& network, const rnic::Gid& source,
+                                          const rnic::Gid& underlay);
+    std::optional<rnic::Gid> peer_name(const std::string& network, const rnic::Gid& source,
+                                       const rnic::Gid& underlay) const;
+    bool is_shared(const HostGids& host, const std::string& guest, const rnic::Gid& gid,
+                   const rnic::Gid& underlay) const;
     tl::expected<UnderlayPath, AddressError> look_up(const HostGids& host, const std::string& guest,
                                                      const rnic::Gid& source,
                                                      const rnic::Gid& destination) const;
     tl::expected<UnderlayPath, AddressError> to_local_guest(const HostGids& host,
-                                                            const std::string& network,
+                                                            const std::string& guest,
                                                             const rnic::Gid& source,
+                                                            const std::string& peer,
                                                             const rnic::Gid& destination) const;
     tl::expected<UnderlayPath, AddressError> to_underlay(const HostGids& host,
-                                                         const std::string& network,
+                                                         const std::string& guest,
                                                          const rnic::Gid& source,
                                                          const rnic::Gid& underlay) const;
 
     const AddressRules rules_;
     const std::shared_ptr<HostGidTable> host_;
     const Clock clock_;
+    Announcements announcements_;
     GroupLeases groups_;
     std::mutex mutex_;  // guards the members that follow
     std::map<rnic::Gid, Claims> claims_;
+    std::multiset<std::string> here_;  // the machines that have arrived
     std::chrono::steady_clock::time_point next_refresh_{};
 };
 

@@ -37,9 +37,15 @@ class SinkList {
             sink->async_event(type, handle);
         }
     }
+    void host_changed() {
+        const std::lock_guard lock(mutex_);
+        for (rnic::EventSink* sink : sinks_) {
+            sink->host_changed();
+        }
+    }
 
   private:
-    std::mutex mutex_;  // guards sinks_, and each sink while report() calls it
+    std::mutex mutex_;  // guards sinks_, and each sink while it is called
     std::list<rnic::EventSink*> sinks_;
 };
 

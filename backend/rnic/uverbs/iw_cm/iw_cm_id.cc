@@ -11,8 +11,9 @@ namespace vrdma::uverbs {
 namespace {
 
 constexpr uint32_t kResolveTimeoutMs = 4000;
-uint16_t put(const rnic::Endpoint& endpoint, __kernel_sockaddr_storage& storage) {
-    return put(socket_address(endpoint.ip, endpoint.port), storage);
+
+uint16_t put(const rnic::Endpoint& endpoint, uint32_t link, __kernel_sockaddr_storage& storage) {
+    return put(socket_address(endpoint.ip, endpoint.port, link), storage);
 }
 
 Result<rnic::Endpoint> endpoint_in(const __kernel_sockaddr_storage& storage) {
@@ -67,19 +68,20 @@ IwCmId::~IwCmId() {
     (void)ask<rdma_ucm_destroy_id_resp>(*file_, RDMA_USER_CM_CMD_DESTROY_ID, request);
 }
 
-Result<void> IwCmId::bind(const rnic::Endpoint& local) {
+Result<void> IwCmId::bind(const rnic::Endpoint& local, uint32_t link) {
     rdma_ucm_bind request{};
     request.id = id_;
-    request.addr_size = put(local, request.addr);
+    request.addr_size = put(local, link, request.addr);
     return execute(*file_, RDMA_USER_CM_CMD_BIND, request);
 }
 
-Result<void> IwCmId::resolve_address(const rnic::Endpoint& local, const rnic::Endpoint& remote) {
+Result<void> IwCmId::resolve_address(const rnic::Endpoint& local, const rnic::Endpoint& remote,
+                                     uint32_t link) {
     rdma_ucm_resolve_addr request{};
     request.id = id_;
     request.timeout_ms = kResolveTimeoutMs;
-    request.src_size = put({local.ip, 0}, request.src_addr);
-    request.dst_size = put(remote, request.dst_addr);
+    request.src_size = put({local.ip, 0}, link, request.src_addr);
+    request.dst_size = put(remote, link, request.dst_addr);
     return execute(*file_, RDMA_USER_CM_CMD_RESOLVE_ADDR, request);
 }
 

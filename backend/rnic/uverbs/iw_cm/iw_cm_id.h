@@ -31,9 +31,11 @@ class IwCmId {
     IwCmId(const IwCmId&) = delete;
     IwCmId& operator=(const IwCmId&) = delete;
 
-    Result<void> bind(const rnic::Endpoint& local);
+    // `link` is the number of the netdev that link-local addresses belong to.
+    Result<void> bind(const rnic::Endpoint& local, uint32_t link);
     // The port of `local` is not used.
-    Result<void> resolve_address(const rnic::Endpoint& local, const rnic::Endpoint& remote);
+    Result<void> resolve_address(const rnic::Endpoint& local, const rnic::Endpoint& remote,
+                                 uint32_t link);
     Result<void> resolve_route();
     // Blocks until the peer has taken or refused the TCP connection.
     Result<void> connect(uint32_t qp_num, const rnic::IwCmParameters& parameters);

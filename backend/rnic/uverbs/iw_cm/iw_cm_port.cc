@@ -92,7 +92,8 @@ Result<void> IwCmPort::connect(uint32_t id, const rnic::QueuePair& qp, const rni
     if (!cm_id) {
         return fail(cm_id.error());
     }
-    if (auto begun = (*cm_id)->resolve_address({path->sgid, 0}, {path->dgid, remote.port});
+    if (auto begun = (*cm_id)->resolve_address({path->sgid, 0}, {path->dgid, remote.port},
+                                               link_of(path->sgid));
         !begun) {
         log_.warn("{}: no connection from {} to {}: {}", guest_, to_string(path->sgid),
                   to_string(path->dgid), to_string(begun.error()));
@@ -107,31 +108,25 @@ Result<void> IwCmPort::connect(uint32_t id, const rnic::QueuePair& qp, const rni
     return {};
 }
 
-Result<std::vector<ListenPlace>> IwCmPort::places_for(const rnic::Endpoint& local, bool ipv6_only) {
-    auto places = listen_places(addresses_, socket_address(local.ip, local.port), ipv6_only);
-    // A link-local address alone does not say on which link it is.
-    std::erase_if(places, [](const ListenPlace& place) {
-        return scope_of(place.underlay) == GidScope::kIpv6LinkLocal;
-    });
-    if (places.empty()) {
-        return fail(EADDRNOTAVAIL);
-    }
-    return places;
+std::vector<ListenPlace> IwCmPort::places_of(const Listener& listener) {
+    return listen_places(addresses_, socket_address(listener.local.ip, listener.local.port),
+                         listener.ipv6_only);
 }
 
 Result<void> IwCmPort::check_port(const ListenPlace& place, uint16_t port) {
     if (is_hosts_port(place, port)) {
         log_.warn(
-            "{}: the guest cannot listen at port {} of {}, which is the host's too; add {} to the "
-            "RNIC's netdev",
-            guest_, port, to_string(place.underlay), to_string(place.guest));
+            "{}: the guest cannot listen at port {} of {}, which is the host's too; give the "
+            "machine an address of its own ('mac' in its [[vm]], 'announce' in [rnic])",
+            guest_, port, to_string(place.underlay));
         return fail(EACCES);
     }
     return {};
 }
 
-Result<IwCmPort::KernelListener> IwCmPort::listen_at(const ListenPlace& place, uint16_t port,
-                                                     uint32_t backlog) {
+Result<IwCmPort::KernelListener> IwCmPort::listen_at(const ListenPlace& place,
+                                                     const Listener& listener) {
+    const uint16_t port = listener.local.port;
     if (auto allowed = check_port(place, port); !allowed) {
         return fail(allowed.error());
     }
@@ -140,44 +135,90 @@ Result<IwCmPort::KernelListener> IwCmPort::listen_at(const ListenPlace& place, u
     if (!cm_id) {
         return fail(cm_id.error());
     }
-    auto listening = (*cm_id)->bind({place.underlay, port});
+    auto listening = (*cm_id)->bind({place.underlay, port}, link_of(place.underlay));
     if (listening) {
-        listening = (*cm_id)->listen(std::clamp(backlog, 1U, kMaxBacklog));
+        listening = (*cm_id)->listen(std::clamp(listener.backlog, 1U, kMaxBacklog));
     }
     if (!listening) {
-        log_.warn(
-            "{}: the guest cannot listen at port {} of {}: {}; guests whose addresses are not on "
-            "the RNIC's netdev share its ports",
-            guest_, port, to_string(place.underlay), to_string(listening.error()));
+        log_.warn("{}: the guest cannot listen at port {} of {}: {}{}", guest_, port,
+                  to_string(place.underlay), to_string(listening.error()),
+                  place.shared ? "; guests without an address of their own share its ports" : "");
         return fail(listening.error());
     }
-    return KernelListener{uid, std::move(*cm_id)};
+    return KernelListener{place.underlay, uid, std::move(*cm_id)};
+}
+
+// Listens at the places where the listener is not yet.  A place that others share need not be had
+// by a guest that has another one.
+Result<void> IwCmPort::listen_at_all(uint32_t id, Listener& listener,
+                                     const std::vector<ListenPlace>& places) {
+    const bool has_own = !places.front().shared;
+    Result<void> done;
+    for (const ListenPlace& place : places) {
+        if (std::ranges::find(listener.places, place.underlay, &KernelListener::underlay) !=
+            listener.places.end()) {
+            continue;
+        }
+        auto listening = listen_at(place, listener);
+        if (listening) {
+            listener.places.push_back(std::move(*listening));
+        } else if (!place.shared || !has_own) {
+            done = fail(listening.error());
+        }
+    }
+    name_places(id, listener, places);
+    return done;
+}
+
+// Remembers by which of the guest's addresses each place is known.
+void IwCmPort::name_places(uint32_t id, const Listener& listener,
+                           const std::vector<ListenPlace>& places) {
+    for (const KernelListener& at : listener.places) {
+        const auto place = std::ranges::find(places, at.underlay, &ListenPlace::underlay);
+        if (place != places.end()) {
+            subjects_[at.uid] = {
+                .id = id, .listener = true, .local = {place->guest, listener.local.port}};
+        }
+    }
 }
 
 Result<void> IwCmPort::listen(uint32_t id, const rnic::Endpoint& local, uint32_t backlog,
                               bool ipv6_only) {
-    const auto places = places_for(local, ipv6_only);
-    if (!places) {
-        return fail(places.error());
+    Listener listener{.local = local, .ipv6_only = ipv6_only, .backlog = backlog, .places = {}};
+    const auto places = places_of(listener);
+    if (places.empty()) {
+        return fail(EADDRNOTAVAIL);
     }
     const std::lock_guard lock(mutex_);
     if (auto free = check_free(id); !free) {
         return free;
     }
-    Listener listener;
-    for (const ListenPlace& place : *places) {
-        auto listening = listen_at(place, local.port, backlog);
-        if (!listening) {
-            return fail(listening.error());
+    if (auto listening = listen_at_all(id, listener, places); !listening) {
+        for (const KernelListener& place : listener.places) {
+            subjects_.erase(place.uid);
         }
-        listener.places.push_back(std::move(*listening));
-    }
-    for (size_t i = 0; i < places->size(); ++i) {
-        subjects_[listener.places[i].uid] = {
-            .id = id, .listener = true, .local = {(*places)[i].guest, local.port}};
+        return listening;
     }
     listeners_[id] = std::move(listener);
     return {};
+}
+
+void IwCmPort::follow_addresses() {
+    const std::lock_guard lock(mutex_);
+    for (auto& [id, listener] : listeners_) {
+        const auto places = places_of(listener);
+        std::erase_if(listener.places, [&](const KernelListener& at) {
+            const bool gone =
+                std::ranges::find(places, at.underlay, &ListenPlace::underlay) == places.end();
+            if (gone) {
+                subjects_.erase(at.uid);
+            }
+            return gone;
+        });
+        if (!places.empty()) {
+            (void)listen_at_all(id, listener, places);  // the log says what failed
+        }
+    }
 }
 
 Result<void> IwCmPort::accept(uint32_t request, uint32_t id, const rnic::QueuePair& qp,
@@ -223,8 +264,37 @@ void IwCmPort::close(uint32_t id) {
 }
 
 std::optional<rnic::IwCmEvent> IwCmPort::next_event() {
-    const std::lock_guard lock(mutex_);
-    return queue_.next_event();
+    for (;;) {
+        auto event = [&] {
+            const std::lock_guard lock(mutex_);
+            return queue_.next_event();
+        }();
+        if (!event || event->type != rnic::IwCmEvent::Type::kRequest || name_remote(*event)) {
+            return event;
+        }
+        const std::lock_guard lock(mutex_);
+        queue_.take_request(event->request);  // its destruction rejects it
+    }
+}
+
+// Puts the guest's name of the peer in place of the peer's address in the underlay.  False, with a
+// line in the log, when the guest may not talk to the peer.
+bool IwCmPort::name_remote(rnic::IwCmEvent& request) {
+    if (!addresses_.index_of(request.local.ip)) {
+        log_.warn("{}: a connection from {} to port {} is rejected: the guest has no address",
+                  guest_, to_string(request.remote.ip), request.local.port);
+        return false;
+    }
+    const auto name = addresses_.name_of(request.local.ip, request.remote.ip);
+    if (name) {
+        request.remote.ip = *name;
+    }
+    return name.has_value();
+}
+
+// The number of the link that a link-local address is on; 0 for other addresses.
+uint32_t IwCmPort::link_of(const rnic::Gid& underlay) const {
+    return scope_of(underlay) == GidScope::kIpv6LinkLocal ? addresses_.netdev_index(underlay) : 0;
 }
 
 void IwCmPort::run() {

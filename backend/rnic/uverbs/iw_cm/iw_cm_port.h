@@ -49,6 +49,9 @@ class IwCmPort final : public rnic::IwCm {
     void close(uint32_t id) override;
     std::optional<rnic::IwCmEvent> next_event() override;
 
+    // Moves the listeners to where the guest's addresses are now.
+    void follow_addresses();
+
   private:
     struct Connection {
         uint64_t uid = 0;
@@ -59,10 +62,14 @@ class IwCmPort final : public rnic::IwCm {
     };
     // The kernel's listener at one of the places where a guest's listens.
     struct KernelListener {
+        rnic::Gid underlay{};
         uint64_t uid = 0;
         std::unique_ptr<IwCmId> cm_id;
     };
     struct Listener {
+        rnic::Endpoint local;  // as the guest asked for it
+        bool ipv6_only = false;
+        uint32_t backlog = 0;
         std::vector<KernelListener> places;
     };
     // The subject of the events with one uid.
@@ -71,10 +78,15 @@ class IwCmPort final : public rnic::IwCm {
         bool listener = false;
         rnic::Endpoint local;  // the listener's, as the guest knows it
     };
-    Result<std::vector<ListenPlace>> places_for(const rnic::Endpoint& local, bool ipv6_only);
+    std::vector<ListenPlace> places_of(const Listener& listener);
     Result<void> check_port(const ListenPlace& place, uint16_t port);
-    Result<KernelListener> listen_at(const ListenPlace& place, uint16_t port, uint32_t backlog);
+    Result<KernelListener> listen_at(const ListenPlace& place, const Listener& listener);
+    Result<void> listen_at_all(uint32_t id, Listener& listener,
+                               const std::vector<ListenPlace>& places);
+    void name_places(uint32_t id, const Listener& listener, const std::vector<ListenPlace>& places);
+    bool name_remote(rnic::IwCmEvent& request);
     Result<void> check_free(uint32_t id);
+    uint32_t link_of(const rnic::Gid& underlay) const;
 
     void run();
     // The functions that follow are called with mutex_ held.

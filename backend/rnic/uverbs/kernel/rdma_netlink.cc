@@ -14,16 +14,12 @@
 #include <optional>
 
 #include "rnic/uverbs/kernel/host_rnic.h"
+#include "rnic/uverbs/kernel/netlink_socket.h"
 
 namespace vrdma::uverbs {
 namespace {
 
 using OnMessage = std::function<void(const nlmsghdr&)>;
-
-struct CloseSocket {
-    void operator()(mnl_socket* socket) const { ::mnl_socket_close(socket); }
-};
-using Socket = std::unique_ptr<mnl_socket, CloseSocket>;
 
 [[noreturn]] void fail_errno(const std::string& what) {
     throw HostRnicError(fmt::format("{}: {}", what, std::strerror(errno)));
@@ -41,7 +37,7 @@ class Request {
     nlmsghdr* header() { return header_; }
 
     void exchange(const OnMessage& on_message) {
-        const Socket socket(::mnl_socket_open2(NETLINK_RDMA, SOCK_CLOEXEC));
+        const NetlinkSocket socket(::mnl_socket_open2(NETLINK_RDMA, SOCK_CLOEXEC));
         if (!socket || ::mnl_socket_bind(socket.get(), 0, MNL_SOCKET_AUTOPID) < 0) {
             fail_errno("no netlink to the kernel's RDMA core; load the module ib_core");
         }
@@ -83,7 +79,7 @@ struct Attributes {
     std::optional<std::string> netdev;
 };
 
-int read_attribute(const nlattr* attribute, void* data) {
+int read_rdma_attribute(const nlattr* attribute, void* data) {
     Attributes& attributes = *static_cast<Attributes*>(data);
     const auto is = [&](uint16_t type, mnl_attr_data_type data_type) {
         return ::mnl_attr_get_type(attribute) == type &&
@@ -104,7 +100,7 @@ int read_attribute(const nlattr* attribute, void* data) {
 // RDMA messages have no header of their own before the attributes.
 Attributes attributes_of(const nlmsghdr& message) {
     Attributes attributes;
-    ::mnl_attr_parse(&message, 0, read_attribute, &attributes);
+    ::mnl_attr_parse(&message, 0, read_rdma_attribute, &attributes);
     return attributes;
 }
 

@@ -80,7 +80,8 @@ Result<UcmaFile::Path> UcmaFile::path(const rnic::Gid& source, const rnic::Gid& 
     GuestAddresses& addresses = port_.addresses();
     const auto found = is_multicast(destination) ? addresses.path_to_group(source, destination)
                                                  : addresses.path(source, destination);
-    return found ? Result<Path>(Path{source, found->sgid, found->dgid}) : fail(found.error());
+    return found ? Result<Path>(Path{source, found->sgid, found->dgid, found->shared})
+                 : fail(found.error());
 }
 
 // The path from the address that the id is bound to, or else from `source`, or else from the
@@ -94,18 +95,8 @@ Result<UcmaFile::Path> UcmaFile::path_of(const UcmaId& id,
     if (!id.local && source && !is_zero(source->ip)) {
         return path(source->ip, destination.ip);
     }
-    if (!id.wildcard) {
-        const auto fitting = port_.addresses().source_for(destination.ip);
-        return fitting ? path(*fitting, destination.ip) : fail(fitting.error());
-    }
-    // The kernel's id has an underlay GID already.  The source is an address of the guest with the
-    // same underlay GID.
-    for (const ListenPlace& place : id.places) {
-        if (place.underlay == *id.underlay_local) {
-            return path(place.guest, destination.ip);
-        }
-    }
-    return fail(EADDRNOTAVAIL);
+    const auto fitting = port_.addresses().source_for(destination.ip);
+    return fitting ? path(*fitting, destination.ip) : fail(fitting.error());
 }
 
 Result<void> UcmaFile::resolve(uint32_t id, const std::optional<SocketAddress>& source,
@@ -124,7 +115,8 @@ Result<void> UcmaFile::resolve(uint32_t id, const std::optional<SocketAddress>& 
         return fail(EADDRNOTAVAIL);
     }
     const uint16_t port = what.local || !source ? 0 : source->port;
-    if (auto allowed = port_.check_port({path->source, path->underlay_source}, port); !allowed) {
+    const ListenPlace place{path->source, path->underlay_source, path->shared};
+    if (auto allowed = port_.check_port(place, port); !allowed) {
         return allowed;
     }
     rdma_ucm_resolve_addr kernel{};

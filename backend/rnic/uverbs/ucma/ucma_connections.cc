@@ -165,7 +165,10 @@ Result<UcmaId> UcmaFile::requested(uint32_t request, const UcmaId& listener) {
         std::ranges::copy(route->ib_route[0].dgid, peer.begin());
     }
     const auto place = std::ranges::find(listener.places, local->ip, &ListenPlace::underlay);
-    if (place == listener.places.end()) {
+    if (place == listener.places.end() || is_zero(place->guest)) {
+        port_.log().warn(
+            "{}: a connection from {} to {} is rejected: the guest has no address there",
+            port_.guest(), to_string(peer), to_string(local->ip));
         return fail(EADDRNOTAVAIL);
     }
     const auto name = port_.addresses().name_of(place->guest, peer);

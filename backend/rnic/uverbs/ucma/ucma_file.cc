@@ -179,9 +179,9 @@ Result<void> UcmaFile::destroy_id(const rdma_ucm_destroy_id& request, Call& call
     if (!id) {
         return fail(id.error());
     }
-    uint32_t events = 0;
-    for (const uint32_t other : (*id)->others) {
-        events += destroy(other).value_or(0);
+    uint32_t events = (*id)->past_events;
+    for (const UcmaId::Other& other : (*id)->others) {
+        events += destroy(other.id).value_or(0);
     }
     const auto gone = destroy(request.id);
     const uint32_t hidden = (*id)->hidden_events;
@@ -211,9 +211,9 @@ Result<void> UcmaFile::migrate_id(const rdma_ucm_migrate_id& request, Call& call
     if (!migrated) {
         return fail(migrated.error());
     }
-    uint32_t events = migrated->events_reported;
-    for (const uint32_t other : (*id)->others) {
-        if (const auto moved = migrate(other)) {
+    uint32_t events = migrated->events_reported + (*id)->past_events;
+    for (const UcmaId::Other& other : (*id)->others) {
+        if (const auto moved = migrate(other.id)) {
             events += moved->events_reported;
         }
     }

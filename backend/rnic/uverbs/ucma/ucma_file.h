@@ -32,6 +32,9 @@ class UcmaFile final : public rnic::UcmaFile {
     Result<rnic::UcmaAnswer> execute(uint32_t command, std::span<const std::byte> in,
                                      std::span<std::byte> out, rnic::UcmaFile* other) override;
 
+    // Moves a listener to where the guest's addresses are now.
+    void follow_addresses(uint32_t id, UcmaId& what);
+
   private:
     // A command without its structure.
     struct Call {
@@ -85,6 +88,7 @@ class UcmaFile final : public rnic::UcmaFile {
         rnic::Gid source{};  // the guest's
         rnic::Gid underlay_source{};
         rnic::Gid underlay_destination{};
+        bool shared = false;  // others share the ports of the underlay source
     };
     Result<Path> path(const rnic::Gid& source, const rnic::Gid& destination);
     Result<Path> path_of(const UcmaId& id, const std::optional<SocketAddress>& source,
@@ -98,6 +102,7 @@ class UcmaFile final : public rnic::UcmaFile {
 
     // ucma_listen.cc
     Result<void> listen(const rdma_ucm_listen& request, Call& call);
+    Result<uint16_t> port_of(uint32_t id);
     Result<void> listen_at_others(uint32_t id, UcmaId& what, uint32_t backlog);
     Result<uint32_t> listen_at(const UcmaId& id, const ListenPlace& place, uint16_t port,
                                uint32_t backlog);

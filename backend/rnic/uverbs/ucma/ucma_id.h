@@ -31,18 +31,26 @@ struct UcmaId {
     std::optional<rnic::Gid> underlay_local;
     std::optional<rnic::Gid> underlay_remote;
 
-    // The id is bound to no address of the guest's in particular: `local` is unspecified, and the
-    // id is at all `places`.  The kernel's id is at the first one.
+    // The id is bound to no address of the guest's in particular: `local` is unspecified.
     bool wildcard = false;
     bool ipv6_only = false;
+    // Where the id is reached as a listener.  The kernel's id is at `underlay_local`, and there are
+    // ids of the kernel's at the other places, once the id listens.
     std::vector<ListenPlace> places;
-    // The kernel's ids at the other places, once the id listens.
-    std::vector<uint32_t> others;
+    struct Other {
+        rnic::Gid underlay{};
+        uint32_t id = 0;
+    };
+    std::vector<Other> others;
+    // The backlog, once the id listens.
+    std::optional<uint32_t> backlog;
     // Options that the other ids get as well, by name (RDMA_OPTION_ID_*).
     std::map<uint32_t, std::vector<std::byte>> options;
 
-    // How many events the kernel counts as reported that the guest has not seen.
+    // How many events the kernel counts as reported that the guest has not seen, and how many the
+    // guest has seen of ids of the kernel's that are gone.
     uint32_t hidden_events = 0;
+    uint32_t past_events = 0;
 };
 
 }  // namespace vrdma::uverbs

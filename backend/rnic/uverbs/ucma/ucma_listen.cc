@@ -26,7 +26,7 @@ Result<void> UcmaFile::listen(const rdma_ucm_listen& request, Call&) {
             return bound;
         }
     }
-    if (what.wildcard && what.others.empty()) {
+    if (what.others.empty()) {
         if (auto others = listen_at_others(request.id, what, backlog); !others) {
             return others;
         }
@@ -35,41 +35,91 @@ Result<void> UcmaFile::listen(const rdma_ucm_listen& request, Call&) {
                                      rdma_ucm_listen{.id = request.id, .backlog = backlog});
     if (!listening) {
         destroy_others(what);
+        return listening;
     }
-    return listening;
+    what.backlog = backlog;
+    return {};
+}
+
+// The kernel's id of the guest's stays where it is bound, even if the guest has no address there
+// any more: requests that come to it are then rejected.  Its other ids come and go.
+void UcmaFile::follow_addresses(uint32_t id, UcmaId& what) {
+    auto places = listen_places(port_.addresses(), *what.local, what.ipv6_only);
+    const auto is_at = [](const rnic::Gid& underlay) {
+        return [underlay](const auto& entry) { return entry.underlay == underlay; };
+    };
+    for (const UcmaId::Other& other : what.others) {
+        if (std::ranges::none_of(places, is_at(other.underlay))) {
+            // The kernel counts the events of the id, which the guest has seen.
+            what.past_events += destroy(other.id).value_or(0);
+        }
+    }
+    std::erase_if(what.others, [&](const UcmaId::Other& other) {
+        return std::ranges::none_of(places, is_at(other.underlay));
+    });
+    const auto port = port_of(id);
+    for (const ListenPlace& place : places) {
+        if (!port || place.underlay == *what.underlay_local ||
+            std::ranges::any_of(what.others, is_at(place.underlay))) {
+            continue;
+        }
+        if (const auto other = listen_at(what, place, *port, *what.backlog)) {
+            what.others.push_back({place.underlay, *other});
+        } else {
+            port_.log().warn(
+                "{}: the guest listens at port {}, but not at its new address {} ({} of the RNIC): "
+                "{}",
+                port_.guest(), *port, to_string(place.guest), to_string(place.underlay),
+                to_string(other.error()));
+        }
+    }
+    what.places = std::move(places);
 }
 
 void UcmaFile::destroy_others(UcmaId& what) {
-    for (const uint32_t other : what.others) {
-        (void)destroy(other);
+    for (const UcmaId::Other& other : what.others) {
+        (void)destroy(other.id);
     }
     what.others.clear();
 }
 
-// The kernel's id listens at one address only, and the guest may have several.
+// The port that the kernel gave to an id.
+Result<uint16_t> UcmaFile::port_of(uint32_t id) {
+    rdma_ucm_query query{};
+    query.id = id;
+    const auto route = ask<rdma_ucm_query_route_resp>(*host_, RDMA_USER_CM_CMD_QUERY_ROUTE, query);
+    const auto bound = route ? get(route->src_addr) : std::nullopt;
+    return bound ? Result<uint16_t>(bound->port) : fail(EADDRNOTAVAIL);
+}
+
+// The kernel's id listens at one address only, and the guest may be reached at several.
 Result<void> UcmaFile::listen_at_others(uint32_t id, UcmaId& what, uint32_t backlog) {
     // The guest may have other addresses now than when it bound the id.
     auto places = port_.places_for(*what.local, what.ipv6_only);
     if (!places) {
         return fail(places.error());
     }
-    rdma_ucm_query query{};
-    query.id = id;
-    const auto route = ask<rdma_ucm_query_route_resp>(*host_, RDMA_USER_CM_CMD_QUERY_ROUTE, query);
-    const auto bound = route ? get(route->src_addr) : std::nullopt;
-    if (!bound) {
-        return fail(EADDRNOTAVAIL);
+    const auto port = port_of(id);
+    if (!port) {
+        return fail(port.error());
     }
+    const bool has_own = !places->front().shared;
     for (const ListenPlace& place : *places) {
         if (place.underlay == *what.underlay_local) {
             continue;
         }
-        const auto other = listen_at(what, place, bound->port, backlog);
-        if (!other) {
+        const auto other = listen_at(what, place, *port, backlog);
+        if (other) {
+            what.others.push_back({place.underlay, *other});
+        } else if (place.shared && has_own) {
+            port_.log().info(
+                "{}: the guest does not listen at port {} of {}, which it shares: {}; peers that "
+                "know it by that address do not reach this listener",
+                port_.guest(), *port, to_string(place.underlay), to_string(other.error()));
+        } else {
             destroy_others(what);
             return fail(other.error());
         }
-        what.others.push_back(*other);
     }
     what.places = std::move(*places);
     return {};
@@ -77,8 +127,8 @@ Result<void> UcmaFile::listen_at_others(uint32_t id, UcmaId& what, uint32_t back
 
 Result<uint32_t> UcmaFile::listen_at(const UcmaId& id, const ListenPlace& place, uint16_t port,
                                      uint32_t backlog) {
-    if (auto allowed = port_.check_port(place, port); !allowed) {
-        return fail(allowed.error());
+    if (is_hosts_port(place, port)) {
+        return fail(EACCES);
     }
     rdma_ucm_create_id create{};
     create.uid = id.key;

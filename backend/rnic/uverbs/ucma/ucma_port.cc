@@ -141,12 +141,20 @@ Result<std::vector<ListenPlace>> UcmaPort::places_for(const SocketAddress& local
     return places;
 }
 
+void UcmaPort::follow_addresses() {
+    for (auto& [id, what] : ids_) {
+        if (what.backlog) {
+            what.file->follow_addresses(id, what);
+        }
+    }
+}
+
 Result<void> UcmaPort::check_port(const ListenPlace& place, uint16_t port) {
     if (port != 0 && is_hosts_port(place, port)) {
         log_.warn(
-            "{}: the guest cannot have port {} of {}, which is the host's too; add {} to the "
-            "RNIC's netdev",
-            guest_, port, to_string(place.underlay), to_string(place.guest));
+            "{}: the guest cannot have port {} of {}, which is the host's too; give the machine an "
+            "address of its own ('mac' in its [[vm]], 'announce' in [rnic])",
+            guest_, port, to_string(place.underlay));
         return fail(EACCES);
     }
     return {};

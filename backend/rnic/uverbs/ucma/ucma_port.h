@@ -84,6 +84,9 @@ class UcmaPort {
     // id is.
     Result<void> check_qp(const UcmaId& id, uint32_t qp_num) const;
 
+    // Moves the listeners to where the guest's addresses are now.
+    void follow_addresses();
+
     // The places of an id that is bound to `local`, as listen_places().  EADDRNOTAVAIL when there
     // is none.
     Result<std::vector<ListenPlace>> places_for(const SocketAddress& local, bool ipv6_only);

@@ -70,7 +70,7 @@ TEST_F(ListenPlacesTest, AnAddressOfNobodyIsNoPlace) {
 
 TEST_F(ListenPlacesTest, AnyAddressIsAPlaceForEachUnderlayGid) {
     guest_has({"10.77.0.1", "10.9.0.11", "10.77.0.5"});
-    EXPECT_THAT(places("0.0.0.0"), ElementsAre("10.77.0.1 at 10.9.0.1", "10.9.0.11 at 10.9.0.11"));
+    EXPECT_THAT(places("0.0.0.0"), ElementsAre("10.9.0.11 at 10.9.0.11", "10.77.0.1 at 10.9.0.1"));
 }
 
 TEST_F(ListenPlacesTest, AnyIpv4AddressHasNoPlaceOfIpv6) {
@@ -102,7 +102,7 @@ TEST_F(ListenPlacesTest, APlaceIsCalledByTheUnderlayGidItselfIfTheGuestHasIt) {
 }
 
 TEST(IsHostsPort, LowPortsOfSharedAddressesAreTheHosts) {
-    const ListenPlace shared{gid("10.77.0.1"), gid("10.9.0.1")};
+    const ListenPlace shared{gid("10.77.0.1"), gid("10.9.0.1"), true};
     EXPECT_TRUE(is_hosts_port(shared, 1023));
     EXPECT_FALSE(is_hosts_port(shared, 1024));
     const ListenPlace own{gid("10.9.0.11"), gid("10.9.0.11")};

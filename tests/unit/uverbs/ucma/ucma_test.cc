@@ -143,13 +143,62 @@ TEST_F(AnnouncedUcmaTest, AListenerOfAllAddressesIsAtEveryUnderlayGid) {
     EXPECT_TRUE(cm.ids().empty());
 }
 
-TEST_F(AnnouncedUcmaTest, AListenerIsEverywhereOrNowhere) {
+TEST_F(AnnouncedUcmaTest, APortOfTheGuestsOwnAddressThatIsTakenIsRefused) {
     cm.take(gid("10.9.0.11"), kTcpPort);
-    const uint32_t id = create();
-    ASSERT_EQ(bind(id, "0.0.0.0"), 0);
-    EXPECT_EQ(listen(id), EADDRINUSE);
-    EXPECT_TRUE(listeners().empty());
-    EXPECT_EQ(cm.ids().size(), 1u);
+    EXPECT_EQ(bind(create(), "0.0.0.0"), EADDRINUSE);
+}
+
+TEST_F(AnnouncedUcmaTest, APortOfASharedAddressThatIsTakenIsLeftOut) {
+    cm.take(gid("10.9.0.1"), kTcpPort);
+    const uint32_t id = listening("0.0.0.0");
+    EXPECT_THAT(listeners(), testing::UnorderedElementsAre("10.9.0.11:5000"));
+    EXPECT_THAT(log.str(), testing::HasSubstr("does not listen at port 5000 of 10.9.0.1"));
+    ASSERT_EQ(destroy(id), 0);
+    EXPECT_TRUE(cm.ids().empty());
+}
+
+TEST_F(AnnouncedUcmaTest, AListenerFollowsTheGuestsAddresses) {
+    ASSERT_TRUE(port->del_gid(1));
+    listening("0.0.0.0");
+    EXPECT_THAT(listeners(), testing::UnorderedElementsAre("10.9.0.1:5000"));
+    ASSERT_TRUE(port->add_gid(1, gid("10.9.0.11"), kRoceV2));
+    EXPECT_THAT(listeners(), testing::UnorderedElementsAre("10.9.0.1:5000", "10.9.0.11:5000"));
+    const uint32_t request = cm.request(gid("10.9.0.11"), kTcpPort, gid("10.9.0.5"));
+    EXPECT_EQ(event().id, request);
+    EXPECT_EQ(text(route(request).src_addr), "10.9.0.11:5000");
+    ASSERT_TRUE(port->del_gid(1));
+    EXPECT_THAT(listeners(), testing::UnorderedElementsAre("10.9.0.1:5000"));
+}
+
+TEST_F(AnnouncedUcmaTest, AListenerKnowsTheEventsOfThePlacesThatAreGone) {
+    const uint32_t id = listening("0.0.0.0");
+    ASSERT_TRUE(port->del_gid(0));
+    cm.request(gid("10.9.0.11"), kTcpPort, gid("10.9.0.5"));
+    event();
+    ASSERT_TRUE(port->del_gid(1));
+    ASSERT_EQ(destroy(id), 0);
+    EXPECT_EQ(answered<rdma_ucm_destroy_id_resp>().events_reported, 1u);
+}
+
+TEST_F(AnnouncedUcmaTest, AListenerMayBeThereBeforeTheGuestHasAnAddress) {
+    ASSERT_TRUE(port->del_gid(0));
+    ASSERT_TRUE(port->del_gid(1));
+    listening("0.0.0.0");
+    cm.request(gid("10.9.0.1"), kTcpPort, gid("10.9.0.5"));
+    EXPECT_EQ(get_event(), EAGAIN);
+    EXPECT_THAT(log.str(), testing::HasSubstr("is rejected: the guest has no address there"));
+    ASSERT_TRUE(port->add_gid(0, gid("10.77.0.1"), kRoceV2));
+    const uint32_t request = cm.request(gid("10.9.0.1"), kTcpPort, gid("10.9.0.5"));
+    EXPECT_EQ(event().id, request);
+    EXPECT_EQ(text(route(request).src_addr), "10.77.0.1:5000");
+}
+
+TEST_F(AnnouncedUcmaTest, AnAddressAtWhichThePortIsTakenIsTold) {
+    ASSERT_TRUE(port->del_gid(1));
+    listening("0.0.0.0");
+    cm.take(gid("10.9.0.11"), kTcpPort);
+    ASSERT_TRUE(port->add_gid(1, gid("10.9.0.11"), kRoceV2));
+    EXPECT_THAT(log.str(), testing::HasSubstr("but not at its new address 10.9.0.11"));
 }
 
 TEST_F(AnnouncedUcmaTest, OptionsAreForEveryUnderlayGid) {

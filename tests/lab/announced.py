@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
+"""Machines with an address of their own: link-local GIDs, ports and names.
+
+Nothing is configured but the guests' MAC addresses.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+from support_py.suite import PATIENCE, HostTest, main
+from vrdma_lab.image.initramfs import LINE_BUFFERED
+from vrdma_lab.machine.channel import Job
+from vrdma_lab.machine.side import Side
+from vrdma_lab.network.overlay import mac_of
+from vrdma_lab.programs.traffic import wait_listening
+from vrdma_lab.vm.guest import Guest
+
+_ports = itertools.count(31000)
+
+
+def link_local(number: int) -> str:
+    """The link-local address that a guest forms from its MAC address, as /proc shows it."""
+    octets = [int(octet, 16) for octet in mac_of(number).split(":")]
+    octets[0] ^= 2
+    parts = bytes([*octets[:3], 0xFF, 0xFE, *octets[3:]]).hex()
+    return "fe80000000000000" + parts
+
+
+class Announced(HostTest):
+    @classmethod
+    def prepare(cls) -> None:
+        cls.host.serve((1, 2), peers=())
+        cls.host.boot((1, 2))
+
+    @property
+    def a(self) -> Guest:
+        return self.host.guests[0]
+
+    @property
+    def b(self) -> Guest:
+        return self.host.guests[1]
+
+    def pingpong(self, kind: str, options: str = "-g 0") -> None:
+        port = next(_ports)
+        command = f"ibv_{kind}_pingpong {options} -c -e -n 50 -p {port}"
+        serving = self.b.start(command)
+        wait_listening(self.b, port, serving)
+        outcome = self.a.run(f"{command} {self.b.ip}", PATIENCE)
+        served = serving.wait(PATIENCE) if outcome.ok else serving.kill()
+        self.assertTrue(outcome.ok and served.ok, outcome.output + served.output)
+
+    def listening(self, side: Side, command: str, port: int, addresses: str = "fe80::") -> Job:
+        """A server with librdmacm, once the host's kernel listens for it."""
+        serving = side.start(f"exec env {LINE_BUFFERED} {command}")
+        waiting = self.host.native.start(
+            f"until rdma resource show cm_id | grep -q 'LISTEN .*{addresses}.*:{port} '; "
+            "do sleep 0.02; done"
+        )
+        if not waiting.wait_or(serving, PATIENCE):
+            waiting.kill()
+            self.fail(serving.output)
+        return serving
+
+    def test_1_programs_that_take_the_first_gid_meet(self) -> None:
+        for kind in ("rc", "uc", "ud", "srq"):
+            with self.subTest(kind):
+                self.pingpong(kind)
+
+    def test_2_the_hosts_netdev_has_the_addresses(self) -> None:
+        addresses = self.host.native.must("cat /proc/net/if_inet6")
+        self.assertIn(link_local(1), addresses)
+        self.assertIn(link_local(2), addresses)
+
+    def test_3_each_guest_has_all_ports(self) -> None:
+        for port in (next(_ports), 700):
+            with self.subTest(port=port):
+                servers = [
+                    self.listening(guest, f"rping -s -C 2 -V -p {port}", port) for guest in (
+                        self.a, self.b
+                    )
+                ]
+                for server, client in ((self.a, self.b), (self.b, self.a)):
+                    outcome = client.run(f"rping -c -C 2 -V -p {port} -a {server.ip}", PATIENCE)
+                    self.assertTrue(outcome.ok, outcome.output)
+                for serving in servers:
+                    self.assertTrue(serving.wait(PATIENCE).ok, serving.output)
+
+    def test_4_librdmacm_meets_at_link_local_addresses(self) -> None:
+        port = next(_ports)
+        address = self.b.must(
+            "ip -6 address show dev eth0 scope link | sed -n 's/.*inet6 \\([^/]*\\).*/\\1/p'"
+        ).strip()
+        serving = self.listening(self.b, f"rping -s -C 2 -V -p {port} -a {address}%eth0", port)
+        outcome = self.a.run(f"rping -c -C 2 -V -p {port} -a {address}%eth0", PATIENCE)
+        self.assertTrue(outcome.ok, outcome.output + serving.output)
+        self.assertTrue(serving.wait(PATIENCE).ok, serving.output)
+
+    def test_8_a_reset_takes_the_address_away(self) -> None:
+        self.a.must("rmmod vrdma")
+        addresses = self.host.native.must("cat /proc/net/if_inet6")
+        self.assertNotIn(link_local(1), addresses)
+        self.assertIn(link_local(2), addresses)
+        self.a.must("insmod /lib/modules/vrdma.ko")
+        self.a.wait_device()
+        self.pingpong("rc")
+
+    def test_9_nothing_is_left_when_the_daemon_ends(self) -> None:
+        self.host.daemon.child.stop()
+        self.assertNotIn(link_local(2), self.host.native.must("cat /proc/net/if_inet6"))
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        for side in (*cls.host.guests, cls.host.native):
+            assert side.complaints() == "", side.complaints()
+
+
+if __name__ == "__main__":
+    main()
