@@ -127,6 +127,9 @@ struct QpCapabilities {
     uint32_t max_inline_data = 0;
 };
 
+// The VLAN of what has none, in the place of the id (VRDMA_CMD_ADD_GID).
+inline constexpr uint16_t kNoVlan = 0xffff;
+
 struct AhAttributes {
     Gid dgid{};
     uint32_t flow_label = 0;

@@ -218,7 +218,9 @@ class Port {
     virtual ~Port() = default;
 
     virtual PortAttributes query_port() = 0;
-    virtual Result<void> add_gid(uint32_t index, const Gid& gid, uint32_t type) = 0;
+    // `vlan` is the id of the VLAN whose netdev has the address.
+    virtual Result<void> add_gid(uint32_t index, const Gid& gid, uint32_t type,
+                                 uint16_t vlan = kNoVlan) = 0;
     virtual Result<void> del_gid(uint32_t index) = 0;
     // The port looks again at what it has from the host (EventSink::host_changed()).
     virtual void host_changed() {}

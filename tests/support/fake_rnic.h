@@ -263,7 +263,7 @@ class FakePort : public Counted<rnic::Port> {
     rnic::PortAttributes query_port() override {
         return {.state = 4, .max_mtu = 5, .active_mtu = 5, .gid_tbl_len = 16};
     }
-    Result<void> add_gid(uint32_t index, const rnic::Gid& gid, uint32_t) override {
+    Result<void> add_gid(uint32_t index, const rnic::Gid& gid, uint32_t, uint16_t) override {
         if (index >= 16) {
             return fail(EINVAL);
         }

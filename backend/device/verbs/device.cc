@@ -41,7 +41,8 @@ Result<void> add_gid(Verbs& verbs, Call&, const vrdma_cmd_gid& request, vrdma_rs
     }
     rnic::Gid gid;
     std::ranges::copy(request.gid, gid.begin());
-    return verbs.port().add_gid(le32toh(request.index), gid, le32toh(request.type));
+    return verbs.port().add_gid(le32toh(request.index), gid, le32toh(request.type),
+                                le16toh(request.vlan));
 }
 
 Result<void> del_gid(Verbs& verbs, Call&, const vrdma_cmd_gid& request, vrdma_rsp_empty&) {

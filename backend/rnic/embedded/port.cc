@@ -66,7 +66,7 @@ void EmbeddedPort::clear_gid(uint32_t index) {
     }
 }
 
-Result<void> EmbeddedPort::add_gid(uint32_t index, const rnic::Gid& gid, uint32_t) {
+Result<void> EmbeddedPort::add_gid(uint32_t index, const rnic::Gid& gid, uint32_t, uint16_t) {
     if (index >= kGidTableLength || gid == rnic::Gid{}) {
         return fail(EINVAL);
     }

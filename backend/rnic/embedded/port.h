@@ -21,7 +21,8 @@ class EmbeddedPort final : public rnic::Port {
     ~EmbeddedPort() override;
 
     rnic::PortAttributes query_port() override;
-    Result<void> add_gid(uint32_t index, const rnic::Gid& gid, uint32_t type) override;
+    Result<void> add_gid(uint32_t index, const rnic::Gid& gid, uint32_t type,
+                         uint16_t vlan) override;
     Result<void> del_gid(uint32_t index) override;
     Result<std::unique_ptr<rnic::Context>> alloc_context(rnic::Udata& udata) override;
     void set_memory(std::shared_ptr<const memory::GuestMemory> memory) override;

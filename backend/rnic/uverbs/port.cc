@@ -33,7 +33,8 @@ UverbsPort::UverbsPort(std::shared_ptr<RnicState> rnic, const std::string& guest
                                         state_.rnic->logger);
 }
 
-Result<void> UverbsPort::add_gid(uint32_t index, const rnic::Gid& gid, uint32_t type) {
+Result<void> UverbsPort::add_gid(uint32_t index, const rnic::Gid& gid, uint32_t type,
+                                 uint16_t vlan) {
     if (state_.addresses == nullptr) {
         return fail(EOPNOTSUPP);
     }
@@ -44,7 +45,7 @@ Result<void> UverbsPort::add_gid(uint32_t index, const rnic::Gid& gid, uint32_t 
         // An iWARP address is judged as one of RoCE v2: both are IP addresses.
         type = VRDMA_GID_TYPE_ROCE_V2;
     }
-    auto added = state_.addresses->add_gid(index, gid, type);
+    auto added = state_.addresses->add_gid(index, gid, type, vlan);
     host_changed();
     return added;
 }

@@ -21,7 +21,8 @@ class UverbsPort final : public rnic::Port {
                std::function<rnic::PortAttributes()> query);
 
     rnic::PortAttributes query_port() override { return query_(); }
-    Result<void> add_gid(uint32_t index, const rnic::Gid& gid, uint32_t type) override;
+    Result<void> add_gid(uint32_t index, const rnic::Gid& gid, uint32_t type,
+                         uint16_t vlan) override;
     Result<void> del_gid(uint32_t index) override;
     void host_changed() override;
     Result<std::unique_ptr<rnic::Context>> alloc_context(rnic::Udata& udata) override;

@@ -29,6 +29,12 @@ struct GuestRules {
     std::optional<rnic::Gid> announced = {};
 };
 
+// The name of the network to which the addresses of a VLAN belong, in a guest of `network`: the
+// VLAN separates names as it separates packets.  "red" and 5 are "red.5".
+inline std::string network_of_vlan(const std::string& network, uint16_t vlan) {
+    return vlan == rnic::kNoVlan ? network : network + "." + std::to_string(vlan);
+}
+
 struct AddressRules {
     std::optional<uint32_t> gid_index;  // the default source GID, by its index in the host RNIC
     std::vector<Peer> peers;

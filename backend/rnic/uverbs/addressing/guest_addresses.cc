@@ -30,13 +30,14 @@ GuestAddresses::GuestAddresses(std::string guest, std::shared_ptr<OverlayMap> ma
 }
 
 GuestAddresses::~GuestAddresses() {
-    for (const auto& [index, gid] : gids_) {
-        map_->release(guest_, gid);
+    for (const auto& [index, entry] : gids_) {
+        map_->release(guest_, entry.gid, entry.vlan);
     }
     map_->leave(guest_);
 }
 
-Result<void> GuestAddresses::add_gid(uint32_t index, const rnic::Gid& gid, uint32_t type) {
+Result<void> GuestAddresses::add_gid(uint32_t index, const rnic::Gid& gid, uint32_t type,
+                                     uint16_t vlan) {
     if (type != VRDMA_GID_TYPE_ROCE_V2) {
         return fail(EOPNOTSUPP);
     }
@@ -54,7 +55,7 @@ Result<void> GuestAddresses::add_gid(uint32_t index, const rnic::Gid& gid, uint3
             guest_, to_string(gid));
         return fail(EACCES);
     }
-    const std::string owner = map_->claim(guest_, gid);
+    const std::string owner = map_->claim(guest_, gid, vlan);
     if (owner != guest_ && scope_of(gid) != GidScope::kIpv6LinkLocal) {
         // This is no error: the guest's kernel would never try again, not even when the owner lets
         // go.
@@ -66,9 +67,9 @@ Result<void> GuestAddresses::add_gid(uint32_t index, const rnic::Gid& gid, uint3
     // The new GID is claimed before the old one is released, so that replacing a GID by itself
     // keeps its place.
     if (const auto old = gids_.find(index); old != gids_.end()) {
-        map_->release(guest_, old->second);
+        map_->release(guest_, old->second.gid, old->second.vlan);
     }
-    gids_[index] = gid;
+    gids_[index] = {gid, vlan};
     return {};
 }
 
@@ -77,7 +78,7 @@ Result<void> GuestAddresses::del_gid(uint32_t index) {
         return fail(EINVAL);
     }
     if (const auto it = gids_.find(index); it != gids_.end()) {
-        map_->release(guest_, it->second);
+        map_->release(guest_, it->second.gid, it->second.vlan);
         gids_.erase(it);
     }
     return {};
@@ -85,19 +86,22 @@ Result<void> GuestAddresses::del_gid(uint32_t index) {
 
 std::vector<rnic::Gid> GuestAddresses::all() const {
     std::vector<rnic::Gid> gids;
-    for (const auto& [index, gid] : gids_) {
-        gids.push_back(gid);
+    for (const auto& [index, entry] : gids_) {
+        gids.push_back(entry.gid);
     }
     return gids;
 }
 
 std::vector<OverlayMap::Entrance> GuestAddresses::entrances(const rnic::Gid& gid) {
-    return index_of(gid) ? map_->entrances(guest_, gid) : std::vector<OverlayMap::Entrance>{};
+    const Entry* entry = find(gid);
+    return entry != nullptr ? map_->entrances(guest_, gid, entry->vlan)
+                            : std::vector<OverlayMap::Entrance>{};
 }
 
 Result<rnic::Gid> GuestAddresses::source_for(const rnic::Gid& destination) const {
     const rnic::Gid* best = nullptr;
-    for (const auto& [index, gid] : gids_) {
+    for (const auto& [index, entry] : gids_) {
+        const rnic::Gid& gid = entry.gid;
         if (scope_of(gid) == scope_of(destination) &&
             (best == nullptr || common_bits(gid, destination) > common_bits(*best, destination))) {
             best = &gid;
@@ -110,7 +114,9 @@ Result<rnic::Gid> GuestAddresses::source_for(const rnic::Gid& destination) const
 }
 
 Result<rnic::Gid> GuestAddresses::name_of(const rnic::Gid& source, const rnic::Gid& underlay) {
-    auto name = map_->name_of(guest_, source, underlay);
+    const Entry* entry = find(source);
+    auto name =
+        map_->name_of(guest_, source, underlay, entry == nullptr ? rnic::kNoVlan : entry->vlan);
     if (!name) {
         path_log_.warn("{}: the guest is not connected with {}: {}", guest_, to_string(underlay),
                        name.error().reason);
@@ -119,11 +125,33 @@ Result<rnic::Gid> GuestAddresses::name_of(const rnic::Gid& source, const rnic::G
     return *name;
 }
 
+Result<ConnectionNames::Names> GuestAddresses::names_of_request(const ConnectionNames::Key& peer,
+                                                                const rnic::Gid& local) {
+    if (const auto known = map_->connections().find(peer)) {
+        const Entry* entry = find(known->destination);
+        const auto back = entry == nullptr
+                              ? tl::unexpected(AddressError{})
+                              : map_->path(guest_, known->destination, known->source, entry->vlan);
+        if (back && back->dgid == peer.underlay) {
+            return *known;
+        }
+    }
+    const auto name = name_of(local, peer.underlay);
+    return name ? Result<ConnectionNames::Names>({*name, local}) : fail(name.error());
+}
+
 std::optional<uint8_t> GuestAddresses::index_of(const rnic::Gid& gid) const {
     const auto found =
-        std::ranges::find_if(gids_, [&](const auto& entry) { return entry.second == gid; });
+        std::ranges::find_if(gids_, [&](const auto& entry) { return entry.second.gid == gid; });
     static_assert(kTableLength - 1 <= UINT8_MAX);
     return found == gids_.end() ? std::nullopt : std::optional(static_cast<uint8_t>(found->first));
+}
+
+// The first entry of the table with this GID.
+const GuestAddresses::Entry* GuestAddresses::find(const rnic::Gid& gid) const {
+    const auto found =
+        std::ranges::find_if(gids_, [&](const auto& entry) { return entry.second.gid == gid; });
+    return found == gids_.end() ? nullptr : &found->second;
 }
 
 uint32_t GuestAddresses::netdev_index(const rnic::Gid& underlay) const {
@@ -131,13 +159,15 @@ uint32_t GuestAddresses::netdev_index(const rnic::Gid& underlay) const {
 }
 
 Result<UnderlayPath> GuestAddresses::path(const rnic::Gid& source, const rnic::Gid& destination) {
-    return index_of(source) ? find_path(&OverlayMap::path, source, destination)
+    const Entry* entry = find(source);
+    return entry != nullptr ? find_path(&OverlayMap::path, *entry, destination)
                             : fail(EADDRNOTAVAIL);
 }
 
 Result<UnderlayPath> GuestAddresses::path_to_group(const rnic::Gid& source,
                                                    const rnic::Gid& group) {
-    return index_of(source) ? find_path(&OverlayMap::group_path, source, group)
+    const Entry* entry = find(source);
+    return entry != nullptr ? find_path(&OverlayMap::group_path, *entry, group)
                             : fail(EADDRNOTAVAIL);
 }
 
@@ -154,12 +184,12 @@ Result<GroupLeases::Lease> GuestAddresses::use_group(const rnic::Gid& group) {
     return lease;
 }
 
-Result<UnderlayPath> GuestAddresses::find_path(FindPath find, const rnic::Gid& source,
+Result<UnderlayPath> GuestAddresses::find_path(FindPath find, const Entry& source,
                                                const rnic::Gid& destination) {
-    auto path = ((*map_).*find)(guest_, source, destination);
+    auto path = ((*map_).*find)(guest_, source.gid, destination, source.vlan);
     if (!path) {
         path_log_.warn("{}: no path from {} to {}: {}; the verb gets '{}'", guest_,
-                       to_string(source), to_string(destination), path.error().reason,
+                       to_string(source.gid), to_string(destination), path.error().reason,
                        vrdma::to_string(path.error().error));
         return fail(path.error().error);
     }
@@ -175,12 +205,12 @@ Result<rnic::AhAttributes> GuestAddresses::underlay(const rnic::AhAttributes& gu
     if (!path) {
         return fail(path.error());
     }
-    if (path->bare_metal && path->sgid != source->second) {
+    if (path->bare_metal && path->sgid != source->second.gid) {
         source_log_.info(
             "{}: {} sees {} as the source of its packets, not {}, and answers to what it sees; "
             "for {} to be seen, add it to the RNIC's netdev",
-            guest_, to_string(path->dgid), to_string(path->sgid), to_string(source->second),
-            to_string(source->second));
+            guest_, to_string(path->dgid), to_string(path->sgid), to_string(source->second.gid),
+            to_string(source->second.gid));
     }
     return replaced(guest, *path);
 }

@@ -32,7 +32,9 @@ class GuestAddresses {
 
     // EINVAL for an index out of range or a GID that no one can have, EOPNOTSUPP for another
     // type than RoCE v2, EACCES for a GID that the operator does not give to this guest.
-    Result<void> add_gid(uint32_t index, const rnic::Gid& gid, uint32_t type);
+    // `vlan` is the id of the VLAN whose netdev has the address.
+    Result<void> add_gid(uint32_t index, const rnic::Gid& gid, uint32_t type,
+                         uint16_t vlan = rnic::kNoVlan);
 
     // EINVAL for an index out of range; an entry may be empty already.
     Result<void> del_gid(uint32_t index);
@@ -58,6 +60,17 @@ class GuestAddresses {
     // guest has none of that scope.
     Result<rnic::Gid> source_for(const rnic::Gid& destination) const;
 
+    // The names of both ends of a request that came to this guest from `peer`.  They are exact for
+    // requests of this daemon's guests.  Otherwise the destination is `local`, an address of the
+    // guest, and the source is name_of()'s.  name_of()'s errors.
+    Result<ConnectionNames::Names> names_of_request(const ConnectionNames::Key& peer,
+                                                    const rnic::Gid& local);
+    // Remembers the names of a connection that this guest asks for.
+    std::shared_ptr<ConnectionNames::Entry> remember(const ConnectionNames::Key& asking,
+                                                     const ConnectionNames::Names& names) {
+        return map_->connections().add(asking, names);
+    }
+
     // The guest's name of the peer at this underlay GID (OverlayMap::name_of()).
     Result<rnic::Gid> name_of(const rnic::Gid& source, const rnic::Gid& underlay);
 
@@ -81,10 +94,17 @@ class GuestAddresses {
     Result<rnic::AhAttributes> underlay_of_group(const rnic::AhAttributes& guest);
 
   private:
+    // An entry of the table.
+    struct Entry {
+        rnic::Gid gid{};
+        uint16_t vlan = rnic::kNoVlan;
+    };
     using FindPath = tl::expected<UnderlayPath, AddressError> (OverlayMap::*)(
-        const std::string& guest, const rnic::Gid& source, const rnic::Gid& destination);
-    Result<UnderlayPath> find_path(FindPath find, const rnic::Gid& source,
+        const std::string& guest, const rnic::Gid& source, const rnic::Gid& destination,
+        uint16_t vlan);
+    Result<UnderlayPath> find_path(FindPath find, const Entry& source,
                                    const rnic::Gid& destination);
+    const Entry* find(const rnic::Gid& gid) const;
     rnic::AhAttributes replaced(const rnic::AhAttributes& guest, const UnderlayPath& path) const;
 
     const std::string guest_;
@@ -93,7 +113,7 @@ class GuestAddresses {
     RateLimitedLog gid_log_;
     RateLimitedLog path_log_;
     RateLimitedLog source_log_;
-    std::map<uint32_t, rnic::Gid> gids_;
+    std::map<uint32_t, Entry> gids_;
 };
 
 }  // namespace vrdma::uverbs

@@ -59,21 +59,27 @@ const GuestRules& OverlayMap::rules(const std::string& guest) const {
     return it == rules_.guests.end() ? kNone : it->second;
 }
 
-std::string OverlayMap::claim(const std::string& guest, const rnic::Gid& gid) {
+OverlayMap::Member OverlayMap::member(const std::string& guest, uint16_t vlan) const {
+    return {guest, network_of_vlan(rules(guest).network, vlan)};
+}
+
+std::string OverlayMap::claim(const std::string& guest, const rnic::Gid& gid, uint16_t vlan) {
     const std::lock_guard lock(mutex_);
-    const std::string& network = rules(guest).network;
+    const std::string network = member(guest, vlan).network;
     claims_[gid].push_back({network, guest});
     return first_claim(gid, network)->guest;
 }
 
-void OverlayMap::release(const std::string& guest, const rnic::Gid& gid) {
+void OverlayMap::release(const std::string& guest, const rnic::Gid& gid, uint16_t vlan) {
     const std::lock_guard lock(mutex_);
+    const std::string network = member(guest, vlan).network;
     const auto it = claims_.find(gid);
     if (it == claims_.end()) return;
     // The last of the guest's claims goes, so that a guest that had the GID twice keeps its place.
     Claims& claims = it->second;
-    const auto claim = std::find_if(claims.rbegin(), claims.rend(),
-                                    [&](const Claim& entry) { return entry.guest == guest; });
+    const auto claim = std::find_if(claims.rbegin(), claims.rend(), [&](const Claim& entry) {
+        return entry.guest == guest && entry.network == network;
+    });
     if (claim != claims.rend()) claims.erase(std::next(claim).base());
     if (claims.empty()) claims_.erase(it);
 }
@@ -150,36 +156,36 @@ const HostGid* OverlayMap::own_gid(const HostGids& host, const std::string& gues
 // announced.  The daemon announces the machine's own address, and the operator any other one by
 // adding it to the RNIC's netdev.  Other link-local addresses of the guest's link and of the host's
 // say nothing about each other.  An announced address belongs to one guest, whatever the network.
-const HostGid* OverlayMap::announced_gid(const HostGids& host, const std::string& guest,
+const HostGid* OverlayMap::announced_gid(const HostGids& host, const Member& who,
                                          const rnic::Gid& gid) const {
     if (const std::string* machine = announcements_.machine_of(gid)) {
-        return *machine == guest ? own_gid(host, guest) : nullptr;
+        return *machine == who.guest ? own_gid(host, who.guest) : nullptr;
     }
     const Claim* claim = first_claim(gid);
     const bool belongs = scope_of(gid) != GidScope::kIpv6LinkLocal && claim != nullptr &&
-                         claim->network == rules(guest).network;
+                         claim->network == who.network;
     return belongs ? host.find(gid) : nullptr;
 }
 
 // The underlay GID of a local guest's GID: guests of this host use it as destination, and the guest
 // itself uses it as source.
-const HostGid* OverlayMap::underlay_gid(const HostGids& host, const std::string& guest,
+const HostGid* OverlayMap::underlay_gid(const HostGids& host, const Member& who,
                                         const rnic::Gid& gid) const {
     // Other hosts may have the same entry, and expect this source then.
-    const Peer* peer = find_peer(rules(guest).network, gid);
+    const Peer* peer = find_peer(who.network, gid);
     if (peer != nullptr && peer->via) {
         if (const HostGid* via = host.find(*peer->via)) return via;
     }
-    if (const HostGid* announced = announced_gid(host, guest, gid)) return announced;
-    if (const HostGid* own = own_gid(host, guest)) return own;
+    if (const HostGid* announced = announced_gid(host, who, gid)) return announced;
+    if (const HostGid* own = own_gid(host, who.guest)) return own;
     return default_gid(host);
 }
 
 // Whether others have this underlay GID of the guest's address as well.
-bool OverlayMap::is_shared(const HostGids& host, const std::string& guest, const rnic::Gid& gid,
+bool OverlayMap::is_shared(const HostGids& host, const Member& who, const rnic::Gid& gid,
                            const rnic::Gid& underlay) const {
-    const HostGid* own = own_gid(host, guest);
-    const HostGid* announced = announced_gid(host, guest, gid);
+    const HostGid* own = own_gid(host, who.guest);
+    const HostGid* announced = announced_gid(host, who, gid);
     return (own == nullptr || own->gid != underlay) &&
            (announced == nullptr || announced->gid != underlay);
 }
@@ -196,12 +202,15 @@ const std::string* OverlayMap::owner_of(const rnic::Gid& gid, const std::string&
 }
 
 // Whether a GID of the host RNIC leads to the host itself, for guests of this network.  It does not
-// when it was announced for a guest of another network.
-bool OverlayMap::may_reach_host(const HostGids& host, const std::string& network,
+// when it was announced for a guest of another network, and not from the VLANs of a guest.
+bool OverlayMap::may_reach_host(const HostGids& host, const Member& who,
                                 const rnic::Gid& gid) const {
-    if (host.find(gid) == nullptr || announcements_.machine_of(gid) != nullptr) return false;
+    if (host.find(gid) == nullptr || announcements_.machine_of(gid) != nullptr ||
+        who.network != rules(who.guest).network) {
+        return false;
+    }
     const Claim* claim = first_claim(gid);
-    return claim == nullptr || claim->network == network || host.find(gid) == default_gid(host);
+    return claim == nullptr || claim->network == who.network || host.find(gid) == default_gid(host);
 }
 
 std::string OverlayMap::missing_source(GidScope scope) const {
@@ -213,9 +222,9 @@ std::string OverlayMap::missing_source(GidScope scope) const {
 }
 
 tl::expected<UnderlayPath, AddressError> OverlayMap::to_local_guest(
-    const HostGids& host, const std::string& guest, const rnic::Gid& source,
-    const std::string& peer, const rnic::Gid& destination) const {
-    const HostGid* from = underlay_gid(host, guest, source);
+    const HostGids& host, const Member& who, const rnic::Gid& source, const Member& peer,
+    const rnic::Gid& destination) const {
+    const HostGid* from = underlay_gid(host, who, source);
     const HostGid* to = underlay_gid(host, peer, destination);
     if (from == nullptr || to == nullptr) {
         return no_path(EAFNOSUPPORT, missing_source(GidScope::kIpv4));
@@ -223,35 +232,35 @@ tl::expected<UnderlayPath, AddressError> OverlayMap::to_local_guest(
     // No packet has an IPv4 source and an IPv6 destination.  The other guest comes to the same
     // conclusion, so that both ends fit.
     if (scope_of(from->gid) != scope_of(to->gid)) {
-        from = own_gid(host, guest);
-        to = own_gid(host, peer);
+        from = own_gid(host, who.guest);
+        to = own_gid(host, peer.guest);
         if (from == nullptr || to == nullptr) from = to = default_gid(host);
         if (from == nullptr) return no_path(EAFNOSUPPORT, missing_source(GidScope::kIpv4));
     }
     return UnderlayPath{from->index, from->gid, to->gid, false,
-                        is_shared(host, guest, source, from->gid)};
+                        is_shared(host, who, source, from->gid)};
 }
 
 tl::expected<UnderlayPath, AddressError> OverlayMap::to_underlay(const HostGids& host,
-                                                                 const std::string& guest,
+                                                                 const Member& who,
                                                                  const rnic::Gid& source,
                                                                  const rnic::Gid& underlay) const {
     const GidScope scope = scope_of(underlay);
-    for (const HostGid* from : {underlay_gid(host, guest, source), own_gid(host, guest),
+    for (const HostGid* from : {underlay_gid(host, who, source), own_gid(host, who.guest),
                                 default_gid(host), first(host, scope)}) {
         if (from != nullptr && scope_of(from->gid) == scope) {
             return UnderlayPath{from->index, from->gid, underlay, false,
-                                is_shared(host, guest, source, from->gid)};
+                                is_shared(host, who, source, from->gid)};
         }
     }
     return no_path(EAFNOSUPPORT, missing_source(scope));
 }
 
 // Why the guest may not send from a GID that it claimed.
-std::optional<AddressError> OverlayMap::why_not_from(const std::string& guest,
+std::optional<AddressError> OverlayMap::why_not_from(const Member& who,
                                                      const rnic::Gid& source) const {
-    const std::string* owner = owner_of(source, rules(guest).network);
-    if (owner == nullptr || *owner == guest || scope_of(source) == GidScope::kIpv6LinkLocal) {
+    const std::string* owner = owner_of(source, who.network);
+    if (owner == nullptr || *owner == who.guest || scope_of(source) == GidScope::kIpv6LinkLocal) {
         return std::nullopt;
     }
     return AddressError{
@@ -261,11 +270,11 @@ std::optional<AddressError> OverlayMap::why_not_from(const std::string& guest,
 }
 
 tl::expected<UnderlayPath, AddressError> OverlayMap::look_up(const HostGids& host,
-                                                             const std::string& guest,
+                                                             const Member& who,
                                                              const rnic::Gid& source,
                                                              const rnic::Gid& destination) const {
-    const std::string& network = rules(guest).network;
-    if (auto refused = why_not_from(guest, source)) {
+    const std::string& network = who.network;
+    if (auto refused = why_not_from(who, source)) {
         return tl::unexpected(std::move(*refused));
     }
     if (is_zero(destination) || is_multicast(destination)) {
@@ -279,21 +288,21 @@ tl::expected<UnderlayPath, AddressError> OverlayMap::look_up(const HostGids& hos
     const bool elsewhere = peer != nullptr && peer->gid.is_one_gid() && !is_here();
     const std::string* owner = owner_of(destination, network);
     if (owner != nullptr && !elsewhere) {
-        return to_local_guest(host, guest, source, *owner, destination);
+        return to_local_guest(host, who, source, {*owner, network}, destination);
     }
     if (peer != nullptr && peer->via) {
-        return to_underlay(host, guest, source, *peer->via);
+        return to_underlay(host, who, source, *peer->via);
     }
     // An address that is announced for a machine of another network is none of a peer's.
     const std::string* machine = announcements_.machine_of(destination);
     const bool other_network = machine != nullptr && rules(*machine).network != network;
-    if ((peer != nullptr && !other_network) || may_reach_host(host, network, destination)) {
-        auto path = to_underlay(host, guest, source, destination);
+    if ((peer != nullptr && !other_network) || may_reach_host(host, who, destination)) {
+        auto path = to_underlay(host, who, source, destination);
         if (path) path->bare_metal = true;
         return path;
     }
     if (has_peers_behind(network, destination)) {
-        return to_underlay(host, guest, source, destination);
+        return to_underlay(host, who, source, destination);
     }
     return no_path(
         ENETUNREACH,
@@ -304,25 +313,26 @@ tl::expected<UnderlayPath, AddressError> OverlayMap::look_up(const HostGids& hos
 }
 
 // Sees to it that both ends have their own addresses, if they may have any.
-void OverlayMap::settle(const std::string& guest, const rnic::Gid& destination) {
+void OverlayMap::settle(const Member& who, const rnic::Gid& destination) {
     std::string peer;
     {
         const std::lock_guard lock(mutex_);
-        const std::string& network = rules(guest).network;
-        const std::string* owner = owner_of(destination, network);
+        const std::string* owner = owner_of(destination, who.network);
         if (owner != nullptr) peer = *owner;
     }
-    announcements_.settle(guest);
-    if (!peer.empty() && peer != guest) announcements_.settle(peer);
+    announcements_.settle(who.guest);
+    if (!peer.empty() && peer != who.guest) announcements_.settle(peer);
 }
 
 tl::expected<UnderlayPath, AddressError> OverlayMap::path(const std::string& guest,
                                                           const rnic::Gid& source,
-                                                          const rnic::Gid& destination) {
-    settle(guest, destination);
+                                                          const rnic::Gid& destination,
+                                                          uint16_t vlan) {
+    const Member who = member(guest, vlan);
+    settle(who, destination);
     {
         const std::lock_guard lock(mutex_);
-        auto found = look_up(*host_->gids(), guest, source, destination);
+        auto found = look_up(*host_->gids(), who, source, destination);
         const auto now = clock_();
         if (found || found.error().error == Errno{EADDRINUSE} || now < next_refresh_) {
             return found;
@@ -332,7 +342,7 @@ tl::expected<UnderlayPath, AddressError> OverlayMap::path(const std::string& gue
     // The host may have got an address whose event is still on its way.
     host_->refresh();
     const std::lock_guard lock(mutex_);
-    return look_up(*host_->gids(), guest, source, destination);
+    return look_up(*host_->gids(), who, source, destination);
 }
 
 // The name of a machine of this daemon at its own underlay GID: the machine's address that is
@@ -373,15 +383,16 @@ std::optional<rnic::Gid> OverlayMap::peer_name(const std::string& network, const
 
 tl::expected<rnic::Gid, AddressError> OverlayMap::name_of(const std::string& guest,
                                                           const rnic::Gid& source,
-                                                          const rnic::Gid& underlay) {
-    const std::string& network = rules(guest).network;
+                                                          const rnic::Gid& underlay,
+                                                          uint16_t vlan) {
+    const std::string network = member(guest, vlan).network;
     for (const auto& name :
          {machine_name(network, source, underlay), peer_name(network, source, underlay)}) {
         if (!name) continue;
-        const auto there = path(guest, source, *name);
+        const auto there = path(guest, source, *name, vlan);
         if (there && there->dgid == underlay) return *name;
     }
-    auto itself = path(guest, source, underlay);
+    auto itself = path(guest, source, underlay, vlan);
     if (!itself) return tl::unexpected(std::move(itself.error()));
     if (itself->dgid != underlay) {
         return no_path(ENETUNREACH,
@@ -398,21 +409,23 @@ std::string OverlayMap::netdev_of(const rnic::Gid& gid) const {
 
 tl::expected<UnderlayPath, AddressError> OverlayMap::group_path(const std::string& guest,
                                                                 const rnic::Gid& source,
-                                                                const rnic::Gid& group) {
+                                                                const rnic::Gid& group,
+                                                                uint16_t vlan) {
     announcements_.settle(guest);
+    const Member who = member(guest, vlan);
     const std::lock_guard lock(mutex_);
-    if (auto refused = why_not_from(guest, source)) {
+    if (auto refused = why_not_from(who, source)) {
         return tl::unexpected(std::move(*refused));
     }
     const auto host = host_->gids();
     const bool ipv4 = scope_of(group) == GidScope::kIpv4;
     for (const HostGid* from :
-         {underlay_gid(*host, guest, source), own_gid(*host, guest), default_gid(*host),
+         {underlay_gid(*host, who, source), own_gid(*host, guest), default_gid(*host),
           first(*host, ipv4 ? GidScope::kIpv4 : GidScope::kIpv6),
           first(*host, ipv4 ? GidScope::kIpv4 : GidScope::kIpv6LinkLocal)}) {
         if (from != nullptr && (scope_of(from->gid) == GidScope::kIpv4) == ipv4) {
             return UnderlayPath{from->index, from->gid, group, false,
-                                is_shared(*host, guest, source, from->gid)};
+                                is_shared(*host, who, source, from->gid)};
         }
     }
     return no_path(EAFNOSUPPORT, missing_source(scope_of(group)));
@@ -434,23 +447,24 @@ void OverlayMap::look_again() {
 }
 
 std::vector<OverlayMap::Entrance> OverlayMap::entrances(const std::string& guest,
-                                                        const rnic::Gid& gid) {
+                                                        const rnic::Gid& gid, uint16_t vlan) {
+    const Member who = member(guest, vlan);
     announcements_.settle(guest);
     look_again();
     const std::lock_guard lock(mutex_);
     const bool link_local = scope_of(gid) == GidScope::kIpv6LinkLocal;
-    const std::string* owner = owner_of(gid, rules(guest).network);
+    const std::string* owner = owner_of(gid, who.network);
     if (owner == nullptr || (*owner != guest && !link_local)) {
         return {};
     }
     const auto host = host_->gids();
     const HostGid* own = own_gid(*host, guest);
-    const HostGid* first = underlay_gid(*host, guest, gid);
+    const HostGid* first = underlay_gid(*host, who, gid);
     std::vector<Entrance> list;
     const auto add = [&](const HostGid* entry) {
         if (entry != nullptr &&
             std::ranges::find(list, entry->gid, &Entrance::underlay) == list.end()) {
-            list.push_back({entry->gid, is_shared(*host, guest, gid, entry->gid)});
+            list.push_back({entry->gid, is_shared(*host, who, gid, entry->gid)});
         }
     };
     add(first);

@@ -16,6 +16,7 @@
 #include "result.h"
 #include "rnic/uverbs/addressing/address_rules.h"
 #include "rnic/uverbs/addressing/announcements.h"
+#include "rnic/uverbs/addressing/connection_names.h"
 #include "rnic/uverbs/addressing/group_leases.h"
 #include "rnic/uverbs/addressing/host_gid_table.h"
 
@@ -53,10 +54,14 @@ class OverlayMap {
 
     const GuestRules& rules(const std::string& guest) const;
 
+    // In the functions that follow, `vlan` is that of the guest's netdev with the GID `gid` or
+    // `source`.  Each VLAN is a network of its own (network_of_vlan()).
+
     // `guest` has this GID from now on, until release().  The first guest of a network keeps the
     // GID; others get it when the first one releases it.  Returns the guest that keeps it.
-    std::string claim(const std::string& guest, const rnic::Gid& gid);
-    void release(const std::string& guest, const rnic::Gid& gid);
+    std::string claim(const std::string& guest, const rnic::Gid& gid,
+                      uint16_t vlan = rnic::kNoVlan);
+    void release(const std::string& guest, const rnic::Gid& gid, uint16_t vlan = rnic::kNoVlan);
 
     // The machine is here, until leave(): its own address is announced when it is first needed.
     void arrive(const std::string& guest);
@@ -64,12 +69,14 @@ class OverlayMap {
 
     // The path from a GID that `guest` claimed to `destination`.
     tl::expected<UnderlayPath, AddressError> path(const std::string& guest, const rnic::Gid& source,
-                                                  const rnic::Gid& destination);
+                                                  const rnic::Gid& destination,
+                                                  uint16_t vlan = rnic::kNoVlan);
 
     // The path from a GID that `guest` claimed to a multicast group, which keeps its name.
     tl::expected<UnderlayPath, AddressError> group_path(const std::string& guest,
                                                         const rnic::Gid& source,
-                                                        const rnic::Gid& group);
+                                                        const rnic::Gid& group,
+                                                        uint16_t vlan = rnic::kNoVlan);
 
     // Counts a user of a multicast group in the guest's network.  EADDRINUSE while guests of
     // another network use it.
@@ -85,7 +92,8 @@ class OverlayMap {
     // The entrances to an address that `guest` claimed.  The first one is the underlay GID of the
     // address, the others are for peers that cannot reach that one.  None when another guest
     // claimed the address first, or when the host RNIC has no GID at all.
-    std::vector<Entrance> entrances(const std::string& guest, const rnic::Gid& gid);
+    std::vector<Entrance> entrances(const std::string& guest, const rnic::Gid& gid,
+                                    uint16_t vlan = rnic::kNoVlan);
     // The entrance to the guest itself, whatever addresses it has.
     std::optional<Entrance> entrance(const std::string& guest);
 
@@ -93,10 +101,13 @@ class OverlayMap {
     // the path from `source` to that name leads there again.  path()'s errors: the guest may not
     // talk to that peer.
     tl::expected<rnic::Gid, AddressError> name_of(const std::string& guest, const rnic::Gid& source,
-                                                  const rnic::Gid& underlay);
+                                                  const rnic::Gid& underlay,
+                                                  uint16_t vlan = rnic::kNoVlan);
 
     // The netdev of a GID of the host RNIC.  Empty when the RNIC has no such GID.
     std::string netdev_of(const rnic::Gid& gid) const;
+
+    ConnectionNames& connections() { return connections_; }
 
     uint32_t host_port() const { return host_->port(); }
 
@@ -105,6 +116,11 @@ class OverlayMap {
         std::string network;
         std::string guest;
     };
+    // A guest in one of its networks.
+    struct Member {
+        std::string guest;
+        std::string network;
+    };
     using Claims = std::vector<Claim>;  // the oldest first; a guest may have several
 
     const Peer* find_peer(const std::string& network, const rnic::Gid& gid) const;
@@ -112,36 +128,33 @@ class OverlayMap {
     const HostGid* default_gid(const HostGids& host) const;
     const HostGid* first(const HostGids& host, GidScope scope) const;
     const HostGid* own_gid(const HostGids& host, const std::string& guest) const;
-    const HostGid* announced_gid(const HostGids& host, const std::string& guest,
+    const HostGid* announced_gid(const HostGids& host, const Member& who,
                                  const rnic::Gid& gid) const;
-    const HostGid* underlay_gid(const HostGids& host, const std::string& guest,
+    const HostGid* underlay_gid(const HostGids& host, const Member& who,
                                 const rnic::Gid& gid) const;
     const std::string* owner_of(const rnic::Gid& gid, const std::string& network) const;
-    void settle(const std::string& guest, const rnic::Gid& destination);
+    void settle(const Member& who, const rnic::Gid& destination);
+    Member member(const std::string& guest, uint16_t vlan) const;
     void look_again();
     const Claim* first_claim(const rnic::Gid& gid) const;
     const Claim* first_claim(const rnic::Gid& gid, const std::string& network) const;
-    std::optional<AddressError> why_not_from(const std::string& guest,
-                                             const rnic::Gid& source) const;
-    bool may_reach_host(const HostGids& host, const std::string& network,
-                        const rnic::Gid& gid) const;
+    std::optional<AddressError> why_not_from(const Member& who, const rnic::Gid& source) const;
+    bool may_reach_host(const HostGids& host, const Member& who, const rnic::Gid& gid) const;
     std::string missing_source(GidScope scope) const;
     std::optional<rnic::Gid> machine_name(const std::string& network, const rnic::Gid& source,
                                           const rnic::Gid& underlay);
     std::optional<rnic::Gid> peer_name(const std::string& network, const rnic::Gid& source,
                                        const rnic::Gid& underlay) const;
-    bool is_shared(const HostGids& host, const std::string& guest, const rnic::Gid& gid,
+    bool is_shared(const HostGids& host, const Member& who, const rnic::Gid& gid,
                    const rnic::Gid& underlay) const;
-    tl::expected<UnderlayPath, AddressError> look_up(const HostGids& host, const std::string& guest,
+    tl::expected<UnderlayPath, AddressError> look_up(const HostGids& host, const Member& who,
                                                      const rnic::Gid& source,
                                                      const rnic::Gid& destination) const;
-    tl::expected<UnderlayPath, AddressError> to_local_guest(const HostGids& host,
-                                                            const std::string& guest,
+    tl::expected<UnderlayPath, AddressError> to_local_guest(const HostGids& host, const Member& who,
                                                             const rnic::Gid& source,
-                                                            const std::string& peer,
+                                                            const Member& peer,
                                                             const rnic::Gid& destination) const;
-    tl::expected<UnderlayPath, AddressError> to_underlay(const HostGids& host,
-                                                         const std::string& guest,
+    tl::expected<UnderlayPath, AddressError> to_underlay(const HostGids& host, const Member& who,
                                                          const rnic::Gid& source,
                                                          const rnic::Gid& underlay) const;
 
@@ -149,6 +162,7 @@ class OverlayMap {
     const std::shared_ptr<HostGidTable> host_;
     const Clock clock_;
     Announcements announcements_;
+    ConnectionNames connections_;
     GroupLeases groups_;
     std::mutex mutex_;  // guards the members that follow
     std::map<rnic::Gid, Claims> claims_;

@@ -99,11 +99,18 @@ Result<void> IwCmPort::connect(uint32_t id, const rnic::QueuePair& qp, const rni
                   to_string(path->dgid), to_string(begun.error()));
         return begun;
     }
+    std::shared_ptr<ConnectionNames::Entry> asking;
+    // The kernel has bound the identifier by now.
+    if (const auto bound = (*cm_id)->endpoints()) {
+        asking = addresses_.remember({path->sgid, bound->local.port, RDMA_PS_TCP},
+                                     {local.ip, remote.ip});
+    }
     subjects_[uid] = {.id = id, .listener = false, .local = {}};
     connections_[id] = {.uid = uid,
                         .cm_id = std::move(*cm_id),
                         .qp_num = qp.qp_num(),
                         .parameters = std::move(parameters),
+                        .asking = std::move(asking),
                         .state = Connection::State::kConnecting};
     return {};
 }
@@ -241,6 +248,7 @@ Result<void> IwCmPort::accept(uint32_t request, uint32_t id, const rnic::QueuePa
                         .cm_id = std::move(cm_id),
                         .qp_num = qp.qp_num(),
                         .parameters = {},
+                        .asking = nullptr,
                         .state = Connection::State::kAccepting};
     return {};
 }
@@ -285,11 +293,13 @@ bool IwCmPort::name_remote(rnic::IwCmEvent& request) {
                   guest_, to_string(request.remote.ip), request.local.port);
         return false;
     }
-    const auto name = addresses_.name_of(request.local.ip, request.remote.ip);
-    if (name) {
-        request.remote.ip = *name;
+    const auto names = addresses_.names_of_request(
+        {request.remote.ip, request.remote.port, RDMA_PS_TCP}, request.local.ip);
+    if (names) {
+        request.remote.ip = names->source;
+        request.local.ip = names->destination;
     }
-    return name.has_value();
+    return names.has_value();
 }
 
 // The number of the link that a link-local address is on; 0 for other addresses.

@@ -57,7 +57,8 @@ class IwCmPort final : public rnic::IwCm {
         uint64_t uid = 0;
         std::shared_ptr<IwCmId> cm_id;  // shared with the thread that connects
         uint32_t qp_num = 0;
-        rnic::IwCmParameters parameters;  // until it connects
+        rnic::IwCmParameters parameters;                 // until it connects
+        std::shared_ptr<ConnectionNames::Entry> asking;  // tells the other end the names
         enum class State { kConnecting, kAccepting, kEstablished } state{};
     };
     // The kernel's listener at one of the places where a guest's listens.

@@ -137,6 +137,11 @@ Result<void> UcmaFile::resolve(uint32_t id, const std::optional<SocketAddress>& 
     what.underlay_local = path->underlay_source;
     what.underlay_remote = path->underlay_destination;
     what.wildcard = false;
+    // The kernel has bound the id by now.
+    if (const auto bound = port_of(id)) {
+        what.asking = port_.addresses().remember({path->underlay_source, *bound, what.port_space},
+                                                 {path->source, destination.ip});
+    }
     return {};
 }
 

@@ -171,16 +171,17 @@ Result<UcmaId> UcmaFile::requested(uint32_t request, const UcmaId& listener) {
             port_.guest(), to_string(peer), to_string(local->ip));
         return fail(EADDRNOTAVAIL);
     }
-    const auto name = port_.addresses().name_of(place->guest, peer);
-    if (!name) {
-        return fail(name.error());
+    const auto names =
+        port_.addresses().names_of_request({peer, remote->port, listener.port_space}, place->guest);
+    if (!names) {
+        return fail(names.error());
     }
     UcmaId id;
     id.file = listener.file;
     id.port_space = listener.port_space;
     id.qp_type = listener.qp_type;
-    id.local = socket_address(place->guest, 0);
-    id.remote = socket_address(*name, 0);
+    id.local = socket_address(names->destination, 0);
+    id.remote = socket_address(names->source, 0);
     id.underlay_local = local->ip;
     id.underlay_remote = peer;
     return id;

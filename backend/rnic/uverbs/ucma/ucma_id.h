@@ -5,9 +5,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <vector>
 
+#include "rnic/uverbs/addressing/connection_names.h"
 #include "rnic/uverbs/addressing/listen_places.h"
 #include "rnic/uverbs/addressing/socket_address.h"
 #include "rnic/verbs_abi.h"
@@ -30,6 +32,9 @@ struct UcmaId {
     // The underlay GIDs that the kernel has in their place.
     std::optional<rnic::Gid> underlay_local;
     std::optional<rnic::Gid> underlay_remote;
+
+    // Tells the listening end the names, where that is a guest of this daemon too.
+    std::shared_ptr<ConnectionNames::Entry> asking;
 
     // The id is bound to no address of the guest's in particular: `local` is unspecified.
     bool wildcard = false;

@@ -232,6 +232,36 @@ TEST_F(AnnouncementsTest, APeerWithSeveralAddressesIsNamedByTheNearest) {
     EXPECT_EQ(name_of("b", "10.50.0.2", "fe80::a1"), "10.50.0.1");
 }
 
+TEST_F(AnnouncementsTest, TheNamesOfARequestAreThoseThatTheAskingGuestGave) {
+    has("a", {"10.77.0.9", "10.77.0.1"});
+    has("b", {"10.77.0.2", "10.77.0.8"});
+    path("a", "10.77.0.1", "10.77.0.8");
+    const ConnectionNames::Key key{gid("fe80::a1"), 4711, 0x106};
+    const auto names = [&] {
+        const auto found = guest("b").names_of_request(key, gid("10.77.0.2"));
+        return to_string(found->source) + " -> " + to_string(found->destination);
+    };
+    {
+        const auto asking = guest("a").remember(key, {gid("10.77.0.1"), gid("10.77.0.8")});
+        EXPECT_EQ(names(), "10.77.0.1 -> 10.77.0.8");
+        const auto another = guest("a").remember(key, {gid("10.77.0.9"), gid("10.77.0.8")});
+        EXPECT_EQ(names(), "10.77.0.1 -> 10.77.0.2") << "nobody knows which one it is";
+    }
+    EXPECT_EQ(names(), "10.77.0.1 -> 10.77.0.2") << "the nearest address";
+}
+
+TEST_F(AnnouncementsTest, TheLinkLocalGidOfAVlanMeetsThatOfTheSameVlan) {
+    has("a", {"fe80::a1"});
+    has("b", {"fe80::b1"});
+    ASSERT_TRUE(guest("a").add_gid(5, gid("fe80::a1"), VRDMA_GID_TYPE_ROCE_V2, 5));
+    rnic::AhAttributes to_b;
+    to_b.dgid = gid("fe80::b1");
+    to_b.sgid_index = 5;
+    EXPECT_EQ(guest("a").underlay(to_b).error(), Errno{ENETUNREACH});
+    ASSERT_TRUE(guest("b").add_gid(5, gid("fe80::b1"), VRDMA_GID_TYPE_ROCE_V2, 5));
+    EXPECT_EQ(guest("a").underlay(to_b)->dgid, gid("fe80::b1"));
+}
+
 TEST_F(AnnouncementsTest, AListenerIsAtTheOwnAddressAndAtTheDefaultForOtherPeers) {
     has("b", {"fe80::b1", "10.77.0.2", "10.9.0.12"});
     EXPECT_THAT(places("b", "10.77.0.2"),

@@ -331,6 +331,42 @@ TEST_F(OverlayMapTest, NoGuestTakesTheHostsDefaultGidFromOthers) {
     EXPECT_EQ(path("a", "10.77.0.1", "10.9.0.1"), "10.9.0.1 -> 10.9.0.1");
 }
 
+// VLANs of guests.
+
+TEST_F(OverlayMapTest, AVlanIsANetworkOfItsOwn) {
+    map().claim("a", gid("10.77.5.1"), 5);
+    map().claim("b", gid("10.77.5.2"), 5);
+    map().claim("b", gid("10.77.7.2"), 7);
+    claim("b", "10.77.0.2");
+    const auto from_5 = [&](const char* to) {
+        return text_of(map().path("a", gid("10.77.5.1"), gid(to), 5));
+    };
+    EXPECT_EQ(from_5("10.77.5.2"), "10.9.0.1 -> 10.9.0.1");
+    EXPECT_EQ(from_5("10.77.7.2"), "ENETUNREACH");
+    EXPECT_EQ(from_5("10.77.0.2"), "ENETUNREACH");
+    EXPECT_THAT(reason_, HasSubstr("and network = \".5\""));
+    EXPECT_EQ(from_5("10.9.0.1"), "ENETUNREACH") << "the host is in no VLAN of a guest's";
+}
+
+TEST_F(OverlayMapTest, TwoVlansCanHaveOneAddress) {
+    map().claim("a", gid("10.77.0.1"), 5);
+    EXPECT_EQ(map().claim("b", gid("10.77.0.1"), 7), "b");
+    EXPECT_EQ(map().claim("b", gid("10.77.0.1"), 5), "a");
+    map().release("b", gid("10.77.0.1"), 7);
+    EXPECT_EQ(text_of(map().path("a", gid("10.77.0.1"), gid("10.77.0.1"), 5)),
+              "10.9.0.1 -> 10.9.0.1");
+    EXPECT_EQ(text_of(map().path("b", gid("10.77.0.1"), gid("10.77.0.1"), 5)), "EADDRINUSE");
+}
+
+TEST_F(OverlayMapTest, PeersOfAVlanAreConfiguredByItsNetwork) {
+    rules_.guests = {{"a", {"red"}}};
+    rules_.peers = {peer("10.77.0.3", "10.9.0.2", "red.5")};
+    map().claim("a", gid("10.77.0.1"), 5);
+    EXPECT_EQ(text_of(map().path("a", gid("10.77.0.1"), gid("10.77.0.3"), 5)),
+              "10.9.0.1 -> 10.9.0.2");
+    EXPECT_EQ(path("a", "10.77.0.1", "10.77.0.3"), "ENETUNREACH");
+}
+
 // Two guests, one address.
 
 TEST_F(OverlayMapTest, TheFirstGuestKeepsAnAddress) {
