@@ -98,7 +98,7 @@ class VirtualDevice : public vhost::Device {
     // The virtqueues that run, by index; the connection's thread only.
     std::array<vhost::Virtqueue*, VRDMA_VQ_COMPLETION + VRDMA_MAX_COMP_VECTORS> queues_{};
 
-    FileDescriptor lost_fd_;  // an eventfd: the RNIC of some session is gone, or the host has changed
+    FileDescriptor lost_fd_;  // an eventfd: an RNIC is gone, or the host has changed
     ControlThread control_;   // the last member, as its thread uses all others
 };
 

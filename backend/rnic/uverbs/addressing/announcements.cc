@@ -7,12 +7,12 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// A netdev that is down keeps no address, and a guest may ask as often as it likes.
-constexpr auto kPause = 1s;
+// After a failure the next attempt comes this much later: a guest may ask as often as it likes.
+constexpr auto kPause = 10s;
 
 // How long the RDMA core takes to put an address into the GID table, which is a matter of its work
 // queue.
-constexpr auto kTablePatience = 2s;
+constexpr auto kTablePatience = 1s;
 
 }  // namespace
 
@@ -53,12 +53,13 @@ void Announcements::settle(const std::string& guest) {
         return;  // another thread has done it meanwhile
     }
     machine.ready = false;
-    const auto now = clock_();
-    if (machine.given_up || now < machine.next_try) {
+    if (machine.given_up || clock_() < machine.next_try) {
         return;
     }
-    machine.next_try = now + kPause;
     try_to_settle(guest, machine);
+    if (!machine.ready) {
+        machine.next_try = clock_() + kPause;
+    }
 }
 
 void Announcements::try_to_settle(const std::string& guest, Machine& machine) {

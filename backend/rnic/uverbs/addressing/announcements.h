@@ -26,9 +26,9 @@ class Announcements {
   public:
     using Clock = std::function<std::chrono::steady_clock::time_point()>;
 
-    // The kernel asks the link at most so long: a delay of up to a second (RFC 4862, 5.4.2) and
-    // the time for an answer, both doubled.
-    static constexpr std::chrono::milliseconds kPatience{4000};
+    // The kernel asks the link for at most two seconds, unless the host is configured otherwise: a
+    // delay of up to one (RFC 4862, 5.4.2), and one for an answer.
+    static constexpr std::chrono::milliseconds kPatience{3000};
 
     // `rules` has the machines' addresses.  Without `netdev` no address is announced.
     Announcements(const AddressRules& rules, std::shared_ptr<HostGidTable> host,
