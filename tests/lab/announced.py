@@ -11,7 +11,7 @@ import itertools
 
 from support_py.suite import PATIENCE, HostTest, main
 from vrdma_lab.image.initramfs import LINE_BUFFERED
-from vrdma_lab.machine.channel import Job
+from vrdma_lab.machine.channel import Job, Outcome
 from vrdma_lab.machine.side import Side
 from vrdma_lab.network.overlay import mac_of
 from vrdma_lab.programs.traffic import wait_listening
@@ -29,6 +29,8 @@ def link_local(number: int) -> str:
 
 
 class Announced(HostTest):
+    modules = ("8021q",)
+
     @classmethod
     def prepare(cls) -> None:
         cls.host.serve((1, 2), peers=())
@@ -42,14 +44,35 @@ class Announced(HostTest):
     def b(self) -> Guest:
         return self.host.guests[1]
 
-    def pingpong(self, kind: str, options: str = "-g 0") -> None:
+    def pingpong(self, kind: str, gids: tuple[int, int] = (0, 0)) -> Outcome:
+        """A ping-pong from a to b between GIDs of the two; the outcome of a program that failed."""
         port = next(_ports)
-        command = f"ibv_{kind}_pingpong {options} -c -e -n 50 -p {port}"
-        serving = self.b.start(command)
+        commands = [f"ibv_{kind}_pingpong -g {gid} -c -e -n 50 -p {port}" for gid in gids]
+        serving = self.b.start(commands[1])
         wait_listening(self.b, port, serving)
-        outcome = self.a.run(f"{command} {self.b.ip}", PATIENCE)
-        served = serving.wait(PATIENCE) if outcome.ok else serving.kill()
-        self.assertTrue(outcome.ok and served.ok, outcome.output + served.output)
+        asking = self.a.start(f"{commands[0]} {self.b.ip}")
+        # The server is the first to learn the other one's GID, and gives up if it cannot name it.
+        outcome = asking.wait(PATIENCE)
+        served = serving.wait(PATIENCE) if outcome.ok or serving.done else serving.kill()
+        return outcome if served.ok else served
+
+    def assert_meet(self, kind: str, gids: tuple[int, int] = (0, 0)) -> None:
+        outcome = self.pingpong(kind, gids)
+        self.assertTrue(outcome.ok, outcome.output)
+
+    def add_vlan(self, guest: Guest, vlan: int, address: str) -> int:
+        """Gives a guest an interface of a VLAN; the index of its GID."""
+        name = f"eth0.{vlan}"
+        guest.must(
+            f"modprobe 8021q; ip link add link eth0 name {name} type vlan id {vlan} && "
+            f"ip link set {name} up && ip address add {address}/24 dev {name}"
+        )
+        tail = "{:02x}{:02x}:{:02x}{:02x}".format(*(int(part) for part in address.split(".")))
+        guest.must(
+            "cd /sys/class/infiniband/vrdma0/ports/1/gids; "
+            f"until grep -q ffff:{tail} *; do sleep 0.05; done"
+        )
+        return guest.gid_index(address)
 
     def listening(self, side: Side, command: str, port: int, addresses: str = "fe80::") -> Job:
         """A server with librdmacm, once the host's kernel listens for it."""
@@ -66,7 +89,7 @@ class Announced(HostTest):
     def test_1_programs_that_take_the_first_gid_meet(self) -> None:
         for kind in ("rc", "uc", "ud", "srq"):
             with self.subTest(kind):
-                self.pingpong(kind)
+                self.assert_meet(kind)
 
     def test_2_the_hosts_netdev_has_the_addresses(self) -> None:
         addresses = self.host.native.must("cat /proc/net/if_inet6")
@@ -77,9 +100,8 @@ class Announced(HostTest):
         for port in (next(_ports), 700):
             with self.subTest(port=port):
                 servers = [
-                    self.listening(guest, f"rping -s -C 2 -V -p {port}", port) for guest in (
-                        self.a, self.b
-                    )
+                    self.listening(guest, f"rping -s -C 2 -V -p {port}", port)
+                    for guest in (self.a, self.b)
                 ]
                 for server, client in ((self.a, self.b), (self.b, self.a)):
                     outcome = client.run(f"rping -c -C 2 -V -p {port} -a {server.ip}", PATIENCE)
@@ -97,6 +119,25 @@ class Announced(HostTest):
         self.assertTrue(outcome.ok, outcome.output + serving.output)
         self.assertTrue(serving.wait(PATIENCE).ok, serving.output)
 
+    def test_5_a_listener_is_there_before_the_guest_has_an_address(self) -> None:
+        port = next(_ports)
+        self.b.must(f"ip address del {self.b.ip}/24 dev eth0")
+        serving = self.listening(self.b, f"rping -s -C 2 -V -p {port}", port)
+        self.b.must(f"ip address add {self.b.ip}/24 dev eth0")
+        self.b.wait_device()
+        outcome = self.a.run(f"rping -c -C 2 -V -p {port} -a {self.b.ip}", PATIENCE)
+        self.assertTrue(outcome.ok, outcome.output + serving.output)
+        self.assertTrue(serving.wait(PATIENCE).ok, serving.output)
+
+    def test_6_vlans_do_not_meet(self) -> None:
+        in_5 = self.add_vlan(self.a, 5, "10.78.0.1"), self.add_vlan(self.b, 5, "10.78.0.2")
+        in_7 = self.add_vlan(self.b, 7, "10.79.0.2")
+        self.assert_meet("rc", in_5)
+        self.assertFalse(self.pingpong("rc", (in_5[0], in_7)).ok)
+        self.assertIn(
+            'add a [[peer]] with gid = "10.78.0.1" and network = ".7"', self.host.daemon.log()
+        )
+
     def test_8_a_reset_takes_the_address_away(self) -> None:
         self.a.must("rmmod vrdma")
         addresses = self.host.native.must("cat /proc/net/if_inet6")
@@ -104,7 +145,7 @@ class Announced(HostTest):
         self.assertIn(link_local(2), addresses)
         self.a.must("insmod /lib/modules/vrdma.ko")
         self.a.wait_device()
-        self.pingpong("rc")
+        self.assert_meet("rc")
 
     def test_9_nothing_is_left_when_the_daemon_ends(self) -> None:
         self.host.daemon.child.stop()

@@ -18,6 +18,12 @@ UNSPECIFIED, SHARED, ANNOUNCED, REFUSED, KILLED, REMOVED = range(23000, 23006)
 
 
 class CmRules(GuestsTest):
+    @classmethod
+    def prepare(cls) -> None:
+        # The suite "announced" has machines with addresses of their own.
+        cls.host.serve((1, 2), announce="off")
+        cls.host.boot((1, 2))
+
     def listeners(self, port: int) -> set[str]:
         """The addresses of the underlay at which somebody listens."""
         ids = self.host.native.must("rdma resource show cm_id")

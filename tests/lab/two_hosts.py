@@ -10,11 +10,14 @@ from vrdma_lab.host.remote_host import RemoteHost
 from vrdma_lab.machine.side import Side
 from vrdma_lab.network.host_network import UNDERLAY
 from vrdma_lab.programs.stream import Stream
-from vrdma_lab.programs.traffic import Exchange
+from vrdma_lab.programs.traffic import Exchange, wait_listening
 
 HOSTS = 2
 
 HERE, THERE = 1, 3  # the guests' numbers
+
+# Machines of the RNICs' link, by their addresses there or by their link-local ones.
+BESIDES = (BARE_METAL, Peer("fe80::/64"))
 
 
 class TwoHosts(HostTest):
@@ -26,8 +29,8 @@ class TwoHosts(HostTest):
     @classmethod
     def prepare(cls) -> None:
         cls.other = cls.enterClassContext(RemoteHost(2, cls.rnic))
-        cls.host.serve([HERE], peers=[Peer(f"10.77.0.{THERE}", f"{UNDERLAY}.2"), BARE_METAL])
-        cls.other.serve([THERE], peers=[Peer(f"10.77.0.{HERE}", f"{UNDERLAY}.1"), BARE_METAL])
+        cls.host.serve([HERE], peers=[Peer(f"10.77.0.{THERE}", f"{UNDERLAY}.2"), *BESIDES])
+        cls.other.serve([THERE], peers=[Peer(f"10.77.0.{HERE}", f"{UNDERLAY}.1"), *BESIDES])
         guest = cls.host.launch(HERE)
         (cls.there,) = cls.other.boot([THERE])
         guest.wait_booted()
@@ -84,7 +87,19 @@ class TwoHosts(HostTest):
                 self.assertTrue(outcome.ok, outcome.output + serving.output)
                 self.assertTrue(serving.wait(PATIENCE).ok, serving.output)
 
-    def test_7_the_other_hosts_daemon_is_killed(self) -> None:
+    def test_7_guests_meet_at_their_first_gids(self) -> None:
+        for kind in ("rc", "ud"):
+            for server, client in ((self.there, self.here), (self.here, self.there)):
+                with self.subTest(kind, server=server.name):
+                    port = next(self.ports)
+                    command = f"ibv_{kind}_pingpong -g 0 -c -e -n 50 -p {port}"
+                    serving = server.start(command)
+                    wait_listening(server, port, serving)
+                    outcome = client.run(f"{command} {server.ip}", PATIENCE)
+                    served = serving.wait(PATIENCE) if outcome.ok else serving.kill()
+                    self.assertTrue(outcome.ok and served.ok, outcome.output + served.output)
+
+    def test_8_the_other_hosts_daemon_is_killed(self) -> None:
         stream = Stream(self.there, self.here)
         stream.wait_flowing(PATIENCE)
         self.other.kill_daemon()

@@ -178,10 +178,16 @@ class RdmaHost(Lab):
         spin_us: int | None = None,
         peers: Iterable[Peer] = (BARE_METAL,),
         vms: Mapping[int, str] | None = None,
+        announce: str = "",
     ) -> Daemon:
-        """Starts vrdmad for these guests, on the host's RNIC unless another one is named."""
+        """Starts vrdmad for these guests, on the host's RNIC unless another one is named.
+
+        `announce` is the key of that name, where it is not the default.
+        """
         rnic = rnic or self.device
         options = ["--spin-us", str(spin_us)] if spin_us is not None else []
         toml = "" if rnic == "embedded" else "".join(peer.toml() for peer in peers)
+        if announce:
+            toml = f'announce = "{announce}"\n{toml}'
         self._daemon = Daemon(self.folder, numbers, options, toml, rnic, vms)
         return self._daemon
