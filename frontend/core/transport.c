@@ -19,7 +19,7 @@ int vrdma_find_shm(struct vrdma_dev *dev)
 
 	if (!virtio_get_shm_region(vdev, &dev->shm, VRDMA_SHM_ID)) {
 		dev_err(&vdev->dev,
-			"the device has no shared memory region %d: give vrdma-pci a shm-size\n",
+			"the shared memory region %d has no address: its BAR does not fit behind its PCI port; give the pcie-root-port pref64-reserve=2G, or twice vrdma-pci's shm-size\n",
 			VRDMA_SHM_ID);
 		return -ENODEV;
 	}
