@@ -16,6 +16,7 @@ from vrdma_lab import paths
 from vrdma_lab.children import end_tree
 from vrdma_lab.cli import command
 from vrdma_lab.cli.command import Parser, Refusal
+from vrdma_lab.cli.test_progress import Progress, listed, read_durations, write_durations
 from vrdma_lab.conformance.command import run_conformance
 from vrdma_lab.conformance.results import TARGETS
 from vrdma_lab.conformance.run import VERSIONS
@@ -28,18 +29,22 @@ from vrdma_lab.setup.runner import Steps, processors
 from vrdma_lab.setup.siw import prepare_siw
 
 HELP = """\
-usage: scripts/test [unit|e2e|lab|all] [--kernel 6.1|6.12] [--filter REGEX]
+usage: scripts/test [unit|e2e|lab|all] [--kernel 6.1|6.12] [--filter REGEX] [--long]
        scripts/test conformance [--suite 44|56] [--target native|direct|embedded]
                                 [--filter REGEX] [--json FILE]
 
-Installs what is missing, builds everything and runs the tests by CTest:
-those without a virtual machine (unit), those with (e2e), those on an RDMA host
-(lab, see scripts/lab), or all of them with those of rdma-core (see conformance),
-which is the default.
+Installs what is missing, builds everything and runs tests by CTest.  Without a
+word it is the short form: all tests that need no virtual machine, and some of each
+kind that does.  With a word: the tests without virtual machines (unit), those with
+(e2e), those on an RDMA host (lab, see scripts/lab), or all of them with those of
+rdma-core (see conformance), as continuous integration runs them (all).  It says
+how far the tests are, and about how long the others will take.
 
   --kernel 6.1|6.12   the kernel of the guests in the e2e tests (6.1); some
                       tests use both whatever this says
   --filter REGEX      only the tests whose names match
+  --long              the long form of the tests that have one: more machines,
+                      more versions
 
 With conformance, it runs the tests of rdma-core itself as Debian has them in
 python3-pyverbs, on an RDMA host natively, in a guest on the host's RNIC and in a
@@ -62,6 +67,7 @@ embedded RNIC than natively.
 
 # The packages that each selection of tests needs besides those of the build.
 SELECTIONS: dict[str, tuple[str, ...]] = {
+    "short": ("run", "libvirt", "lab"),
     "unit": (),
     "e2e": ("run", "applications", "libvirt"),
     "lab": ("run", "applications", "lab"),
@@ -74,7 +80,8 @@ _CONFORMANCE = "conformance"
 class Options:
     """The user's choices."""
 
-    selection: str = "all"
+    selection: str = "short"
+    long: bool = False
     kernel: str = "6.1"
     filter: str = ""
     suites: tuple[str, ...] = tuple(VERSIONS)  # of conformance
@@ -95,21 +102,25 @@ def parse(words: Sequence[str]) -> Options:
         "--target", type=command.one_of("target", TARGETS), action="append", default=[]
     )
     parser.add_argument("--json", type=command.output_file)
+    parser.add_argument("--long", action="store_true")
     found = parser.parse(words)
     for word in found.words:
         if word not in (*SELECTIONS, _CONFORMANCE):
             raise Refusal(f"there is no option '{word}'")
-    selection = found.words[-1] if found.words else "all"
+    selection = found.words[-1] if found.words else "short"
     if selection == _CONFORMANCE:
         if found.kernel is not None:
             raise Refusal(
                 "--kernel is not for conformance: each suite has the kernel of its Debian"
             )
+        if found.long:
+            raise Refusal("--long is not for conformance")
     elif found.json is not None or found.suite or found.target:
         raise Refusal("--suite, --target and --json belong to conformance")
     suites = tuple(name for name in VERSIONS if name in (found.suite or VERSIONS))
     targets = tuple(name for name in TARGETS if name in (found.target or TARGETS))
-    return Options(selection, found.kernel or "6.1", found.filter, suites, targets, found.json)
+    kernel = found.kernel or "6.1"
+    return Options(selection, found.long, kernel, found.filter, suites, targets, found.json)
 
 
 def _conformance(options: Options) -> int:
@@ -125,12 +136,16 @@ def _conformance(options: Options) -> int:
     return run_conformance(options.suites, options.targets, options.filter, options.json)
 
 
-def _prepare(selection: str) -> None:
+def _prepare(selection: str, kernel: str) -> None:
     steps = Steps(sys.stdout)
     # The tests of scripts/check run its tools.
     install_missing(steps, "build", "test", "check", *SELECTIONS[selection])
     build_backend(steps, "release")
-    if selection != "unit":
+    if selection == "short":
+        build_qemu_device(steps)
+        for series in dict.fromkeys((kernel, paths.HOST_KERNEL)):
+            prepare_kernel(steps, series)
+    elif selection != "unit":
         build_all_qemu_devices(steps)
         for series in (*paths.KERNELS, paths.NEWEST_KERNEL, *paths.BUILT_KERNELS):
             prepare_kernel(steps, series)
@@ -145,7 +160,9 @@ def ctest_command(options: Options, results: Path) -> list[str]:
     """CTest's command line."""
     words = ["ctest", "--test-dir", str(paths.SOURCE / "build" / "release"), "-j", processors()]
     words += ["--output-on-failure", "--no-tests=error", "--output-junit", str(results)]
-    if options.selection != "all":
+    if options.selection == "short":
+        words += ["-L", "^(unit|short)$"]
+    elif options.selection != "all":
         words += ["-L", f"^{options.selection}$"]
     return words + (["-R", options.filter] if options.filter else [])
 
@@ -161,17 +178,30 @@ def summary(results: str) -> tuple[str, bool]:
 
 def _ctest(options: Options) -> int:
     results = paths.logs() / "ctest.xml"
-    results.unlink(missing_ok=True)
     environment = {**os.environ, "VRDMA_KERNEL": options.kernel}
+    if options.long:
+        environment["VRDMA_LONG"] = "1"
+    words = ctest_command(options, results)
+    names = subprocess.run([*words, "-N"], capture_output=True, text=True, env=environment).stdout
+    results.unlink(missing_ok=True)
+    progress = Progress(listed(names), read_durations(), int(processors()))
     ctest = subprocess.Popen(
-        ctest_command(options, results), stdin=subprocess.DEVNULL, env=environment
+        words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors="replace",
+        env=environment,
     )
+    assert ctest.stdout is not None
     try:
+        for line in ctest.stdout:
+            print(line, end="", flush=True)
+            said = progress.see(line)
+            if said is not None:
+                print(said, flush=True)
         status = ctest.wait()
     finally:
         if ctest.poll() is None:
             end_tree(ctest.pid)
             ctest.wait()
+    write_durations(progress.measured)
     if not results.exists():
         raise LabError(f"ctest ended with status {status} and wrote no results")
     line, passed = summary(results.read_text())
@@ -183,7 +213,7 @@ def _act(words: Sequence[str]) -> int:
     options = parse(words)
     if options.selection == _CONFORMANCE:
         return _conformance(options)
-    _prepare(options.selection)
+    _prepare(options.selection, options.kernel)
     return _ctest(options)
 
 

@@ -135,9 +135,11 @@ class Lab(OptionsTest):
 
 
 class Test(OptionsTest):
-    def test_everything_is_the_default(self) -> None:
+    def test_a_short_form_is_the_default(self) -> None:
         found = test.parse([])
-        self.assertEqual((found.selection, found.kernel, found.filter), ("all", "6.1", ""))
+        self.assertEqual((found.selection, found.kernel, found.filter), ("short", "6.1", ""))
+        self.assertFalse(found.long)
+        self.assertTrue(test.parse(["all", "--long"]).long)
 
     def test_conformance_has_all_suites_on_all_targets_unless_told_otherwise(self) -> None:
         found = test.parse(["conformance"])
@@ -163,7 +165,9 @@ class Test(OptionsTest):
         options = test.parse(["e2e", "--filter", "devinfo|nvme"])
         words = test.ctest_command(options, Path("/x.xml"))
         self.assertEqual(words[-4:], ["-L", "^e2e$", "-R", "devinfo|nvme"])
-        self.assertNotIn("-L", test.ctest_command(test.parse([]), Path("/x.xml")))
+        self.assertNotIn("-L", test.ctest_command(test.parse(["all"]), Path("/x.xml")))
+        words = test.ctest_command(test.parse([]), Path("/x.xml"))
+        self.assertEqual(words[-2:], ["-L", "^(unit|short)$"])
 
     def test_the_last_line_counts(self) -> None:
         results = '<testsuite tests="9" failures="{}" skipped="{}" disabled="0"/>'
