@@ -213,11 +213,22 @@ static inline int vrdma_run_valid(const struct vrdma_run *run)
 	return vrdma_range_valid(VRDMA_LE64(run->gpa), VRDMA_LE64(run->length));
 }
 
+/* A region of no bytes has a run as well: the byte at which it begins. */
+static inline __u64 vrdma_region_extent(__u64 length)
+{
+	return length ? length : 1;
+}
+
+static inline int vrdma_region_valid(__u64 start, __u64 length)
+{
+	return vrdma_range_valid(start, vrdma_region_extent(length));
+}
+
 static inline int vrdma_cmd_reg_mr_valid(const struct vrdma_cmd_reg_mr *cmd)
 {
 	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd)) &&
-	       vrdma_range_valid(VRDMA_LE64(cmd->start), VRDMA_LE64(cmd->length)) &&
-	       vrdma_range_valid(VRDMA_LE64(cmd->iova), VRDMA_LE64(cmd->length)) &&
+	       vrdma_region_valid(VRDMA_LE64(cmd->start), VRDMA_LE64(cmd->length)) &&
+	       vrdma_region_valid(VRDMA_LE64(cmd->iova), VRDMA_LE64(cmd->length)) &&
 	       VRDMA_LE32(cmd->run_count) != 0;
 }
 
@@ -242,8 +253,8 @@ static inline int vrdma_cmd_rereg_mr_valid(const struct vrdma_cmd_rereg_mr *cmd)
 		return 0;
 	if (!(flags & VRDMA_REREG_TRANS))
 		return VRDMA_LE32(cmd->run_count) == 0;
-	return vrdma_range_valid(VRDMA_LE64(cmd->start), VRDMA_LE64(cmd->length)) &&
-	       vrdma_range_valid(VRDMA_LE64(cmd->iova), VRDMA_LE64(cmd->length)) &&
+	return vrdma_region_valid(VRDMA_LE64(cmd->start), VRDMA_LE64(cmd->length)) &&
+	       vrdma_region_valid(VRDMA_LE64(cmd->iova), VRDMA_LE64(cmd->length)) &&
 	       VRDMA_LE32(cmd->run_count) != 0;
 }
 

@@ -83,8 +83,9 @@ struct PortAttributes {
 struct MrAttributes {
     memory::GuestVirtualAddress start;  // where the guest process has it
     memory::GuestVirtualAddress iova;   // how it is addressed on the wire (hca_va)
-    uint64_t length = 0;                // bytes; the sum of the pieces
+    uint64_t length = 0;                // bytes; 0 is valid
     uint32_t access = 0;
+    // Their sum is the length.  A region of no bytes has one, the byte at which it begins.
     std::vector<memory::PinnedRange> pieces;
 };
 

@@ -21,13 +21,13 @@ static void vrdma_runs_put(struct vrdma_cmd *cmd, size_t offset, u64 gpa, u64 le
 }
 
 /*
- * Returns the number of runs that cover exactly the bytes of @umem.  With @cmd, writes them
- * into its payload, from @offset bytes on.
+ * Returns the number of runs that cover exactly the bytes of @umem, or the byte at which it
+ * begins when it has none.  With @cmd, writes them into its payload, from @offset bytes on.
  */
 u32 vrdma_runs(struct ib_umem *umem, struct vrdma_cmd *cmd, size_t offset)
 {
 	u64 skip = ib_umem_offset(umem);
-	u64 left = umem->length;
+	u64 left = vrdma_region_extent(umem->length);
 	u64 gpa = 0, length = 0;
 	struct scatterlist *sg;
 	unsigned int i;

@@ -12,20 +12,6 @@
 #include "verbs/mr.h"
 #include "verbs/pd.h"
 
-#define VRDMA_MR_ACCESS	(IB_ACCESS_LOCAL_WRITE | IB_ACCESS_REMOTE_WRITE | \
-			 IB_ACCESS_REMOTE_READ | IB_ACCESS_REMOTE_ATOMIC | \
-			 IB_ZERO_BASED | IB_ACCESS_OPTIONAL)
-
-/* IB_ACCESS_OPTIONAL are the rights that an RNIC may leave without effect. */
-static bool vrdma_mr_access_supported(struct vrdma_dev *dev, int access)
-{
-	int supported = VRDMA_MR_ACCESS;
-
-	if (virtio_has_feature(dev->vdev, VRDMA_F_MW))
-		supported |= IB_ACCESS_MW_BIND;
-	return !(access & ~supported);
-}
-
 static int vrdma_mr_register(struct vrdma_dev *dev, struct vrdma_mr *mr, u32 pd, u64 iova,
 			     int access, struct ib_udata *udata)
 {
@@ -81,9 +67,7 @@ static struct ib_mr *vrdma_reg_user_mr(struct ib_pd *ibpd, u64 start, u64 length
 	if (dmah)
 		return ERR_PTR(-EOPNOTSUPP);
 #endif
-	if (!vrdma_mr_access_supported(dev, access))
-		return ERR_PTR(-EOPNOTSUPP);
-
+	/* The core has refused rights that nobody has; the RNIC knows which it has. */
 	mr = kzalloc(sizeof(*mr), GFP_KERNEL);
 	if (!mr)
 		return ERR_PTR(-ENOMEM);
@@ -186,7 +170,7 @@ static struct ib_mr *vrdma_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 star
 
 	if (!(flags & IB_MR_REREG_ACCESS))
 		access = mr->access;
-	if (flags & ~IB_MR_REREG_SUPPORTED || !vrdma_mr_access_supported(dev, access))
+	if (flags & ~IB_MR_REREG_SUPPORTED)
 		return ERR_PTR(-EOPNOTSUPP);
 
 	/* Pages that were pinned for reading cannot be written to: pin them anew. */

@@ -2,6 +2,8 @@
 // Copyright (c) 2026 the vrdma authors
 // Memory regions: those of the guest's processes, and with VRDMA_F_KERNEL_VERBS those of its
 // kernel.
+#include <vrdma_check.h>
+
 #include "device/verbs/verbs.h"
 
 namespace vrdma::device::verb {
@@ -29,14 +31,15 @@ struct RegionMemory {
     std::vector<memory::PinnedRange> pieces;
 };
 
-// Charges and pins the runs of the request, which must sum up to `length` bytes.  Errors of
-// MemoryQuota::charge() and GuestRuns::pin(), in this order.
+// Charges and pins the runs of the request, which must sum up to the extent of `length` bytes.
+// Errors of MemoryQuota::charge() and GuestRuns::pin(), in this order.
 Result<RegionMemory> region_memory(Verbs& verbs, const Call& call, uint64_t length) {
-    auto charge = verbs.quota().charge({.bytes = length, .runs = call.runs.size()});
+    const uint64_t extent = vrdma_region_extent(length);
+    auto charge = verbs.quota().charge({.bytes = extent, .runs = call.runs.size()});
     if (!charge) {
         return fail(charge.error());
     }
-    auto pieces = call.runs.pin(length);
+    auto pieces = call.runs.pin(extent);
     if (!pieces) {
         return fail(pieces.error());
     }

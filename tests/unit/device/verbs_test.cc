@@ -215,6 +215,18 @@ TEST_F(VerbsTest, RunsMustSumUpToTheLength) {
     EXPECT_EQ(state_.mrs, 0);
 }
 
+TEST_F(VerbsTest, ARegionOfNoBytesHasTheByteAtWhichItBegins) {
+    const uint32_t context = uctx();
+    const uint32_t my_pd = pd(context);
+    ASSERT_TRUE(try_mr(context, my_pd, 0, {{kPage + 100, 1}}));
+    EXPECT_EQ(state_.mr.length, 0U);
+    ASSERT_EQ(state_.mr.pieces.size(), 1U);
+    EXPECT_EQ(state_.mr.pieces[0].range.data, memory_->translate({kPage + 100}, 1)->data);
+    EXPECT_EQ(error_of(try_mr(context, my_pd, 0, {{kPage, 0}})), Errno{EINVAL});
+    EXPECT_EQ(error_of(try_mr(context, my_pd, 0, {{kPage, 2}})), Errno{EINVAL});
+    EXPECT_EQ(error_of(try_mr(context, my_pd, 0, {{kRamSize, 1}})), Errno{EFAULT});
+}
+
 TEST_F(VerbsTest, RunsOutsideGuestMemoryFault) {
     const uint32_t context = uctx();
     const uint32_t my_pd = pd(context);

@@ -154,8 +154,9 @@ TEST_F(MemoryRegions, RightsThatAreNotOfferedAreRefused) {
 
 TEST_F(MemoryRegions, RangeThatIsEmptyOrWrapsIsRefused) {
     auto attributes = one_piece();
-    attributes.length = 0;
     attributes.pieces.clear();
+    EXPECT_EQ(reg(attributes).error(), Errno{EINVAL});
+    attributes.length = 0;
     EXPECT_EQ(reg(attributes).error(), Errno{EINVAL});
     attributes = one_piece();
     attributes.iova = {~uint64_t{0} - 4094};
@@ -170,6 +171,27 @@ TEST_F(MemoryRegions, LengthThatDiffersFromThePiecesIsRefused) {
     EXPECT_EQ(reg(attributes).error(), Errno{EINVAL});
     attributes.length = 4095;
     EXPECT_EQ(reg(attributes).error(), Errno{EINVAL});
+}
+
+TEST_F(MemoryRegions, OfNoBytesAllowNoByte) {
+    auto attributes = one_piece();
+    attributes.length = 0;
+    attributes.access = kAllAccess;
+    EXPECT_EQ(reg(attributes).error(), Errno{EINVAL});  // its piece has more than the first byte
+    attributes.pieces = {{{b.memory.data() + 100, 1}, nullptr}};
+    rnic::Udata udata;
+    auto none = b.guest.context->reg_mr(b.guest.pd(), attributes, udata);
+    ASSERT_TRUE(none);
+    const auto write = [&](uint32_t bytes) {
+        a.qp.post_send({.opcode = WrOpcode::kRdmaWrite,
+                        .remote_address = attributes.iova.value,
+                        .rkey = (*none)->rkey(),
+                        .sges = {a.mr.sge(0, bytes)}});
+        settle();
+        return status_of(only_completion(a.send_cq));
+    };
+    EXPECT_EQ(write(0), WcStatus::kSuccess);
+    EXPECT_EQ(write(1), WcStatus::kRemoteAccessError);
 }
 
 class Reregistering : public TwoGuests {

@@ -2,6 +2,7 @@
 // Copyright (c) 2026 the vrdma authors
 #include "rnic/embedded/verbs/mr.h"
 
+#include <vrdma_check.h>
 #include <vrdma_kernel.h>
 
 #include "rnic/embedded/rings/rxe_abi.h"
@@ -10,17 +11,18 @@ namespace vrdma::embedded {
 namespace {
 
 Result<void> check_range(const rnic::MrAttributes& attributes) {
-    if (attributes.length == 0 || attributes.length - 1 > ~attributes.iova.value) {
+    const uint64_t extent = vrdma_region_extent(attributes.length);
+    if (extent - 1 > ~attributes.iova.value) {
         return fail(EINVAL);
     }
     uint64_t sum = 0;
     for (const auto& piece : attributes.pieces) {
-        if (piece.range.size == 0 || piece.range.size > attributes.length - sum) {
+        if (piece.range.size == 0 || piece.range.size > extent - sum) {
             return fail(EINVAL);
         }
         sum += piece.range.size;
     }
-    if (sum != attributes.length) {
+    if (sum != extent) {
         return fail(EINVAL);
     }
     return {};

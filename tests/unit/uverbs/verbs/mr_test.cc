@@ -81,6 +81,23 @@ TEST_F(UverbsMemory, ARegionWhosePlaceInThePageIsAnotherReachesNoKernel) {
     EXPECT_EQ(kernel.count(IB_USER_VERBS_CMD_REG_MR), 0u);
 }
 
+TEST_F(UverbsMemory, ARegionOfNoBytesIsOneForTheKernel) {
+    TestUdata none;
+    auto udata = none.udata();
+    const auto mr = context->reg_mr(*pd,
+                                    {.start = {0x7000'0164},
+                                     .iova = {0x7000'0164},
+                                     .length = 0,
+                                     .access = 0,
+                                     .pieces = pin({{0x9164, 1}})},
+                                    udata);
+    ASSERT_TRUE(mr);
+    const auto request = kernel.last(IB_USER_VERBS_CMD_REG_MR).as<ib_uverbs_reg_mr>();
+    EXPECT_EQ(request.length, 0u);
+    EXPECT_EQ(request.start % 0x1000, 0x164u);
+    EXPECT_EQ(request.hca_va, 0x7000'0164u);
+}
+
 TEST_F(UverbsMemory, OnDemandPagingIsNotForwarded) {
     auto mr = reg_mr(0x7000'0000, {{0x9000, 0x1000}}, IB_UVERBS_ACCESS_ON_DEMAND);
     ASSERT_FALSE(mr);
