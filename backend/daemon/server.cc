@@ -75,6 +75,10 @@ std::string Server::status() const {
             {"commands", status.commands},
             {"shared_memory", shared_memory},
             {"window", shared_memory},  // the old name
+            {"memory",
+             {{"page_size", status.memory_page_size},
+              {"limit", status.memory_limit == nullptr ? nlohmann::json(nullptr)
+                                                       : nlohmann::json(status.memory_limit)}}},
             {"objects", to_json(status.objects)},
         });
     }

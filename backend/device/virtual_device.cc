@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "device/features.h"
+#include "memory/page_size.h"
 
 namespace vrdma::device {
 namespace {
@@ -66,7 +67,11 @@ VirtualDevice::Status VirtualDevice::status() {
                   .objects = {},
                   .shm_size = shm_.size(),
                   .shm_used = shm_.used(),
-                  .commands = commands_.load(std::memory_order_relaxed)};
+                  .commands = commands_.load(std::memory_order_relaxed),
+                  .memory_page_size = memory_page_size_.load(std::memory_order_relaxed)};
+    if (status.memory_page_size > memory::system_page_size()) {
+        status.memory_limit = attributes_.huge_page_limit;
+    }
     const std::lock_guard lock(counts_mutex_);
     status.objects = counts_;
     return status;
@@ -230,7 +235,24 @@ void VirtualDevice::change_session(Change change) {
     }
 }
 
+// Says once for each VMM what its choice of memory prevents, before a verb fails for it.
+void VirtualDevice::tell_memory_limit(const memory::GuestMemory& memory) {
+    const uint64_t page_size = memory.largest_page_size();
+    const uint64_t before = memory_page_size_.exchange(page_size, std::memory_order_relaxed);
+    if (attributes_.huge_page_limit == nullptr || page_size <= memory::system_page_size() ||
+        before == page_size) {
+        return;
+    }
+    logger_->warn(
+        "{}: its RAM is on hugetlbfs, in pages of {} KiB: on {}, {}, and the verb gets {}; give "
+        "the virtual machine memory-backend-memfd without hugetlb=on, or let its programs "
+        "register huge pages",
+        options_.guest, page_size / 1024, rnic_.name(), attributes_.huge_page_limit,
+        to_string(Errno{EOPNOTSUPP}));
+}
+
 void VirtualDevice::memory_changed(std::shared_ptr<const memory::GuestMemory> memory) {
+    tell_memory_limit(memory == nullptr ? memory::GuestMemory() : *memory);
     {
         const std::lock_guard lock(memory_mutex_);
         memory_ = memory;

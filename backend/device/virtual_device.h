@@ -34,9 +34,11 @@ class VirtualDevice : public vhost::Device {
     struct Status {
         bool connected = false;
         ObjectCounts objects;
-        uint64_t shm_size = 0;  // bytes
-        uint64_t shm_used = 0;  // bytes
-        uint64_t commands = 0;  // executed since the daemon started
+        uint64_t shm_size = 0;               // bytes
+        uint64_t shm_used = 0;               // bytes
+        uint64_t commands = 0;               // executed since the daemon started
+        uint64_t memory_page_size = 0;       // bytes, of the guest's RAM; 0 without a VMM
+        const char* memory_limit = nullptr;  // what such RAM prevents; null for nothing
     };
 
     // `rnic` outlives the device.  Throws std::system_error when the kernel has no
@@ -69,6 +71,7 @@ class VirtualDevice : public vhost::Device {
     void set_doorbell_queue(vhost::Virtqueue* queue);
     void serve_control_queue(vhost::Virtqueue& queue);
     void publish_counts();
+    void tell_memory_limit(const memory::GuestMemory& memory);
     std::shared_ptr<const memory::GuestMemory> memory();
 
     const Options options_;
@@ -83,6 +86,8 @@ class VirtualDevice : public vhost::Device {
     std::atomic<bool> ready_ = false;  // there is a session with an RNIC
     std::atomic<bool> control_stopping_ = false;
     std::atomic<uint64_t> commands_ = 0;
+
+    std::atomic<uint64_t> memory_page_size_ = 0;
 
     std::mutex memory_mutex_;  // guards memory_
     std::shared_ptr<const memory::GuestMemory> memory_;

@@ -117,4 +117,12 @@ Result<HostRange> GuestMemory::translate_vmm(uint64_t address, uint64_t length) 
     return fail(EFAULT);
 }
 
+uint64_t GuestMemory::largest_page_size() const {
+    uint64_t largest = 0;
+    for (const auto& region : regions_) {
+        largest = std::max(largest, region->backing().page_size);
+    }
+    return largest;
+}
+
 }  // namespace vrdma::memory

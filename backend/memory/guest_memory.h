@@ -77,6 +77,9 @@ class GuestMemory {
 
     const std::vector<std::shared_ptr<const GuestRegion>>& regions() const { return regions_; }
 
+    // The size of the largest pages that any of the RAM's files has; 0 without RAM in files.
+    uint64_t largest_page_size() const;
+
   private:
     const std::shared_ptr<const GuestRegion>* find(uint64_t address, uint64_t length) const;
 

@@ -57,6 +57,10 @@ struct DeviceAttributes {
     uint32_t max_inline_data = 0;
     uint32_t max_fast_reg_pages = 0;  // of one alloc_mr()
 
+    // What a guest whose RAM is in a file of huge pages cannot do, for the operator; null for
+    // nothing.
+    const char* huge_page_limit = nullptr;
+
     uint32_t driver_id = 0;           // enum rdma_driver_id: whose user library fits
     uint32_t uverbs_abi_version = 0;  // of that driver's user ABI
     // Abilities that RNICs need not have, each with the feature by which the device offers it.  The

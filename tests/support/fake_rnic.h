@@ -304,6 +304,7 @@ class FakeRnic : public rnic::Rnic {
         attributes.has_srq = attributes.has_mw = true;
         attributes.has_rereg_mr = attributes.has_resize_cq = attributes.has_mcast = true;
         attributes.driver_id = 14;
+        attributes.huge_page_limit = "nothing that is blue works";
         return attributes;
     }
     std::span<const vrdma_udata_pointer> udata_pointers() const override { return pointers; }

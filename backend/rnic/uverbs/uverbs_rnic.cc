@@ -95,6 +95,13 @@ rnic::DeviceAttributes query_attributes(const HostRnic& host, UverbsFile& file,
     attributes.uverbs_abi_version = host.uverbs_abi_version;
     attributes.iwarp = vendor.transport == Transport::kIwarp;
     attributes.cq_doorbell = vendor.cq_arming == Signal::kSystemCall;
+    // The kernel pins what this process has mapped, and maps files on hugetlbfs by whole huge
+    // pages only (docs/operations.md, "Guest RAM on huge pages").
+    attributes.huge_page_limit =
+        vendor.regions_by_start
+            ? "no memory can be registered"
+            : "memory of scattered small pages cannot be registered (contiguous memory can, and "
+              "huge pages in the guest)";
     return attributes;
 }
 

@@ -111,6 +111,13 @@ TEST_F(ServerTest, TheStatusHasTheSharedMemoryUnderItsOldNameToo) {
     EXPECT_EQ(vm.at("window"), vm.at("shared_memory"));
 }
 
+TEST_F(ServerTest, TheStatusOfAVmWithoutAVmmHasNoMemoryAndNoLimitOfIt) {
+    const auto server = serve();
+    const auto memory = nlohmann::json::parse(ask()).at("vms")[0].at("memory");
+    EXPECT_EQ(memory.at("page_size"), 0);
+    EXPECT_TRUE(memory.at("limit").is_null());
+}
+
 TEST_F(ServerTest, TheStatusIsGivenWhateverBytesAreInAName) {
     config_.vms[0].name = "a\xff\"";
     const auto server = serve();
