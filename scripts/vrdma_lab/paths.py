@@ -18,7 +18,14 @@ NEWEST_KERNEL = "newest"
 BUILT_KERNELS = ("6.12-trixie",)
 # The kernel of host VMs, the only one whose nested virtualization has been tried under TCG.
 HOST_KERNEL = "6.1"
-LAB_PROGRAMS = ("rdma_stream", "uverbs_edges", "verb_effects", "rdma_cm_edges")
+LAB_PROGRAMS = (
+    "rdma_stream",
+    "uverbs_edges",
+    "verb_effects",
+    "mr_edges",
+    "huge_page_edges",
+    "rdma_cm_edges",
+)
 MEASURING_PROGRAMS = ("rdma_latency", "rdma_control", "vm_exit")
 
 

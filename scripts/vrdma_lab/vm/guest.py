@@ -32,6 +32,7 @@ class GuestOptions:
     device: bool = True  # whether the guest has a vrdma-pci
     device_options: str = ""  # more properties of the vrdma-pci, for example "packed=on"
     shared_memory: bool = True
+    huge_pages: bool = False  # its memory is on hugetlbfs; the pages have to be there
     load_driver: bool = True
     socket: Path | None = None  # the socket of another daemon than the lab's
     archive: Path | None = None  # a cpio archive that is unpacked after the initramfs
@@ -160,13 +161,14 @@ def _memory_options(options: GuestOptions) -> list[str]:
     words = ["-m", f"{options.memory_mib}M"]
     if not options.shared_memory:
         return [*words, "-machine", options.machine]
+    shared = "share=on,hugetlb=on,hugetlbsize=2M" if options.huge_pages else "share=on"
     if options.nodes == 1:
-        backend = f"memory-backend-memfd,id=mem,size={options.memory_mib}M,share=on"
+        backend = f"memory-backend-memfd,id=mem,size={options.memory_mib}M,{shared}"
         return [*words, "-object", backend, "-machine", f"{options.machine},memory-backend=mem"]
     words += ["-machine", options.machine]
     size = options.memory_mib // options.nodes
     for node in range(options.nodes):
-        backend = f"memory-backend-memfd,id=mem{node},size={size}M,share=on"
+        backend = f"memory-backend-memfd,id=mem{node},size={size}M,{shared}"
         words += ["-object", backend, "-numa", f"node,nodeid={node},memdev=mem{node}"]
     for processor in range(options.processors):
         words += ["-numa", f"cpu,node-id={processor % options.nodes},socket-id={processor}"]

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
+"""Base class of the tests that compare registrations in a guest with those on the host.
+
+mr_edges prints a line for each; a line that differs needs a reason.
+"""
+
+from __future__ import annotations
+
+from support_py.suite import PATIENCE, HostTest
+from vrdma_lab.machine.side import Side
+from vrdma_lab.paths import lab_program
+from vrdma_lab.vm.guest import Guest
+
+
+def table(output: str) -> dict[str, str]:
+    """The results that mr_edges prints, by what it tried."""
+    return dict(line.rsplit(": ", 1) for line in output.splitlines())
+
+
+class RegistrationTest(HostTest):
+    """One guest, whose kernel is the host's."""
+
+    backend = ""  # the name of another RNIC for vrdmad than the host's
+    # The guest's results that differ, for the reasons given with them.
+    different: dict[str, str] = {}
+
+    @classmethod
+    def prepare(cls) -> None:
+        cls.host.serve((1,), cls.backend or None)
+        cls.host.boot([1])
+
+    @property
+    def guest(self) -> Guest:
+        return self.host.guests[0]
+
+    def edges(self, side: Side, command: str) -> dict[str, str]:
+        side.must("echo 4 > /proc/sys/vm/nr_hugepages")
+        try:
+            return table(side.must(f"{command} {side.device}", PATIENCE))
+        finally:
+            side.must("echo 0 > /proc/sys/vm/nr_hugepages")
+
+    def test_registrations_end_as_on_the_host(self) -> None:
+        native = self.edges(self.host.native, str(lab_program("mr_edges")))
+        guest = self.edges(self.guest, "mr_edges")
+        self.assertEqual(list(guest), list(native))
+        found = {what: guest[what] for what in native if guest[what] != native[what]}
+        for what, result in found.items():
+            if self.different.get(what) != result:
+                print(f"{what}: {result}; on the host: {native[what]}")
+        self.assertEqual(found, self.different)
+        self.assertEqual(self.guest.complaints(), "")
