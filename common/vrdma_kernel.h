@@ -65,4 +65,17 @@ struct vrdma_wr_reg {
  */
 #define VRDMA_WC_WITH_INV		8
 
+/*
+ * wc_flags of a datagram's receive: the datagram came in the VLAN whose id is `slid`, which has
+ * no other meaning where there are no LIDs.  The kernel's own value is another.
+ */
+#define VRDMA_WC_WITH_VLAN		0x100
+
+/*
+ * `sl` of a datagram's receive: which header is in front of it.  These are the values that user
+ * programs know from mlx5, where UCX looks for them.
+ */
+#define VRDMA_WC_UDP_IPV6		0x9
+#define VRDMA_WC_UDP_IPV4		0xa
+
 #endif /* VRDMA_KERNEL_H */

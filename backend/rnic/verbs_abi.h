@@ -93,6 +93,7 @@ inline constexpr uint32_t kSendInline = IBV_SEND_INLINE;
 inline constexpr uint32_t kWcGrh = IBV_WC_GRH;
 inline constexpr uint32_t kWcWithImmediate = IBV_WC_WITH_IMM;
 inline constexpr uint32_t kWcWithInvalidate = VRDMA_WC_WITH_INV;
+inline constexpr uint32_t kWcWithVlan = VRDMA_WC_WITH_VLAN;
 
 inline constexpr uint32_t kAttrState = IBV_QP_STATE;
 inline constexpr uint32_t kAttrCurrentState = IBV_QP_CUR_STATE;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 // Copyright (c) 2026 the vrdma authors
 /* vrdma guest driver: completions for the kernel. */
+#include <linux/if_vlan.h>
 #include <rdma/ib_user_verbs.h>
 
 #include "core/dev.h"
@@ -110,9 +111,16 @@ static void vrdma_fill_wc(struct ib_wc *wc, struct vrdma_qp *qp, const struct vr
 		/* Users read so many bytes of their buffer: it must not be longer than that. */
 		wc->byte_len = min(from->byte_len, wr->length);
 	wc->src_qp = from->src_qp;
-	wc->slid = from->slid;
-	wc->sl = from->sl;
 	wc->wc_flags = from->wc_flags & (IB_WC_GRH | IB_WC_WITH_IMM);
+	if (from->sl == VRDMA_WC_UDP_IPV4 || from->sl == VRDMA_WC_UDP_IPV6) {
+		wc->wc_flags |= IB_WC_WITH_NETWORK_HDR_TYPE;
+		wc->network_hdr_type = from->sl == VRDMA_WC_UDP_IPV4 ? RDMA_NETWORK_IPV4 :
+								       RDMA_NETWORK_IPV6;
+	}
+	if (from->wc_flags & VRDMA_WC_WITH_VLAN) {
+		wc->wc_flags |= IB_WC_WITH_VLAN;
+		wc->vlan_id = from->slid & VLAN_VID_MASK;
+	}
 	if (from->wc_flags & VRDMA_WC_WITH_INV) {
 		wc->wc_flags |= IB_WC_WITH_INVALIDATE;
 		wc->ex.invalidate_rkey = from->ex.invalidate_rkey;

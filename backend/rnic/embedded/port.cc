@@ -11,9 +11,10 @@ namespace vrdma::embedded {
 namespace {
 
 // Values that libibverbs has no names for; the names behind them are the kernel's.
-constexpr uint8_t kWidth4x = 2;     // IB_WIDTH_4X
-constexpr uint16_t kSpeedEdr = 32;  // IB_SPEED_EDR
-constexpr uint8_t kPhysLinkUp = 5;  // IB_PORT_PHYS_STATE_LINK_UP
+constexpr uint8_t kWidth4x = 2;      // IB_WIDTH_4X
+constexpr uint16_t kSpeedEdr = 32;   // IB_SPEED_EDR
+constexpr uint16_t kMaxVlan = 4094;  // IEEE 802.1Q, 9.6
+constexpr uint8_t kPhysLinkUp = 5;   // IB_PORT_PHYS_STATE_LINK_UP
 
 }  // namespace
 
@@ -61,19 +62,20 @@ rnic::PortAttributes EmbeddedPort::query_port() {
 // Called in a Pause.
 void EmbeddedPort::clear_gid(uint32_t index) {
     if (context_.has_gid(index)) {
-        services_.fabric.remove_gid(context_.gid(index), context_);
-        context_.set_gid(index, std::nullopt);
+        services_.fabric.remove_gid(context_.gid(index), context_.vlan(index), context_);
+        context_.clear_gid(index);
     }
 }
 
-Result<void> EmbeddedPort::add_gid(uint32_t index, const rnic::Gid& gid, uint32_t, uint16_t) {
-    if (index >= kGidTableLength || gid == rnic::Gid{}) {
+Result<void> EmbeddedPort::add_gid(uint32_t index, const rnic::Gid& gid, uint32_t, uint16_t vlan) {
+    if (index >= kGidTableLength || gid == rnic::Gid{} ||
+        (vlan > kMaxVlan && vlan != rnic::kNoVlan)) {
         return fail(EINVAL);
     }
     const Gate::Pause pause(services_.gate);
     clear_gid(index);
-    context_.set_gid(index, gid);
-    services_.fabric.add_gid(gid, context_);
+    context_.set_gid(index, gid, vlan);
+    services_.fabric.add_gid(gid, vlan, context_);
     return {};
 }
 

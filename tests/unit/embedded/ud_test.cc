@@ -56,6 +56,7 @@ TEST_F(Datagram, ArrivesBehindTheHeaderAndNamesItsSender) {
     EXPECT_EQ(wc.src_qp, a.qp.number());
     EXPECT_EQ(wc.qp_num, b.qp.number());
     EXPECT_EQ(wc.wc_flags, kWcGrh);
+    EXPECT_EQ(wc.sl, VRDMA_WC_UDP_IPV4);
     EXPECT_EQ(status_of(only_completion(a.send_cq)), WcStatus::kSuccess);
 }
 
@@ -86,7 +87,9 @@ TEST_F(Datagram, Ipv6HeaderTakesAllFortyBytes) {
     b.post_recv(1, 0, 100);
     a.qp.post_send(datagram(0, 8));
     settle();
-    ASSERT_EQ(only_completion(b.recv_cq).byte_len, 48u);
+    const auto wc = only_completion(b.recv_cq);
+    ASSERT_EQ(wc.byte_len, 48u);
+    EXPECT_EQ(wc.sl, VRDMA_WC_UDP_IPV6);
     const auto* ip = reinterpret_cast<const uint8_t*>(b.memory.data());
     EXPECT_EQ(ip[0] >> 4, 6);
     EXPECT_EQ(ip[6], 17);

@@ -22,6 +22,8 @@ struct Completion {
     uint32_t qp_number = 0;
     uint32_t source_qp = 0;
     uint32_t flags = 0;
+    uint16_t vlan = 0;  // with kWcWithVlan
+    uint8_t packet_type = 0;
     bool solicited = false;
 };
 
@@ -74,8 +76,8 @@ class CqContext {
         wc.src_qp = completion.source_qp;
         wc.wc_flags = completion.flags;
         wc.pkey_index = 0;
-        wc.slid = 0;
-        wc.sl = 0;
+        wc.slid = completion.vlan;
+        wc.sl = completion.packet_type;
         wc.dlid_path_bits = 0;
         wc.port_num = rnic::kGuestPort;
         wc.reserved = 0;

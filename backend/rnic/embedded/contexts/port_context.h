@@ -4,6 +4,7 @@
 
 #include <vrdma_doorbell.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -15,6 +16,7 @@
 #include "rnic/embedded/contexts/ah_table.h"
 #include "rnic/embedded/contexts/call_queue.h"
 #include "rnic/embedded/contexts/cq_arming.h"
+#include "rnic/embedded/fabric/vlan.h"
 #include "rnic/embedded/keys/key_space.h"
 #include "rnic/embedded/rings/rxe_abi.h"
 #include "rnic/rnic.h"
@@ -42,8 +44,20 @@ class PortContext {
     const AhTable& address_handles() const { return address_handles_; }
 
     bool has_gid(uint32_t index) const { return index < gids_.size() && gids_[index].has_value(); }
-    const rnic::Gid& gid(uint32_t index) const { return *gids_[index]; }  // has_gid() only
-    void set_gid(uint32_t index, std::optional<rnic::Gid> gid) { gids_[index] = gid; }
+    const rnic::Gid& gid(uint32_t index) const { return gids_[index]->gid; }  // has_gid() only
+    // The VLAN that is sent to from the GID.
+    uint16_t vlan(uint32_t index) const {
+        return has_gid(index) ? gids_[index]->vlan : rnic::kNoVlan;
+    }
+    // Whether the port takes frames of the VLAN: one of its GIDs is there.
+    bool is_in_vlan(uint16_t vlan) const {
+        return std::ranges::any_of(
+            gids_, [vlan](const auto& entry) { return entry && same_vlan(entry->vlan, vlan); });
+    }
+    void set_gid(uint32_t index, const rnic::Gid& gid, uint16_t vlan) {
+        gids_[index] = GidEntry{gid, vlan};
+    }
+    void clear_gid(uint32_t index) { gids_[index].reset(); }
 
     // Queue pairs by handle; null where there is none.
     std::span<QpContext* const> qps() const { return qps_; }
@@ -91,6 +105,11 @@ class PortContext {
     bool take_failed_cq() { return has_failed_cq_.exchange(false, std::memory_order_acquire); }
 
   private:
+    struct GidEntry {
+        rnic::Gid gid;
+        uint16_t vlan;
+    };
+
     rnic::EventSink& sink_;
     CallQueue& calls_;
     vrdma_doorbell_area* area_ = nullptr;
@@ -100,7 +119,7 @@ class PortContext {
     std::vector<QpContext*> qps_;
     QpContext* gsi_ = nullptr;
     std::unordered_map<uint32_t, CqArming*> cqs_;  // by handle
-    std::array<std::optional<rnic::Gid>, kGidTableLength> gids_;
+    std::array<std::optional<GidEntry>, kGidTableLength> gids_;
     std::atomic<bool> has_failed_cq_{false};
 };
 

@@ -2,6 +2,8 @@
 // Copyright (c) 2026 the vrdma authors
 #include "rnic/embedded/datapath/network_header.h"
 
+#include <vrdma_kernel.h>
+
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -65,16 +67,18 @@ void write_ipv6(uint8_t* ip, const rnic::Gid& source, const rnic::AhAttributes& 
 
 }  // namespace
 
-void write_network_header(std::span<std::byte, kGrhSize> header, const rnic::Gid& source,
-                          const rnic::AhAttributes& to, uint64_t payload_length) {
+uint8_t write_network_header(std::span<std::byte, kGrhSize> header, const rnic::Gid& source,
+                             const rnic::AhAttributes& to, uint64_t payload_length) {
     std::array<uint8_t, kGrhSize> bytes{};
     const uint64_t length = kTransportSize + payload_length;
-    if (is_ipv4(source) && is_ipv4(to.dgid)) {
+    const bool ipv4 = is_ipv4(source) && is_ipv4(to.dgid);
+    if (ipv4) {
         write_ipv4(bytes.data() + kGrhSize - kIpv4Size, source, to, length);
     } else {
         write_ipv6(bytes.data(), source, to, length);
     }
     std::memcpy(header.data(), bytes.data(), bytes.size());
+    return ipv4 ? VRDMA_WC_UDP_IPV4 : VRDMA_WC_UDP_IPV6;
 }
 
 }  // namespace vrdma::embedded

@@ -67,12 +67,18 @@ class Requester {
     static Step refused(QpContext& qp, const QpContext& peer, Verdict verdict);
 
     // requester_datagram.cc
+    // What a receiver learns of a datagram's frame.
+    struct Frame {
+        uint16_t vlan;
+        uint8_t packet_type;  // of write_network_header()
+    };
     Step datagram(QpContext& qp, uint64_t& budget);
-    void multicast(QpContext& qp, const rnic::Gid& group, const ScatterList& from,
+    void multicast(QpContext& qp, const rnic::Gid& group, const ScatterList& from, Frame frame,
                    uint64_t& budget);
-    static void deliver(const QpContext& qp, QpContext& peer, const ScatterList& from);
+    static void deliver(const QpContext& qp, QpContext& peer, const ScatterList& from, Frame frame);
     static const rnic::AhAttributes* address_of(const QpContext& qp);
-    QpContext* datagram_peer(const rnic::AhAttributes& address, uint32_t number) const;
+    QpContext* datagram_peer(const rnic::AhAttributes& address, uint32_t number,
+                             Frame& frame) const;
 
     // requester_registration.cc
     Step register_memory(QpContext& qp, uint64_t& budget);

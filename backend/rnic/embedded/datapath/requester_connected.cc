@@ -207,12 +207,15 @@ Requester::Step Requester::atomic(QpContext& qp) {
 // The queue pair that `qp` names as its peer, if that one names `qp` as well: nobody else may send
 // to it (IBTA 1.4, 9.6.1).
 void Requester::find_peer(QpContext& qp) {
-    const PortContext* port = fabric_.find_port(qp.attributes().ah.dgid);
+    const auto port_of = [this](const QpContext& from) {
+        const rnic::AhAttributes& path = from.attributes().ah;
+        return fabric_.find_port(path.dgid, from.port().vlan(path.sgid_index));
+    };
+    const PortContext* port = port_of(qp);
     QpContext* peer = fabric_.find_qp(qp.attributes().dest_qp_num);
-    const bool connected = port != nullptr && peer != nullptr && &peer->port() == port &&
-                           peer->type() == qp.type() &&
-                           peer->attributes().dest_qp_num == qp.number() &&
-                           fabric_.find_port(peer->attributes().ah.dgid) == &qp.port();
+    const bool connected =
+        port != nullptr && peer != nullptr && &peer->port() == port && peer->type() == qp.type() &&
+        peer->attributes().dest_qp_num == qp.number() && port_of(*peer) == &qp.port();
     qp.send().set_peer(connected ? peer : nullptr, fabric_.generation());
 }
 

@@ -27,9 +27,13 @@ const rnic::AhAttributes* Requester::address_of(const QpContext& qp) {
     return address != nullptr && address->pd == &qp.pd() ? &address->attributes : nullptr;
 }
 
-// The queue pair of that number at the port that has the GID, if it takes datagrams.
-QpContext* Requester::datagram_peer(const rnic::AhAttributes& address, uint32_t number) const {
-    const PortContext* port = fabric_.find_port(address.dgid);
+// The queue pair of that number at the port that has the GID in the frame's VLAN, if it takes
+// datagrams. The frame then has the VLAN as that port knows it.
+QpContext* Requester::datagram_peer(const rnic::AhAttributes& address, uint32_t number,
+                                    Frame& frame) const {
+    const GidTable::Place place = fabric_.find_place(address.dgid, frame.vlan);
+    const PortContext* port = place.port;
+    frame.vlan = place.vlan;
     if (port == nullptr) {
         return nullptr;
     }
@@ -67,30 +71,35 @@ Requester::Step Requester::datagram(QpContext& qp, uint64_t& budget) {
     }
 
     const bool to_group = request.ud.remote_qpn == kMulticastQpNumber;
-    QpContext* peer = to_group ? nullptr : datagram_peer(*address, request.ud.remote_qpn);
+    Frame frame{.vlan = port.vlan(address->sgid_index), .packet_type = 0};
+    QpContext* peer = to_group ? nullptr : datagram_peer(*address, request.ud.remote_qpn, frame);
     if (peer == nullptr && !to_group) {
         return complete(WcStatus::kSuccess);
     }
-    write_network_header(header, port.gid(address->sgid_index), *address, request.length);
+    frame.packet_type =
+        write_network_header(header, port.gid(address->sgid_index), *address, request.length);
     if (to_group) {
-        multicast(qp, address->dgid, from, budget);
+        multicast(qp, address->dgid, from, frame, budget);
     } else {
-        deliver(qp, *peer, from);
+        deliver(qp, *peer, from, frame);
     }
     return complete(WcStatus::kSuccess);
 }
 
 // The datagram goes to each queue pair of the group by itself, the sender's included (IBTA 1.4,
-// 10.5.2).
+// 10.5.2), where the port is in the VLAN.
 void Requester::multicast(QpContext& qp, const rnic::Gid& group, const ScatterList& from,
-                          uint64_t& budget) {
+                          Frame frame, uint64_t& budget) {
     for (const MulticastGroups::Member& member : fabric_.members(group)) {
-        deliver(qp, *member.qp, from);
+        if (member.qp->port().is_in_vlan(frame.vlan)) {
+            deliver(qp, *member.qp, from, frame);
+        }
         budget -= std::min(budget, qp.send().request().length + kGrhSize);
     }
 }
 
-void Requester::deliver(const QpContext& qp, QpContext& peer, const ScatterList& from) {
+void Requester::deliver(const QpContext& qp, QpContext& peer, const ScatterList& from,
+                        Frame frame) {
     const SendRequest& request = qp.send().request();
     if (!peer.receives()) {
         return;
@@ -115,6 +124,11 @@ void Requester::deliver(const QpContext& qp, QpContext& peer, const ScatterList&
     arrival.length = length;
     arrival.flags |= kWcGrh;
     arrival.source_qp = qp.number();
+    arrival.packet_type = frame.packet_type;
+    if (frame.vlan != rnic::kNoVlan) {
+        arrival.flags |= kWcWithVlan;
+        arrival.vlan = frame.vlan;
+    }
     close_receive(peer, arrival);
 }
 

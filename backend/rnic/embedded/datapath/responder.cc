@@ -63,6 +63,8 @@ void close_receive(QpContext& peer, const Arrival& arrival) {
                            .qp_number = peer.number(),
                            .source_qp = arrival.source_qp,
                            .flags = arrival.flags,
+                           .vlan = arrival.vlan,
+                           .packet_type = arrival.packet_type,
                            .solicited = arrival.solicited});
 }
 

@@ -33,6 +33,8 @@ struct Arrival {
     uint32_t flags = 0;
     uint32_t immediate = 0;
     uint32_t source_qp = 0;
+    uint16_t vlan = 0;
+    uint8_t packet_type = 0;
     bool solicited = false;
 };
 // Completes the receive request, when the message is there.

@@ -15,7 +15,12 @@ namespace vrdma::embedded {
 // Workers look things up; the verbs change them in a Pause only.
 class Fabric {
   public:
-    PortContext* find_port(const rnic::Gid& gid) const { return gids_.find(gid); }
+    GidTable::Place find_place(const rnic::Gid& gid, uint16_t vlan) const {
+        return gids_.find(gid, vlan);
+    }
+    PortContext* find_port(const rnic::Gid& gid, uint16_t vlan) const {
+        return gids_.find(gid, vlan).port;
+    }
     QpContext* find_qp(uint32_t number) const { return qps_.find(number); }
     std::span<const MulticastGroups::Member> members(const rnic::Gid& group) const {
         return groups_.members(group);
@@ -23,12 +28,12 @@ class Fabric {
     // Changes when a path that was found before may be wrong.
     uint64_t generation() const { return generation_; }
 
-    void add_gid(const rnic::Gid& gid, PortContext& port) {
-        gids_.add(gid, port);
+    void add_gid(const rnic::Gid& gid, uint16_t vlan, PortContext& port) {
+        gids_.add(gid, vlan, port);
         forget_paths();
     }
-    void remove_gid(const rnic::Gid& gid, PortContext& port) {
-        gids_.remove(gid, port);
+    void remove_gid(const rnic::Gid& gid, uint16_t vlan, PortContext& port) {
+        gids_.remove(gid, vlan, port);
         forget_paths();
     }
     // Answers the queue pair's number, or 0 when there is none left.

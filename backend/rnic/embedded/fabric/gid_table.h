@@ -13,29 +13,45 @@ namespace vrdma::embedded {
 
 class PortContext;  // known here by its address only
 
-// Tells which port has a GID. The table changes in a Pause only.
+// Tells which port has a GID in a VLAN: each VLAN is a network of its own, in which the same
+// addresses mean other ports. The table changes in a Pause only.
 class GidTable {
   public:
-    void add(const rnic::Gid& gid, PortContext& port);
-    void remove(const rnic::Gid& gid, PortContext& port);
+    // The port, and the VLAN as the port knows it: kNoVlan and 0 are one network with two names.
+    struct Place {
+        PortContext* port = nullptr;
+        uint16_t vlan = rnic::kNoVlan;
+    };
 
-    // Null when no port has the GID, and when several have it: guests choose their own addresses,
-    // so a duplicate must not decide by itself who gets the messages.
-    PortContext* find(const rnic::Gid& gid) const;
+    void add(const rnic::Gid& gid, uint16_t vlan, PortContext& port);
+    void remove(const rnic::Gid& gid, uint16_t vlan, PortContext& port);
+
+    // Without a port when none has the GID there, and when several have it: guests choose their own
+    // addresses, so a duplicate must not decide by itself who gets the messages.
+    Place find(const rnic::Gid& gid, uint16_t vlan) const;
 
   private:
+    // A GID in a VLAN; the VLAN of all that is untagged is kNoVlan.
+    struct Address {
+        rnic::Gid gid;
+        uint16_t vlan;
+        bool operator==(const Address&) const = default;
+    };
+    static Address address(const rnic::Gid& gid, uint16_t vlan);
     struct Owner {
         PortContext* port;
-        uint32_t entries;  // of the port's table, which may hold a GID more than once
+        // How many entries the port has: its table may hold a GID more than once.
+        uint32_t entries;
+        uint32_t zero_entries;  // those of VLAN 0
     };
     struct Hash {
-        size_t operator()(const rnic::Gid& gid) const {
+        size_t operator()(const Address& address) const {
             uint64_t words[2];
-            std::memcpy(words, gid.data(), sizeof(words));
-            return (words[0] * 0x9e3779b97f4a7c15u) ^ words[1];
+            std::memcpy(words, address.gid.data(), sizeof(words));
+            return ((words[0] + address.vlan) * 0x9e3779b97f4a7c15u) ^ words[1];
         }
     };
-    std::unordered_map<rnic::Gid, std::vector<Owner>, Hash> owners_;
+    std::unordered_map<Address, std::vector<Owner>, Hash> owners_;
 };
 
 }  // namespace vrdma::embedded
