@@ -96,6 +96,8 @@ struct vrdma_dev {
 	u32 max_mr_runs;
 	u32 max_udata;
 	u8 mac[ETH_ALEN];
+	u32 port_caps_set;	/* IB_PORT_*: what the core has set */
+	u32 port_caps_cleared;	/* and what it has cleared */
 
 	struct vrdma_udata_pointer udata_pointers[VRDMA_MAX_UDATA_POINTERS];
 	u32 udata_pointer_count;

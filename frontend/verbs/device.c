@@ -137,7 +137,8 @@ static int vrdma_unpack_port(struct vrdma_dev *dev, struct ib_port_attr *attr,
 	attr->max_mtu = max_mtu;
 	attr->active_mtu = active_mtu;
 	attr->gid_tbl_len = vrdma_is_iwarp(dev) ? 1 : min_t(u32, gids, VRDMA_MAX_GIDS);
-	attr->port_cap_flags = le32_to_cpu(rsp->port_cap_flags);
+	attr->port_cap_flags = (le32_to_cpu(rsp->port_cap_flags) | dev->port_caps_set) &
+			       ~dev->port_caps_cleared;
 	attr->max_msg_sz = le32_to_cpu(rsp->max_msg_sz);
 	attr->max_vl_num = 1;
 	/* RoCE has the default P_Key only, iWARP has none. */
@@ -189,6 +190,33 @@ static int vrdma_query_port(struct ib_device *ibdev, u32 port, struct ib_port_at
 
 	vrdma_cmd_put(cmd);
 	return err;
+}
+
+/* rdma-ndd writes the node's description at boot. */
+static int vrdma_modify_device(struct ib_device *ibdev, int mask, struct ib_device_modify *modify)
+{
+	if (mask & ~IB_DEVICE_MODIFY_NODE_DESC)
+		return -EOPNOTSUPP;
+
+	if (mask & IB_DEVICE_MODIFY_NODE_DESC)
+		memcpy(ibdev->node_desc, modify->node_desc, sizeof(ibdev->node_desc));
+	return 0;
+}
+
+/* The core's connection manager sets IB_PORT_CM_SUP when it comes, and clears it when it goes. */
+static int vrdma_modify_port(struct ib_device *ibdev, u32 port, int mask,
+			     struct ib_port_modify *modify)
+{
+	struct vrdma_dev *dev = to_vrdma_dev(ibdev);
+
+	if (mask & ~IB_PORT_RESET_QKEY_CNTR)
+		return -EOPNOTSUPP;
+
+	dev->port_caps_set |= modify->set_port_cap_mask;
+	dev->port_caps_cleared &= ~modify->set_port_cap_mask;
+	dev->port_caps_set &= ~modify->clr_port_cap_mask;
+	dev->port_caps_cleared |= modify->clr_port_cap_mask;
+	return 0;
 }
 
 static int vrdma_query_pkey(struct ib_device *ibdev, u32 port, u16 index, u16 *pkey)
@@ -252,6 +280,8 @@ static const struct ib_device_ops vrdma_device_ops = {
 	.get_link_layer = vrdma_get_link_layer,
 	.get_netdev = vrdma_get_netdev,
 	.get_port_immutable = vrdma_get_port_immutable,
+	.modify_device = vrdma_modify_device,
+	.modify_port = vrdma_modify_port,
 	.query_device = vrdma_query_device,
 	.query_pkey = vrdma_query_pkey,
 	.query_port = vrdma_query_port,
