@@ -46,6 +46,7 @@ VRDMA_ASSERT_SIZE(vrdma_rsp_handle, 24);
 VRDMA_ASSERT_SIZE(vrdma_rsp_query_device, 160);
 VRDMA_ASSERT_SIZE(vrdma_cmd_query_port, 24);
 VRDMA_ASSERT_SIZE(vrdma_rsp_query_port, 48);
+VRDMA_ASSERT_SIZE(vrdma_rsp_query_counters, 272);
 VRDMA_ASSERT_SIZE(vrdma_cmd_gid, 56);
 VRDMA_ASSERT_SIZE(vrdma_rsp_map_doorbells, 32);
 VRDMA_ASSERT_SIZE(vrdma_cmd_mmap, 32);

@@ -37,7 +37,9 @@
 	/* the guest's kernel may use the RNIC itself */ \
 	X(VRDMA_F_KERNEL_VERBS, 8, kernel_verbs) \
 	/* the RDMA connection manager's user interface, which ports of a RoCE RNIC forward */ \
-	X(VRDMA_F_UCMA, 9, ucma)
+	X(VRDMA_F_UCMA, 9, ucma) \
+	/* VRDMA_CMD_QUERY_COUNTERS */ \
+	X(VRDMA_F_COUNTERS, 10, has_counters)
 
 /* The value for a command that every device has. */
 #define VRDMA_NO_FEATURE		0xffffffffU
@@ -72,6 +74,8 @@
 	  VRDMA_NO_FEATURE, 0) \
 	X(QUERY_UDATA_POINTER, query_udata_pointer, 0x0006, vrdma_cmd_query_udata_pointer, \
 	  vrdma_rsp_query_udata_pointer, VRDMA_NO_FEATURE, 0) \
+	X(QUERY_COUNTERS, query_counters, 0x0007, vrdma_cmd_query_port, \
+	  vrdma_rsp_query_counters, VRDMA_F_COUNTERS, 0) \
 	/* user contexts and mappings */ \
 	X(ALLOC_UCONTEXT, alloc_ucontext, 0x0010, vrdma_cmd_empty, vrdma_rsp_handle, \
 	  VRDMA_NO_FEATURE, 0) \

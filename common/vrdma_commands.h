@@ -13,6 +13,7 @@
 #ifndef VRDMA_COMMANDS_H
 #define VRDMA_COMMANDS_H
 
+#include "vrdma_counters.h"
 #include "vrdma_protocol.h"
 
 /* A request without fields of its own. */
@@ -94,6 +95,12 @@ struct vrdma_rsp_query_port {
 	__u8   phys_state;
 	__le16 active_speed;
 	__le16 reserved;
+};
+
+/* QUERY_COUNTERS, whose request is that of QUERY_PORT. */
+struct vrdma_rsp_query_counters {
+	struct vrdma_rsp_hdr hdr;
+	__le64 value[32];		/* by enum vrdma_counter; VRDMA_MAX_COUNTERS */
 };
 
 #define VRDMA_GID_TYPE_ROCE_V1		1

@@ -5,6 +5,7 @@
 #include "kernel_verbs/kernel_verbs.h"
 #include "ops.h"
 #include "verbs/ah.h"
+#include "verbs/counters.h"
 #include "verbs/cq.h"
 #include "verbs/device.h"
 #include "verbs/gid.h"
@@ -33,6 +34,7 @@ void vrdma_set_ops(struct vrdma_dev *dev)
 	vrdma_iwarp_set_ops(dev);
 
 	vrdma_device_set_ops(dev);
+	vrdma_counters_set_ops(dev);
 	vrdma_gid_set_ops(dev);
 	vrdma_ucontext_set_ops(dev);
 	vrdma_pd_set_ops(dev);

@@ -19,6 +19,14 @@ nlohmann::json to_json(const device::ObjectCounts& counts) {
     return objects;
 }
 
+nlohmann::json to_json(const rnic::Counters& counters) {
+    return {
+#define VRDMA_ROW(NAME, name) {#name, counters[VRDMA_COUNTER_##NAME]},
+        VRDMA_COUNTERS(VRDMA_ROW)
+#undef VRDMA_ROW
+    };
+}
+
 }  // namespace
 
 Server::Vm::Vm(const VmConfig& config, uint32_t socket_mode, rnic::Rnic& rnic,
@@ -81,6 +89,9 @@ std::string Server::status() const {
                                                        : nlohmann::json(status.memory_limit)}}},
             {"objects", to_json(status.objects)},
         });
+        if (status.counters) {
+            vms.back()["counters"] = to_json(*status.counters);
+        }
     }
     nlohmann::json rnic_objects = nlohmann::json::object();
     for (const auto& [kind, count] : rnic_->live_objects()) {

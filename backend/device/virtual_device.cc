@@ -68,13 +68,32 @@ VirtualDevice::Status VirtualDevice::status() {
                   .shm_size = shm_.size(),
                   .shm_used = shm_.used(),
                   .commands = commands_.load(std::memory_order_relaxed),
-                  .memory_page_size = memory_page_size_.load(std::memory_order_relaxed)};
+                  .memory_page_size = memory_page_size_.load(std::memory_order_relaxed),
+                  .counters = {}};
     if (status.memory_page_size > memory::system_page_size()) {
         status.memory_limit = attributes_.huge_page_limit;
     }
+    refresh_counters();
     const std::lock_guard lock(counts_mutex_);
     status.objects = counts_;
+    status.counters = counters_;
     return status;
+}
+
+// The counters stay as they were while a command runs: it may be waiting for the VMM.
+void VirtualDevice::refresh_counters() {
+    const std::unique_lock session(session_mutex_, std::try_to_lock);
+    if (!session || !attributes_.has_counters) {
+        return;
+    }
+    std::optional<rnic::Counters> counters;
+    if (session_ != nullptr && session_->port != nullptr) {
+        if (const auto found = session_->port->query_counters()) {
+            counters = *found;
+        }
+    }
+    const std::lock_guard lock(counts_mutex_);
+    counters_ = counters;
 }
 
 // Keeps a copy of the counts: status() must not wait for a command that waits for the VMM.

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "device/command_dispatcher.h"
@@ -34,11 +35,12 @@ class VirtualDevice : public vhost::Device {
     struct Status {
         bool connected = false;
         ObjectCounts objects;
-        uint64_t shm_size = 0;               // bytes
-        uint64_t shm_used = 0;               // bytes
-        uint64_t commands = 0;               // executed since the daemon started
-        uint64_t memory_page_size = 0;       // bytes, of the guest's RAM; 0 without a VMM
-        const char* memory_limit = nullptr;  // what such RAM prevents; null for nothing
+        uint64_t shm_size = 0;                   // bytes
+        uint64_t shm_used = 0;                   // bytes
+        uint64_t commands = 0;                   // executed since the daemon started
+        uint64_t memory_page_size = 0;           // bytes, of the guest's RAM; 0 without a VMM
+        const char* memory_limit = nullptr;      // what such RAM prevents; null for nothing
+        std::optional<rnic::Counters> counters;  // since the device was reset, if the RNIC counts
     };
 
     // `rnic` outlives the device.  Throws std::system_error when the kernel has no
@@ -72,6 +74,7 @@ class VirtualDevice : public vhost::Device {
     void serve_control_queue(vhost::Virtqueue& queue);
     void publish_counts();
     void tell_memory_limit(const memory::GuestMemory& memory);
+    void refresh_counters();
     std::shared_ptr<const memory::GuestMemory> memory();
 
     const Options options_;
@@ -92,8 +95,9 @@ class VirtualDevice : public vhost::Device {
     std::mutex memory_mutex_;  // guards memory_
     std::shared_ptr<const memory::GuestMemory> memory_;
 
-    std::mutex counts_mutex_;  // guards counts_
+    std::mutex counts_mutex_;  // guards counts_ and counters_
     ObjectCounts counts_;
+    std::optional<rnic::Counters> counters_;
 
     // Held while a command runs.  Guards session_ and doorbell_queue_.
     std::mutex session_mutex_;

@@ -17,6 +17,9 @@
 // ports by different threads concurrently.  EventSink is called from any thread.
 #pragma once
 
+#include <vrdma_counters.h>
+
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -210,6 +213,9 @@ class Context {
                                                              Udata& udata) = 0;
 };
 
+// By enum vrdma_counter.
+using Counters = std::array<uint64_t, VRDMA_COUNTER_COUNT>;
+
 class IwCm;  // rnic/iw_cm.h
 
 // One virtual device's access to the RNIC.  Contexts must be gone before it.
@@ -218,6 +224,8 @@ class Port {
     virtual ~Port() = default;
 
     virtual PortAttributes query_port() = 0;
+    // What the guest has sent and received, on an RNIC whose attributes say `has_counters`.
+    virtual Result<Counters> query_counters() { return fail(EOPNOTSUPP); }
     // `vlan` is the id of the VLAN whose netdev has the address.
     virtual Result<void> add_gid(uint32_t index, const Gid& gid, uint32_t type,
                                  uint16_t vlan = kNoVlan) = 0;

@@ -66,6 +66,23 @@ class Devinfo(LabTest):
         self.assertEqual(self.guest.must(netdev), "eth0\n")
         self.wait_for("ibv_devinfo -d vrdma0", "PORT_ACTIVE")
 
+    def test_its_description_can_be_written(self) -> None:
+        path = "/sys/class/infiniband/vrdma0/node_desc"
+        self.guest.must(f"printf 'guest one' > {path}")
+        self.assertEqual(self.guest.must(f"cat {path}"), "guest one\n")
+
+    def test_its_port_says_that_it_has_connection_management(self) -> None:
+        flags = self.guest.must("cat /sys/class/infiniband/vrdma0/ports/1/cap_mask")
+        self.assertEqual(int(flags, 16), 1 << 16)
+
+    def test_its_counters_have_names_and_values(self) -> None:
+        output = self.guest.must("rdma statistic show link vrdma0/1")
+        for name in ("sent_bytes", "rcvd_bytes", "rdma_sends", "rcvd_rnr_err"):
+            self.assertRegex(output, rf"\b{name} \d+")
+        port = "/sys/class/infiniband/vrdma0/ports/1"
+        self.assertEqual(self.guest.must(f"cat {port}/hw_counters/rdma_writes"), "0\n")
+        self.assertRegex(self.guest.must(f"cat {port}/counters/port_xmit_data"), r"^\d+\n$")
+
     def test_the_port_follows_the_link(self) -> None:
         self.guest.must("ip link set eth0 down")
         self.wait_for("ibv_devinfo -d vrdma0", "PORT_DOWN")

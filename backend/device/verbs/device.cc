@@ -2,6 +2,7 @@
 // Copyright (c) 2026 the vrdma authors
 // The device, its port and its GID table.
 #include <algorithm>
+#include <iterator>
 
 #include "device/request/wire.h"
 #include "device/verbs/verbs.h"
@@ -32,6 +33,22 @@ Result<void> query_port(Verbs& verbs, Call&, const vrdma_cmd_query_port& request
         return fail(EINVAL);
     }
     to_wire(verbs.port().query_port(), response);
+    return {};
+}
+
+Result<void> query_counters(Verbs& verbs, Call&, const vrdma_cmd_query_port& request,
+                            vrdma_rsp_query_counters& response) {
+    static_assert(std::size(vrdma_rsp_query_counters{}.value) == VRDMA_MAX_COUNTERS);
+    static_assert(VRDMA_COUNTER_COUNT <= VRDMA_MAX_COUNTERS);
+    if (le32toh(request.port) != rnic::kGuestPort) {
+        return fail(EINVAL);
+    }
+    const auto counters = verbs.port().query_counters();
+    if (!counters) {
+        return fail(counters.error());
+    }
+    std::ranges::transform(*counters, std::begin(response.value),
+                           [](uint64_t value) { return htole64(value); });
     return {};
 }
 

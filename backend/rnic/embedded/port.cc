@@ -4,6 +4,7 @@
 
 #include <infiniband/verbs.h>
 
+#include "rnic/embedded/contexts/qp_context.h"
 #include "rnic/embedded/rings/rxe_abi.h"
 #include "rnic/embedded/verbs/ucontext.h"
 
@@ -11,10 +12,11 @@ namespace vrdma::embedded {
 namespace {
 
 // Values that libibverbs has no names for; the names behind them are the kernel's.
-constexpr uint8_t kWidth4x = 2;      // IB_WIDTH_4X
-constexpr uint16_t kSpeedEdr = 32;   // IB_SPEED_EDR
-constexpr uint16_t kMaxVlan = 4094;  // IEEE 802.1Q, 9.6
-constexpr uint8_t kPhysLinkUp = 5;   // IB_PORT_PHYS_STATE_LINK_UP
+constexpr uint32_t kPortCmSupported = 1 << 16;  // IB_PORT_CM_SUP, as rxe
+constexpr uint8_t kWidth4x = 2;                 // IB_WIDTH_4X
+constexpr uint16_t kSpeedEdr = 32;              // IB_SPEED_EDR
+constexpr uint16_t kMaxVlan = 4094;             // IEEE 802.1Q, 9.6
+constexpr uint8_t kPhysLinkUp = 5;              // IB_PORT_PHYS_STATE_LINK_UP
 
 }  // namespace
 
@@ -51,12 +53,27 @@ rnic::PortAttributes EmbeddedPort::query_port() {
     port.max_mtu = kMtu4096;
     port.active_mtu = kMtu4096;
     port.gid_tbl_len = kGidTableLength;
+    port.port_cap_flags = kPortCmSupported;
     port.max_msg_sz = kMaxMessage;
     port.pkey_tbl_len = 1;
     port.active_width = kWidth4x;
     port.active_speed = kSpeedEdr;  // 100 Gbit/s: a memory copy has no line rate
     port.phys_state = kPhysLinkUp;
     return port;
+}
+
+Result<rnic::Counters> EmbeddedPort::query_counters() {
+    const Gate::Pause pause(services_.gate);
+    rnic::Counters counters = context_.past_traffic();
+    for (const QpContext* qp : context_.qps()) {
+        if (qp != nullptr) {
+            qp->add_to(counters);
+        }
+    }
+    for (size_t n = 0; n < counters.size(); ++n) {
+        counters[n] += context_.errors().at(n);
+    }
+    return counters;
 }
 
 // Called in a Pause.

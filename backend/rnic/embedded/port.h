@@ -21,6 +21,7 @@ class EmbeddedPort final : public rnic::Port {
     ~EmbeddedPort() override;
 
     rnic::PortAttributes query_port() override;
+    Result<rnic::Counters> query_counters() override;
     Result<void> add_gid(uint32_t index, const rnic::Gid& gid, uint32_t type,
                          uint16_t vlan) override;
     Result<void> del_gid(uint32_t index) override;

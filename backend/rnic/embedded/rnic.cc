@@ -115,6 +115,7 @@ rnic::DeviceAttributes Rnic::attributes() const {
     a.has_resize_cq = true;
     a.has_mcast = true;
     a.kernel_verbs = true;
+    a.has_counters = true;
     return a;
 }
 

@@ -16,6 +16,7 @@
 #include "rnic/embedded/contexts/ah_table.h"
 #include "rnic/embedded/contexts/call_queue.h"
 #include "rnic/embedded/contexts/cq_arming.h"
+#include "rnic/embedded/contexts/traffic.h"
 #include "rnic/embedded/fabric/vlan.h"
 #include "rnic/embedded/keys/key_space.h"
 #include "rnic/embedded/rings/rxe_abi.h"
@@ -78,6 +79,11 @@ class PortContext {
     QpContext* gsi() const { return gsi_; }
     void set_gsi(QpContext* qp) { gsi_ = qp; }
 
+    ErrorCounts& errors() { return errors_; }
+    const ErrorCounts& errors() const { return errors_; }
+    // What the queue pairs have counted that are gone.
+    rnic::Counters& past_traffic() { return past_traffic_; }
+
     // The doorbell area, guest-controlled, and the eventfd that the guest notifies; null and -1
     // when there is none.
     vrdma_doorbell_area* area() const { return area_; }
@@ -121,6 +127,8 @@ class PortContext {
     std::unordered_map<uint32_t, CqArming*> cqs_;  // by handle
     std::array<std::optional<GidEntry>, kGidTableLength> gids_;
     std::atomic<bool> has_failed_cq_{false};
+    ErrorCounts errors_;
+    rnic::Counters past_traffic_{};
 };
 
 }  // namespace vrdma::embedded

@@ -10,6 +10,7 @@
 #include "rnic/embedded/contexts/port_context.h"
 #include "rnic/embedded/contexts/receive_state.h"
 #include "rnic/embedded/contexts/send_state.h"
+#include "rnic/embedded/contexts/traffic.h"
 #include "rnic/embedded/keys/window.h"
 
 namespace vrdma::embedded {
@@ -47,6 +48,16 @@ class QpContext {
     const SendState& send() const { return send_; }
     ReceiveState& receive() { return receive_; }
     const ReceiveState& receive() const { return receive_; }
+
+    // Its requests that were carried out: the home worker counts them.
+    Traffic& requested() { return requested_; }
+    // The requests of the connected peer that it answered: the peer's home worker counts them,
+    // but those that a receive takes in.
+    Traffic& answered() { return answered_; }
+    // Called in a Pause.
+    void add_to(rnic::Counters& counters) const {
+        add_traffic(counters, requested_, answered_, receive_.received());
+    }
 
     // The attributes but for the states. They change in a Pause only.
     const rnic::QpAttributes& attributes() const { return attributes_; }
@@ -104,6 +115,8 @@ class QpContext {
     WindowOwner windows_;
     SendState send_;
     ReceiveState receive_;
+    Traffic requested_;
+    Traffic answered_;
 
     // Both members belong to the home worker's ActiveList.
     bool active_ = false;

@@ -9,6 +9,7 @@
 
 #include "rnic/embedded/contexts/receive_queue.h"
 #include "rnic/embedded/contexts/srq_context.h"
+#include "rnic/embedded/contexts/traffic.h"
 #include "rnic/embedded/sync/spin_lock.h"
 
 namespace vrdma::embedded {
@@ -39,6 +40,11 @@ class ReceiveState {
         return status;
     }
     void close() { open_ = false; }
+    void count(uint64_t bytes) {
+        ++received_.messages;
+        received_.bytes += bytes;
+    }
+    const Received& received() const { return received_; }
     const ReceiveRequest& request() const { return request_; }
     // The protection domain whose memory the request may name: the SRQ's, or else the queue pair's.
     const Pd& memory_pd(const Pd& own) const { return srq_ != nullptr ? srq_->pd() : own; }
@@ -71,6 +77,7 @@ class ReceiveState {
     bool open_ = false;
     bool last_wqe_reported_ = false;
     ReceiveRequest request_;
+    Received received_;
     std::atomic<bool> established_{false};
 };
 

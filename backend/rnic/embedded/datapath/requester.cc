@@ -118,11 +118,13 @@ void Requester::finish(QpContext& qp, WcStatus status) {
     // The slot is free before the completion tells so.
     qp.send().end();
     if (status == WcStatus::kSuccess) [[likely]] {
+        qp.requested().count(qp.send().request().opcode, qp.send().request().length);
         if (qp.send().wants_completion()) {
             qp.complete_send(completion_of(qp, status));
         }
         return;
     }
+    qp.port().errors().count(VRDMA_COUNTER_REQ_CQE_ERROR);
     qp.complete_send(completion_of(qp, status));
     fail_send_queue(qp);
 }

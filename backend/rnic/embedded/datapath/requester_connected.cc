@@ -73,7 +73,11 @@ Requester::Step Requester::write(QpContext& qp, uint64_t& budget) {
         return refused(qp, *peer, refuse(*peer, Verdict::kAccessError));
     }
     if (request.opcode == WrOpcode::kRdmaWrite) [[likely]] {
-        return send.copy_chunk(to, from, rest, budget) ? complete(WcStatus::kSuccess) : partial();
+        if (!send.copy_chunk(to, from, rest, budget)) {
+            return partial();
+        }
+        peer->answered().count(request.opcode, request.length);
+        return complete(WcStatus::kSuccess);
     }
 
     const std::lock_guard lock(peer->receive());
@@ -167,7 +171,11 @@ Requester::Step Requester::read(QpContext& qp, uint64_t& budget) {
                                  request.length, kAccessRemoteRead, send.done(), rest)) {
         return refused(qp, *peer, refuse(*peer, Verdict::kAccessError));
     }
-    return send.copy_chunk(to, from, rest, budget) ? complete(WcStatus::kSuccess) : partial();
+    if (!send.copy_chunk(to, from, rest, budget)) {
+        return partial();
+    }
+    peer->answered().count(request.opcode, request.length);
+    return complete(WcStatus::kSuccess);
 }
 
 Requester::Step Requester::atomic(QpContext& qp) {
@@ -201,6 +209,7 @@ Requester::Step Requester::atomic(QpContext& qp) {
     ScatterList from;
     from.add(reinterpret_cast<std::byte*>(&original), sizeof(original));
     copy(result, from, sizeof(original));
+    peer->answered().count(request.opcode, 0);
     return complete(WcStatus::kSuccess);
 }
 
@@ -225,8 +234,10 @@ Requester::Step Requester::unreachable(QpContext& qp) {
         return complete(WcStatus::kSuccess);
     }
     if (!qp.send().count_timeout(qp.attributes().retry_cnt)) {
+        qp.port().errors().count(VRDMA_COUNTER_RETRY_EXCEEDED_ERR);
         return complete(WcStatus::kRetryExceeded);
     }
+    qp.port().errors().count(VRDMA_COUNTER_COMPLETER_RETRY_ERR);
     return wait(transport_delay(qp.attributes().timeout));
 }
 
@@ -238,8 +249,11 @@ Requester::Step Requester::refused(QpContext& qp, const QpContext& peer, Verdict
     }
     switch (verdict) {
         case Verdict::kNotReady: {
+            qp.port().errors().count(VRDMA_COUNTER_RCVD_RNR_ERR);
+            peer.port().errors().count(VRDMA_COUNTER_SEND_RNR_ERR);
             const auto naks = qp.send().count_rnr_nak(qp.attributes().rnr_retry);
             if (!naks) {
+                qp.port().errors().count(VRDMA_COUNTER_RETRY_RNR_EXCEEDED_ERR);
                 return complete(WcStatus::kRnrRetryExceeded);
             }
             return wait(not_ready_delay(peer.attributes().min_rnr_timer, *naks));

@@ -55,6 +55,7 @@ Verdict scatter_receive(QpContext& peer, uint64_t done, uint64_t rest, ScatterLi
 
 void close_receive(QpContext& peer, const Arrival& arrival) {
     peer.receive().close();
+    peer.receive().count(arrival.length);
     peer.complete_receive({.wr_id = peer.receive().request().wr_id,
                            .status = WcStatus::kSuccess,
                            .opcode = arrival.opcode,

@@ -163,6 +163,7 @@ Qp::~Qp() {
     services_.worker.forget(context_);
     leave_groups();
     services_.port.keys().forget(context_.windows());
+    context_.add_to(services_.port.past_traffic());
     services_.port.remove_qp(context_.handle());
     if (context_.type() == QpType::kGsi) {
         services_.port.set_gsi(nullptr);
