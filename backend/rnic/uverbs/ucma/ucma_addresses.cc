@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
 // Commands with addresses: where ids are bound, and whom they reach.
+#include <utility>
+
 #include "rnic/uverbs/kernel/rdma_cm.h"
 #include "rnic/uverbs/ucma/ucma_file.h"
 #include "rnic/uverbs/ucma/ucma_port.h"
@@ -110,17 +112,27 @@ Result<void> UcmaFile::resolve(uint32_t id, const std::optional<SocketAddress>& 
     if (!path) {
         return fail(path.error());
     }
-    // An id that is bound stays where it is.
+    uint16_t port = what.local || !source ? 0 : source->port;
     if (what.underlay_local && *what.underlay_local != path->underlay_source) {
-        return fail(EADDRNOTAVAIL);
+        // Where the guest bound the id says nothing about the underlay GID.  The kernel's ids stay
+        // where they are bound, so another one takes the place.
+        if (what.remote || what.backlog) {
+            return fail(EADDRNOTAVAIL);
+        }
+        port = what.local->port;
+        const auto made = make_alike(what);
+        if (!made) {
+            return fail(made.error());
+        }
+        what.retired.push_back(std::exchange(what.kernel_id, *made));
+        what.underlay_local.reset();
     }
-    const uint16_t port = what.local || !source ? 0 : source->port;
     const ListenPlace place{path->source, path->underlay_source, path->shared};
     if (auto allowed = port_.check_port(place, port); !allowed) {
         return allowed;
     }
     rdma_ucm_resolve_addr kernel{};
-    kernel.id = id;
+    kernel.id = what.kernel_id;
     kernel.timeout_ms = timeout_ms;
     kernel.src_size = put(port_.in_underlay(path->underlay_source, port), kernel.src_addr);
     SocketAddress to = port_.in_underlay(path->underlay_destination, destination.port);
@@ -138,7 +150,7 @@ Result<void> UcmaFile::resolve(uint32_t id, const std::optional<SocketAddress>& 
     what.underlay_remote = path->underlay_destination;
     what.wildcard = false;
     // The kernel has bound the id by now.
-    if (const auto bound = port_of(id)) {
+    if (const auto bound = port_of(what.kernel_id)) {
         what.asking = port_.addresses().remember({path->underlay_source, *bound, what.port_space},
                                                  {path->source, destination.ip});
     }

@@ -67,7 +67,8 @@ Result<void> UcmaFile::query_route(const rdma_ucm_query& request, Call& call) {
     if (!id) {
         return fail(id.error());
     }
-    auto route = ask<rdma_ucm_query_route_resp>(*host_, RDMA_USER_CM_CMD_QUERY_ROUTE, request);
+    auto route = ask<rdma_ucm_query_route_resp>(*host_, RDMA_USER_CM_CMD_QUERY_ROUTE,
+                                                kernels(request, **id));
     if (!route) {
         return fail(route.error());
     }
@@ -106,7 +107,8 @@ Result<void> UcmaFile::query_addr(const UcmaId& id, const rdma_ucm_query& reques
     if (call.out.size() < offsetof(rdma_ucm_query_addr_resp, ibdev_index)) {
         return fail(ENOSPC);
     }
-    auto addresses = ask<rdma_ucm_query_addr_resp>(*host_, RDMA_USER_CM_CMD_QUERY, request);
+    auto addresses =
+        ask<rdma_ucm_query_addr_resp>(*host_, RDMA_USER_CM_CMD_QUERY, kernels(request, id));
     if (!addresses) {
         return fail(addresses.error());
     }
@@ -127,7 +129,7 @@ Result<void> UcmaFile::query_path(const UcmaId& id, const rdma_ucm_query& reques
     std::array<std::byte,
                sizeof(rdma_ucm_query_path_resp) + kMaxToldPaths * sizeof(ib_path_rec_data) + 1>
         bytes{};
-    rdma_ucm_query kernel = request;
+    rdma_ucm_query kernel = kernels(request, id);
     kernel.response = reinterpret_cast<uintptr_t>(bytes.data());
     if (auto asked = uverbs::execute(*host_, RDMA_USER_CM_CMD_QUERY, kernel, bytes.size());
         !asked) {
@@ -153,7 +155,7 @@ Result<void> UcmaFile::query_gid(const UcmaId& id, const rdma_ucm_query& request
     if (call.out.size() < offsetof(rdma_ucm_query_addr_resp, ibdev_index)) {
         return fail(ENOSPC);
     }
-    auto gids = ask<rdma_ucm_query_addr_resp>(*host_, RDMA_USER_CM_CMD_QUERY, request);
+    auto gids = ask<rdma_ucm_query_addr_resp>(*host_, RDMA_USER_CM_CMD_QUERY, kernels(request, id));
     if (!gids) {
         return fail(gids.error());
     }
@@ -203,7 +205,8 @@ Result<void> UcmaFile::init_qp_attr(const rdma_ucm_init_qp_attr& request, Call& 
     if (!id) {
         return fail(id.error());
     }
-    auto attributes = ask<ib_uverbs_qp_attr>(*host_, RDMA_USER_CM_CMD_INIT_QP_ATTR, request);
+    auto attributes =
+        ask<ib_uverbs_qp_attr>(*host_, RDMA_USER_CM_CMD_INIT_QP_ATTR, kernels(request, **id));
     if (!attributes) {
         return fail(attributes.error());
     }

@@ -20,7 +20,8 @@ constexpr unsigned kMaxHiddenEvents = 64;
 
 Result<void> UcmaFile::resolve_route(const rdma_ucm_resolve_route& request, Call&) {
     const auto id = port_.find(*this, request.id);
-    return id ? uverbs::execute(*host_, RDMA_USER_CM_CMD_RESOLVE_ROUTE, request) : fail(id.error());
+    return id ? uverbs::execute(*host_, RDMA_USER_CM_CMD_RESOLVE_ROUTE, kernels(request, **id))
+              : fail(id.error());
 }
 
 Result<void> UcmaFile::connect(const rdma_ucm_connect& request, Call&) {
@@ -28,7 +29,7 @@ Result<void> UcmaFile::connect(const rdma_ucm_connect& request, Call&) {
     if (!id) {
         return fail(id.error());
     }
-    rdma_ucm_connect kernel = request;
+    rdma_ucm_connect kernel = kernels(request, **id);
     if ((*id)->qp_type == rnic::QpType::kUd) {
         kernel.conn_param.qp_num = 0;  // no request of this service carries it
     } else if (auto mine = port_.check_qp(**id, request.conn_param.qp_num); !mine) {
@@ -43,7 +44,7 @@ Result<void> UcmaFile::accept(const rdma_ucm_accept& request, Call&) {
         return fail(found.error());
     }
     UcmaId& id = **found;
-    rdma_ucm_accept kernel = request;
+    rdma_ucm_accept kernel = kernels(request, id);
     if (request.conn_param.valid == 0) {
         // The id asked for the connection, and has its uid.
         return uverbs::execute(*host_, RDMA_USER_CM_CMD_ACCEPT, kernel);
@@ -65,12 +66,14 @@ Result<void> UcmaFile::accept(const rdma_ucm_accept& request, Call&) {
 
 Result<void> UcmaFile::reject(const rdma_ucm_reject& request, Call&) {
     const auto id = port_.find(*this, request.id);
-    return id ? uverbs::execute(*host_, RDMA_USER_CM_CMD_REJECT, request) : fail(id.error());
+    return id ? uverbs::execute(*host_, RDMA_USER_CM_CMD_REJECT, kernels(request, **id))
+              : fail(id.error());
 }
 
 Result<void> UcmaFile::disconnect(const rdma_ucm_disconnect& request, Call&) {
     const auto id = port_.find(*this, request.id);
-    return id ? uverbs::execute(*host_, RDMA_USER_CM_CMD_DISCONNECT, request) : fail(id.error());
+    return id ? uverbs::execute(*host_, RDMA_USER_CM_CMD_DISCONNECT, kernels(request, **id))
+              : fail(id.error());
 }
 
 Result<void> UcmaFile::notify(const rdma_ucm_notify& request, Call&) {
@@ -81,7 +84,7 @@ Result<void> UcmaFile::notify(const rdma_ucm_notify& request, Call&) {
     if (request.event != IBV_EVENT_COMM_EST) {
         return fail(EINVAL);
     }
-    return uverbs::execute(*host_, RDMA_USER_CM_CMD_NOTIFY, request);
+    return uverbs::execute(*host_, RDMA_USER_CM_CMD_NOTIFY, kernels(request, **id));
 }
 
 bool UcmaFile::readable() const {
@@ -126,13 +129,14 @@ bool UcmaFile::translate(rdma_ucm_event_resp& event) {
     UcmaId& id = *port_.find(subject->id);
     if (subject->multicast) {
         event.uid = *subject->multicast;
-    } else if (event.id != subject->id) {
+    } else if (event.id != id.kernel_id) {
         // The event is of a kernel's listener at another address of the guest.  The guest is told
         // of the first one's event.
         ++id.hidden_events;
         return false;
     } else {
         event.uid = id.uid;
+        event.id = subject->id;
     }
     // Only events of the datagram service have such an address, and not all of them do.
     if (id.qp_type == rnic::QpType::kUd && event.param.ud.ah_attr.is_global != 0 &&
@@ -178,6 +182,7 @@ Result<UcmaId> UcmaFile::requested(uint32_t request, const UcmaId& listener) {
     }
     UcmaId id;
     id.file = listener.file;
+    id.kernel_id = request;
     id.port_space = listener.port_space;
     id.qp_type = listener.qp_type;
     id.local = socket_address(names->destination, 0);

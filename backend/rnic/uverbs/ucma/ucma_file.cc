@@ -155,6 +155,7 @@ Result<void> UcmaFile::create_id(const rdma_ucm_create_id& request, Call& call) 
     }
     UcmaId& id = port_.insert(made->id, {});
     id.file = this;
+    id.kernel_id = made->id;
     id.port_space = request.ps;
     id.qp_type = *qp_type;
     id.uid = request.uid;
@@ -183,7 +184,10 @@ Result<void> UcmaFile::destroy_id(const rdma_ucm_destroy_id& request, Call& call
     for (const UcmaId::Other& other : (*id)->others) {
         events += destroy(other.id).value_or(0);
     }
-    const auto gone = destroy(request.id);
+    for (const uint32_t retired : (*id)->retired) {
+        events += destroy(retired).value_or(0);
+    }
+    const auto gone = destroy((*id)->kernel_id);
     const uint32_t hidden = (*id)->hidden_events;
     port_.erase(request.id);
     if (!gone) {
@@ -207,7 +211,7 @@ Result<void> UcmaFile::migrate_id(const rdma_ucm_migrate_id& request, Call& call
         kernel.fd = static_cast<uint32_t>(call.other->host_->fd());
         return ask<rdma_ucm_migrate_resp>(*host_, RDMA_USER_CM_CMD_MIGRATE_ID, kernel);
     };
-    const auto migrated = migrate(request.id);
+    const auto migrated = migrate((*id)->kernel_id);
     if (!migrated) {
         return fail(migrated.error());
     }
@@ -216,6 +220,9 @@ Result<void> UcmaFile::migrate_id(const rdma_ucm_migrate_id& request, Call& call
         if (const auto moved = migrate(other.id)) {
             events += moved->events_reported;
         }
+    }
+    for (const uint32_t retired : (*id)->retired) {
+        (void)migrate(retired);
     }
     (*id)->file = this;
     // The kernel wakes nobody for the events that came along with the id.

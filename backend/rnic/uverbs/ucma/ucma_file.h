@@ -33,7 +33,7 @@ class UcmaFile final : public rnic::UcmaFile {
                                      std::span<std::byte> out, rnic::UcmaFile* other) override;
 
     // Moves a listener to where the guest's addresses are now.
-    void follow_addresses(uint32_t id, UcmaId& what);
+    void follow_addresses(UcmaId& what);
 
   private:
     // A command without its structure.
@@ -60,6 +60,13 @@ class UcmaFile final : public rnic::UcmaFile {
         call.answer.written = length;
     }
 
+    // A command with the kernel's id in place of the guest's.
+    template <typename Request>
+    static Request kernels(Request request, const UcmaId& id) {
+        request.id = id.kernel_id;
+        return request;
+    }
+
     // ucma_file.cc: ids
     Result<void> create_id(const rdma_ucm_create_id& request, Call& call);
     Result<void> destroy_id(const rdma_ucm_destroy_id& request, Call& call);
@@ -73,8 +80,7 @@ class UcmaFile final : public rnic::UcmaFile {
                                    std::span<const std::byte> value);
     Result<void> set_id_option(UcmaId& id, const rdma_ucm_set_option& request,
                                std::span<const std::byte> value);
-    Result<void> set_ib_path(const UcmaId& id, const rdma_ucm_set_option& request,
-                             std::span<const std::byte> value);
+    Result<void> set_ib_path(const UcmaId& id, std::span<const std::byte> value);
 
     // ucma_addresses.cc
     Result<void> bind_ip(const rdma_ucm_bind_ip& request, Call& call);
@@ -103,7 +109,8 @@ class UcmaFile final : public rnic::UcmaFile {
     // ucma_listen.cc
     Result<void> listen(const rdma_ucm_listen& request, Call& call);
     Result<uint16_t> port_of(uint32_t id);
-    Result<void> listen_at_others(uint32_t id, UcmaId& what, uint32_t backlog);
+    Result<void> listen_at_others(UcmaId& what, uint32_t backlog);
+    Result<uint32_t> make_alike(const UcmaId& id);
     Result<uint32_t> listen_at(const UcmaId& id, const ListenPlace& place, uint16_t port,
                                uint32_t backlog);
     void destroy_others(UcmaId& what);

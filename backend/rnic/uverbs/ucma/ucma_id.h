@@ -18,9 +18,14 @@ namespace vrdma::uverbs {
 
 class UcmaFile;
 
-// One of a guest's ids, as the daemon knows it.  The number of the id is the kernel's.
+// One of a guest's ids, as the daemon knows it.  The number of the id is that of the first id of
+// the kernel's that it had.
 struct UcmaId {
     UcmaFile* file = nullptr;
+    uint32_t kernel_id = 0;
+    // Ids of the kernel's that were bound where the id cannot reach its peer.  They keep the
+    // number.
+    std::vector<uint32_t> retired;
     uint16_t port_space = 0;  // enum rdma_ucm_port_space
     rnic::QpType qp_type{};
     uint64_t uid = 0;  // the guest's

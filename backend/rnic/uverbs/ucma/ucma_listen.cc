@@ -27,12 +27,12 @@ Result<void> UcmaFile::listen(const rdma_ucm_listen& request, Call&) {
         }
     }
     if (what.others.empty()) {
-        if (auto others = listen_at_others(request.id, what, backlog); !others) {
+        if (auto others = listen_at_others(what, backlog); !others) {
             return others;
         }
     }
     auto listening = uverbs::execute(*host_, RDMA_USER_CM_CMD_LISTEN,
-                                     rdma_ucm_listen{.id = request.id, .backlog = backlog});
+                                     rdma_ucm_listen{.id = what.kernel_id, .backlog = backlog});
     if (!listening) {
         destroy_others(what);
         return listening;
@@ -43,7 +43,7 @@ Result<void> UcmaFile::listen(const rdma_ucm_listen& request, Call&) {
 
 // The kernel's id of the guest's stays where it is bound, even if the guest has no address there
 // any more: requests that come to it are then rejected.  Its other ids come and go.
-void UcmaFile::follow_addresses(uint32_t id, UcmaId& what) {
+void UcmaFile::follow_addresses(UcmaId& what) {
     auto places = listen_places(port_.addresses(), *what.local, what.ipv6_only);
     const auto is_at = [](const rnic::Gid& underlay) {
         return [underlay](const auto& entry) { return entry.underlay == underlay; };
@@ -57,7 +57,7 @@ void UcmaFile::follow_addresses(uint32_t id, UcmaId& what) {
     std::erase_if(what.others, [&](const UcmaId::Other& other) {
         return std::ranges::none_of(places, is_at(other.underlay));
     });
-    const auto port = port_of(id);
+    const auto port = port_of(what.kernel_id);
     for (const ListenPlace& place : places) {
         if (!port || place.underlay == *what.underlay_local ||
             std::ranges::any_of(what.others, is_at(place.underlay))) {
@@ -93,13 +93,13 @@ Result<uint16_t> UcmaFile::port_of(uint32_t id) {
 }
 
 // The kernel's id listens at one address only, and the guest may be reached at several.
-Result<void> UcmaFile::listen_at_others(uint32_t id, UcmaId& what, uint32_t backlog) {
+Result<void> UcmaFile::listen_at_others(UcmaId& what, uint32_t backlog) {
     // The guest may have other addresses now than when it bound the id.
     auto places = port_.places_for(*what.local, what.ipv6_only);
     if (!places) {
         return fail(places.error());
     }
-    const auto port = port_of(id);
+    const auto port = port_of(what.kernel_id);
     if (!port) {
         return fail(port.error());
     }
@@ -125,11 +125,8 @@ Result<void> UcmaFile::listen_at_others(uint32_t id, UcmaId& what, uint32_t back
     return {};
 }
 
-Result<uint32_t> UcmaFile::listen_at(const UcmaId& id, const ListenPlace& place, uint16_t port,
-                                     uint32_t backlog) {
-    if (is_hosts_port(place, port)) {
-        return fail(EACCES);
-    }
+// Makes an id of the kernel's that is like the guest's.
+Result<uint32_t> UcmaFile::make_alike(const UcmaId& id) {
     rdma_ucm_create_id create{};
     create.uid = id.key;
     create.ps = id.port_space;
@@ -138,26 +135,37 @@ Result<uint32_t> UcmaFile::listen_at(const UcmaId& id, const ListenPlace& place,
     if (!made) {
         return fail(made.error());
     }
-    const auto done = [&]() -> Result<void> {
-        for (const auto& [name, value] : id.options) {
-            if (auto set = set_kernel_option(made->id, RDMA_OPTION_ID, name, value); !set) {
-                return set;
-            }
+    for (const auto& [name, value] : id.options) {
+        if (auto set = set_kernel_option(made->id, RDMA_OPTION_ID, name, value); !set) {
+            (void)destroy(made->id);
+            return fail(set.error());
         }
-        rdma_ucm_bind bind{};
-        bind.id = made->id;
-        bind.addr_size = put(port_.in_underlay(place.underlay, port), bind.addr);
-        if (auto bound = uverbs::execute(*host_, RDMA_USER_CM_CMD_BIND, bind); !bound) {
-            return bound;
-        }
-        return uverbs::execute(*host_, RDMA_USER_CM_CMD_LISTEN,
-                               rdma_ucm_listen{.id = made->id, .backlog = backlog});
-    }();
-    if (!done) {
-        (void)destroy(made->id);
-        return fail(done.error());
     }
     return made->id;
+}
+
+Result<uint32_t> UcmaFile::listen_at(const UcmaId& id, const ListenPlace& place, uint16_t port,
+                                     uint32_t backlog) {
+    if (is_hosts_port(place, port)) {
+        return fail(EACCES);
+    }
+    const auto made = make_alike(id);
+    if (!made) {
+        return fail(made.error());
+    }
+    rdma_ucm_bind bind{};
+    bind.id = *made;
+    bind.addr_size = put(port_.in_underlay(place.underlay, port), bind.addr);
+    auto done = uverbs::execute(*host_, RDMA_USER_CM_CMD_BIND, bind);
+    if (done) {
+        done = uverbs::execute(*host_, RDMA_USER_CM_CMD_LISTEN,
+                               rdma_ucm_listen{.id = *made, .backlog = backlog});
+    }
+    if (!done) {
+        (void)destroy(*made);
+        return fail(done.error());
+    }
+    return made;
 }
 
 }  // namespace vrdma::uverbs

@@ -46,7 +46,7 @@ Result<void> UcmaFile::join(const rdma_ucm_join_mcast& request, const SocketAddr
     to.scope_id = port_.in_underlay(*(*id)->underlay_local, 0).scope_id;
     rdma_ucm_join_mcast kernel{};
     kernel.uid = key;
-    kernel.id = request.id;
+    kernel.id = (*id)->kernel_id;
     kernel.join_flags = request.join_flags;
     kernel.addr_size = put(to, kernel.addr);
     const auto joined = ask<rdma_ucm_create_id_resp>(*host_, RDMA_USER_CM_CMD_JOIN_MCAST, kernel);

@@ -44,7 +44,7 @@ Result<void> UcmaFile::set_option(const rdma_ucm_set_option& request, Call& call
         case RDMA_OPTION_ID:
             return set_id_option(**id, request, call.rest);
         case RDMA_OPTION_IB:
-            return request.optname == RDMA_OPTION_IB_PATH ? set_ib_path(**id, request, call.rest)
+            return request.optname == RDMA_OPTION_IB_PATH ? set_ib_path(**id, call.rest)
                                                           : fail(EOPNOTSUPP);
         default:
             return fail(EOPNOTSUPP);
@@ -72,7 +72,7 @@ Result<void> UcmaFile::set_id_option(UcmaId& id, const rdma_ucm_set_option& requ
     if (value.size() != length) {
         return fail(EINVAL);
     }
-    if (auto set = set_kernel_option(request.id, RDMA_OPTION_ID, request.optname, value); !set) {
+    if (auto set = set_kernel_option(id.kernel_id, RDMA_OPTION_ID, request.optname, value); !set) {
         return set;
     }
     if (request.optname == RDMA_OPTION_ID_AFONLY) {
@@ -84,8 +84,7 @@ Result<void> UcmaFile::set_id_option(UcmaId& id, const rdma_ucm_set_option& requ
 }
 
 // The path is the guest's.  Its ends are replaced, for the kernel would believe them.
-Result<void> UcmaFile::set_ib_path(const UcmaId& id, const rdma_ucm_set_option& request,
-                                   std::span<const std::byte> value) {
+Result<void> UcmaFile::set_ib_path(const UcmaId& id, std::span<const std::byte> value) {
     if (value.empty() || value.size() % sizeof(ib_path_rec_data) != 0 ||
         value.size() > kMaxGivenPaths * sizeof(ib_path_rec_data) || !id.underlay_remote) {
         return fail(EINVAL);
@@ -99,7 +98,7 @@ Result<void> UcmaFile::set_ib_path(const UcmaId& id, const rdma_ucm_set_option& 
         std::ranges::copy(std::as_bytes(std::span(*id.underlay_local)),
                           record.subspan(offsetof(ibv_path_record, sgid)).begin());
     }
-    return set_kernel_option(request.id, RDMA_OPTION_IB, RDMA_OPTION_IB_PATH,
+    return set_kernel_option(id.kernel_id, RDMA_OPTION_IB, RDMA_OPTION_IB_PATH,
                              std::as_bytes(std::span(paths)));
 }
 

@@ -144,7 +144,7 @@ Result<std::vector<ListenPlace>> UcmaPort::places_for(const SocketAddress& local
 void UcmaPort::follow_addresses() {
     for (auto& [id, what] : ids_) {
         if (what.backlog) {
-            what.file->follow_addresses(id, what);
+            what.file->follow_addresses(what);
         }
     }
 }

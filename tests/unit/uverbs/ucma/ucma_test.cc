@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 
 #include "rnic/uverbs/ucma/ucma_port.h"
+#include "unit/uverbs/fakes/fake_cm_events.h"
 #include "unit/uverbs/ucma/ucma_fixture.h"
 
 namespace vrdma::uverbs {
@@ -220,6 +221,28 @@ TEST_F(AnnouncedUcmaTest, OptionsAreForEveryUnderlayGid) {
 TEST_F(UcmaTest, AListenerThatIsBoundNowhereIsAtAllAddresses) {
     ASSERT_EQ(listen(create()), 0);
     EXPECT_EQ(text(cm.last<rdma_ucm_bind>(RDMA_USER_CM_CMD_BIND).addr), "10.9.0.1:0");
+}
+
+TEST_F(AnnouncedUcmaTest, AnIdThatIsBoundReachesAPeerFromAnotherUnderlayGid) {
+    sysfs.set_gid("rxe0", 5, "fd09::1");
+    config.addresses.peers.push_back({"", *parse_gid_prefix("10.88.0.1"), gid("fd09::2")});
+    file.reset();
+    context.reset();
+    port.reset();
+    GuestTest::SetUp();
+    file = open_file(0);
+    const uint32_t id = create();
+    ASSERT_EQ(bind(id, "10.77.0.1", 4000), 0);
+    ASSERT_EQ(resolve(id, "10.88.0.1"), 0);
+    const auto asked = cm.last<rdma_ucm_resolve_addr>(RDMA_USER_CM_CMD_RESOLVE_ADDR);
+    EXPECT_NE(asked.id, id);
+    EXPECT_EQ(text(asked.src_addr), "fd09::1:4000");
+    EXPECT_EQ(text(asked.dst_addr), "fd09::2:80");
+    cm.report(kAddressResolvedEvent, asked.id);
+    EXPECT_EQ(event().id, id);
+    EXPECT_EQ(text(route(id).src_addr), "10.77.0.1:4000");
+    ASSERT_EQ(destroy(id), 0);
+    EXPECT_TRUE(cm.ids().empty());
 }
 
 TEST_F(UcmaTest, TheBacklogIsBounded) {
