@@ -7,7 +7,6 @@ import os
 import select
 import shutil
 import struct
-import sys
 import tempfile
 import threading
 import unittest
@@ -355,7 +354,7 @@ class Virtio(DeviceCase):
     def test_a_queue_that_the_backend_gives_up_makes_the_device_need_a_reset(self) -> None:
         self.start_device()
         self.device.take_interrupts()
-        os.write(self.backend.errors[0], (1).to_bytes(8, sys.byteorder))
+        os.write(self.backend.errors[0], (1).to_bytes(8, "little"))
         wait_until(lambda: self.device.status & STATUS_NEEDS_RESET, "NEEDS_RESET")
         self.assertTrue(self.device.take_interrupts() & ISR_CONFIG)
         self.device.reset()

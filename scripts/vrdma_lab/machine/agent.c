@@ -70,7 +70,7 @@ static void write_all(int port, const void *data, size_t length)
 }
 
 /* The port reads as closed while the machine sleeps: whoever has it sleep makes this file. */
-static int sleeps(void)
+static int machine_sleeps(void)
 {
 	return !access("/tmp/sleeps", F_OK) && poll(NULL, 0, 50) == 0;
 }
@@ -84,7 +84,7 @@ static void read_all(int port, void *data, size_t length)
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n == 0 && sleeps())
+		if (n == 0 && machine_sleeps())
 			continue;
 		if (n == 0)
 			end();
