@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
 // What a device answers to every right, length and kind of memory that a program can register,
-// and what windows and regions of no bytes allow afterwards.  One line for each, the same on a
+// and what regions of no bytes allow afterwards.  One line for each, the same on a
 // host and in a guest: "WHAT: RESULT".
 #include <errno.h>
 #include <fcntl.h>
@@ -372,57 +372,6 @@ static void regions_of_no_bytes(struct Bench* bench) {
     if (ibv_dereg_mr(none) != 0 || ibv_dereg_mr(some) != 0) fail_errno("ibv_dereg_mr");
 }
 
-static void binding(struct Bench* bench) {
-    static const struct {
-        const char* name;
-        unsigned region;
-        unsigned window;
-        uint64_t offset;
-        uint64_t length;
-    } cases[] = {
-        {"bind to write", ~0U, IBV_ACCESS_REMOTE_WRITE, 0, kPage},
-        {"bind to read", ~0U, IBV_ACCESS_REMOTE_READ, 0, kPage},
-        {"bind for atomics", ~0U, IBV_ACCESS_REMOTE_ATOMIC, 0, kPage},
-        {"bind without rights", ~0U, 0, 0, kPage},
-        {"bind a local right", ~0U, IBV_ACCESS_LOCAL_WRITE, 0, kPage},
-        {"bind a right to bind", ~0U, IBV_ACCESS_MW_BIND, 0, kPage},
-        {"bind zero based", ~0U, IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_ZERO_BASED, 0, kPage},
-        {"bind an unknown right", ~0U, 1U << 19, 0, kPage},
-        {"bind an optional right", ~0U, IBV_ACCESS_REMOTE_READ | IBV_ACCESS_RELAXED_ORDERING, 0,
-         kPage},
-        {"bind no bytes", ~0U, IBV_ACCESS_REMOTE_WRITE, 0, 0},
-        {"bind a byte too many", ~0U, IBV_ACCESS_REMOTE_WRITE, 0, kPage + 1},
-        {"bind a byte too early", ~0U, IBV_ACCESS_REMOTE_WRITE, UINT64_MAX, kPage},
-        {"bind what has no right to", IBV_ACCESS_LOCAL_WRITE, IBV_ACCESS_REMOTE_WRITE, 0, kPage},
-        {"bind writing to what is read", IBV_ACCESS_MW_BIND, IBV_ACCESS_REMOTE_WRITE, 0, kPage},
-        {"bind reading of what is read", IBV_ACCESS_MW_BIND, IBV_ACCESS_REMOTE_READ, 0, kPage},
-    };
-    const unsigned all = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_READ |
-                         IBV_ACCESS_REMOTE_ATOMIC | IBV_ACCESS_MW_BIND;
-
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        const unsigned access = cases[i].region == ~0U ? all : cases[i].region;
-        struct ibv_mr* mr = ibv_reg_mr(bench->pd, bench->memory, kPage, (int)access);
-        struct ibv_mw* mw = ibv_alloc_mw(bench->pd, IBV_MW_TYPE_2);
-
-        if (mr != NULL && mw != NULL) {
-            struct ibv_send_wr request = {
-                .opcode = IBV_WR_BIND_MW,
-                .bind_mw = {.mw = mw,
-                            .rkey = ibv_inc_rkey(mw->rkey),
-                            .bind_info = {.mr = mr,
-                                          .addr = (uintptr_t)bench->memory + cases[i].offset,
-                                          .length = cases[i].length,
-                                          .mw_access_flags = cases[i].window}}};
-            run(bench, cases[i].name, &request);
-        } else {
-            printf("%s: not here\n", cases[i].name);
-        }
-        if (mw != NULL && ibv_dealloc_mw(mw) != 0) fail_errno("ibv_dealloc_mw");
-        if (mr != NULL && ibv_dereg_mr(mr) != 0) fail_errno("ibv_dereg_mr");
-    }
-}
-
 int main(int argc, char** argv) {
     if (argc != 2) refuse("usage: mr_edges DEVICE");
     const struct DeviceChoice choice = {.name = argv[1], .port = 1, .gid_index = kAnyGid};
@@ -446,7 +395,6 @@ int main(int argc, char** argv) {
     other_verbs(&bench);
     forked(&bench);
     regions_of_no_bytes(&bench);
-    binding(&bench);
     if (ibv_destroy_cq(bench.cq) != 0 || ibv_dealloc_pd(bench.pd) != 0) {
         fail_errno("cannot destroy a queue and a domain");
     }
