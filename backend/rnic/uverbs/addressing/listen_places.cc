@@ -34,11 +34,17 @@ std::vector<ListenPlace> listen_places(GuestAddresses& addresses, const SocketAd
                                        bool ipv6_only) {
     std::vector<ListenPlace> places;
     for (const rnic::Gid& guest : wanted_addresses(addresses, local, ipv6_only)) {
-        for (const auto& [underlay, shared] : addresses.entrances(guest)) {
+        const auto entrances = addresses.entrances(guest);
+        const bool has_own = !std::ranges::all_of(entrances, &OverlayMap::Entrance::shared);
+        for (const auto& [underlay, shared] : entrances) {
+            const bool needed = !shared || !has_own;
             const auto same = std::ranges::find(places, underlay, &ListenPlace::underlay);
             if (same == places.end()) {
-                places.push_back({guest, underlay, shared});
-            } else if (fits_better(*same, guest)) {
+                places.push_back({guest, underlay, shared, needed});
+                continue;
+            }
+            same->needed |= needed;
+            if (fits_better(*same, guest)) {
                 same->guest = guest;
             }
         }
@@ -51,7 +57,7 @@ std::vector<ListenPlace> listen_places(GuestAddresses& addresses, const SocketAd
         if (!local.ipv6) {
             nobody = local.ip;
         }
-        places.push_back({nobody, entrance->underlay, entrance->shared});
+        places.push_back({nobody, entrance->underlay, entrance->shared, true});
     }
     std::ranges::stable_partition(places, [](const ListenPlace& place) { return !place.shared; });
     return places;

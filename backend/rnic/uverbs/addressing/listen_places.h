@@ -18,6 +18,7 @@ struct ListenPlace {
     rnic::Gid guest{};
     rnic::Gid underlay{};
     bool shared = false;  // others have the underlay GID too, and with it its ports
+    bool needed = true;   // some address of the guest is not reached without this place
 };
 
 // The places of a listener at `local`: an address of the guest, or the unspecified address.  The

@@ -155,11 +155,9 @@ Result<IwCmPort::KernelListener> IwCmPort::listen_at(const ListenPlace& place,
     return KernelListener{place.underlay, uid, std::move(*cm_id)};
 }
 
-// Listens at the places where the listener is not yet.  A place that others share need not be had
-// by a guest that has another one.
+// Listens at the places where the listener is not yet.  One that is not needed may fail.
 Result<void> IwCmPort::listen_at_all(uint32_t id, Listener& listener,
                                      const std::vector<ListenPlace>& places) {
-    const bool has_own = !places.front().shared;
     Result<void> done;
     for (const ListenPlace& place : places) {
         if (std::ranges::find(listener.places, place.underlay, &KernelListener::underlay) !=
@@ -169,7 +167,7 @@ Result<void> IwCmPort::listen_at_all(uint32_t id, Listener& listener,
         auto listening = listen_at(place, listener);
         if (listening) {
             listener.places.push_back(std::move(*listening));
-        } else if (!place.shared || !has_own) {
+        } else if (place.needed) {
             done = fail(listening.error());
         }
     }

@@ -103,7 +103,6 @@ Result<void> UcmaFile::listen_at_others(UcmaId& what, uint32_t backlog) {
     if (!port) {
         return fail(port.error());
     }
-    const bool has_own = !places->front().shared;
     for (const ListenPlace& place : *places) {
         if (place.underlay == *what.underlay_local) {
             continue;
@@ -111,7 +110,7 @@ Result<void> UcmaFile::listen_at_others(UcmaId& what, uint32_t backlog) {
         const auto other = listen_at(what, place, *port, backlog);
         if (other) {
             what.others.push_back({place.underlay, *other});
-        } else if (place.shared && has_own) {
+        } else if (!place.needed) {
             port_.log().info(
                 "{}: the guest does not listen at port {} of {}, which it shares: {}; peers that "
                 "know it by that address do not reach this listener",

@@ -70,7 +70,7 @@ class AnnouncementsTest : public testing::Test {
         std::vector<std::string> text;
         for (const auto& place : listen_places(guest(name), socket_address(gid(local), 7), false)) {
             text.push_back(to_string(place.guest) + " at " + to_string(place.underlay) +
-                           (place.shared ? ", shared" : ""));
+                           (place.shared ? ", shared" : "") + (place.needed ? "" : ", not needed"));
         }
         return text;
     }
@@ -265,10 +265,16 @@ TEST_F(AnnouncementsTest, TheLinkLocalGidOfAVlanMeetsThatOfTheSameVlan) {
 TEST_F(AnnouncementsTest, AListenerIsAtTheOwnAddressAndAtTheDefaultForOtherPeers) {
     has("b", {"fe80::b1", "10.77.0.2", "10.9.0.12"});
     EXPECT_THAT(places("b", "10.77.0.2"),
-                ElementsAre("10.77.0.2 at fe80::b1", "10.77.0.2 at 10.9.0.1, shared"));
+                ElementsAre("10.77.0.2 at fe80::b1", "10.77.0.2 at 10.9.0.1, shared, not needed"));
     EXPECT_THAT(places("b", "fe80::b1"), ElementsAre("fe80::b1 at fe80::b1"));
     EXPECT_THAT(places("b", "10.9.0.12"),
                 ElementsAre("10.9.0.12 at 10.9.0.12", "10.9.0.12 at fe80::b1"));
+}
+
+TEST_F(AnnouncementsTest, ASharedPlaceIsNeededWhereAnAddressHasNoOther) {
+    has("d", {"10.77.0.4", "10.9.0.12"});
+    EXPECT_THAT(places("d", "0.0.0.0"),
+                ElementsAre("10.9.0.12 at 10.9.0.12", "10.77.0.4 at 10.9.0.1, shared"));
 }
 
 TEST_F(AnnouncementsTest, AListenerAtAnUnspecifiedAddressHasAPlaceBeforeTheGuestHasAddresses) {
