@@ -8,7 +8,6 @@ from support_py.registration import table
 from support_py.suite import PATIENCE, HostTest, main
 from vrdma_lab.machine.side import Side
 from vrdma_lab.paths import lab_program
-from vrdma_lab.programs.traffic import Exchange
 from vrdma_lab.vm.guest import Guest, GuestOptions
 
 PAGE_MIB = 2
@@ -85,10 +84,6 @@ class Hugetlb(HostTest):
 
     def test_the_advice_helps(self) -> None:
         self.assertEqual(self.registrations(self.b), EVERYTHING)
-
-    def test_a_program_with_huge_pages_works(self) -> None:
-        exchange = Exchange("ib_write_bw", 65536, 100, ("--use_hugepages",))
-        self.exchange(self.a, self.a, exchange)
 
 
 if __name__ == "__main__":

@@ -193,20 +193,6 @@ class Siw(GuestsTest, consumers_test.ConsumersTest):
                 outcome = self.a.run(f"rping -c -a {address} -p {next(self.ports)} -C 1", PATIENCE)
                 self.assertIn("RDMA_CM_EVENT_REJECTED, error -111", outcome.output)
 
-    def test_guests_listen_at_the_same_port(self) -> None:
-        port = next(self.ports)
-        servers = {
-            side: side.start(f"exec rping -s -a {side.ip} -p {port} -C 1 -v")
-            for side in (self.a, self.b)
-        }
-        # The host's kernel has a socket for each guest's own address.
-        sockets = f"grep -c ':{port:04X} 0*:0000 0A ' /proc/net/tcp6"
-        self.host.native.must(f"until [ $({sockets}) = 2 ]; do sleep 0.01; done", PATIENCE)
-        for client, server in ((self.a, self.b), (self.b, self.a)):
-            client.must(f"rping -c -a {server.ip} -p {port} -C 1", PATIENCE)
-            outcome = servers[server].wait(PATIENCE)
-            self.assertIn("server ping data: rdma-ping-0", outcome.output)
-
     def test_programs_that_are_killed_leave_nothing(self) -> None:
         a, b, native = self.a, self.b, self.host.native
         for server, client, victim in ((b, a, a), (native, a, a), (b, a, b)):
