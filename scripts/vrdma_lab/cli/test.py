@@ -16,7 +16,7 @@ from vrdma_lab import paths
 from vrdma_lab.children import end_tree
 from vrdma_lab.cli import command
 from vrdma_lab.cli.command import Parser, Refusal
-from vrdma_lab.cli.test_progress import Progress, listed, read_durations, write_durations
+from vrdma_lab.cli.test_progress import Progress, read_durations, shares, write_durations
 from vrdma_lab.conformance.command import run_conformance
 from vrdma_lab.conformance.results import TARGETS
 from vrdma_lab.conformance.run import VERSIONS
@@ -182,9 +182,11 @@ def _ctest(options: Options) -> int:
     if options.long:
         environment["VRDMA_LONG"] = "1"
     words = ctest_command(options, results)
-    names = subprocess.run([*words, "-N"], capture_output=True, text=True, env=environment).stdout
+    listed = subprocess.run(
+        [*words, "--show-only=json-v1"], capture_output=True, text=True, env=environment, check=True
+    ).stdout
     results.unlink(missing_ok=True)
-    progress = Progress(listed(names), read_durations(), int(processors()))
+    progress = Progress(shares(listed, int(processors())), read_durations())
     ctest = subprocess.Popen(
         words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors="replace",
         env=environment,

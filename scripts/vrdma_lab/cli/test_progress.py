@@ -11,13 +11,12 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from vrdma_lab import paths
 
 _TABLE = paths.SOURCE / "tests" / "durations.json"
-_LISTED = re.compile(r"^ *Test +#\d+: (\S+)")
 _ENDED = re.compile(r"^ *(\d+)/(\d+) Test +#\d+: (\S+) .*? (\d+\.\d+) sec")
 # Seconds of a test that nobody has measured, by the first part of its name.
 _KIND = re.compile(r"^(e2e|lab|conformance)\.")
@@ -28,9 +27,19 @@ _PAUSE = 10.0
 _WORTH = 1.0
 
 
-def listed(output: str) -> list[str]:
-    """The names of the tests in the output of ctest -N."""
-    return [found.group(1) for found in map(_LISTED.match, output.splitlines()) if found]
+def shares(listed: str, parallel: int) -> dict[str, float]:
+    """How much of the machine each test occupies, as a fraction.
+
+    :param listed: the output of ctest --show-only=json-v1
+    :param parallel: how many processors CTest may occupy
+    """
+    occupied = {}
+    for test in json.loads(listed)["tests"]:
+        has = {found["name"]: found["value"] for found in test["properties"]}
+        alone = has.get("RUN_SERIAL", False)
+        processors = parallel if alone else min(has.get("PROCESSORS", 1), parallel)
+        occupied[test["name"]] = processors / parallel
+    return occupied
 
 
 def measured_here() -> Path:
@@ -68,20 +77,20 @@ class Progress:
 
     def __init__(
         self,
-        names: Iterable[str],
+        tests: Mapping[str, float],
         durations: dict[str, float],
-        parallel: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._costs = {name: self._cost(name, durations) for name in names}
-        self._parallel = max(1, parallel)
+        """Begins with tests, each with the share of the machine that it occupies."""
+        self._costs = {name: share * self._seconds(name, durations)
+                       for name, share in tests.items()}
         self._clock = clock
         self._started = clock()
         self._said = clock() - _PAUSE
         self.measured: dict[str, float] = {}
 
     @staticmethod
-    def _cost(name: str, durations: dict[str, float]) -> float:
+    def _seconds(name: str, durations: dict[str, float]) -> float:
         if name in durations:
             return durations[name]
         kind = _KIND.match(name)
@@ -94,7 +103,7 @@ class Progress:
         """An estimate: what the ended tests took more than expected, the others will as well."""
         expected = sum(self._costs[name] for name in self.measured if name in self._costs)
         left = sum(cost for name, cost in self._costs.items() if name not in self.measured)
-        speed = 1 / self._parallel
+        speed = 1.0
         # The first few seconds say nothing.
         if expected >= _PAUSE:
             speed = (self._clock() - self._started) / expected

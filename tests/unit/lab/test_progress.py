@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 import unittest
@@ -13,18 +14,19 @@ from pathlib import Path
 from vrdma_lab.cli.test_progress import (
     Progress,
     in_words,
-    listed,
     read_durations,
+    shares,
     write_durations,
 )
 
-LISTED = """\
-Internal ctest changing into directory: /x
-  Test    #7: SpecTest.OpcodesAgree
-  Test #1268: e2e.devinfo
-
-Total Tests: 2
-"""
+LISTED = {
+    "tests": [
+        {"name": "SpecTest.OpcodesAgree", "properties": []},
+        {"name": "e2e.devinfo", "properties": [{"name": "PROCESSORS", "value": 2}]},
+        {"name": "conformance.all", "properties": [{"name": "PROCESSORS", "value": 8}]},
+        {"name": "e2e.footprint", "properties": [{"name": "RUN_SERIAL", "value": True}]},
+    ]
+}
 
 
 class Clock:
@@ -40,14 +42,19 @@ class ProgressTest(unittest.TestCase):
 
     def progress(self, **durations: float) -> Progress:
         named = {name.replace("_", ".", 1): seconds for name, seconds in durations.items()}
-        return Progress(named, named, 2, self.clock)
+        return Progress(dict.fromkeys(named, 0.5), named, self.clock)
 
     def ended(self, progress: Progress, number: int, name: str, seconds: float) -> str | None:
         line = f" {number}/3 Test  #{number}: {name} .....   Passed   {seconds:.2f} sec\n"
         return progress.see(line)
 
-    def test_the_names_are_those_that_ctest_lists(self) -> None:
-        self.assertEqual(listed(LISTED), ["SpecTest.OpcodesAgree", "e2e.devinfo"])
+    def test_a_test_occupies_as_much_of_the_machine_as_ctest_gives_it(self) -> None:
+        self.assertEqual(shares(json.dumps(LISTED), 4), {
+            "SpecTest.OpcodesAgree": 0.25,
+            "e2e.devinfo": 0.5,
+            "conformance.all": 1.0,
+            "e2e.footprint": 1.0,
+        })
 
     def test_what_is_left_is_what_the_others_took_before(self) -> None:
         progress = self.progress(e2e_a=100, e2e_b=200, e2e_c=400)
@@ -80,7 +87,7 @@ class ProgressTest(unittest.TestCase):
         self.assertIsNone(self.progress(e2e_a=1).see("      Start 7: SpecTest.OpcodesAgree\n"))
 
     def test_a_test_that_nobody_measured_is_like_its_kind(self) -> None:
-        progress = Progress(["e2e.new"], {"e2e.a": 10, "e2e.b": 30, "lab.a": 500}, 1, self.clock)
+        progress = Progress({"e2e.new": 1}, {"e2e.a": 10, "e2e.b": 30, "lab.a": 500}, self.clock)
         self.assertEqual(progress.seconds_left(), 20)
 
     def test_minutes_are_round(self) -> None:
