@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from support_py import perftest as perftest_test
-from support_py.e2e import LabTest, main
+from support_py.e2e import LONG, LabTest, main
 from vrdma_lab.machine.side import Side
 from vrdma_lab.programs.perftest import LARGEST_DATAGRAM, TRANSPORTS, Run, every_way
 from vrdma_lab.vm.guest import Guest
@@ -55,8 +55,8 @@ class Perftest(LabTest, perftest_test.PerftestTest):
                 self.perftest(*self.pair(), Run(verb, "bw", transport, 500, size))
 
     # Both programs share one processor, on which pollers take turns by time slices.
-    def test_each_guest_with_itself(self) -> None:
-        for guest in self.lab.guests:
+    def test_a_guest_with_itself(self) -> None:
+        for guest in self.lab.guests if LONG else self.lab.guests[:1]:
             for run in every_way(iterations=5):
                 if (
                     run.events

@@ -10,11 +10,12 @@ import unittest
 from support_py.exchange import PATIENCE, ExchangeTest
 from vrdma_lab.children import raise_on_signals
 from vrdma_lab.lab.lab import Lab
+from vrdma_lab.test_form import is_long
 
 __all__ = ["KERNEL", "LONG", "OTHER_KERNEL", "PATIENCE", "LabTest", "main"]
 
 KERNEL = os.environ.get("VRDMA_KERNEL", "6.1")
-LONG = "VRDMA_LONG" in os.environ  # scripts/test --long
+LONG = is_long()
 OTHER_KERNEL = {"6.1": "6.12", "6.12": "6.1"}[KERNEL]
 
 

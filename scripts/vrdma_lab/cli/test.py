@@ -27,6 +27,7 @@ from vrdma_lab.setup.packages import install_missing
 from vrdma_lab.setup.rdma_core_tests import prepare_rdma_core_tests
 from vrdma_lab.setup.runner import Steps, processors
 from vrdma_lab.setup.siw import prepare_siw
+from vrdma_lab.test_form import form_variables
 
 HELP = """\
 usage: scripts/test [unit|e2e|lab|all] [--kernel 6.1|6.12] [--filter REGEX] [--long]
@@ -44,7 +45,7 @@ how far the tests are, and about how long the others will take.
                       tests use both whatever this says
   --filter REGEX      only the tests whose names match
   --long              the long form of the tests that have one: more machines,
-                      more versions
+                      more versions, more combinations of options
 
 With conformance, it runs the tests of rdma-core itself as Debian has them in
 python3-pyverbs, on an RDMA host natively, in a guest on the host's RNIC and in a
@@ -178,9 +179,7 @@ def summary(results: str) -> tuple[str, bool]:
 
 def _ctest(options: Options) -> int:
     results = paths.logs() / "ctest.xml"
-    environment = {**os.environ, "VRDMA_KERNEL": options.kernel}
-    if options.long:
-        environment["VRDMA_LONG"] = "1"
+    environment = {**os.environ, "VRDMA_KERNEL": options.kernel, **form_variables(options.long)}
     words = ctest_command(options, results)
     listed = subprocess.run(
         [*words, "--show-only=json-v1"], capture_output=True, text=True, env=environment, check=True

@@ -18,6 +18,7 @@ from vrdma_lab.image.host_initramfs import SHARE, build_host_initramfs
 from vrdma_lab.image.initramfs import build_initramfs
 from vrdma_lab.machine.agent import compile_agent
 from vrdma_lab.network.switch import Switch
+from vrdma_lab.test_form import form_variables, is_long
 from vrdma_lab.vm.host_vm import HostVm
 
 
@@ -112,6 +113,7 @@ class HostLab:
             "VRDMA_ACCEL": "kvm",
             "VRDMA_LAB_HOST": str(host.network.number),
             "VRDMA_LAB_RNIC": self._rnic,
+            **form_variables(is_long()),
         }
         exports = "".join(
             f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from vrdma_lab.image.initramfs import LINE_BUFFERED
 from vrdma_lab.machine.channel import Outcome
 from vrdma_lab.machine.side import Side
+from vrdma_lab.test_form import is_long
 
 # The transports for which Debian's perftest has a program of each verb. rxe has no XRC, DC or SRD.
 TRANSPORTS = {"send": ("RC", "UC", "UD"), "write": ("RC", "UC"), "read": ("RC",), "atomic": ("RC",)}
@@ -62,6 +63,11 @@ class Run:
     connects: bool = False  # the connection manager makes the connections
     announced: bool = False  # with the addresses of both sides that the host's RNIC has too
     options: tuple[str, ...] = ()
+
+    @property
+    def combines(self) -> bool:
+        """Whether the run has several of the options of which another run has each alone."""
+        return self.events + self.both_ways + (self.pairs > 1) > 1
 
     @property
     def program(self) -> str:
@@ -192,8 +198,9 @@ def _measured(text: str) -> bool:
 def every_way(iterations: int, sweeps: tuple[str, ...] = ("lat", "bw")) -> Iterator[Run]:
     """Each program with each of its transports in all ways of running.
 
-    They are: all sizes, events, both directions, many queue pairs. A program that measures
-    something else than `sweeps` has one size instead of all.
+    They are: all sizes, events, both directions, many queue pairs, and in the long form the
+    combinations of these. A program that measures something else than `sweeps` has one size
+    instead of all.
 
     perftest 4.5 does the following nowhere, so that they are not among the ways:
 
@@ -202,6 +209,12 @@ def every_way(iterations: int, sweeps: tuple[str, ...] = ("lat", "bw")) -> Itera
     - SEND with events in both directions with many queue pairs at once: both ends wait for an event
     that has come already, over rxe between two programs of the host as between guests.
     """
+    for run in _all_ways(iterations, sweeps):
+        if is_long() or not run.combines:
+            yield run
+
+
+def _all_ways(iterations: int, sweeps: tuple[str, ...]) -> Iterator[Run]:
     for verb, transports in TRANSPORTS.items():
         for transport in transports:
             size = LARGEST_DATAGRAM if transport == "UD" else 65536

@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+import os
 import unittest
+import unittest.mock
 
 from vrdma_lab.bench.request import Request
 from vrdma_lab.machine.channel import Outcome
 from vrdma_lab.programs.perftest import MANY, Run, connected_ways, every_way, only_measured
 from vrdma_lab.programs.traffic import Exchange, Measurement, read_figures
+from vrdma_lab.test_form import form_variables
 
 PINGPONG = """\
   local address:  LID 0x0000, QPN 0x000011, PSN 0x6d9d9d, GID ::ffff:10.77.0.1
@@ -91,6 +94,17 @@ class Perftest(unittest.TestCase):
         self.assertFalse(any(run.events and run.verb == "write" for run in every_way(5)))
         self.assertFalse(any(run.transport == "UC" for run in connected_ways(5)))
         self.assertIn(Run("read", "bw", "RC", 5, 65536, pairs=MANY), list(every_way(5)))
+
+    def test_the_long_form_combines_what_the_short_one_has_alone(self) -> None:
+        self.enterContext(unittest.mock.patch.dict(os.environ))
+        for name in form_variables(True):
+            os.environ.pop(name, None)
+        short = set(every_way(5))
+        os.environ |= form_variables(True)
+        more = set(every_way(5)) - short
+        self.assertTrue(short < set(every_way(5)))
+        self.assertIn(Run("send", "bw", "UD", 5, 1024, both_ways=True, pairs=MANY), more)
+        self.assertTrue(all(run.combines for run in more))
 
 
 class Requests(unittest.TestCase):
