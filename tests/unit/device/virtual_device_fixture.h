@@ -5,10 +5,10 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <vrdma_check.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <memory>

@@ -64,7 +64,7 @@ constexpr uint32_t kAllAccess =
 // One end of a connection: a guest with memory, a CQ for each direction and a QP.
 struct End {
     End(rnic::Rnic& rnic, const std::string& name, uint8_t address, const QpOptions& options = {},
-        size_t memory_size = 64 * 1024)
+        size_t memory_size = size_t{64} * 1024)
         : guest(rnic, name, address),
           memory(memory_size),
           mr(guest.reg_mr(memory, kAllAccess)),
@@ -94,7 +94,7 @@ struct End {
 // Two guests with one queue pair each, not connected yet.
 class TwoGuests : public SteppedRnic {
   protected:
-    explicit TwoGuests(const QpOptions& options = {}, size_t memory_size = 64 * 1024)
+    explicit TwoGuests(const QpOptions& options = {}, size_t memory_size = size_t{64} * 1024)
         : a(*rnic, "alice", 1, options, memory_size), b(*rnic, "bob", 2, options, memory_size) {}
 
     SendWr write_wr(uint64_t local, uint64_t remote, uint32_t length) const {

@@ -95,7 +95,9 @@ struct TestUdata {
 // A guest with a user context on rxe, and private bytes as librxe has them.
 class GuestTest : public UverbsTest {
   protected:
-    void SetUp() override {
+    void SetUp() override { open_guest(); }
+
+    void open_guest() {
         make_rnic();
         port = rnic->open_port("alice", sink).value();
         ASSERT_TRUE(port->add_gid(0, gid("10.77.0.1"), kRoceV2));

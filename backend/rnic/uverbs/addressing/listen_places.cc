@@ -59,7 +59,9 @@ std::vector<ListenPlace> listen_places(GuestAddresses& addresses, const SocketAd
         }
         places.push_back({nobody, entrance->underlay, entrance->shared, true});
     }
-    std::ranges::stable_partition(places, [](const ListenPlace& place) { return !place.shared; });
+    // clang 14 does not take std::ranges::stable_partition as GCC's library has it.
+    std::stable_partition(places.begin(), places.end(),
+                          [](const ListenPlace& place) { return !place.shared; });
     return places;
 }
 

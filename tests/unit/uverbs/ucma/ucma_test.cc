@@ -230,7 +230,7 @@ TEST_F(AnnouncedUcmaTest, AnIdThatIsBoundReachesAPeerFromAnotherUnderlayGid) {
     file.reset();
     context.reset();
     port.reset();
-    GuestTest::SetUp();
+    open_guest();
     file = open_file(0);
     const uint32_t id = create();
     ASSERT_EQ(bind(id, "10.77.0.1", 4000), 0);

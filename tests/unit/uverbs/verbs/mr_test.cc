@@ -22,6 +22,7 @@ class UverbsMemory : public GuestTest {
 
     std::vector<memory::PinnedRange> pin(const std::vector<std::pair<uint64_t, uint64_t>>& ranges) {
         std::vector<memory::PinnedRange> pieces;
+        pieces.reserve(ranges.size());
         for (const auto& [address, length] : ranges) {
             pieces.push_back(ram.as_guest_memory()->pin({address}, length).value());
         }
