@@ -13,7 +13,7 @@ import os
 import re
 import shlex
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,6 +71,13 @@ def _without_comments(text: str) -> str:
     return "\n".join(line for line in text.splitlines() if not line.startswith("#"))
 
 
+def _folders_of(path: str) -> Iterator[str]:
+    """The folders that a file is in, the root as well, which is the empty string."""
+    while path:
+        path = os.path.dirname(path)
+        yield path
+
+
 class Keys:
     """One hash of all that the verdict on a unit depends on."""
 
@@ -78,9 +85,9 @@ class Keys:
         self._tree = tree
         self._version = version
         self._graphs: dict[tuple[str, ...], IncludeGraph] = {}
-        self._configuration = [part for path in tree.files
-                               if os.path.basename(path) == ".clang-tidy"
-                               for part in (path, _without_comments(tree.text(path)))]
+        self._configurations = {os.path.dirname(path): _without_comments(tree.text(path))
+                                for path in tree.files
+                                if os.path.basename(path) == ".clang-tidy"}
 
     def read_by(self, unit: Unit) -> set[str]:
         """The unit's source and all of the project that it includes."""
@@ -89,7 +96,10 @@ class Keys:
 
     def key(self, unit: Unit) -> str:
         files = sorted(self.read_by(unit))
-        return digest([self._version, _CHECKS_FOR_C, unit.flags, *self._configuration,
+        folders = {folder for path in files for folder in _folders_of(path)}
+        return digest([self._version, _CHECKS_FOR_C, unit.flags,
+                       *(part for folder, text in sorted(self._configurations.items())
+                         if folder in folders for part in (folder, text)),
                        *(part for path in files for part in (path, self._tree.text(path)))])
 
 

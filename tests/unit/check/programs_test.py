@@ -74,6 +74,13 @@ class ClangTidy(ProjectTest):
         self.assertEqual(len(outcome.findings), 1)
         self.assertEqual(len(clang_tidy.run(self.context()).findings), 1)
 
+    def test_what_passed_stays_known_when_another_folder_gets_its_own_configuration(self) -> None:
+        clang_tidy.run(self.context())
+        self.write("tests/.clang-tidy", "InheritParentConfig: true\n")
+        self.assertIn("2 files, 2 known", clang_tidy.run(self.context()).looked_at)
+        self.write("backend/.clang-tidy", "InheritParentConfig: true\n")
+        self.assertIn("2 files, 0 known", clang_tidy.run(self.context()).looked_at)
+
     def test_by_default_only_what_changed_and_what_includes_it_is_judged(self) -> None:
         self.commit()
         self.git("branch", "main")
