@@ -52,7 +52,7 @@ void transfer(benchmark::State& state, WrOpcode opcode, unsigned batch) {
                 connection.b.qp.post_recv(0, std::span(&receive, 1));
             }
             connection.a.qp.enqueue_send(wr);
-            offset = offset + 2 * size <= kWorkingSet ? offset + size : 0;
+            offset = offset + size_t{2} * size <= kWorkingSet ? offset + size : 0;
         }
         connection.a.qp.ring_doorbell();
         for (unsigned done = 0; done < batch;) {

@@ -155,7 +155,7 @@ std::vector<std::byte> make_request(FuzzedDataProvider& input, const Shape& shap
         // One page more than there may be, and a description that may be too short for it.
         vrdma_cmd_alloc_mr alloc_mr;
         std::memcpy(&alloc_mr, request.data(), sizeof(alloc_mr));
-        const uint32_t pages = input.ConsumeIntegralInRange<uint32_t>(0, 17);
+        const auto pages = input.ConsumeIntegralInRange<uint32_t>(0, 17);
         alloc_mr.max_pages = htole32(pages);
         alloc_mr.run_count = htole32(1);
         std::memcpy(request.data(), &alloc_mr, sizeof(alloc_mr));
@@ -256,7 +256,7 @@ void fuzz_commands(const uint8_t* data, size_t size) {
 #define VRDMA_MAYBE(name, bit, attribute) attributes.attribute = input.ConsumeBool();
         VRDMA_FEATURES(VRDMA_MAYBE)
 #undef VRDMA_MAYBE
-        const auto guest_memory = memory.as_guest_memory();
+        auto guest_memory = memory.as_guest_memory();
         const auto pointers = make_pointers();
         Verbs verbs(
             {.guest = "guest",

@@ -74,8 +74,8 @@ class Engine {
         attacker_cq_ = attacker_.make_cq(15);
         victim_cq_ = victim_.make_cq(15);
         for (QpType type : kTypes) {
-            pairs_.push_back({attacker_.make_qp(attacker_cq_, attacker_cq_, {.type = type}),
-                              victim_.make_qp(victim_cq_, victim_cq_, {.type = type})});
+            pairs_.emplace_back(attacker_.make_qp(attacker_cq_, attacker_cq_, {.type = type}),
+                                victim_.make_qp(victim_cq_, victim_cq_, {.type = type}));
         }
     }
 

@@ -41,7 +41,7 @@ inline void fuzz_ring(const uint8_t* data, size_t size, bool packed) {
 
     vhost::Virtqueue queue(0, std::make_shared<spdlog::logger>("fuzz"));
     const auto change = [&] {
-        const size_t offset = input.ConsumeIntegralInRange<size_t>(0, 0x200);
+        const auto offset = input.ConsumeIntegralInRange<size_t>(0, 0x200);
         const auto bytes =
             input.ConsumeBytes<uint8_t>(input.ConsumeIntegralInRange<size_t>(0, 0x200));
         std::copy(bytes.begin(), bytes.end(),
@@ -72,7 +72,7 @@ inline void fuzz_ring(const uint8_t* data, size_t size, bool packed) {
     }
     std::vector<vhost::DescriptorChain> held;
     const auto take_held = [&] {
-        const size_t which = input.ConsumeIntegralInRange<size_t>(0, held.size() - 1);
+        const auto which = input.ConsumeIntegralInRange<size_t>(0, held.size() - 1);
         auto chain = std::move(held[which]);
         held.erase(held.begin() + static_cast<ptrdiff_t>(which));
         return chain;

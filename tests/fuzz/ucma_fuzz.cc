@@ -70,8 +70,8 @@ class Machine {
             happen(input);
         } else {
             const uint8_t other = input.byte() % (kFiles + 1);
-            const auto in = input.bytes(input.byte() * 2);
-            std::vector<std::byte> out(input.byte() * 2);
+            const auto in = input.bytes(size_t{2} * input.byte());
+            std::vector<std::byte> out(size_t{2} * input.byte());
             const auto done = files_[file]->execute(
                 what % 0x20, in, out, other == kFiles ? nullptr : files_[other].get());
             require(!done || done->written <= out.size());
@@ -92,7 +92,7 @@ class Machine {
     static std::shared_ptr<OverlayMap> map() {
         AddressRules rules;
         rules.peers.push_back({"", *parse_gid_prefix("10.9.0.0/24"), {}});
-        const HostGids gids({{1, gid("10.9.0.1"), "lo"}, {2, gid("10.9.0.11"), "lo"}});
+        HostGids gids({{1, gid("10.9.0.1"), "lo"}, {2, gid("10.9.0.11"), "lo"}});
         return std::make_shared<OverlayMap>(
             rules, std::make_shared<HostGidTable>("rxe0", 1, [gids] { return gids; }));
     }

@@ -16,8 +16,10 @@ using vhost::full_barrier;
 SplitDriverQueue::SplitDriverQueue(FakeMemory& memory, uint16_t size, uint64_t features)
     : DriverQueue(memory, size, features), free_(size), chains_(size) {
     const uint64_t descriptors = memory.allocate(sizeof(vring_desc) * size, 16);
-    const uint64_t available = memory.allocate(sizeof(vring_avail) + 2 * size + 2, 2);
-    const uint64_t used = memory.allocate(sizeof(vring_used) + 8 * size + 2, 4);
+    const uint64_t available =
+        memory.allocate(sizeof(vring_avail) + sizeof(uint16_t) * size + sizeof(uint16_t), 2);
+    const uint64_t used =
+        memory.allocate(sizeof(vring_used) + sizeof(vring_used_elem) * size + sizeof(uint16_t), 4);
     descriptors_ = memory.at<vring_desc>(descriptors);
     available_ = memory.at<vring_avail>(available);
     used_ = memory.at<vring_used>(used);

@@ -22,8 +22,8 @@ std::string read_file(const std::string& name) {
 }
 
 const std::string& document() {
-    static const std::string text = read_file("docs/spec.md");
-    return text;
+    static const std::string kText = read_file("docs/spec.md");
+    return kText;
 }
 
 std::string headers() {
@@ -49,9 +49,9 @@ std::map<std::string, unsigned long> numbers(const std::string& text, const std:
 
 // Structure definitions by name, without comments, in one spelling of white space.
 std::map<std::string, std::string> structures(const std::string& text) {
-    const std::string bare = std::regex_replace(text, std::regex("/\\*(?:[^*]|\\*(?!/))*\\*/"), "");
+    const std::string bare = std::regex_replace(text, std::regex(R"(/\*(?:[^*]|\*(?!/))*\*/)"), "");
     std::map<std::string, std::string> result;
-    const std::regex expression("struct (\\w+) \\{([^}]*)\\};");
+    const std::regex expression(R"(struct (\w+) \{([^}]*)\};)");
     for (auto it = std::sregex_iterator(bare.begin(), bare.end(), expression);
          it != std::sregex_iterator(); ++it) {
         std::string body = std::regex_replace((*it)[2].str(), std::regex("\\s+"), " ");
@@ -82,9 +82,8 @@ TEST(SpecTest, CommandsAgree) {
     VRDMA_COMMANDS(VRDMA_ROW)
 #undef VRDMA_ROW
     std::string written;
-    const std::regex row(
-        "^\\| 0x[0-9a-f]+ \\| (\\w+) \\| (vrdma_\\w+) \\| (vrdma_\\w+) \\| (\\w*) ?\\|$",
-        std::regex::ECMAScript | std::regex::multiline);
+    const std::regex row(R"(^\| 0x[0-9a-f]+ \| (\w+) \| (vrdma_\w+) \| (vrdma_\w+) \| (\w*) ?\|$)",
+                         std::regex::ECMAScript | std::regex::multiline);
     for (auto it = std::sregex_iterator(document().begin(), document().end(), row);
          it != std::sregex_iterator(); ++it) {
         const std::smatch& match = *it;
@@ -111,7 +110,7 @@ TEST(SpecTest, EventTypesAgree) {
 
 TEST(SpecTest, SizesAgree) {
     EXPECT_EQ(numbers(read_file("common/vrdma_check.h"),
-                      "^VRDMA_ASSERT_SIZE\\((\\w+), ([0-9]+)\\);", 1, 2),
+                      R"(^VRDMA_ASSERT_SIZE\((\w+), ([0-9]+)\);)", 1, 2),
               numbers(document(), "^\\| (vrdma_\\w+) \\| ([0-9]+) \\|$", 1, 2));
 }
 
@@ -121,7 +120,7 @@ TEST(SpecTest, StructuresAgree) {
 
 TEST(SpecTest, EveryStructureHasItsSizeAsserted) {
     const auto asserted = numbers(read_file("common/vrdma_check.h"),
-                                  "^VRDMA_ASSERT_SIZE\\((\\w+), ([0-9]+)\\);", 1, 2);
+                                  R"(^VRDMA_ASSERT_SIZE\((\w+), ([0-9]+)\);)", 1, 2);
     for (const auto& [name, body] : structures(headers())) {
         EXPECT_TRUE(asserted.contains(name)) << name;
     }

@@ -34,6 +34,7 @@ class Program {
         const FileDescriptor theirs(fds[1]);
         arguments.insert(arguments.begin(), VRDMAD);
         std::vector<char*> argv;
+        argv.reserve(arguments.size() + 1);
         for (std::string& argument : arguments) {
             argv.push_back(argument.data());
         }
