@@ -20,6 +20,7 @@
 #include "ucma/ucma.h"
 #include "verbs/cq.h"
 #include "verbs/device.h"
+#include "verbs/gid.h"
 #include "verbs/qp.h"
 #include "verbs/srq.h"
 
@@ -56,6 +57,7 @@ static struct vrdma_dev *vrdma_alloc_dev(struct vrdma_slot *slot)
 	vrdma_cq_init(dev);
 	vrdma_srq_init(dev);
 	vrdma_qp_init(dev);
+	vrdma_gid_init(dev);
 
 	dev->ibdev.node_type = vrdma_is_iwarp(dev) ? RDMA_NODE_RNIC : RDMA_NODE_IB_CA;
 	dev->ibdev.phys_port_cnt = 1;
@@ -134,13 +136,18 @@ int vrdma_life_start(struct vrdma_dev *dev)
 	err = vrdma_kernel_start(dev);
 	if (err)
 		goto err_addresses;
-	err = vrdma_register(dev);
+	err = vrdma_gid_start(dev);
 	if (err)
 		goto err_kernel;
+	err = vrdma_register(dev);
+	if (err)
+		goto err_gids;
 	dev->started = true;
 	vrdma_ucma_start(dev);
 	return 0;
 
+err_gids:
+	vrdma_gid_stop(dev);
 err_kernel:
 	vrdma_kernel_release(dev);
 err_addresses:
@@ -219,6 +226,7 @@ bool vrdma_life_end(struct vrdma_slot *slot, bool comes_back)
 		strscpy(slot->name, dev_name(&dev->ibdev.dev), sizeof(slot->name));
 		vrdma_ucma_stop(dev, comes_back);
 		ib_unregister_device(&dev->ibdev);
+		vrdma_gid_stop(dev);
 		vrdma_kernel_release(dev);
 		vrdma_iw_addresses_stop(dev);
 	}

@@ -129,6 +129,12 @@ struct vrdma_dev {
 	char netdev_link[IFNAMSIZ];	/* under rtnl: the link in netdev_dir, or empty */
 	struct kobject *netdev_dir;
 
+	struct mutex gid_lock;		/* protects gids, and their order at the device */
+	struct xarray gids;		/* struct vrdma_gid by index (verbs/gid.c) */
+	struct work_struct gid_work;
+	struct notifier_block gid_nb;
+	struct list_head gid_list;
+
 	struct vrdma_iw_cm *iw_cm;	/* NULL without vrdma_has_iw_cm() */
 	struct vrdma_ucma *ucma;	/* NULL without VRDMA_F_UCMA */
 };

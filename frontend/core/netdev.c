@@ -26,8 +26,9 @@ static bool vrdma_netdev_matches(struct vrdma_dev *dev, struct net_device *ndev)
 		return false;
 	if (is_zero_ether_addr(dev->mac))
 		return dev_is_pci(parent) || parent->bus == dev->vdev->dev.bus;
-	return ether_addr_equal(ndev->dev_addr, dev->mac) ||
-	       ether_addr_equal(ndev->perm_addr, dev->mac);
+	/* A slave of a bond or team has the address of another slave, maybe. */
+	return ether_addr_equal(ndev->perm_addr, dev->mac) ||
+	       (ether_addr_equal(ndev->dev_addr, dev->mac) && !netif_is_lag_port(ndev));
 }
 
 /*
