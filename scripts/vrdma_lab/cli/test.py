@@ -22,6 +22,7 @@ from vrdma_lab.conformance.results import TARGETS
 from vrdma_lab.conformance.run import VERSIONS
 from vrdma_lab.errors import LabError
 from vrdma_lab.setup.build import build_all_qemu_devices, build_backend, build_qemu_device
+from vrdma_lab.setup.dkms import prepare_dkms
 from vrdma_lab.setup.kernel import prepare_kernel
 from vrdma_lab.setup.packages import install_missing
 from vrdma_lab.setup.rdma_core_tests import prepare_rdma_core_tests
@@ -150,6 +151,8 @@ def _prepare(selection: str, kernel: str) -> None:
         build_all_qemu_devices(steps)
         for series in (*paths.KERNELS, paths.NEWEST_KERNEL, *paths.BUILT_KERNELS):
             prepare_kernel(steps, series)
+    if selection in ("e2e", "all"):
+        prepare_dkms(steps)
     if selection in ("lab", "all"):
         prepare_siw(steps)
     if selection == "all":
