@@ -4,14 +4,32 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 from support_py.e2e import LabTest, main
 from vrdma_lab.vm.guest import Guest
 
 
+# What rxe has below /sys/class/infiniband/DEVICE and the embedded RNIC has not, and why.
+NOT_HERE = {
+    # An attribute of rxe's own, its netdev: device/net has it, as of adapters.
+    "parent",
+    # There are no packets that could be lost, come twice or come late, and no acknowledgements.
+    "ports/1/hw_counters/ack_deferred",
+    "ports/1/hw_counters/duplicate_request",
+    "ports/1/hw_counters/out_of_seq_request",
+    "ports/1/hw_counters/rcvd_seq_err",
+    # req_cqe_error has it, under the name that adapters give it.
+    "ports/1/hw_counters/send_err",
+    # The link is the netdev's, which counts that.
+    "ports/1/hw_counters/link_downed",
+}
+
+
 class Devinfo(LabTest):
     guest_count = 1
+    modules = ("rdma_rxe", "crc32_generic")
 
     def setUp(self) -> None:
         self.guest: Guest = self.lab.guests[0]
@@ -79,9 +97,39 @@ class Devinfo(LabTest):
         output = self.guest.must("rdma statistic show link vrdma0/1")
         for name in ("sent_bytes", "rcvd_bytes", "rdma_sends", "rcvd_rnr_err"):
             self.assertRegex(output, rf"\b{name} \d+")
+        counters = self.lab.daemon.status()["vms"][0]["counters"]
+        self.assertEqual(set(counters), set(re.findall(r"([a-z_]+) \d+", output)))
+        self.assertEqual(counters["rdma_writes"], 0)
         port = "/sys/class/infiniband/vrdma0/ports/1"
         self.assertEqual(self.guest.must(f"cat {port}/hw_counters/rdma_writes"), "0\n")
         self.assertRegex(self.guest.must(f"cat {port}/counters/port_xmit_data"), r"^\d+\n$")
+
+    def files(self, device: str) -> set[str]:
+        """The files of a device in sysfs; all entries of a table of GIDs are one."""
+        listing = self.guest.must(
+            f"cd /sys/class/infiniband/{device} && find -L . -maxdepth 5 -type f "
+            "! -path './device/*' ! -path './subsystem/*'"
+        )
+        found = {line.removeprefix("./") for line in listing.splitlines()}
+        return {re.sub(r"(gids|types|ndevs)/\d+$", r"\1/N", file) for file in found}
+
+    def test_tools_find_all_that_they_find_of_rxe(self) -> None:
+        self.guest.must(
+            "modprobe crc32_generic; modprobe rdma_rxe && rdma link add rxe0 type rxe netdev eth0"
+        )
+        rxe, vrdma = self.files("rxe0"), self.files("vrdma0")
+        said = {
+            what: [
+                re.sub(r"\d+: |rxe0|vrdma0", "", self.guest.must(f"rdma {what} {device}"))
+                for device in (f"rxe0{port}", f"vrdma0{port}")
+            ]
+            for what, port in (("link show", "/1"), ("resource show", ""))
+        }
+        self.guest.must("rdma link delete rxe0")
+        self.assertEqual(rxe - vrdma, NOT_HERE)
+        for what, (native, own) in said.items():
+            with self.subTest(what):
+                self.assertEqual(own, native)
 
     def test_the_port_follows_the_link(self) -> None:
         self.guest.must("ip link set eth0 down")

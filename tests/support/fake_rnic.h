@@ -49,6 +49,7 @@ struct FakeRnicState {
     std::vector<rnic::UdataRegion> regions;  // of the last verb that has udata
     int verbs_with_udata = 0;
     std::optional<int> refuse;  // errno of the next create verb
+    rnic::Counters counters{};
     rnic::MmapSource mmap_source{.fd = 7, .offset = 0x2000, .caching = 0};
     uint64_t mmap_offset = 0x5000;  // the one that mmap() knows
     vrdma_doorbell_area* doorbells = nullptr;
@@ -263,6 +264,12 @@ class FakePort : public Counted<rnic::Port> {
     rnic::PortAttributes query_port() override {
         return {.state = 4, .max_mtu = 5, .active_mtu = 5, .gid_tbl_len = 16};
     }
+    Result<rnic::Counters> query_counters() override {
+        if (const auto refuse = std::exchange(state_.refuse, std::nullopt)) {
+            return fail(*refuse);
+        }
+        return state_.counters;
+    }
     Result<void> add_gid(uint32_t index, const rnic::Gid& gid, uint32_t, uint16_t) override {
         if (index >= 16) {
             return fail(EINVAL);
@@ -299,7 +306,7 @@ class FakeRnic : public rnic::Rnic {
         attributes.max_mr_size = uint64_t{1} << 40;
         attributes.max_qp = attributes.max_cq = attributes.max_mr = attributes.max_pd = 1000;
         attributes.max_srq = attributes.max_ah = attributes.max_mw = 1000;
-        attributes.kernel_verbs = true;
+        attributes.kernel_verbs = attributes.has_counters = true;
         attributes.max_fast_reg_pages = 16;
         attributes.has_srq = attributes.has_mw = true;
         attributes.has_rereg_mr = attributes.has_resize_cq = attributes.has_mcast = true;

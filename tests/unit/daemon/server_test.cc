@@ -111,6 +111,11 @@ TEST_F(ServerTest, TheStatusHasTheSharedMemoryUnderItsOldNameToo) {
     EXPECT_EQ(vm.at("window"), vm.at("shared_memory"));
 }
 
+TEST_F(ServerTest, TheStatusOfAVmWithoutAVmmHasNoCounters) {
+    const auto server = serve();
+    EXPECT_FALSE(nlohmann::json::parse(ask()).at("vms")[0].contains("counters"));
+}
+
 TEST_F(ServerTest, TheStatusOfAVmWithoutAVmmHasNoMemoryAndNoLimitOfIt) {
     const auto server = serve();
     const auto memory = nlohmann::json::parse(ask()).at("vms")[0].at("memory");

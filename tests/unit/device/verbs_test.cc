@@ -93,6 +93,34 @@ class VerbsTest : public testing::Test {
     const GuestMemorySource guest_memory_ = [this] { return memory_; };
 };
 
+TEST_F(VerbsTest, CountersAreThoseOfThePortInTheirOrderAndNothingBehindThem) {
+    for (size_t i = 0; i < state_.counters.size(); ++i) {
+        state_.counters[i] = (uint64_t{1} << 40) + i;
+    }
+    const auto answer =
+        run(&verb::query_counters, {.hdr = {}, .port = 1, .reserved = 0}, VRDMA_NO_HANDLE);
+    ASSERT_TRUE(answer);
+    for (size_t i = 0; i < VRDMA_MAX_COUNTERS; ++i) {
+        EXPECT_EQ(le64toh(answer->value[i]), i < VRDMA_COUNTER_COUNT ? (uint64_t{1} << 40) + i : 0)
+            << i;
+    }
+}
+
+TEST_F(VerbsTest, CountersOfAPortThatIsNotThereAreInvalid) {
+    for (const uint32_t port : {0U, 2U, 0xffffffffU}) {
+        EXPECT_EQ(error_of(run(&verb::query_counters, {.hdr = {}, .port = port, .reserved = 0},
+                               VRDMA_NO_HANDLE)),
+                  Errno{EINVAL});
+    }
+}
+
+TEST_F(VerbsTest, AnRnicThatCannotCountSaysSoToTheGuest) {
+    state_.refuse = EIO;
+    EXPECT_EQ(error_of(run(&verb::query_counters, {.hdr = {}, .port = 1, .reserved = 0},
+                           VRDMA_NO_HANDLE)),
+              Errno{EIO});
+}
+
 TEST_F(VerbsTest, AnObjectOfAnotherContextIsInvalid) {
     const uint32_t mine = uctx();
     const uint32_t other = uctx();

@@ -43,6 +43,19 @@ TEST_P(VirtualDeviceTest, AnswersACommand) {
     EXPECT_EQ(le32toh(response.max_qp), 1000U);
 }
 
+TEST_P(VirtualDeviceTest, TheStatusHasTheCountersThatTheGuestSees) {
+    start_queues();
+    rnic_.state.counters[VRDMA_COUNTER_RDMA_READS] = 7;
+    auto request = make<vrdma_cmd_query_port>(VRDMA_CMD_QUERY_COUNTERS);
+    request.port = htole32(1);
+    const auto [status, response] = ask<vrdma_rsp_query_counters>(bytes(request));
+    EXPECT_EQ(status, 0U);
+    EXPECT_EQ(le64toh(response.value[VRDMA_COUNTER_RDMA_READS]), 7U);
+    const auto counters = device_->status().counters;
+    ASSERT_TRUE(counters);
+    EXPECT_EQ(counters->at(VRDMA_COUNTER_RDMA_READS), 7U);
+}
+
 TEST_P(VirtualDeviceTest, AnUnknownOpcodeIsNotSupported) {
     start_queues();
     for (const uint16_t opcode : {0x0000, 0x0008, VRDMA_CMD_MODIFY_AH + 0, 0x7777, 0xffff}) {

@@ -54,7 +54,7 @@ class QpContext {
     // The requests of the connected peer that it answered: the peer's home worker counts them,
     // but those that a receive takes in.
     Traffic& answered() { return answered_; }
-    // Called in a Pause.
+    // Called by the thread that makes and destroys the port's queue pairs.
     void add_to(rnic::Counters& counters) const {
         add_traffic(counters, requested_, answered_, receive_.received());
     }

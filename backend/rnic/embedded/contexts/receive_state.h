@@ -41,8 +41,8 @@ class ReceiveState {
     }
     void close() { open_ = false; }
     void count(uint64_t bytes) {
-        ++received_.messages;
-        received_.bytes += bytes;
+        received_.messages.add(1);
+        received_.bytes.add(bytes);
     }
     const Received& received() const { return received_; }
     const ReceiveRequest& request() const { return request_; }

@@ -45,9 +45,9 @@ void add_traffic(rnic::Counters& counters, const Traffic& requested, const Traff
         counters[there] += bytes_of(kind, requested);
         counters[back] += bytes_of(kind, answered);
     }
-    counters[VRDMA_COUNTER_RDMA_RECVS] += received.messages;
-    counters[VRDMA_COUNTER_RCVD_PKTS] += received.messages;
-    counters[VRDMA_COUNTER_RCVD_BYTES] += received.bytes;
+    counters[VRDMA_COUNTER_RDMA_RECVS] += received.messages.value();
+    counters[VRDMA_COUNTER_RCVD_PKTS] += received.messages.value();
+    counters[VRDMA_COUNTER_RCVD_BYTES] += received.bytes.value();
 }
 
 }  // namespace vrdma::embedded

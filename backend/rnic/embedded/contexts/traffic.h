@@ -4,7 +4,6 @@
 
 #include <vrdma_counters.h>
 
-#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -16,33 +15,54 @@
 
 namespace vrdma::embedded {
 
-// What one side of a queue pair has carried out, by opcode. One worker at a time counts; it is read
-// in a Pause, so that counting needs no atomic operation.
+// A count that one thread at a time changes, and any thread may read meanwhile: loads and stores
+// that are whole, and no locked instruction.
+class Count {
+  public:
+    void add(uint64_t more) {
+#ifdef __x86_64__
+        // GCC makes three instructions of the other form.
+        asm("addq %1, %0" : "+m"(value_) : "er"(more) : "cc");
+#else
+        value_.store(value_.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
+#endif
+    }
+    uint64_t value() const {
+        return value_.load(std::memory_order_relaxed);
+    }
+
+  private:
+    std::atomic<uint64_t> value_{0};
+};
+
+// What one side of a queue pair has carried out, by opcode. One worker at a time counts. A guest
+// may ask as often as it likes, so that reading must not disturb the workers.
 class Traffic {
   public:
     void count(WrOpcode opcode, uint64_t length) {
-        Entry& entry = entries_[std::min<size_t>(static_cast<size_t>(opcode), kOthers)];
-        ++entry.messages;
-        entry.bytes += length;
+        Entry& entry = entries_[static_cast<size_t>(opcode) % kEntries];
+        entry.messages.add(1);
+        entry.bytes.add(length);
     }
-    uint64_t messages(WrOpcode opcode) const { return at(opcode).messages; }
-    uint64_t bytes(WrOpcode opcode) const { return at(opcode).bytes; }
+    uint64_t messages(WrOpcode opcode) const { return at(opcode).messages.value(); }
+    uint64_t bytes(WrOpcode opcode) const { return at(opcode).bytes.value(); }
 
   private:
-    // All opcodes that move data are below this one.
-    static constexpr size_t kOthers = 10;
+    // All opcodes are below this one, a power of two.
+    static constexpr size_t kEntries = 16;
+    static_assert(static_cast<size_t>(WrOpcode::kBindWindow) < kEntries);
     struct Entry {
-        uint64_t messages = 0;
-        uint64_t bytes = 0;
+        Count messages;
+        Count bytes;
     };
     const Entry& at(WrOpcode opcode) const { return entries_[static_cast<size_t>(opcode)]; }
-    std::array<Entry, kOthers + 1> entries_{};
+    std::array<Entry, kEntries> entries_{};
 };
 
-// Messages that a queue pair has received, and their bytes; guarded by the lock of its receiver.
+// Messages that a queue pair has received, and their bytes. Who counts holds the receiver's lock.
 struct Received {
-    uint64_t messages = 0;
-    uint64_t bytes = 0;
+    Count messages;
+    Count bytes;
 };
 
 // What goes wrong, for a whole port: seldom, and counted by any worker.
