@@ -126,6 +126,17 @@ class Bond(LabTest):
         self.connections("eth1")
         self.a.must("ip link set eth0 up")
 
+    def test_a_listener_on_all_addresses_is_found_after_a_fail_over(self) -> None:
+        self.fail_over("eth0")
+        port = next(_ports)
+        serving = self.a.start(f"{LINE_BUFFERED} rping -s -p {port} -C 3 -v")
+        self.assertTrue(wait_listener(self.a, port, serving), serving.output)
+        self.fail_over("eth1")
+        outcome = self.b.run(f"rping -c -a {self.a.ip} -p {port} -C 3 -v", PATIENCE)
+        if not outcome.ok:
+            serving.kill()
+        self.assertTrue(outcome.ok, f"{outcome.output}\n{serving.output}")
+
     def test_the_driver_is_reloaded_under_the_bond(self) -> None:
         self.a.must("rmmod vrdma && insmod /lib/modules/vrdma.ko")
         for slave, device in self.devices.items():
