@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "rnic/uverbs/addressing/netdev_addresses.h"
+#include "rnic/uverbs/kernel/bond.h"
 #include "rnic/uverbs/kernel/device_attributes.h"
 #include "rnic/uverbs/kernel/rdma_netlink.h"
 #include "rnic/uverbs/kernel/removal_watch.h"
@@ -214,6 +215,21 @@ void UverbsRnic::removed() {
     state_->sinks.report(rnic::AsyncEventType::kDeviceFatal, 0);
 }
 
+// The netdev that has the addresses of the RNIC's port.  Empty when the port has no netdev.
+std::string netdev_with_addresses(const UverbsConfig& config, const HostRnic& host,
+                                  spdlog::logger& logger) {
+    const std::string netdev = query_netdev(host.name, config.port);
+    const std::string bond = bond_of(netdev);
+    if (bond.empty()) {
+        return netdev;
+    }
+    logger.info(
+        "{}: its netdev {} is a slave of {}, whose addresses it has: where each slave has an RNIC "
+        "of its own, guests reach others only while {} is the active one",
+        host.name, netdev, bond, netdev);
+    return bond;
+}
+
 // Looks for the kernel's connection manager.  Without it, applications can connect the queue pairs
 // of a RoCE RNIC by themselves.  An iWARP RNIC is of little use then, but its queues and regions
 // work.
@@ -230,7 +246,7 @@ void find_connections(const UverbsConfig& config, const HostRnic& host, HostAcce
         access.open_rdma_cm = open_kernel_rdma_cm;
         return;
     }
-    const std::string netdev = query_netdev(host.name, config.port);
+    const std::string netdev = netdev_with_addresses(config, host, logger);
     if (netdev.empty()) {
         logger.warn("{}: guests cannot make connections: the RNIC's port {} has no netdev",
                     host.name, config.port);
@@ -256,7 +272,8 @@ void find_netdev(const UverbsConfig& config, const HostRnic& host, HostAccess& a
             host.name);
         return;
     }
-    if (const std::string netdev = query_netdev(host.name, config.port); !netdev.empty()) {
+    const std::string netdev = netdev_with_addresses(config, host, logger);
+    if (!netdev.empty()) {
         access.netdev = make_netdev_ipv6(netdev);
     }
 }
