@@ -57,6 +57,18 @@ class NewestKernel(LabTest):
         self.exchange(b, a, Exchange("ibv_ud_pingpong", 1024, 100))
         self.exchange(b, a, Exchange("ib_read_bw", 65536, 100))
 
+    def test_counters_and_description_in_the_newest_kernel(self) -> None:
+        a, b = self.lab.guests
+        self.exchange(b, a)
+        for guest in (a, b):
+            self.assertRegex(guest.must("rdma statistic show link vrdma0/1"), r"rdma_sends [1-9]")
+            port = "/sys/class/infiniband/vrdma0/ports/1"
+            self.assertRegex(guest.must(f"cat {port}/hw_counters/rdma_recvs"), r"^[1-9]\d*$")
+            self.assertRegex(guest.must(f"cat {port}/counters/port_xmit_data"), r"^[1-9]\d*$")
+            path = "/sys/class/infiniband/vrdma0/node_desc"
+            description = guest.must(f"printf {guest.name} > {path}; cat {path}")
+            self.assertEqual(description.strip(), guest.name)
+
     def test_the_driver_is_reloaded_in_the_newest_kernel(self) -> None:
         a, b = self.lab.guests
         a.must("rmmod vrdma && insmod /lib/modules/vrdma.ko")
