@@ -14,10 +14,9 @@ from pathlib import Path
 from vrdma_lab import paths
 from vrdma_lab.errors import LabError
 from vrdma_lab.setup import cache
-from vrdma_lab.setup.apt import Apt
+from vrdma_lab.setup.linux_source import SIW, linux_source
 from vrdma_lab.setup.runner import Runner, Steps, processors
 
-_SOURCE_PACKAGE = "linux-source-6.1"
 _BANNER = re.compile(rb"Linux version \S+ \([ -~]* Debian (\S+) \(")
 
 
@@ -36,29 +35,14 @@ def package_version(vmlinux: bytes) -> str:
 
 
 def _build(runner: Runner, kernel: paths.Kernel, folder: Path) -> None:
-    apt = Apt(runner)
+    source = linux_source(runner)
     wanted = package_version(kernel.vmlinux.read_bytes())
-    version = apt.version("bookworm", _SOURCE_PACKAGE)
-    if wanted != version:
+    if wanted != source.name:
         raise LabError(
-            f"the lab's kernel is {wanted}, Debian's source is {version}: "
+            f"the lab's kernel is {wanted}, Debian's source is {source.name}: "
             f"remove {paths.kernel_folder(kernel.series)} and run this again"
         )
-    (package,) = apt.download("bookworm", folder / "debs", (_SOURCE_PACKAGE,))
-    runner.pipe(
-        ["dpkg-deb", "--fsys-tarfile", package],
-        ["tar", "-xO", "--wildcards", "*.tar.xz"],
-        [
-            "tar",
-            "-xJ",
-            "-C",
-            folder,
-            "--strip-components=5",
-            "--wildcards",
-            "*/drivers/infiniband/sw/siw/*",
-        ],
-    )
-    shutil.rmtree(folder / "debs")
+    shutil.copytree(source / SIW, folder, dirs_exist_ok=True)
     build = (paths.kernel_folder(kernel.series) / "build").resolve()
     runner.run(
         ["make", "-C", build, f"M={folder}", "CONFIG_RDMA_SIW=m", "-j", processors(), "modules"]
