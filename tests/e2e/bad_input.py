@@ -13,15 +13,13 @@ from support_py.e2e import KERNEL, LabTest, main
 from vrdma_lab import paths
 from vrdma_lab.image.initramfs import LINE_BUFFERED
 from vrdma_lab.lab.lab import Lab
+from vrdma_lab.machine.progress import run_to_end, wait_until
 from vrdma_lab.vm.guest import Guest, GuestOptions
 
 
 def vrdmad(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Runs a vrdmad that is expected to end by itself."""
-    command = [str(paths.daemon()), *arguments]
-    return subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30
-    )
+    return run_to_end([paths.daemon(), *arguments], 30)
 
 
 class DaemonRefuses(unittest.TestCase):
@@ -74,8 +72,8 @@ class QemuRefuses(LabTest):
         pass
 
     def refusal(self, guest: Guest) -> str:
-        status = guest.qemu.process.wait(30)
-        self.assertNotEqual(status, 0)
+        wait_until(lambda: not guest.qemu.running, "QEMU did not end", 30)
+        self.assertNotEqual(guest.qemu.process.returncode, 0)
         return guest.qemu.log.read_text(errors="replace")
 
     def test_a_socket_that_is_not_there(self) -> None:

@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import re
-import time
 
 from support_py.e2e import LabTest, main
+from vrdma_lab.machine.progress import wait_until
 from vrdma_lab.vm.guest import Guest
 
 
@@ -36,15 +36,11 @@ class Devinfo(LabTest):
 
     def wait_for(self, command: str, text: str, present: bool = True) -> None:
         """Repeats the command until its output has, or has no longer, the text."""
-        deadline = time.monotonic() + 30
-        while True:
-            output = self.guest.must(command)
-            if (text in output) == present:
-                return
-            self.assertLess(
-                time.monotonic(), deadline, f"{text!r} present={present} is not so in:\n{output}"
-            )
-            time.sleep(0.1)
+        wait_until(
+            lambda: (text in self.guest.must(command)) == present,
+            f"{text!r} present={present} is not so in what is said by {command}",
+            30,
+        )
 
     def test_the_device_is_listed(self) -> None:
         self.assertRegex(self.guest.must("ibv_devices"), r"(?m)^\s+vrdma0\s+\S+")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from support_py.guest_program import send_program
 from vrdma_lab.lab.lab import Lab
+from vrdma_lab.machine.progress import Patience
 from vrdma_lab.programs.traffic import Exchange, start_exchange
 from vrdma_lab.vm.guest import Guest, GuestOptions
 from vrdma_lab.vm.monitor import Monitor, monitor_options
@@ -75,15 +76,15 @@ class FootprintTest(unittest.TestCase):
     def test_an_idle_guest_wakes_no_thread_of_the_daemon(self) -> None:
         # The guest's own start, with addresses and duplicate detection, takes its time to settle.
         quiet = {}
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
+        patience = Patience(60)
+        while not patience.over:
             before = wake_ups(self.pid)
             time.sleep(3)
             after = wake_ups(self.pid)
             quiet = {task: after[task] - before[task] for task in after}
             if not any(quiet.values()):
                 return
-        self.fail(f"threads woke up in each of the 3 s intervals of a minute: {quiet}")
+        self.fail(f"threads woke up in each interval of 3 s, and {patience.why()}: {quiet}")
 
     def test_queue_pairs_add_no_memory_region_and_no_slot(self) -> None:
         send_program(self.guest, "many_queue_pairs", ("ibverbs",))
@@ -93,8 +94,7 @@ class FootprintTest(unittest.TestCase):
         self.assertIn("vrdma", before, "the shared memory region is in QEMU's memory tree")
         job = self.guest.start(f"/tmp/many_queue_pairs {QUEUE_PAIRS} > /tmp/many.log 2>&1")
         self.guest.must(
-            "for i in $(seq 600); do grep -q ready /tmp/many.log && exit 0; usleep 100000; done; "
-            "cat /tmp/many.log; exit 1",
+            "until grep -q ready /tmp/many.log; do usleep 100000; done",
             90,
         )
         during = self.monitor.human("info mtree -f")

@@ -10,6 +10,7 @@ import signal
 from support_py.e2e import KERNEL, PATIENCE, main
 from support_py.program import ProgramTest
 from vrdma_lab import paths
+from vrdma_lab.machine.progress import communicate
 
 OPTIONS = ("--kernel", KERNEL)
 
@@ -33,7 +34,7 @@ class Demo(ProgramTest):
         report = self.folder.with_suffix(".json")
         self.addCleanup(report.unlink, missing_ok=True)
         demo = self.start(*OPTIONS, "--json", str(report))
-        output, _ = demo.communicate(timeout=4 * PATIENCE)
+        output, _ = communicate(demo, PATIENCE)
         self.assertEqual(demo.returncode, 0, output)
         self.assert_nothing_is_left()
         rows = json.loads(report.read_text())

@@ -6,9 +6,7 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
-import time
 import unittest
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -16,10 +14,10 @@ from pathlib import Path
 from support_py.e2e import KERNEL, PATIENCE, main
 from vrdma_lab import paths
 from vrdma_lab.children import Child, tail
-from vrdma_lab.errors import LabError
 from vrdma_lab.lab.lab import Lab
 from vrdma_lab.machine.agent import AGENT_PORT
 from vrdma_lab.machine.channel import Channel
+from vrdma_lab.machine.progress import run_to_end, wait_until
 
 DOCUMENT = paths.SOURCE / "docs" / "libvirt.md"
 QEMU_NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"
@@ -108,21 +106,14 @@ class LibvirtDomain(unittest.TestCase):
 
     @classmethod
     def wait_for_libvirtd(cls, path: Path) -> None:
-        deadline = time.monotonic() + 60
-        while not path.exists():
+        def there() -> bool:
             cls.libvirtd.check()
-            if time.monotonic() > deadline:
-                raise LabError(f"libvirtd made no socket; it said:\n{cls.libvirtd.tail()}")
-            time.sleep(0.05)
+            return path.exists()
+
+        wait_until(there, f"libvirtd made no socket; it said:\n{cls.libvirtd.tail()}")
 
     def virsh(self, *arguments: str) -> str:
-        result: subprocess.CompletedProcess[str] = subprocess.run(
-            ["virsh", "-q", "-c", self.uri, *arguments],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-        )
+        result = run_to_end(["virsh", "-q", "-c", self.uri, *arguments], PATIENCE)
         self.assertEqual(
             result.returncode, 0, f"virsh {arguments}: {result.stderr}\n{self.libvirtd.tail()}"
         )

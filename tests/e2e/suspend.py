@@ -9,12 +9,10 @@ their QEMU ends when they are woken, for a reason that nobody has found yet.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 from support_py.e2e import PATIENCE, LabTest, main
-from vrdma_lab.errors import LabError
 from vrdma_lab.image.initramfs import LINE_BUFFERED
+from vrdma_lab.machine.progress import wait_until
+from vrdma_lab.vm.guest import Guest
 
 
 SCRIPT = """\
@@ -35,13 +33,10 @@ echo "sleep.sh ends"
 class Suspend(LabTest):
     guest_count = 1
 
-    def wait(self, condition: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not condition():
-            self.lab.guests[0].qemu.check()
-            if time.monotonic() > deadline:
-                raise LabError(f"not so: {what}\n{self.lab.guests[0].explain()}")
-            time.sleep(0.1)
+    def said(self, guest: Guest, words: str) -> bool:
+        """Whether the guest's console has the words; LabError if the guest has ended."""
+        guest.qemu.check()
+        return words in guest.console.read_text(errors="replace")
 
     def test_the_guest_wakes_with_its_device(self) -> None:
         a = self.lab.guests[0]
@@ -51,7 +46,7 @@ class Suspend(LabTest):
         # The agent's port is closed during the sleep, so the guest tells by its console.
         a.must(f"cat > /tmp/sleep.sh << 'END'\n{SCRIPT.format(gid=gid, ip=a.ip)}END")
         a.must("setsid sh /tmp/sleep.sh > /dev/ttyS0 2>&1 < /dev/null &")
-        self.wait(lambda: "sleep.sh ends" in a.console.read_text(errors="replace"), "awake")
+        wait_until(lambda: self.said(a, "sleep.sh ends"), f"not awake\n{a.explain()}", PATIENCE)
         console = a.console.read_text(errors="replace")
         self.assertIn("slept: 0", console)
         self.assertIn("traffic: 0", console)

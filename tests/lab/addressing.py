@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 import itertools
-import subprocess
 from pathlib import Path
 
 from support_py.suite import PATIENCE, HostTest, main
 from vrdma_lab import paths
 from vrdma_lab.errors import LabError
 from vrdma_lab.machine.channel import Outcome
+from vrdma_lab.machine.progress import run_to_end
 from vrdma_lab.machine.side import Side
 from vrdma_lab.programs.traffic import wait_listening
 from vrdma_lab.vm.guest import Guest
@@ -162,7 +162,7 @@ class Refusals(HostTest):
             config = self.host.folder / "refused.toml"
             config.write_text(toml)
             command += ["--config", str(config)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+        done = run_to_end(command, PATIENCE)
         self.assertEqual(done.returncode, 1, done.stdout)
         self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
         return done.stderr

@@ -12,6 +12,7 @@ import unittest
 from support_py.program import ProgramTest
 from vrdma_lab import paths
 from vrdma_lab.children import raise_on_signals
+from vrdma_lab.machine.progress import run_to_end
 
 PATIENCE = 300
 
@@ -21,13 +22,7 @@ class Command(ProgramTest):
 
     def lab(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """A run of scripts/lab to its end, which leaves nothing."""
-        result = subprocess.run(
-            [str(self.program), *arguments],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-        )
+        result = run_to_end([self.program, *arguments], PATIENCE, stdin)
         self.assert_nothing_is_left()
         return result
 

@@ -15,6 +15,8 @@ import time
 import unittest
 from pathlib import Path
 
+from vrdma_lab.machine.progress import Patience, communicate, run_to_end
+
 
 def processes_with(text: bytes) -> list[str]:
     """The processes that have the text in their environment or command line."""
@@ -60,13 +62,13 @@ class ProgramTest(unittest.TestCase):
 
     def assert_nothing_is_left(self) -> None:
         # The traces of a killed process go as soon as the kernel has told the other processes.
-        deadline = time.monotonic() + 20
-        while True:
+        def left() -> list[str]:
             files = [str(path) for path in self.folder.rglob("*")]
-            processes = processes_with(str(self.folder).encode())
-            if not files and not processes:
-                return
-            self.assertLess(time.monotonic(), deadline, f"left behind: {files} {processes}")
+            return files + processes_with(str(self.folder).encode())
+
+        patience = Patience(20)
+        while left():
+            self.assertFalse(patience.over, f"left behind: {left()}")
             time.sleep(0.1)
 
     def end_with(self, number: signal.Signals, at: str, *arguments: str) -> int:
@@ -75,7 +77,7 @@ class ProgramTest(unittest.TestCase):
         try:
             self.wait_for_line(process, at)
             process.send_signal(number)
-            process.communicate(timeout=60)
+            communicate(process)
         finally:
             process.kill()
             process.wait()
@@ -85,8 +87,6 @@ class ProgramTest(unittest.TestCase):
     def assert_refused(self, *arguments: str) -> None:
         """A mistake in the arguments gets a sentence and the status 2."""
         with self.subTest(arguments=arguments):
-            result = subprocess.run(
-                [str(self.program), *arguments], capture_output=True, text=True, timeout=30
-            )
+            result = run_to_end([self.program, *arguments], 30)
             self.assertEqual(result.returncode, 2)
             self.assertIn(f"{self.program.name}: ", result.stderr)

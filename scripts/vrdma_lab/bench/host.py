@@ -19,6 +19,7 @@ from vrdma_lab.bench.request import Request
 from vrdma_lab.children import run_program
 from vrdma_lab.errors import LabError
 from vrdma_lab.host.rdma_host import RdmaHost
+from vrdma_lab.machine.progress import Patience
 from vrdma_lab.vm.guest import Guest, GuestOptions
 
 # The guest has a gigabyte in huge pages, and the memory that it needs besides.
@@ -40,7 +41,7 @@ def _isolated_processor() -> int | None:
 def _give_processor(guest: Guest, processor: int) -> None:
     """Puts the guest's processor on one of the host's."""
     tasks = Path(f"/proc/{guest.qemu.process.pid}/task")
-    deadline = time.monotonic() + 30
+    patience = Patience(30)
     while True:
         # QEMU names its threads (debug-threads=on).
         found = [
@@ -52,9 +53,9 @@ def _give_processor(guest: Guest, processor: int) -> None:
             os.sched_setaffinity(found[0], {processor})
             return
         guest.qemu.check()
-        if time.monotonic() > deadline:
+        if patience.over:
             raise LabError(
-                f"the QEMU of guest {guest.name} has no thread for a processor after 30 s"
+                f"the QEMU of guest {guest.name} has no thread for a processor, {patience.why()}"
             )
         time.sleep(0.05)
 

@@ -65,11 +65,13 @@ for word in $(cat /proc/cmdline); do
 done
 hostname "$hostname"
 ip link set lo up
-for port in /sys/class/virtio-ports/*; do
-    [ "$(cat "$port/name" 2> /dev/null)" = {AGENT_PORT} ] || continue
-    exec switch_root /root {SHARE}/agent "/dev/${{port##*/}}"
+while :; do
+    for port in /sys/class/virtio-ports/*; do
+        [ "$(cat "$port/name" 2> /dev/null)" = {AGENT_PORT} ] || continue
+        exec switch_root /root {SHARE}/agent "/dev/${{port##*/}}"
+    done
+    usleep 50000
 done
-fail "no port {AGENT_PORT}"
 """
 
 

@@ -85,14 +85,11 @@ if [ "$driver" = load ] && [ -e /lib/modules/vrdma.ko ]; then
     insmod /lib/modules/vrdma.ko || echo "init: vrdma.ko does not load"
 fi
 [ -e /sys/class/misc/rdma_cm ] || load /lib/modules/late
-tries=0
 while :; do
     for port in /sys/class/virtio-ports/*; do
         [ "$(cat "$port/name" 2> /dev/null)" = {AGENT_PORT} ] &&
             exec /bin/agent "/dev/${{port##*/}}"
     done
-    tries=$((tries + 1))
-    [ "$tries" -lt 100 ] || {{ echo "init: no port {AGENT_PORT}"; poweroff -f; }}
     usleep 50000
 done
 """
@@ -113,7 +110,7 @@ def libraries_of(programs: list[Path]) -> set[Path]:
     return found
 
 
-def _without_debug_information(module: Path, folder: Path) -> bytes:
+def stripped_module(module: Path, folder: Path) -> bytes:
     """The module's bytes without debug information.
 
     Nearly all of a module as it is built serves debuggers, and guests unpack it at each boot.
@@ -152,7 +149,7 @@ def build_initramfs(path: Path, kernel: Kernel, driver: Path | None) -> None:
     if driver is not None:
         if not driver.exists():
             raise LabError(f"the guest driver {driver} is not built")
-        archive.file("/lib/modules/vrdma.ko", _without_debug_information(driver, path.parent))
+        archive.file("/lib/modules/vrdma.ko", stripped_module(driver, path.parent))
     archive.file("/init", INIT.encode(), 0o755)
     archive.close()
 

@@ -14,7 +14,7 @@ from typing import Any
 from vrdma_lab import paths
 from vrdma_lab.children import Child
 from vrdma_lab.errors import LabError
-from vrdma_lab.machine.progress import Patience
+from vrdma_lab.machine.progress import INTERVAL, Patience
 from vrdma_lab.network.overlay import mac_of
 
 
@@ -55,15 +55,18 @@ class Daemon:
     def start_again(self) -> None:
         """Starts vrdmad, which has ended, at the sockets that it left behind."""
         self.child = self._launch()
-        deadline = time.monotonic() + 15
+        patience = Patience(15)
         while True:
             self.child.check()
             try:
                 self.status()
                 return
             except (ConnectionRefusedError, FileNotFoundError):
-                if time.monotonic() > deadline:
-                    raise
+                if patience.over:
+                    raise LabError(
+                        f"vrdmad does not answer again, {patience.why()}; "
+                        f"it said:\n{self.child.tail()}"
+                    ) from None
                 time.sleep(0.02)
 
     def socket_of(self, number: int) -> Path:
@@ -85,11 +88,20 @@ class Daemon:
     def status(self) -> dict[str, Any]:
         """The daemon's status."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(10)
+            connection.settimeout(INTERVAL)
             connection.connect(str(self._status))
-            with connection.makefile("rb") as stream:
-                status: dict[str, Any] = json.loads(stream.read())
-                return status
+            text, patience = bytearray(), Patience(10)
+            while True:
+                try:
+                    received = connection.recv(65536)
+                except TimeoutError:
+                    if patience.over:
+                        raise LabError(f"vrdmad tells no status, {patience.why()}") from None
+                    continue
+                if not received:
+                    status: dict[str, Any] = json.loads(text)
+                    return status
+                text += received
 
     def wait_status(
         self, condition: Callable[[dict[str, Any]], bool], what: str, timeout: float = 30

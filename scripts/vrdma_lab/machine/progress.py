@@ -11,8 +11,9 @@ times as long, which is a machine that runs in circles.
 from __future__ import annotations
 
 import os
+import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -137,6 +138,40 @@ class Patience:
             if ran >= CIRCLES * self.seconds:
                 return f"process {pid} worked {ran:.0f} s without coming to it"
         return f"nothing moved for {self.seconds:.0f} s"
+
+
+def run_to_end(
+    words: Sequence[str | Path], seconds: float = 60, typed: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Runs a program that reads what is `typed`, and gives up when nothing moves any more."""
+    process = subprocess.Popen(
+        [str(word) for word in words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    output, errors = communicate(process, seconds, typed)
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+
+def communicate(
+    process: subprocess.Popen[str], seconds: float = 60, typed: str | None = None
+) -> tuple[str, str]:
+    """What a program prints until its end; when nothing moves any more, it is killed: LabError."""
+    patience = Patience(seconds)
+    try:
+        while True:
+            try:
+                return process.communicate(typed, timeout=min(INTERVAL, seconds))
+            except subprocess.TimeoutExpired:
+                typed = None  # it is on its way
+                if patience.over:
+                    raise LabError(f"did not end ({patience.why()}): {process.args!r}") from None
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
 
 
 def wait_until(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:

@@ -15,6 +15,7 @@ from vrdma_lab.machine.progress import (
     Patience,
     Work,
     descendants,
+    run_to_end,
     wait_until,
     work_of,
 )
@@ -122,6 +123,17 @@ class Processes(unittest.TestCase):
     def test_a_condition_that_never_holds_is_an_error_with_its_name(self) -> None:
         with self.assertRaisesRegex(LabError, r"no port is up \(nothing moved"):
             wait_until(lambda: False, "no port is up", 0.1)
+
+    def test_a_program_is_read_to_its_end(self) -> None:
+        done = run_to_end(["sh", "-c", "cat; echo no >&2; exit 3"], 10, "yes")
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (3, "yes", "no\n"))
+
+    def test_what_is_typed_reaches_a_program_that_begins_late(self) -> None:
+        self.assertEqual(run_to_end(["sh", "-c", "sleep 1.5; cat"], 10, "yes").stdout, "yes")
+
+    def test_a_program_that_stands_still_is_ended(self) -> None:
+        with self.assertRaisesRegex(LabError, r"did not end \(nothing moved.*sleep"):
+            run_to_end(["sleep", "1000"], 0.1)
 
 
 if __name__ == "__main__":
