@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 
 from support_py.e2e import PATIENCE, LabTest, main
@@ -12,31 +13,56 @@ from vrdma_lab.vm.guest import Guest, GuestOptions
 from vrdma_lab.vm.monitor import Monitor, monitor_options
 
 
-class Unplug(LabTest):
+class PluggedGuest(LabTest):
+    """A guest a whose device comes and goes, and a guest b that stays."""
+
+    extra: tuple[str, ...]  # of guest a's QEMU
+    properties = "id=rdma0"
     monitor: Monitor
 
     @classmethod
     def boot(cls) -> None:
         path = cls.lab.folder / "monitor.sock"
-        # The root bus of a PC takes devices while it runs; that of a Q35 does not.
-        extra = ["-machine", "pc", *monitor_options(path)]
-        cls.lab.boot([1], GuestOptions(device_options="id=rdma0", extra=extra))
+        extra = [*cls.extra, *monitor_options(path)]
+        cls.lab.boot([1], GuestOptions(device_options=cls.properties, extra=extra))
         cls.lab.boot([2])
         cls.monitor = Monitor(path)
         cls.addClassCleanup(cls.monitor.close)
+
+    def plug(self, name: str, **properties: str) -> None:
+        self.monitor.execute(
+            "device_add", driver="vrdma-pci", chardev="vrdma0", id=name, **properties
+        )
+
+    def unplug(self, name: str) -> None:
+        self.monitor.execute("device_del", id=name)
+        self.monitor.wait_deleted(name)
 
     def assert_device(self, guest: Guest, there: bool) -> None:
         until = "until" if there else "while"
         guest.must(f"{until} [ -e /sys/class/infiniband/vrdma0 ]; do usleep 50000; done", PATIENCE)
 
-    def test_unplugged_under_a_program_and_plugged_in_again(self) -> None:
+    def assert_works(self) -> None:
+        a, b = self.lab.guests
+        self.assert_device(a, True)
+        for guest in (a, b):
+            guest.wait_device(PATIENCE)
+        self.exchange(b, a)
+        self.exchange(a, b)
+        self.assertEqual(a.complaints(), "")
+
+
+class Unplug(PluggedGuest):
+    # The root bus of a PC takes devices while it runs; that of a Q35 does not.
+    extra = ("-machine", "pc")
+
+    def test_1_unplugged_under_a_program_and_plugged_in_again(self) -> None:
         a, b = self.lab.guests
         self.exchange(b, a)
         user = a.start(f"{LINE_BUFFERED} ibv_rc_pingpong -e -d vrdma0 -g {a.gid_index()}")
         user.wait_for("local address")
 
-        self.monitor.execute("device_del", id="rdma0")
-        self.monitor.wait_deleted("rdma0")
+        self.unplug("rdma0")
         self.assert_device(a, False)
         self.lab.daemon.wait_status(
             lambda status: not any(status["vms"][0]["objects"].values()),
@@ -45,12 +71,51 @@ class Unplug(LabTest):
         user.signal(signal.SIGTERM)
         user.wait(PATIENCE)
 
-        self.monitor.execute("device_add", driver="vrdma-pci", chardev="vrdma0", id="rdma1")
-        self.assert_device(a, True)
-        a.wait_device()
-        self.exchange(b, a)
-        self.exchange(a, b)
-        self.assertNotRegex(a.must("dmesg"), r"BUG:|WARNING:|Oops")
+        self.plug("rdma1")
+        self.assert_works()
+
+    def test_2_unplugged_while_the_daemon_is_away(self) -> None:
+        a = self.lab.guests[0]
+        self.lab.daemon.child.kill()
+        self.assert_device(a, False)
+        self.unplug("rdma1")
+        self.lab.daemon.start_again()
+        self.plug("rdma2")
+        self.assert_works()
+
+    def test_3_unplugged_while_the_driver_starts_the_device_again(self) -> None:
+        self.lab.daemon.child.kill()
+        self.lab.daemon.start_again()
+        self.unplug("rdma2")
+        self.assert_device(self.lab.guests[0], False)
+        self.plug("rdma3")
+        self.assert_works()
+
+
+class PluggedBehindAPort(PluggedGuest):
+    """A Q35, whose devices come to ports of PCI Express."""
+
+    ports = ("taken", "empty", "wide,pref64-reserve=2G")
+    extra = tuple(
+        word
+        for number, port in enumerate(ports, 1)
+        for word in ("-device", f"pcie-root-port,chassis={number},id={port}")
+    )
+    properties = "id=rdma0,bus=taken"
+
+    def test_a_port_without_room_is_named_and_its_advice_helps(self) -> None:
+        self.assert_works()
+        self.unplug("rdma0")
+        a = self.lab.guests[0]
+        self.assert_device(a, False)
+        self.plug("rdma1", bus="empty")
+        a.must("until dmesg | grep -q 'the shared memory region 1 has no'; do usleep 50000; done")
+        advice = re.search(r"give the pcie-root-port (\S+?),", a.must("dmesg"))
+        assert advice is not None, a.must("dmesg")
+        self.assertIn(advice.group(1), self.ports[2])
+        self.unplug("rdma1")
+        self.plug("rdma2", bus="wide")
+        self.assert_works()
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ class GuestOptions:
     load_driver: bool = True
     socket: Path | None = None  # the socket of another daemon than the lab's
     archive: Path | None = None  # a cpio archive that is unpacked after the initramfs
+    # What stands before the device, which may be on a bus that is made here.
     extra: list[str] = field(default_factory=list)
 
 
@@ -88,9 +89,9 @@ class Guest(Side):
             *("-device", f"virtio-net-pci,netdev=net0,mac={self.mac},romfile="),
             *agent_options(_socket_properties(agent)),
             *_memory_options(options),
+            *options.extra,
             *self._device_options(options, socket),
             *_more_devices(more or {}),
-            *options.extra,
         ]
         preload = str(paths.qemu_device() / "libvrdma-qemu-preload.so")
         environment = {"LD_PRELOAD": preload} if options.device else {}
