@@ -80,7 +80,8 @@ static int vrdma_register(struct vrdma_dev *dev)
 	 * No DMA device: the RNIC reaches guest memory by guest-physical
 	 * addresses, whatever the virtio device's own DMA mappings are.
 	 */
-	if (name[0])
+	/* Root renames a device to anything; the core takes a name with % for a format. */
+	if (name[0] && !strchr(name, '%'))
 		err = ib_register_device(&dev->ibdev, name, NULL);
 	/* Another device may have taken the name. */
 	if (err == -ENFILE)
