@@ -43,6 +43,11 @@ def kernel_folder(series: str) -> Path:
     return cache() / "kernels" / series
 
 
+def debian_image() -> Path:
+    """The disk with Debian's systemd and rdma-core (setup/debian_image.py)."""
+    return cache() / "debian" / "image"
+
+
 def logs() -> Path:
     """The folder with the logs of what is built and prepared."""
     return SOURCE / "build" / "logs"

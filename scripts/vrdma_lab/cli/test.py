@@ -22,6 +22,7 @@ from vrdma_lab.conformance.results import TARGETS
 from vrdma_lab.conformance.run import VERSIONS
 from vrdma_lab.errors import LabError
 from vrdma_lab.setup.build import build_all_qemu_devices, build_backend, build_qemu_device
+from vrdma_lab.setup.debian_image import prepare_debian_image
 from vrdma_lab.setup.dkms import prepare_dkms
 from vrdma_lab.setup.kernel import prepare_kernel
 from vrdma_lab.setup.packages import install_missing
@@ -71,9 +72,9 @@ embedded RNIC than natively.
 SELECTIONS: dict[str, tuple[str, ...]] = {
     "short": ("run", "libvirt", "lab"),
     "unit": (),
-    "e2e": ("run", "applications", "libvirt"),
+    "e2e": ("run", "applications", "debian", "libvirt"),
     "lab": ("run", "applications", "lab"),
-    "all": ("run", "applications", "libvirt", "lab"),
+    "all": ("run", "applications", "debian", "libvirt", "lab"),
 }
 _CONFORMANCE = "conformance"
 
@@ -153,6 +154,7 @@ def _prepare(selection: str, kernel: str) -> None:
             prepare_kernel(steps, series)
     if selection in ("e2e", "all"):
         prepare_dkms(steps)
+        prepare_debian_image(steps)
     if selection in ("lab", "all"):
         prepare_siw(steps)
     if selection == "all":

@@ -32,20 +32,17 @@ def _dependencies(kernel: Kernel) -> dict[str, tuple[str, list[str]]]:
     return found
 
 
-def with_module_tree(base: Path, path: Path, kernel: Kernel, names: tuple[str, ...]) -> Path:
-    """Writes an initramfs with the content of `base` and some modules of the kernel.
-
-    The modules come with all modules that they need.
-    """
+def add_module_tree(
+    archive: CpioWriter, kernel: Kernel, names: tuple[str, ...], top: str = ""
+) -> None:
+    """Adds modules of the kernel, with all modules that they need, below the folder `top`."""
     known = _dependencies(kernel)
     tree = kernel.tree / "lib" / "modules" / kernel.release
-    folder = f"/lib/modules/{kernel.release}"
+    folder = f"{top}/lib/modules/{kernel.release}"
     missing = [name for name in names if name not in known]
     if missing:
         raise LabError(f"kernel {kernel.release} has no module {missing[0]}")
     files = dict.fromkeys(file for name in names for file in (known[name][0], *known[name][1]))
-    shutil.copyfile(base, path)
-    archive = CpioWriter(path, append=True)
     lines = []
     for file in files:
         name, data = module_bytes(tree / file)
@@ -53,5 +50,15 @@ def with_module_tree(base: Path, path: Path, kernel: Kernel, names: tuple[str, .
         needed = " ".join(each.removesuffix(".xz") for each in known[_name(file)][1])
         lines.append(f"{file.removesuffix('.xz')}: {needed}\n")
     archive.file(f"{folder}/modules.dep", "".join(lines).encode())
+
+
+def with_module_tree(base: Path, path: Path, kernel: Kernel, names: tuple[str, ...]) -> Path:
+    """Writes an initramfs with the content of `base` and some modules of the kernel.
+
+    The modules come with all modules that they need.
+    """
+    shutil.copyfile(base, path)
+    archive = CpioWriter(path, append=True)
+    add_module_tree(archive, kernel, names)
     archive.close()
     return path

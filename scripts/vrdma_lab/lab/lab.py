@@ -14,6 +14,7 @@ from vrdma_lab import paths
 from vrdma_lab.children import WorkFolder
 from vrdma_lab.errors import LabError
 from vrdma_lab.image.applications import build_applications
+from vrdma_lab.image.disk_initramfs import build_disk_initramfs
 from vrdma_lab.image.initramfs import build_initramfs
 from vrdma_lab.image.module_tree import with_module_tree
 from vrdma_lab.lab.daemon import Daemon, guest_name
@@ -111,6 +112,13 @@ class Lab:
         build_initramfs(path, kernel, paths.driver(kernel) if self._with_driver else None)
         return path
 
+    def disk_initramfs(self, kernel: paths.Kernel) -> Path:
+        """The initramfs of guests that boot a disk."""
+        path = self.folder / f"initramfs-{kernel.series}-disk"
+        if not path.exists():
+            build_disk_initramfs(path, kernel, paths.driver(kernel))
+        return path
+
     def applications(self) -> Path:
         """An archive for GuestOptions with the programs of image/applications.py."""
         if self._applications is None:
@@ -151,7 +159,10 @@ class Lab:
             number,
             self.folder / f"{name}{log_suffix}",
             chosen,
-            self._with_archive(self.initramfs(chosen), options.archive),
+            self._with_archive(
+                self.disk_initramfs(chosen) if options.disk else self.initramfs(chosen),
+                options.archive,
+            ),
             self.guest_network(number),
             socket,
             self.accelerator,

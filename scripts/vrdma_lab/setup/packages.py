@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from vrdma_lab.errors import LabError
-from vrdma_lab.setup.runner import CommandFailed, Runner, Steps
+from vrdma_lab.setup.runner import Command, CommandFailed, Runner, Steps
 
 GROUPS = {
     "build": (
@@ -31,6 +31,7 @@ GROUPS = {
         "ninja-build xz-utils"
     ),
     "bench": "valgrind",
+    "debian": "debootstrap e2fsprogs",
     "lab": "kmod",
     "libvirt": "libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients",
 }
@@ -71,9 +72,13 @@ def install_missing(steps: Steps, *groups: str) -> None:
         _install(runner, needed)
 
 
+def as_root(command: Command) -> list[str | Path]:
+    """A command that root runs."""
+    return [*command] if os.geteuid() == 0 else ["sudo", *command]
+
+
 def _install(runner: Runner, packages: list[str]) -> None:
-    become_root = [] if os.geteuid() == 0 else ["sudo"]
-    apt_get = [*become_root, "env", "DEBIAN_FRONTEND=noninteractive", *_APT_GET]
+    apt_get = as_root(["env", "DEBIAN_FRONTEND=noninteractive", *_APT_GET])
     install = [*apt_get, "install", "-y", "--no-install-recommends", *packages]
     # The lists may be absent (a fresh machine) or older than the mirror.
     if any(_LISTS.glob("*Packages*")):

@@ -36,6 +36,7 @@ class GuestOptions:
     load_driver: bool = True
     socket: Path | None = None  # the socket of another daemon than the lab's
     archive: Path | None = None  # a cpio archive that is unpacked after the initramfs
+    disk: Path | None = None  # a distribution that the guest boots, and whose file it leaves alone
     # What stands before the device, which may be on a bus that is made here.
     extra: list[str] = field(default_factory=list)
 
@@ -89,6 +90,7 @@ class Guest(Side):
             *("-device", f"virtio-net-pci,netdev=net0,mac={self.mac},romfile="),
             *agent_options(_socket_properties(agent)),
             *_memory_options(options),
+            *_disk_options(options),
             *options.extra,
             *self._device_options(options, socket),
             *_more_devices(more or {}),
@@ -132,8 +134,8 @@ class Guest(Side):
         """Waits until a device that has just come has its port up and its GIDs."""
         self.forget_gids()
         self.must(
-            f"until ibv_devinfo -v -d vrdma0 2> /dev/null | grep -q '::ffff:{self.ip}' && "
-            "ibv_devinfo -d vrdma0 | grep -q PORT_ACTIVE; do usleep 50000; done",
+            f"until ibv_devinfo -v -d {self.device} 2> /dev/null | grep -q '::ffff:{self.ip}' && "
+            f"ibv_devinfo -d {self.device} | grep -q PORT_ACTIVE; do sleep 0.05; done",
             timeout,
         )
 
@@ -174,6 +176,14 @@ def _memory_options(options: GuestOptions) -> list[str]:
     for processor in range(options.processors):
         words += ["-numa", f"cpu,node-id={processor % options.nodes},socket-id={processor}"]
     return words
+
+
+def _disk_options(options: GuestOptions) -> list[str]:
+    """The disk; what the guest writes is in a file of QEMU's own, which nobody else sees."""
+    if options.disk is None:
+        return []
+    drive = f"file={options.disk},format=raw,if=none,id=disk,snapshot=on"
+    return ["-drive", drive, "-device", "virtio-blk-pci,drive=disk"]
 
 
 def _socket_properties(address: Path | tuple[str, int]) -> str:
