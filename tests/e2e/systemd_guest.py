@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
+"""Guests as users have them: Debian with systemd, udev and rdma-core, which load the driver.
+
+Nothing is told which device or GID to take, where programs find these by themselves.
+"""
+
+from __future__ import annotations
+
+from support_py import rdmacm as rdmacm_test
+from support_py.e2e import PATIENCE, LabTest, main
+from vrdma_lab import paths
+from vrdma_lab.image.initramfs import LINE_BUFFERED
+from vrdma_lab.programs.rdmacm import PROGRAMS, wait_listener
+from vrdma_lab.programs.traffic import wait_listening
+from vrdma_lab.vm.guest import Guest, GuestOptions
+
+# How an operator asks rdma-core for names that do not depend on the order of devices.
+NAMING = "/etc/udev/rules.d/60-rdma-persistent-naming.rules"
+BY_GUID = 'ACTION=="add", SUBSYSTEM=="infiniband", PROGRAM="rdma_rename %k NAME_GUID"'
+UNITS = ("rdma-ndd.service", "rdma-load-modules@rdma.service", "rdma-hw.target")
+LONE_COMMANDS = (
+    "ib_write_bw -F -n 200",
+    "ib_send_lat -F -n 200",
+    "ib_read_bw -F -n 200 -R",
+)
+
+
+class SystemdGuests(LabTest, rdmacm_test.RdmaCmTest):
+    programs = tuple(each for each in PROGRAMS if each.name in ("rping", "rdma_client", "udaddy"))
+
+    @classmethod
+    def boot(cls) -> None:
+        options = GuestOptions(
+            memory_mib=2048, processors=4, nodes=2, disk=paths.debian_image()
+        )
+        for guest in cls.lab.boot((1, 2), options):
+            guest.must(
+                "systemctl is-system-running --wait || { systemctl --failed --no-pager; false; }",
+                PATIENCE,
+            )
+            guest.wait_device()
+
+    def assert_services(self, guest: Guest) -> None:
+        """All units that belong to an RDMA device have come, and none has failed."""
+        for unit in UNITS:
+            guest.must(f"until systemctl is-active -q {unit}; do sleep 0.1; done", PATIENCE)
+        self.assertEqual(guest.must("systemctl --failed --no-legend --plain"), "")
+
+    def assert_described(self, guest: Guest) -> None:
+        """rdma-ndd has told the device the guest's name."""
+        guest.must(
+            f"until grep -q '^{guest.name} ' /sys/class/infiniband/{guest.device}/node_desc; "
+            "do sleep 0.1; done",
+            PATIENCE,
+        )
+
+    def test_1_udev_loads_the_driver_and_its_users(self) -> None:
+        for guest in self.lab.guests:
+            with self.subTest(guest=guest.name):
+                self.assert_services(guest)
+                self.assert_described(guest)
+                module = guest.must("modinfo -n vrdma").strip()
+                self.assertIn("/updates/dkms/", module)
+                loaded = guest.must("cut -d ' ' -f 1 /proc/modules").split()
+                for name in ("vrdma", "ib_uverbs", "rdma_ucm", "ib_iser", "rpcrdma"):
+                    self.assertIn(name, loaded)
+                # rdma-core's rules let everybody use the device.
+                self.assertIn("crw-rw-rw-", guest.must("ls -l /dev/infiniband/uverbs0"))
+                netdev = guest.must("rdma link show").split("netdev ")[1].split()[0]
+                self.assertNotEqual(netdev, "eth0", "udev has renamed the netdev")
+
+    def test_2_programs_choose_device_and_gid(self) -> None:
+        a, b = self.lab.guests
+        self.assertIn("vrdma0", a.must("ibv_devices"))
+        self.assertIn("PORT_ACTIVE", a.must("ibv_devinfo"))
+        self.run_lone_programs(b, a)
+        self.run_programs(b, a)
+
+    def run_lone_programs(self, server: Guest, client: Guest) -> None:
+        for command in (f"ibv_rc_pingpong -p 18515 -c -g {server.gid_index()}", *LONE_COMMANDS):
+            with self.subTest(command):
+                serving = server.start(f"{LINE_BUFFERED} {command}")
+                if "-R" in command:
+                    wait_listener(server, 18515, serving)
+                else:
+                    wait_listening(server, 18515, serving)
+                asked = client.run(f"{LINE_BUFFERED} {command} {server.ip}", PATIENCE)
+                served = serving.wait(PATIENCE) if asked.ok else serving.kill()
+                self.assertTrue(asked.ok and served.ok, f"{asked.output}\n{served.output}")
+
+    def test_3_open_mpi_over_ucx(self) -> None:
+        a, b = self.lab.guests
+        key = a.must("ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id && cat /root/.ssh/id.pub")
+        for guest in (a, b):
+            guest.must(f"mkdir -p /root/.ssh && echo '{key.strip()}' >> /root/.ssh/authorized_keys")
+        words = (
+            "mpirun --allow-run-as-root -np 2",
+            f"--host {a.ip},{b.ip}",
+            "--mca plm_rsh_args '-i /root/.ssh/id -o StrictHostKeyChecking=no'",
+            "--mca pml ucx -x UCX_TLS=rc,self",
+            "NPopenmpi -i -u 65536 -n 3 -o /dev/null",
+        )
+        outcome = a.run(" ".join(words), PATIENCE)
+        self.assertTrue(outcome.ok, outcome.output)
+
+    def test_4_a_name_by_guid_outlives_the_daemon(self) -> None:
+        a, b = self.lab.guests
+        a.must(f"echo '{BY_GUID}' > {NAMING} && udevadm control --reload")
+        a.must("udevadm trigger --settle --action=add --subsystem-match=infiniband")
+        guid = a.must("cat /sys/class/infiniband/*/node_guid").strip().replace(":", "")
+        self.assertEqual(a.must("ls /sys/class/infiniband").strip(), f"rocex{guid}")
+        a.device = f"rocex{guid}"
+        # The core would take this name for a format, if the driver came with it.
+        b.must("rdma dev set vrdma0 name odd%s")
+        self.lab.daemon.child.kill()
+        for guest in (a, b):
+            guest.must("while [ -e /sys/class/infiniband/* ]; do sleep 0.05; done", PATIENCE)
+        self.lab.daemon.start_again()
+        for guest in (a, b):
+            guest.wait_device(PATIENCE)
+            self.assertEqual(guest.must("ls /sys/class/infiniband").strip(), guest.device)
+            self.assert_services(guest)
+            self.assert_described(guest)
+        self.run_lone_programs(a, b)
+
+    def tearDown(self) -> None:
+        for guest in self.lab.guests:
+            self.assertEqual(guest.complaints(), "", guest.name)
+
+
+if __name__ == "__main__":
+    main()
