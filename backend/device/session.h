@@ -10,6 +10,7 @@
 
 #include "device/event_delivery.h"
 #include "device/shm/doorbell_area.h"
+#include "device/shm/vmm_shm.h"
 #include "device/verbs/verbs.h"
 #include "rnic/rnic.h"
 
@@ -20,8 +21,10 @@ namespace vrdma::device {
 class SessionEvents : public rnic::EventSink {
   public:
     // `lost_fd`, an eventfd that outlives the object, becomes readable when the RNIC is gone, or
-    // the host has changed.
-    SessionEvents(EventDelivery& delivery, int lost_fd) : delivery_(delivery), lost_fd_(lost_fd) {}
+    // the host has changed.  A command that waits for the VMM's answer to `shm` ends when the RNIC
+    // is gone, since the thread that lets go of the RNIC executes it.
+    SessionEvents(EventDelivery& delivery, VmmShm& shm, int lost_fd)
+        : delivery_(delivery), shm_(shm), lost_fd_(lost_fd) {}
 
     void completion(uint32_t comp_vector, uint32_t cq_handle) override;
     void async_event(rnic::AsyncEventType type, uint32_t handle) override;
@@ -31,6 +34,7 @@ class SessionEvents : public rnic::EventSink {
 
   private:
     EventDelivery& delivery_;
+    VmmShm& shm_;
     const int lost_fd_;
     std::atomic<bool> rnic_lost_ = false;
 };
@@ -38,7 +42,7 @@ class SessionEvents : public rnic::EventSink {
 // All that a guest has between two resets.  `port` and `verbs` are null when there is no RNIC,
 // or the RNIC is gone.
 struct Session {
-    Session(EventDelivery& delivery, int lost_fd) : events(delivery, lost_fd) {}
+    Session(EventDelivery& delivery, VmmShm& shm, int lost_fd) : events(delivery, shm, lost_fd) {}
 
     // Destroys everything that the RNIC gave.  The doorbell area stays.
     void let_go_of_rnic();

@@ -174,7 +174,7 @@ void VirtualDevice::reset() {
 void VirtualDevice::open_session() {
     const std::lock_guard lock(session_mutex_);
     try {
-        auto session = std::make_unique<Session>(events_, lost_fd_.get());
+        auto session = std::make_unique<Session>(events_, shm_, lost_fd_.get());
         auto port = rnic_.open_port(options_.guest, session->events);
         if (!port) {
             logger_->error("{}: {} gives no port: {}; the guest's verbs get {}", options_.guest,
@@ -209,12 +209,21 @@ void VirtualDevice::close_session() {
     publish_counts();
 }
 
+bool VirtualDevice::rnic_is_lost() {
+    const std::lock_guard lock(session_mutex_);
+    return session_ != nullptr && session_->port != nullptr && session_->events.rnic_lost();
+}
+
 // Runs on the control thread, so that no command runs meanwhile and the RNIC's thread, which
 // reported the loss, goes on.  Mappings in the shared memory region hold the RNIC's files as much
 // as the daemon's descriptors do, so they go too.
 void VirtualDevice::handle_lost_rnic() {
     eventfd_t ignored;
     ::eventfd_read(lost_fd_.get(), &ignored);
+    // The loss has ended a wait for the VMM, of this session or of the one before.
+    if (!control_stopping_.load(std::memory_order_relaxed)) {
+        shm_.resume();
+    }
     const std::lock_guard lock(session_mutex_);
     if (session_ == nullptr || session_->port == nullptr) {
         return;
@@ -373,7 +382,11 @@ void VirtualDevice::serve_control_queue(vhost::Virtqueue& queue) {
             }
             if (outcome.cancelled) {
                 queue.unpop(std::move(chain));
-                return;
+                if (!rnic_is_lost()) {
+                    return;
+                }
+                handle_lost_rnic();
+                continue;
             }
             commands_.fetch_add(1, std::memory_order_relaxed);
             queue.push(std::move(chain), outcome.written);

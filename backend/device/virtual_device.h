@@ -67,6 +67,7 @@ class VirtualDevice : public vhost::Device {
   private:
     void open_session();
     void close_session();
+    bool rnic_is_lost();
     void handle_lost_rnic();
     template <typename Change>
     void change_session(Change change);

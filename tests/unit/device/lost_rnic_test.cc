@@ -92,6 +92,26 @@ TEST_P(LostRnicTest, MappingsOfTheRnicLeaveTheSharedMemoryRegionAndTheDoorbellAr
     EXPECT_EQ(device_->status().shm_used, doorbells.mapping.length);
 }
 
+// A VMM that is stopped answers no request, and must not keep the host from removing its RNIC.
+TEST_P(LostRnicTest, ACommandThatWaitsForTheVmmDoesNotHoldTheRnic) {
+    start_queues();
+    const uint32_t uctx = alloc_ucontext();
+    const uint64_t answer = submit(bytes(mmap_request(uctx)), sizeof(vrdma_rsp_mmap));
+    const auto request = channel_->receive();
+    ASSERT_EQ(request.type(), vhost::BackendRequest::kShmemMap);
+
+    lose_rnic_and_wait();
+    EXPECT_EQ(seen(&FakeRnicState::contexts), 0);
+    control().wait_used();
+    EXPECT_EQ(le32toh(memory_.at<vrdma_rsp_hdr>(answer)->status), uint32_t{ENODEV});
+
+    // What the VMM maps too late is taken out again.
+    channel_->reply(request, 0);
+    const auto undo = channel_->receive();
+    EXPECT_EQ(undo.type(), vhost::BackendRequest::kShmemUnmap);
+    EXPECT_EQ(undo.mapping.region_offset, request.mapping.region_offset);
+}
+
 TEST_P(LostRnicTest, WhatTheGuestGivesBackIsTakenAndAllElseIsRefused) {
     start_queues();
     alloc_ucontext();
