@@ -9,6 +9,7 @@
 #include "qemu/main-loop.h"
 #include "vrdma_check.h"
 #include "vrdma_compat.h"
+#include "vrdma_socket.h"
 #include "vrdma_vhost_user.h"
 
 /*
@@ -47,6 +48,21 @@ uint64_t vrdma_backend_features(VRdma *s, uint64_t features)
     list_feature_bits(bits);
     features |= MAKE_64BIT_MASK(0, DEVICE_FEATURE_BITS);
     return vhost_get_features(&s->vhost_dev, bits, features);
+}
+
+/* Answers of the backend are waited for from here to answers_came(), which the guest feels. */
+static void await_answers(VRdma *s)
+{
+    vrdma_watchdog_arm(s->watchdog, vrdma_socket_fd(&s->chardev));
+}
+
+static void answers_came(VRdma *s)
+{
+    if (vrdma_watchdog_disarm(s->watchdog)) {
+        error_report("vrdma: the backend has not answered for %u seconds, and is cut off: is "
+                     "vrdmad stopped? A vrdmad that is slow needs a larger backend-timeout",
+                     s->backend_timeout);
+    }
 }
 
 static bool has_protocol_feature(VRdma *s, unsigned bit)
@@ -105,8 +121,11 @@ static bool check_features(VRdma *s, Error **errp)
 bool vrdma_backend_refresh_config(VRdma *s, Error **errp)
 {
     struct vrdma_config config;
-    int ret = vhost_dev_get_config(&s->vhost_dev, (uint8_t *)&config, sizeof(config), errp);
+    int ret;
 
+    await_answers(s);
+    ret = vhost_dev_get_config(&s->vhost_dev, (uint8_t *)&config, sizeof(config), errp);
+    answers_came(s);
     if (ret < 0) {
         return false;
     }
@@ -152,10 +171,7 @@ static bool send_backend_requests(VRdma *s, int fd, Error **errp)
         .request = VRDMA_VU_SET_BACKEND_REQ_FD,
         .flags = VRDMA_VU_VERSION | VRDMA_VU_NEED_REPLY,
     };
-    struct {
-        VRdmaVuHeader header;
-        uint64_t value;
-    } QEMU_PACKED answer;
+    VRdmaVuNumber answer;
 
     if (qemu_chr_fe_set_msgfds(&s->chardev, &fd, 1) < 0 ||
         qemu_chr_fe_write_all(&s->chardev, (uint8_t *)&message, sizeof(message)) !=
@@ -240,13 +256,45 @@ static const VhostDevConfigOps config_ops = {
     .vhost_dev_config_notifier = vhost_config_notifier,
 };
 
-bool vrdma_backend_connect(VRdma *s, Error **errp)
+/* QEMU tells the backend of memory that comes and goes, and waits until it has mapped it. */
+static void commit_memory(MemoryListener *listener)
+{
+    VRdma *s = container_of(listener, VRdma, vhost_dev.memory_listener);
+
+    await_answers(s);
+    s->vhost_commit(listener);
+    answers_came(s);
+}
+
+/* QEMU's own reset sends RESET_DEVICE, past vrdma_backend_reset(). */
+static int reset_device(struct vhost_dev *hdev)
+{
+    VRdma *s = container_of(hdev, VRdma, vhost_dev);
+    int ret;
+
+    await_answers(s);
+    ret = s->vhost_user_ops->vhost_reset_device(hdev);
+    answers_came(s);
+    return ret;
+}
+
+/* What QEMU's vhost code does by itself waits for answers as well. */
+static void watch_vhost(VRdma *s)
 {
     struct vhost_dev *hdev = &s->vhost_dev;
 
-    if (s->connected) {
-        return true;
-    }
+    s->vhost_commit = hdev->memory_listener.commit;
+    hdev->memory_listener.commit = commit_memory;
+
+    s->vhost_user_ops = hdev->vhost_ops;
+    s->watched_ops = *hdev->vhost_ops;
+    s->watched_ops.vhost_reset_device = reset_device;
+    hdev->vhost_ops = &s->watched_ops;
+}
+
+static bool connect_backend(VRdma *s, Error **errp)
+{
+    struct vhost_dev *hdev = &s->vhost_dev;
 
     hdev->vqs = s->vhost_queues;
     hdev->nvqs = vrdma_queue_count(s);
@@ -262,9 +310,23 @@ bool vrdma_backend_connect(VRdma *s, Error **errp)
         vhost_dev_cleanup(hdev);
         return false;
     }
+    watch_vhost(s);
     watch_queues(s);
     s->connected = true;
     return true;
+}
+
+bool vrdma_backend_connect(VRdma *s, Error **errp)
+{
+    bool connected;
+
+    if (s->connected) {
+        return true;
+    }
+    await_answers(s);
+    connected = connect_backend(s, errp);
+    answers_came(s);
+    return connected;
 }
 
 void vrdma_backend_disconnect(VRdma *s)
@@ -284,6 +346,7 @@ void vrdma_backend_reset(VRdma *s, bool told)
 {
     Error *error = NULL;
 
+    await_answers(s);
     if (s->connected) {
         if (!told && has_protocol_feature(s, VRDMA_VU_F_RESET_DEVICE)) {
             s->vhost_dev.vhost_ops->vhost_reset_device(&s->vhost_dev);
@@ -298,10 +361,11 @@ void vrdma_backend_reset(VRdma *s, bool told)
         }
         forget_failed_queues(s);
     }
+    answers_came(s);
     vrdma_shm_reset(s->shm);
 }
 
-bool vrdma_backend_start(VRdma *s)
+static bool start_backend(VRdma *s)
 {
     VirtIODevice *vdev = VIRTIO_DEVICE(s);
     BusState *bus = qdev_get_parent_bus(DEVICE(s));
@@ -341,6 +405,23 @@ disable_notifiers:
     return false;
 }
 
+bool vrdma_backend_start(VRdma *s)
+{
+    bool started;
+
+    await_answers(s);
+    started = start_backend(s);
+    answers_came(s);
+    return started;
+}
+
+void vrdma_backend_mask(VRdma *s, int index, bool mask)
+{
+    await_answers(s);
+    vhost_virtqueue_mask(&s->vhost_dev, VIRTIO_DEVICE(s), index, mask);
+    answers_came(s);
+}
+
 void vrdma_backend_stop(VRdma *s)
 {
     VirtIODevice *vdev = VIRTIO_DEVICE(s);
@@ -351,7 +432,9 @@ void vrdma_backend_stop(VRdma *s)
     if (!vhost_dev_is_started(hdev)) {
         return;
     }
+    await_answers(s);
     vhost_dev_stop(hdev, vdev, true);
+    answers_came(s);
     bus_class->set_guest_notifiers(bus->parent, hdev->nvqs, false);
     vhost_dev_disable_notifiers(hdev, vdev);
 }

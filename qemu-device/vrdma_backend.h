@@ -2,7 +2,9 @@
 /* Copyright (c) 2026 the vrdma authors */
 /*
  * The connection to the vhost-user backend, from its handshake to its loss.
- * Everything here runs in QEMU's main thread or under its big lock.
+ * Everything here runs in QEMU's main thread or under its big lock.  Nothing waits longer for
+ * the backend than the property backend-timeout says: the connection is cut off then, and what
+ * follows is as if the backend had closed it.
  */
 #ifndef VRDMA_BACKEND_H
 #define VRDMA_BACKEND_H
@@ -39,5 +41,8 @@ uint64_t vrdma_backend_features(VRdma *s, uint64_t features);
 /* Hands the rings to the backend, and takes them back. */
 bool vrdma_backend_start(VRdma *s);
 void vrdma_backend_stop(VRdma *s);
+
+/* Masks or unmasks the interrupts of a queue: the backend gets another call eventfd. */
+void vrdma_backend_mask(VRdma *s, int index, bool mask);
 
 #endif

@@ -18,6 +18,11 @@
 
 #define QUEUE_SIZE          256
 #define MIN_SHM_SIZE        MiB
+/*
+ * The guest stands still while QEMU waits for the backend's answer.  Linux finds a processor that
+ * stood still for 20 seconds locked up.
+ */
+#define BACKEND_TIMEOUT     15
 
 /*
  * virtio_init() and the monitor's "info virtio-status" assert that they know the
@@ -26,9 +31,17 @@
  */
 #define KNOWN_VIRTIO_ID     VIRTIO_ID_RPMSG
 
-/* Ends what the guest has set up; its driver learns that it must reset the device. */
+/*
+ * Ends what the guest has set up; its driver learns that it must reset the device.  A device that
+ * the driver is resetting, or has reset, has nothing to end, and must not say that it has: a driver
+ * waits until the status is zero after a reset (virtio 1.2, 4.1.4.3.2).
+ */
 static void fail_device(VRdma *s, const char *what)
 {
+    if (!(VIRTIO_DEVICE(s)->status & VIRTIO_CONFIG_S_DRIVER_OK)) {
+        warn_report("vrdma: %s", what);
+        return;
+    }
     virtio_error(VIRTIO_DEVICE(s), "vrdma: %s; the device is unusable until the guest's driver "
                  "resets it", what);
 }
@@ -84,6 +97,37 @@ static void use_backend(VRdma *s)
     qemu_chr_fe_disconnect(&s->chardev);
 }
 
+/* A backend that has connected is used when it has answered: this thread does not wait for it. */
+static void meet_backend(VRdma *s)
+{
+    if (s->greeting.state == VRDMA_GREETING_ANSWERED) {
+        use_backend(s);
+    } else if (s->greeting.state == VRDMA_GREETING_NONE &&
+               !vrdma_greeting_send(&s->greeting, &s->chardev)) {
+        qemu_chr_fe_disconnect(&s->chardev);
+    }
+}
+
+static int answer_room(void *opaque)
+{
+    VRdma *s = opaque;
+
+    return vrdma_greeting_room(&s->greeting);
+}
+
+static void answer_came(void *opaque, const uint8_t *bytes, int size)
+{
+    VRdma *s = opaque;
+
+    if (!vrdma_greeting_take(&s->greeting, bytes, size)) {
+        error_report("vrdma: what has connected does not speak vhost-user: is the chardev's path "
+                     "the socket of vrdmad?");
+        qemu_chr_fe_disconnect(&s->chardev);
+        return;
+    }
+    qemu_bh_schedule(s->backend_bh);
+}
+
 /* Runs outside of all vhost code, which may be what noticed the loss of the backend. */
 static void backend_bh(void *opaque)
 {
@@ -104,7 +148,7 @@ static void backend_bh(void *opaque)
         fail_device(s, "the backend has given up a queue; its log says why");
     }
     if (s->socket_open && !s->connected) {
-        use_backend(s);
+        meet_backend(s);
     }
 }
 
@@ -135,6 +179,7 @@ static void chardev_event(void *opaque, QEMUChrEvent event)
         s->socket_open = true;
     } else if (event == CHR_EVENT_CLOSED) {
         s->socket_open = false;
+        s->greeting.state = VRDMA_GREETING_NONE;
         s->backend_lost = s->connected;
     } else {
         return;
@@ -238,6 +283,7 @@ static void vrdma_realize(DeviceState *dev, Error **errp)
         return;
     }
     s->vhost_queues = g_new0(struct vhost_virtqueue, vrdma_queue_count(s));
+    s->watchdog = vrdma_watchdog_new(s->backend_timeout);
     s->backend_bh = qemu_bh_new(backend_bh, s);
     s->config_bh = qemu_bh_new(config_bh, s);
     create_queues(s);
@@ -246,6 +292,7 @@ static void vrdma_realize(DeviceState *dev, Error **errp)
         delete_queues(s);
         qemu_bh_delete(s->config_bh);
         qemu_bh_delete(s->backend_bh);
+        vrdma_watchdog_free(s->watchdog);
         g_free(s->vhost_queues);
         vhost_user_cleanup(&s->vhost_user);
         return;
@@ -254,7 +301,8 @@ static void vrdma_realize(DeviceState *dev, Error **errp)
     if (s->reconnect) {
         vrdma_socket_keep_connected(&s->chardev);
     }
-    qemu_chr_fe_set_handlers(&s->chardev, NULL, NULL, chardev_event, NULL, s, NULL, true);
+    qemu_chr_fe_set_handlers(&s->chardev, answer_room, answer_came, chardev_event, NULL, s, NULL,
+                             true);
 }
 
 void vrdma_device_plugged(VRdma *s)
@@ -268,6 +316,10 @@ static void vrdma_unrealize(DeviceState *dev)
 
     device_listener_unregister(&s->memory_watch);
     qemu_chr_fe_set_handlers(&s->chardev, NULL, NULL, NULL, NULL, NULL, NULL, false);
+    if (s->greeting.state == VRDMA_GREETING_SENT) {
+        /* The next device would take the answer for its own. */
+        qemu_chr_fe_disconnect(&s->chardev);
+    }
     virtio_set_status(VIRTIO_DEVICE(dev), 0);
     /* The socket stays open for the next device on this chardev. */
     vrdma_backend_reset(s, false);
@@ -275,6 +327,7 @@ static void vrdma_unrealize(DeviceState *dev)
     qemu_bh_delete(s->config_bh);
     qemu_bh_delete(s->backend_bh);
     delete_queues(s);
+    vrdma_watchdog_free(s->watchdog);
     g_free(s->vhost_queues);
     vhost_user_cleanup(&s->vhost_user);
     g_clear_pointer(&s->refusal, g_free);
@@ -336,7 +389,7 @@ static void vrdma_guest_notifier_mask(VirtIODevice *vdev, int index, bool mask)
     VRdma *s = VRDMA(vdev);
 
     if (s->connected && vrdma_compat_is_queue(index)) {
-        vhost_virtqueue_mask(&s->vhost_dev, vdev, index, mask);
+        vrdma_backend_mask(s, index, mask);
     }
 }
 
@@ -358,6 +411,7 @@ static VRDMA_PROPERTY_TABLE vrdma_properties[] = {
     DEFINE_PROP_SIZE("shm-size", VRdma, shm_size, 1 * GiB),
     DEFINE_PROP_UINT16("comp-vectors", VRdma, comp_vectors, 2),
     DEFINE_PROP_BOOL("reconnect", VRdma, reconnect, true),
+    DEFINE_PROP_UINT32("backend-timeout", VRdma, backend_timeout, BACKEND_TIMEOUT),
     VRDMA_PROPERTY_TABLE_END
 };
 
@@ -384,6 +438,8 @@ static void vrdma_class_init(ObjectClass *class, void *data)
                                           "Connect again when the backend has closed the socket");
     device_class->vmsd = &vrdma_vmstate;
     set_bit(DEVICE_CATEGORY_NETWORK, device_class->categories);
+    object_class_property_set_description(class, "backend-timeout",
+                                          "Seconds that QEMU waits for an answer (0: for ever)");
     virtio_class->realize = vrdma_realize;
     virtio_class->unrealize = vrdma_unrealize;
     virtio_class->get_features = vrdma_get_features;

@@ -9,12 +9,15 @@
 
 #include "qemu/osdep.h"
 #include "chardev/char-fe.h"
+#include "hw/virtio/vhost-backend.h"
 #include "hw/virtio/vhost-user.h"
 #include "hw/virtio/vhost.h"
 #include "hw/virtio/virtio.h"
 #include "vrdma_backend_requests.h"
+#include "vrdma_greeting.h"
 #include "vrdma_protocol.h"
 #include "vrdma_shm.h"
+#include "vrdma_watchdog.h"
 
 #define TYPE_VRDMA "vrdma-device"
 OBJECT_DECLARE_SIMPLE_TYPE(VRdma, VRDMA)
@@ -27,6 +30,7 @@ struct VRdma {
     uint64_t shm_size;
     uint16_t comp_vectors;
     bool reconnect;
+    uint32_t backend_timeout;       /* seconds; 0 for none */
 
     VRdmaShm *shm;
     MemoryRegion shm_region;
@@ -36,6 +40,10 @@ struct VRdma {
     struct vhost_dev vhost_dev;
     struct vhost_virtqueue *vhost_queues;
     VRdmaBackendRequests *backend_requests;
+    VRdmaWatchdog *watchdog;
+    void (*vhost_commit)(MemoryListener *listener);
+    const VhostOps *vhost_user_ops;
+    VhostOps watched_ops;           /* vhost_user_ops, with those that wait watched */
     struct vrdma_config config;     /* as the guest sees it */
     uint64_t offered_features;      /* to the guest, once and for all */
     bool connected;
@@ -43,6 +51,7 @@ struct VRdma {
     /* what has happened and backend_bh has to deal with */
     QEMUBH *backend_bh;
     bool socket_open;
+    VRdmaGreeting greeting;
     bool backend_lost;
     bool start_failed;
     bool queue_failed;

@@ -52,3 +52,10 @@ void vrdma_socket_keep_connected(CharBackend *chardev)
         *vrdma_compat_reconnect_period(socket) = VRDMA_RECONNECT_PERIOD;
     }
 }
+
+int vrdma_socket_fd(CharBackend *chardev)
+{
+    SocketChardev *socket = socket_of(chardev);
+
+    return socket && socket->sioc ? socket->sioc->fd : -1;
+}

@@ -22,4 +22,7 @@ bool vrdma_socket_connect(CharBackend *chardev, bool now, Error **errp);
  */
 void vrdma_socket_keep_connected(CharBackend *chardev);
 
+/* The descriptor of the connection, or -1 while there is none. */
+int vrdma_socket_fd(CharBackend *chardev);
+
 #endif

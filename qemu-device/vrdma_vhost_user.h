@@ -32,8 +32,15 @@ enum {
     VRDMA_VU_F_RESET_DEVICE = 13,
 };
 
-/* A front-end message. */
+/* Front-end messages. */
+#define VRDMA_VU_GET_FEATURES           1
 #define VRDMA_VU_SET_BACKEND_REQ_FD     21
+
+/* A message, or an answer, whose payload is a number. */
+typedef struct {
+    VRdmaVuHeader header;
+    uint64_t value;
+} QEMU_PACKED VRdmaVuNumber;
 
 /* Back-end messages. */
 enum {

@@ -97,6 +97,8 @@ class FakeBackend:
                 self.protocol_features |= 1 << bit
         # Called in the middle of RESET_DEVICE.
         self.on_reset: Callable[[FakeBackend], None] | None = None
+        self.works = threading.Event()
+        self.works.set()
         self.changed = threading.Condition()
         self.log: list[Message] = []
         self._forget_connection()
@@ -147,6 +149,7 @@ class FakeBackend:
 
     def _serve(self, connection: socket.socket) -> None:
         while True:
+            self.works.wait()
             header, fds, _, _ = socket.recv_fds(connection, 12, 16)
             if not header:
                 return
@@ -220,6 +223,13 @@ class FakeBackend:
             if not self.changed.wait_for(condition, timeout=20):
                 raise AssertionError(f"the backend waited in vain for {what}; "
                                      f"it got {self.names()}")
+
+    def hang(self) -> None:
+        """As a stopped daemon: its sockets are there, and nobody answers after the next message."""
+        self.works.clear()
+
+    def go_on(self) -> None:
+        self.works.set()
 
     def die(self) -> None:
         """As a killed daemon: every descriptor is closed at once."""

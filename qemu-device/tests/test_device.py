@@ -634,6 +634,71 @@ class ChardevReconnects(Reconnect):
         return ",reconnect=1" if cls.qemu.version == "7.2" else ",reconnect-ms=50"
 
 
+class Silence(DeviceCase):
+    """The backend does not answer any more, and keeps its sockets open, as a stopped process."""
+    device_options = ",backend-timeout=1"
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.addCleanup(self.backend.go_on)
+
+    def fall_silent(self) -> None:
+        """The backend waits for a message, and gets one more."""
+        self.start_device()
+        self.backend.hang()
+
+    def assert_back(self) -> None:
+        self.backend.go_on()
+        wait_until(lambda: self.device.read_config(CONFIG_STATUS) & STATUS_READY, "READY")
+        self.start_device()
+        self.assertEqual(self.backend.channel.map(0, PAGE, [self.file(b"\x0c")]), 0)
+        self.assertEqual(self.guest_reads(0), 12)
+
+    def test_a_reset_ends_and_the_device_comes_back(self) -> None:
+        self.fall_silent()
+        self.device.reset()
+        self.assertEqual(self.device.read_config(CONFIG_STATUS), 0)
+        self.machine.qmp("query-status")    # the main loop has dealt with the loss
+        self.assertEqual(self.device.status, 0)
+        self.assert_back()
+
+    def test_qemu_serves_its_monitor_while_a_silent_backend_is_there(self) -> None:
+        self.fall_silent()
+        self.device.reset()
+        for _ in range(3):
+            self.device.start()
+            wait_until(lambda: self.device.status & STATUS_NEEDS_RESET, "NEEDS_RESET")
+            self.assertEqual(self.machine.qmp("query-status")["running"], True)
+        _, words = self.machine.quit()
+        self.assertEqual(words.count("the backend has not answered for 1 seconds"), 1)
+
+    def test_stop_and_continue_end_and_the_guest_is_told(self) -> None:
+        self.fall_silent()
+        self.machine.qmp("stop")
+        self.machine.qmp("cont")
+        wait_until(lambda: self.device.status & STATUS_NEEDS_RESET, "NEEDS_RESET")
+        self.assert_back()
+
+    def test_unplugging_and_plugging_end(self) -> None:
+        self.fall_silent()
+        self.machine.qmp("device_del", id="v0")
+        self.device.eject()
+        self.machine.wait_for_event("DEVICE_DELETED")
+        with self.assertRaises(QemuFailed):
+            self.machine.qmp("device_add", driver="vrdma-pci", id="v0", chardev="r",
+                             addr=hex(self.device.slot), **{"shm-size": SHM, "backend-timeout": 1})
+
+    def test_memory_that_is_plugged_waits_for_no_answer_without_end(self) -> None:
+        self.fall_silent()
+        self.machine.qmp("object-add", **{"qom-type": "memory-backend-memfd", "id": "d",
+                                          "size": 128 << 20, "share": True})
+        self.machine.qmp("device_add", driver="pc-dimm", id="dimm", memdev="d")
+        wait_until(lambda: self.device.status & STATUS_NEEDS_RESET, "NEEDS_RESET")
+        self.assert_back()
+
+    machine_arguments = ["-m", "64,slots=4,maxmem=512M"]
+
+
 class SeveralBackends(DeviceCase):
     """Two NUMA nodes, each with a backend of its own, and room for DIMMs."""
     machine_arguments = [
