@@ -6,6 +6,7 @@
  */
 #include <rdma/iw_cm.h>
 
+#include "core/abandoned.h"
 #include "core/cmdq.h"
 #include "core/dev.h"
 #include "core/doorbells.h"
@@ -28,6 +29,7 @@
 static void vrdma_stop_queues(struct vrdma_dev *dev)
 {
 	vrdma_cmdq_stop(dev);
+	vrdma_abandoned_stop(dev);
 	vrdma_kernel_stop(dev);
 	vrdma_iw_cm_stop(dev);
 }

@@ -26,9 +26,16 @@
 /* A start that fails although the device is ready is tried again after 1, 2, 4 ... 64 seconds. */
 #define VRDMA_MAX_DELAY_SHIFT	6
 
-/* Returns true when the device is of no use any more: unplugged, or in need of a reset. */
+/*
+ * Returns true when the device is of no use any more: unplugged, in need of a reset, or silent for
+ * too long.
+ */
 static bool vrdma_lost(struct vrdma_dev *dev)
 {
+	if (vrdma_cmdq_is_stuck(dev))
+		WRITE_ONCE(dev->stuck, true);
+	if (READ_ONCE(dev->stuck))
+		return true;
 	return READ_ONCE(dev->rnic_gone) || virtqueue_is_broken(dev->cmdq.vq) ||
 	       vrdma_has_failed(dev->vdev);
 }
@@ -44,6 +51,8 @@ static const char *vrdma_reason(struct vrdma_dev *dev)
 {
 	if (READ_ONCE(dev->rnic_gone))
 		return "the host's RNIC is gone";
+	if (READ_ONCE(dev->stuck))
+		return "the host's vrdmad does not answer commands (see vrdma's command_timeout)";
 	if (!vrdma_is_ready(dev->vdev))
 		return "the host's vrdmad is gone";
 	return "the device failed (the log of the host's vrdmad says why)";

@@ -40,6 +40,7 @@ static struct vrdma_cmd *vrdma_cmd_alloc_gfp(u32 req_len, u32 udata_in, u32 rsp_
 
 	kref_init(&cmd->ref);
 	init_completion(&cmd->done);
+	INIT_LIST_HEAD(&cmd->entry);
 	cmd->req_len = req_len;
 	cmd->rsp_len = rsp_len;
 	cmd->udata_in = udata_in;
@@ -145,6 +146,7 @@ struct vrdma_cmd *vrdma_cmd_alloc_release(u16 opcode, u32 uctx, u32 handle)
 	cmd = vrdma_cmd_alloc_gfp(sizeof(*req), 0, sizeof(struct vrdma_rsp_empty), 0,
 				  GFP_KERNEL | __GFP_NOFAIL);
 	vrdma_cmd_fill_header(cmd, opcode, uctx);
+	cmd->releases = true;
 	req = cmd->req;
 	req->handle = cpu_to_le32(handle);
 	return cmd;

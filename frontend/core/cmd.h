@@ -9,7 +9,10 @@
 
 #include <linux/completion.h>
 #include <linux/kref.h>
+#include <linux/list.h>
 #include <linux/scatterlist.h>
+
+#include "core/user_memory.h"
 
 struct ib_udata;
 struct ib_umem;
@@ -18,7 +21,13 @@ struct vrdma_dev;
 struct vrdma_cmd {
 	struct kref ref;		/* the caller has one, and controlq another */
 	struct completion done;
-	int err;
+	struct list_head entry;		/* in cmdq->waiting or cmdq->abandoned */
+	bool ended;			/* answered, or the device was reset; under cmdq->lock */
+	bool abandoned;			/* the caller has left: core/abandoned.c ends it */
+	bool releases;			/* a command that releases what uses @pins, or makes it */
+	u16 undo;			/* opcode that releases what no user context has, or 0 */
+	struct vrdma_pins pins;		/* memory that the device may use until the command ends */
+	int err;			/* the device did not execute it */
 	u32 used;			/* bytes that the device says it wrote */
 	u32 req_len;
 	u32 rsp_len;

@@ -4,6 +4,7 @@
 #ifndef VRDMA_CORE_DEV_H
 #define VRDMA_CORE_DEV_H
 
+#include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/netdevice.h>
 #include <linux/notifier.h>
@@ -28,11 +29,20 @@ enum vrdma_state {
 /* The virtqueue controlq. */
 struct vrdma_cmdq {
 	struct virtqueue *vq;
-	spinlock_t lock;	/* protects vq and dev->state */
-	struct mutex submit;	/* makes submitters take turns when vq is full */
-	wait_queue_head_t wait;	/* woken for room in vq, and for VRDMA_DEAD */
-	unsigned int completed;	/* number of commands so far */
-	unsigned int sleepers;	/* callers that sleep; without any, interrupts are off */
+	spinlock_t lock;	/* protects all that follows, vq, and dev->state */
+	wait_queue_head_t wait;	/* woken for VRDMA_DEAD */
+	struct list_head waiting;	/* commands that vq has no room for, in their order */
+	unsigned int in_flight;	/* commands that vq has */
+	unsigned int sleepers;	/* whoever needs interrupts: callers, abandoned commands */
+	unsigned long moved;	/* when the device last ended a command, or got the first one */
+	unsigned long looked;	/* when a look last found that it has not */
+	unsigned int silent;	/* the number of these looks, one an interval */
+
+	struct list_head abandoned;	/* commands without a caller that have ended */
+	struct list_head kept;	/* memory that a user context may still use */
+	struct mutex kept_lock;	/* protects kept */
+	struct work_struct abandoned_work;
+	struct delayed_work watch_work;	/* looks at the device while nobody waits */
 };
 
 /* The virtqueue eventq or a completion virtqueue: the device fills buffers of one size. */
@@ -85,6 +95,7 @@ struct vrdma_dev {
 	bool begun;		/* the queues are there; under slot->lock */
 	bool registered;	/* the core may be given events */
 	bool rnic_gone;		/* the device has lost the RNIC behind it */
+	bool stuck;		/* the device has ended no command for too long */
 	bool started;		/* vrdma_life_start() has succeeded */
 	bool live;		/* registered, and not given up; under slot->lock */
 	bool starting;		/* the start's commands may wait; under slot->lock */

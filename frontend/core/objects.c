@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 // Copyright (c) 2026 the vrdma authors
 /* vrdma guest driver: the device's objects, which it names by handles. */
+#include "core/abandoned.h"
 #include "core/cmd.h"
 #include "core/cmdq.h"
 #include "core/dev.h"
@@ -25,9 +26,8 @@ int vrdma_cmd_acquire(struct vrdma_dev *dev, u16 opcode, u16 undo, u32 uctx,
 
 	/* Nothing would take a new user context along when its caller is killed. */
 	if (uctx == VRDMA_NO_HANDLE)
-		err = vrdma_cmd_exec(dev, cmd);
-	else
-		err = vrdma_cmd_exec_user(dev, cmd, NULL, NULL);
+		cmd->undo = undo;
+	err = vrdma_cmd_exec_user(dev, cmd, NULL, NULL);
 	if (err)
 		goto out;
 
@@ -39,24 +39,57 @@ int vrdma_cmd_acquire(struct vrdma_dev *dev, u16 opcode, u16 undo, u32 uctx,
 	}
 	err = vrdma_cmd_copy_udata(cmd, udata);
 	if (err)
-		vrdma_cmd_release(dev, undo, uctx, *handle);
+		vrdma_cmd_release(dev, undo, uctx, *handle, NULL);
 out:
 	vrdma_cmd_put(cmd);
 	return err;
 }
 
+static bool vrdma_is_of_kernel(const struct vrdma_dev *dev, u32 uctx)
+{
+	return uctx != VRDMA_NO_HANDLE && uctx == dev->kernel_uctx;
+}
+
+/* The device has released an object, or has nothing any more. */
+static void vrdma_released(struct vrdma_dev *dev, u16 opcode, u32 handle, struct vrdma_pins *pins)
+{
+	vrdma_pins_release(pins);
+	if (opcode == VRDMA_CMD_DEALLOC_UCONTEXT)
+		vrdma_forget_kept(dev, handle);
+}
+
 /*
- * Has @opcode release the object @handle.  Succeeds without a device, where nothing is left
- * of the object.  On an error, the device may still use the object's memory.
+ * Has @opcode release the object @handle, and then unpins @pins (or NULL), the memory that the
+ * device uses for the object.  Succeeds without a device, where nothing is left of the object, and
+ * for a process that dies and leaves the rest to the device.  On an error, the device may still
+ * use the memory, which stays the caller's.
  */
-int vrdma_cmd_release(struct vrdma_dev *dev, u16 opcode, u32 uctx, u32 handle)
+int vrdma_cmd_release(struct vrdma_dev *dev, u16 opcode, u32 uctx, u32 handle,
+		      struct vrdma_pins *pins)
 {
 	struct vrdma_cmd *cmd = vrdma_cmd_alloc_release(opcode, uctx, handle);
-	int err = vrdma_cmd_exec(dev, cmd);
+	int err;
 
-	vrdma_cmd_put(cmd);
-	if (!err || !vrdma_alive(dev))
+	if (pins)
+		vrdma_pins_move(&cmd->pins, pins);
+	/* The kernel's consumers free what their queues use. */
+	if (vrdma_is_of_kernel(dev, uctx))
+		err = vrdma_cmd_exec(dev, cmd);
+	else
+		err = vrdma_cmd_exec_leaving(dev, cmd);
+
+	if (cmd->abandoned) {
+		vrdma_cmd_put(cmd);
 		return 0;
+	}
+	if (!err || !vrdma_alive(dev)) {
+		vrdma_released(dev, opcode, handle, &cmd->pins);
+		vrdma_cmd_put(cmd);
+		return 0;
+	}
+	if (pins)
+		vrdma_pins_move(pins, &cmd->pins);
+	vrdma_cmd_put(cmd);
 
 	dev_warn_ratelimited(&dev->vdev->dev, "command %#x for handle %u failed: %d\n", opcode,
 			     handle, err);
@@ -81,7 +114,7 @@ int vrdma_track(struct vrdma_dev *dev, struct xarray *table, struct vrdma_tracke
 		return -EIO;
 	}
 	if (err)
-		vrdma_cmd_release(dev, destroy, uctx, handle);
+		vrdma_cmd_release(dev, destroy, uctx, handle, NULL);
 	return err;
 }
 

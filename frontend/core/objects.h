@@ -10,6 +10,7 @@
 
 struct ib_udata;
 struct vrdma_dev;
+struct vrdma_pins;
 
 /* An object that events name by its handle: who uses it, and a wait for nobody to. */
 struct vrdma_tracked {
@@ -20,7 +21,8 @@ struct vrdma_tracked {
 /* Commands with nothing but a handle in the request or in the response. */
 int vrdma_cmd_acquire(struct vrdma_dev *dev, u16 opcode, u16 undo, u32 uctx,
 		      struct ib_udata *udata, u32 *handle);
-int vrdma_cmd_release(struct vrdma_dev *dev, u16 opcode, u32 uctx, u32 handle);
+int vrdma_cmd_release(struct vrdma_dev *dev, u16 opcode, u32 uctx, u32 handle,
+		      struct vrdma_pins *pins);
 
 int vrdma_track(struct vrdma_dev *dev, struct xarray *table, struct vrdma_tracked *tracked,
 		u32 uctx, u32 handle, u16 destroy);

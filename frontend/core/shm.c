@@ -53,7 +53,10 @@ void vrdma_unmap(struct vrdma_dev *dev, const struct vrdma_mapping *mapping)
 	req->shm_offset = cpu_to_le64(mapping->shm_offset);
 	req->length = cpu_to_le64(mapping->length);
 
-	err = vrdma_cmd_exec(dev, cmd);
+	if (mapping->uctx == dev->kernel_uctx)
+		err = vrdma_cmd_exec(dev, cmd);
+	else
+		err = vrdma_cmd_exec_leaving(dev, cmd);
 	if (err && vrdma_alive(dev))
 		dev_warn_ratelimited(&dev->vdev->dev, "MUNMAP of %#llx + %#llx failed: %d\n",
 				     mapping->shm_offset, mapping->length, err);

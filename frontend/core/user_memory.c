@@ -157,6 +157,20 @@ int vrdma_udata_query(struct vrdma_dev *dev)
 	return err;
 }
 
+/* @umem may be NULL. */
+void vrdma_pins_add(struct vrdma_pins *pins, struct ib_umem *umem)
+{
+	if (umem)
+		pins->umem[pins->count++] = umem;
+}
+
+/* @to has none yet. */
+void vrdma_pins_move(struct vrdma_pins *to, struct vrdma_pins *from)
+{
+	*to = *from;
+	from->count = 0;
+}
+
 /* Unpins memory that the device does not use any more. */
 void vrdma_pins_release(struct vrdma_pins *pins)
 {
@@ -250,11 +264,29 @@ static int vrdma_udata_add_payload(struct vrdma_dev *dev, struct vrdma_cmd *cmd,
 	return 0;
 }
 
+/* The memory is the command's as long as the device may use it: also when the caller is killed. */
+static int vrdma_udata_exec(struct vrdma_dev *dev, struct vrdma_cmd *cmd,
+			    const struct vrdma_udata_pins *pins)
+{
+	u32 i;
+	int err;
+
+	for (i = 0; i < pins->count; i++)
+		vrdma_pins_add(&cmd->pins, pins->pin[i].umem);
+	vrdma_pins_add(&cmd->pins, cmd->umem);
+
+	err = vrdma_cmd_exec_killable(dev, cmd);
+	if (!cmd->abandoned)
+		cmd->pins.count = 0;
+	return err;
+}
+
 /*
  * Executes @cmd with the user's memory: that behind the pointers in its udata, the length of
  * which may depend on @counts (NULL: all zero), and @cmd->umem.  Memory that the object which
  * @cmd creates goes on using is handed over in @lasting.  Returns an error of ib_umem_get_va(),
- * of vrdma_cmd_exec(), or -ENOMEM for more runs than the device takes.
+ * of vrdma_cmd_exec_killable(), or -ENOMEM for more runs than the device takes.  @cmd->umem is not
+ * the caller's any more when the command is abandoned.
  */
 int vrdma_cmd_exec_user(struct vrdma_dev *dev, struct vrdma_cmd *cmd,
 			const struct vrdma_udata_counts *counts, struct vrdma_pins *lasting)
@@ -268,21 +300,16 @@ int vrdma_cmd_exec_user(struct vrdma_dev *dev, struct vrdma_cmd *cmd,
 		return vrdma_cmd_exec(dev, cmd);
 
 	err = vrdma_udata_pin(dev, cmd, counts ? counts : &no_counts, &pins);
-	if (err)
-		goto out;
-
-	if (pins.count || cmd->run_count) {
+	if (!err && (pins.count || cmd->run_count))
 		err = vrdma_udata_add_payload(dev, cmd, &pins);
-		/* Not killable: the pages stay pinned as long as the device may use them. */
-		if (!err)
-			err = vrdma_cmd_exec(dev, cmd);
-	} else {
-		err = vrdma_cmd_exec_killable(dev, cmd);
-	}
-out:
+	if (!err)
+		err = vrdma_udata_exec(dev, cmd, &pins);
+	if (cmd->abandoned)
+		return err;
+
 	for (i = 0; i < pins.count; i++) {
 		if (!err && pins.pin[i].lasting)
-			lasting->umem[lasting->count++] = pins.pin[i].umem;
+			vrdma_pins_add(lasting, pins.pin[i].umem);
 		else
 			ib_umem_release(pins.pin[i].umem);
 	}

@@ -11,13 +11,15 @@ struct vrdma_cmd;
 struct vrdma_dev;
 struct vrdma_udata_counts;
 
-/* User memory that the device uses as long as an object lives. */
+/* User memory that the device uses: behind pointers in udata, and that of a memory region. */
 struct vrdma_pins {
-	struct ib_umem *umem[VRDMA_MAX_UDATA_REGIONS];
+	struct ib_umem *umem[VRDMA_MAX_UDATA_REGIONS + 1];
 	u32 count;
 };
 
 int vrdma_udata_query(struct vrdma_dev *dev);
+void vrdma_pins_add(struct vrdma_pins *pins, struct ib_umem *umem);
+void vrdma_pins_move(struct vrdma_pins *to, struct vrdma_pins *from);
 void vrdma_pins_release(struct vrdma_pins *pins);
 u32 vrdma_runs(struct ib_umem *umem, struct vrdma_cmd *cmd, size_t offset);
 int vrdma_cmd_exec_user(struct vrdma_dev *dev, struct vrdma_cmd *cmd,

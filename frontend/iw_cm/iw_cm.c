@@ -323,7 +323,7 @@ static void vrdma_iw_close_qp(struct vrdma_dev *dev, struct vrdma_qp *qp)
 	mutex_lock(&dev->iw_cm->lock);
 	conn = qp->iw_conn;
 	if (conn) {
-		vrdma_cmd_release(dev, VRDMA_CMD_IW_CLOSE, VRDMA_NO_HANDLE, conn->id);
+		vrdma_cmd_release(dev, VRDMA_CMD_IW_CLOSE, VRDMA_NO_HANDLE, conn->id, NULL);
 		vrdma_iw_end(dev, conn, -ECONNRESET);
 	}
 	mutex_unlock(&dev->iw_cm->lock);
@@ -419,7 +419,7 @@ static int vrdma_iw_destroy_listen(struct iw_cm_id *cm_id)
 	struct vrdma_iw_conn *conn = cm_id->provider_data;
 
 	mutex_lock(&dev->iw_cm->lock);
-	vrdma_cmd_release(dev, VRDMA_CMD_IW_CLOSE, VRDMA_NO_HANDLE, conn->id);
+	vrdma_cmd_release(dev, VRDMA_CMD_IW_CLOSE, VRDMA_NO_HANDLE, conn->id, NULL);
 	vrdma_iw_free(dev, conn);
 	mutex_unlock(&dev->iw_cm->lock);
 	return 0;

@@ -26,7 +26,7 @@ void vrdma_kernel_release(struct vrdma_dev *dev)
 {
 	if (dev->kernel_uctx != VRDMA_NO_HANDLE)
 		vrdma_cmd_release(dev, VRDMA_CMD_DEALLOC_UCONTEXT, dev->kernel_uctx,
-				  dev->kernel_uctx);
+				  dev->kernel_uctx, NULL);
 	dev->kernel_uctx = VRDMA_NO_HANDLE;
 }
 

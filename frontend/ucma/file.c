@@ -100,8 +100,9 @@ static int vrdma_ucma_open_half(struct vrdma_ucma *ucma, struct vrdma_ucma_file 
 	req = cmd->req;
 	req->ibdev_index = cpu_to_le32(dev->ibdev.index);
 
-	/* Not killable: only the reset would close a half that nobody knows of. */
-	err = vrdma_cmd_exec(dev, cmd);
+	/* Only the reset would close a half that nobody knows of. */
+	cmd->undo = VRDMA_CMD_UCMA_CLOSE;
+	err = vrdma_cmd_exec_killable(dev, cmd);
 	rsp = cmd->rsp;
 	if (!err)
 		file->handle = le32_to_cpu(rsp->handle);
@@ -117,7 +118,7 @@ static int vrdma_ucma_open_half(struct vrdma_ucma *ucma, struct vrdma_ucma_file 
 		return -EIO;
 	}
 	if (err)
-		vrdma_cmd_release(dev, VRDMA_CMD_UCMA_CLOSE, VRDMA_NO_HANDLE, file->handle);
+		vrdma_cmd_release(dev, VRDMA_CMD_UCMA_CLOSE, VRDMA_NO_HANDLE, file->handle, NULL);
 	return err;
 }
 
@@ -294,7 +295,8 @@ static int vrdma_ucma_bind(struct vrdma_ucma_file *file)
 	if (vrdma_ucma_of(file))
 		return 0;
 
-	mutex_lock(&file->bind_lock);
+	if (mutex_lock_killable(&file->bind_lock))
+		return -EINTR;
 	if (file->ucma)
 		goto out;
 
@@ -414,7 +416,7 @@ static int vrdma_ucma_release(struct inode *inode, struct file *filp)
 		down_read(&ucma->lock);
 		if (ucma->dev)
 			vrdma_cmd_release(ucma->dev, VRDMA_CMD_UCMA_CLOSE, VRDMA_NO_HANDLE,
-					  file->handle);
+					  file->handle, NULL);
 		up_read(&ucma->lock);
 		vrdma_ucma_put(ucma);
 	}

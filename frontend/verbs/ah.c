@@ -80,7 +80,7 @@ static int vrdma_create_ah(struct ib_ah *ibah, struct rdma_ah_init_attr *init_at
 	ah->handle = le32_to_cpu(rsp->handle);
 	err = vrdma_cmd_copy_udata(cmd, udata);
 	if (err)
-		vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_AH, ah->uctx, ah->handle);
+		vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_AH, ah->uctx, ah->handle, NULL);
 out:
 	vrdma_cmd_put(cmd);
 	return err;
@@ -119,7 +119,8 @@ int vrdma_destroy_ah(struct ib_ah *ibah, u32 flags)
 	if (!(flags & RDMA_DESTROY_AH_SLEEPABLE))
 		return -EOPNOTSUPP;
 
-	vrdma_cmd_release(to_vrdma_dev(ibah->device), VRDMA_CMD_DESTROY_AH, ah->uctx, ah->handle);
+	vrdma_cmd_release(to_vrdma_dev(ibah->device), VRDMA_CMD_DESTROY_AH, ah->uctx, ah->handle,
+			  NULL);
 	return 0;
 }
 

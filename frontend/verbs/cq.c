@@ -88,10 +88,8 @@ int vrdma_cq_acquire(struct vrdma_dev *dev, struct vrdma_cq *cq,
 		err = -EIO;
 	else
 		err = vrdma_cmd_copy_answer(cmd, udata, answer, answer_len);
-	if (err) {
-		vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_CQ, cq->uctx, cq->handle);
-		vrdma_pins_release(&cq->pins);
-	}
+	if (err)
+		vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_CQ, cq->uctx, cq->handle, &cq->pins);
 	cq->ibcq.cqe = cqe;
 out:
 	vrdma_cmd_put(cmd);
@@ -115,8 +113,7 @@ int vrdma_cq_show(struct vrdma_dev *dev, struct vrdma_cq *cq)
 void vrdma_cq_release(struct vrdma_dev *dev, struct vrdma_cq *cq)
 {
 	/* Memory that the device may still use stays pinned. */
-	if (!vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_CQ, cq->uctx, cq->handle))
-		vrdma_pins_release(&cq->pins);
+	vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_CQ, cq->uctx, cq->handle, &cq->pins);
 }
 
 static void vrdma_cq_completed(struct vrdma_cq *cq)
@@ -168,7 +165,7 @@ static int vrdma_resize_cq(struct ib_cq *ibcq, vrdma_cqe cqe, struct ib_udata *u
 	req->handle = cpu_to_le32(cq->handle);
 	req->cqe = cpu_to_le32(cqe);
 
-	err = vrdma_cmd_exec(dev, cmd);
+	err = vrdma_cmd_exec_killable(dev, cmd);
 	if (err)
 		goto out;
 

@@ -25,8 +25,13 @@ static int vrdma_mcast_cmd(struct ib_qp *ibqp, u16 opcode, const union ib_gid *g
 	req->lid = cpu_to_le16(lid);
 	memcpy(req->gid, gid->raw, sizeof(req->gid));
 
-	/* Not killable: the core counts what is attached. */
-	err = vrdma_cmd_exec(dev, cmd);
+	/* What a caller that was killed has attached goes with its user context. */
+	if (qp->uctx == dev->kernel_uctx)
+		err = vrdma_cmd_exec(dev, cmd);
+	else if (opcode == VRDMA_CMD_DETACH_MCAST)
+		err = vrdma_cmd_exec_leaving(dev, cmd);
+	else
+		err = vrdma_cmd_exec_killable(dev, cmd);
 	vrdma_cmd_put(cmd);
 	return err;
 }

@@ -36,6 +36,8 @@ static int vrdma_mr_register(struct vrdma_dev *dev, struct vrdma_mr *mr, u32 pd,
 	req->run_count = cpu_to_le32(cmd->run_count);
 
 	err = vrdma_cmd_exec_user(dev, cmd, NULL, NULL);
+	if (cmd->abandoned)
+		mr->umem = NULL;
 	if (err)
 		goto out;
 
@@ -45,7 +47,7 @@ static int vrdma_mr_register(struct vrdma_dev *dev, struct vrdma_mr *mr, u32 pd,
 	mr->ibmr.rkey = le32_to_cpu(rsp->rkey);
 	err = vrdma_cmd_copy_udata(cmd, udata);
 	if (err)
-		vrdma_cmd_release(dev, VRDMA_CMD_DEREG_MR, mr->uctx, mr->handle);
+		vrdma_cmd_release(dev, VRDMA_CMD_DEREG_MR, mr->uctx, mr->handle, NULL);
 out:
 	vrdma_cmd_put(cmd);
 	return err;
@@ -96,22 +98,26 @@ err_free:
 int vrdma_dereg_mr(struct ib_mr *ibmr, struct ib_udata *udata)
 {
 	struct vrdma_mr *mr = to_vrdma_mr(ibmr);
+	struct vrdma_pins pins = {};
 	int err;
 
+	vrdma_pins_add(&pins, mr->umem);
 	err = vrdma_cmd_release(to_vrdma_dev(ibmr->device), VRDMA_CMD_DEREG_MR, mr->uctx,
-				mr->handle);
+				mr->handle, &pins);
 	if (err)
 		return err;
 
-	ib_umem_release(mr->umem);
 	kfree(mr);
 	return 0;
 }
 
-/* @umem is the new memory of the region; with NULL, the region keeps its pages. */
+/*
+ * @umem is the new memory of the region; with NULL, the region keeps its pages.  When the caller
+ * is killed, the command has @umem, and nobody knows which memory the region has.
+ */
 static int vrdma_mr_rereg_cmd(struct vrdma_dev *dev, struct vrdma_mr *mr, int flags,
 			      struct ib_umem *umem, u64 iova, int access, struct ib_pd *ibpd,
-			      struct ib_udata *udata)
+			      struct ib_udata *udata, bool *taken)
 {
 	struct vrdma_cmd_rereg_mr *req;
 	struct vrdma_rsp_reg_mr *rsp;
@@ -139,8 +145,9 @@ static int vrdma_mr_rereg_cmd(struct vrdma_dev *dev, struct vrdma_mr *mr, int fl
 		req->run_count = cpu_to_le32(cmd->run_count);
 		err = vrdma_cmd_exec_user(dev, cmd, NULL, NULL);
 	} else {
-		err = vrdma_cmd_exec(dev, cmd);
+		err = vrdma_cmd_exec_killable(dev, cmd);
 	}
+	*taken = cmd->abandoned;
 	if (err)
 		goto out;
 
@@ -162,6 +169,7 @@ static struct ib_mr *vrdma_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 star
 	struct vrdma_dev *dev = to_vrdma_dev(ibmr->device);
 	struct vrdma_mr *mr = to_vrdma_mr(ibmr);
 	struct ib_umem *umem = NULL;
+	bool taken = false;
 	int err;
 
 	BUILD_BUG_ON(VRDMA_REREG_TRANS != IB_MR_REREG_TRANS);
@@ -186,9 +194,11 @@ static struct ib_mr *vrdma_rereg_user_mr(struct ib_mr *ibmr, int flags, u64 star
 			return ERR_CAST(umem);
 	}
 
-	err = vrdma_mr_rereg_cmd(dev, mr, flags, umem, virt_addr, access, ibpd, udata);
+	err = vrdma_mr_rereg_cmd(dev, mr, flags, umem, virt_addr, access, ibpd, udata,
+				 &taken);
 	if (err) {
-		ib_umem_release(umem);
+		if (!taken)
+			ib_umem_release(umem);
 		return ERR_PTR(err);
 	}
 

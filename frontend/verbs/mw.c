@@ -37,7 +37,7 @@ static int vrdma_alloc_mw(struct ib_mw *ibmw, struct ib_udata *udata)
 	ibmw->rkey = le32_to_cpu(rsp->rkey);
 	err = vrdma_cmd_copy_udata(cmd, udata);
 	if (err)
-		vrdma_cmd_release(dev, VRDMA_CMD_DEALLOC_MW, mw->uctx, mw->handle);
+		vrdma_cmd_release(dev, VRDMA_CMD_DEALLOC_MW, mw->uctx, mw->handle, NULL);
 out:
 	vrdma_cmd_put(cmd);
 	return err;
@@ -48,7 +48,7 @@ static int vrdma_dealloc_mw(struct ib_mw *ibmw)
 	struct vrdma_mw *mw = to_vrdma_mw(ibmw);
 
 	return vrdma_cmd_release(to_vrdma_dev(ibmw->device), VRDMA_CMD_DEALLOC_MW, mw->uctx,
-				 mw->handle);
+				 mw->handle, NULL);
 }
 
 static const struct ib_device_ops vrdma_mw_ops = {

@@ -29,7 +29,8 @@ static int vrdma_dealloc_pd(struct ib_pd *ibpd, struct ib_udata *udata)
 {
 	struct vrdma_pd *pd = to_vrdma_pd(ibpd);
 
-	vrdma_cmd_release(to_vrdma_dev(ibpd->device), VRDMA_CMD_DEALLOC_PD, pd->uctx, pd->handle);
+	vrdma_cmd_release(to_vrdma_dev(ibpd->device), VRDMA_CMD_DEALLOC_PD, pd->uctx, pd->handle,
+			  NULL);
 	return 0;
 }
 

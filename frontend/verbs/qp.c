@@ -205,10 +205,8 @@ int vrdma_qp_acquire(struct vrdma_dev *dev, struct vrdma_qp *qp,
 		err = -EIO;
 	else
 		err = vrdma_cmd_copy_answer(cmd, udata, answer, answer_len);
-	if (err) {
-		vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_QP, qp->uctx, qp->handle);
-		vrdma_pins_release(&qp->pins);
-	}
+	if (err)
+		vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_QP, qp->uctx, qp->handle, &qp->pins);
 out:
 	vrdma_cmd_put(cmd);
 	return err;
@@ -229,8 +227,7 @@ int vrdma_qp_show(struct vrdma_dev *dev, struct vrdma_qp *qp)
 void vrdma_qp_release(struct vrdma_dev *dev, struct vrdma_qp *qp)
 {
 	/* Memory that the device may still use stays pinned. */
-	if (!vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_QP, qp->uctx, qp->handle))
-		vrdma_pins_release(&qp->pins);
+	vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_QP, qp->uctx, qp->handle, &qp->pins);
 }
 
 /* Says what the QP has.  max_rdma_ctxs is the core's own. */

@@ -75,10 +75,8 @@ int vrdma_srq_acquire(struct vrdma_dev *dev, struct vrdma_srq *srq,
 	attr->max_wr = le32_to_cpu(rsp->max_wr);
 	attr->max_sge = le32_to_cpu(rsp->max_sge);
 	err = vrdma_cmd_copy_answer(cmd, udata, answer, answer_len);
-	if (err) {
-		vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_SRQ, srq->uctx, srq->handle);
-		vrdma_pins_release(&srq->pins);
-	}
+	if (err)
+		vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_SRQ, srq->uctx, srq->handle, &srq->pins);
 out:
 	vrdma_cmd_put(cmd);
 	return err;
@@ -99,8 +97,7 @@ int vrdma_srq_show(struct vrdma_dev *dev, struct vrdma_srq *srq)
 void vrdma_srq_release(struct vrdma_dev *dev, struct vrdma_srq *srq)
 {
 	/* Memory that the device may still use stays pinned. */
-	if (!vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_SRQ, srq->uctx, srq->handle))
-		vrdma_pins_release(&srq->pins);
+	vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_SRQ, srq->uctx, srq->handle, &srq->pins);
 }
 
 int vrdma_create_srq(struct ib_srq *ibsrq, struct ib_srq_init_attr *init_attr,

@@ -33,7 +33,7 @@ static void vrdma_dealloc_ucontext(struct ib_ucontext *ibuctx)
 	struct vrdma_ucontext *uctx = to_vrdma_ucontext(ibuctx);
 
 	vrdma_cmd_release(to_vrdma_dev(ibuctx->device), VRDMA_CMD_DEALLOC_UCONTEXT, uctx->handle,
-			  uctx->handle);
+			  uctx->handle, NULL);
 }
 
 /* The method's presence says that the device can go while users have it open. */

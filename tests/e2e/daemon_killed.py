@@ -4,15 +4,28 @@
 
 from __future__ import annotations
 
+import signal
+
 from support_py.e2e import PATIENCE, LabTest, main
+from support_py.guest_program import send_program
 from vrdma_lab.image.initramfs import LINE_BUFFERED
 from vrdma_lab.machine.channel import Job
+from vrdma_lab.vm.guest import Guest, GuestOptions
 
 GONE = "until ! [ -e /sys/class/infiniband/vrdma0 ]; do usleep 50000; done"
 BACK = "until [ -e /sys/class/infiniband/vrdma0 ]; do usleep 50000; done"
 
 
+REGISTERS = "registers"
+UNANSWERED = "vrdmad does not answer commands"
+OPTIONS = GuestOptions(processors=4, device_options="backend-timeout=3")
+
+
 class DaemonKilled(LabTest):
+    @classmethod
+    def boot(cls) -> None:
+        cls.lab.boot((1, 2), OPTIONS)
+
     def waiting_programs(self) -> list[Job]:
         """Two programs that sleep until completions come, of each other's messages."""
         a, b = self.lab.guests
@@ -60,6 +73,58 @@ class DaemonKilled(LabTest):
             a.must("insmod /lib/modules/vrdma.ko", PATIENCE)
         self.lab.daemon.start_again()
         self.assert_works()
+
+    def stop_daemon(self) -> None:
+        """Stops vrdmad, which keeps its sockets, as a host that swaps or a debugger does."""
+        process = self.lab.daemon.child.process
+        process.send_signal(signal.SIGSTOP)
+        self.addCleanup(process.send_signal, signal.SIGCONT)
+
+    def go_on(self) -> None:
+        self.lab.daemon.child.process.send_signal(signal.SIGCONT)
+
+    def registering(self, guest: Guest) -> Job:
+        """A program that registers memory and releases it, without end."""
+        job = guest.start(f"/tmp/{REGISTERS} vrdma0")
+        job.wait_for("registers", PATIENCE)
+        return job
+
+    def test_4_programs_can_be_killed_while_the_daemon_is_stopped(self) -> None:
+        a, b = self.lab.guests
+        for guest in (a, b):
+            send_program(guest, REGISTERS, ("ibverbs",))
+        objects = [vm["objects"] for vm in self.lab.daemon.status()["vms"]]
+        programs = self.waiting_programs()
+        registering = [self.registering(guest) for guest in (a, a, b)]
+        self.stop_daemon()
+        a.must(f"killall -KILL {REGISTERS} ibv_rc_pingpong")
+        for program in (registering[0], registering[1], programs[0]):
+            program.wait(PATIENCE)
+        b.must("killall ibv_rc_pingpong")
+        programs[1].wait(PATIENCE)
+        self.go_on()
+        # The daemon does what the programs left to it; nobody was cut off.
+        b.must(f"killall {REGISTERS}")
+        registering[2].wait(PATIENCE)
+        self.lab.daemon.wait_status(
+            lambda status: [vm["objects"] for vm in status["vms"]] == objects, "all released"
+        )
+        self.assert_works()
+        for guest in (a, b):
+            self.assertNotIn(UNANSWERED, guest.must("dmesg"))
+
+    def test_5_a_daemon_that_stays_stopped_is_given_up(self) -> None:
+        a, b = self.lab.guests
+        for guest in (a, b):
+            guest.must("echo 4 > /sys/module/vrdma/parameters/command_timeout")
+        registering = self.registering(a)
+        self.stop_daemon()
+        registering.wait(PATIENCE)
+        a.must(GONE, PATIENCE)
+        b.must("rmmod vrdma && insmod /lib/modules/vrdma.ko", PATIENCE)
+        self.go_on()
+        self.assert_works()
+        self.assertIn(UNANSWERED, a.must("dmesg"))
 
     def tearDown(self) -> None:
         for guest in self.lab.guests:
