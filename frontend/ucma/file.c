@@ -7,14 +7,16 @@
  * are carried there as the user wrote them; only their pointers (<rdma/rdma_user_cm.h>) are
  * looked at here.  GET_EVENT does not wait at the device: waiting is done here.
  *
- * A file may outlive the device.  Its commands fail with -EIO then.  Commands that destroy
- * something succeed, since nothing is left of it.
+ * A file may outlive the device.  Its ids get the event of an adapter's removal then.  Their
+ * commands fail with -EIO, and those that destroy something succeed, since nothing is left of it.
+ * A file whose ids are all destroyed is as new: its next command finds the device that there is.
  */
 #include <linux/file.h>
 #include <linux/nospec.h>
 #include <linux/poll.h>
 #include <linux/slab.h>
 #include <rdma/ib.h>
+#include <rdma/rdma_cm.h>
 #include <rdma/rdma_user_cm.h>
 
 #include "core/cmd.h"
@@ -22,14 +24,16 @@
 #include "core/dev.h"
 #include "core/objects.h"
 #include "ucma/file.h"
+#include "ucma/ids.h"
 #include "ucma/ucma.h"
 
 struct vrdma_ucma_file {
-	struct vrdma_ucma *ucma;	/* set once; see vrdma_ucma_of() */
-	struct mutex bind_lock;		/* taken to set ucma */
+	struct rw_semaphore bind_lock;	/* protects ucma and handle; commands hold it for reading */
+	struct vrdma_ucma *ucma;	/* NULL before the first command */
 	wait_queue_head_t wait;
-	bool readable;			/* the device may have an event */
+	bool readable;			/* there may be an event */
 	u32 handle;
+	struct vrdma_ucma_ids ids;
 };
 
 /* One write(): the header of its command, and a copy of the command's structure. */
@@ -74,13 +78,6 @@ static const struct {
 	[RDMA_USER_CM_CMD_RESOLVE_ADDR] = VRDMA_UCMA_SILENT,
 	[RDMA_USER_CM_CMD_JOIN_MCAST] = VRDMA_UCMA_RESPONDS(struct rdma_ucm_join_mcast),
 };
-
-/* Returns the file's device, NULL before its first command.  The file's handle is set then. */
-static struct vrdma_ucma *vrdma_ucma_of(const struct vrdma_ucma_file *file)
-{
-	/* Pairs with the release in vrdma_ucma_bind(). */
-	return smp_load_acquire(&file->ucma);
-}
 
 /* The other half of a file.  The functions from here on are called with ucma->lock. */
 
@@ -155,6 +152,41 @@ static struct vrdma_cmd *vrdma_ucma_new_cmd(struct vrdma_dev *dev, struct vrdma_
 	return cmd;
 }
 
+/* The command has succeeded, with @answer: notes what became of the file's ids. */
+static int vrdma_ucma_note(struct vrdma_ucma_file *file, const struct vrdma_ucma_call *call,
+			   const void *answer, u32 length)
+{
+	const struct rdma_ucm_create_id_resp *created = answer;
+	const struct rdma_ucm_event_resp *event = answer;
+	const struct rdma_ucm_destroy_id *destroy = call->data;
+	const struct rdma_ucm_create_id *create = call->data;
+	const struct rdma_ucm_accept *accept = call->data;
+	bool told;
+	u64 uid;
+
+	switch (call->hdr.cmd) {
+	case RDMA_USER_CM_CMD_CREATE_ID:
+		if (length < sizeof(*created))
+			return -EIO;
+		return vrdma_ucma_ids_add(&file->ids, created->id, create->uid);
+	case RDMA_USER_CM_CMD_DESTROY_ID:
+		if (call->hdr.in >= sizeof(*destroy))
+			vrdma_ucma_ids_remove(&file->ids, destroy->id, &uid, &told);
+		return 0;
+	case RDMA_USER_CM_CMD_GET_EVENT:
+		if (length >= offsetof(struct rdma_ucm_event_resp, reserved) &&
+		    event->event == RDMA_CM_EVENT_CONNECT_REQUEST)
+			return vrdma_ucma_ids_add(&file->ids, event->id, 0);
+		return 0;
+	case RDMA_USER_CM_CMD_ACCEPT:
+		if (call->hdr.in >= offsetofend(struct rdma_ucm_accept, id))
+			vrdma_ucma_ids_name(&file->ids, accept->id, accept->uid);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
 static int vrdma_ucma_exec(struct vrdma_dev *dev, struct vrdma_ucma_file *file,
 			   const struct vrdma_ucma_call *call, u32 *flags)
 {
@@ -170,6 +202,8 @@ static int vrdma_ucma_exec(struct vrdma_dev *dev, struct vrdma_ucma_file *file,
 	if (!err) {
 		rsp = cmd->rsp;
 		*flags = le32_to_cpu(rsp->flags);
+		err = vrdma_ucma_note(file, call, cmd->rsp + cmd->rsp_len,
+				      le32_to_cpu(rsp->hdr.udata_len));
 		if (copy_to_user(call->response, cmd->rsp + cmd->rsp_len,
 				 le32_to_cpu(rsp->hdr.udata_len)))
 			err = -EFAULT;
@@ -178,56 +212,90 @@ static int vrdma_ucma_exec(struct vrdma_dev *dev, struct vrdma_ucma_file *file,
 	return err;
 }
 
-/* Without a device, an object to be destroyed is gone, and had no events. */
-static int vrdma_ucma_exec_without(const struct vrdma_ucma_call *call)
+/* Without a device, an object to be destroyed is gone, and had no event but that of its end. */
+static int vrdma_ucma_destroy_without(struct vrdma_ucma_file *file,
+				      const struct vrdma_ucma_call *call)
 {
+	const struct rdma_ucm_destroy_id *destroy = call->data;
 	struct rdma_ucm_destroy_id_resp rsp = {};
+	bool told = false;
+	u64 uid;
 
-	if (call->hdr.cmd != RDMA_USER_CM_CMD_DESTROY_ID &&
-	    call->hdr.cmd != RDMA_USER_CM_CMD_LEAVE_MCAST)
-		return -EIO;
 	if (call->hdr.out < sizeof(rsp))
 		return -ENOSPC;
+	if (call->hdr.cmd == RDMA_USER_CM_CMD_DESTROY_ID && call->hdr.in >= sizeof(*destroy))
+		vrdma_ucma_ids_remove(&file->ids, destroy->id, &uid, &told);
+	/* librdmacm waits until its user has acknowledged so many events of the id. */
+	rsp.events_reported = told;
 	return copy_to_user(call->response, &rsp, sizeof(rsp)) ? -EFAULT : 0;
 }
 
-/* Commands.  The functions from here on are called without ucma->lock. */
-
-static int vrdma_ucma_command(struct vrdma_ucma_file *file, const struct vrdma_ucma_call *call,
-			      u32 *flags)
+/* Without a device, each id has one event.  -EAGAIN when all have got theirs. */
+static int vrdma_ucma_event_without(struct vrdma_ucma_file *file,
+				    const struct vrdma_ucma_call *call, u32 *flags)
 {
-	struct vrdma_ucma *ucma = file->ucma;
-	struct vrdma_dev *dev;
-	int err;
+	struct rdma_ucm_event_resp event = {};
+	u32 count = vrdma_ucma_ids_next_removed(&file->ids, &event);
 
-	down_read(&ucma->lock);
-	dev = ucma->dev;
-	if (dev && vrdma_alive(dev))
-		err = vrdma_ucma_exec(dev, file, call, flags);
-	else
-		err = vrdma_ucma_exec_without(call);
-	up_read(&ucma->lock);
-	return err;
-}
-
-static int vrdma_ucma_wait(struct vrdma_ucma_file *file, const struct vrdma_ucma_call *call)
-{
-	struct vrdma_ucma *ucma = file->ucma;
-
-	if (READ_ONCE(ucma->dead))
-		return -EIO;
-	if (READ_ONCE(file->readable))
-		return 0;
-	if (call->nonblocking)
+	if (!count)
 		return -EAGAIN;
-	return wait_event_interruptible(file->wait, READ_ONCE(file->readable) ||
-						    READ_ONCE(ucma->dead));
+	*flags = count > 1 ? VRDMA_UCMA_MORE_EVENTS : 0;
+	return copy_to_user(call->response, &event, min_t(size_t, call->hdr.out, sizeof(event))) ?
+		-EFAULT : 0;
 }
+
+static int vrdma_ucma_exec_without(struct vrdma_ucma_file *file,
+				   const struct vrdma_ucma_call *call, u32 *flags)
+{
+	switch (call->hdr.cmd) {
+	case RDMA_USER_CM_CMD_DESTROY_ID:
+	case RDMA_USER_CM_CMD_LEAVE_MCAST:
+		return vrdma_ucma_destroy_without(file, call);
+	case RDMA_USER_CM_CMD_GET_EVENT:
+		return vrdma_ucma_event_without(file, call, flags);
+	default:
+		return -EIO;
+	}
+}
+
+/* Commands.  The functions from here on are called without ucma->lock. */
 
 static void vrdma_ucma_set_readable(struct vrdma_ucma_file *file)
 {
 	WRITE_ONCE(file->readable, true);
 	wake_up_interruptible(&file->wait);
+}
+
+static int vrdma_ucma_command(struct vrdma_ucma_file *file, const struct vrdma_ucma_call *call,
+			      u32 *flags)
+{
+	struct vrdma_ucma *ucma;
+	struct vrdma_dev *dev;
+	int err = -EIO;
+
+	down_read(&file->bind_lock);
+	ucma = file->ucma;
+	down_read(&ucma->lock);
+	dev = ucma->dev;
+	if (dev && vrdma_alive(dev))
+		err = vrdma_ucma_exec(dev, file, call, flags);
+	if (err == -EIO && !(dev && vrdma_alive(dev)))
+		err = vrdma_ucma_exec_without(file, call, flags);
+	/* vrdma_ucma_fail() may have looked before the command made an id. */
+	if (READ_ONCE(ucma->dead) && call->hdr.cmd == RDMA_USER_CM_CMD_CREATE_ID && !err)
+		vrdma_ucma_set_readable(file);
+	up_read(&ucma->lock);
+	up_read(&file->bind_lock);
+	return err;
+}
+
+static int vrdma_ucma_wait(struct vrdma_ucma_file *file, const struct vrdma_ucma_call *call)
+{
+	if (READ_ONCE(file->readable))
+		return 0;
+	if (call->nonblocking)
+		return -EAGAIN;
+	return wait_event_interruptible(file->wait, READ_ONCE(file->readable));
 }
 
 /*
@@ -266,7 +334,9 @@ static int vrdma_ucma_migrate(struct vrdma_ucma_file *file, struct vrdma_ucma_ca
 	const struct rdma_ucm_migrate_id *migrate = call->data;
 	struct file *filp = fget(migrate->fd);
 	struct vrdma_ucma_file *other;
-	u32 flags;
+	u32 flags, other_handle;
+	bool told, same;
+	u64 uid;
 	int err;
 
 	if (!filp)
@@ -277,45 +347,80 @@ static int vrdma_ucma_migrate(struct vrdma_ucma_file *file, struct vrdma_ucma_ca
 		goto out;
 	/* A file without a device has no ids yet. */
 	other = filp->private_data;
-	if (vrdma_ucma_of(other) != file->ucma)
+	down_read(&other->bind_lock);
+	same = other->ucma && other->ucma == READ_ONCE(file->ucma);
+	other_handle = other->handle;
+	up_read(&other->bind_lock);
+	if (!same)
 		goto out;
 
-	call->other_file = other->handle;
+	call->other_file = other_handle;
 	err = vrdma_ucma_command(file, call, &flags);
+	if (!err && other != file && vrdma_ucma_ids_remove(&other->ids, migrate->id, &uid, &told))
+		err = vrdma_ucma_ids_add(&file->ids, migrate->id, uid);
 out:
 	fput(filp);
 	return err;
 }
 
-static int vrdma_ucma_bind(struct vrdma_ucma_file *file)
+/* The file's device is gone, and nothing of the file is left of it.  With file->bind_lock. */
+static bool vrdma_ucma_is_over(const struct vrdma_ucma_file *file)
 {
-	struct vrdma_ucma *ucma;
-	int err = 0;
+	return READ_ONCE(file->ucma->dead) && vrdma_ucma_ids_empty(&file->ids);
+}
 
-	if (vrdma_ucma_of(file))
-		return 0;
+/* With file->bind_lock for writing.  A file has a device as long as there is no other. */
+static int vrdma_ucma_bind_new(struct vrdma_ucma_file *file)
+{
+	struct vrdma_ucma *ucma = vrdma_ucma_get_any(), *old = file->ucma;
+	u32 old_handle = file->handle;
+	int err = -ENODEV;
 
-	if (mutex_lock_killable(&file->bind_lock))
-		return -EINTR;
-	if (file->ucma)
-		goto out;
-
-	err = -ENODEV;
-	ucma = vrdma_ucma_get_any();
 	if (!ucma)
-		goto out;
+		return err;
 
 	down_read(&ucma->lock);
 	if (ucma->dev)
 		err = vrdma_ucma_open_half(ucma, file);
 	up_read(&ucma->lock);
-
-	if (err)
+	if (err) {
+		file->handle = old_handle;
 		vrdma_ucma_put(ucma);
-	else
-		smp_store_release(&file->ucma, ucma);	/* pairs with vrdma_ucma_of() */
-out:
-	mutex_unlock(&file->bind_lock);
+		return err;
+	}
+
+	if (old) {
+		xa_erase_irq(&old->files, old_handle);
+		vrdma_ucma_put(old);
+	}
+	WRITE_ONCE(file->ucma, ucma);
+	return 0;
+}
+
+/* Waiting for an event gives no file another device: programs wait without ids. */
+static bool vrdma_ucma_is_bound(struct vrdma_ucma_file *file, const struct vrdma_ucma_call *call)
+{
+	return file->ucma &&
+	       (call->hdr.cmd == RDMA_USER_CM_CMD_GET_EVENT || !vrdma_ucma_is_over(file));
+}
+
+/* Gives the file a device, if it has none, or no more. */
+static int vrdma_ucma_bind(struct vrdma_ucma_file *file, const struct vrdma_ucma_call *call)
+{
+	bool bound;
+	int err = 0;
+
+	down_read(&file->bind_lock);
+	bound = vrdma_ucma_is_bound(file, call);
+	up_read(&file->bind_lock);
+	if (bound)
+		return 0;
+
+	if (down_write_killable(&file->bind_lock))
+		return -EINTR;
+	if (!vrdma_ucma_is_bound(file, call))
+		err = vrdma_ucma_bind_new(file);
+	up_write(&file->bind_lock);
 	return err;
 }
 
@@ -324,7 +429,7 @@ static int vrdma_ucma_dispatch(struct vrdma_ucma_file *file, struct vrdma_ucma_c
 	u32 flags;
 	int err;
 
-	err = vrdma_ucma_bind(file);
+	err = vrdma_ucma_bind(file, call);
 	if (err)
 		return err;
 
@@ -380,16 +485,9 @@ static ssize_t vrdma_ucma_write(struct file *filp, const char __user *buf, size_
 static __poll_t vrdma_ucma_poll(struct file *filp, struct poll_table_struct *wait)
 {
 	struct vrdma_ucma_file *file = filp->private_data;
-	struct vrdma_ucma *ucma = vrdma_ucma_of(file);
-	__poll_t mask = 0;
 
 	poll_wait(filp, &file->wait, wait);
-
-	if (READ_ONCE(file->readable))
-		mask |= EPOLLIN | EPOLLRDNORM;
-	if (ucma && READ_ONCE(ucma->dead))
-		mask |= EPOLLERR | EPOLLHUP;
-	return mask;
+	return READ_ONCE(file->readable) ? EPOLLIN | EPOLLRDNORM : 0;
 }
 
 /* The first command finds the device: all misc devices wait for this function. */
@@ -400,7 +498,8 @@ static int vrdma_ucma_open(struct inode *inode, struct file *filp)
 	if (!file)
 		return -ENOMEM;
 
-	mutex_init(&file->bind_lock);
+	init_rwsem(&file->bind_lock);
+	vrdma_ucma_ids_init(&file->ids);
 	init_waitqueue_head(&file->wait);
 	filp->private_data = file;
 	return stream_open(inode, filp);
@@ -420,6 +519,7 @@ static int vrdma_ucma_release(struct inode *inode, struct file *filp)
 		up_read(&ucma->lock);
 		vrdma_ucma_put(ucma);
 	}
+	vrdma_ucma_ids_free(&file->ids);
 	kfree(file);
 	return 0;
 }
@@ -450,7 +550,7 @@ void vrdma_ucma_event(struct vrdma_dev *dev, u32 handle, enum ib_event_type type
 	xa_unlock_irqrestore(&ucma->files, flags);
 }
 
-/* Says to all that wait for an event that the device has failed. */
+/* The device has failed: all files with ids have an event. */
 void vrdma_ucma_fail(struct vrdma_dev *dev)
 {
 	struct vrdma_ucma *ucma = dev->ucma;
@@ -463,6 +563,7 @@ void vrdma_ucma_fail(struct vrdma_dev *dev)
 	WRITE_ONCE(ucma->dead, true);
 	xa_lock_irqsave(&ucma->files, flags);
 	xa_for_each(&ucma->files, index, file)
-		wake_up_interruptible(&file->wait);
+		if (!vrdma_ucma_ids_empty(&file->ids))
+			vrdma_ucma_set_readable(file);
 	xa_unlock_irqrestore(&ucma->files, flags);
 }

@@ -70,6 +70,8 @@ class Kill(GuestsTest):
             "that polls for one of the host's": self.stream(self.host.native, self.a),
             "that is on the host and writes to a guest": self.stream(self.b, self.host.native),
         }
+        listener = self.a.start(f"rdma_cm_edges removal {self.a.ip}")
+        listener.wait_for("listens", PATIENCE)
         self.host.daemon.child.kill()
         for guest in (self.a, self.b):
             with self.subTest("the guest and its QEMU live", guest=guest.name):
@@ -86,6 +88,20 @@ class Kill(GuestsTest):
         with self.subTest("the RNIC works"):
             self.exchange(self.host.native, self.host.native)
             self.assertEqual(self.host.native.complaints(), "")
+        with self.subTest("an id of rdma_cm gets the event of an adapter's removal"):
+            listener.wait_for("destroyed", PATIENCE)
+            self.assertIn(
+                "event 11 of id 1\nready for more: 0\nLISTEN again: Input/output error\n",
+                listener.output,
+            )
+        self.host.daemon.start_again()
+        with self.subTest("its file serves the device that is back"):
+            outcome = listener.wait(PATIENCE)
+            self.assertTrue(outcome.ok, outcome.output)
+            self.assertIn("listens again", outcome.output)
+        for guest in (self.a, self.b):
+            guest.wait_device()
+        self.exchange(self.b, self.a)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 // Copyright (c) 2026 the vrdma authors
 // What a program can do with /dev/infiniband/rdma_cm beyond what librdmacm would: commands that
 // are too short or unknown, pointers to nowhere, ids that are another file's, and what poll()
-// says of a file.  Prints what came of each; takes an IPv4 address of the RNIC's as argument.
+// says of a file.  Prints what came of each; takes an IPv4 address of the RNIC's as argument.  With
+// "removal" before it, the program tells what it sees of the RNIC's end and return.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +12,7 @@
 #include <rdma/rdma_user_cm.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tool.h"
@@ -24,6 +26,7 @@ enum {
     kForbiddenAddress = 4096,
     kMaxCommand = 512,
     kFiles = 16,
+    kPort = 7471,
 };
 
 static int open_file(int flags) {
@@ -219,11 +222,64 @@ static void closing(struct in_addr address) {
     }
 }
 
+static int listen_at(int file, __u32 id, struct in_addr address) {
+    struct rdma_ucm_bind_ip bind = {.id = id};
+    const struct rdma_ucm_listen listen = {.id = id, .backlog = 1};
+
+    bind.addr.sin6_family = AF_INET;
+    ((struct sockaddr_in*)&bind.addr)->sin_addr = address;
+    ((struct sockaddr_in*)&bind.addr)->sin_port = htons(kPort);
+    const int error = command(file, RDMA_USER_CM_CMD_BIND_IP, &bind, sizeof(bind), 0);
+
+    return error != 0 ? error : command(file, RDMA_USER_CM_CMD_LISTEN, &listen, sizeof(listen), 0);
+}
+
+// Listens, and waits for the event of the adapter's removal.  Then the same file serves the
+// adapter that comes back.
+static void removal(struct in_addr address) {
+    struct rdma_ucm_event_resp event = {0};
+    const int file = open_file(0);
+    __u32 id = create_id(file);
+
+    must("LISTEN", listen_at(file, id, address));
+    printf("listens\n");
+    fflush(stdout);
+    must("GET_EVENT", get_event_at(file, (uintptr_t)&event, sizeof(event)));
+    printf("event %u of id %llu\n", event.event, (unsigned long long)event.uid);
+    printf("ready for more: %d\n", ready(file, kSoonMs));
+    printf("LISTEN again: %s\n", strerror(listen_at(file, id, address)));
+    must("DESTROY_ID", destroy_id(file, id));
+    printf("destroyed\n");
+    fflush(stdout);
+
+    const struct timespec pause = {.tv_nsec = 50000000};
+    struct rdma_ucm_create_id_resp response;
+    int error;
+
+    do {
+        nanosleep(&pause, NULL);
+        error = create_id_at(file, (uintptr_t)&response, RDMA_PS_TCP);
+        if (error == 0) {
+            error = listen_at(file, response.id, address);
+            if (error != 0) {
+                destroy_id(file, response.id);
+            }
+        }
+    } while (error != 0);
+    printf("listens again\n");
+    close(file);
+}
+
 int main(int argc, char** argv) {
     struct in_addr address;
 
+    if (argc == 3 && strcmp(argv[1], "removal") == 0 &&
+        inet_pton(AF_INET, argv[2], &address) == 1) {
+        removal(address);
+        return 0;
+    }
     if (argc != 2 || inet_pton(AF_INET, argv[1], &address) != 1) {
-        refuse("one argument: an IPv4 address of the RNIC");
+        refuse("arguments: [removal] an IPv4 address of the RNIC");
     }
     const int file = open_file(O_NONBLOCK);
 
