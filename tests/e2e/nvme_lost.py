@@ -94,7 +94,20 @@ class NvmeLost(LabTest):
         self.disk.listen()
         self.read()
 
-    def test_3_the_daemon_dies(self) -> None:
+    def test_3_the_daemon_starts_again(self) -> None:
+        """Linux deletes the host's disk and the target's listener, as with an adapter's removal."""
+        writer = self.write()
+        self.lab.daemon.child.kill()
+        self.assert_ends(writer)
+        self.lab.daemon.start_again()
+        for guest in self.lab.guests:
+            guest.must("until [ -e /sys/class/infiniband/vrdma0 ]; do usleep 50000; done", PATIENCE)
+            guest.wait_device()
+        self.disk.stop_listening()
+        self.disk.listen()
+        self.read()
+
+    def test_4_the_daemon_dies(self) -> None:
         writer = self.write()
         self.lab.daemon.child.process.kill()
         self.lab.daemon.child.process.wait()

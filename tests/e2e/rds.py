@@ -12,6 +12,8 @@ from support_py.guest_program import send_program
 from vrdma_lab.vm.guest import Guest
 
 PROGRAM = "rds_messages"
+GONE = "until ! [ -e /sys/class/infiniband/vrdma0 ]; do usleep 50000; done"
+BACK = "until [ -e /sys/class/infiniband/vrdma0 ]; do usleep 50000; done"
 
 
 class Rds(LabTest):
@@ -42,6 +44,20 @@ class Rds(LabTest):
     def test_messages_of_many_fragments(self) -> None:
         a, b = self.lab.guests
         self.send(a, b, 20, 100_000)
+
+    def test_the_daemon_starts_again_and_the_sockets_carry_on(self) -> None:
+        a, b = self.lab.guests
+        self.send(a, b, 20, 1000)
+        self.lab.daemon.child.kill()
+        for guest in (a, b):
+            guest.must(GONE, PATIENCE)
+        self.lab.daemon.start_again()
+        for guest in (a, b):
+            guest.must(BACK, PATIENCE)
+            guest.wait_device()
+        # The kernel's RDS connects again by itself, and delivers what was sent meanwhile.
+        self.send(a, b, 20, 1000)
+        self.send(b, a, 20, 1000)
 
     def tearDown(self) -> None:
         for guest in self.lab.guests:
