@@ -4,27 +4,53 @@
 
 from __future__ import annotations
 
+import mmap
+import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from support_py.e2e import PATIENCE, LabTest, main
 from support_py.guest_program import send_program
+from vrdma_lab.errors import LabError
 from vrdma_lab.image.initramfs import LINE_BUFFERED
 from vrdma_lab.machine.channel import Job
+from vrdma_lab.machine.progress import wait_until
 from vrdma_lab.vm.guest import Guest, GuestOptions
+from vrdma_lab.vm.monitor import Monitor, monitor_options
 
 GONE = "until ! [ -e /sys/class/infiniband/vrdma0 ]; do usleep 50000; done"
 BACK = "until [ -e /sys/class/infiniband/vrdma0 ]; do usleep 50000; done"
-
-
 REGISTERS = "registers"
 UNANSWERED = "vrdmad does not answer commands"
-OPTIONS = GuestOptions(processors=4, device_options="backend-timeout=3")
+
+
+@contextmanager
+def guest_memory(guest: Guest) -> Iterator[mmap.mmap]:
+    """A guest's memory, which its QEMU has in a file."""
+    for link in Path(f"/proc/{guest.qemu.process.pid}/fd").iterdir():
+        if "memory-backend-memfd" in os.readlink(link):
+            with link.open("r+b") as file, mmap.mmap(file.fileno(), 0) as memory:
+                yield memory
+            return
+    raise LabError(f"guest {guest.name} has no memory in a file")
 
 
 class DaemonKilled(LabTest):
+    monitor: Monitor  # of the first guest
+
     @classmethod
     def boot(cls) -> None:
-        cls.lab.boot((1, 2), OPTIONS)
+        path = cls.lab.folder / "monitor.sock"
+        for number in (1, 2):
+            extra = monitor_options(path) if number == 1 else []
+            options = GuestOptions(processors=4, device_options="backend-timeout=3", extra=extra)
+            cls.lab.launch(number, options)
+        for guest in cls.lab.guests:
+            guest.wait_booted()
+        cls.monitor = Monitor(path)
+        cls.addClassCleanup(cls.monitor.close)
 
     def waiting_programs(self) -> list[Job]:
         """Two programs that sleep until completions come, of each other's messages."""
@@ -97,15 +123,12 @@ class DaemonKilled(LabTest):
         programs = self.waiting_programs()
         registering = [self.registering(guest) for guest in (a, a, b)]
         self.stop_daemon()
-        a.must(f"killall -KILL {REGISTERS} ibv_rc_pingpong")
-        for program in (registering[0], registering[1], programs[0]):
-            program.wait(PATIENCE)
-        b.must("killall ibv_rc_pingpong")
-        programs[1].wait(PATIENCE)
+        # By their numbers: killall reads /proc, and waits for a program that is in mmap().
+        for program in (*programs, *registering[:2]):
+            program.kill(PATIENCE)
         self.go_on()
         # The daemon does what the programs left to it; nobody was cut off.
-        b.must(f"killall {REGISTERS}")
-        registering[2].wait(PATIENCE)
+        registering[2].kill(PATIENCE)
         self.lab.daemon.wait_status(
             lambda status: [vm["objects"] for vm in status["vms"]] == objects, "all released"
         )
@@ -125,6 +148,34 @@ class DaemonKilled(LabTest):
         self.go_on()
         self.assert_works()
         self.assertIn(UNANSWERED, a.must("dmesg"))
+
+    def control_queue(self) -> dict[str, int]:
+        """Where the first guest's driver has its control queue."""
+        devices = self.monitor.execute("x-query-virtio")
+        path = next(device["path"] for device in devices if device["name"] == "vrdma")
+        queue: dict[str, int] = self.monitor.execute(
+            "x-query-virtio-vhost-queue-status", path=path, queue=0
+        )
+        return queue
+
+    def test_6_a_control_queue_that_is_given_up_comes_back(self) -> None:
+        a = self.lab.guests[0]
+        with guest_memory(a) as memory:
+            queue = self.control_queue()
+            # The index of the ring of available descriptors (virtio 1.2, 2.7.6).
+            index = slice(queue["avail-phys"] + 2, queue["avail-phys"] + 4)
+            before = memory[index]
+            self.stop_daemon()
+            program = a.start("ibv_devinfo -d vrdma0")
+            wait_until(lambda: memory[index] != before, "a command in the control queue")
+            # Buffers where the guest has no memory.  The driver itself looks at the flags again.
+            for offset in range(0, queue["desc-size"], 16):
+                memory.seek(queue["desc-phys"] + offset)
+                memory.write(b"\xf0" * 8)
+            self.go_on()
+        self.assertFalse(program.wait(PATIENCE).ok)
+        self.assert_works()
+        self.assertIn("the device failed", a.must("dmesg"))
 
     def tearDown(self) -> None:
         for guest in self.lab.guests:

@@ -50,7 +50,7 @@ class Monitor:
         self._received = bytearray(rest)
         return json.loads(line)
 
-    def execute(self, command: str, **arguments: str) -> Any:
+    def execute(self, command: str, **arguments: str | int) -> Any:
         """Runs a command that must succeed; its result."""
         request = json.dumps({"execute": command, "arguments": arguments}) + "\n"
         self._socket.sendall(request.encode())
