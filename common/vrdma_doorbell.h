@@ -63,16 +63,29 @@ struct vrdma_doorbell_bitmap {
 #define VRDMA_CQ_WATCHED_SOLICITED	4
 #define VRDMA_CQ_WATCHED_NEXT		8
 
+/*
+ * Without VRDMA_F_CQ_DOORBELL the device keeps in mind what came while nobody had armed for
+ * it:
+ *
+ *	VRDMA_CQ_MISSED_*	a completion of that kind, for which no event was sent
+ *
+ * A driver that arms for a kind, and takes its bit away by that, rings the CQ's doorbell.
+ * The device then sends the event at once if completions wait in the CQ, as adapters do that
+ * learn by an arming how far the library has polled.
+ */
+#define VRDMA_CQ_MISSED_NEXT		16
+#define VRDMA_CQ_MISSED_SOLICITED	32
+
 struct vrdma_doorbell_area {
 	__le32 polling;			/* written by the device; non-zero: do not notify */
 	__le32 pad[15];
 	struct vrdma_doorbell_bitmap qp;	/* send queues with new work requests */
-	struct vrdma_doorbell_bitmap cq;	/* newly armed CQs, with VRDMA_F_CQ_DOORBELL */
+	struct vrdma_doorbell_bitmap cq;	/* newly armed CQs, all or those with a miss */
 	/*
 	 * Armed state by CQ handle.  Without VRDMA_F_CQ_DOORBELL: the driver
-	 * stores, then executes a full barrier; the device, after publishing a
-	 * completion and a full barrier, exchanges it with VRDMA_CQ_NOT_ARMED and
-	 * sends the event.
+	 * arms, then executes a full barrier; the device, after publishing a
+	 * completion and a full barrier, takes the arm away and sends the event, or
+	 * sets VRDMA_CQ_MISSED_*.
 	 */
 	__le32 cq_arm[VRDMA_DB_MAX_HANDLES];
 };

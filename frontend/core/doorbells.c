@@ -102,7 +102,7 @@ void vrdma_doorbell_qp(struct vrdma_dev *dev, u32 handle)
 	vrdma_doorbell(dev, &dev->doorbells->qp, handle);
 }
 
-/* Says to the device that the CQ is to be armed, in any context. */
+/* Has the device look at a CQ that the driver has armed, in any context. */
 void vrdma_doorbell_cq(struct vrdma_dev *dev, u32 handle)
 {
 	vrdma_doorbell(dev, &dev->doorbells->cq, handle);

@@ -66,7 +66,6 @@ int vrdma_cq_acquire(struct vrdma_dev *dev, struct vrdma_cq *cq,
 	if (!attr->cqe)
 		return -EINVAL;
 
-	spin_lock_init(&cq->arm_lock);
 	cmd = vrdma_cmd_alloc_verb(dev, VRDMA_CMD_CREATE_CQ, sizeof(*req), sizeof(*rsp), cq->uctx,
 				   udata, answer_len);
 	if (IS_ERR(cmd))

@@ -18,7 +18,6 @@ struct vrdma_cq {
 	struct vrdma_pins pins;
 	struct vrdma_kcq *kcq;	/* a CQ of the kernel has one (kernel_verbs/cq.c) */
 	void (*completed)(struct vrdma_cq *cq);	/* called for completion events */
-	spinlock_t arm_lock;	/* protects the CQ's entry in cq_arm */
 	u32 handle;
 	u32 uctx;
 };
@@ -41,7 +40,7 @@ int vrdma_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
 int vrdma_destroy_cq(struct ib_cq *ibcq, struct ib_udata *udata);
 
 /* verbs/cq_arm.c */
-void vrdma_cq_arm_polled(struct vrdma_dev *dev, struct vrdma_cq *cq, bool solicited);
+bool vrdma_cq_arm_polled(struct vrdma_dev *dev, struct vrdma_cq *cq, bool solicited);
 int vrdma_req_notify_cq(struct ib_cq *ibcq, enum ib_cq_notify_flags flags);
 
 #endif /* VRDMA_VERBS_CQ_H */

@@ -122,25 +122,44 @@ static int vrdma_arm_watched(struct vrdma_dev *dev, struct vrdma_cq *cq, bool so
 	return err;
 }
 
-/* Without VRDMA_F_CQ_DOORBELL, the device looks at the word whenever it completes something. */
-void vrdma_cq_arm_polled(struct vrdma_dev *dev, struct vrdma_cq *cq, bool solicited)
+/* What the word is, from @old, once the driver has armed. */
+static u32 vrdma_armed_word(u32 old, bool solicited)
 {
-	__le32 *word = &dev->doorbells->cq_arm[cq->handle];
-	unsigned long irq;
-
-	/* A solicited arm does not weaken one for any completion (IBTA 1.4, 11.4.2.2). */
-	spin_lock_irqsave(&cq->arm_lock, irq);
 	if (!solicited)
-		WRITE_ONCE(*word, cpu_to_le32(VRDMA_CQ_ARM_NEXT));
-	else if (READ_ONCE(*word) != cpu_to_le32(VRDMA_CQ_ARM_NEXT))
-		WRITE_ONCE(*word, cpu_to_le32(VRDMA_CQ_ARM_SOLICITED));
-	spin_unlock_irqrestore(&cq->arm_lock, irq);
+		return VRDMA_CQ_ARM_NEXT;
+	/* A solicited arm does not weaken one for any completion (IBTA 1.4, 11.4.2.2). */
+	if (old & VRDMA_CQ_ARM_NEXT)
+		return old;
+	return (old & VRDMA_CQ_MISSED_NEXT) | VRDMA_CQ_ARM_SOLICITED;
+}
+
+/*
+ * Without VRDMA_F_CQ_DOORBELL, the device looks at the word whenever it completes something.
+ * Returns true when completions of the kind came, before this arm, of which no event told.
+ */
+bool vrdma_cq_arm_polled(struct vrdma_dev *dev, struct vrdma_cq *cq, bool solicited)
+{
+	u32 missed = solicited ? VRDMA_CQ_MISSED_SOLICITED : VRDMA_CQ_MISSED_NEXT;
+	__le32 *word = &dev->doorbells->cq_arm[cq->handle];
+	__le32 old = READ_ONCE(*word);
+	__le32 seen;
+
+	for (;;) {
+		__le32 new = cpu_to_le32(vrdma_armed_word(le32_to_cpu(old), solicited));
+
+		seen = (__force __le32)vrdma_cmpxchg((__force u32 *)word, (__force u32)old,
+						     (__force u32)new);
+		if (seen == old)
+			break;
+		old = seen;
+	}
 
 	/*
 	 * Pairs with the device's barrier between its completion and its look
 	 * at the arm: either it sees this, or the caller's next poll that.
 	 */
 	virt_mb();
+	return le32_to_cpu(old) & missed;
 }
 
 /* A user's CQ is armed by a system call, which may sleep. */
@@ -157,6 +176,11 @@ int vrdma_req_notify_cq(struct ib_cq *ibcq, enum ib_cq_notify_flags flags)
 	if (virtio_has_feature(dev->vdev, VRDMA_F_CQ_DOORBELL))
 		return vrdma_arm_watched(dev, cq, solicited);
 
-	vrdma_cq_arm_polled(dev, cq, solicited);
+	/*
+	 * Programs like UCX sleep once they have armed, without another look at the CQ: adapters
+	 * that learn by the arming how far the library has polled send the event at once.
+	 */
+	if (vrdma_cq_arm_polled(dev, cq, solicited))
+		vrdma_doorbell_cq(dev, cq->handle);
 	return 0;
 }

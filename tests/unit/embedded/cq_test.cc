@@ -47,6 +47,56 @@ TEST_F(Completions, ArmedForSolicitedOnesIgnoreTheOthers) {
     EXPECT_EQ(notifications(), 1u);
 }
 
+TEST_F(Completions, ThatWaitWhenTheQueueIsArmedNotifyAtOnce) {
+    send(false);
+    b.recv_cq.arm(VRDMA_CQ_ARM_NEXT);
+    settle();
+    EXPECT_EQ(notifications(), 1u);
+}
+
+TEST_F(Completions, ThatHaveBeenPolledWhenTheQueueIsArmedAreSilent) {
+    send(false);
+    EXPECT_TRUE(b.recv_cq.poll());
+    b.recv_cq.arm(VRDMA_CQ_ARM_NEXT);
+    settle();
+    EXPECT_EQ(notifications(), 0u);
+    send(false);
+    EXPECT_EQ(notifications(), 1u);
+}
+
+TEST_F(Completions, ThatWaitNotifyByTheKindThatTheQueueIsArmedFor) {
+    send(false);
+    b.recv_cq.arm(VRDMA_CQ_ARM_SOLICITED);
+    settle();
+    EXPECT_EQ(notifications(), 0u);
+    b.recv_cq.arm(VRDMA_CQ_ARM_NEXT);
+    settle();
+    EXPECT_EQ(notifications(), 1u);
+    send(true);
+    b.recv_cq.arm(VRDMA_CQ_ARM_SOLICITED);
+    settle();
+    EXPECT_EQ(notifications(), 2u);
+}
+
+TEST_F(Completions, OfWhichAnEventHasToldNotifyNoSecondTime) {
+    b.recv_cq.arm(VRDMA_CQ_ARM_NEXT);
+    send(true);
+    b.recv_cq.arm(VRDMA_CQ_ARM_NEXT);
+    settle();
+    EXPECT_EQ(notifications(), 1u);
+}
+
+TEST_F(Completions, ADoorbellOfAQueueThatIsNotArmedOrNotThereIsIgnored) {
+    send(false);
+    for (const uint32_t handle : {b.recv_cq.handle, VRDMA_DB_MAX_HANDLES - 1u}) {
+        b.recv_cq.area->cq.bits[handle / 64] = ~uint64_t{0};
+        b.recv_cq.area->cq.summary[handle / 4096] = ~uint64_t{0};
+        b.recv_cq.area->cq.root = ~uint64_t{0};
+        settle();
+    }
+    EXPECT_EQ(notifications(), 0u);
+}
+
 TEST_F(Completions, ArmedForSolicitedOnesNotifyOfErrorsToo) {
     a.send_cq.arm(VRDMA_CQ_ARM_SOLICITED);
     SendWr bad = write_wr(0, 0, 16);

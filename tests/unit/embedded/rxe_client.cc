@@ -181,8 +181,29 @@ std::optional<ib_uverbs_wc> ClientCq::poll() {
     return wc;
 }
 
+namespace {
+
+void ring_in(vrdma_doorbell_bitmap& bitmap, uint32_t handle) {
+    or_into(&bitmap.bits[handle / 64], uint64_t{1} << handle % 64);
+    or_into(&bitmap.summary[handle / 4096], uint64_t{1} << handle / 64 % 64);
+    or_into(&bitmap.root, uint64_t{1} << handle / 4096);
+}
+
+}  // namespace
+
 void ClientCq::arm(uint32_t how) const {
-    memory::store(&area->cq_arm[handle], how, std::memory_order_seq_cst);
+    __le32* const word = &area->cq_arm[handle];
+    const __le32 old = memory::load(word, std::memory_order_seq_cst);
+    __le32 next = how;
+    __le32 missed = VRDMA_CQ_MISSED_NEXT;
+    if (how == VRDMA_CQ_ARM_SOLICITED) {
+        next = (old & VRDMA_CQ_ARM_NEXT) != 0 ? old : (old & VRDMA_CQ_MISSED_NEXT) | how;
+        missed = VRDMA_CQ_MISSED_SOLICITED;
+    }
+    memory::store(word, next, std::memory_order_seq_cst);
+    if ((old & missed) != 0) {
+        ring_in(area->cq, handle);
+    }
 }
 
 bool ClientSrq::post(uint64_t wr_id, std::span<const Sge> sges) {
@@ -213,9 +234,7 @@ bool ClientQp::post_recv(uint64_t wr_id, std::span<const Sge> sges) {
 }
 
 void ClientQp::ring_doorbell() const {
-    or_into(&area->qp.bits[handle / 64], uint64_t{1} << handle % 64);
-    or_into(&area->qp.summary[handle / 4096], uint64_t{1} << handle / 64 % 64);
-    or_into(&area->qp.root, uint64_t{1} << handle / 4096);
+    ring_in(area->qp, handle);
 }
 
 Result<void> ClientQp::modify(uint32_t mask, const rnic::QpAttributes& attributes) const {

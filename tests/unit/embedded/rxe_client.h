@@ -96,7 +96,8 @@ class ClientMr {
 class ClientCq {
   public:
     std::optional<ib_uverbs_wc> poll();
-    void arm(uint32_t how) const;  // VRDMA_CQ_ARM_*
+    // As the guest's driver does it, while no worker completes anything: VRDMA_CQ_ARM_*.
+    void arm(uint32_t how) const;
 
     std::unique_ptr<rnic::CompletionQueue> object;
     ClientRing ring;

@@ -4,11 +4,17 @@
 
 namespace vrdma::embedded {
 
-void CqContext::notify(__le32 arming, bool solicited) {
-    if (arming == VRDMA_CQ_ARM_SOLICITED && !solicited) {
-        return;
+void CqContext::notify(bool solicited) {
+    if (arming_.complete(solicited)) {
+        port_.sink().completion(comp_vector_, handle_);
     }
-    if (arming_.disarm()) {
+}
+
+void CqContext::look_for_missed() {
+    lock_.lock();
+    const bool waiting = ring_.any_waiting();
+    lock_.unlock();
+    if (waiting && arming_.disarm()) {
         port_.sink().completion(comp_vector_, handle_);
     }
 }

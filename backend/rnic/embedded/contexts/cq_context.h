@@ -48,9 +48,9 @@ class CqContext {
         // Sequentially consistent, after the equally ordered store of the producer index: pairs
         // with the full barrier between the driver's store of the arming and its look for
         // completions that came before it (common/vrdma_doorbell.h).
-        const __le32 arming = arming_.load();
-        if (arming != 0) [[unlikely]] {
-            notify(arming, completion.solicited || completion.status != WcStatus::kSuccess);
+        const bool solicited = completion.solicited || completion.status != WcStatus::kSuccess;
+        if (!arming_.knows(solicited)) [[unlikely]] {
+            notify(solicited);
         }
         return true;
     }
@@ -62,6 +62,10 @@ class CqContext {
     // with nothing changed, when there are too many. Called in a Pause.
     bool move_to(Ring& ring) { return ring_.move_to(ring); }
     CqArming& arming() { return arming_; }
+
+    // The guest has armed the CQ, and completions came before of which no event told: sends the
+    // event if they still wait (common/vrdma_doorbell.h).
+    void look_for_missed();
 
   private:
     static void write(std::byte* element, const Completion& completion) {
@@ -83,7 +87,7 @@ class CqContext {
         wc.reserved = 0;
         memory::copy_to_guest(element, wc);
     }
-    void notify(__le32 arming, bool solicited);
+    void notify(bool solicited);
     bool overflow();
 
     SpinLock lock_;

@@ -24,7 +24,8 @@
 
 namespace vrdma::embedded {
 
-class QpContext;  // known here by its address only
+class CqContext;  // known here by its address only
+class QpContext;  // likewise
 
 // The data path's state of one port. Everything but the atomic flag changes in a Pause only.
 class PortContext {
@@ -91,13 +92,18 @@ class PortContext {
     void set_doorbells(vrdma_doorbell_area* area, int notify_fd) {
         area_ = area;
         notify_fd_ = notify_fd;
-        for (const auto& [handle, arming] : cqs_) {
-            arming->use(area, handle);
+        for (const auto& [handle, cq] : cqs_) {
+            cq.arming->use(area, handle);
         }
     }
     bool has_cq(uint32_t handle) const { return cqs_.contains(handle); }
-    void add_cq(uint32_t handle, CqArming& arming) {
-        cqs_.emplace(handle, &arming);
+    // Null when there is none.
+    CqContext* cq(uint32_t handle) const {
+        const auto found = cqs_.find(handle);
+        return found == cqs_.end() ? nullptr : found->second.cq;
+    }
+    void add_cq(uint32_t handle, CqContext& cq, CqArming& arming) {
+        cqs_.emplace(handle, CqEntry{&cq, &arming});
         arming.use(area_, handle);
     }
     void remove_cq(uint32_t handle) { cqs_.erase(handle); }
@@ -116,6 +122,11 @@ class PortContext {
         uint16_t vlan;
     };
 
+    struct CqEntry {
+        CqContext* cq;
+        CqArming* arming;
+    };
+
     rnic::EventSink& sink_;
     CallQueue& calls_;
     vrdma_doorbell_area* area_ = nullptr;
@@ -124,7 +135,7 @@ class PortContext {
     AhTable address_handles_;
     std::vector<QpContext*> qps_;
     QpContext* gsi_ = nullptr;
-    std::unordered_map<uint32_t, CqArming*> cqs_;  // by handle
+    std::unordered_map<uint32_t, CqEntry> cqs_;  // by handle
     std::array<std::optional<GidEntry>, kGidTableLength> gids_;
     std::atomic<bool> has_failed_cq_{false};
     ErrorCounts errors_;

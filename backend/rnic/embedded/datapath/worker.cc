@@ -123,7 +123,8 @@ bool Worker::anything_to_do() const {
     }
     return std::any_of(ports_.begin(), ports_.end(), [](const PortContext* port) {
         return port->area() != nullptr &&
-               rnic::has_rung(port->area()->qp, std::memory_order_seq_cst);
+               (rnic::has_rung(port->area()->qp, std::memory_order_seq_cst) ||
+                rnic::has_rung(port->area()->cq, std::memory_order_seq_cst));
     });
 }
 
@@ -137,10 +138,15 @@ void Worker::set_polling(bool polling) {
 
 bool Worker::poll_once() {
     for (PortContext* port : ports_) {
-        // The one look that an idle port costs.
-        if (port->area() != nullptr &&
-            rnic::has_rung(port->area()->qp, std::memory_order_relaxed)) {
+        // The two looks that an idle port costs.
+        if (port->area() == nullptr) {
+            continue;
+        }
+        if (rnic::has_rung(port->area()->qp, std::memory_order_relaxed)) {
             collect(*port);
+        }
+        if (rnic::has_rung(port->area()->cq, std::memory_order_relaxed)) [[unlikely]] {
+            look_for_missed(*port);
         }
     }
     if (calls_.has_calls()) [[unlikely]] {
@@ -168,6 +174,14 @@ void Worker::collect(PortContext& port) {
         QpContext* qp = qps[handle];
         if (qp != nullptr && !qp->send().is_waiting()) {
             active_.push(*qp);
+        }
+    });
+}
+
+void Worker::look_for_missed(PortContext& port) {
+    rnic::take_doorbells(port.area()->cq, [&port](uint32_t handle) {
+        if (CqContext* cq = port.cq(handle); cq != nullptr) {
+            cq->look_for_missed();
         }
     });
 }

@@ -62,6 +62,7 @@ class Worker {
     bool anything_to_do() const;
     void set_polling(bool polling);
     void collect(PortContext& port);
+    void look_for_missed(PortContext& port);
     void collect_calls();
     void fail_queue_pairs();
     void fail_queue_pair(QpContext& qp);

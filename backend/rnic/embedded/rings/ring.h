@@ -154,6 +154,13 @@ class ProducerRing {
         memory::store(&ring_.header()->producer_index, tail_, std::memory_order_seq_cst);
     }
 
+    // Whether the guest has elements to consume.
+    bool any_waiting() const {
+        const uint32_t consumer =
+            memory::load(&ring_.header()->consumer_index, std::memory_order_acquire);
+        return (consumer & ring_.mask()) != tail_;
+    }
+
     // Takes the elements that wait along to `ring`, an empty ring of such elements, and leaves the
     // old ring in its place. False, with nothing changed, when there are too many.
     bool move_to(Ring& ring) {

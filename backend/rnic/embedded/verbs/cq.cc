@@ -43,7 +43,7 @@ Cq::Cq(const PortServices& services, const RingPool& rings, uint32_t handle, uin
       count_(std::move(count)),
       bytes_(std::move(ring.bytes)) {
     const Gate::Pause pause(services_.gate);
-    services_.port.add_cq(handle_, context_.arming());
+    services_.port.add_cq(handle_, context_, context_.arming());
 }
 
 Cq::~Cq() {
