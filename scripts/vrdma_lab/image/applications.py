@@ -14,6 +14,10 @@ from vrdma_lab.errors import LabError
 from vrdma_lab.image.cpio import CpioWriter
 from vrdma_lab.image.initramfs import libraries_of, tool_file
 
+# libfabric's verbs provider looks "localhost" up where a server names no address, and glibc asks
+# DNS first unless it is told not to.
+NAMES = {"/etc/hosts": b"127.0.0.1 localhost\n", "/etc/nsswitch.conf": b"hosts: files\n"}
+
 APPLICATIONS = ("qperf", "ucx_perftest", "ucx_info", "fi_pingpong", "fi_info")
 
 
@@ -34,4 +38,6 @@ def build_applications(path: Path) -> None:
         archive.file(str(library), library.read_bytes(), 0o755)
     for program in programs:
         archive.file(f"/usr/bin/{program.name}", program.read_bytes(), 0o755)
+    for name, content in NAMES.items():
+        archive.file(name, content, 0o644)
     archive.close()
