@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 the vrdma authors
-"""UCX and qperf between guests of the embedded RNIC.
+"""UCX, libfabric and qperf between guests of the embedded RNIC.
 
 The programs choose device and GID themselves.
 """
@@ -8,7 +8,7 @@ The programs choose device and GID themselves.
 from __future__ import annotations
 
 from support_py.e2e import LabTest, main
-from vrdma_lab.programs.applications import Application, Qperf, UcxPerftest, run
+from vrdma_lab.programs.applications import Application, FiPingpong, Qperf, UcxPerftest, run
 from vrdma_lab.vm.guest import GuestOptions
 
 RC = {"UCX_TLS": "rc"}
@@ -36,6 +36,22 @@ class Applications(LabTest):
             UcxPerftest("tag_lat", environment=RC),
             UcxPerftest("tag_bw", size=1 << 20, iterations=20, environment=RC),
             UcxPerftest("tag_lat", environment=UD),
+            UcxPerftest("tag_lat"),
+        )
+
+    def test_ucx_asleep_between_completions(self) -> None:
+        asleep = ("-E", "sleep")
+        self.check(
+            UcxPerftest("tag_lat", options=asleep, environment=RC),
+            UcxPerftest("tag_lat", options=asleep, environment=UD),
+        )
+
+    def test_libfabric(self) -> None:
+        self.check(
+            FiPingpong("msg"),
+            FiPingpong("dgram"),
+            FiPingpong("rdm", "verbs;ofi_rxm"),
+            FiPingpong("rdm", "verbs;ofi_rxd"),
         )
 
     def test_qperf(self) -> None:

@@ -28,7 +28,9 @@ struct EmbeddedLimits {
     uint32_t max_ah = 32768;
     uint32_t max_qp_wr = 16384;
     uint32_t max_srq_wr = 16384;
-    uint32_t max_cqe = 131071;
+    // libfabric's rxm makes a CQ for 1,024 peers at once, of 786,432 elements. The file of the
+    // rings is sparse: a CQ costs what completes into it.
+    uint32_t max_cqe = 1048575;
     uint64_t ring_bytes_per_context = uint64_t{4} << 30;
 };
 

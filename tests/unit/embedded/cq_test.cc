@@ -237,6 +237,13 @@ TEST_F(Resizing, RefusesWhatHasNoRoomForThoseThatWait) {
     EXPECT_EQ(received(), 8u);
 }
 
+TEST_F(Resizing, MovesNoMoreThanOthersCanWaitFor) {
+    constexpr uint32_t kMany = 1 << 18;
+    ASSERT_TRUE(resize(kMany));
+    b.recv_cq.ring.header()->consumer_index = 1;  // as if all were full
+    EXPECT_EQ(resize(2 * kMany).error(), Errno{EINVAL});
+}
+
 TEST_F(Resizing, CountsWhatWasPostedBefore) {
     for (unsigned i = 0; i < 8; ++i) {
         a.post_recv(i, 0, 16);

@@ -168,7 +168,7 @@ class ProducerRing {
         const uint32_t consumer =
             memory::load(&ring_.header()->consumer_index, std::memory_order_acquire);
         const uint32_t waiting = (tail_ - consumer) & ring_.mask();
-        if (waiting > ring.mask()) {
+        if (waiting > ring.mask() || waiting > kMostToMove) {
             return false;
         }
         for (uint32_t i = 0; i < waiting; ++i) {
@@ -184,6 +184,9 @@ class ProducerRing {
     }
 
     const Ring& ring() const { return ring_; }
+
+    // All guests wait while elements are moved, 8 MiB at most.
+    static constexpr uint32_t kMostToMove = 131071;
 
   private:
     Ring ring_;
