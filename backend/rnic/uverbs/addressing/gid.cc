@@ -40,6 +40,11 @@ bool is_zero(const rnic::Gid& gid) {
     return std::all_of(gid.begin() + first, gid.end(), [](uint8_t byte) { return byte == 0; });
 }
 
+bool is_loopback(const rnic::Gid& gid) {
+    static constexpr rnic::Gid kLoopback{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+    return gid == kLoopback || (is_mapped_ipv4(gid) && gid[kIpv4Offset] == 127);
+}
+
 bool is_multicast(const rnic::Gid& gid) {
     return gid[0] == 0xff || (is_mapped_ipv4(gid) && (gid[kIpv4Offset] & 0xf0) == 0xe0);
 }

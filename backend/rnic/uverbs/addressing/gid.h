@@ -24,6 +24,8 @@ enum class GidScope { kIpv4, kIpv6, kIpv6LinkLocal };
 GidScope scope_of(const rnic::Gid& gid);
 // The unspecified address of either family.
 bool is_zero(const rnic::Gid& gid);
+// 127.0.0.0/8 and ::1.
+bool is_loopback(const rnic::Gid& gid);
 bool is_multicast(const rnic::Gid& gid);
 
 // How many bits from the first one on two GIDs have in common.

@@ -8,6 +8,22 @@
 #include "rnic/uverbs/ucma/ucma_port.h"
 
 namespace vrdma::uverbs {
+namespace {
+
+// The kernel's rdma_cm takes a loopback address for the unspecified one of its family
+// (cma_any_addr()): libfabric's servers bind to "localhost".
+SocketAddress without_loopback(SocketAddress address) {
+    if (is_loopback(address.ip)) {
+        address.ip = {};
+        if (!address.ipv6) {
+            address.ip[10] = address.ip[11] = 0xff;
+        }
+    }
+    return address;
+}
+
+}  // namespace
+
 Result<void> UcmaFile::bind_ip(const rdma_ucm_bind_ip& request, Call&) {
     const auto local = get(request.addr);
     return local ? bind_id(request.id, *local) : fail(EAFNOSUPPORT);
@@ -21,7 +37,8 @@ Result<void> UcmaFile::bind(const rdma_ucm_bind& request, Call&) {
     return local ? bind_id(request.id, *local) : fail(local.error());
 }
 
-Result<void> UcmaFile::bind_id(uint32_t id, const SocketAddress& local) {
+Result<void> UcmaFile::bind_id(uint32_t id, const SocketAddress& address) {
+    const SocketAddress local = without_loopback(address);
     const auto found = port_.find(*this, id);
     if (!found) {
         return fail(found.error());
@@ -94,7 +111,7 @@ Result<UcmaFile::Path> UcmaFile::path_of(const UcmaId& id,
     if (id.local && !id.wildcard) {
         return path(id.local->ip, destination.ip);
     }
-    if (!id.local && source && !is_zero(source->ip)) {
+    if (!id.local && source && !is_zero(without_loopback(*source).ip)) {
         return path(source->ip, destination.ip);
     }
     const auto fitting = port_.addresses().source_for(destination.ip);

@@ -85,7 +85,7 @@ class UcmaFile final : public rnic::UcmaFile {
     // ucma_addresses.cc
     Result<void> bind_ip(const rdma_ucm_bind_ip& request, Call& call);
     Result<void> bind(const rdma_ucm_bind& request, Call& call);
-    Result<void> bind_id(uint32_t id, const SocketAddress& local);
+    Result<void> bind_id(uint32_t id, const SocketAddress& address);
     Result<void> resolve_ip(const rdma_ucm_resolve_ip& request, Call& call);
     Result<void> resolve_addr(const rdma_ucm_resolve_addr& request, Call& call);
     Result<void> resolve(uint32_t id, const std::optional<SocketAddress>& source,

@@ -36,6 +36,14 @@ TEST(GidTest, HasAScope) {
     EXPECT_EQ(scope_of(*parse_gid("fd00::1")), GidScope::kIpv6);
 }
 
+TEST(GidTest, KnowsLoopbackAddressesOfBothFamilies) {
+    EXPECT_TRUE(is_loopback(*parse_gid("127.0.0.1")));
+    EXPECT_TRUE(is_loopback(*parse_gid("127.255.0.9")));
+    EXPECT_TRUE(is_loopback(*parse_gid("::1")));
+    EXPECT_FALSE(is_loopback(*parse_gid("0.0.0.1")));
+    EXPECT_FALSE(is_loopback(*parse_gid("::2")));
+}
+
 TEST(GidTest, KnowsTheUnspecifiedAddressOfBothFamilies) {
     EXPECT_TRUE(is_zero(*parse_gid("::")));
     EXPECT_TRUE(is_zero(*parse_gid("0.0.0.0")));

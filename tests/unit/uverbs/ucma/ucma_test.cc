@@ -118,6 +118,17 @@ TEST_F(UcmaTest, TheUnspecifiedAddressIsNotTheHosts) {
     EXPECT_EQ(gid_text(shown.ib_route[0].sgid), "::");
 }
 
+TEST_F(UcmaTest, ALoopbackAddressMeansTheUnspecifiedOne) {
+    for (const char* loopback : {"127.0.0.1", "::1"}) {
+        const uint32_t id = create();
+        ASSERT_EQ(bind(id, loopback, 0), 0) << loopback;
+        const auto bound = text(cm.last<rdma_ucm_bind>(RDMA_USER_CM_CMD_BIND).addr);
+        EXPECT_EQ(bound, "10.9.0.1:0") << loopback;
+        EXPECT_EQ(route(id).node_guid, 0u) << loopback;
+        EXPECT_EQ(listen(id), 0) << loopback;
+    }
+}
+
 class AnnouncedUcmaTest : public UcmaTest {
   protected:
     // The guest has 10.9.0.11 besides, and the RNIC's netdev as well.
