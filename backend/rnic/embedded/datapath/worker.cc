@@ -17,6 +17,8 @@ namespace {
 
 // Looks without finding anything before a spinning worker consults the clock.
 constexpr unsigned kRoundsPerClock = 64;
+// Slices after which a worker that always has some looks at the doorbells of CQs.
+constexpr unsigned kSlicesPerLook = 64;
 constexpr uint64_t kNsPerMs = 1'000'000;
 constexpr int kMaxSleepMs = 3'600'000;
 
@@ -138,15 +140,10 @@ void Worker::set_polling(bool polling) {
 
 bool Worker::poll_once() {
     for (PortContext* port : ports_) {
-        // The two looks that an idle port costs.
-        if (port->area() == nullptr) {
-            continue;
-        }
-        if (rnic::has_rung(port->area()->qp, std::memory_order_relaxed)) {
+        // The one look that an idle port costs.
+        if (port->area() != nullptr &&
+            rnic::has_rung(port->area()->qp, std::memory_order_relaxed)) {
             collect(*port);
-        }
-        if (rnic::has_rung(port->area()->cq, std::memory_order_relaxed)) [[unlikely]] {
-            look_for_missed(*port);
         }
     }
     if (calls_.has_calls()) [[unlikely]] {
@@ -159,9 +156,13 @@ bool Worker::poll_once() {
         expire_timers();
     }
     if (active_.empty()) {
-        return false;
+        return look_for_missed();
     }
     run_slice(active_.pop());
+    // Who waits for an event has no other work, but other guests may have.
+    if (++slices_ % kSlicesPerLook == 0) [[unlikely]] {
+        look_for_missed();
+    }
     return true;
 }
 
@@ -178,12 +179,22 @@ void Worker::collect(PortContext& port) {
     });
 }
 
-void Worker::look_for_missed(PortContext& port) {
-    rnic::take_doorbells(port.area()->cq, [&port](uint32_t handle) {
-        if (CqContext* cq = port.cq(handle); cq != nullptr) {
-            cq->look_for_missed();
+// False when no CQ has rung.
+bool Worker::look_for_missed() {
+    bool rung = false;
+    for (const PortContext* port : ports_) {
+        if (port->area() == nullptr ||
+            !rnic::has_rung(port->area()->cq, std::memory_order_relaxed)) {
+            continue;
         }
-    });
+        rung = true;
+        rnic::take_doorbells(port->area()->cq, [port](uint32_t handle) {
+            if (CqContext* cq = port->cq(handle); cq != nullptr) {
+                cq->look_for_missed();
+            }
+        });
+    }
+    return rung;
 }
 
 void Worker::collect_calls() {

@@ -62,7 +62,7 @@ class Worker {
     bool anything_to_do() const;
     void set_polling(bool polling);
     void collect(PortContext& port);
-    void look_for_missed(PortContext& port);
+    bool look_for_missed();
     void collect_calls();
     void fail_queue_pairs();
     void fail_queue_pair(QpContext& qp);
@@ -81,6 +81,7 @@ class Worker {
     FileDescriptor epoll_;
     std::atomic<bool> stop_{false};
     uint64_t spin_ns_ = 0;
+    unsigned slices_ = 0;
     std::thread thread_;
 };
 
