@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 the vrdma authors
-"""UCX on the host's RNIC, with nothing configured but the guests' MAC addresses.
+"""UCX and libfabric on the host's RNIC, with nothing configured but the guests' MAC addresses.
 
 The programs choose device and GID as they do natively.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 from support_py.suite import HostTest, main
 from vrdma_lab.machine.side import Side
 from vrdma_lab.programs import applications
-from vrdma_lab.programs.applications import Application, UcxPerftest
+from vrdma_lab.programs.applications import Application, FiPingpong, UcxPerftest
 from vrdma_lab.vm.guest import Guest, GuestOptions
 
 # rxe's GID of the netdev's link-local address: with another one UCX's datagrams fail natively too.
@@ -24,7 +24,9 @@ UCP: tuple[Application, ...] = (
     UcxPerftest("tag_lat", environment={"UCX_TLS": "rc", **FIRST_GID}),
     UcxPerftest("tag_bw", size=100000, iterations=50, environment={"UCX_TLS": "rc", **FIRST_GID}),
     UcxPerftest("tag_lat", environment={"UCX_TLS": "ud", **FIRST_GID}),
+    UcxPerftest("tag_lat"),
 )
+LIBFABRIC: tuple[Application, ...] = (FiPingpong("dgram"),)
 
 
 class Applications(HostTest):
@@ -56,6 +58,9 @@ class Applications(HostTest):
 
     def test_2_ucx_protocols_from_guest_to_guest(self) -> None:
         self.run_all(self.b, self.a, UCP)
+
+    def test_3_libfabric_from_guest_to_guest(self) -> None:
+        self.run_all(self.b, self.a, LIBFABRIC)
 
     @classmethod
     def tearDownClass(cls) -> None:
