@@ -26,7 +26,7 @@ UCP: tuple[Application, ...] = (
     UcxPerftest("tag_lat", environment={"UCX_TLS": "ud", **FIRST_GID}),
     UcxPerftest("tag_lat"),
 )
-LIBFABRIC: tuple[Application, ...] = (FiPingpong("dgram"),)
+LIBFABRIC: tuple[Application, ...] = (FiPingpong("msg"), FiPingpong("dgram"))
 
 
 class Applications(HostTest):
