@@ -89,7 +89,21 @@ class SystemdGuests(LabTest, rdmacm_test.RdmaCmTest):
                 served = serving.wait(PATIENCE) if asked.ok else serving.kill()
                 self.assertTrue(asked.ok and served.ok, f"{asked.output}\n{served.output}")
 
-    def test_3_open_mpi_over_ucx(self) -> None:
+    def test_3_fio(self) -> None:
+        a, b = self.lab.guests
+        # The options of an engine follow the engine; the depths are those of fio's own examples.
+        job = "fio --name=job --ioengine=rdma --bs=64k --size=8m"
+        for port, verb in enumerate(("write", "read", "send"), 7700):
+            with self.subTest(verb):
+                serving = b.start(f"{job} --iodepth=16 --port={port} --rw=read")
+                wait_listener(b, port, serving)
+                words = f"{job} --iodepth=1 --iodepth_batch_complete=1 --hostname={b.ip}"
+                words += f" --port={port} --verb={verb} --rw=write"
+                asked = a.run(words, PATIENCE)
+                served = serving.wait(PATIENCE) if asked.ok else serving.kill()
+                self.assertTrue(asked.ok and served.ok, f"{asked.output}\n{served.output}")
+
+    def test_4_open_mpi_over_ucx(self) -> None:
         a, b = self.lab.guests
         key = a.must("ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id && cat /root/.ssh/id.pub")
         for guest in (a, b):
@@ -104,7 +118,7 @@ class SystemdGuests(LabTest, rdmacm_test.RdmaCmTest):
         outcome = a.run(" ".join(words), PATIENCE)
         self.assertTrue(outcome.ok, outcome.output)
 
-    def test_4_a_name_by_guid_outlives_the_daemon(self) -> None:
+    def test_5_a_name_by_guid_outlives_the_daemon(self) -> None:
         a, b = self.lab.guests
         a.must(f"echo '{BY_GUID}' > {NAMING} && udevadm control --reload")
         a.must("udevadm trigger --settle --action=add --subsystem-match=infiniband")
