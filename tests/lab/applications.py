@@ -7,8 +7,11 @@ The programs choose device and GID as they do natively.
 
 from __future__ import annotations
 
+from ipaddress import IPv6Address
+
 from support_py.suite import HostTest, main
 from vrdma_lab.machine.side import Side
+from vrdma_lab.network.host_network import BRIDGE
 from vrdma_lab.programs import applications
 from vrdma_lab.programs.applications import Application, FiPingpong, UcxPerftest
 from vrdma_lab.vm.guest import Guest, GuestOptions
@@ -29,7 +32,25 @@ UCP: tuple[Application, ...] = (
 LIBFABRIC: tuple[Application, ...] = (FiPingpong("msg"), FiPingpong("dgram"))
 
 
-class Applications(HostTest):
+class ApplicationsTest(HostTest):
+    def run_all(self, server: Side, client: Side, programs: tuple[Application, ...]) -> None:
+        for program in programs:
+            with self.subTest(program.title, server=server.name, client=client.name):
+                problem = applications.run(server, client, program)
+                if problem:
+                    self.fail(problem)
+
+    @property
+    def a(self) -> Guest:
+        return self.host.guests[0]
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        for side in (*cls.host.guests, cls.host.native):
+            assert side.complaints() == "", side.complaints()
+
+
+class BetweenGuests(ApplicationsTest):
     @classmethod
     def prepare(cls) -> None:
         cls.host.serve((1, 2), peers=())
@@ -39,19 +60,8 @@ class Applications(HostTest):
             cls.host.boot((number,), options)
 
     @property
-    def a(self) -> Guest:
-        return self.host.guests[0]
-
-    @property
     def b(self) -> Guest:
         return self.host.guests[1]
-
-    def run_all(self, server: Side, client: Side, programs: tuple[Application, ...]) -> None:
-        for program in programs:
-            with self.subTest(program.title, server=server.name, client=client.name):
-                problem = applications.run(server, client, program)
-                if problem:
-                    self.fail(problem)
 
     def test_1_ucx_transports_from_guest_to_guest(self) -> None:
         self.run_all(self.b, self.a, UCT)
@@ -62,10 +72,45 @@ class Applications(HostTest):
     def test_3_libfabric_from_guest_to_guest(self) -> None:
         self.run_all(self.b, self.a, LIBFABRIC)
 
+
+class WithTheHost(ApplicationsTest):
+    """A guest and the host, each in an IPv6 network, between which the host routes.
+
+    The guest's address is announced: the host's netdev has it as well (docs/operations.md).
+    """
+
+    GUEST = "fd77::1"
+    HOST = "fd09::1"
+
     @classmethod
-    def tearDownClass(cls) -> None:
-        for side in (*cls.host.guests, cls.host.native):
-            assert side.complaints() == "", side.complaints()
+    def prepare(cls) -> None:
+        router = "fd77::c9"
+        cls.host.native.must(
+            f"ip -6 address add {router}/64 dev {BRIDGE} nodad && "
+            f"for address in {cls.HOST}/64 {cls.GUEST}/128; do"
+            f"  ip -6 address add $address dev {cls.host.network.underlay} nodad || exit; done"
+        )
+        cls.host.serve((1,), peers=())
+        cls.host.boot((1,), GuestOptions(archive=cls.host.applications()))
+        guest = cls.host.guests[0]
+        guest.must(
+            f"ip -6 address add {cls.GUEST}/64 dev eth0 && "
+            f"ip -6 route add {cls.HOST}/64 via {router}"
+        )
+        for side, address in ((guest, cls.GUEST), (cls.host.native, cls.HOST)):
+            side.must(
+                f"cd /sys/class/infiniband/{side.device}/ports/1/gids; "
+                f"until grep -q {IPv6Address(address).exploded} *; do sleep 0.05; done"
+            )
+
+    def test_ucx_protocols(self) -> None:
+        addresses = {self.a.name: self.GUEST, self.host.native.name: self.HOST}
+        programs = [
+            UcxPerftest("tag_lat", iterations=20, environment={"UCX_TLS": tls}, addresses=addresses)
+            for tls in ("rc", "ud")
+        ]
+        for server, client in ((self.host.native, self.a), (self.a, self.host.native)):
+            self.run_all(server, client, tuple(programs))
 
 
 if __name__ == "__main__":

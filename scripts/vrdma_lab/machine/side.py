@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from ipaddress import IPv6Address
 
 from vrdma_lab.errors import LabError
 from vrdma_lab.machine.channel import Channel, Job, Outcome
@@ -60,7 +61,7 @@ class Side:
         return self.underlay if self.native or peer.native else self.ip
 
     def gid_index(self, address: str = "") -> int:
-        """The index of the GID of type RoCE v2 made from an IPv4 address of this side.
+        """The index of the GID of type RoCE v2 made from an IP address of this side.
 
         The address is `ip`, if none is given.
         """
@@ -74,9 +75,7 @@ class Side:
         self._gid_indexes.clear()
 
     def _find_gid(self, address: str) -> int:
-        wanted = "0000:0000:0000:0000:0000:ffff:" + "{:02x}{:02x}:{:02x}{:02x}".format(
-            *(int(part) for part in address.split("."))
-        )
+        wanted = IPv6Address(address if ":" in address else f"::ffff:{address}").exploded
         # An RNIC has up to thousands of entries, most of them empty.
         script = (
             f"cd /sys/class/infiniband/{self.device}/ports/1 && "

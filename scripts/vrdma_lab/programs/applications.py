@@ -40,7 +40,8 @@ class Application(Pair, Protocol):
 class UcxPerftest:
     """ucx_perftest, over UCT's transport `transport`, or over UCP where there is none.
 
-    UCP chooses among the transports `UCX_TLS` of the environment.
+    UCP chooses among the transports `UCX_TLS` of the environment. A side that `addresses` has by
+    its name uses the GID of that address.
     """
 
     test: str
@@ -49,6 +50,7 @@ class UcxPerftest:
     iterations: int = 500
     options: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    addresses: Mapping[str, str] = field(default_factory=dict)
     server_ends = True
 
     @property
@@ -61,6 +63,8 @@ class UcxPerftest:
     def command(self, side: Side, peer: Side, port: int, serves: bool) -> str:
         """The command line of one of the two sides."""
         words = [_words(self.environment), LINE_BUFFERED, "ucx_perftest", "-f", "-p", str(port)]
+        if side.name in self.addresses:
+            words.insert(0, f"UCX_IB_GID_INDEX={side.gid_index(self.addresses[side.name])}")
         words += ["-t", self.test, "-s", str(self.size), "-n", str(self.iterations)]
         words += ["-w", str(min(self.iterations, 100)), *self.options]
         if self.transport:
