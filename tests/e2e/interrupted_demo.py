@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import signal
 
-from support_py.e2e import KERNEL, PATIENCE, main
+from support_py.e2e import KERNEL, PATIENCE, long_form_only, main
 from support_py.program import ProgramTest
 from vrdma_lab import paths
 from vrdma_lab.machine.progress import communicate
@@ -18,12 +18,14 @@ OPTIONS = ("--kernel", KERNEL)
 class Demo(ProgramTest):
     program = paths.SOURCE / "scripts" / "demo"
 
+    @long_form_only
     def test_interrupted_while_the_guests_boot(self) -> None:
         self.assertEqual(self.end_with(signal.SIGINT, "Booting", *OPTIONS), 130)
 
     def test_interrupted_in_mid_transfer(self) -> None:
         self.assertEqual(self.end_with(signal.SIGINT, "[ 2/", *OPTIONS), 130)
 
+    @long_form_only
     def test_terminated_in_mid_transfer(self) -> None:
         self.assertEqual(self.end_with(signal.SIGTERM, "[ 2/", *OPTIONS), 143)
 

@@ -8,9 +8,8 @@ scripts/test --long has more pairs of them.
 from __future__ import annotations
 
 import re
-import unittest
 
-from support_py.e2e import LONG, PATIENCE, LabTest, main
+from support_py.e2e import PATIENCE, LabTest, long_form_only, main
 from vrdma_lab.image.initramfs import LINE_BUFFERED
 from vrdma_lab.machine.side import Side
 from vrdma_lab.network.overlay import PREFIX_LENGTH, guest_address
@@ -121,7 +120,7 @@ def exchange_words(command: str, processor: int) -> str:
     return f"{variables}; exec taskset {1 << processor:x} ibv_{words}"
 
 
-@unittest.skipUnless(LONG, "scripts/test --long")
+@long_form_only
 class LargeGuestsWithTwoDevices(Pair):
     options = (
         GuestOptions(memory_mib=2048, processors=4, nodes=4, machine="pc,max-ram-below-4g=1G"),
@@ -129,7 +128,7 @@ class LargeGuestsWithTwoDevices(Pair):
     )
 
 
-@unittest.skipUnless(LONG, "scripts/test --long")
+@long_form_only
 class PackedRings(Pair):
     options = (
         GuestOptions(memory_mib=2048, processors=4, nodes=2, device_options="packed=on"),
@@ -137,7 +136,7 @@ class PackedRings(Pair):
     )
 
 
-@unittest.skipUnless(LONG, "scripts/test --long")
+@long_form_only
 class MemoryBeyondFourGiB(Pair):
     options = (GuestOptions(memory_mib=5120, processors=2, nodes=2), GuestOptions(processors=4))
 

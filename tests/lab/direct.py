@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from support_py.suite import GuestsTest, main
+from support_py.suite import GuestsTest, long_form_only, main
 from vrdma_lab.image.initramfs import LINE_BUFFERED
 from vrdma_lab.machine.side import Side
 from vrdma_lab.paths import lab_program
@@ -116,6 +116,7 @@ class Direct(GuestsTest):
                 server, client, Exchange(f"ib_{verb}_bw", 8 if verb == "atomic" else 65536, 100)
             )
 
+    @long_form_only
     def test_pingpongs_of_a_guest_with_itself(self) -> None:
         self.pingpongs(self.a, self.a)
 
@@ -128,6 +129,7 @@ class Direct(GuestsTest):
     def test_pingpongs_from_the_host_to_a_guest(self) -> None:
         self.pingpongs(self.a, self.host.native)
 
+    @long_form_only
     def test_perftest_of_a_guest_with_itself(self) -> None:
         self.perftest(self.a, self.a)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from support_py import perftest as perftest_test
-from support_py.suite import GuestsTest, main
+from support_py.suite import GuestsTest, long_form_only, main
 from vrdma_lab.machine.side import Side
 from vrdma_lab.programs.perftest import connected_ways, every_way
 
@@ -40,6 +40,7 @@ class Perftest(GuestsTest, perftest_test.PerftestTest):
 
     # There is no test from the host to a guest: its client does not wait for the server's second
     # listener, and is always the faster.
+    @long_form_only
     def test_by_the_connection_manager_from_a_guest_to_the_host(self) -> None:
         for run in connected_ways(ITERATIONS):
             if run.what == "bw" and run.pairs == 1 and not run.both_ways:
@@ -57,9 +58,11 @@ class Perftest(GuestsTest, perftest_test.PerftestTest):
     def test_atomic_operations_from_guest_to_guest(self) -> None:
         self.programs(self.b, self.a, "atomic")
 
+    @long_form_only
     def test_from_a_guest_to_the_host(self) -> None:
         self.some_of_each_program(self.host.native, self.a)
 
+    @long_form_only
     def test_from_the_host_to_a_guest(self) -> None:
         self.some_of_each_program(self.a, self.host.native)
 

@@ -8,7 +8,7 @@ The host's connection manager makes the connections of programs in guests.
 from __future__ import annotations
 
 from support_py.rdmacm import RdmaCmTest
-from support_py.suite import PATIENCE, GuestsTest, main, record
+from support_py.suite import PATIENCE, GuestsTest, long_form_only, main, record
 from vrdma_lab.image.initramfs import LINE_BUFFERED
 from vrdma_lab.machine.side import Side
 from vrdma_lab.paths import lab_program
@@ -40,9 +40,11 @@ class RdmaCm(GuestsTest, RdmaCmTest):
             return server.underlay, client.underlay
         return super().addresses(server, client, program)
 
+    @long_form_only
     def test_programs_of_the_host_with_itself(self) -> None:
         self.run_programs(self.host.native, self.host.native)
 
+    @long_form_only
     def test_programs_of_a_guest_with_itself(self) -> None:
         self.run_programs(self.a, self.a)
 
@@ -55,6 +57,7 @@ class RdmaCm(GuestsTest, RdmaCmTest):
     def test_programs_from_the_host_to_a_guest(self) -> None:
         self.run_programs(self.a, self.host.native)
 
+    @long_form_only
     def test_multicast_of_the_host_with_itself(self) -> None:
         self.multicast(self.host.native, self.host.native)
 
@@ -77,6 +80,7 @@ class RdmaCm(GuestsTest, RdmaCmTest):
     def test_a_large_file_is_copied_from_a_guest_to_the_host(self) -> None:
         self.copied(self.host.native, self.a)
 
+    @long_form_only
     def test_a_large_file_is_copied_from_the_host_to_a_guest(self) -> None:
         self.copied(self.a, self.host.native)
 

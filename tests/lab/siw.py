@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from support_py import consumers as consumers_test
 from support_py.exchange import say
-from support_py.suite import PATIENCE, GuestsTest, main
+from support_py.suite import PATIENCE, GuestsTest, long_form_only, main
 from vrdma_lab.host.counters import rdma_resources, wait_resources
 from vrdma_lab.image.initramfs import LINE_BUFFERED
 from vrdma_lab.machine.channel import Job, Outcome
@@ -159,6 +159,7 @@ class Siw(GuestsTest, consumers_test.ConsumersTest):
                     outcome.output + server.wait(PATIENCE).output, "Failed to modify QP to RT[RS]"
                 )
 
+    @long_form_only
     def test_rping_of_the_host_with_itself(self) -> None:
         self.rping(self.host.native, self.host.native)
 
@@ -174,6 +175,7 @@ class Siw(GuestsTest, consumers_test.ConsumersTest):
     def test_rping_of_a_guest_with_itself(self) -> None:
         self.rping(self.a, self.a)
 
+    @long_form_only
     def test_perftest_of_the_host_with_itself(self) -> None:
         self.perftest(self.host.native, self.host.native)
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 import os
 import unittest
 
-from support_py.exchange import PATIENCE, ExchangeTest
+from support_py.exchange import PATIENCE, ExchangeTest, long_form_only
 from vrdma_lab.children import raise_on_signals
 from vrdma_lab.lab.lab import Lab
 from vrdma_lab.test_form import is_long
 
-__all__ = ["KERNEL", "LONG", "OTHER_KERNEL", "PATIENCE", "LabTest", "main"]
+__all__ = ["KERNEL", "LONG", "OTHER_KERNEL", "PATIENCE", "LabTest", "long_form_only", "main"]
 
 KERNEL = os.environ.get("VRDMA_KERNEL", "6.1")
 LONG = is_long()

@@ -10,8 +10,12 @@ import unittest
 from vrdma_lab.machine.side import Side
 from vrdma_lab.programs import traffic
 from vrdma_lab.programs.traffic import PATIENCE, Exchange, Measurement
+from vrdma_lab.test_form import is_long
 
-__all__ = ["PATIENCE", "ExchangeTest", "say"]
+__all__ = ["PATIENCE", "ExchangeTest", "long_form_only", "say"]
+
+# For a test of which another one has nearly as much.
+long_form_only = unittest.skipUnless(is_long(), "scripts/test --long")
 
 SMALL = Exchange("ibv_rc_pingpong", 1024, 50, ("-c",))
 

@@ -16,12 +16,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from support_py.exchange import PATIENCE, ExchangeTest, say
+from support_py.exchange import PATIENCE, ExchangeTest, long_form_only, say
 from vrdma_lab.children import raise_on_signals
 from vrdma_lab.host.rdma_host import RdmaHost
 from vrdma_lab.vm.guest import Guest
 
-__all__ = ["KERNEL", "PATIENCE", "GuestsTest", "HostTest", "main", "record"]
+__all__ = ["KERNEL", "PATIENCE", "GuestsTest", "HostTest", "long_form_only", "main", "record"]
 
 KERNEL = os.environ.get("VRDMA_KERNEL", "6.1")
 
