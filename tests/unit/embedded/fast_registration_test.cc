@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
 // Memory that work requests register and invalidate (IBTA 1.4, 10.6.5).
+#include <algorithm>
 #include <memory>
 #include <thread>
 
@@ -319,9 +320,8 @@ TEST(InvalidationsAmongWorkers, CompleteWhenNobodyAccessesTheMemoryAnyMore) {
         own.post_send(local_invalidate_wr(mr.key()));
         ASSERT_EQ(wait_for(b.send_cq), WcStatus::kSuccess);
         // Bob writes from the last page to the first, towards a write that is still under way.
-        for (auto page = pages.rbegin(); page != pages.rend(); ++page) {
-            std::memset(kernel.at(*page, kPage), 0x55, kPage);
-        }
+        std::for_each(pages.rbegin(), pages.rend(),
+                      [&](uint64_t page) { std::memset(kernel.at(page, kPage), 0x55, kPage); });
         for (int i = 0; i < kWrites; ++i) {
             wait_for(a.send_cq);
         }

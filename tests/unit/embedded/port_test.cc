@@ -140,7 +140,7 @@ TEST_F(Ports, MemoryOfADestroyedRingStartsAsZerosInTheNext) {
     Guest guest(*rnic, "alice", 1);
     {
         auto cq = guest.make_cq(15);
-        std::memset(cq.ring.element(0), 0xee, 16 * 64);
+        std::memset(cq.ring.element(0), 0xee, size_t{16} * 64);
         cq.ring.header()->producer_index = 9;
     }
     auto cq = guest.make_cq(15);
@@ -285,7 +285,7 @@ TEST_F(Ports, LimitsOfOnePortAreItsOwn) {
 TEST_F(Ports, RingMemoryOfAContextIsBounded) {
     EmbeddedConfig config;
     config.threads = 0;
-    config.limits.ring_bytes_per_context = 64 * 1024;
+    config.limits.ring_bytes_per_context = uint64_t{64} * 1024;
     auto small = make_embedded_rnic(config, vrdma::test::silent_logger());
     Guest a(*small, "alice", 1);
     EXPECT_EQ(try_cq(a, 600, 4095).error(), Errno{ENOMEM});

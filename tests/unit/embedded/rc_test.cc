@@ -99,7 +99,7 @@ TEST_F(ReliableConnection, ReadFetchesThePeersBytes) {
 }
 
 TEST_F(ReliableConnection, CompareAndSwapExchangesOnlyOnEquality) {
-    uint64_t* word = reinterpret_cast<uint64_t*>(b.memory.data() + 8);
+    auto* word = reinterpret_cast<uint64_t*>(b.memory.data() + 8);
     *word = 5;
     SendWr wr = read_wr(0, 8, 8);
     wr.opcode = WrOpcode::kCompareAndSwap;
@@ -121,7 +121,7 @@ TEST_F(ReliableConnection, CompareAndSwapExchangesOnlyOnEquality) {
 }
 
 TEST_F(ReliableConnection, FetchAndAddReturnsTheOldValueAndWraps) {
-    uint64_t* word = reinterpret_cast<uint64_t*>(b.memory.data());
+    auto* word = reinterpret_cast<uint64_t*>(b.memory.data());
     *word = ~uint64_t{0};
     SendWr wr = read_wr(0, 0, 8);
     wr.opcode = WrOpcode::kFetchAndAdd;
