@@ -107,7 +107,7 @@ TEST_F(OverlayMapTest, BothEndsFitWhicheverAddressesGuestsOfOneHostUse) {
     for (const auto& address : of_b) claim("b", address);
     for (const auto& source : of_a) {
         for (const auto& destination : of_b) {
-            SCOPED_TRACE(source + " and " + destination);
+            SCOPED_TRACE(testing::Message() << source << " and " << destination);
             expect_fit(source, destination);
         }
     }

@@ -12,7 +12,6 @@ namespace {
 
 using rnic::AsyncEventType;
 using testing::ElementsAre;
-using std::chrono_literals::operator""h;
 
 class UverbsWorker : public GuestTest {
   protected:
@@ -52,7 +51,7 @@ class UverbsWorker : public GuestTest {
 
 class SpinningWorker : public UverbsWorker {
   protected:
-    SpinningWorker() { spin = 24h; }
+    SpinningWorker() { spin = std::chrono::hours{24}; }
 };
 
 TEST_F(UverbsWorker, ADoorbellReachesTheQueuePairInTheKernel) {

@@ -3,8 +3,8 @@
 // A guest's connections over an iWARP RNIC, on a kernel whose network is always there.
 #include <gmock/gmock.h>
 #include <netinet/in.h>
-#include <signal.h>
 
+#include <csignal>
 #include <thread>
 
 #include "rnic/uverbs/iw_cm/iw_cm_port.h"
