@@ -19,10 +19,10 @@
 #define QUEUE_SIZE          256
 #define MIN_SHM_SIZE        MiB
 /*
- * The guest stands still while QEMU waits for the backend's answer.  Linux finds a processor that
- * stood still for 20 seconds locked up.
+ * None: a backend that was stopped, is cut off and goes on later can still write to memory that
+ * the guest has freed after its reset (docs/architecture/waits.md).
  */
-#define BACKEND_TIMEOUT     15
+#define BACKEND_TIMEOUT     0
 
 /*
  * virtio_init() and the monitor's "info virtio-status" assert that they know the

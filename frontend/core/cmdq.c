@@ -19,13 +19,15 @@
 
 /*
  * The longest commands pin memory of many gigabytes, which takes a host that swaps seconds.  The
- * bound leaves a reset of the device, by a back-end that does not answer either, the time to end
- * before the kernel speaks of hung tasks (120 seconds).
+ * bound is off by default: a back-end that was stopped and goes on after the reset can still
+ * write its answer to memory that the guest has freed.  60 leaves a reset of the device, by a
+ * back-end that does not answer either, the time to end before the kernel speaks of hung tasks
+ * (120 seconds).
  */
-static unsigned int vrdma_command_timeout = 60;
+static unsigned int vrdma_command_timeout;
 module_param_named(command_timeout, vrdma_command_timeout, uint, 0644);
 MODULE_PARM_DESC(command_timeout,
-		 "Seconds in which a device that has commands must end one, or it is reset (60; 0: never)");
+		 "Seconds in which a device that has commands must end one, or it is reset (0: never)");
 
 /* Who waits for a command. */
 enum vrdma_waiter {

@@ -136,19 +136,6 @@ class DaemonKilled(LabTest):
         for guest in (a, b):
             self.assertNotIn(UNANSWERED, guest.must("dmesg"))
 
-    def test_5_a_daemon_that_stays_stopped_is_given_up(self) -> None:
-        a, b = self.lab.guests
-        for guest in (a, b):
-            guest.must("echo 4 > /sys/module/vrdma/parameters/command_timeout")
-        registering = self.registering(a)
-        self.stop_daemon()
-        registering.wait(PATIENCE)
-        a.must(GONE, PATIENCE)
-        b.must("rmmod vrdma && insmod /lib/modules/vrdma.ko", PATIENCE)
-        self.go_on()
-        self.assert_works()
-        self.assertIn(UNANSWERED, a.must("dmesg"))
-
     def control_queue(self) -> dict[str, int]:
         """Where the first guest's driver has its control queue."""
         devices = self.monitor.execute("x-query-virtio")
@@ -158,7 +145,7 @@ class DaemonKilled(LabTest):
         )
         return queue
 
-    def test_6_a_control_queue_that_is_given_up_comes_back(self) -> None:
+    def test_5_a_control_queue_that_is_given_up_comes_back(self) -> None:
         a = self.lab.guests[0]
         with guest_memory(a) as memory:
             queue = self.control_queue()
