@@ -21,12 +21,8 @@ _ports = itertools.count(30000)
 
 def give_address(guest: Guest, address: str) -> None:
     """Gives the guest an address and waits until its device has the GID."""
-    tail = "{:02x}{:02x}:{:02x}{:02x}".format(*(int(part) for part in address.split(".")))
-    guest.must(
-        f"ip address add {address}/32 dev eth0; cd /sys/class/infiniband/vrdma0/ports/1/gids; "
-        f"until grep -q ffff:{tail} *; do sleep 0.05; done"
-    )
-    guest.forget_gids()
+    guest.must(f"ip address add {address}/32 dev eth0")
+    guest.wait_gid(address)
 
 
 def uverbs_of(rnic: str) -> Path:

@@ -67,11 +67,7 @@ class Announced(HostTest):
             f"modprobe 8021q; ip link add link eth0 name {name} type vlan id {vlan} && "
             f"ip link set {name} up && ip address add {address}/24 dev {name}"
         )
-        tail = "{:02x}{:02x}:{:02x}{:02x}".format(*(int(part) for part in address.split(".")))
-        guest.must(
-            "cd /sys/class/infiniband/vrdma0/ports/1/gids; "
-            f"until grep -q ffff:{tail} *; do sleep 0.05; done"
-        )
+        guest.wait_gid(address)
         return guest.gid_index(address)
 
     def listening(self, side: Side, command: str, port: int, addresses: str = "fe80::") -> Job:

@@ -7,8 +7,6 @@ The programs choose device and GID as they do natively.
 
 from __future__ import annotations
 
-from ipaddress import IPv6Address
-
 from support_py.suite import HostTest, main
 from vrdma_lab.machine.side import Side
 from vrdma_lab.network.host_network import BRIDGE
@@ -98,10 +96,7 @@ class WithTheHost(ApplicationsTest):
             f"ip -6 route add {cls.HOST}/64 via {router}"
         )
         for side, address in ((guest, cls.GUEST), (cls.host.native, cls.HOST)):
-            side.must(
-                f"cd /sys/class/infiniband/{side.device}/ports/1/gids; "
-                f"until grep -q {IPv6Address(address).exploded} *; do sleep 0.05; done"
-            )
+            side.wait_gid(address)
 
     def test_ucx_protocols(self) -> None:
         addresses = {self.a.name: self.GUEST, self.host.native.name: self.HOST}

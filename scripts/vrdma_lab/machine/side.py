@@ -74,12 +74,19 @@ class Side:
         """Forgets the indexes of GIDs, because the device has changed."""
         self._gid_indexes.clear()
 
+    def wait_gid(self, address: str) -> None:
+        """Waits until the device has the GID of an address that this side has just got."""
+        self.forget_gids()
+        self.must(
+            f"cd /sys/class/infiniband/{self.device}/ports/1/gids; "
+            f"until grep -q {_gid_of(address)} *; do sleep 0.05; done"
+        )
+
     def _find_gid(self, address: str) -> int:
-        wanted = IPv6Address(address if ":" in address else f"::ffff:{address}").exploded
         # An RNIC has up to thousands of entries, most of them empty.
         script = (
             f"cd /sys/class/infiniband/{self.device}/ports/1 && "
-            f"for i in $(grep -l {wanted} gids/*); do "
+            f"for i in $(grep -l {_gid_of(address)} gids/*); do "
             'i=${i#gids/}; echo "$i $(cat gid_attrs/types/$i)"; done'
         )
         for line in self.must(script).splitlines():
@@ -87,3 +94,8 @@ class Side:
             if kind == "RoCE v2":
                 return int(index)
         raise LabError(self.channel.report(f"{self.device} has no RoCE v2 GID for {address}"))
+
+
+def _gid_of(address: str) -> str:
+    """The GID that the kernel makes from an IP address, as sysfs shows it."""
+    return IPv6Address(address if ":" in address else f"::ffff:{address}").exploded
