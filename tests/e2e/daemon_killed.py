@@ -20,8 +20,6 @@ from vrdma_lab.machine.progress import wait_until
 from vrdma_lab.vm.guest import Guest, GuestOptions
 from vrdma_lab.vm.monitor import Monitor, monitor_options
 
-GONE = "until ! [ -e /sys/class/infiniband/vrdma0 ]; do usleep 50000; done"
-BACK = "until [ -e /sys/class/infiniband/vrdma0 ]; do usleep 50000; done"
 REGISTERS = "registers"
 UNANSWERED = "vrdmad does not answer commands"
 
@@ -45,8 +43,7 @@ class DaemonKilled(LabTest):
         path = cls.lab.folder / "monitor.sock"
         for number in (1, 2):
             extra = monitor_options(path) if number == 1 else []
-            options = GuestOptions(processors=4, device_options="backend-timeout=3", extra=extra)
-            cls.lab.launch(number, options)
+            cls.lab.launch(number, GuestOptions(processors=4, extra=extra))
         for guest in cls.lab.guests:
             guest.wait_booted()
         cls.monitor = Monitor(path)
@@ -65,11 +62,11 @@ class DaemonKilled(LabTest):
     def kill_daemon(self) -> None:
         self.lab.daemon.child.kill()
         for guest in self.lab.guests:
-            guest.must(GONE, PATIENCE)
+            guest.wait_registered(PATIENCE, False)
 
     def assert_works(self) -> None:
         for guest in self.lab.guests:
-            guest.must(BACK, PATIENCE)
+            guest.wait_registered(PATIENCE)
             guest.wait_device()
         self.exchange(self.lab.guests[1], self.lab.guests[0])
 

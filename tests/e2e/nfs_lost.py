@@ -11,8 +11,6 @@ PORT = 20049
 # <linux/nfsd/export.h>, for a file system whose number is 0, the root of NFSv4.
 EXPORT_FLAGS = 0x2 | 0x10 | 0x400 | 0x2000
 NEVER = 2147483647  # when an entry of the kernel's caches expires
-GONE = "until ! [ -e /sys/class/infiniband/vrdma0 ]; do usleep 50000; done"
-BACK = "until [ -e /sys/class/infiniband/vrdma0 ]; do usleep 50000; done"
 
 
 class NfsLost(LabTest):
@@ -66,10 +64,10 @@ class NfsLost(LabTest):
         for again in range(2):
             self.lab.daemon.child.kill()
             for guest in (server, client):
-                guest.must(GONE, PATIENCE)
+                guest.wait_registered(PATIENCE, False)
             self.lab.daemon.start_again()
             for guest in (server, client):
-                guest.must(BACK, PATIENCE)
+                guest.wait_registered(PATIENCE)
             done = writer.output.count("written")
             # The connection comes back by itself, and what was written then goes on.
             writer.wait_for(f"written {done + 3}", PATIENCE)

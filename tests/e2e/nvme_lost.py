@@ -67,7 +67,7 @@ class NvmeLost(LabTest):
 
     def plug_in(self, guest: Guest) -> None:
         self.monitors[guest].execute("device_add", driver="vrdma-pci", chardev="vrdma0", id="rdma0")
-        guest.must("until [ -e /sys/class/infiniband/vrdma0 ]; do usleep 50000; done", PATIENCE)
+        guest.wait_registered(PATIENCE)
         guest.wait_device()
 
     def read(self) -> None:
@@ -101,7 +101,7 @@ class NvmeLost(LabTest):
         self.assert_ends(writer)
         self.lab.daemon.start_again()
         for guest in self.lab.guests:
-            guest.must("until [ -e /sys/class/infiniband/vrdma0 ]; do usleep 50000; done", PATIENCE)
+            guest.wait_registered(PATIENCE)
             guest.wait_device()
         self.disk.stop_listening()
         self.disk.listen()

@@ -12,8 +12,6 @@ from support_py.guest_program import send_program
 from vrdma_lab.vm.guest import Guest
 
 PROGRAM = "rds_messages"
-GONE = "until ! [ -e /sys/class/infiniband/vrdma0 ]; do usleep 50000; done"
-BACK = "until [ -e /sys/class/infiniband/vrdma0 ]; do usleep 50000; done"
 
 
 class Rds(LabTest):
@@ -50,10 +48,10 @@ class Rds(LabTest):
         self.send(a, b, 20, 1000)
         self.lab.daemon.child.kill()
         for guest in (a, b):
-            guest.must(GONE, PATIENCE)
+            guest.wait_registered(PATIENCE, False)
         self.lab.daemon.start_again()
         for guest in (a, b):
-            guest.must(BACK, PATIENCE)
+            guest.wait_registered(PATIENCE)
             guest.wait_device()
         # The kernel's RDS connects again by itself, and delivers what was sent meanwhile.
         self.send(a, b, 20, 1000)

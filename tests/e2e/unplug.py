@@ -9,7 +9,7 @@ import signal
 
 from support_py.e2e import PATIENCE, LabTest, main
 from vrdma_lab.image.initramfs import LINE_BUFFERED
-from vrdma_lab.vm.guest import Guest, GuestOptions
+from vrdma_lab.vm.guest import GuestOptions
 from vrdma_lab.vm.monitor import Monitor, monitor_options
 
 
@@ -38,13 +38,9 @@ class PluggedGuest(LabTest):
         self.monitor.execute("device_del", id=name)
         self.monitor.wait_deleted(name)
 
-    def assert_device(self, guest: Guest, there: bool) -> None:
-        until = "until" if there else "while"
-        guest.must(f"{until} [ -e /sys/class/infiniband/vrdma0 ]; do usleep 50000; done", PATIENCE)
-
     def assert_works(self) -> None:
         a, b = self.lab.guests
-        self.assert_device(a, True)
+        a.wait_registered(PATIENCE)
         for guest in (a, b):
             guest.wait_device(PATIENCE)
         self.exchange(b, a)
@@ -63,7 +59,7 @@ class Unplug(PluggedGuest):
         user.wait_for("local address")
 
         self.unplug("rdma0")
-        self.assert_device(a, False)
+        a.wait_registered(PATIENCE, False)
         self.lab.daemon.wait_status(
             lambda status: not any(status["vms"][0]["objects"].values()),
             "guest a holds nothing without its device",
@@ -77,7 +73,7 @@ class Unplug(PluggedGuest):
     def test_2_unplugged_while_the_daemon_is_away(self) -> None:
         a = self.lab.guests[0]
         self.lab.daemon.child.kill()
-        self.assert_device(a, False)
+        a.wait_registered(PATIENCE, False)
         self.unplug("rdma1")
         self.lab.daemon.start_again()
         self.plug("rdma2")
@@ -87,7 +83,7 @@ class Unplug(PluggedGuest):
         self.lab.daemon.child.kill()
         self.lab.daemon.start_again()
         self.unplug("rdma2")
-        self.assert_device(self.lab.guests[0], False)
+        self.lab.guests[0].wait_registered(PATIENCE, False)
         self.plug("rdma3")
         self.assert_works()
 
@@ -107,7 +103,7 @@ class PluggedBehindAPort(PluggedGuest):
         self.assert_works()
         self.unplug("rdma0")
         a = self.lab.guests[0]
-        self.assert_device(a, False)
+        a.wait_registered(PATIENCE, False)
         self.plug("rdma1", bus="empty")
         a.must("until dmesg | grep -q 'the shared memory region 1 has no'; do usleep 50000; done")
         advice = re.search(r"give the pcie-root-port (\S+?),", a.must("dmesg"))

@@ -130,6 +130,12 @@ class Guest(Side):
         """Waits until the agent takes commands; `timeout` is how long the guest may stand still."""
         self.channel.connect(self.qemu.check, timeout)
 
+    def wait_registered(self, timeout: float = 30, registered: bool = True) -> None:
+        """Waits until the guest's kernel has the device, or has it no longer."""
+        until = "until" if registered else "while"
+        path = f"/sys/class/infiniband/{self.device}"
+        self.must(f"{until} [ -e {path} ]; do usleep 50000; done", timeout)
+
     def wait_device(self, timeout: float = 30) -> None:
         """Waits until a device that has just come has its port up and its GIDs."""
         self.forget_gids()
