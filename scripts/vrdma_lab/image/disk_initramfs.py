@@ -13,9 +13,9 @@ from pathlib import Path
 
 from vrdma_lab.errors import LabError
 from vrdma_lab.image.cpio import CpioWriter
-from vrdma_lab.image.initramfs import stripped_module, tool_file
-from vrdma_lab.image.kernel_modules import module_bytes, modules
+from vrdma_lab.image.initramfs import stripped_module
 from vrdma_lab.image.module_tree import add_module_tree
+from vrdma_lab.image.switch_root import FIRST_STEPS, write_beginning
 from vrdma_lab.machine.agent import AGENT_PORT, compile_agent
 from vrdma_lab.paths import Kernel
 
@@ -47,19 +47,7 @@ _RULE = (
 _FILES = "/disk"
 _SYSTEMD = f"{_FILES}/etc/systemd"
 
-_INIT = f"""#!/bin/busybox sh
-/bin/busybox --install -s /bin
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin
-fail() {{
-    echo "init: $*"
-    poweroff -f
-}}
-mount -t devtmpfs dev /dev && mount -t proc proc /proc && mount -t sysfs sys /sys ||
-    fail "no /dev, /proc, /sys"
-while read -r module; do
-    insmod "/modules/$module" || fail "$module does not load"
-done < /modules/order
-until [ -b /dev/vda ]; do usleep 10000; done
+_INIT = f"""{FIRST_STEPS}until [ -b /dev/vda ]; do usleep 10000; done
 mount -t ext4 /dev/vda /root || fail "no disk"
 cp -a {_FILES}/. /root || fail "the disk is full"
 for word in $(cat /proc/cmdline); do
@@ -79,16 +67,7 @@ def build_disk_initramfs(path: Path, kernel: Kernel, driver: Path) -> None:
     if not driver.exists():
         raise LabError(f"the guest driver {driver} is not built")
     archive = CpioWriter(path)
-    for folder in ("proc", "sys", "dev", "root"):
-        archive.folder(folder)
-    archive.file("/bin/busybox", tool_file("busybox").read_bytes(), 0o755)
-    archive.link("/bin/sh", "busybox")
-    order = ""
-    for module in modules(kernel, _BOOT_MODULES):
-        name, data = module_bytes(module)
-        archive.file(f"/modules/{name}", data)
-        order += name + "\n"
-    archive.file("/modules/order", order.encode())
+    write_beginning(archive, kernel, _BOOT_MODULES)
     _add_modules(archive, kernel, stripped_module(driver, path.parent))
     _add_files(archive, compile_agent(path.parent).read_bytes())
     archive.file("/init", _INIT.encode(), 0o755)

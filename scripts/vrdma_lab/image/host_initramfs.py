@@ -13,8 +13,7 @@ from pathlib import Path
 
 from vrdma_lab.errors import LabError
 from vrdma_lab.image.cpio import CpioWriter
-from vrdma_lab.image.initramfs import tool_file
-from vrdma_lab.image.kernel_modules import module_bytes, modules
+from vrdma_lab.image.switch_root import FIRST_STEPS, write_beginning
 from vrdma_lab.machine.agent import AGENT_PORT
 from vrdma_lab.paths import Kernel
 
@@ -33,18 +32,7 @@ MODULES = (
 
 _9P_OPTIONS = "trans=virtio,version=9p2000.L,msize=524288"
 
-_INIT = f"""#!/bin/busybox sh
-/bin/busybox --install -s /bin
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=linux
-fail() {{
-    echo "init: $*"
-    poweroff -f
-}}
-mount -t devtmpfs dev /dev && mount -t proc proc /proc && mount -t sysfs sys /sys ||
-    fail "no /dev, /proc, /sys"
-while read -r module; do
-    insmod "/modules/$module" || fail "$module does not load"
-done < /modules/order
+_INIT = f"""{FIRST_STEPS}export HOME=/root TERM=linux
 mount -t 9p -o {_9P_OPTIONS},cache=loose,ro {ROOT_TAG} /lower || fail "no root"
 mount -t tmpfs upper /upper && mkdir /upper/data /upper/work &&
     mount -t overlay -o lowerdir=/lower,upperdir=/upper/data,workdir=/upper/work root /root ||
@@ -80,15 +68,8 @@ def build_host_initramfs(path: Path, kernel: Kernel) -> None:
     if not (kernel.tree / "lib" / "modules" / kernel.release).is_dir():
         raise LabError(f"{kernel.tree} has no modules of {kernel.release}")
     archive = CpioWriter(path)
-    for folder in ("proc", "sys", "dev", "lower", "upper", "root"):
+    write_beginning(archive, kernel, MODULES)
+    for folder in ("lower", "upper"):
         archive.folder(folder)
-    archive.file("/bin/busybox", tool_file("busybox").read_bytes(), 0o755)
-    archive.link("/bin/sh", "busybox")
-    order = ""
-    for module in modules(kernel, MODULES):
-        name, data = module_bytes(module)
-        archive.file(f"/modules/{name}", data)
-        order += name + "\n"
-    archive.file("/modules/order", order.encode())
     archive.file("/init", _INIT.encode(), 0o755)
     archive.close()
