@@ -131,14 +131,20 @@ bool BackendRequests::flush_locked() {
 }
 
 bool BackendRequests::process() {
-    if (!receive_replies()) {
-        return false;
+    switch (receive_replies()) {
+        case Received::kEnd:
+            return false;
+        case Received::kBroken:
+            close();
+            return false;
+        case Received::kAll:
+            break;
     }
     std::lock_guard lock(mutex_);
     return flush_locked();
 }
 
-bool BackendRequests::receive_replies() {
+BackendRequests::Received BackendRequests::receive_replies() {
     while (true) {
         auto* bytes = reinterpret_cast<std::byte*>(&reply_);
         const ssize_t got = ::recv(socket_.get(), bytes + reply_received_,
@@ -147,17 +153,17 @@ bool BackendRequests::receive_replies() {
             if (errno == EINTR) {
                 continue;
             }
-            return errno == EAGAIN || errno == EWOULDBLOCK;
+            return errno == EAGAIN || errno == EWOULDBLOCK ? Received::kAll : Received::kBroken;
         }
         if (got == 0) {
             logger_->info("the VMM closed the channel for back-end requests");
-            return false;
+            return Received::kEnd;
         }
         reply_received_ += static_cast<size_t>(got);
         if (reply_received_ == sizeof(reply_)) {
             reply_received_ = 0;
             if (!handle_reply()) {
-                return false;
+                return Received::kBroken;
             }
         }
     }

@@ -54,7 +54,8 @@ class BackendRequests {
     Result<void> config_changed();
 
     // Sends what waits and handles the replies that have arrived.  The connection's thread
-    // calls it.  False when the channel is of no more use (closed by the VMM, or broken).
+    // calls it.  False when the channel is of no more use (closed by the VMM, or broken).  A
+    // channel that is broken is closed; one that the VMM has closed stays open on this side.
     bool process();
 
     // Fails everything outstanding with ECONNRESET; later requests are refused with it.
@@ -79,9 +80,11 @@ class BackendRequests {
         Completion done;
     };
 
+    enum class Received { kAll, kEnd, kBroken };
+
     Result<void> submit(Outgoing outgoing, Completion done);
     bool flush_locked();
-    bool receive_replies();
+    Received receive_replies();
     bool handle_reply();
 
     const FileDescriptor socket_;

@@ -28,6 +28,9 @@ constexpr uint64_t kProtocolFeatures =
     bit(ProtocolFeature::kConfig) | bit(ProtocolFeature::kConfigureMemSlots) |
     bit(ProtocolFeature::kResetDevice);
 
+// QEMU's own channel, which the device model's channel replaces, and the latter.
+constexpr size_t kMaxRetiredChannels = 2;
+
 // The header of GET_CONFIG or SET_CONFIG, whose size has to be that of the message.
 std::optional<VuConfigHeader> config_header(const Message& message) {
     const auto header = message.as<VuConfigHeader>();
@@ -52,8 +55,12 @@ VmmSession::VmmSession(Device& device, EventLoop& loop, std::shared_ptr<spdlog::
 
 VmmSession::~VmmSession() {
     queues_.clear();
-    drop_backend_requests();
+    retire_backend_requests();
     device_.disconnected();
+    memory_.reset();
+    // To a VMM that has cut this connection off, the end of the channel says that nothing uses the
+    // guest's memory any more.
+    retired_channels_.clear();
 }
 
 bool VmmSession::reply_ack() const {
@@ -162,28 +169,27 @@ Result<void> VmmSession::open_backend_requests(FileDescriptor socket) {
     if (type != SOCK_STREAM) {
         return fail(EPROTOTYPE);
     }
-    if (backend_requests_ != nullptr) {
-        loop_.remove(backend_requests_->fd());
-        backend_requests_->retire();
-        retired_channel_ = std::exchange(backend_requests_, nullptr);
-    }
+    retire_backend_requests();
     backend_requests_ = std::make_shared<BackendRequests>(std::move(socket), reply_ack(), logger_);
     // Edge-triggered: the channel sends until the socket is full, from whatever thread, and
     // is told here when there is room again.
     loop_.add(backend_requests_->fd(), EPOLLIN | EPOLLOUT | EPOLLET, [this](uint32_t) {
         if (!backend_requests_->process()) {
-            drop_backend_requests();
+            retire_backend_requests();
         }
     });
     device_.backend_requests_ready(backend_requests_);
     return {};
 }
 
-void VmmSession::drop_backend_requests() {
+void VmmSession::retire_backend_requests() {
     if (backend_requests_ != nullptr) {
-        const auto channel = std::exchange(backend_requests_, nullptr);
-        loop_.remove(channel->fd());
-        channel->close();
+        loop_.remove(backend_requests_->fd());
+        backend_requests_->retire();
+        if (retired_channels_.size() == kMaxRetiredChannels) {
+            retired_channels_.pop_front();
+        }
+        retired_channels_.push_back(std::exchange(backend_requests_, nullptr));
     }
 }
 

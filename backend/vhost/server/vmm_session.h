@@ -5,6 +5,7 @@
 #include <spdlog/logger.h>
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,8 +32,8 @@ class VmmSession {
     // Tells the device that it is connected.  `device` and `loop` outlive the session.
     VmmSession(Device& device, EventLoop& loop, std::shared_ptr<spdlog::logger> logger);
 
-    // Stops the queues, fails what the channel of back-end requests has outstanding, and tells
-    // the device that it is disconnected.
+    // Stops the queues, fails what the channel of back-end requests has outstanding, tells the
+    // device that it is disconnected, lets go of guest memory, and closes the channel last.
     ~VmmSession();
     VmmSession(const VmmSession&) = delete;
     VmmSession& operator=(const VmmSession&) = delete;
@@ -77,7 +78,7 @@ class VmmSession {
     void reset();
     void set_memory(memory::GuestMemory memory);
     Result<void> open_backend_requests(FileDescriptor socket);
-    void drop_backend_requests();
+    void retire_backend_requests();
 
     Device& device_;
     EventLoop& loop_;
@@ -88,9 +89,10 @@ class VmmSession {
     std::shared_ptr<const memory::GuestMemory> memory_;
     std::vector<std::unique_ptr<QueueState>> queues_;
     std::shared_ptr<BackendRequests> backend_requests_;
-    // The channel that backend_requests_ has replaced, kept open.  QEMU has a channel of its own,
-    // which the device model's channel replaces, and would complain if its own were closed.
-    std::shared_ptr<BackendRequests> retired_channel_;
+    // Channels that were replaced or that the VMM has closed, the oldest first, kept open.  QEMU
+    // has a channel of its own, which the device model's channel replaces, and would complain if
+    // its own were closed; and it takes the end of a channel for the end of this session.
+    std::deque<std::shared_ptr<BackendRequests>> retired_channels_;
 };
 
 }  // namespace vrdma::vhost

@@ -75,6 +75,12 @@ class BackendRequestsTest : public ServerTest {
         return channel_->map(request, results_.completion());
     }
 
+    // What recv() of one byte brings on the VMM's side: 0 at the end of the stream, or an errno.
+    int read_channel(int flags) {
+        std::byte byte{};
+        return ::recv(vmm_side_->fd(), &byte, 1, flags) < 0 ? errno : 0;
+    }
+
     FileDescriptor file_{::memfd_create("device", MFD_CLOEXEC)};
     std::optional<FakeVmm> vmm_{std::in_place, server_.path()};
     std::unique_ptr<FakeBackendRequests> vmm_side_;
@@ -186,6 +192,29 @@ TEST_F(BackendRequestsTest, ADisconnectInMidMapFailsWhatIsOutstanding) {
     device_.wait("the end", [](const auto& state) { return state.disconnected == 1; });
     EXPECT_EQ(map(0).error(), Errno{ECONNRESET});
     EXPECT_EQ(channel_->config_changed().error(), Errno{ECONNRESET});
+}
+
+// To a VMM that has cut the connection off, the end of the channel says that guest memory is free.
+TEST_F(BackendRequestsTest, TheChannelEndsAfterTheDeviceHasLetGoOfEverything) {
+    int in_disconnected = 0;
+    device_.on_disconnected([&] { in_disconnected = read_channel(MSG_DONTWAIT); });
+    channel_.reset();
+    vmm_.reset();
+    EXPECT_EQ(read_channel(0), 0);
+    EXPECT_EQ(in_disconnected, EAGAIN);
+}
+
+TEST_F(BackendRequestsTest, AChannelThatTheVmmHasClosedEndsAfterTheDeviceHasLetGoOfEverything) {
+    ASSERT_TRUE(map(0));
+    vmm_side_->receive();
+    ASSERT_EQ(::shutdown(vmm_side_->fd(), SHUT_WR), 0);
+    EXPECT_EQ(results_.wait(1), std::vector{ECONNRESET});
+    int in_disconnected = 0;
+    device_.on_disconnected([&] { in_disconnected = read_channel(MSG_DONTWAIT); });
+    channel_.reset();
+    vmm_.reset();
+    EXPECT_EQ(read_channel(0), 0);
+    EXPECT_EQ(in_disconnected, EAGAIN);
 }
 
 TEST_F(BackendRequestsTest, AChannelThatTheVmmClosesFailsAndTheConnectionGoesOn) {

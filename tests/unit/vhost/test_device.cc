@@ -62,7 +62,16 @@ void TestDevice::connected() {
     change([](State& state) { ++state.connected; });
 }
 
+void TestDevice::on_disconnected(std::function<void()> call) {
+    std::lock_guard lock(mutex_);
+    on_disconnected_ = std::move(call);
+}
+
 void TestDevice::disconnected() {
+    std::unique_lock lock(mutex_);
+    const auto call = on_disconnected_;
+    lock.unlock();
+    call();
     change([](State& state) {
         ++state.disconnected;
         state.memory.reset();

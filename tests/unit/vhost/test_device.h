@@ -48,6 +48,9 @@ class TestDevice : public vhost::Device {
     // never been taken when the queue stops.
     void hold(bool hold);
 
+    // `call` is called in each disconnected() from now on, before anything else.
+    void on_disconnected(std::function<void()> call);
+
     // vhost::Device
     uint64_t features() const override { return kFeatures; }
     uint16_t queue_count() const override { return kQueues; }
@@ -77,6 +80,7 @@ class TestDevice : public vhost::Device {
     std::condition_variable changed_;
     State state_;
     bool hold_ = false;
+    std::function<void()> on_disconnected_ = [] {};
     std::map<uint16_t, Worker> workers_;  // the connection's thread only
 };
 
