@@ -12,8 +12,9 @@ OBJ := $(OUT)/obj-$(VERSION)
 
 CC ?= gcc
 WARNINGS := -Wall -Wextra -Werror
-MODULE_SOURCES := vrdma_abi vrdma_backend_requests vrdma_backend vrdma_device vrdma_guest_memory \
-                  vrdma_greeting vrdma_module vrdma_pci vrdma_shm vrdma_socket vrdma_watchdog
+MODULE_SOURCES := vrdma_abi vrdma_backend_requests vrdma_backend vrdma_device vrdma_farewell \
+                  vrdma_greeting vrdma_guest_memory vrdma_module vrdma_pci vrdma_shm vrdma_socket \
+                  vrdma_watchdog
 MODULE_OBJECTS := $(MODULE_SOURCES:%=$(OBJ)/%.o)
 
 # As QEMU compiles itself; its headers rely on some of it.

@@ -9,6 +9,7 @@
 #include "qemu/main-loop.h"
 #include "vrdma_check.h"
 #include "vrdma_compat.h"
+#include "vrdma_farewell.h"
 #include "vrdma_socket.h"
 #include "vrdma_vhost_user.h"
 
@@ -62,6 +63,11 @@ static void answers_came(VRdma *s)
         error_report("vrdma: the backend has not answered for %u seconds, and is cut off: is "
                      "vrdmad stopped? A vrdmad that is slow needs a larger backend-timeout",
                      s->backend_timeout);
+        if (s->backend_requests) {
+            s->cut_off = true;
+            vrdma_farewell_stop_processor();
+            qemu_bh_schedule(s->backend_bh);
+        }
     }
 }
 
@@ -336,7 +342,12 @@ void vrdma_backend_disconnect(VRdma *s)
     }
     s->connected = false;
     vrdma_backend_stop(s);
-    vrdma_backend_requests_free(s->backend_requests);
+    if (s->cut_off) {
+        vrdma_farewell_begin(s->backend_requests);
+    } else {
+        vrdma_backend_requests_free(s->backend_requests);
+    }
+    s->cut_off = false;
     s->backend_requests = NULL;
     vhost_dev_cleanup(&s->vhost_dev);
     vrdma_shm_reset(s->shm);

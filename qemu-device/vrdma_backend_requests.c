@@ -4,6 +4,7 @@
 
 #include "qapi/error.h"
 #include "qemu/error-report.h"
+#include "qemu/lockable.h"
 #include "qemu/sockets.h"
 #include "qemu/thread.h"
 #include "vrdma_protocol.h"
@@ -20,6 +21,11 @@ struct VRdmaBackendRequests {
     void *opaque;
     int socket;
     QemuThread thread;
+    QemuMutex lock;             /* guards what follows, and is held while a request is served */
+    bool has_left;
+    bool ended;
+    void (*on_end)(void *opaque);
+    void *on_end_opaque;
 };
 
 typedef struct {
@@ -131,6 +137,10 @@ static int serve_map(VRdmaBackendRequests *channel, const Request *request)
 /* Returns 0 or a positive errno, which is also what the backend gets. */
 static int serve(VRdmaBackendRequests *channel, const Request *request)
 {
+    QEMU_LOCK_GUARD(&channel->lock);
+    if (channel->has_left) {
+        return ESHUTDOWN;
+    }
     switch (request->header.request) {
     case VRDMA_VU_BACKEND_CONFIG_CHANGE:
         channel->config_changed(channel->opaque);
@@ -160,6 +170,27 @@ static bool reply(int socket, const Request *request, uint64_t value)
     return send(socket, &message, sizeof(message), MSG_NOSIGNAL) == sizeof(message);
 }
 
+/* Waits until the backend has closed its end, and throws away what it sends until then. */
+static void drain(int socket)
+{
+    uint8_t bytes[256];
+    ssize_t got;
+
+    do {
+        /* Without room for them, the kernel closes the descriptors in the messages. */
+        got = recv(socket, bytes, sizeof(bytes), 0);
+    } while (got > 0 || (got < 0 && errno == EINTR));
+}
+
+static void say_end(VRdmaBackendRequests *channel)
+{
+    QEMU_LOCK_GUARD(&channel->lock);
+    channel->ended = true;
+    if (channel->on_end) {
+        channel->on_end(channel->on_end_opaque);
+    }
+}
+
 static void *channel_thread(void *opaque)
 {
     VRdmaBackendRequests *channel = opaque;
@@ -179,7 +210,9 @@ static void *channel_thread(void *opaque)
         close_fds(request);
     }
     /* The backend must not wait for answers that nobody will give. */
-    shutdown(channel->socket, SHUT_RDWR);
+    shutdown(channel->socket, SHUT_WR);
+    drain(channel->socket);
+    say_end(channel);
     return NULL;
 }
 
@@ -198,10 +231,31 @@ VRdmaBackendRequests *vrdma_backend_requests_new(VRdmaShm *shm, void (*config_ch
     channel->config_changed = config_changed;
     channel->opaque = opaque;
     channel->socket = ends[0];
+    qemu_mutex_init(&channel->lock);
     qemu_thread_create(&channel->thread, "vrdma-be-reqs", channel_thread, channel,
                        QEMU_THREAD_JOINABLE);
     *peer = ends[1];
     return channel;
+}
+
+void vrdma_backend_requests_leave(VRdmaBackendRequests *channel, void (*on_end)(void *),
+                                  void *opaque)
+{
+    QEMU_LOCK_GUARD(&channel->lock);
+    channel->has_left = true;
+    channel->on_end = on_end;
+    channel->on_end_opaque = opaque;
+    if (channel->ended) {
+        on_end(opaque);
+    }
+    /* To the backend the channel has ended, and it closes its end when all else is done. */
+    shutdown(channel->socket, SHUT_WR);
+}
+
+bool vrdma_backend_requests_ended(VRdmaBackendRequests *channel)
+{
+    QEMU_LOCK_GUARD(&channel->lock);
+    return channel->ended;
 }
 
 void vrdma_backend_requests_free(VRdmaBackendRequests *channel)
@@ -209,6 +263,7 @@ void vrdma_backend_requests_free(VRdmaBackendRequests *channel)
     if (channel) {
         shutdown(channel->socket, SHUT_RDWR);
         qemu_thread_join(&channel->thread);
+        qemu_mutex_destroy(&channel->lock);
         close(channel->socket);
         g_free(channel);
     }

@@ -25,6 +25,17 @@ typedef struct VRdmaBackendRequests VRdmaBackendRequests;
 VRdmaBackendRequests *vrdma_backend_requests_new(VRdmaShm *shm, void (*config_changed)(void *),
                                                  void *opaque, int *peer, Error **errp);
 
+/*
+ * Serves no request any more, and waits in the channel's thread until the backend has closed its
+ * end, as it does when it has let go of all that it had from this connection, or has ended. on_end
+ * is called then, in the channel's thread or in this call, and nothing else is called from now on.
+ */
+void vrdma_backend_requests_leave(VRdmaBackendRequests *channel, void (*on_end)(void *),
+                                  void *opaque);
+
+/* Whether the backend has closed its end. */
+bool vrdma_backend_requests_ended(VRdmaBackendRequests *channel);
+
 /* Ends the channel; when it returns no request is being served any more. */
 void vrdma_backend_requests_free(VRdmaBackendRequests *channel);
 

@@ -43,7 +43,11 @@
 #if VRDMA_QEMU_AT_LEAST(10, 0)
 #define VRDMA_HOSTMEM_HEADER "system/hostmem.h"
 #define VRDMA_QDICT_HEADER "qobject/qdict.h"
+#define VRDMA_CPUS_HEADER "system/cpus.h"
+#define VRDMA_RUNSTATE_HEADER "system/runstate.h"
 #else
+#define VRDMA_CPUS_HEADER "sysemu/cpus.h"
+#define VRDMA_RUNSTATE_HEADER "sysemu/runstate.h"
 #define VRDMA_QDICT_HEADER "qapi/qmp/qdict.h"
 #define VRDMA_HOSTMEM_HEADER "sysemu/hostmem.h"
 #endif

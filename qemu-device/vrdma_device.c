@@ -19,10 +19,10 @@
 #define QUEUE_SIZE          256
 #define MIN_SHM_SIZE        MiB
 /*
- * None: a backend that was stopped, is cut off and goes on later can still write to memory that
- * the guest has freed after its reset (docs/architecture/waits.md).
+ * QEMU and the guest stand still while QEMU waits for the backend's answer.  Linux finds a
+ * processor that stood still for 20 seconds locked up.
  */
-#define BACKEND_TIMEOUT     0
+#define BACKEND_TIMEOUT     15
 
 /*
  * virtio_init() and the monitor's "info virtio-status" assert that they know the
@@ -133,6 +133,10 @@ static void backend_bh(void *opaque)
 {
     VRdma *s = opaque;
 
+    if (s->cut_off && !s->backend_lost) {
+        qemu_chr_fe_disconnect(&s->chardev);
+        s->backend_lost = s->connected;
+    }
     if (s->backend_lost) {
         s->backend_lost = false;
         vrdma_backend_disconnect(s);

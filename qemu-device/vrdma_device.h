@@ -53,6 +53,7 @@ struct VRdma {
     bool socket_open;
     VRdmaGreeting greeting;
     bool backend_lost;
+    bool cut_off;                   /* by the watchdog; the backend may still use the memory */
     bool start_failed;
     bool queue_failed;
     char *refusal;                  /* why the last backend that came back is not used */

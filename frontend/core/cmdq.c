@@ -19,10 +19,8 @@
 
 /*
  * The longest commands pin memory of many gigabytes, which takes a host that swaps seconds.  The
- * bound is off by default: a back-end that was stopped and goes on after the reset can still
- * write its answer to memory that the guest has freed.  60 leaves a reset of the device, by a
- * back-end that does not answer either, the time to end before the kernel speaks of hung tasks
- * (120 seconds).
+ * bound is off by default: a back-end that does not answer the reset either has QEMU pause the
+ * guest, until the back-end can write to the guest's memory no more.
  */
 static unsigned int vrdma_command_timeout;
 module_param_named(command_timeout, vrdma_command_timeout, uint, 0644);

@@ -149,13 +149,13 @@ class FakeBackend:
 
     def _serve(self, connection: socket.socket) -> None:
         while True:
-            self.works.wait()
             header, fds, _, _ = socket.recv_fds(connection, 12, 16)
             if not header:
                 return
             header += receive_exactly(connection, 12 - len(header))
             number, flags, size = struct.unpack("<III", header)
             payload = receive_exactly(connection, size)
+            self.works.wait()
             name = REQUESTS.get(number, str(number))
             answer = self._handle(name, payload, fds)
             if answer is None and flags & NEED_REPLY:
@@ -225,11 +225,16 @@ class FakeBackend:
                                      f"it got {self.names()}")
 
     def hang(self) -> None:
-        """As a stopped daemon: its sockets are there, and nobody answers after the next message."""
+        """As a stopped daemon: its sockets are there, and nobody answers."""
         self.works.clear()
 
     def go_on(self) -> None:
         self.works.set()
+
+    def be_killed(self) -> None:
+        """While nobody answers: every descriptor is closed at once."""
+        with self.changed:
+            self._close_connection()
 
     def die(self) -> None:
         """As a killed daemon: every descriptor is closed at once."""

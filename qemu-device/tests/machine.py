@@ -22,6 +22,7 @@ STATUS_ACKNOWLEDGE, STATUS_DRIVER, STATUS_DRIVER_OK, STATUS_FEATURES_OK = 1, 2, 
 STATUS_NEEDS_RESET = 64
 ISR_QUEUE, ISR_CONFIG = 1, 2
 ACPI_PCI_EJECT = 0xAE08
+GREETING = 0x61647276                   # guest.c
 RING_AREA = 0x1000000                   # guest memory that nothing else uses
 
 
@@ -92,7 +93,7 @@ class Machine:
         try:
             if kernel:
                 self.serial = self._connect("com1")
-                assert self._number() == 0x61647276
+                self.wait_boot()
             self._connect_monitor()
         except BaseException:
             self.close()
@@ -182,9 +183,12 @@ class Machine:
             data += part
         return int.from_bytes(data, "little")
 
-    def _command(self, operation: int, size: int, address: int, *value: int) -> int:
+    def _begin(self, operation: int, size: int, address: int, *value: int) -> None:
         self.serial.sendall(struct.pack("<B" + "I" * (1 + len(value)), operation << 4 | size,
                                         address, *value))
+
+    def _command(self, operation: int, size: int, address: int, *value: int) -> int:
+        self._begin(operation, size, address, *value)
         return self._number()
 
     def read(self, address: int, size: int = 4) -> int:
@@ -192,6 +196,20 @@ class Machine:
 
     def write(self, address: int, value: int, size: int = 4) -> None:
         self._command(2, size, address, value)
+
+    def begin_write(self, address: int, value: int, size: int = 4) -> None:
+        """A write that the guest may not come back from soon; finish() waits until it does."""
+        self._begin(2, size, address, value)
+
+    def begin_port_write(self, port: int, value: int) -> None:
+        self._begin(4, 4, port, value)
+
+    def finish(self) -> None:
+        self._number()
+
+    def wait_boot(self) -> None:
+        """Waits until the guest has started."""
+        assert self._number() == GREETING
 
     def port_read(self, port: int) -> int:
         return self._command(3, 4, port)
@@ -290,6 +308,10 @@ class Device:
     def reset(self) -> None:
         self.status = 0
 
+    def begin_reset(self) -> None:
+        """As reset(), but the guest may stand still meanwhile; machine.finish() ends it."""
+        self.machine.begin_write(self.common + 0x14, 0, 1)
+
     def queue_count(self) -> int:
         return self.machine.read(self.common + 0x12, 2)
 
@@ -333,6 +355,10 @@ class Device:
         position, _ = self.capabilities[CAP_NOTIFY]
         multiplier = machine.pci_read(self.slot, position + 16)
         machine.write(self._address(CAP_NOTIFY) + offset * multiplier, queue, 2)
+
+    def begin_eject(self) -> None:
+        """As eject(), but the guest may stand still meanwhile; machine.finish() ends it."""
+        self.machine.begin_port_write(ACPI_PCI_EJECT, 1 << self.slot)
 
     def eject(self) -> None:
         """What a guest's ACPI code does when the host asks for the device."""

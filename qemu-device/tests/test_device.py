@@ -643,58 +643,115 @@ class Silence(DeviceCase):
         self.addCleanup(self.backend.go_on)
 
     def fall_silent(self) -> None:
-        """The backend waits for a message, and gets one more."""
         self.start_device()
         self.backend.hang()
 
+    def run_state(self) -> str:
+        state: str = self.machine.qmp("query-status")["status"]
+        return state
+
+    def wait_paused(self) -> None:
+        wait_until(lambda: self.run_state() == "io-error", "the guest to be paused")
+
     def assert_back(self) -> None:
         self.backend.go_on()
+        self.assert_goes_on()
+
+    def assert_goes_on(self) -> None:
+        """The guest goes on, and so does its device with the backend that answers again."""
+        wait_until(lambda: self.run_state() == "running", "the guest to go on")
         wait_until(lambda: self.device.read_config(CONFIG_STATUS) & STATUS_READY, "READY")
         self.start_device()
         self.assertEqual(self.backend.channel.map(0, PAGE, [self.file(b"\x0c")]), 0)
         self.assertEqual(self.guest_reads(0), 12)
 
-    def test_a_reset_ends_and_the_device_comes_back(self) -> None:
+    def test_a_guest_that_resets_is_paused_until_the_backend_lets_go(self) -> None:
         self.fall_silent()
-        self.device.reset()
-        self.assertEqual(self.device.read_config(CONFIG_STATUS), 0)
-        self.machine.qmp("query-status")    # the main loop has dealt with the loss
+        self.device.begin_reset()
+        self.wait_paused()
+        self.backend.go_on()
+        self.machine.finish()
         self.assertEqual(self.device.status, 0)
+        self.assert_goes_on()
+
+    def test_a_guest_that_resets_is_paused_until_the_backend_is_killed(self) -> None:
+        self.fall_silent()
+        self.device.begin_reset()
+        self.wait_paused()
+        self.backend.be_killed()
+        self.machine.finish()
         self.assert_back()
 
-    def test_qemu_serves_its_monitor_while_a_silent_backend_is_there(self) -> None:
+    def test_nobody_lets_the_guest_go_on_before(self) -> None:
         self.fall_silent()
-        self.device.reset()
+        self.device.begin_reset()
+        self.wait_paused()
         for _ in range(3):
-            self.device.start()
-            wait_until(lambda: self.device.status & STATUS_NEEDS_RESET, "NEEDS_RESET")
-            self.assertEqual(self.machine.qmp("query-status")["running"], True)
+            self.machine.qmp("cont")
+            self.wait_paused()
+        self.backend.go_on()
+        self.machine.finish()
+        self.assert_goes_on()
         _, words = self.machine.quit()
         self.assertEqual(words.count("the backend has not answered for 1 seconds"), 1)
+        self.assertIn("let vrdmad go on, or kill it", words)
 
-    def test_stop_and_continue_end_and_the_guest_is_told(self) -> None:
+    def test_a_guest_that_its_user_stops_goes_on_when_both_want_it(self) -> None:
         self.fall_silent()
         self.machine.qmp("stop")
+        self.assertEqual(self.run_state(), "paused")
         self.machine.qmp("cont")
+        self.wait_paused()
+        self.backend.go_on()
+        wait_until(lambda: self.run_state() == "running", "the guest to go on")
         wait_until(lambda: self.device.status & STATUS_NEEDS_RESET, "NEEDS_RESET")
-        self.assert_back()
+        self.assert_goes_on()
+
+    def test_a_guest_that_its_user_stops_stays_so_after_the_backend_has_let_go(self) -> None:
+        self.fall_silent()
+        self.machine.qmp("stop")
+        self.backend.go_on()
+        self.backend.wait_for(lambda: self.backend.names().count("SET_OWNER") == 2, "QEMU again")
+        self.assertEqual(self.run_state(), "paused")
+        self.machine.qmp("cont")
+        self.assert_goes_on()
+
+    def test_a_guest_that_reboots_is_paused_too(self) -> None:
+        self.fall_silent()
+        self.machine.qmp("system_reset")
+        self.wait_paused()
+        self.backend.go_on()
+        self.machine.wait_boot()
+        self.device = self.machine.find_device()
+        self.assert_goes_on()
 
     def test_unplugging_and_plugging_end(self) -> None:
         self.fall_silent()
         self.machine.qmp("device_del", id="v0")
-        self.device.eject()
+        self.device.begin_eject()
         self.machine.wait_for_event("DEVICE_DELETED")
+        self.wait_paused()
         with self.assertRaises(QemuFailed):
-            self.machine.qmp("device_add", driver="vrdma-pci", id="v0", chardev="r",
-                             addr=hex(self.device.slot), **{"shm-size": SHM, "backend-timeout": 1})
+            self.plug()
+        self.backend.go_on()
+        self.machine.finish()
+        self.assertEqual(self.run_state(), "running")
+        self.plug()
+
+    def plug(self) -> None:
+        self.machine.qmp("device_add", driver="vrdma-pci", id="v0", chardev="r",
+                         addr=hex(self.device.slot), **{"shm-size": SHM, "backend-timeout": 1})
 
     def test_memory_that_is_plugged_waits_for_no_answer_without_end(self) -> None:
         self.fall_silent()
         self.machine.qmp("object-add", **{"qom-type": "memory-backend-memfd", "id": "d",
                                           "size": 128 << 20, "share": True})
         self.machine.qmp("device_add", driver="pc-dimm", id="dimm", memdev="d")
+        self.wait_paused()
+        self.backend.go_on()
+        wait_until(lambda: self.run_state() == "running", "the guest to go on")
         wait_until(lambda: self.device.status & STATUS_NEEDS_RESET, "NEEDS_RESET")
-        self.assert_back()
+        self.assert_goes_on()
 
     machine_arguments = ["-m", "64,slots=4,maxmem=512M"]
 
@@ -722,7 +779,3 @@ class SeveralBackends(DeviceCase):
         with self.assertRaisesRegex(QemuFailed, r"memory is not shared.*backend 'd0'"):
             self.plug_dimm("memory-backend-ram")
         self.assertEqual(self.machine.qmp("query-memory-devices"), [])
-
-
-CASES = [SharedMemory, LockedMemory, BrokenChannel, Virtio, Options, OldNames, PciExpress,
-         WithoutReset, Unplug, Loss, Reconnect, ChardevReconnects, SeveralBackends]

@@ -242,6 +242,3 @@ class BadConfiguration(LoadingCase):
             with self.subTest(name):
                 self.assert_refused("comp-vectors must be between 1 and 64",
                                     f"vrdma-pci,chardev=r,{name}=65")
-
-
-CASES = [Shim, WaitingForTheBackend, BadConfiguration]

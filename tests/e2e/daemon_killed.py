@@ -142,7 +142,28 @@ class DaemonKilled(LabTest):
         )
         return queue
 
-    def test_5_a_control_queue_that_is_given_up_comes_back(self) -> None:
+    def test_5_a_guest_that_gives_a_stopped_daemon_up_is_paused_until_it_lets_go(self) -> None:
+        a, b = self.lab.guests
+        for guest in (a, b):
+            guest.must("echo 4 > /sys/module/vrdma/parameters/command_timeout")
+        registering = self.registering(a)
+        self.stop_daemon()
+        unloading = b.start("rmmod vrdma && insmod /lib/modules/vrdma.ko")
+        self.wait_run_state("io-error")
+        self.go_on()
+        self.wait_run_state("running")
+        registering.wait(PATIENCE)
+        self.assertTrue(unloading.wait(PATIENCE).ok, unloading.output)
+        self.assert_works()
+        self.assertIn(UNANSWERED, a.must("dmesg"))
+
+    def wait_run_state(self, state: str) -> None:
+        """Waits until the first guest's QEMU is in a run state."""
+        wait_until(
+            lambda: bool(self.monitor.execute("query-status")["status"] == state), state, PATIENCE
+        )
+
+    def test_6_a_control_queue_that_is_given_up_comes_back(self) -> None:
         a = self.lab.guests[0]
         with guest_memory(a) as memory:
             queue = self.control_queue()
