@@ -13,7 +13,7 @@ from support_py.suite import PATIENCE, HostTest, main
 from vrdma_lab.image.initramfs import LINE_BUFFERED
 from vrdma_lab.machine.channel import Job, Outcome
 from vrdma_lab.machine.side import Side
-from vrdma_lab.network.overlay import mac_of
+from vrdma_lab.network.overlay import own_address
 from vrdma_lab.programs.traffic import wait_listening
 from vrdma_lab.vm.guest import Guest
 
@@ -22,10 +22,7 @@ _ports = itertools.count(31000)
 
 def link_local(number: int) -> str:
     """The link-local address that a guest forms from its MAC address, as /proc shows it."""
-    octets = [int(octet, 16) for octet in mac_of(number).split(":")]
-    octets[0] ^= 2
-    parts = bytes([*octets[:3], 0xFF, 0xFE, *octets[3:]]).hex()
-    return "fe80000000000000" + parts
+    return own_address(number).packed.hex()
 
 
 class Announced(HostTest):
