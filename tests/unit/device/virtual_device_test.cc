@@ -44,8 +44,8 @@ TEST_P(VirtualDeviceTest, AnswersACommand) {
 }
 
 TEST_P(VirtualDeviceTest, TheStatusHasTheCountersThatTheGuestSees) {
-    start_queues();
     rnic_.state.counters[VRDMA_COUNTER_RDMA_READS] = 7;
+    start_queues();
     auto request = make<vrdma_cmd_query_port>(VRDMA_CMD_QUERY_COUNTERS);
     request.port = htole32(1);
     const auto [status, response] = ask<vrdma_rsp_query_counters>(bytes(request));

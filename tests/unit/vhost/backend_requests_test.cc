@@ -201,6 +201,7 @@ TEST_F(BackendRequestsTest, TheChannelEndsAfterTheDeviceHasLetGoOfEverything) {
     channel_.reset();
     vmm_.reset();
     EXPECT_EQ(read_channel(0), 0);
+    device_.wait("the end", [](const auto& state) { return state.disconnected == 1; });
     EXPECT_EQ(in_disconnected, EAGAIN);
 }
 
@@ -214,6 +215,7 @@ TEST_F(BackendRequestsTest, AChannelThatTheVmmHasClosedEndsAfterTheDeviceHasLetG
     channel_.reset();
     vmm_.reset();
     EXPECT_EQ(read_channel(0), 0);
+    device_.wait("the end", [](const auto& state) { return state.disconnected == 1; });
     EXPECT_EQ(in_disconnected, EAGAIN);
 }
 
