@@ -13,6 +13,7 @@ from support_py.e2e import PATIENCE, LabTest, long_form_only, main
 from vrdma_lab.image.initramfs import LINE_BUFFERED
 from vrdma_lab.machine.side import Side
 from vrdma_lab.network.overlay import PREFIX_LENGTH, guest_address
+from vrdma_lab.programs import rping
 from vrdma_lab.programs.rdmacm import wait_listener
 from vrdma_lab.programs.traffic import Exchange, wait_listening
 from vrdma_lab.vm.guest import Guest, GuestOptions
@@ -93,11 +94,13 @@ class Pair(LabTest):
     def test_rping_finds_each_device_by_its_address(self) -> None:
         for port, server in enumerate(self.devices, 7000):
             with self.subTest(server.device):
-                serving = server.start(f"{LINE_BUFFERED} rping -s -a {server.ip} -p {port} -C 20")
+                where = f"-a {server.ip} -p {port}"
+                serving = server.start(f"{LINE_BUFFERED} rping -s {where} -C 20 -v")
                 wait_listener(server, port, serving)
-                asked = self.a.run(f"rping -c -a {server.ip} -p {port} -C 20 -V", PATIENCE)
-                self.assertTrue(asked.ok, f"{asked.output}\n{serving.output}")
-                serving.wait(PATIENCE)
+                asked = self.a.run(f"rping -c {where} -C 20 -V -v", PATIENCE)
+                passed = rping.succeeded(asked, 20)
+                self.assertTrue(passed, f"{asked.output}\n{serving.output}")
+                self.assertTrue(rping.succeeded(serving.wait(PATIENCE), 20), serving.output)
 
     def test_all_processors_at_once(self) -> None:
         pairs = []

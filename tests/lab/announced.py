@@ -14,6 +14,7 @@ from vrdma_lab.image.initramfs import LINE_BUFFERED
 from vrdma_lab.machine.channel import Job, Outcome
 from vrdma_lab.machine.side import Side
 from vrdma_lab.network.overlay import own_address
+from vrdma_lab.programs import rping
 from vrdma_lab.programs.traffic import wait_listening
 from vrdma_lab.vm.guest import Guest
 
@@ -93,34 +94,34 @@ class Announced(HostTest):
         for port in (next(_ports), 700):
             with self.subTest(port=port):
                 servers = [
-                    self.listening(guest, f"rping -s -C 2 -V -p {port}", port)
+                    self.listening(guest, f"rping -s -C 2 -v -p {port}", port)
                     for guest in (self.a, self.b)
                 ]
                 for server, client in ((self.a, self.b), (self.b, self.a)):
-                    outcome = client.run(f"rping -c -C 2 -V -p {port} -a {server.ip}", PATIENCE)
-                    self.assertTrue(outcome.ok, outcome.output)
+                    outcome = client.run(f"rping -c -C 2 -V -v -p {port} -a {server.ip}", PATIENCE)
+                    self.assertTrue(rping.succeeded(outcome, 2), outcome.output)
                 for serving in servers:
-                    self.assertTrue(serving.wait(PATIENCE).ok, serving.output)
+                    self.assertTrue(rping.succeeded(serving.wait(PATIENCE), 2), serving.output)
 
     def test_4_librdmacm_meets_at_link_local_addresses(self) -> None:
         port = next(_ports)
         address = self.b.must(
             "ip -6 address show dev eth0 scope link | sed -n 's/.*inet6 \\([^/]*\\).*/\\1/p'"
         ).strip()
-        serving = self.listening(self.b, f"rping -s -C 2 -V -p {port} -a {address}%eth0", port)
-        outcome = self.a.run(f"rping -c -C 2 -V -p {port} -a {address}%eth0", PATIENCE)
-        self.assertTrue(outcome.ok, outcome.output + serving.output)
-        self.assertTrue(serving.wait(PATIENCE).ok, serving.output)
+        serving = self.listening(self.b, f"rping -s -C 2 -v -p {port} -a {address}%eth0", port)
+        outcome = self.a.run(f"rping -c -C 2 -V -v -p {port} -a {address}%eth0", PATIENCE)
+        self.assertTrue(rping.succeeded(outcome, 2), outcome.output + serving.output)
+        self.assertTrue(rping.succeeded(serving.wait(PATIENCE), 2), serving.output)
 
     def test_5_a_listener_is_there_before_the_guest_has_an_address(self) -> None:
         port = next(_ports)
         self.b.must(f"ip address del {self.b.ip}/24 dev eth0")
-        serving = self.listening(self.b, f"rping -s -C 2 -V -p {port}", port)
+        serving = self.listening(self.b, f"rping -s -C 2 -v -p {port}", port)
         self.b.must(f"ip address add {self.b.ip}/24 dev eth0")
         self.b.wait_device()
-        outcome = self.a.run(f"rping -c -C 2 -V -p {port} -a {self.b.ip}", PATIENCE)
-        self.assertTrue(outcome.ok, outcome.output + serving.output)
-        self.assertTrue(serving.wait(PATIENCE).ok, serving.output)
+        outcome = self.a.run(f"rping -c -C 2 -V -v -p {port} -a {self.b.ip}", PATIENCE)
+        self.assertTrue(rping.succeeded(outcome, 2), outcome.output + serving.output)
+        self.assertTrue(rping.succeeded(serving.wait(PATIENCE), 2), serving.output)
 
     def test_6_vlans_do_not_meet(self) -> None:
         in_5 = self.add_vlan(self.a, 5, "10.78.0.1"), self.add_vlan(self.b, 5, "10.78.0.2")

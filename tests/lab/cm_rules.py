@@ -13,6 +13,7 @@ from support_py.suite import PATIENCE, GuestsTest, main
 from vrdma_lab.image.initramfs import LINE_BUFFERED
 from vrdma_lab.machine.channel import Job
 from vrdma_lab.machine.side import Side
+from vrdma_lab.programs import rping
 
 UNSPECIFIED, SHARED, ANNOUNCED, REFUSED, KILLED, REMOVED = range(23000, 23006)
 
@@ -46,7 +47,7 @@ class CmRules(GuestsTest):
         self.assertIn(reason, outcome.output)
 
     def test_1_an_unspecified_address_is_the_guests_not_the_hosts(self) -> None:
-        serving = self.listen(self.b, "-C 3", UNSPECIFIED)
+        serving = self.listen(self.b, "-C 3 -v", UNSPECIFIED)
         with self.subTest("the underlay GIDs of the guest's two addresses"):
             self.assertEqual(
                 self.listeners(UNSPECIFIED), {self.host.native.underlay, self.b.underlay}
@@ -54,25 +55,28 @@ class CmRules(GuestsTest):
         for client in (self.a, self.host.native):
             with self.subTest("it can be reached", client=client.name):
                 if serving.done:
-                    serving = self.listen(self.b, "-C 3", UNSPECIFIED)
+                    serving = self.listen(self.b, "-C 3 -v", UNSPECIFIED)
                 address = self.b.address_towards(client)
-                outcome = client.run(f"rping -c -C 3 -V -p {UNSPECIFIED} -a {address}", PATIENCE)
-                self.assertTrue(outcome.ok, outcome.output + serving.output)
-                self.assertTrue(serving.wait(PATIENCE).ok, serving.output)
+                outcome = client.run(
+                    f"rping -c -C 3 -V -v -p {UNSPECIFIED} -a {address}", PATIENCE
+                )
+                self.assertTrue(rping.succeeded(outcome, 3), outcome.output + serving.output)
+                self.assertTrue(rping.succeeded(serving.wait(PATIENCE), 3), serving.output)
 
     def test_2_guests_without_an_announced_address_share_ports(self) -> None:
         serving = self.listen(self.b, "-C 1", SHARED)
         with self.subTest("the first one has it"):
             self.assert_refused(f"rping -s -C 1 -p {SHARED}", "Address already in use")
         with self.subTest("but for announced addresses"):
-            ours = self.a.start(f"exec rping -s -C 1 -p {SHARED} -a {self.a.underlay}")
+            ours = self.a.start(f"exec rping -s -v -C 1 -p {SHARED} -a {self.a.underlay}")
             client = self.host.native.start(
                 f"until rdma resource show cm_id | grep -q '{self.a.underlay}:{SHARED} '; "
                 "do sleep 0.02; done; "
-                f"exec rping -c -C 1 -p {SHARED} -a {self.a.underlay}"
+                f"exec rping -c -v -C 1 -p {SHARED} -a {self.a.underlay}"
             )
-            self.assertTrue(client.wait(PATIENCE).ok, client.output + ours.output)
-            self.assertTrue(ours.wait(PATIENCE).ok, ours.output)
+            asked = client.wait(PATIENCE)
+            self.assertTrue(rping.succeeded(asked, 1), asked.output + ours.output)
+            self.assertTrue(rping.succeeded(ours.wait(PATIENCE), 1), ours.output)
         serving.kill()
 
     def test_3_what_the_rules_do_not_give_is_refused(self) -> None:

@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import itertools
 import unittest
+from collections.abc import Callable
+from operator import attrgetter
 
 from support_py.exchange import PATIENCE
 from vrdma_lab.image.initramfs import LINE_BUFFERED
 from vrdma_lab.machine.channel import Job, Outcome
 from vrdma_lab.machine.side import Side
+from vrdma_lab.programs import rping
 from vrdma_lab.programs.rdmacm import PROGRAMS, Program, wait_listener
 
 FIRST_PORT = 21000
@@ -32,16 +35,23 @@ class RdmaCmTest(unittest.TestCase):
         return server.address_towards(client), client.address_towards(server)
 
     def connect(
-        self, server: Side, server_command: str, client: Side, client_command: str, port: int
+        self,
+        server: Side,
+        server_command: str,
+        client: Side,
+        client_command: str,
+        port: int,
+        succeeded: Callable[[Outcome], bool] = attrgetter("ok"),
     ) -> tuple[Job, Outcome]:
         """Starts a server and runs a client, which must succeed."""
         serving = server.start(f"{LINE_BUFFERED} {server_command}")
         wait_listener(self.listens(server), port, serving)
         outcome = client.run(f"{LINE_BUFFERED} {client_command}", PATIENCE)
-        if not outcome.ok:
+        if not succeeded(outcome):
             serving.kill()
         self.assertTrue(
-            outcome.ok, f"{client_command}:\n{outcome.output}\n{server_command}:\n{serving.output}"
+            succeeded(outcome),
+            f"{client_command}:\n{outcome.output}\n{server_command}:\n{serving.output}",
         )
         return serving, outcome
 
@@ -51,15 +61,18 @@ class RdmaCmTest(unittest.TestCase):
         values = {"address": address, "own": own, "port": port}
         command = program.server.format(**values)
         serving, outcome = self.connect(
-            server, command, client, program.client.format(**values), port
+            server, command, client, program.client.format(**values), port, program.succeeded
         )
         self.assertIn(program.says, outcome.output)
         # Programs print these words for events that they did not ask for.
         self.assertNotRegex(
-            outcome.output, r"RDMA_CM_EVENT_\w*(ERROR|REJECTED|UNREACHABLE)|[Ff]ailed|failure"
+            rping.without_late_reader(outcome.output),
+            r"RDMA_CM_EVENT_\w*(ERROR|REJECTED|UNREACHABLE)|[Ff]ailed|failure",
         )
         served = serving.wait(PATIENCE) if program.server_ends else serving.kill()
-        self.assertTrue(served.ok or not program.server_ends, f"{command}:\n{served.output}")
+        self.assertTrue(
+            program.succeeded(served) or not program.server_ends, f"{command}:\n{served.output}"
+        )
         return outcome
 
     def run_programs(self, server: Side, client: Side) -> None:

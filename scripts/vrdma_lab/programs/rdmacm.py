@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vrdma_lab.machine.channel import Job
+from vrdma_lab.machine.channel import Job, Outcome
 from vrdma_lab.machine.side import Side
+from vrdma_lab.programs import rping
 from vrdma_lab.programs.traffic import PATIENCE
 
 
@@ -15,12 +16,14 @@ from vrdma_lab.programs.traffic import PATIENCE
 class Program:
     """A program of rdmacm-utils.
 
-    It has the two command lines, and a text that its client prints when all went well.
+    It has the two command lines, and a text that its client prints when all went well. Of an rping
+    the number of its pings tells that.
     """
 
     server: str
     client: str
-    says: str
+    says: str = ""
+    pings: int = 0
     server_ends: bool = True
     port: int = 0  # the program's own choice; 0 for a port of the test's choice
     datagrams: bool = (
@@ -33,6 +36,10 @@ class Program:
         """The client's name."""
         return self.client.split(" ", 1)[0]
 
+    def succeeded(self, end: Outcome) -> bool:
+        """Whether this is a good end of the client or the server."""
+        return rping.succeeded(end, self.pings) if self.pings else end.ok
+
 
 _STREAM = "-T b -S 16384 -I 5 -C 5"
 
@@ -40,11 +47,9 @@ PROGRAMS = (
     Program(
         "rping -s -a {address} -p {port} -C 5 -S 4000 -V -v",
         "rping -c -a {address} -p {port} -C 5 -S 4000 -V -v",
-        "rdma-ping-4:",
+        pings=5,
     ),
-    Program(
-        "rping -s -p {port} -C 2 -v", "rping -c -a {address} -p {port} -C 2 -v", "rdma-ping-1:"
-    ),
+    Program("rping -s -p {port} -C 2 -v", "rping -c -a {address} -p {port} -C 2 -v", pings=2),
     Program(
         "ucmatose -p {port} -c 4 -C 5 -S 1000",
         "ucmatose -s {address} -p {port} -c 4 -C 5 -S 1000",

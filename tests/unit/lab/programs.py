@@ -10,6 +10,7 @@ import unittest.mock
 
 from vrdma_lab.bench.request import Request
 from vrdma_lab.machine.channel import Outcome
+from vrdma_lab.programs import rping
 from vrdma_lab.programs.perftest import MANY, Run, connected_ways, every_way, only_measured
 from vrdma_lab.programs.traffic import Exchange, Measurement, read_figures
 from vrdma_lab.test_form import form_variables
@@ -105,6 +106,43 @@ class Perftest(unittest.TestCase):
         self.assertTrue(short < set(every_way(5)))
         self.assertIn(Run("send", "bw", "UD", 5, 1024, both_ways=True, pairs=MANY), more)
         self.assertTrue(all(run.combines for run in more))
+
+
+class Rpings(unittest.TestCase):
+    pings = "ping data: rdma-ping-0: ABC\nping data: rdma-ping-1: BCD\n"
+    ending = "client DISCONNECT EVENT...\n"
+    late = "rdma_get_cm_event: Bad file descriptor\n"
+
+    def succeeded(self, output: str, status: int = 0, pings: int = 2) -> bool:
+        return rping.succeeded(Outcome(status, output), pings)
+
+    def test_a_client_and_a_server_that_did_all_pings_have_succeeded(self) -> None:
+        self.assertTrue(self.succeeded(self.pings + self.ending))
+        server = self.pings.replace("ping data", "server ping data")
+        self.assertTrue(self.succeeded(server + "wait for RDMA_READ_ADV state 10\n"))
+
+    def test_a_thread_that_asks_the_closed_channel_is_no_failure(self) -> None:
+        self.assertTrue(self.succeeded(self.pings + self.ending + self.late, 255))
+        # Standard output may come after standard error.
+        self.assertTrue(self.succeeded(self.ending + self.late + self.pings, 255))
+
+    def test_a_ping_that_is_missing_is_a_failure_whatever_the_status(self) -> None:
+        self.assertFalse(self.succeeded(self.pings + self.ending, pings=3))
+        self.assertFalse(self.succeeded(self.pings + self.ending + self.late, 255, pings=3))
+        self.assertFalse(self.succeeded("", pings=0))
+
+    def test_another_status_or_reason_is_a_failure(self) -> None:
+        self.assertFalse(self.succeeded(self.pings + self.ending, 255))
+        self.assertFalse(self.succeeded(self.pings + self.late, 139))
+        removed = "cma detected device removal!!!!\n"
+        self.assertFalse(self.succeeded(self.pings + removed, 255))
+        self.assertFalse(self.succeeded(self.pings + self.late.replace("Bad file", "Bad"), 255))
+
+    def test_the_late_threads_line_is_taken_out_of_an_output(self) -> None:
+        cmtime = "failure in rdma_get_cm_event in process_server_events: Bad file descriptor\n"
+        self.assertEqual(rping.without_late_reader(f"one\n{cmtime}two\n{self.late}"), "one\ntwo\n")
+        other = "rdma_get_cm_event: Input/output error\n"
+        self.assertEqual(rping.without_late_reader(other), other)
 
 
 class Requests(unittest.TestCase):
