@@ -17,8 +17,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vrdma_lab.errors import LabError
-from vrdma_lab.machine.progress import INTERVAL, Look, Patience, work_of_children
+from vrdma_lab.machine.progress import (
+    STEP_STILL,
+    STEP_TAKES,
+    Look,
+    Patience,
+    StepPatience,
+    work_of_children,
+)
 
+
+_LAST_BYTES = 4096  # of what a command printed, that are kept for reports
 
 # The path of a unix socket, the address of a TCP socket, or a socket that is connected already.
 Address = Path | tuple[str, int] | socket.socket
@@ -48,6 +57,7 @@ class Job:
         self.command = command
         self.sink = sink
         self.printed = 0  # bytes
+        self._last = b""
         self.received = bytearray()
         self.status: int | None = None
 
@@ -56,6 +66,20 @@ class Job:
         """Everything that the command has printed."""
         return bytes(self.received).decode(errors="replace")
 
+    def take(self, data: bytes) -> None:
+        """The command has printed something."""
+        self.printed += len(data)
+        self._last = (self._last + data)[-_LAST_BYTES:]
+        if self.sink is not None:
+            self.sink(data)
+        else:
+            self.received += data
+
+    @property
+    def last_lines(self) -> list[str]:
+        """The last lines that the command has printed, wherever they went."""
+        return self._last.decode(errors="replace").splitlines()[-15:]
+
     @property
     def done(self) -> bool:
         """Whether the command has ended."""
@@ -63,7 +87,26 @@ class Job:
 
     def wait(self, timeout: float = 60) -> Outcome:
         """The command's end; one that stands still for so long is killed, and LabError raised."""
-        self._channel.wait(lambda: self.done, timeout, f"command did not end: {self.command}", self)
+        patience = self._channel.patience(self, timeout)
+        problem = f"command did not end: {self.command}"
+        self._channel.wait(lambda: self.done, patience, problem, self)
+        return self._outcome()
+
+    def wait_through(
+        self,
+        examine: Callable[[Job], str] = lambda job: "",
+        still: float = STEP_STILL,
+        step: float = STEP_TAKES,
+    ) -> Outcome:
+        """The end of a command of many steps, which has this patience for each (StepPatience).
+
+        LabError tells what `examine` says of a command that is given up, before it is killed.
+        """
+        patience = self._channel.step_patience(self, still, step)
+        self._channel.wait(lambda: self.done, patience, "a command hangs", self, examine)
+        return self._outcome()
+
+    def _outcome(self) -> Outcome:
         assert self.status is not None
         return Outcome(self.status, self.output)
 
@@ -71,7 +114,7 @@ class Job:
         """Waits until the command has printed the text."""
         self._channel.wait(
             lambda: text in self.output or self.done,
-            timeout,
+            self._channel.patience(self, timeout),
             f"{text!r} did not come from: {self.command}",
             self,
         )
@@ -83,7 +126,10 @@ class Job:
     def wait_or(self, other: Job, timeout: float = 60) -> bool:
         """Waits until this command or the other has ended; whether this one has."""
         self._channel.wait(
-            lambda: self.done or other.done, timeout, f"did not end: {self.command}", self
+            lambda: self.done or other.done,
+            self._channel.patience(self, timeout),
+            f"did not end: {self.command}",
+            self,
         )
         return self.done
 
@@ -177,9 +223,9 @@ class Channel:
     def report(self, problem: str, job: Job | None = None) -> str:
         """A problem with a command's output so far, and what the machine said last."""
         text = f"{self._name}: {problem}"
-        if job is not None and job.output.strip():
+        if job is not None and job.last_lines:
             text += "\n  its output so far:\n" + "\n".join(
-                "    " + line for line in job.output.splitlines()[-15:]
+                "    " + line for line in job.last_lines
             )
         return text + "\n" + self._explain()
 
@@ -201,20 +247,38 @@ class Channel:
             if self._socket is not None and not self.lost:
                 self._socket.sendall(b"K %d %d\n" % (job.number, number))
 
-    def wait(self, condition: Callable[[], bool], timeout: float, problem: str, job: Job) -> None:
-        """Waits for a condition on a command; kills the command if it does not come true."""
-        patience = Patience(timeout, lambda: self._printed() + job.printed, self._look)
+    def patience(self, job: Job, seconds: float) -> Patience:
+        """The patience with a command."""
+        return Patience(seconds, lambda: self._printed() + job.printed, self._look)
+
+    def step_patience(self, job: Job, still: float, step: float) -> StepPatience:
+        """The patience with each step of a command, which alone shows its steps."""
+        return StepPatience(still, step, lambda: job.printed, self._look)
+
+    def wait(
+        self,
+        condition: Callable[[], bool],
+        patience: Patience | StepPatience,
+        problem: str,
+        job: Job,
+        examine: Callable[[Job], str] = lambda job: "",
+    ) -> None:
+        """Waits for a condition on a command.
+
+        If it does not come true, the command is examined and killed, and LabError raised.
+        """
         with self._changed:
             while not condition():
                 if self.lost:
                     raise LabError(self.report(f"went away during: {job.command}", job))
                 if patience.over:
                     break
-                self._changed.wait(min(INTERVAL, timeout))
+                self._changed.wait(patience.interval)
             else:
                 return
+        report = self.report(f"{problem} ({patience.why()})", job) + examine(job)
         self.send_signal(job, signal.SIGKILL)
-        raise LabError(self.report(f"{problem} ({patience.why()})", job))
+        raise LabError(report)
 
     def _receive(self) -> None:
         assert self._socket is not None
@@ -228,11 +292,7 @@ class Channel:
                     if kind == b"H":
                         self.ready = True
                     elif kind == b"O" and job is not None:
-                        job.printed += len(data)
-                        if job.sink is not None:
-                            job.sink(data)
-                        else:
-                            job.received += data
+                        job.take(data)
                     elif kind == b"X" and job is not None:
                         job.status = int(value)
                         del self._jobs[job.number]

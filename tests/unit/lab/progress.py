@@ -13,6 +13,7 @@ from vrdma_lab.machine.progress import (
     CIRCLES,
     INTERVAL,
     Patience,
+    StepPatience,
     Work,
     descendants,
     run_to_end,
@@ -31,7 +32,9 @@ class Machine:
         self.now = 1000.0
         self.printed = 0
         self.work = {QEMU: Work(0, 0)}
-        self.patience = Patience(STILL, lambda: self.printed, lambda: self.work, lambda: self.now)
+        self.patience: Patience | StepPatience = Patience(
+            STILL, lambda: self.printed, lambda: self.work, lambda: self.now
+        )
         self.over = self.patience.over
 
     def pass_time(self, seconds: float, ran: float = 0, waited: float = 0) -> bool:
@@ -96,6 +99,42 @@ class Patiences(unittest.TestCase):
         self.machine.pass_time(10, ran=1)
         self.machine.work = {}
         self.assertTrue(self.machine.pass_time(STILL))
+
+
+class StepPatiences(unittest.TestCase):
+    step = 300.0
+
+    def setUp(self) -> None:
+        self.machine = machine = Machine()
+        machine.patience = StepPatience(
+            STILL, self.step, lambda: machine.printed, lambda: machine.work, lambda: machine.now
+        )
+        self.assertFalse(machine.patience.over)
+
+    def test_a_program_that_prints_now_and_then_is_waited_for(self) -> None:
+        for _ in range(10):
+            self.assertFalse(self.machine.pass_time(self.step - INTERVAL, ran=1))
+            self.machine.printed += 1
+
+    def test_a_program_that_prints_no_more_is_given_up_while_its_machine_works(self) -> None:
+        self.machine.printed += 1
+        self.assertFalse(self.machine.pass_time(self.step, ran=1))
+        self.assertTrue(self.machine.pass_time(INTERVAL, ran=1))
+        self.assertIn("printed nothing for 300 s", self.machine.patience.why())
+
+    def test_the_time_that_other_programs_take_does_not_count(self) -> None:
+        self.assertFalse(self.machine.pass_time(4 * self.step - INTERVAL, ran=0.25, waited=0.75))
+        self.assertTrue(self.machine.pass_time(INTERVAL, ran=0.25, waited=0.75))
+
+    def test_a_machine_that_wants_little_has_no_more_time(self) -> None:
+        self.assertFalse(self.machine.pass_time(self.step - INTERVAL, ran=0.12))
+        self.assertTrue(self.machine.pass_time(INTERVAL, ran=0.12))
+
+    def test_a_machine_that_stands_still_is_given_up_sooner(self) -> None:
+        self.machine.pass_time(STILL, ran=1)
+        self.assertFalse(self.machine.pass_time(STILL - INTERVAL))
+        self.assertTrue(self.machine.pass_time(INTERVAL))
+        self.assertEqual(self.machine.patience.why(), "nothing moved for 60 s")
 
 
 class Processes(unittest.TestCase):
