@@ -102,6 +102,10 @@ class _Result(unittest.TextTestResult):
         super().addSubTest(test, subtest, err)
         if err is not None:
             self._problem(err, subtest)
+        else:
+            # A sign of life for whoever waits for the suite (StepPatience).
+            self.stream.write(".")
+            self.stream.flush()
 
     def stopTest(self, test: unittest.TestCase) -> None:
         super().stopTest(test)

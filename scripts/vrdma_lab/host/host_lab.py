@@ -103,6 +103,7 @@ class HostLab:
             "LANG": "C.UTF-8",
             **paths.python_environment(),
             "PYTHONUNBUFFERED": "1",
+            "PYTHONFAULTHANDLER": "1",
             "VRDMA_CACHE": str(paths.cache()),
             "VRDMA_BUILD": str(paths.build_folder()),
             "VRDMAD": str(paths.daemon()),

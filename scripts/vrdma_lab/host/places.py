@@ -78,6 +78,7 @@ class _EmulatedHosts(Place):
     def execute(self, command: str) -> int:
         with HostLab(1, self._rnic, self._kernel) as lab:
             (host,) = lab.hosts
+            # Who types a command may let it be silent for as long as it likes.
             return host.start(lab.environment(host) + command, _print).wait(math.inf).status
 
     def shell(self) -> int:
@@ -107,7 +108,9 @@ class _EmulatedHosts(Place):
                 )
                 server.wait_for("ready")
             first = lab.hosts[0]
-            status = first.start(lab.environment(first) + command, _print).wait(math.inf).status
+            status = first.follow(
+                lab.environment(first) + command, _print, lab.hosts[1:]
+            ).status
             return status, _read_report(report)
 
 

@@ -242,10 +242,13 @@ class Channel:
         return job
 
     def send_signal(self, job: Job, number: int) -> None:
-        """Sends a signal to a command."""
+        """Sends a signal to a command, if its machine is still there."""
         with self._changed:
             if self._socket is not None and not self.lost:
-                self._socket.sendall(b"K %d %d\n" % (job.number, number))
+                try:
+                    self._socket.sendall(b"K %d %d\n" % (job.number, number))
+                except OSError:
+                    pass  # the thread that receives finds the loss
 
     def patience(self, job: Job, seconds: float) -> Patience:
         """The patience with a command."""

@@ -9,16 +9,22 @@ which is enough to measure a guest that has a processor to itself, and not enoug
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from vrdma_lab import paths
 from vrdma_lab.children import Child, size_of, tail
+from vrdma_lab.errors import LabError
 from vrdma_lab.image.host_initramfs import ROOT_TAG, SHARE_TAG
-from vrdma_lab.machine.channel import Channel
+from vrdma_lab.machine.channel import Channel, Job, Outcome
+from vrdma_lab.machine.progress import wait_until
 from vrdma_lab.machine.side import Side
 from vrdma_lab.network.host_network import RNIC_NAMES, HostNetwork
 from vrdma_lab.network.switch import Switch
 from vrdma_lab.vm.cores import Core
+from vrdma_lab.vm.examination import examine
+from vrdma_lab.vm.monitor import monitor_options
 from vrdma_lab.vm.qemu import COMMON_OPTIONS, agent_options
 
 MEMORY_MIB = 6144
@@ -55,6 +61,7 @@ class HostVm(Side):
         )
         self._cores = [Core() for _ in range(2 if isolated else 1)]
         self.terminal = share.parent / f"{name}.terminal"
+        self._monitor = share.parent / f"{name}.monitor"
         command = [
             *self._machine(kernel, initramfs),
             *_file_system("root", Path("/"), ROOT_TAG, "readonly=on"),
@@ -64,6 +71,7 @@ class HostVm(Side):
             *agent_options(f"path={agent}"),
             *("-chardev", f"socket,id=terminal,path={self.terminal},server=on,wait=off"),
             *("-device", "virtconsole,chardev=terminal"),
+            *monitor_options(self._monitor),
         ]
         self.qemu = Child(f"the QEMU of {name}", command, share.parent / f"{name}.qemu")
 
@@ -71,7 +79,7 @@ class HostVm(Side):
         """QEMU on the host VM's cores, with its processors, memory and kernel."""
         isolation = _ISOLATION if len(self._cores) > 1 else ""
         append = (
-            "console=ttyS0 quiet panic=-1 mitigations=off "
+            "console=ttyS0 quiet panic=-1 mitigations=off sysrq_always_enabled unknown_nmi_panic "
             f"vrdma.name={self.name} vrdma.modules={kernel.tree}/lib/modules{isolation}"
         )
         return [
@@ -93,6 +101,34 @@ class HostVm(Side):
         """Waits for the boot and sets up the networks and the RNIC."""
         self.channel.connect(self.qemu.check, timeout)
         self.must(self.network.setup() + self.network.add_rnic(self.rnic))
+
+    def follow(
+        self,
+        command: str,
+        sink: Callable[[bytes], object] | None = None,
+        others: Sequence[HostVm] = (),
+    ) -> Outcome:
+        """Runs a command of many steps, which prints at each; its end.
+
+        LabError tells what this machine and the others that the command uses do when the command
+        prints nothing any more.
+        """
+        job = self.start(command, sink)
+        return job.wait_through(lambda job: self._examine(job, others))
+
+    def _examine(self, job: Job, others: Sequence[HostVm]) -> str:
+        """What the machines and the command do."""
+        text = "".join(
+            examine(host.qemu, host._monitor, host.console) for host in (self, *others)
+        )
+        before = len(job.output)
+        # Python prints where it is (PYTHONFAULTHANDLER).
+        job.signal(signal.SIGABRT)
+        try:
+            wait_until(lambda: job.done, "it does not end by SIGABRT", 3)
+        except LabError as error:
+            return f"{text}\n  {error}"
+        return f"{text}\n{job.output[before:]}"
 
     def kill(self) -> None:
         """Kills QEMU and gives its cores back."""

@@ -17,9 +17,10 @@ from vrdma_lab.host.suites import all_suites
 from vrdma_lab.image.cpio import CpioWriter
 from vrdma_lab.image.root_tree import write_archive
 from vrdma_lab.lab.daemon import configuration
-from vrdma_lab.machine.channel import Channel
+from vrdma_lab.machine.channel import Channel, Job
 from vrdma_lab.network.host_network import HostNetwork, guest_underlay
 from vrdma_lab.network.switch import Switch
+from vrdma_lab.vm.examination import telling
 
 
 class Agent:
@@ -76,6 +77,20 @@ class Channels(unittest.TestCase):
             job.wait(0.05)
         self.assertEqual(job.wait(10).status, 137)
         self.assertEqual(agent.signals, [(job.number, 9)])
+
+    def test_a_command_without_a_next_step_is_examined_and_then_killed(self) -> None:
+        channel, agent = self.channel(suite=(b"O %s 11\ntest_1 ... ",))
+        job = channel.start("suite", io.BytesIO().write)
+        examined = []
+
+        def examine(hanging: Job) -> str:
+            examined.append((hanging, list(agent.signals)))
+            return "\n  its kernel"
+
+        with self.assertRaisesRegex(LabError, r"(?s)a command hangs .*test_1.*its kernel"):
+            job.wait_through(examine, 0.05, 0.05)
+        self.assertEqual(examined, [(job, [])])
+        self.assertEqual(job.wait(10).status, 137)
 
     def test_a_text_is_waited_for(self) -> None:
         channel, _ = self.channel(server=(b"O %s 6\nready\n",), quiet=(b"X %s 0\n",))
@@ -184,6 +199,39 @@ class Configuration(unittest.TestCase):
         self.assertEqual([vm["name"] for vm in found["vm"]], ["a", "c"])
         self.assertEqual(found["vm"][1]["mac"], "52:54:00:77:00:03")
         self.assertEqual([vm.get("network") for vm in found["vm"]], [None, "red"])
+
+
+ANSWERS = """\
+[   30.1] sysrq: Show State
+[   30.1] task:python3         state:S stack:0     pid:161   ppid:1      flags:0x00000002
+[   30.1] Call Trace:
+[   30.1]  <TASK>
+[   30.1]  ? __pollwait+0xe0/0xe0
+[   30.1]  do_sys_poll+0x535/0x600
+[   30.1] RIP: 0033:0x7fd14c245308
+[   30.1] RAX: ffffffffffffffda RBX: 0000000000000003 RCX: 00007fd14c245308
+[   30.1] task:rcu_gp          state:I stack:0     pid:3     ppid:2      flags:0x00004000
+[   30.1] Workqueue:  0x0 (rcu_gp)
+[   30.1]  rescuer_thread+0x2ae/0x3a0
+[   30.1] task:rcu_preempt     state:R  running task     stack:0     pid:15    ppid:2      flags:0x0
+[   30.1]  rcu_gp_fqs_loop+0x141/0x550
+[   30.1] Sched Debug Version: v0.11, 6.1.0-50-amd64 #1
+[   30.1] jiffies                                 : 4294904090
+[   30.1] runnable tasks:
+[   30.1]  I          rcu_gp     3       121.399181         2   100         0.000000
+[   30.1] >R              sh   166         0.000000        50     0
+"""
+
+
+class Examinations(unittest.TestCase):
+    def test_threads_of_the_kernel_that_wait_and_figures_are_left_out(self) -> None:
+        lines = telling(ANSWERS)
+        self.assertEqual(lines[0], "sysrq: Show State")
+        kept = "\n".join(lines)
+        for text in ("task:python3", "do_sys_poll", "rcu_gp_fqs_loop", ">R "):
+            self.assertIn(text, kept)
+        for text in ("rcu_gp ", "(rcu_gp)", "rescuer_", "jiffies", "0033", "RAX", "__pollwait"):
+            self.assertNotIn(text, kept)
 
 
 class Suites(unittest.TestCase):
