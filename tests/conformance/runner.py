@@ -9,7 +9,8 @@ being passed, skipped or failed. Each module runs in a process of its own. A tes
 process, or that says nothing for too long, has failed by that, and the tests after it run in
 another process. A module that leaves objects of the device behind gets a line {"module", "leaks"}.
 
-The suite's own Python runs it, so that it imports nothing but the standard library.
+The suite's own Python runs it, so that it imports the standard library, and from the lab no more
+than progress.py needs (PARTS in vrdma_lab/conformance/run.py).
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ import unittest
 from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import IO, Any
+
+from vrdma_lab.machine.progress import Patience
 
 Line = dict[str, Any]
 Counts = dict[str, dict[str, Any]]
@@ -135,16 +138,20 @@ def in_child(tests: list[unittest.TestCase], output: int) -> tuple[int, int]:
         os._exit(status)
 
 
-def lines_of(pipe: int, patience: float) -> Iterator[Line | None]:
+def lines_of(pipe: int, seconds: float) -> Iterator[Line]:
     """The lines that come out of a pipe, until its end.
 
-    None stands for a time without lines that was too long.
+    After a time without lines in which nothing moved, or that was too long, "hung" says so.
     """
     data = b""
+    patience = Patience(seconds)
     while True:
-        if not select.select([pipe], [], [], patience)[0]:
-            yield None
-            return
+        if not select.select([pipe], [], [], patience.interval)[0]:
+            if patience.over:
+                yield {"hung": patience.why()}
+                return
+            continue
+        patience = Patience(seconds)
         more = os.read(pipe, 65536)
         if not more:
             return
@@ -165,7 +172,7 @@ class Attempt:
         self.ended: dict[str, Line] = {}
         self.holders: list[Line] = []
         self.running: str | None = None
-        self.hung = False
+        self.hung = ""
         with tempfile.TemporaryFile() as output:
             self._run(tests, patience, output)
 
@@ -173,8 +180,8 @@ class Attempt:
         child, pipe = in_child(tests, output.fileno())
         started, printed = time.monotonic(), 0
         for line in lines_of(pipe, patience):
-            if line is None:
-                self.hung = True
+            if "hung" in line:
+                self.hung = line["hung"]
                 break
             if "started" in line:
                 self.running, started = line["started"], time.monotonic()
@@ -197,14 +204,13 @@ class Attempt:
         It is killed, with all that it started, if it does not end by itself.
         """
         status = None if self.hung else self._wait(child, patience)
-        self.hung = status is None
         try:
             os.killpg(child, signal.SIGKILL)
         except ProcessLookupError:
             pass
         if status is None:
             os.waitpid(child, 0)
-            return f"said nothing for {patience} s"
+            return f"did not go on: {self.hung}"
         code = os.waitstatus_to_exitcode(status)
         return (
             f"ended its process by {signal.Signals(-code).name}"
@@ -212,15 +218,15 @@ class Attempt:
             else f"ended its process ({code})"
         )
 
-    @staticmethod
-    def _wait(child: int, patience: float) -> int | None:
+    def _wait(self, child: int, seconds: float) -> int | None:
         """The status of a process that has closed its pipe and so is about to end."""
-        deadline = time.monotonic() + patience
-        while time.monotonic() < deadline:
+        patience = Patience(seconds)
+        while not patience.over:
             ended, status = os.waitpid(child, os.WNOHANG)
             if ended:
                 return status
             time.sleep(0.01)
+        self.hung = patience.why()
         return None
 
     def why_not_started(self, test: unittest.TestCase) -> tuple[str, str] | None:

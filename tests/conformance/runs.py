@@ -98,7 +98,7 @@ class Runner(unittest.TestCase):
         self.assertEqual(
             [found[name]["outcome"] for name in ("test_a", "test_b")], ["failed", "passed"]
         )
-        self.assertEqual(found["test_a"]["reason"], "said nothing for 1 s")
+        self.assertEqual(found["test_a"]["reason"], "did not go on: nothing moved for 1 s")
 
     def test_a_class_that_cannot_be_set_up_says_so_for_each_of_its_tests(self) -> None:
         found = outcomes(

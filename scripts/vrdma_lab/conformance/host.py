@@ -41,7 +41,10 @@ def main() -> None:
     raise_on_signals()
     version = VERSIONS[version_name]
     with RdmaHost(version.kernel) as host:
-        found = {target: TARGETS[target](host, version, pattern) for target in targets.split(",")}
+        found = {}
+        for target in targets.split(","):
+            print(f"{version.name}: {target} ...", file=sys.stderr)
+            found[target] = TARGETS[target](host, version, pattern)
     Path(report).write_text(json.dumps(found))
 
 

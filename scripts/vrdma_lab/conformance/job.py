@@ -12,7 +12,6 @@ each target.
 from __future__ import annotations
 
 import json
-import math
 import os
 import shlex
 import subprocess
@@ -45,7 +44,7 @@ def _on_rdma_host(version: Version, targets: str, report: Path, pattern: str) ->
             (host,) = lab.hosts
             inside = lab.share / "report.json"
             words = shlex.join([*command, str(seen_inside(inside, lab)), pattern])
-            outcome = host.start(f"{lab.environment(host)}exec {words} 2>&1").wait(math.inf)
+            outcome = host.follow(f"{lab.environment(host)}exec {words} 2>&1")
             status = outcome.status
             sys.stderr.write(outcome.output)
             if status == 0:

@@ -16,14 +16,16 @@ from vrdma_lab.lab.lab import Lab
 from vrdma_lab.machine.side import Side
 from vrdma_lab.vm.guest import Guest, GuestOptions
 
+# The runner, and what it imports.
+_LAB = paths.SOURCE / "scripts"
 RUNNER = paths.SOURCE / "tests" / "conformance" / "runner.py"
+PARTS = ("vrdma_lab/errors.py", "vrdma_lab/machine/progress.py")
 GUEST_ROOT = Path("/conformance-root")
 # A guest has the tree in its memory; to unpack it takes a while on a busy machine.
 GUEST_MEMORY_MIB = 1024
 BOOT_LIMIT = 400.0
-# Seconds that a test may say nothing, and that all tests may take.
+# Seconds in which nothing moves that a test has.
 PATIENCE = 60
-LIMIT = 1800.0
 HUGE_PAGES = 16
 
 Line = dict[str, Any]
@@ -72,7 +74,7 @@ def run(side: Side, version: Version, address: str, pattern: str = "") -> list[L
         f"{begin} -e <<'END_OF_SCRIPT'\n{pages}{_script(root, options, pattern)}END_OF_SCRIPT\n"
     )
     job = side.start(script)
-    outcome = job.wait(LIMIT)
+    outcome = job.wait_through()
     lines = outcome.output.splitlines()
     try:
         decoded: list[Line] = [json.loads(line) for line in lines if line.startswith("{")]
@@ -86,15 +88,21 @@ def run(side: Side, version: Version, address: str, pattern: str = "") -> list[L
 def _script(root: Path, options: str, pattern: str) -> str:
     """Commands that run the runner in the tree, with these options of the tests."""
     runner = "python3 /tmp/runner.py --tests /conformance/tests"
+    parts = "\n".join(_file(f"{root}/tmp/{part}", _LAB / part) for part in PARTS)
     return f"""\
 for each in dev proc sys; do mount -o rbind "/$each" "{root}/$each"; done
 mount -t tmpfs tmp {root}/tmp
-cat > {root}/tmp/runner.py <<'END_OF_RUNNER'
-{RUNNER.read_text()}
-END_OF_RUNNER
+{_file(f"{root}/tmp/runner.py", RUNNER)}
+mkdir -p {root}/tmp/vrdma_lab/machine
+{parts}
 cat > {root}/tmp/filter <<'END_OF_FILTER'
 {pattern}
 END_OF_FILTER
 exec chroot {root} /bin/env -i PATH=/usr/sbin:/usr/bin HOME=/root \\
     {runner} --filter-file /tmp/filter --patience {PATIENCE} -- {options} < /dev/null
 """
+
+
+def _file(path: str, source: Path) -> str:
+    """A command that writes a copy of a text."""
+    return f"cat > {path} <<'END_OF_FILE'\n{source.read_text()}END_OF_FILE"
