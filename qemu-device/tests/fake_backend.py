@@ -14,6 +14,8 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+from patience import INTERVAL, Patience, receive
+
 REQUESTS = {
     1: "GET_FEATURES", 2: "SET_FEATURES", 3: "SET_OWNER", 5: "SET_MEM_TABLE",
     8: "SET_VRING_NUM", 9: "SET_VRING_ADDR", 10: "SET_VRING_BASE", 11: "GET_VRING_BASE",
@@ -39,10 +41,10 @@ class Message(NamedTuple):
     payload: bytes
 
 
-def receive_exactly(sock: socket.socket, size: int) -> bytes:
+def receive_exactly(sock: socket.socket, size: int, patient: bool = False) -> bytes:
     data = b""
     while len(data) < size:
-        part = sock.recv(size - len(data))
+        part = receive(sock, size - len(data)) if patient else sock.recv(size - len(data))
         if not part:
             raise ConnectionError("the peer is gone")
         data += part
@@ -60,7 +62,6 @@ class BackendRequests:
 
     def __init__(self, fd: int) -> None:
         self.socket = socket.socket(fileno=fd)
-        self.socket.settimeout(20)
 
     def request(self, number: int, payload: bytes = b"", fds: Iterable[int] = (),
                 flags: int = NEED_REPLY) -> int | None:
@@ -68,9 +69,9 @@ class BackendRequests:
         socket.send_fds(self.socket, [header + payload], list(fds))
         if not flags & NEED_REPLY:
             return None
-        answer, _, size = struct.unpack("<III", receive_exactly(self.socket, 12))
+        answer, _, size = struct.unpack("<III", receive_exactly(self.socket, 12, patient=True))
         assert (answer, size) == (number, 8)
-        status: int = struct.unpack("<Q", receive_exactly(self.socket, 8))[0]
+        status: int = struct.unpack("<Q", receive_exactly(self.socket, 8, patient=True))[0]
         return status
 
     def map(self, offset: int, length: int, fds: Iterable[int], fd_offset: int = 0,
@@ -220,9 +221,11 @@ class FakeBackend:
 
     def wait_for(self, condition: Callable[[], bool], what: str) -> None:
         with self.changed:
-            if not self.changed.wait_for(condition, timeout=20):
-                raise AssertionError(f"the backend waited in vain for {what}; "
-                                     f"it got {self.names()}")
+            patience = Patience()
+            while not self.changed.wait_for(condition, timeout=INTERVAL):
+                if patience.over:
+                    raise AssertionError(f"the backend waited in vain for {what}; "
+                                         f"it got {self.names()}")
 
     def hang(self) -> None:
         """As a stopped daemon: its sockets are there, and nobody answers."""

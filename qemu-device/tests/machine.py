@@ -10,10 +10,10 @@ import socket
 import struct
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-DEADLINE = 20
+from patience import Patience, receive, run_to_end
 
 # PCI (the rest of the numbers: virtio 1.2, 4.1.4)
 PCI_VENDOR_DEVICE = 0x106A1AF4          # 0x1040 + 42
@@ -28,13 +28,6 @@ RING_AREA = 0x1000000                   # guest memory that nothing else uses
 
 class QemuFailed(Exception):
     """QEMU ended by itself; the text is what it said."""
-
-
-def wait_until(condition: Callable[[], object], what: str) -> None:
-    end = time.monotonic() + DEADLINE
-    while not condition():
-        if time.monotonic() > end:
-            raise AssertionError(f"waited in vain for {what}")
 
 
 class Qemu:
@@ -102,8 +95,7 @@ class Machine:
     def _connect(self, name: str) -> socket.socket:
         """The socket appears when QEMU is ready for it."""
         sock = socket.socket(socket.AF_UNIX)
-        sock.settimeout(DEADLINE)
-        end = time.monotonic() + DEADLINE
+        patience = Patience()
         while True:
             try:
                 sock.connect(f"{self.folder}/{name}")
@@ -111,31 +103,40 @@ class Machine:
             except (FileNotFoundError, ConnectionRefusedError):
                 if self.process.poll() is not None:
                     raise QemuFailed(self._words()) from None
-                if time.monotonic() > end:
+                if patience.over:
                     raise
                 time.sleep(0.01)
 
     def _words(self) -> str:
         """What QEMU said, once it has ended."""
-        assert self.process.stdout is not None
-        return self.process.stdout.read()
+        return run_to_end(self.process)
 
     # The monitor.
 
     def _connect_monitor(self) -> None:
-        self.monitor = self._connect("qmp").makefile("rw")
+        self.monitor = self._connect("qmp")
+        self._monitor_said = b""
         try:
-            json.loads(self.monitor.readline() or "null")
+            json.loads(self._monitor_line() or "null")
             self.qmp("qmp_capabilities")
         except (ConnectionError, TypeError):
-            self.process.wait(DEADLINE)
             raise QemuFailed(self._words()) from None
 
+    def _monitor_line(self) -> bytes:
+        """A line of the monitor; empty at its end."""
+        while b"\n" not in self._monitor_said:
+            more = receive(self.monitor, 65536)
+            if not more:
+                return b""
+            self._monitor_said += more
+        line, _, self._monitor_said = self._monitor_said.partition(b"\n")
+        return line
+
     def qmp(self, command: str, **arguments: Any) -> Any:
-        self.monitor.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
-        self.monitor.flush()
+        request = json.dumps({"execute": command, "arguments": arguments}) + "\n"
+        self.monitor.sendall(request.encode())
         while True:
-            line = self.monitor.readline()
+            line = self._monitor_line()
             if not line:
                 raise ConnectionError("the monitor is gone")
             answer = json.loads(line)
@@ -149,7 +150,7 @@ class Machine:
         return words
 
     def wait_for_event(self, name: str) -> None:
-        while json.loads(self.monitor.readline()).get("event") != name:
+        while json.loads(self._monitor_line()).get("event") != name:
             pass
 
     def quit(self) -> tuple[int, str]:
@@ -158,7 +159,7 @@ class Machine:
             self.qmp("quit")
         except ConnectionError:
             pass
-        output, _ = self.process.communicate(timeout=DEADLINE)
+        output = run_to_end(self.process)
         return self.process.returncode, output
 
     def close(self) -> None:
@@ -176,9 +177,8 @@ class Machine:
     def _number(self) -> int:
         data = b""
         while len(data) < 4:
-            part = self.serial.recv(4 - len(data))
+            part = receive(self.serial, 4 - len(data))
             if not part:
-                self.process.wait(DEADLINE)
                 raise QemuFailed(self._words())
             data += part
         return int.from_bytes(data, "little")

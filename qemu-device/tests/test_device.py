@@ -15,8 +15,8 @@ from typing import Any
 
 from fake_backend import (BACKEND_CONFIG_CHANGE, NEED_REPLY, STATUS_FAILED, STATUS_READY,
                           FakeBackend, make_config)
-from machine import (ISR_CONFIG, ISR_QUEUE, STATUS_NEEDS_RESET, Device, Machine, Qemu, QemuFailed,
-                     wait_until)
+from machine import ISR_CONFIG, ISR_QUEUE, STATUS_NEEDS_RESET, Device, Machine, Qemu, QemuFailed
+from patience import wait_until
 
 EINVAL, ENOENT, EEXIST, ENODEV, EBADF, EOPNOTSUPP = 22, 2, 17, 19, 9, 95
 PAGE = 0x1000

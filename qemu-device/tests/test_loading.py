@@ -11,7 +11,8 @@ import unittest
 from typing import Any
 
 from fake_backend import CONFIG, FakeBackend, make_config
-from machine import Machine, Qemu, QemuFailed, wait_until
+from machine import Machine, Qemu, QemuFailed
+from patience import run_to_end, wait_until
 
 NO_SUCH_DEVICE = "Device 'vrdma-pci' not found"
 
@@ -25,10 +26,12 @@ class LoadingCase(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.folder)
 
     def run_qemu(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([*self.qemu.command, *arguments], text=True, timeout=20,
+        with subprocess.Popen([*self.qemu.command, *arguments], text=True,
                               env=dict(self.qemu.environment, **environment),
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT)
+                              stderr=subprocess.STDOUT) as process:
+            words = run_to_end(process)
+        return subprocess.CompletedProcess(process.args, process.returncode, words)
 
 
 class Shim(LoadingCase):
