@@ -22,9 +22,10 @@ from vrdma_lab.errors import LabError
 
 # Seconds between two looks at the processes.
 INTERVAL = 1.0
-# A process that wants less than this part of a processor stands still: an idle guest has its timer.
-IDLE = 0.1
-# How many times its patience a wait lets one process work.
+# A process that wants less than this part of a processor stands still: an idle guest has its timer,
+# and an emulated host with two idle guests wants 0.1.
+IDLE = 0.2
+# How many times its patience a wait lets one process work, or machines print.
 CIRCLES = 10.0
 
 # Seconds for each step of a program that tests something. Its tests wait for 180 s in which nothing
@@ -172,7 +173,7 @@ class Patience:
         self.seconds = seconds
         self.interval = min(INTERVAL, seconds)
         self._watch = Watch(self.interval, printed, look, clock)
-        self._still = 0.0
+        self._still = self._alone = 0.0
         self._ran: dict[int, float] = {}
 
     @property
@@ -181,10 +182,14 @@ class Patience:
         passed = self._watch.passed()
         if passed is not None:
             self._still = 0.0 if passed.moved else self._still + passed.seconds
+            self._alone += passed.alone
             for pid, ran in passed.ran.items():
                 self._ran[pid] = self._ran.get(pid, 0) + ran
-        return self._still >= self.seconds or any(
-            ran >= CIRCLES * self.seconds for ran in self._ran.values()
+        limit = CIRCLES * self.seconds
+        return (
+            self._still >= self.seconds
+            or self._alone >= limit
+            or any(ran >= limit for ran in self._ran.values())
         )
 
     def why(self) -> str:
@@ -192,6 +197,8 @@ class Patience:
         for pid, ran in self._ran.items():
             if ran >= CIRCLES * self.seconds:
                 return f"process {pid} worked {ran:.0f} s without coming to it"
+        if self._alone >= CIRCLES * self.seconds:
+            return f"it took {self._alone:.0f} s, not counting those of other programs"
         return f"nothing moved for {self.seconds:.0f} s"
 
 

@@ -74,6 +74,16 @@ class Patiences(unittest.TestCase):
             self.assertFalse(self.machine.pass_time(STILL - INTERVAL))
             self.machine.printed += 1
 
+    def test_a_machine_that_does_nothing_but_print_is_given_up(self) -> None:
+        # A kernel that complains of a task that hangs does so every two minutes.
+        for _ in range(round(CIRCLES) - 1):
+            self.assertFalse(self.machine.pass_time(STILL - INTERVAL))
+            self.machine.printed += 1
+        self.assertFalse(self.machine.pass_time(STILL - INTERVAL))
+        self.machine.printed += 1
+        self.assertTrue(self.machine.pass_time(CIRCLES))
+        self.assertIn("it took 600 s", self.machine.patience.why())
+
     def test_the_seconds_count_from_the_last_move(self) -> None:
         self.assertFalse(self.machine.pass_time(STILL, ran=1))
         self.assertFalse(self.machine.pass_time(STILL - INTERVAL))
@@ -127,8 +137,8 @@ class StepPatiences(unittest.TestCase):
         self.assertTrue(self.machine.pass_time(INTERVAL, ran=0.25, waited=0.75))
 
     def test_a_machine_that_wants_little_has_no_more_time(self) -> None:
-        self.assertFalse(self.machine.pass_time(self.step - INTERVAL, ran=0.12))
-        self.assertTrue(self.machine.pass_time(INTERVAL, ran=0.12))
+        self.assertFalse(self.machine.pass_time(self.step - INTERVAL, ran=0.25))
+        self.assertTrue(self.machine.pass_time(INTERVAL, ran=0.25))
 
     def test_a_machine_that_stands_still_is_given_up_sooner(self) -> None:
         self.machine.pass_time(STILL, ran=1)
