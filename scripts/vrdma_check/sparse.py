@@ -2,7 +2,8 @@
 # Copyright (c) 2026 the vrdma authors
 """sparse: address spaces, endianness and locks of the guest's driver, on each kernel.
 
-vrdma_lab.cli.check has built the driver before, in build/frontend/RELEASE.
+vrdma_lab.cli.check has built the driver before, in build/frontend/RELEASE.  The flags are those
+of that build, so that kbuild compiles nothing again, neither here nor for the tests later.
 """
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from vrdma_check.stamps import digest
 from vrdma_check.tree import Tree
 
 NAME = "sparse"
+_FLAGS = "KCFLAGS=-Werror -g0"  # as vrdma_lab.setup.driver has them
 _FINDING = re.compile(r"(?P<path>\S+?):(?P<line>\d+):\d+: (?P<text>(?:warning|error): .*)")
 
 
@@ -51,7 +53,7 @@ def _judge(context: Context, series: str) -> list[str]:
     if context.stamps.has(NAME, key):
         return []
     ran = programs.run(["make", "-C", os.path.realpath(kernel / "build"), f"M={work}",
-                        "-j", str(os.cpu_count() or 1), "C=2", "modules"], tree.root)
+                        "-j", str(os.cpu_count() or 1), _FLAGS, "C=2", "modules"], tree.root)
     found = findings_of(ran.lines, tree, work)
     if ran.status != 0 and not found:
         raise CheckError("\n".join(ran.lines[-20:]))
