@@ -17,7 +17,7 @@ from pathlib import Path
 from vrdma_lab import paths
 from vrdma_lab.children import Child
 from vrdma_lab.errors import LabError
-from vrdma_lab.image.host_initramfs import SHARE
+from vrdma_lab.image.host_initramfs import GUEST_MEMORY, SHARE
 from vrdma_lab.lab.daemon import Daemon
 from vrdma_lab.lab.lab import Lab
 from vrdma_lab.machine.agent import compile_agent
@@ -107,6 +107,7 @@ class RdmaHost(Lab):
             if in_host_vm()
             else HostNetwork(number, underlay="vrdma-underlay", dummy=True)
         )
+        self.memory_folder = GUEST_MEMORY if in_host_vm() else None
         self._native: Native | None = None
         self._made = False
         self._numbers: set[int] = set()

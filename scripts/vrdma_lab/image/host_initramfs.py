@@ -21,6 +21,9 @@ ROOT_TAG = "vrdma.root"
 SHARE_TAG = "vrdma.share"
 # The shared folder as the host VM knows it.
 SHARE = Path("/run/vrdma-share")
+# A file system of large pages for the memory of guests. With small ones a guest boots a third
+# longer: each first access to a page costs an exit of a processor that is emulated.
+GUEST_MEMORY = Path("/run/vrdma-guests")
 
 # rxe computes its checksums by crc32, and by the processor's instructions for it if that module is
 # there before rxe.
@@ -40,9 +43,10 @@ mount -t tmpfs upper /upper && mkdir /upper/data /upper/work &&
 for each in devtmpfs:dev proc:proc sysfs:sys tmpfs:run debugfs:sys/kernel/debug; do
     mount -t "${{each%%:*}}" "${{each%%:*}}" "/root/${{each#*:}}" || fail "no ${{each#*:}}"
 done
-mkdir -p /root/dev/pts /root/dev/shm /root/lib/modules /root{SHARE}
+mkdir -p /root/dev/pts /root/dev/shm /root/lib/modules /root{SHARE} /root{GUEST_MEMORY}
 mount -t devpts devpts /root/dev/pts && mount -t tmpfs shm /root/dev/shm ||
     fail "no /dev/pts, /dev/shm"
+mount -t tmpfs -o huge=always,size=100% guests /root{GUEST_MEMORY} || fail "no memory for guests"
 mount -t 9p -o {_9P_OPTIONS} {SHARE_TAG} /root{SHARE} || fail "no shared folder"
 hostname=host
 for word in $(cat /proc/cmdline); do

@@ -45,6 +45,7 @@ class Lab:
         self._initramfs: dict[str, Path] = {}
         self._applications: Path | None = None
         self.accelerator = ""
+        self.memory_folder: Path | None = None  # of the guests' memory, instead of memfds
 
     def __enter__(self) -> Self:
         try:
@@ -171,6 +172,7 @@ class Lab:
                 other: (self.guest_network(other), self.daemon.socket_of(other))
                 for other in options.more_devices
             },
+            self.memory_folder,
         )
         self.guests.append(guest)
         return guest
