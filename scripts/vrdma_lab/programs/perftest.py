@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from vrdma_lab.image.initramfs import LINE_BUFFERED
 from vrdma_lab.machine.channel import Outcome
@@ -66,8 +67,11 @@ class Run:
 
     @property
     def combines(self) -> bool:
-        """Whether the run has several of the options of which another run has each alone."""
-        return self.events + self.both_ways + (self.pairs > 1) > 1
+        """Whether the run has several of the things of which another run has each alone.
+
+        They are another transport than RC, events, both directions, and many queue pairs.
+        """
+        return (self.transport != "RC") + self.events + self.both_ways + (self.pairs > 1) > 1
 
     @property
     def program(self) -> str:
@@ -199,8 +203,8 @@ def every_way(iterations: int, sweeps: tuple[str, ...] = ("lat", "bw")) -> Itera
     """Each program with each of its transports in all ways of running.
 
     They are: all sizes, events, both directions, many queue pairs, and in the long form the
-    combinations of these. A program that measures something else than `sweeps` has one size
-    instead of all.
+    combinations of these, also with the transports besides RC. A program that measures something
+    else than `sweeps` has one size instead of all.
 
     perftest 4.5 does the following nowhere, so that they are not among the ways:
 
@@ -232,8 +236,21 @@ def _all_ways(iterations: int, sweeps: tuple[str, ...]) -> Iterator[Run]:
         yield Run("atomic", what, "RC", iterations, options=("-A", "CMP_AND_SWAP"))
 
 
+# Ways in which the client of the program rarely comes too early.
+_SHORT_CONNECTED = {
+    ("send", "RC"): "latency",
+    ("send", "UD"): "many",
+    ("write", "RC"): "both",
+    ("read", "RC"): "events",
+    ("atomic", "RC"): "many",
+}
+
+
 def connected_ways(iterations: int) -> Iterator[Run]:
     """Each program by the connection manager, which has no UC ("UC is not supported in librdmacm").
+
+    In the short form each transport of each verb has one way, that of _SHORT_CONNECTED: the verb is
+    nothing to the connection manager.
 
     Clients register much memory, or many queue pairs, before they connect to the server's second
     listener. A client with little of it comes before that listener nearly every time, between
@@ -246,8 +263,13 @@ def connected_ways(iterations: int) -> Iterator[Run]:
             size, large = (
                 (LARGEST_DATAGRAM, LARGEST_DATAGRAM) if transport == "UD" else (65536, 1 << 20)
             )
-            events = verb != "write"
-            yield Run(verb, "lat", transport, iterations, large, connects=True)
-            yield Run(verb, "bw", transport, iterations, large, connects=True, events=events)
-            yield Run(verb, "bw", transport, iterations, large, connects=True, both_ways=True)
-            yield Run(verb, "bw", transport, iterations, size, connects=True, pairs=MANY)
+            run = partial(
+                Run, verb, transport=transport, iterations=iterations, connects=True
+            )
+            ways = {
+                "latency": run("lat", size=large),
+                "events": run("bw", size=large, events=verb != "write"),
+                "both": run("bw", size=large, both_ways=True),
+                "many": run("bw", size=size, pairs=MANY),
+            }
+            yield from ways.values() if is_long() else [ways[_SHORT_CONNECTED[verb, transport]]]

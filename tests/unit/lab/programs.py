@@ -107,6 +107,22 @@ class Perftest(unittest.TestCase):
         self.assertIn(Run("send", "bw", "UD", 5, 1024, both_ways=True, pairs=MANY), more)
         self.assertTrue(all(run.combines for run in more))
 
+    def test_the_short_form_connects_in_each_way_and_with_each_transport_of_each_verb(self) -> None:
+        self.enterContext(unittest.mock.patch.dict(os.environ))
+        for name in form_variables(True):
+            os.environ.pop(name, None)
+        short = list(connected_ways(5))
+        self.assertEqual(
+            [(run.verb, run.transport) for run in short],
+            [("send", "RC"), ("send", "UD"), ("write", "RC"), ("read", "RC"), ("atomic", "RC")],
+        )
+        self.assertTrue(any(run.what == "lat" for run in short))
+        for way in ("events", "both_ways"):
+            self.assertTrue(any(getattr(run, way) for run in short), way)
+        self.assertTrue(any(run.pairs == MANY for run in short))
+        os.environ |= form_variables(True)
+        self.assertTrue(set(short) < set(connected_ways(5)))
+
 
 class Rpings(unittest.TestCase):
     pings = "ping data: rdma-ping-0: ABC\nping data: rdma-ping-1: BCD\n"
