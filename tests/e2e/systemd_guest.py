@@ -93,7 +93,9 @@ class SystemdGuests(LabTest, rdmacm_test.RdmaCmTest):
         a, b = self.lab.guests
         # The options of an engine follow the engine; the depths are those of fio's own examples.
         job = "fio --name=job --ioengine=rdma --bs=64k --size=8m"
-        for port, verb in enumerate(("write", "read", "send"), 7700):
+        # Not SEND: fio asks for no retries when the receiver is not ready, and posts its receives
+        # after it has accepted; a client that is faster gets an error, and waits for ever.
+        for port, verb in enumerate(("write", "read"), 7700):
             with self.subTest(verb):
                 serving = b.start(f"{job} --iodepth=16 --port={port} --rw=read")
                 wait_listener(b, port, serving)
