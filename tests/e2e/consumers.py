@@ -11,6 +11,7 @@ from vrdma_lab.vm.guest import Guest
 
 class Consumers(LabTest, consumers_test.ConsumersTest):
     modules = consumers_test.CONSUMERS
+    thorough = True
 
     @classmethod
     def boot(cls) -> None:

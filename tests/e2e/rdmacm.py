@@ -11,14 +11,12 @@ from support_py import perftest as perftest_test
 from support_py import rdmacm as rdmacm_test
 from support_py.e2e import LabTest, main
 from vrdma_lab.programs.perftest import connected_ways
-from vrdma_lab.vm.guest import GuestOptions
 
 
 class RdmaCm(LabTest, rdmacm_test.RdmaCmTest, perftest_test.PerftestTest):
     @classmethod
     def boot(cls) -> None:
-        # Each end of rcopy holds its file in memory.
-        for guest in cls.lab.boot((1, 2), GuestOptions(memory_mib=512)):
+        for guest in cls.lab.boot((1, 2), rdmacm_test.GUESTS):
             guest.wait_device()
 
     def test_programs_from_guest_to_guest(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from support_py import registration
 from support_py.suite import GuestsTest, long_form_only, main
 from vrdma_lab.image.initramfs import LINE_BUFFERED
 from vrdma_lab.machine.side import Side
@@ -53,7 +54,7 @@ def attributes(devinfo: str) -> dict[str, str]:
     return dict(re.findall(r"^\s*(\w+):\s+(\S.*?)\s*$", devinfo, re.MULTILINE))
 
 
-class Direct(GuestsTest):
+class Direct(GuestsTest, registration.RegistrationTest):
     def test_the_guest_sees_the_rnics_capabilities(self) -> None:
         native = attributes(self.host.native.must(f"ibv_devinfo -v -d {self.host.device}"))
         guest = attributes(self.a.must("ibv_devinfo -v -d vrdma0"))
@@ -124,11 +125,12 @@ class Direct(GuestsTest):
         self.pingpongs(self.b, self.a, polling=True)
 
     def test_pingpongs_from_a_guest_to_the_host(self) -> None:
-        self.pingpongs(self.host.native, self.a, polling=True)
+        self.pingpongs(self.host.native, self.a)
 
     def test_pingpongs_from_the_host_to_a_guest(self) -> None:
         self.pingpongs(self.a, self.host.native)
 
+    # The suite perftest has more between guests.
     @long_form_only
     def test_perftest_of_a_guest_with_itself(self) -> None:
         self.perftest(self.a, self.a)
@@ -139,9 +141,11 @@ class Direct(GuestsTest):
     def test_perftest_from_a_guest_to_the_host(self) -> None:
         self.perftest(self.host.native, self.a)
 
+    @long_form_only
     def test_perftest_from_the_host_to_a_guest(self) -> None:
         self.perftest(self.a, self.host.native)
 
+    @long_form_only
     def test_short_messages_by_the_hundred(self) -> None:
         for verb in VERBS:
             self.exchange(self.b, self.a, Exchange(f"ib_{verb}_bw", 8, 500))

@@ -17,13 +17,10 @@ SPINNING_US = 1_000_000
 
 
 class Exits(HostTest):
-    def boot(self, spin_us: int) -> Guest:
-        self.host.serve([1], spin_us=spin_us)
-        guest = self.host.launch(1, log_suffix=f"-{spin_us}")
-        self.addCleanup(self.host.daemon.child.stop)
-        self.addCleanup(guest.kill)
-        guest.wait_booted()
-        return guest
+    @classmethod
+    def prepare(cls) -> None:
+        cls.host.serve([1], spin_us=0)
+        cls.host.boot([1])
 
     def device_accesses(self, guest: Guest, daemon: str, messages: int, depth: int) -> int:
         """Accesses to devices while the guest writes messages to itself, some at once."""
@@ -44,8 +41,8 @@ class Exits(HostTest):
         )
         return accesses
 
-    def test_at_most_one_for_each_message_with_a_daemon_that_sleeps(self) -> None:
-        guest = self.boot(spin_us=0)
+    def test_1_at_most_one_for_each_message_with_a_daemon_that_sleeps(self) -> None:
+        guest = self.host.guests[0]
         self.assertLessEqual(
             self.device_accesses(guest, "sleeping", MESSAGES, 1), MESSAGES + EXTRAS
         )
@@ -53,8 +50,12 @@ class Exits(HostTest):
             self.device_accesses(guest, "sleeping", MESSAGES, 128), MESSAGES + EXTRAS
         )
 
-    def test_none_for_a_message_with_a_daemon_that_spins(self) -> None:
-        guest = self.boot(SPINNING_US)
+    def test_2_none_for_a_message_with_a_daemon_that_spins(self) -> None:
+        guest = self.host.guests[0]
+        self.host.daemon.child.stop()
+        guest.wait_registered(PATIENCE, False)
+        self.host.serve([1], spin_us=SPINNING_US)
+        guest.wait_device(PATIENCE)
         self.assertLessEqual(self.device_accesses(guest, "spinning", MESSAGES, 128), EXTRAS)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from support_py.suite import PATIENCE, GuestsTest, main
 from vrdma_lab.host.counters import Counts, rdma_resources, wait_resources
+from vrdma_lab.image.initramfs import LINE_BUFFERED
 from vrdma_lab.machine.side import Side
 from vrdma_lab.programs.stream import Stream
 
@@ -72,6 +73,8 @@ class Kill(GuestsTest):
         }
         listener = self.a.start(f"rdma_cm_edges removal {self.a.ip}")
         listener.wait_for("listens", PATIENCE)
+        waiting = self.a.start(f"{LINE_BUFFERED} rping -s -p 20999 -d")
+        waiting.wait_for("rdma_listen", PATIENCE)
         self.host.daemon.child.kill()
         for guest in (self.a, self.b):
             with self.subTest("the guest and its QEMU live", guest=guest.name):
@@ -83,6 +86,9 @@ class Kill(GuestsTest):
                 stream.server.kill()
         with self.subTest("a program that starts now gets an error"):
             self.assertFalse(self.b.run("ibv_rc_pingpong -d vrdma0 -g 0", PATIENCE).ok)
+            self.assertFalse(self.a.run("rping -s -p 20998", PATIENCE).ok)
+        with self.subTest("a program that waits for a connection is told and can end"):
+            self.assertFalse(waiting.wait(PATIENCE).ok)
         with self.subTest("the RNIC has what it had before"):
             self.wait_for(self.unused)
         with self.subTest("the RNIC works"):

@@ -7,13 +7,11 @@ The host's connection manager makes the connections of programs in guests.
 
 from __future__ import annotations
 
-from support_py.rdmacm import RdmaCmTest
-from support_py.suite import PATIENCE, GuestsTest, long_form_only, main, record
-from vrdma_lab.image.initramfs import LINE_BUFFERED
+from support_py.rdmacm import GUESTS, RdmaCmTest
+from support_py.suite import GuestsTest, long_form_only, main, record
 from vrdma_lab.machine.side import Side
 from vrdma_lab.paths import lab_program
 from vrdma_lab.programs.rdmacm import PROGRAMS, Program
-from vrdma_lab.vm.guest import GuestOptions
 
 
 class RdmaCm(GuestsTest, RdmaCmTest):
@@ -28,8 +26,7 @@ class RdmaCm(GuestsTest, RdmaCmTest):
     @classmethod
     def prepare(cls) -> None:
         cls.host.serve((1, 2))
-        # Each end of rcopy holds its file in memory.
-        cls.host.boot((1, 2), GuestOptions(memory_mib=512))
+        cls.host.boot((1, 2), GUESTS)
 
     def listens(self, server: Side) -> Side:
         return self.host.native
@@ -119,21 +116,6 @@ class RdmaCm(GuestsTest, RdmaCmTest):
     def tearDownClass(cls) -> None:
         for side in (*cls.host.guests, cls.host.native):
             assert side.complaints() == "", side.complaints()
-
-
-class KilledDaemon(GuestsTest):
-    @classmethod
-    def prepare(cls) -> None:
-        cls.host.serve((1,))
-        cls.host.boot((1,))
-
-    def test_whoever_waits_for_a_connection_is_told_and_can_end(self) -> None:
-        waiting = self.a.start(f"{LINE_BUFFERED} rping -s -p 20999 -d")
-        waiting.wait_for("rdma_listen")
-        self.host.daemon.child.kill()
-        self.assertFalse(waiting.wait(PATIENCE).ok)
-        self.assertFalse(self.a.run("rping -s -p 20998", PATIENCE).ok)
-        self.assertEqual(self.a.complaints(), "")
 
 
 if __name__ == "__main__":

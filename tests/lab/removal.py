@@ -1,16 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 the vrdma authors
-"""The RNIC is removed (rdma link delete) while guests use it."""
+"""Guests' devices go under their users: vrdma is unloaded, and the RNIC removed from the host."""
 
 from __future__ import annotations
 
+from support_py import consumers as consumers_test
 from support_py.suite import PATIENCE, GuestsTest, main
 from vrdma_lab.image.initramfs import LINE_BUFFERED
 from vrdma_lab.programs.stream import Stream
+from vrdma_lab.vm.guest import Guest
 
 
-class Removal(GuestsTest):
-    def test_the_guests_get_a_fatal_event_and_the_removal_completes(self) -> None:
+class Removal(GuestsTest, consumers_test.ConsumersTest):
+    """Guests with the kernel's consumers of RDMA; nothing follows the RNIC's removal."""
+
+    modules = consumers_test.CONSUMERS
+
+    def consumers_guests(self) -> list[Guest]:
+        return [self.a]
+
+    def traffic(self) -> None:
+        self.exchange(self.b, self.a)
+        self.exchange(self.host.native, self.a)
+
+    def test_without_the_rnic_guests_get_a_fatal_event_and_the_removal_completes(self) -> None:
         streams = [Stream(self.b, self.a, events=True), Stream(self.a, self.b)]
         for stream in streams:
             stream.wait_flowing(PATIENCE)

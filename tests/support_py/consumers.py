@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import unittest
 
+from vrdma_lab.test_form import is_long
 from vrdma_lab.vm.guest import Guest
 
 # All upper layer protocols of Debian's kernels, and the modules by which programs reach the RDMA
@@ -28,6 +29,9 @@ CONSUMERS = (
 class ConsumersTest(unittest.TestCase):
     """A class of tests gives the guests, and traffic between the first two."""
 
+    # Whether the short form has more than the test that is nearly all of the others.
+    thorough = False
+
     def consumers_guests(self) -> list[Guest]:
         raise NotImplementedError
 
@@ -39,6 +43,10 @@ class ConsumersTest(unittest.TestCase):
 
     def assert_well(self, guest: Guest) -> None:
         self.assertEqual(guest.complaints(), "")
+
+    def skip_unless_thorough(self) -> None:
+        if not self.thorough and not is_long():
+            self.skipTest("scripts/test --long")
 
     def load(self, guest: Guest) -> None:
         for module in CONSUMERS:
@@ -56,6 +64,7 @@ class ConsumersTest(unittest.TestCase):
                 self.assert_well(guest)
 
     def test_consumers_come_and_go_and_vrdma_works(self) -> None:
+        self.skip_unless_thorough()
         for guest in self.consumers_guests():
             self.load(guest)
         self.traffic()
@@ -74,6 +83,7 @@ class ConsumersTest(unittest.TestCase):
             self.unload(guest)
 
     def test_vrdma_is_unloaded_for_good_after_them(self) -> None:
+        self.skip_unless_thorough()
         for guest in self.consumers_guests():
             self.load(guest)
             self.unload(guest)

@@ -15,10 +15,14 @@ from vrdma_lab.machine.channel import Job, Outcome
 from vrdma_lab.machine.side import Side
 from vrdma_lab.programs import rping
 from vrdma_lab.programs.rdmacm import PROGRAMS, Program, wait_listener
+from vrdma_lab.test_form import is_long
+from vrdma_lab.vm.guest import GuestOptions
 
 FIRST_PORT = 21000
 MULTICAST = "239.255.7.7"
-FILE_MIB = 100
+FILE_MIB = 100 if is_long() else 16
+# Each end of rcopy holds its file in memory.
+GUESTS = GuestOptions(memory_mib=512 if is_long() else 256)
 
 
 class RdmaCmTest(unittest.TestCase):
