@@ -61,6 +61,7 @@ class RdmaCm(GuestsTest, RdmaCmTest):
     def test_multicast_from_guest_to_guest(self) -> None:
         self.multicast(self.b, self.a)
 
+    @long_form_only
     def test_multicast_from_a_guest_to_the_host(self) -> None:
         self.multicast(self.host.native, self.a)
 
@@ -74,6 +75,7 @@ class RdmaCm(GuestsTest, RdmaCmTest):
     def test_a_large_file_is_copied_from_guest_to_guest(self) -> None:
         self.copied(self.b, self.a)
 
+    @long_form_only
     def test_a_large_file_is_copied_from_a_guest_to_the_host(self) -> None:
         self.copied(self.host.native, self.a)
 
