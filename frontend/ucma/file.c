@@ -179,7 +179,12 @@ static int vrdma_ucma_note(struct vrdma_ucma_file *file, const struct vrdma_ucma
 			return vrdma_ucma_ids_add(&file->ids, event->id, 0);
 		return 0;
 	case RDMA_USER_CM_CMD_ACCEPT:
-		if (call->hdr.in >= offsetofend(struct rdma_ucm_accept, id))
+		/*
+		 * Only the passive side names its id here.  The active side, whose library asks
+		 * for the last step of a connection by the same command, has no parameters.
+		 */
+		if (call->hdr.in >= offsetofend(struct rdma_ucm_accept, id) &&
+		    accept->conn_param.valid)
 			vrdma_ucma_ids_name(&file->ids, accept->id, accept->uid);
 		return 0;
 	default:
@@ -281,6 +286,9 @@ static int vrdma_ucma_command(struct vrdma_ucma_file *file, const struct vrdma_u
 		err = vrdma_ucma_exec(dev, file, call, flags);
 	if (err == -EIO && !(dev && vrdma_alive(dev)))
 		err = vrdma_ucma_exec_without(file, call, flags);
+	/* The RNIC has gone, and the device will be given up: each id has its event then. */
+	if (err == -ENODEV && call->hdr.cmd == RDMA_USER_CM_CMD_GET_EVENT)
+		err = -EAGAIN;
 	/* vrdma_ucma_fail() may have looked before the command made an id. */
 	if (READ_ONCE(ucma->dead) && call->hdr.cmd == RDMA_USER_CM_CMD_CREATE_ID && !err)
 		vrdma_ucma_set_readable(file);

@@ -119,7 +119,8 @@ class CmRules(GuestsTest):
         self.assertTrue(removal.wait(PATIENCE).ok, removal.output)
         with self.subTest("the programs learn of it"):
             self.assertFalse(client.wait(PATIENCE).ok)
-        serving.kill()
+            self.assertFalse(serving.wait(PATIENCE).ok)
+            self.assertIn("detected device removal", serving.output)
         for side in (self.a, self.b, self.host.native):
             with self.subTest("nobody's kernel complains", side=side.name):
                 self.assertEqual(side.complaints(), "")
