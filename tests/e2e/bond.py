@@ -152,7 +152,7 @@ class Bond(LabTest):
         # other device's.
         self.fail_over("eth0")
         port = next(_ports)
-        exchange = Exchange("ibv_rc_pingpong", 4096, 20000, ("-e",))
+        exchange = Exchange("ibv_rc_pingpong", 4096, 2000, ("-e",))
         device = self.devices["eth0"]
         serving = self.b.start(exchange.command(self.b, device, port, True))
         wait_listening(self.b, port, serving)

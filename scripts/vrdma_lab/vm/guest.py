@@ -91,7 +91,7 @@ class Guest(Side):
         command = [
             *(paths.qemu(), "-name", f"{name},debug-threads=on", *COMMON_OPTIONS),
             *("-accel", accelerator, "-cpu", "max"),
-            *("-smp", f"{options.processors},sockets={options.processors}"),
+            *("-smp", _processors(options.processors, accelerator)),
             *("-kernel", str(kernel.vmlinux), "-initrd", str(initramfs)),
             *("-append", self._append(options, network)),
             *("-serial", f"file:{self.console}"),
@@ -205,6 +205,18 @@ def _disk_options(options: GuestOptions) -> list[str]:
         return []
     drive = f"file={options.disk},format=raw,if=none,id=disk,snapshot=on"
     return ["-drive", drive, "-device", "virtio-blk-pci,drive=disk"]
+
+
+def _processors(count: int, accelerator: str) -> str:
+    """The value of QEMU's -smp.
+
+    In a machine that can have one processor only, TCG compiles atomic instructions as if nobody
+    else used its memory, and QEMU 7.2 leaves memory barriers out as well (tcg_gen_mb()). vrdmad
+    uses the memory: a doorbell can get lost, or an interrupt, and its program sleeps for ever. So
+    such a machine has room for a second processor, which it does not get.
+    """
+    most = max(count, 2) if accelerator.startswith("tcg") else count
+    return f"{count},sockets={most},maxcpus={most}"
 
 
 def _socket_properties(address: Path | tuple[str, int]) -> str:
