@@ -104,8 +104,9 @@ class TwoHosts(HostTest):
         stream = Stream(self.there, self.here)
         stream.wait_flowing(PATIENCE)
         self.other.kill_daemon()
-        # IBV_WC_RETRY_EXC_ERR
-        self.assertIn("completion status 12 ", stream.end(PATIENCE).output)
+        # The host's kernel destroys what a process had one by one. A WRITE between a region and its
+        # queue pair gets IBV_WC_REM_ACCESS_ERR, and a later one IBV_WC_RETRY_EXC_ERR.
+        self.assertRegex(stream.end(PATIENCE).output, r"completion status 1[02] ")
         self.assertEqual(self.there.complaints(), "")
         self.exchange(self.here, self.here)
 
