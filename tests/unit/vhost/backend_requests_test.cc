@@ -81,6 +81,17 @@ class BackendRequestsTest : public ServerTest {
         return ::recv(vmm_side_->fd(), &byte, 1, flags) < 0 ? errno : 0;
     }
 
+    // The VMM disconnects, and sees the channel alive until the device has let go of everything.
+    void expect_end_after_disconnected() {
+        int in_disconnected = 0;
+        device_.on_disconnected([&] { in_disconnected = read_channel(MSG_DONTWAIT); });
+        channel_.reset();
+        vmm_.reset();
+        EXPECT_EQ(read_channel(0), 0);
+        device_.wait("the end", [](const auto& state) { return state.disconnected == 1; });
+        EXPECT_EQ(in_disconnected, EAGAIN);
+    }
+
     FileDescriptor file_{::memfd_create("device", MFD_CLOEXEC)};
     std::optional<FakeVmm> vmm_{std::in_place, server_.path()};
     std::unique_ptr<FakeBackendRequests> vmm_side_;
@@ -196,13 +207,7 @@ TEST_F(BackendRequestsTest, ADisconnectInMidMapFailsWhatIsOutstanding) {
 
 // To a VMM that has cut the connection off, the end of the channel says that guest memory is free.
 TEST_F(BackendRequestsTest, TheChannelEndsAfterTheDeviceHasLetGoOfEverything) {
-    int in_disconnected = 0;
-    device_.on_disconnected([&] { in_disconnected = read_channel(MSG_DONTWAIT); });
-    channel_.reset();
-    vmm_.reset();
-    EXPECT_EQ(read_channel(0), 0);
-    device_.wait("the end", [](const auto& state) { return state.disconnected == 1; });
-    EXPECT_EQ(in_disconnected, EAGAIN);
+    expect_end_after_disconnected();
 }
 
 TEST_F(BackendRequestsTest, AChannelThatTheVmmHasClosedEndsAfterTheDeviceHasLetGoOfEverything) {
@@ -210,13 +215,7 @@ TEST_F(BackendRequestsTest, AChannelThatTheVmmHasClosedEndsAfterTheDeviceHasLetG
     vmm_side_->receive();
     ASSERT_EQ(::shutdown(vmm_side_->fd(), SHUT_WR), 0);
     EXPECT_EQ(results_.wait(1), std::vector{ECONNRESET});
-    int in_disconnected = 0;
-    device_.on_disconnected([&] { in_disconnected = read_channel(MSG_DONTWAIT); });
-    channel_.reset();
-    vmm_.reset();
-    EXPECT_EQ(read_channel(0), 0);
-    device_.wait("the end", [](const auto& state) { return state.disconnected == 1; });
-    EXPECT_EQ(in_disconnected, EAGAIN);
+    expect_end_after_disconnected();
 }
 
 TEST_F(BackendRequestsTest, AChannelThatTheVmmClosesFailsAndTheConnectionGoesOn) {
