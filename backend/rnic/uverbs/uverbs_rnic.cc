@@ -218,8 +218,8 @@ void UverbsRnic::removed() {
 // The netdev that has the addresses of the RNIC's port.  Empty when the port has no netdev.
 std::string netdev_with_addresses(const UverbsConfig& config, const HostRnic& host,
                                   spdlog::logger& logger) {
-    const std::string netdev = query_netdev(host.name, config.port);
-    const std::string bond = bond_of(netdev);
+    std::string netdev = query_netdev(host.name, config.port);
+    std::string bond = bond_of(netdev);
     if (bond.empty()) {
         return netdev;
     }

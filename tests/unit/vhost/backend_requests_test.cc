@@ -18,7 +18,6 @@
 namespace vrdma::test {
 namespace {
 
-using vhost::BackendRequest;
 using vhost::MapRequest;
 
 constexpr uint64_t kPage = 4096;
@@ -313,8 +312,10 @@ TEST_F(BackendRequestsTest, ADescriptorThatIsNotOneIsRefusedAtOnce) {
 TEST_F(BackendRequestsTest, ThreadsMayMakeRequestsAtTheSameTime) {
     FakeShm shm(1 << 20);
     vmm_side_->serve(shm);
+    constexpr int kThreads = 3;
     std::vector<std::thread> threads;
-    for (int i = 0; i < 3; ++i) {
+    threads.reserve(kThreads);
+    for (int i = 0; i < kThreads; ++i) {
         threads.emplace_back([this, i] {
             for (int n = 0; n < 50; ++n) {
                 EXPECT_TRUE(map(static_cast<uint64_t>(i) * kPage));
