@@ -21,7 +21,15 @@ void SessionEvents::async_event(rnic::AsyncEventType type, uint32_t handle) {
     ::eventfd_write(lost_fd_, 1);
 }
 
+Session::~Session() {
+    let_go_of_rnic();
+}
+
 void Session::let_go_of_rnic() {
+    if (port != nullptr) {
+        // A guest that rings meanwhile makes no work any more.
+        port->set_doorbells(nullptr, -1);
+    }
     if (verbs != nullptr) {
         verbs->release_all();
     }

@@ -44,6 +44,10 @@ class SessionEvents : public rnic::EventSink {
 struct Session {
     Session(EventDelivery& delivery, VmmShm& shm, int lost_fd) : events(delivery, shm, lost_fd) {}
 
+    ~Session();
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+
     // Destroys everything that the RNIC gave.  The doorbell area stays.
     void let_go_of_rnic();
 

@@ -84,6 +84,10 @@ void PortWorker::run() {
         if (has_new_doorbells_.load(std::memory_order_acquire)) {
             take_new_doorbells();
         }
+        // Acquire: pairs with catch_up().
+        if (must_catch_up_.load(std::memory_order_acquire)) {
+            answer_catch_up();
+        }
         if (take_doorbells()) {
             idle = 0;
             if (++busy % kBusyLooks == 0) {
@@ -120,10 +124,10 @@ void PortWorker::run() {
 void PortWorker::sleep() {
     // The store is sequentially consistent, and so are the looks that follow.  Both pair with the
     // driver, which sets its doorbell bits, executes a full barrier and then reads `polling`, and
-    // with set_doorbells() and the destructor, which store and then write to wake_.
+    // with set_doorbells(), catch_up() and the destructor, which store and then write to wake_.
     set_polling(false);
     if (!has_doorbells() && !has_new_doorbells_.load(std::memory_order_seq_cst) &&
-        !stop_.load(std::memory_order_seq_cst)) {
+        !must_catch_up_.load(std::memory_order_seq_cst) && !stop_.load(std::memory_order_seq_cst)) {
         look_at_files(-1);
     }
     set_polling(true);
@@ -149,8 +153,13 @@ bool PortWorker::take_doorbells() {
     }
     bool any = false;
     if (rnic::has_rung(area->qp, std::memory_order_relaxed)) {
+        rings_.store(true, std::memory_order_relaxed);
+        // Pairs with catch_up(), which reads the bits first: whoever sees that they are taken also
+        // sees rings_.
+        std::atomic_thread_fence(std::memory_order_release);
         rnic::take_doorbells(area->qp,
                              [this](uint32_t handle) { events_.send_queue_rung(handle); });
+        rings_.store(false, std::memory_order_release);
         any = true;
     }
     if (rnic::has_rung(area->cq, std::memory_order_relaxed)) {
@@ -211,15 +220,36 @@ void PortWorker::forget(EventFile& file) {
 }
 
 void PortWorker::set_doorbells(vrdma_doorbell_area* area, int notify_fd) {
-    std::unique_lock lock(new_doorbells_mutex_);
+    std::unique_lock lock(request_mutex_);
     new_doorbells_ = {area, notify_fd};
     has_new_doorbells_.store(true, std::memory_order_seq_cst);
     wake();
-    doorbells_taken_.wait(lock, [this] { return !has_new_doorbells_; });
+    request_done_.wait(lock, [this] { return !has_new_doorbells_; });
+}
+
+void PortWorker::catch_up() {
+    std::unique_lock lock(request_mutex_);
+    const vrdma_doorbell_area* area = new_doorbells_.area;
+    // Acquire: pairs with take_doorbells().
+    if (area == nullptr || (!rnic::has_rung(area->qp, std::memory_order_acquire) &&
+                            !rings_.load(std::memory_order_acquire))) {
+        return;
+    }
+    must_catch_up_.store(true, std::memory_order_seq_cst);
+    wake();
+    request_done_.wait(lock, [this] { return !must_catch_up_; });
+}
+
+void PortWorker::answer_catch_up() {
+    // The guest set its bits before the verb, so one look finds all of them.
+    (void)take_doorbells();
+    const std::lock_guard lock(request_mutex_);
+    must_catch_up_.store(false, std::memory_order_release);
+    request_done_.notify_all();
 }
 
 void PortWorker::take_new_doorbells() {
-    const std::lock_guard lock(new_doorbells_mutex_);
+    const std::lock_guard lock(request_mutex_);
     set_polling(false);
     if (doorbells_.notify_fd >= 0) {
         ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, doorbells_.notify_fd, nullptr);
@@ -232,7 +262,7 @@ void PortWorker::take_new_doorbells() {
     }
     set_polling(true);
     has_new_doorbells_.store(false, std::memory_order_release);
-    doorbells_taken_.notify_all();
+    request_done_.notify_all();
 }
 
 }  // namespace vrdma::uverbs

@@ -35,6 +35,10 @@ class PortWorker {
     // descriptor any more.
     void set_doorbells(vrdma_doorbell_area* area, int notify_fd);
 
+    // Once it returns, the RNIC has what the guest rang for before the call.  Waits for the worker
+    // only if something is left to take.
+    void catch_up();
+
     // Reads the file from now on, until forget(), which also closes it.  Errors: epoll_ctl's.
     Result<void> watch(std::shared_ptr<EventFile> file);
     void forget(EventFile& file);
@@ -53,6 +57,7 @@ class PortWorker {
     bool look_at_files(int timeout_ms);
     void set_polling(bool polling);
     void take_new_doorbells();
+    void answer_catch_up();
 
     PortEvents& events_;
     const std::chrono::nanoseconds spin_;
@@ -60,10 +65,12 @@ class PortWorker {
     FileDescriptor wake_;
     Doorbells doorbells_;  // only the worker's thread uses them
 
-    std::mutex new_doorbells_mutex_;  // guards new_doorbells_
-    std::condition_variable doorbells_taken_;
+    std::mutex request_mutex_;  // guards new_doorbells_, the area that verbs know
+    std::condition_variable request_done_;
     Doorbells new_doorbells_;
     std::atomic<bool> has_new_doorbells_ = false;
+    std::atomic<bool> must_catch_up_ = false;
+    std::atomic<bool> rings_ = false;  // bits are taken that the RNIC may not know of yet
 
     std::mutex files_mutex_;  // guards files_ and next_file_
     std::map<uint64_t, std::shared_ptr<EventFile>> files_;

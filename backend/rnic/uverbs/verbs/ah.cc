@@ -34,6 +34,13 @@ ib_uverbs_ah_attr ah_attributes(const rnic::AhAttributes& ah) {
 Ah::Ah(const ContextState& context, uint32_t handle, std::optional<GroupLeases::Lease> group)
     : group_(std::move(group)), object_(context, kKind, handle) {}
 
+// rxe reads the address handle when it looks at the request (rxe_get_av()).  Natively the library's
+// doorbell is a system call, and the requests are on their way when that returns, so programs such
+// as mckey post a message and destroy the handle.
+Ah::~Ah() {
+    object_.context().port.worker.catch_up();
+}
+
 Result<std::unique_ptr<rnic::AddressHandle>> Ah::create(const ContextState& context,
                                                         const rnic::ProtectionDomain& pd,
                                                         const rnic::AhAttributes& attributes,

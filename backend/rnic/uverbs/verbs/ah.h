@@ -26,6 +26,9 @@ class Ah final : public rnic::AddressHandle {
     // `group` when the handle leads to a multicast group.
     Ah(const ContextState& context, uint32_t handle, std::optional<GroupLeases::Lease> group);
 
+    // Work requests that the guest posted before keep the path that they were posted with.
+    ~Ah() override;
+
   private:
     const std::optional<GroupLeases::Lease> group_;
     KernelObject object_;

@@ -88,6 +88,36 @@ TEST_F(UverbsWorker, WhatWasPostedBeforeCountsForTheNewSizeOfItsCq) {
     ASSERT_TRUE(other_cq->resize(cqe, udata));
 }
 
+TEST_F(UverbsWorker, WhatWasPostedBeforeKeepsItsAddressHandle) {
+    rnic::AhAttributes attributes;
+    attributes.dgid = gid("10.9.0.2");
+    attributes.port = 1;
+    for (size_t i = 1; i <= 100; ++i) {
+        TestUdata bytes(0, 8);
+        auto udata = bytes.udata();
+        auto ah = context->create_ah(*pd, attributes, udata).value();
+        const size_t destroyed = kernel.count(IB_USER_VERBS_CMD_DESTROY_AH);
+        kernel.during_post_send = [&] {
+            EXPECT_EQ(kernel.count(IB_USER_VERBS_CMD_DESTROY_AH), destroyed);
+        };
+        doorbells.ring_qp(7);
+        ah.reset();
+        EXPECT_EQ(kernel.rings(7), i);
+        EXPECT_EQ(kernel.count(IB_USER_VERBS_CMD_DESTROY_AH), destroyed + 1);
+        kernel.during_post_send = nullptr;
+    }
+}
+
+TEST_F(UverbsWorker, AnAddressHandleThatNothingWasPostedWithGoesAtOnce) {
+    rnic::AhAttributes attributes;
+    attributes.dgid = gid("10.9.0.2");
+    attributes.port = 1;
+    TestUdata bytes(0, 8);
+    auto udata = bytes.udata();
+    context->create_ah(*pd, attributes, udata).value().reset();
+    EXPECT_EQ(kernel.count(IB_USER_VERBS_CMD_POST_SEND), 0u);
+}
+
 TEST_F(UverbsWorker, ASleepingWorkerIsNotified) {
     ASSERT_TRUE(eventually([&] { return !doorbells.polling(); }));
     EXPECT_TRUE(doorbells.ring_qp(7));
