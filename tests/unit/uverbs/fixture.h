@@ -67,7 +67,9 @@ class UverbsTest : public testing::Test {
                                 {.device = kernel.device(),
                                  .removal = std::make_unique<FakeRemoval>(removal),
                                  .sysfs = sysfs.sysfs(),
-                                 .open_rdma_cm = open_rdma_cm},
+                                 .open_rdma_cm = open_rdma_cm,
+                                 .addresses = nullptr,
+                                 .netdev = std::move(netdev)},
                                 logger);
     }
 
@@ -80,6 +82,7 @@ class UverbsTest : public testing::Test {
     std::shared_ptr<spdlog::logger> logger = log.logger();
     RecordingSink sink;
     OpenRdmaCm open_rdma_cm;
+    std::unique_ptr<NetdevIpv6> netdev;  // none, unless a test has one
     std::unique_ptr<rnic::Rnic> rnic;
 };
 

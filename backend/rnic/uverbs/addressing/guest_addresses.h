@@ -55,6 +55,9 @@ class GuestAddresses {
     // The entrance to the guest itself (OverlayMap::entrance()).
     std::optional<OverlayMap::Entrance> entrance() { return map_->entrance(guest_); }
 
+    // Sees to it that the host RNIC has the guest's own address (OverlayMap::be_reachable()).
+    void be_reachable() { map_->be_reachable(guest_); }
+
     // The address from which the guest would talk to `destination` when it leaves that open: among
     // those of the same scope, the one with most leading bits in common.  EADDRNOTAVAIL when the
     // guest has none of that scope.

@@ -67,6 +67,9 @@ class OverlayMap {
     void arrive(const std::string& guest);
     void leave(const std::string& guest);
 
+    // Announces the machine's own address, if it may have one.  Waits as the functions below do.
+    void be_reachable(const std::string& guest) { announcements_.settle(guest); }
+
     // The path from a GID that `guest` claimed to `destination`.
     tl::expected<UnderlayPath, AddressError> path(const std::string& guest, const rnic::Gid& source,
                                                   const rnic::Gid& destination,

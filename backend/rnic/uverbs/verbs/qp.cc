@@ -199,12 +199,13 @@ Result<std::unique_ptr<rnic::QueuePair>> Qp::create(const ContextState& context,
 Qp::Qp(const ContextState& context, const ib_uverbs_create_qp_resp& kernel, uint32_t guest_handle,
        uint8_t qp_type, Cq& send_cq)
     : object_(context, kQpKind, kernel.qp_handle),
+      qp_type_{qp_type},
       qp_num_(kernel.qpn),
       guest_handle_(guest_handle),
       send_cq_(send_cq),
       bell_(bell_for(context, kernel.qp_handle)),
       mcast_(context, kernel.qp_handle) {
-    context.port.qps.insert(qp_num_, rnic::QpType{qp_type});
+    context.port.qps.insert(qp_num_, qp_type_);
     if (bell_ != nullptr) {
         send_cq_.add(bell_);
         context.port.events.send_queues().insert(guest_handle_, bell_);
@@ -229,6 +230,12 @@ void Qp::take_doorbell() {
     }
 }
 
+// Whether the modification lets datagrams arrive (IBTA 1.4, 10.3.1).
+bool Qp::receives_datagrams(uint32_t attr_mask, const rnic::QpAttributes& attributes) const {
+    return qp_type_ == rnic::QpType::kUd && (attr_mask & rnic::kAttrState) != 0 &&
+           rnic::QpState{attributes.qp_state} == rnic::QpState::kReadyToReceive;
+}
+
 Result<void> Qp::modify(uint32_t attr_mask, const rnic::QpAttributes& attributes,
                         rnic::Udata& udata) {
     const ContextState& context = object_.context();
@@ -245,6 +252,10 @@ Result<void> Qp::modify(uint32_t attr_mask, const rnic::QpAttributes& attributes
             return fail(path.error());
         }
         underlay = *path;
+    }
+    // A peer's first datagram may come before the guest itself looks a path up.
+    if (addresses != nullptr && receives_datagrams(attr_mask, attributes)) {
+        addresses->be_reachable();
     }
     if ((attr_mask & rnic::kAttrState) != 0 && ends_sending(attributes.qp_state)) {
         take_doorbell();

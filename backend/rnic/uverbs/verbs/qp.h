@@ -39,8 +39,10 @@ class Qp final : public rnic::QueuePair {
 
   private:
     void take_doorbell();
+    bool receives_datagrams(uint32_t attr_mask, const rnic::QpAttributes& attributes) const;
 
     KernelObject object_;
+    const rnic::QpType qp_type_;
     const uint32_t qp_num_;
     const uint32_t guest_handle_;
     Cq& send_cq_;

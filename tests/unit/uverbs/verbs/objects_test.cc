@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <infiniband/verbs.h>
 
+#include "unit/uverbs/fakes/fake_netdev.h"
 #include "unit/uverbs/fixture.h"
 
 namespace vrdma::uverbs {
@@ -200,6 +201,52 @@ TEST_F(UverbsObjects, AnAddressVectorIsTranslatedToTheUnderlay) {
     EXPECT_EQ(request.dest.is_global, 1);
     EXPECT_EQ(request.dest_qp_num, 99u);
     EXPECT_EQ(request.qp_state, IBV_QPS_RTR);
+}
+
+class UverbsAnnouncement : public UverbsObjects {
+  protected:
+    void SetUp() override {
+        config.addresses.guests["alice"].announced = gid("fe80::a1");
+        netdev = fake_netdev.netdev();
+        UverbsObjects::SetUp();
+        pd = make_pd();
+        cq = make_cq(1);
+    }
+    // The RNIC withdraws what it announced, from a netdev that is there.
+    void TearDown() override {
+        cq.reset();
+        pd.reset();
+        context.reset();
+        port.reset();
+        rnic.reset();
+    }
+
+    // Brings a queue pair of this type to INIT.
+    std::unique_ptr<rnic::QueuePair> make_initialized(uint8_t type) {
+        TestUdata bytes(0, 32);
+        auto udata = bytes.udata();
+        auto init = qp_init(*pd, *cq);
+        init.qp_type = type;
+        auto qp = context->create_qp(2, init, udata).value();
+        EXPECT_TRUE(to_state(*qp, IBV_QPS_INIT));
+        return qp;
+    }
+    Result<void> to_state(rnic::QueuePair& qp, uint8_t state) {
+        rnic::QpAttributes attributes;
+        attributes.qp_state = state;
+        return modify(qp, IBV_QP_STATE, attributes);
+    }
+
+    FakeNetdev fake_netdev{sysfs};
+    std::unique_ptr<rnic::ProtectionDomain> pd;
+    std::unique_ptr<rnic::CompletionQueue> cq;
+};
+
+TEST_F(UverbsAnnouncement, TheGuestIsReachableAsSoonAsItsDatagramsAreReceived) {
+    const auto qp = make_initialized(IBV_QPT_UD);
+    EXPECT_FALSE(fake_netdev.has("fe80::a1"));
+    EXPECT_TRUE(to_state(*qp, IBV_QPS_RTR));
+    EXPECT_TRUE(fake_netdev.has("fe80::a1"));
 }
 
 TEST_F(UverbsObjects, AGuestSeesItsOwnAddressesAgain) {
