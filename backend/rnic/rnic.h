@@ -30,6 +30,7 @@
 
 #include "result.h"
 #include "rnic/attributes.h"
+#include "rnic/traffic_limits.h"
 #include "rnic/ucma.h"
 
 struct vrdma_doorbell_area;  // common/vrdma_doorbell.h
@@ -251,6 +252,12 @@ class Port {
     // or -1 for none) that becomes readable when the guest notifies.  The RNIC keeps
     // area->polling.  The area outlives the port; the fd until the next call.
     virtual void set_doorbells(vrdma_doorbell_area* area, int notify_fd) = 0;
+
+    // Changes what the guest may have of the RNIC's work, from now on; a new port has the defaults
+    // of TrafficLimits. A guest over its rate waits, its work stays in its queues. Any thread,
+    // also while a verb of the port runs. EINVAL unless is_valid(); EOPNOTSUPP from an RNIC that
+    // does the work by itself.
+    virtual Result<void> set_traffic_limits(const TrafficLimits&) { return fail(EOPNOTSUPP); }
 };
 
 // How many objects of a kind are alive in an RNIC.
