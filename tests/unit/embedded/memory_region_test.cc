@@ -104,6 +104,29 @@ TEST_F(MemoryRegions, AtomicOnAWordThatTwoPiecesShareWorks) {
     EXPECT_EQ(std::memcmp(a.memory.data(), &before, 8), 0);
 }
 
+TEST_F(MemoryRegions, AtomicWritesNothingBehindAPieceThatEndsInTheWord) {
+    // The word is aligned here as well, and its second half lies in the second piece.
+    std::byte* aligned = b.memory.data();
+    while (reinterpret_cast<uintptr_t>(aligned) % 8 != 0) {
+        ++aligned;
+    }
+    auto to =
+        b.guest.reg_mr({std::span(aligned, 12), std::span(aligned + 500, 12)}, kAllAccess, 0x1000);
+    std::memset(aligned + 8, 0xff, 4);
+    std::memset(aligned + 500, 0, 4);
+    std::memset(aligned + 12, 0x5a, 4);
+    a.qp.post_send({.opcode = WrOpcode::kFetchAndAdd,
+                    .remote_address = to.iova + 8,
+                    .rkey = to.rkey(),
+                    .compare_or_add = 1,
+                    .sges = {a.mr.sge(0, 8)}});
+    settle();
+    ASSERT_EQ(status_of(only_completion(a.send_cq)), WcStatus::kSuccess);
+    EXPECT_EQ(aligned[12], std::byte{0x5a}) << "not of the region";
+    EXPECT_EQ(aligned[8], std::byte{0});
+    EXPECT_EQ(aligned[500], std::byte{1}) << "the carry";
+}
+
 // One byte to a piece: the engine must give the others their turn in between.
 TEST_F(MemoryRegions, InVerySmallPiecesAreMovedInSeveralSlices) {
     std::vector<std::span<std::byte>> pieces;

@@ -4,15 +4,18 @@
 
 #include <atomic>
 #include <mutex>
+#include <span>
 
 namespace vrdma::embedded {
 
 uint64_t AtomicUnit::execute(const SendRequest& request, const ScatterList& target) {
     const bool swap = request.opcode == WrOpcode::kCompareAndSwap;
     const uint64_t operand = request.atomic.compare_or_add;
-    std::byte* address = ScatterCursor(target).peek(sizeof(uint64_t)).data();
-    if (reinterpret_cast<uintptr_t>(address) % sizeof(uint64_t) == 0) [[likely]] {
-        const std::atomic_ref<uint64_t> word(*reinterpret_cast<uint64_t*>(address));
+    // A piece of memory may end within the word.
+    const std::span<std::byte> place = ScatterCursor(target).peek(sizeof(uint64_t));
+    if (place.size() == sizeof(uint64_t) &&
+        reinterpret_cast<uintptr_t>(place.data()) % sizeof(uint64_t) == 0) [[likely]] {
+        const std::atomic_ref<uint64_t> word(*reinterpret_cast<uint64_t*>(place.data()));
         if (!swap) {
             return word.fetch_add(operand);
         }
