@@ -52,4 +52,84 @@ void take_doorbells(vrdma_doorbell_bitmap& bitmap, const Handle& handle) {
     }
 }
 
+// Takes the bits of one bitmap as take_doorbells() does, but a few at a time: a guest that sets all
+// bits as fast as they are taken gets no more than the caller gives it.
+class DoorbellScan {
+  public:
+    // Whether words that were taken have bits left.
+    bool pending() const { return (root_ | summary_ | bits_) != 0; }
+
+    // Takes at most `limit` words and bits, which is 4 or more, and answers how many they were.
+    // Fewer than the limit: all is taken that had rung before.
+    template <typename Handle>
+    unsigned take(vrdma_doorbell_bitmap& bitmap, unsigned limit, const Handle& handle) {
+        unsigned taken = 0;
+        if (!pending()) {
+            // Acquire: as in take_doorbells().
+            uint64_t root = memory::exchange(&bitmap.root, 0, std::memory_order_acquire) &
+                            ((uint64_t{1} << VRDMA_DB_SUMMARY_WORDS) - 1);
+            if (root == 0) [[unlikely]] {
+                return 1;
+            }
+            // Most often one queue has rung, and nothing is left to be remembered.
+            const auto group = static_cast<uint32_t>(std::countr_zero(root));
+            uint64_t summary =
+                memory::exchange(&bitmap.summary[group], 0, std::memory_order_acquire);
+            root &= root - 1;
+            if (summary == 0) [[unlikely]] {
+                root_ = root;
+                return 2;
+            }
+            const uint32_t word = group * kBits + static_cast<uint32_t>(std::countr_zero(summary));
+            uint64_t bits = memory::exchange(&bitmap.bits[word], 0, std::memory_order_acquire);
+            summary &= summary - 1;
+            if (bits != 0) [[likely]] {
+                handle(word * kBits + static_cast<uint32_t>(std::countr_zero(bits)));
+                bits &= bits - 1;
+            }
+            taken = 4;
+            if ((root | summary | bits) == 0) [[likely]] {
+                return taken;
+            }
+            root_ = root;
+            summary_ = summary;
+            bits_ = bits;
+            group_ = group;
+            word_ = word;
+        }
+        return go_on(bitmap, taken, limit, handle);
+    }
+
+  private:
+    static constexpr uint32_t kBits = VRDMA_DB_BITS_PER_WORD;
+
+    template <typename Handle>
+    unsigned go_on(vrdma_doorbell_bitmap& bitmap, unsigned taken, unsigned limit,
+                   const Handle& handle) {
+        for (; taken < limit; ++taken) {
+            if (bits_ != 0) {
+                handle(word_ * kBits + static_cast<uint32_t>(std::countr_zero(bits_)));
+                bits_ &= bits_ - 1;
+            } else if (summary_ != 0) {
+                word_ = group_ * kBits + static_cast<uint32_t>(std::countr_zero(summary_));
+                summary_ &= summary_ - 1;
+                bits_ = memory::exchange(&bitmap.bits[word_], 0, std::memory_order_acquire);
+            } else if (root_ != 0) {
+                group_ = static_cast<uint32_t>(std::countr_zero(root_));
+                root_ &= root_ - 1;
+                summary_ = memory::exchange(&bitmap.summary[group_], 0, std::memory_order_acquire);
+            } else {
+                break;
+            }
+        }
+        return taken;
+    }
+
+    uint64_t root_ = 0;     // groups of 64 words that are still to be looked at
+    uint64_t summary_ = 0;  // words of the group
+    uint64_t bits_ = 0;     // queues of the word
+    uint32_t group_ = 0;
+    uint32_t word_ = 0;
+};
+
 }  // namespace vrdma::rnic

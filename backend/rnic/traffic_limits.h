@@ -10,6 +10,9 @@ namespace vrdma::rnic {
 // How much of an RNIC's work one guest may have.
 struct TrafficLimits {
     static constexpr uint32_t kMaxWeight = 1000;
+    // A guest that has used up its burst waits for milliseconds: that is how an RNIC's thread
+    // sleeps.
+    static constexpr std::chrono::microseconds kMinBurst = std::chrono::milliseconds(2);
     static constexpr std::chrono::microseconds kMaxBurst = std::chrono::seconds(10);
 
     // The guest's share beside others that are busy as well: twice the weight, twice the work.
@@ -19,8 +22,8 @@ struct TrafficLimits {
     uint64_t bytes_per_second = 0;
     // Work requests that are executed; 0: without limit.
     uint64_t messages_per_second = 0;
-    // How much a guest that was silent may send at once: what its rates allow in this time. Not 0,
-    // at most kMaxBurst.
+    // How much a guest that was silent may send at once: what its rates allow in this time.
+    // kMinBurst to kMaxBurst.
     std::chrono::microseconds burst = std::chrono::milliseconds(10);
 
     bool operator==(const TrafficLimits&) const = default;
@@ -29,7 +32,7 @@ struct TrafficLimits {
 // Whether the values are ones that may be set.
 constexpr bool is_valid(const TrafficLimits& limits) {
     return limits.weight >= 1 && limits.weight <= TrafficLimits::kMaxWeight &&
-           limits.burst.count() > 0 && limits.burst <= TrafficLimits::kMaxBurst;
+           limits.burst >= TrafficLimits::kMinBurst && limits.burst <= TrafficLimits::kMaxBurst;
 }
 
 }  // namespace vrdma::rnic

@@ -120,4 +120,13 @@ void EmbeddedPort::set_doorbells(vrdma_doorbell_area* area, int notify_fd) {
     worker_.watch(context_, area, notify_fd);
 }
 
+Result<void> EmbeddedPort::set_traffic_limits(const rnic::TrafficLimits& limits) {
+    if (!rnic::is_valid(limits)) {
+        return fail(EINVAL);
+    }
+    const Gate::Pause pause(services_.gate);
+    worker_.limit(context_, limits);
+    return {};
+}
+
 }  // namespace vrdma::embedded

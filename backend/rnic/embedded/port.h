@@ -28,6 +28,7 @@ class EmbeddedPort final : public rnic::Port {
     Result<std::unique_ptr<rnic::Context>> alloc_context(rnic::Udata& udata) override;
     void set_memory(std::shared_ptr<const memory::GuestMemory> memory) override;
     void set_doorbells(vrdma_doorbell_area* area, int notify_fd) override;
+    Result<void> set_traffic_limits(const rnic::TrafficLimits& limits) override;
 
   private:
     EmbeddedPort(std::shared_ptr<RnicState> rnic, const std::string& guest, rnic::EventSink& sink,

@@ -16,17 +16,21 @@ CallQueue::CallQueue() : wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     }
 }
 
-void CallQueue::call(QpContext& qp) {
+void CallQueue::call(QpLink& qp) {
     {
         const std::lock_guard lock(mutex_);
-        calls_.push_back(&qp);
+        calls_.push(qp);
     }
-    called_.store(true, std::memory_order_seq_cst);
+    noticed_.store(true, std::memory_order_seq_cst);
     wake_sleeper();
 }
 
 void CallQueue::call_for_failed_cq() {
-    cq_failed_.store(true, std::memory_order_seq_cst);
+    {
+        const std::lock_guard lock(mutex_);
+        cq_failed_.store(true, std::memory_order_relaxed);
+    }
+    noticed_.store(true, std::memory_order_seq_cst);
     wake_sleeper();
 }
 
@@ -43,17 +47,18 @@ void CallQueue::wake() {
     [[maybe_unused]] const ssize_t written = ::write(wake_.get(), &one, sizeof(one));
 }
 
-std::vector<QpContext*> CallQueue::take_calls() {
-    std::vector<QpContext*> calls;
+QpContext* CallQueue::take_call() {
     const std::lock_guard lock(mutex_);
-    calls.swap(calls_);
-    called_.store(false, std::memory_order_relaxed);
-    return calls;
+    if (calls_.empty()) {
+        noticed_.store(has_failed_cq(), std::memory_order_relaxed);
+        return nullptr;
+    }
+    return &calls_.pop();
 }
 
-void CallQueue::forget(const QpContext& qp) {
+void CallQueue::forget(QpLink& qp) {
     const std::lock_guard lock(mutex_);
-    std::erase(calls_, &qp);
+    calls_.remove(qp);
 }
 
 }  // namespace vrdma::embedded

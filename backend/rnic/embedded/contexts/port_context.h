@@ -25,6 +25,7 @@
 namespace vrdma::embedded {
 
 class CqContext;  // known here by its address only
+class PortWork;   // likewise
 class QpContext;  // likewise
 
 // The data path's state of one port. Everything but the atomic flag changes in a Pause only.
@@ -38,7 +39,10 @@ class PortContext {
 
     rnic::EventSink& sink() const { return sink_; }
     // Makes the home worker look at `qp` soon. Any thread.
-    void call(QpContext& qp) { calls_.call(qp); }
+    void call(QpLink& qp) { calls_.call(qp); }
+    // What the home worker keeps of the port, or null.
+    PortWork* work() const { return work_; }
+    void set_work(PortWork* work) { work_ = work; }
 
     KeySpace& keys() { return keys_; }
     const KeySpace& keys() const { return keys_; }
@@ -129,6 +133,7 @@ class PortContext {
 
     rnic::EventSink& sink_;
     CallQueue& calls_;
+    PortWork* work_ = nullptr;
     vrdma_doorbell_area* area_ = nullptr;
     int notify_fd_ = -1;
     KeySpace keys_;

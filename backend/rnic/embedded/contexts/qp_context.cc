@@ -32,7 +32,7 @@ void QpContext::stop_sending() {
 
 void QpContext::cq_overflowed() {
     if (fail()) {
-        port_.call(*this);
+        call_home();
     }
 }
 

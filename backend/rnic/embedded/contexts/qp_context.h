@@ -8,12 +8,18 @@
 #include "rnic/attributes.h"
 #include "rnic/embedded/contexts/cq_context.h"
 #include "rnic/embedded/contexts/port_context.h"
+#include "rnic/embedded/contexts/qp_list.h"
 #include "rnic/embedded/contexts/receive_state.h"
 #include "rnic/embedded/contexts/send_state.h"
 #include "rnic/embedded/contexts/traffic.h"
 #include "rnic/embedded/keys/window.h"
 
 namespace vrdma::embedded {
+
+// Whether a responder in this state takes messages (IBTA 1.4, 10.3.1).
+constexpr bool receives(QpState state) {
+    return state >= QpState::kReadyToReceive && state <= QpState::kSendQueueError;
+}
 
 // The data path's state of one queue pair.
 class QpContext {
@@ -66,24 +72,18 @@ class QpContext {
     void set_number(uint32_t number) { number_ = number; }
 
     QpState state() const { return state_.load(std::memory_order_acquire); }
-    // A responder in these states takes messages (IBTA 1.4, 10.3.1).
-    bool receives() const {
-        const auto now = state();
-        return now >= QpState::kReadyToReceive && now <= QpState::kSendQueueError;
-    }
-    // Whether the first message would come before the queue pair is told to send.
-    bool is_ready_to_receive_only() const {
-        return state_.load(std::memory_order_relaxed) == QpState::kReadyToReceive;
-    }
+    bool receives() const { return embedded::receives(state()); }
     // The Q_Key of the datagrams that the queue pair takes (IBTA 1.4, 10.2.5).
     uint32_t qkey() const { return type_ == QpType::kGsi ? kGsiQkey : attributes_.qkey; }
 
     // Called in a Pause.
     void set_state(QpState state) { state_.store(state, std::memory_order_release); }
+    // Makes the home worker look at the queue pair soon. Any thread.
+    void call_home() { port_.call(call_); }
     // Enters the error state; the home worker then flushes both queues. Any worker.
     void enter_error() {
         set_state(QpState::kError);
-        port_.call(*this);
+        call_home();
     }
     // Enters the error state by an error of the queue pair's CQ. False when the queue pair was in
     // that state already. Any worker.
@@ -95,8 +95,12 @@ class QpContext {
     void complete_send(const Completion& completion) { complete(send_cq_, completion); }
     void complete_receive(const Completion& completion) { complete(recv_cq_, completion); }
 
+    // The place among the queue pairs of its port that have something to do.
+    QpLink& active() { return active_; }
+    // The place among those that the home worker was called to.
+    QpLink& call() { return call_; }
+
   private:
-    friend class ActiveList;
     void complete(CqContext& cq, const Completion& completion) {
         if (!cq.push(completion)) [[unlikely]] {
             cq_overflowed();
@@ -118,9 +122,8 @@ class QpContext {
     Traffic requested_;
     Traffic answered_;
 
-    // Both members belong to the home worker's ActiveList.
-    bool active_ = false;
-    QpContext* next_active_ = nullptr;
+    QpLink active_{*this};
+    QpLink call_{*this};
 };
 
 }  // namespace vrdma::embedded

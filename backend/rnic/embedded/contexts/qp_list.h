@@ -2,53 +2,63 @@
 // Copyright (c) 2026 the vrdma authors
 #pragma once
 
-#include "rnic/embedded/contexts/qp_context.h"
-
 namespace vrdma::embedded {
 
-// The queue pairs of one worker that have something to do, in the order of their turns. The list
-// goes through the queue pairs themselves.
-class ActiveList {
+class QpContext;  // known here by its address only
+
+// A queue pair's place in one list.
+class QpLink {
+  public:
+    explicit QpLink(QpContext& qp) : qp_(qp) {}
+    QpLink(const QpLink&) = delete;
+    QpLink& operator=(const QpLink&) = delete;
+
+    bool linked() const { return linked_; }
+
+  private:
+    friend class QpList;
+    QpContext& qp_;
+    QpLink* previous_ = nullptr;
+    QpLink* next_ = nullptr;
+    bool linked_ = false;
+};
+
+// Queue pairs in the order of their turns, each of them once. The list goes through the queue pairs
+// themselves, so that nothing takes longer with more of them.
+class QpList {
   public:
     bool empty() const { return first_ == nullptr; }
-    static bool contains(const QpContext& qp) { return qp.active_; }
 
-    void push(QpContext& qp) {
-        if (qp.active_) {
+    void push(QpLink& qp) {
+        if (qp.linked_) {
             return;
         }
-        qp.active_ = true;
-        qp.next_active_ = nullptr;
-        (first_ == nullptr ? first_ : last_->next_active_) = &qp;
+        qp.linked_ = true;
+        qp.next_ = nullptr;
+        qp.previous_ = last_;
+        (first_ == nullptr ? first_ : last_->next_) = &qp;
         last_ = &qp;
     }
     // The list must not be empty.
     QpContext& pop() {
-        QpContext& qp = *first_;
-        first_ = qp.next_active_;
-        qp.active_ = false;
-        return qp;
+        QpLink& qp = *first_;
+        first_ = qp.next_;
+        (first_ == nullptr ? last_ : first_->previous_) = nullptr;
+        qp.linked_ = false;
+        return qp.qp_;
     }
-    void remove(QpContext& qp) {
-        if (!qp.active_) {
+    void remove(QpLink& qp) {
+        if (!qp.linked_) {
             return;
         }
-        QpContext** link = &first_;
-        QpContext* previous = nullptr;
-        while (*link != &qp) {
-            previous = *link;
-            link = &previous->next_active_;
-        }
-        *link = qp.next_active_;
-        if (last_ == &qp) {
-            last_ = previous;
-        }
-        qp.active_ = false;
+        (qp.previous_ == nullptr ? first_ : qp.previous_->next_) = qp.next_;
+        (qp.next_ == nullptr ? last_ : qp.next_->previous_) = qp.previous_;
+        qp.linked_ = false;
     }
 
   private:
-    QpContext* first_ = nullptr;
-    QpContext* last_ = nullptr;
+    QpLink* first_ = nullptr;
+    QpLink* last_ = nullptr;
 };
 
 }  // namespace vrdma::embedded

@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "rnic/embedded/contexts/turn.h"
 #include "rnic/embedded/keys/scatter_list.h"
 #include "rnic/embedded/rings/ring.h"
 #include "rnic/embedded/rings/work_request.h"
@@ -31,6 +32,7 @@ class SendState {
         in_progress_ = true;
         opened_at_peer_ = false;
         done_ = 0;
+        next_member_ = 0;
         timeouts_ = 0;
         rnr_naks_ = 0;
     }
@@ -66,16 +68,24 @@ class SendState {
         }
         return list.resolve(regions, pd, request_.list(), 0, done_, rest);
     }
-    // Copies what the budget allows, in bytes, and takes it off the budget. True when the message
-    // is copied to its end.
+    // Copies what the turn has room for. True when the message is copied to its end.
     [[gnu::always_inline]] bool copy_chunk(const ScatterList& to, const ScatterList& from,
-                                           uint64_t rest, uint64_t& budget) {
-        const uint64_t chunk = std::min(rest, budget);
-        const uint64_t copied = chunk != 0 ? copy_slice(to, from, chunk) : 0;
+                                           uint64_t rest, Turn& turn) {
+        uint64_t copied = std::min(rest, turn.room());
+        if (copied != 0 && !copy_at_once(to, from, copied)) [[unlikely]] {
+            unsigned steps = kStepsPerTurn;
+            copied = copy_pieces(to, from, copied, steps);
+            turn.spend((kStepsPerTurn - steps) * kPieceCost);
+        }
         done_ += copied;
-        budget = copied == chunk ? budget - chunk : 0;
+        turn.copied(copied);
         return copied == rest;
     }
+
+    // The member of its group that a multicast message goes to next, by the number that the member
+    // has there.
+    uint64_t next_member() const { return next_member_; }
+    void set_next_member(uint64_t number) { next_member_ = number; }
 
     // False when the message has timed out more often than `retry_cnt` allows.
     bool count_timeout(uint32_t retry_cnt) {
@@ -96,24 +106,10 @@ class SendState {
         return rnr_naks_++;
     }
 
-    // The retry timer. A token tells the current timer from earlier ones.
-    bool is_waiting() const { return waiting_; }
-    uint64_t start_timer() {
-        waiting_ = true;
-        return ++timer_token_;
-    }
-    void stop_timer() {
-        waiting_ = false;
-        ++timer_token_;
-    }
-    // False when the timer of that token no longer counts.
-    bool expire_timer(uint64_t token) {
-        if (!waiting_ || token != timer_token_) {
-            return false;
-        }
-        waiting_ = false;
-        return true;
-    }
+    // The retry timer: when it ends, by the engine's clock; 0 when none is running.
+    bool is_waiting() const { return deadline_ns_ != 0; }
+    uint64_t deadline_ns() const { return deadline_ns_; }
+    void set_deadline_ns(uint64_t deadline) { deadline_ns_ = deadline; }
 
     // True once after each expect_drain().
     bool report_drained() { return !std::exchange(drain_reported_, true); }
@@ -140,7 +136,7 @@ class SendState {
     void reset() {
         ring_.clear();
         in_progress_ = false;
-        stop_timer();
+        deadline_ns_ = 0;
     }
 
   private:
@@ -151,12 +147,12 @@ class SendState {
     bool in_progress_ = false;
     bool opened_at_peer_ = false;
     uint64_t done_ = 0;
+    uint64_t next_member_ = 0;
     uint32_t timeouts_ = 0;
     uint32_t rnr_naks_ = 0;
     WcStatus defect_ = WcStatus::kSuccess;
 
-    bool waiting_ = false;
-    uint64_t timer_token_ = 0;
+    uint64_t deadline_ns_ = 0;
     bool drain_reported_ = false;
 
     QpContext* peer_ = nullptr;

@@ -5,10 +5,6 @@
 namespace vrdma::embedded {
 namespace {
 
-// Large enough to amortise the turn, small enough that the others wait microseconds.
-constexpr unsigned kRequestsPerSlice = 64;
-constexpr uint64_t kBytesPerSlice = uint64_t{256} * 1024;
-
 Completion completion_of(const QpContext& qp, WcStatus status) {
     const SendRequest& request = qp.send().request();
     return {.wr_id = request.wr_id,
@@ -20,15 +16,14 @@ Completion completion_of(const QpContext& qp, WcStatus status) {
 
 }  // namespace
 
-Requester::Outcome Requester::run(QpContext& qp) {
+Requester::Outcome Requester::run(QpContext& qp, Turn& turn) {
     SendState& send = qp.send();
-    uint64_t budget = kBytesPerSlice;
-    for (unsigned n = 0; n < kRequestsPerSlice; ++n) {
+    do {
         const QpState state = qp.state();
         if (state != QpState::kReadyToSend) [[unlikely]] {
             // A message that has begun is carried through before the queue is drained.
             if (state != QpState::kSendQueueDrained || !send.in_progress()) {
-                return run_other_state(qp, state);
+                return run_other_state(qp, state, turn);
             }
         }
         if (!send.in_progress()) {
@@ -37,69 +32,67 @@ Requester::Outcome Requester::run(QpContext& qp) {
             }
             send.begin(qp.type());
         }
-        const Step step = execute(qp, budget);
-        switch (step.kind) {
-            case Step::Kind::kComplete:
-                finish(qp, step.status);
-                break;
-            case Step::Kind::kPartial:
-                break;
-            case Step::Kind::kWait:
-                return {Progress::kWaiting, step.delay_ns};
+        const Step step = execute(qp, turn);
+        if (step.kind == Step::Kind::kComplete) [[likely]] {
+            finish(qp, step.status, turn);
+        } else if (step.kind == Step::Kind::kPartial) {
+            turn.spend(kPartCost);
+        } else {
+            turn.waste(kMessageCost);
+            return {Progress::kWaiting, step.delay_ns};
         }
-        if (budget == 0) {
-            break;
-        }
-    }
+    } while (!turn.is_over());
     return {Progress::kMore};
 }
 
-Requester::Outcome Requester::run_other_state(QpContext& qp, QpState state) {
+Requester::Outcome Requester::run_other_state(QpContext& qp, QpState state, Turn& turn) {
     switch (state) {
         case QpState::kSendQueueDrained:
             report_drained(qp);
             return {Progress::kIdle};
         case QpState::kSendQueueError:
-            return {flush_sends(qp) ? Progress::kIdle : Progress::kMore};
-        case QpState::kError: {
-            const bool sends_flushed = flush_sends(qp);
-            const bool receives_flushed = flush_receives(qp);
-            return {sends_flushed && receives_flushed ? Progress::kIdle : Progress::kMore};
-        }
+            return {flush_sends(qp, turn) ? Progress::kIdle : Progress::kMore};
+        case QpState::kError:
+            return {flush_sends(qp, turn) && flush_receives(qp, turn) ? Progress::kIdle
+                                                                      : Progress::kMore};
         default:
             // Nothing is sent before RTS; what is posted stays posted (IBTA 1.4, 10.3.1).
             return {Progress::kIdle};
     }
 }
 
-Requester::Step Requester::execute(QpContext& qp, uint64_t& budget) {
+Requester::Step Requester::execute(QpContext& qp, Turn& turn) {
     const SendState& state = qp.send();
     if (state.defect() != WcStatus::kSuccess) {
         return complete(state.defect());
     }
+    // Of any transport: a datagram queue pair has no peer that a write would find.
+    if (state.request().opcode == WrOpcode::kRdmaWrite) [[likely]] {
+        return write(qp, turn);
+    }
     if (is_datagram(qp.type())) {
-        return datagram(qp, budget);
+        return datagram(qp, turn);
     }
     const bool reliable = qp.type() == QpType::kRc;
     switch (state.request().opcode) {
         case WrOpcode::kRdmaWrite:
         case WrOpcode::kRdmaWriteWithImmediate:
-            return write(qp, budget);
+            return write(qp, turn);
         case WrOpcode::kSend:
         case WrOpcode::kSendWithImmediate:
-            return send(qp, budget);
+            return send(qp, turn);
         case WrOpcode::kRdmaRead:
             if (reliable) {
-                return read(qp, budget);
+                return read(qp, turn);
             }
             break;
         case WrOpcode::kSendWithInvalidate:
             if (reliable) {
-                return send(qp, budget);
+                return send(qp, turn);
             }
             break;
         case WrOpcode::kRegisterMr:
-            return register_memory(qp, budget);
+            return register_memory(qp, turn);
         case WrOpcode::kLocalInvalidate:
             return invalidate(qp);
         case WrOpcode::kBindWindow:
@@ -114,16 +107,18 @@ Requester::Step Requester::execute(QpContext& qp, uint64_t& budget) {
     return complete(WcStatus::kLocalQpOperationError);
 }
 
-void Requester::finish(QpContext& qp, WcStatus status) {
+void Requester::finish(QpContext& qp, WcStatus status, Turn& turn) {
     // The slot is free before the completion tells so.
     qp.send().end();
     if (status == WcStatus::kSuccess) [[likely]] {
+        turn.count_message();
         qp.requested().count(qp.send().request().opcode, qp.send().request().length);
         if (qp.send().wants_completion()) {
             qp.complete_send(completion_of(qp, status));
         }
         return;
     }
+    turn.waste(kMessageCost);
     qp.port().errors().count(VRDMA_COUNTER_REQ_CQE_ERROR);
     qp.complete_send(completion_of(qp, status));
     fail_send_queue(qp);
@@ -140,10 +135,10 @@ void Requester::fail_send_queue(QpContext& qp) {
 }
 
 // True when nothing is left to flush.
-bool Requester::flush_sends(QpContext& qp) {
+bool Requester::flush_sends(QpContext& qp, Turn& turn) {
     SendState& send = qp.send();
     send.give_up();
-    for (unsigned n = 0; n < kRequestsPerSlice; ++n) {
+    for (; !turn.is_over(); turn.waste(kFlushCost)) {
         if (!send.anything_posted()) {
             return true;
         }

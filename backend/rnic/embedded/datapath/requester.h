@@ -20,7 +20,7 @@ class Requester {
   public:
     enum class Progress {
         kIdle,     // nothing left to do until the doorbell rings or a verb calls
-        kMore,     // the slice is used up
+        kMore,     // the turn is over
         kWaiting,  // for `delay_ns`, then again
     };
     struct Outcome {
@@ -32,8 +32,8 @@ class Requester {
     Requester(const Fabric& fabric, AtomicUnit& atomics, const WorkerSlices& slices)
         : fabric_(fabric), atomics_(atomics), slices_(slices) {}
 
-    // One slice of the queue pair's work, bounded in requests and in bytes.
-    Outcome run(QpContext& qp);
+    // One turn of the queue pair; it is bounded by what it costs.
+    Outcome run(QpContext& qp, Turn& turn);
 
   private:
     struct Step {
@@ -48,18 +48,18 @@ class Requester {
     }
 
     // requester.cc
-    static Outcome run_other_state(QpContext& qp, QpState state);
-    Step execute(QpContext& qp, uint64_t& budget);
-    static void finish(QpContext& qp, WcStatus status);
+    static Outcome run_other_state(QpContext& qp, QpState state, Turn& turn);
+    Step execute(QpContext& qp, Turn& turn);
+    static void finish(QpContext& qp, WcStatus status, Turn& turn);
     static void fail_send_queue(QpContext& qp);
-    static bool flush_sends(QpContext& qp);
+    static bool flush_sends(QpContext& qp, Turn& turn);
     static void report_drained(QpContext& qp);
     static Arrival arrival_of(const QpContext& qp, WcOpcode opcode, bool immediate);
 
-    // requester_connected.cc. An operation moves at most `budget` bytes and takes them off it.
-    Step send(QpContext& qp, uint64_t& budget);
-    Step write(QpContext& qp, uint64_t& budget);
-    Step read(QpContext& qp, uint64_t& budget);
+    // requester_connected.cc. An operation moves what the turn has room for.
+    Step send(QpContext& qp, Turn& turn);
+    Step write(QpContext& qp, Turn& turn);
+    Step read(QpContext& qp, Turn& turn);
     Step atomic(QpContext& qp);
     QpContext* reach(QpContext& qp);
     void find_peer(QpContext& qp);
@@ -72,16 +72,16 @@ class Requester {
         uint16_t vlan;
         uint8_t packet_type;  // of write_network_header()
     };
-    Step datagram(QpContext& qp, uint64_t& budget);
-    void multicast(QpContext& qp, const rnic::Gid& group, const ScatterList& from, Frame frame,
-                   uint64_t& budget);
+    Step datagram(QpContext& qp, Turn& turn);
+    bool multicast(QpContext& qp, const rnic::Gid& group, const ScatterList& from, Frame frame,
+                   Turn& turn);
     static void deliver(const QpContext& qp, QpContext& peer, const ScatterList& from, Frame frame);
     static const rnic::AhAttributes* address_of(const QpContext& qp);
     QpContext* datagram_peer(const rnic::AhAttributes& address, uint32_t number,
                              Frame& frame) const;
 
     // requester_registration.cc
-    Step register_memory(QpContext& qp, uint64_t& budget);
+    Step register_memory(QpContext& qp, Turn& turn);
     Step invalidate(QpContext& qp);
     Step bind_window(QpContext& qp);
 

@@ -38,10 +38,14 @@ bool add_window(ScatterList& list, const QpContext& peer, uint32_t rkey, uint64_
         find_peer(qp);
     }
     QpContext* peer = qp.send().peer();
-    if (peer == nullptr || !peer->receives()) {
+    if (peer == nullptr) {
         return nullptr;
     }
-    if (peer->is_ready_to_receive_only()) [[unlikely]] {
+    const QpState state = peer->state();
+    if (!receives(state)) {
+        return nullptr;
+    }
+    if (state == QpState::kReadyToReceive) [[unlikely]] {
         // IBTA 1.4, 11.6.3.2: the first message before the queue pair is told to send.
         if (peer->receive().establish()) {
             peer->port().sink().async_event(rnic::AsyncEventType::kCommunicationEstablished,
@@ -51,7 +55,7 @@ bool add_window(ScatterList& list, const QpContext& peer, uint32_t rkey, uint64_
     return peer;
 }
 
-Requester::Step Requester::write(QpContext& qp, uint64_t& budget) {
+Requester::Step Requester::write(QpContext& qp, Turn& turn) {
     SendState& send = qp.send();
     const SendRequest& request = send.request();
     const uint64_t rest = send.rest();
@@ -73,7 +77,7 @@ Requester::Step Requester::write(QpContext& qp, uint64_t& budget) {
         return refused(qp, *peer, refuse(*peer, Verdict::kAccessError));
     }
     if (request.opcode == WrOpcode::kRdmaWrite) [[likely]] {
-        if (!send.copy_chunk(to, from, rest, budget)) {
+        if (!send.copy_chunk(to, from, rest, turn)) {
             return partial();
         }
         peer->answered().count(request.opcode, request.length);
@@ -88,14 +92,14 @@ Requester::Step Requester::write(QpContext& qp, uint64_t& budget) {
         }
         send.set_open_at_peer();
     }
-    if (!send.copy_chunk(to, from, rest, budget)) {
+    if (!send.copy_chunk(to, from, rest, turn)) {
         return partial();
     }
     close_receive(*peer, arrival_of(qp, WcOpcode::kReceiveRdmaWithImmediate, true));
     return complete(WcStatus::kSuccess);
 }
 
-Requester::Step Requester::send(QpContext& qp, uint64_t& budget) {
+Requester::Step Requester::send(QpContext& qp, Turn& turn) {
     SendState& send = qp.send();
     const SendRequest& request = send.request();
     const uint64_t rest = send.rest();
@@ -125,7 +129,7 @@ Requester::Step Requester::send(QpContext& qp, uint64_t& budget) {
     if (verdict != Verdict::kAccepted) {
         return refused(qp, *peer, verdict);
     }
-    if (!send.copy_chunk(to, from, rest, budget)) {
+    if (!send.copy_chunk(to, from, rest, turn)) {
         return partial();
     }
     Arrival arrival =
@@ -146,7 +150,7 @@ Requester::Step Requester::send(QpContext& qp, uint64_t& budget) {
     return complete(WcStatus::kSuccess);
 }
 
-Requester::Step Requester::read(QpContext& qp, uint64_t& budget) {
+Requester::Step Requester::read(QpContext& qp, Turn& turn) {
     SendState& send = qp.send();
     const SendRequest& request = send.request();
     const uint64_t rest = send.rest();
@@ -171,7 +175,7 @@ Requester::Step Requester::read(QpContext& qp, uint64_t& budget) {
                                  request.length, kAccessRemoteRead, send.done(), rest)) {
         return refused(qp, *peer, refuse(*peer, Verdict::kAccessError));
     }
-    if (!send.copy_chunk(to, from, rest, budget)) {
+    if (!send.copy_chunk(to, from, rest, turn)) {
         return partial();
     }
     peer->answered().count(request.opcode, request.length);
@@ -230,6 +234,9 @@ void Requester::find_peer(QpContext& qp) {
 
 // Nobody answers: a reliable connection tries again, retry_cnt times (9.9.2.1).
 Requester::Step Requester::unreachable(QpContext& qp) {
+    if (is_datagram(qp.type())) {
+        return complete(WcStatus::kLocalQpOperationError);
+    }
     if (qp.type() != QpType::kRc) {
         return complete(WcStatus::kSuccess);
     }

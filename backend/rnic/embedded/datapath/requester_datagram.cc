@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
 // The operations of a datagram queue pair's send queue (IBTA 1.4, 9.8.3).
-#include <algorithm>
 #include <array>
 #include <mutex>
 
@@ -45,7 +44,7 @@ QpContext* Requester::datagram_peer(const rnic::AhAttributes& address, uint32_t 
 }
 
 // A datagram that the receiver cannot take is lost, which is no error.
-Requester::Step Requester::datagram(QpContext& qp, uint64_t& budget) {
+Requester::Step Requester::datagram(QpContext& qp, Turn& turn) {
     const SendRequest& request = qp.send().request();
     if (request.opcode != WrOpcode::kSend && request.opcode != WrOpcode::kSendWithImmediate) {
         return complete(WcStatus::kLocalQpOperationError);
@@ -79,23 +78,31 @@ Requester::Step Requester::datagram(QpContext& qp, uint64_t& budget) {
     frame.packet_type =
         write_network_header(header, port.gid(address->sgid_index), *address, request.length);
     if (to_group) {
-        multicast(qp, address->dgid, from, frame, budget);
-    } else {
-        deliver(qp, *peer, from, frame);
+        return multicast(qp, address->dgid, from, frame, turn) ? complete(WcStatus::kSuccess)
+                                                               : partial();
     }
+    deliver(qp, *peer, from, frame);
+    turn.copied(request.length);
     return complete(WcStatus::kSuccess);
 }
 
 // The datagram goes to each queue pair of the group by itself, the sender's included (IBTA 1.4,
-// 10.5.2), where the port is in the VLAN.
-void Requester::multicast(QpContext& qp, const rnic::Gid& group, const ScatterList& from,
-                          Frame frame, uint64_t& budget) {
-    for (const MulticastGroups::Member& member : fabric_.members(group)) {
+// 10.5.2), where the port is in the VLAN. False: the turn is over, and members are left.
+bool Requester::multicast(QpContext& qp, const rnic::Gid& group, const ScatterList& from,
+                          Frame frame, Turn& turn) {
+    SendState& send = qp.send();
+    for (const MulticastGroups::Member& member : fabric_.members(group, send.next_member())) {
+        if (turn.is_over()) {
+            send.set_next_member(member.number);
+            return false;
+        }
+        turn.spend(kMessageCost);
         if (member.qp->port().is_in_vlan(frame.vlan)) {
             deliver(qp, *member.qp, from, frame);
+            turn.copied(send.request().length + kGrhSize);
         }
-        budget -= std::min(budget, qp.send().request().length + kGrhSize);
     }
+    return true;
 }
 
 void Requester::deliver(const QpContext& qp, QpContext& peer, const ScatterList& from,

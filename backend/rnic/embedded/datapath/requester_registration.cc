@@ -2,26 +2,18 @@
 // Copyright (c) 2026 the vrdma authors
 // Work requests that register memory, invalidate keys and bind windows (IBTA 1.4, 10.6.5, 10.6.7,
 // 11.4.1.1).
-#include <algorithm>
-
 #include "rnic/embedded/datapath/requester.h"
 
 namespace vrdma::embedded {
-namespace {
 
-// The cost of finding a page, in bytes that could be copied meanwhile.
-constexpr uint64_t kBytesPerPage = 512;
-
-}  // namespace
-
-Requester::Step Requester::register_memory(QpContext& qp, uint64_t& budget) {
+Requester::Step Requester::register_memory(QpContext& qp, Turn& turn) {
     const SendRequest& request = qp.send().request();
     const KeySpace& keys = qp.port().keys();
     Region* region = keys.regions().at(request.reg.key);
     if (region == nullptr || region->max_pages() == 0 || region->pd() != &qp.pd()) {
         return complete(WcStatus::kMemoryManagementError);
     }
-    budget -= std::min(budget, region->max_pages() * kBytesPerPage);
+    turn.spend(region->max_pages() * kPageCost);
     switch (
         region->register_pages(request.reg.key, request.reg.access, keys.guest_memory(), slices_)) {
         case Registration::kDone:

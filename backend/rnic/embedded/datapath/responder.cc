@@ -7,8 +7,6 @@
 namespace vrdma::embedded {
 namespace {
 
-constexpr unsigned kFlushesPerSlice = 64;
-
 // An error of the receive request itself ends the queue pair (IBTA 1.4, 9.9.3).
 void fail_receive(QpContext& peer, WcStatus status) {
     peer.receive().close();
@@ -88,7 +86,7 @@ Verdict refuse(QpContext& peer, Verdict verdict) {
     return verdict;
 }
 
-bool flush_receives(QpContext& qp) {
+bool flush_receives(QpContext& qp, Turn& turn) {
     ReceiveState& receive = qp.receive();
     const std::lock_guard lock(receive);
     const auto flush = [&qp](uint64_t wr_id) {
@@ -108,7 +106,7 @@ bool flush_receives(QpContext& qp) {
         }
         return true;
     }
-    for (unsigned n = 0; n < kFlushesPerSlice; ++n) {
+    for (; !turn.is_over(); turn.waste(kFlushCost)) {
         if (!receive.anything_posted()) {
             return true;
         }

@@ -48,8 +48,8 @@ Invalidation invalidate_for_receive(QpContext& peer, uint32_t key, const WorkerS
 // to the error state and says why (IBTA 1.4, 9.9.3, class C). Answers `verdict`.
 Verdict refuse(QpContext& peer, Verdict verdict);
 
-// Completes what is left in the receive queue of a queue pair in the error state, a bounded
-// number at a time. True when nothing is left.
-bool flush_receives(QpContext& qp);
+// Completes what is left in the receive queue of a queue pair in the error state, while the turn
+// lasts. True when nothing is left.
+bool flush_receives(QpContext& qp, Turn& turn);
 
 }  // namespace vrdma::embedded

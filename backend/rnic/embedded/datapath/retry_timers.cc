@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <functional>
 
 namespace vrdma::embedded {
 namespace {
@@ -33,23 +32,6 @@ uint64_t not_ready_delay(uint8_t timer, uint32_t naks) {
 // The timeout is 4.096 us * 2^value, and 0 means none.
 uint64_t transport_delay(uint8_t timeout) {
     return timeout == 0 ? kForever : uint64_t{4096} << (timeout & 31);
-}
-
-void RetryTimers::push(const Timer& timer) {
-    timers_.push_back(timer);
-    std::push_heap(timers_.begin(), timers_.end(), std::greater<>());
-}
-
-RetryTimers::Timer RetryTimers::pop() {
-    std::pop_heap(timers_.begin(), timers_.end(), std::greater<>());
-    const Timer timer = timers_.back();
-    timers_.pop_back();
-    return timer;
-}
-
-void RetryTimers::forget(const QpContext& qp) {
-    std::erase_if(timers_, [&qp](const Timer& timer) { return timer.qp == &qp; });
-    std::make_heap(timers_.begin(), timers_.end(), std::greater<>());
 }
 
 }  // namespace vrdma::embedded

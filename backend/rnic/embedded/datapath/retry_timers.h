@@ -4,7 +4,8 @@
 
 #include <cstdint>
 #include <limits>
-#include <vector>
+#include <set>
+#include <utility>
 
 namespace vrdma::embedded {
 
@@ -20,25 +21,23 @@ uint64_t transport_delay(uint8_t timeout);
 // receiver's attribute (IBTA 1.4, 9.7.5.2.8), `naks` how often it was not ready before.
 uint64_t not_ready_delay(uint8_t timer, uint32_t naks);
 
-// The retry timers that run on one worker.
+// The retry timers that run on one worker, at most one for a queue pair.
 class RetryTimers {
   public:
-    struct Timer {
-        uint64_t deadline_ns;
-        QpContext* qp;
-        uint64_t token;
-        bool operator>(const Timer& other) const { return deadline_ns > other.deadline_ns; }
-    };
-
     bool empty() const { return timers_.empty(); }
-    uint64_t earliest_ns() const { return timers_.front().deadline_ns; }
-    void push(const Timer& timer);
+    uint64_t earliest_ns() const { return timers_.begin()->first; }
+    void push(uint64_t deadline_ns, QpContext& qp) { timers_.emplace(deadline_ns, &qp); }
     // Takes the earliest, which must exist.
-    Timer pop();
-    void forget(const QpContext& qp);
+    QpContext& pop() {
+        QpContext& qp = *timers_.begin()->second;
+        timers_.erase(timers_.begin());
+        return qp;
+    }
+    // Nothing happens when there is no such timer.
+    void erase(uint64_t deadline_ns, QpContext& qp) { timers_.erase({deadline_ns, &qp}); }
 
   private:
-    std::vector<Timer> timers_;  // a heap, the earliest first
+    std::set<std::pair<uint64_t, QpContext*>> timers_;
 };
 
 }  // namespace vrdma::embedded

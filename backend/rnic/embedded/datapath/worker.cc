@@ -17,8 +17,8 @@ namespace {
 
 // Looks without finding anything before a spinning worker consults the clock.
 constexpr unsigned kRoundsPerClock = 64;
-// Slices after which a worker that always has some looks at the doorbells of CQs.
-constexpr unsigned kSlicesPerLook = 64;
+// Words and bits of doorbells, calls, timers and queue pairs that one turn looks at.
+constexpr unsigned kLooksPerTurn = 16;
 constexpr uint64_t kNsPerMs = 1'000'000;
 constexpr int kMaxSleepMs = 3'600'000;
 
@@ -108,182 +108,315 @@ void Worker::sleep() {
     set_polling(true);
 }
 
-// Milliseconds until the next timer, as epoll_wait() takes them.
+// Milliseconds until the next timer, or until a guest may send again, as epoll_wait() takes them.
 int Worker::sleep_limit_ms() const {
-    if (timers_.empty()) {
+    uint64_t deadline = timers_.empty() ? kForever : timers_.earliest_ns();
+    for (const auto& work : ports_) {
+        if (work->open_at_ns() > now_ns_ && work->anything_to_do()) {
+            deadline = std::min(deadline, work->open_at_ns());
+        }
+    }
+    if (deadline == kForever) {
         return -1;
     }
     const uint64_t now = clock_.now_ns();
-    const uint64_t deadline = timers_.earliest_ns();
     const uint64_t wait_ms = deadline <= now ? 0 : (deadline - now) / kNsPerMs + 1;
     return static_cast<int>(std::min<uint64_t>(wait_ms, kMaxSleepMs));
 }
 
 bool Worker::anything_to_do() const {
-    if (!active_.empty() || calls_.anything_pending() || stop_.load(std::memory_order_relaxed)) {
+    if (calls_.anything_pending() || stop_.load(std::memory_order_relaxed)) {
         return true;
     }
-    return std::any_of(ports_.begin(), ports_.end(), [](const PortContext* port) {
-        return port->area() != nullptr &&
-               (rnic::has_rung(port->area()->qp, std::memory_order_seq_cst) ||
-                rnic::has_rung(port->area()->cq, std::memory_order_seq_cst));
+    // A port that waits for its rate has nothing to do before.
+    return std::ranges::any_of(ports_, [this](const auto& work) {
+        return work->open_at_ns() <= now_ns_ &&
+               (work->anything_to_do() || work->has_rung_at_last() || work->has_rung_arms());
     });
 }
 
 void Worker::set_polling(bool polling) {
-    for (const PortContext* port : ports_) {
-        if (port->area() != nullptr) {
-            memory::store(&port->area()->polling, polling ? 1u : 0u, std::memory_order_seq_cst);
+    for (const auto& work : ports_) {
+        vrdma_doorbell_area* area = work->port().area();
+        // Doorbells of a port that waits for its rate need not wake the worker, which looks at them
+        // when the wait is over.
+        if (area != nullptr && (polling || work->open_at_ns() <= now_ns_)) {
+            memory::store(&area->polling, polling ? 1u : 0u, std::memory_order_seq_cst);
         }
     }
 }
 
-bool Worker::poll_once() {
-    for (PortContext* port : ports_) {
-        // The one look that an idle port costs.
-        if (port->area() != nullptr &&
-            rnic::has_rung(port->area()->qp, std::memory_order_relaxed)) {
-            collect(*port);
-        }
-    }
-    if (calls_.has_calls()) [[unlikely]] {
-        collect_calls();
-    }
-    if (calls_.has_failed_cq()) [[unlikely]] {
-        fail_queue_pairs();
-    }
-    if (!timers_.empty()) [[unlikely]] {
-        expire_timers();
-    }
-    if (active_.empty()) {
-        return look_for_missed();
-    }
-    run_slice(active_.pop());
-    // Who waits for an event has no other work, but other guests may have.
-    if (++slices_ % kSlicesPerLook == 0) [[unlikely]] {
-        look_for_missed();
-    }
-    return true;
-}
-
-void Worker::collect(PortContext& port) {
-    const auto qps = port.qps();
-    rnic::take_doorbells(port.area()->qp, [this, qps](uint32_t handle) {
-        if (handle >= qps.size()) {
-            return;
-        }
-        QpContext* qp = qps[handle];
-        if (qp != nullptr && !qp->send().is_waiting()) {
-            active_.push(*qp);
-        }
-    });
-}
-
-// False when no CQ has rung.
-bool Worker::look_for_missed() {
-    bool rung = false;
-    for (const PortContext* port : ports_) {
-        if (port->area() == nullptr ||
-            !rnic::has_rung(port->area()->cq, std::memory_order_relaxed)) {
+// The port that has had the least of the worker, of those that have something to do; or null.
+[[gnu::always_inline]] inline PortWork* Worker::next_port() {
+    PortWork* next = nullptr;
+    for (const auto& work : ports_) {
+        if (!work->anything_to_do()) {
             continue;
         }
-        rung = true;
-        rnic::take_doorbells(port->area()->cq, [port](uint32_t handle) {
-            if (CqContext* cq = port->cq(handle); cq != nullptr) {
-                cq->look_for_missed();
+        if (work->open_at_ns() > now_ns_) [[unlikely]] {
+            // While others have work, now_ns_ comes from poll_once().
+            if (next == nullptr) {
+                now_ns_ = clock_.now_ns();
             }
-        });
-    }
-    return rung;
-}
-
-void Worker::collect_calls() {
-    for (QpContext* qp : calls_.take_calls()) {
-        if (qp->send().is_waiting()) {
-            // A retry that is pending matters as long as the queue pair may send.
-            if (qp->state() == QpState::kReadyToSend) {
+            if (work->open_at_ns() > now_ns_) {
                 continue;
             }
-            qp->send().stop_timer();
         }
-        active_.push(*qp);
-    }
-}
-
-void Worker::fail_queue_pairs() {
-    calls_.take_failed_cq();
-    for (PortContext* port : ports_) {
-        if (!port->take_failed_cq()) {
-            continue;
-        }
-        for (QpContext* qp : port->qps()) {
-            if (qp != nullptr && (qp->send_cq().failed() || qp->recv_cq().failed())) {
-                fail_queue_pair(*qp);
-            }
+        if (next == nullptr || work->virtual_end() < next->virtual_end()) {
+            next = work.get();
         }
     }
+    return next;
 }
 
-void Worker::fail_queue_pair(QpContext& qp) {
-    if (qp.state() == QpState::kReset || !qp.fail()) {
-        return;
-    }
-    qp.send().stop_timer();
-    active_.push(qp);
-}
-
-void Worker::expire_timers() {
-    if (clock_.now_ns() < timers_.earliest_ns()) {
-        return;
-    }
-    const uint64_t now = clock_.now_ns();
-    while (!timers_.empty() && timers_.earliest_ns() <= now) {
-        const RetryTimers::Timer timer = timers_.pop();
-        if (timer.qp->send().expire_timer(timer.token)) {
-            active_.push(*timer.qp);
-        }
-    }
-}
-
-void Worker::run_posted(QpContext& qp) {
-    if (qp.send().is_waiting() || qp.state() != QpState::kReadyToSend) {
-        return;
-    }
-    const vrdma_doorbell_area* area = qp.port().area();
-    if (ActiveList::contains(qp) || (area != nullptr && rnic::has_rung(area->qp, qp.handle()))) {
-        run_slice(qp);
-    }
-}
-
-void Worker::run_slice(QpContext& qp) {
+[[gnu::always_inline]] inline void Worker::run_queue_pair(PortWork& work, QpContext& qp) {
     Requester::Outcome outcome;
+    Turn turn;
     {
         const SliceCounter::Slice slice(observed_slices_);
-        outcome = requester_.run(qp);
+        outcome = requester_.run(qp, turn);
+    }
+    if (turn.messages() != 0 && turn.wasted() == 0) [[likely]] {
+        work.charge(turn.cost());
+    } else {
+        charge_wasted(work, turn);
+    }
+    if (work.has_rate()) [[unlikely]] {
+        now_ns_ = clock_.now_ns();
+        work.take(turn.bytes(), turn.messages(), now_ns_);
     }
     switch (outcome.progress) {
         case Requester::Progress::kIdle:
             break;
         case Requester::Progress::kMore:
-            active_.push(qp);
+            work.add(qp);
             break;
-        case Requester::Progress::kWaiting: {
-            const uint64_t token = qp.send().start_timer();
+        case Requester::Progress::kWaiting:
+            // A queue pair may wait for ever, for an event that is not a timer.
+            qp.send().set_deadline_ns(kForever);
             if (outcome.delay_ns != kForever) {
-                timers_.push({clock_.now_ns() + outcome.delay_ns, &qp, token});
+                qp.send().set_deadline_ns(clock_.now_ns() + outcome.delay_ns);
+                timers_.push(qp.send().deadline_ns(), qp);
             }
             break;
+    }
+}
+
+// Takes doorbells, and answers the queue pair that is to run when no other one has waited. A queue
+// pair that may not send is not run: what was posted to it is found when it may (Qp::enter()).
+[[gnu::always_inline]] inline QpContext* Worker::collect(PortWork& work) {
+    const auto qps = work.port().qps();
+    QpContext* first = nullptr;
+    unsigned found = 0;
+    const unsigned looks =
+        work.sends().take(work.port().area()->qp, kLooksPerTurn, [&](uint32_t handle) {
+            QpContext* qp = handle < qps.size() ? qps[handle] : nullptr;
+            if (qp == nullptr || qp->send().is_waiting() || qp->state() < QpState::kReadyToSend) {
+                return;
+            }
+            ++found;
+            if (first == nullptr && work.active().empty()) [[likely]] {
+                first = qp;
+            } else if (qp != first) {
+                work.active().push(qp->active());
+            }
+        });
+    // The way to one queue pair takes a word of each level and a bit.
+    constexpr unsigned kLooksPerDoorbell = 4;
+    if (looks != kLooksPerDoorbell || found != 1) [[unlikely]] {
+        work.may_go_on();
+        if (looks > found * kLooksPerDoorbell) {
+            work.charge_useless(kLookCost * (looks - found * kLooksPerDoorbell));
+        }
+    }
+    return first;
+}
+
+// Not inlined: scripts/bench embedded counts what happens in here.
+[[gnu::noinline]] bool Worker::poll_once() {
+    return run_turn(nullptr, nullptr);
+}
+
+// A turn of `posted`, of the port `work`; or of the queue pair that is next. One function, so that
+// all that a message needs is inlined into it once.
+[[gnu::noinline]] bool Worker::run_turn(PortWork* work, QpContext* posted) {
+    QpContext* qp = posted;
+    if (qp == nullptr) [[likely]] {
+        if (calls_.anything_noticed() || !timers_.empty()) [[unlikely]] {
+            collect_calls();
+            expire_timers();
+        }
+        work = next_port();
+        if (work == nullptr) {
+            return look_for_missed();
+        }
+        work->begin_turn(virtual_now_);
+        if (work->has_sends_to_collect()) {
+            qp = collect(*work);
+        }
+        if (qp == nullptr && !work->active().empty()) {
+            qp = &work->active().pop();
+        }
+    }
+    if (qp != nullptr) [[likely]] {
+        run_queue_pair(*work, *qp);
+    }
+    if (work->goes_on()) {
+        if (work->is_failing()) [[unlikely]] {
+            fail_queue_pairs(*work);
+        }
+        work->update();
+    }
+    // Who waits for an event has no other work, but other guests may have.
+    if (--turns_to_look_ == 0) [[unlikely]] {
+        turns_to_look_ = kTurnsPerLook;
+        now_ns_ = clock_.now_ns();
+        look_for_missed();
+    }
+    return true;
+}
+
+// False when no CQ has rung. One port at a time, so that each is charged for its own.
+[[gnu::noinline]] bool Worker::look_for_missed() {
+    PortWork* next = nullptr;
+    for (const auto& work : ports_) {
+        if (work->has_rung_arms() &&
+            (next == nullptr || work->virtual_end() < next->virtual_end())) {
+            next = work.get();
+        }
+    }
+    if (next == nullptr) {
+        return false;
+    }
+    const PortContext& port = next->port();
+    next->begin_turn(virtual_now_);
+    const unsigned looks = next->arms().take(port.area()->cq, kLooksPerTurn, [&](uint32_t handle) {
+        if (CqContext* cq = port.cq(handle); cq != nullptr) {
+            cq->look_for_missed();
+        }
+    });
+    next->charge_useless(kLookCost * looks);
+    return true;
+}
+
+[[gnu::noinline]] void Worker::collect_calls() {
+    if (calls_.has_failed_cq()) {
+        find_failed_cqs();
+    }
+    for (unsigned n = 0; n < kLooksPerTurn; ++n) {
+        QpContext* qp = calls_.take_call();
+        if (qp == nullptr) {
+            return;
+        }
+        PortWork& work = *qp->port().work();
+        work.charge_useless(kLookCost);
+        if (qp->send().is_waiting()) {
+            // A retry that is pending matters as long as the queue pair may send.
+            if (qp->state() == QpState::kReadyToSend) {
+                continue;
+            }
+            stop_timer(*qp);
+        }
+        work.add(*qp);
+    }
+}
+
+void Worker::find_failed_cqs() {
+    calls_.take_failed_cq();
+    for (const auto& work : ports_) {
+        if (work->port().take_failed_cq()) {
+            work->fail_from(0);
         }
     }
 }
 
+// Goes on with the search for queue pairs whose CQ has failed.
+[[gnu::noinline]] void Worker::fail_queue_pairs(PortWork& work) {
+    const auto qps = work.port().qps();
+    const auto end = static_cast<uint32_t>(
+        std::min<size_t>(qps.size(), size_t{work.next_to_fail()} + kLooksPerTurn));
+    for (uint32_t handle = work.next_to_fail(); handle < end; ++handle) {
+        QpContext* qp = qps[handle];
+        if (qp == nullptr || !(qp->send_cq().failed() || qp->recv_cq().failed()) ||
+            qp->state() == QpState::kReset || !qp->fail()) {
+            continue;
+        }
+        stop_timer(*qp);
+        work.active().push(qp->active());
+    }
+    work.charge_useless(kLookCost * kLooksPerTurn);
+    if (end == qps.size()) {
+        work.end_failing();
+    } else {
+        work.fail_from(end);
+    }
+}
+
+[[gnu::noinline]] void Worker::expire_timers() {
+    if (timers_.empty()) {
+        return;
+    }
+    const uint64_t now = clock_.now_ns();
+    for (unsigned n = 0; n < kLooksPerTurn; ++n) {
+        if (timers_.empty() || timers_.earliest_ns() > now) {
+            return;
+        }
+        QpContext& qp = timers_.pop();
+        qp.send().set_deadline_ns(0);
+        PortWork& work = *qp.port().work();
+        work.charge_useless(kLookCost);
+        work.add(qp);
+    }
+}
+
+void Worker::stop_timer(QpContext& qp) {
+    timers_.erase(qp.send().deadline_ns(), qp);
+    qp.send().set_deadline_ns(0);
+}
+
+void Worker::run_posted(QpContext& qp) {
+    PortWork& work = *qp.port().work();
+    if (qp.send().is_waiting() || qp.state() != QpState::kReadyToSend || !may_send(work)) {
+        return;
+    }
+    const vrdma_doorbell_area* area = qp.port().area();
+    if (qp.active().linked() || (area != nullptr && rnic::has_rung(area->qp, qp.handle()))) {
+        work.active().remove(qp.active());
+        work.begin_turn(virtual_now_);
+        run_turn(&work, &qp);
+    }
+}
+
+// Whether the port's rates let it send now.
+bool Worker::may_send(const PortWork& work) {
+    return !work.has_rate() || work.open_at_ns() <= clock_.now_ns();
+}
+
+// A turn in which not all went as it should.
+[[gnu::noinline]] void Worker::charge_wasted(PortWork& work, const Turn& turn) {
+    if (turn.messages() == 0 && turn.bytes() == 0) {
+        work.charge_useless(turn.cost() + kLookCost);
+    } else {
+        work.charge(turn.cost() - turn.wasted());
+        work.charge_useless(turn.wasted());
+    }
+}
+
 void Worker::add(PortContext& port) {
-    ports_.push_back(&port);
+    ports_.push_back(std::make_unique<PortWork>(port));
+    port.set_work(ports_.back().get());
 }
 
 void Worker::remove(PortContext& port) {
     watch(port, nullptr, -1);
-    std::erase(ports_, &port);
+    std::erase_if(ports_, [&port](const auto& work) { return &work->port() == &port; });
+    port.set_work(nullptr);
+}
+
+void Worker::limit(const PortContext& port, const rnic::TrafficLimits& limits) {
+    port.work()->limit(limits);
+    // A worker that sleeps until the port may send again finds out that it may now.
+    calls_.wake();
 }
 
 void Worker::watch(PortContext& port, vrdma_doorbell_area* area, int notify_fd) {
@@ -294,6 +427,7 @@ void Worker::watch(PortContext& port, vrdma_doorbell_area* area, int notify_fd) 
         memory::store(&port.area()->polling, 0, std::memory_order_seq_cst);
     }
     port.set_doorbells(area, notify_fd);
+    port.work()->use(area);
     if (notify_fd >= 0) {
         watch_fd(epoll_.get(), notify_fd);
     }
@@ -309,9 +443,9 @@ void Worker::watch(PortContext& port, vrdma_doorbell_area* area, int notify_fd) 
 }
 
 void Worker::forget(QpContext& qp) {
-    active_.remove(qp);
-    timers_.forget(qp);
-    calls_.forget(qp);
+    qp.port().work()->active().remove(qp.active());
+    stop_timer(qp);
+    calls_.forget(qp.call());
 }
 
 }  // namespace vrdma::embedded

@@ -7,13 +7,14 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <thread>
 #include <vector>
 
 #include "file_descriptor.h"
 #include "rnic/embedded/contexts/call_queue.h"
-#include "rnic/embedded/datapath/active_list.h"
+#include "rnic/embedded/datapath/port_work.h"
 #include "rnic/embedded/datapath/requester.h"
 #include "rnic/embedded/datapath/retry_timers.h"
 #include "rnic/embedded/embedded_rnic.h"
@@ -22,8 +23,9 @@
 
 namespace vrdma::embedded {
 
-// Polls the doorbells of its ports and executes the send queues of their queue pairs, in turns of
-// bounded slices.
+// Polls the doorbells of its ports and executes the send queues of their queue pairs, in turns that
+// are bounded. The ports share the worker by what their work costs (PortWork); the queue pairs of a
+// port take turns.
 class Worker {
   public:
     // `slices` are the counters of all workers; number `index` is this worker's. Throws
@@ -38,18 +40,19 @@ class Worker {
     void start(std::chrono::nanoseconds spin);
     void stop();
 
-    // One round: doorbells, timers, one slice. False when there was nothing to do.
+    // One round: doorbells, timers, one turn. False when there was nothing to do.
     bool poll_once();
 
     // The calls of other threads to this worker.
     CallQueue& calls() { return calls_; }
 
-    // These four are called in a Pause.
+    // These six are called in a Pause.
     void add(PortContext& port);
     void remove(PortContext& port);
     void watch(PortContext& port, vrdma_doorbell_area* area, int notify_fd);
+    void limit(const PortContext& port, const rnic::TrafficLimits& limits);
     void forget(QpContext& qp);
-    // Gives `qp`, one of its own, the slice that it has rung for: before a verb that ends the
+    // Gives `qp`, one of its own, the turn that it has rung for: before a verb that ends the
     // queue pair, or that counts its completions. Where posting is a system call, the queue pair
     // has sent by then.
     void run_posted(QpContext& qp);
@@ -61,19 +64,25 @@ class Worker {
     int sleep_limit_ms() const;
     bool anything_to_do() const;
     void set_polling(bool polling);
-    void collect(PortContext& port);
+    PortWork* next_port();
+    bool may_send(const PortWork& work);
+    bool run_turn(PortWork* work, QpContext* posted);
+    QpContext* collect(PortWork& work);
     bool look_for_missed();
     void collect_calls();
-    void fail_queue_pairs();
-    void fail_queue_pair(QpContext& qp);
+    void find_failed_cqs();
+    void fail_queue_pairs(PortWork& work);
     void expire_timers();
-    void run_slice(QpContext& qp);
+    void stop_timer(QpContext& qp);
+    void run_queue_pair(PortWork& work, QpContext& qp);
+    static void charge_wasted(PortWork& work, const Turn& turn);
 
     Gate& gate_;
     Clock& clock_;
     Requester requester_;
-    std::vector<PortContext*> ports_;
-    ActiveList active_;
+    std::vector<std::unique_ptr<PortWork>> ports_;
+    uint64_t virtual_now_ = 0;  // see PortWork
+    uint64_t now_ns_ = 0;       // the clock, as it was read for ports that wait for their rates
     SliceCounter* const observed_slices_;  // null: there is no other worker that could look
     RetryTimers timers_;
     CallQueue calls_;
@@ -81,7 +90,10 @@ class Worker {
     FileDescriptor epoll_;
     std::atomic<bool> stop_{false};
     uint64_t spin_ns_ = 0;
-    unsigned slices_ = 0;
+    // Turns after which a worker that always has some looks at the doorbells of CQs, and at the
+    // clock.
+    static constexpr unsigned kTurnsPerLook = 64;
+    unsigned turns_to_look_ = kTurnsPerLook;
     std::thread thread_;
 };
 

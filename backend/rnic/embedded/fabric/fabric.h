@@ -22,8 +22,8 @@ class Fabric {
         return gids_.find(gid, vlan).port;
     }
     QpContext* find_qp(uint32_t number) const { return qps_.find(number); }
-    std::span<const MulticastGroups::Member> members(const rnic::Gid& group) const {
-        return groups_.members(group);
+    std::span<const MulticastGroups::Member> members(const rnic::Gid& group, uint64_t first) const {
+        return groups_.members(group, first);
     }
     // Changes when a path that was found before may be wrong.
     uint64_t generation() const { return generation_; }

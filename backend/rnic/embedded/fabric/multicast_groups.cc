@@ -19,7 +19,7 @@ Result<void> MulticastGroups::attach(const rnic::Gid& group, QpContext& qp,
     if (std::ranges::count(members, &port, &Member::port) >= kMaxGroupMembers) {
         return fail(ENOMEM);
     }
-    members.push_back({&qp, &port});
+    members.push_back({&qp, &port, ++last_number_});
     return {};
 }
 
@@ -34,6 +34,17 @@ Result<void> MulticastGroups::detach(const rnic::Gid& group, const QpContext& qp
         groups_.erase(found);
     }
     return {};
+}
+
+std::span<const MulticastGroups::Member> MulticastGroups::members(const rnic::Gid& group,
+                                                                  uint64_t first) const {
+    const auto found = groups_.find(group);
+    if (found == groups_.end()) {
+        return {};
+    }
+    const std::span<const Member> all = found->second;
+    return all.subspan(static_cast<size_t>(
+        std::ranges::lower_bound(all, first, {}, &Member::number) - all.begin()));
 }
 
 void MulticastGroups::forget(const QpContext& qp) {

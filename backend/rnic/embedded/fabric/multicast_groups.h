@@ -21,6 +21,7 @@ class MulticastGroups {
     struct Member {
         QpContext* qp;
         const PortContext* port;
+        uint64_t number;  // greater than that of each earlier member
     };
 
     // ENOMEM when the queue pair's port has as many in the group as it may.
@@ -30,13 +31,12 @@ class MulticastGroups {
     // Detaches the queue pair from all groups.
     void forget(const QpContext& qp);
 
-    std::span<const Member> members(const rnic::Gid& group) const {
-        const auto found = groups_.find(group);
-        return found == groups_.end() ? std::span<const Member>() : found->second;
-    }
+    // The members with numbers from `first` on.
+    std::span<const Member> members(const rnic::Gid& group, uint64_t first) const;
 
   private:
     std::map<rnic::Gid, std::vector<Member>> groups_;
+    uint64_t last_number_ = 0;
 };
 
 }  // namespace vrdma::embedded

@@ -181,6 +181,8 @@ void RegionTable::insert(Region& region) {
         index = static_cast<uint32_t>(regions_.size());
         regions_.push_back(nullptr);
         variants_.push_back(0);
+        entries_ = regions_.data();
+        size_ = static_cast<uint32_t>(regions_.size());
     } else {
         index = free_.front();
         free_.pop_front();

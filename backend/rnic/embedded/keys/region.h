@@ -128,11 +128,7 @@ class RegionTable {
     void erase(const Region& region);
 
     const Region* find(uint32_t key) const {
-        const uint32_t index = key >> 8;
-        if (index >= regions_.size()) {
-            return nullptr;
-        }
-        const Region* region = regions_[index];
+        const Region* region = at(key);
         // Sequentially consistent: see GracePeriod.
         return region != nullptr && region->key_.load(std::memory_order_seq_cst) == key ? region
                                                                                         : nullptr;
@@ -141,11 +137,13 @@ class RegionTable {
     // The region that `key`, but for its low 8 bits, belongs to, whether valid or not.
     Region* at(uint32_t key) const {
         const uint32_t index = key >> 8;
-        return index < regions_.size() ? regions_[index] : nullptr;
+        return index < size_ ? entries_[index] : nullptr;
     }
 
   private:
     std::vector<Region*> regions_{nullptr};  // index 0 is never given out
+    Region* const* entries_ = regions_.data();
+    uint32_t size_ = 1;
     std::vector<uint8_t> variants_{0};
     std::deque<uint32_t> free_;  // the longest unused first
 };

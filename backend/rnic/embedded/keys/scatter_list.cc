@@ -65,11 +65,11 @@ void ScatterCursor::advance(uint64_t bytes) {
 }
 
 uint64_t copy_pieces(const ScatterList& to, const ScatterList& from, uint64_t length,
-                     unsigned max_steps) {
+                     unsigned& steps) {
     ScatterCursor target(to);
     ScatterCursor source(from);
     uint64_t copied = 0;
-    for (unsigned step = 0; copied != length && step < max_steps; ++step) {
+    for (; copied != length && steps != 0; --steps) {
         const auto in = source.peek(length - copied);
         const auto out = target.peek(in.size());
         std::memmove(out.data(), in.data(), out.size());

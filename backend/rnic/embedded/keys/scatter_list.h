@@ -94,30 +94,31 @@ class ScatterCursor {
     size_t piece_ = 0;  // of that part's region
 };
 
-// How many contiguous steps one slice of a message may take: a guest may register memory in very
-// small pieces, and must not keep the others waiting with them.
-inline constexpr unsigned kStepsPerSlice = 4096;
+// How many contiguous steps one turn may take: a guest may register memory in very small pieces,
+// and must not keep the others waiting with them.
+inline constexpr unsigned kStepsPerTurn = 128;
 
-// Copies step by step, from and to whatever pieces there are. Returns how many of the `length`
-// bytes are copied when `max_steps` are done.
+// Copies step by step, from and to whatever pieces there are, while `steps` are left, and takes
+// those that were needed off them. Returns how many of the `length` bytes are copied.
 uint64_t copy_pieces(const ScatterList& to, const ScatterList& from, uint64_t length,
-                     unsigned max_steps);
+                     unsigned& steps);
 
-// Copies the first `length` bytes, or as many of them as one slice may take, which are at least
-// kStepsPerSlice. Returns how many are copied. Both lists hold at least `length` bytes.
-inline uint64_t copy_slice(const ScatterList& to, const ScatterList& from, uint64_t length) {
+// Copies the first `length` bytes when both lists are in one place. False, with nothing done, when
+// they are not. Both lists hold at least `length` bytes.
+inline bool copy_at_once(const ScatterList& to, const ScatterList& from, uint64_t length) {
     std::byte* target = to.contiguous();
     const std::byte* source = from.contiguous();
     if (target == nullptr || source == nullptr) [[unlikely]] {
-        return copy_pieces(to, from, length, kStepsPerSlice);
+        return false;
     }
     std::memmove(target, source, length);  // guests may name overlapping memory
-    return length;
+    return true;
 }
 
 // Copies all of `length` bytes, which are few.
 inline void copy(const ScatterList& to, const ScatterList& from, uint64_t length) {
-    copy_pieces(to, from, length, static_cast<unsigned>(length));
+    auto steps = static_cast<unsigned>(length);
+    copy_pieces(to, from, length, steps);
 }
 
 }  // namespace vrdma::embedded

@@ -106,7 +106,9 @@ bool may_be_inline(WrOpcode opcode) {
 // The part of the request that its opcode, or the transport of a datagram, decides.
 inline void parse_operation(std::span<const std::byte> element, const SendHead& head, QpType type,
                             SendRequest& request) {
-    if (is_datagram(type)) {
+    if (request.opcode <= WrOpcode::kRdmaWriteWithImmediate) {
+        request.rdma = {head.rdma.remote_address, head.rdma.rkey};
+    } else if (is_datagram(type)) {
         request.ud = {head.ud.remote_qpn, head.ud.remote_qkey, head.ud.ah_num};
         if (head.ud.ah_num == 0) {
             request.address = parse_address(element);

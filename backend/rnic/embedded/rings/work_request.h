@@ -110,7 +110,7 @@ inline bool is_atomic(WrOpcode opcode) {
 
 // The opcode of the completion. `opcode` is any value that a guest may have written.
 inline WcOpcode completion_opcode(WrOpcode opcode) {
-    constexpr std::array kOpcodes{
+    static constexpr std::array kOpcodes{
         WcOpcode::kRdmaWrite,   WcOpcode::kRdmaWrite,       WcOpcode::kSend,
         WcOpcode::kSend,        WcOpcode::kRdmaRead,        WcOpcode::kCompareAndSwap,
         WcOpcode::kFetchAndAdd, WcOpcode::kLocalInvalidate, WcOpcode::kBindWindow};

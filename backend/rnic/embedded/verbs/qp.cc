@@ -260,7 +260,7 @@ void Qp::enter(QpState from, QpState to) {
     // The worker has to flush, to report that the queue is drained, or to go on with what is
     // posted.
     if (to >= QpState::kReadyToSend) {
-        services_.port.call(context_);
+        context_.call_home();
     }
 }
 

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+
+#include "rnic/doorbell_scan.h"
+#include "rnic/embedded/contexts/port_context.h"
+#include "rnic/embedded/contexts/qp_context.h"
+#include "rnic/embedded/contexts/qp_list.h"
+#include "rnic/embedded/contexts/turn.h"
+#include "rnic/embedded/datapath/token_bucket.h"
+#include "rnic/traffic_limits.h"
+
+namespace vrdma::embedded {
+
+// What one port has to do on its worker, and what the port has had of the worker's time. It belongs
+// to the worker; verbs change it in a Pause.
+class PortWork {
+  public:
+    explicit PortWork(PortContext& port) : port_(port) {}
+    PortWork(const PortWork&) = delete;
+    PortWork& operator=(const PortWork&) = delete;
+
+    PortContext& port() const { return port_; }
+    QpList& active() { return active_; }
+    rnic::DoorbellScan& sends() { return sends_; }
+    rnic::DoorbellScan& arms() { return arms_; }
+
+    // The doorbell area has come, moved or gone (null). What was taken of an earlier one counts.
+    void use(vrdma_doorbell_area* area) {
+        area_ = area;
+        sends_root_ = area != nullptr ? &area->qp.root : &kNeverRung;
+        update();
+    }
+
+    // Whether a turn would do anything. For a port that rests, it costs one look at the doorbells.
+    bool anything_to_do() const { return has_rung() || goes_on_; }
+    bool has_rung() const { return memory::load(sends_root_, std::memory_order_relaxed) != 0; }
+    bool has_sends_to_collect() const {
+        return has_rung() || (sends_.pending() && area_ != nullptr);
+    }
+    // Whether there may be more to do without another doorbell; update() finds out.
+    bool goes_on() const { return goes_on_; }
+    void may_go_on() { goes_on_ = true; }
+    void update() {
+        goes_on_ = !active_.empty() || is_failing() || (sends_.pending() && area_ != nullptr);
+    }
+    void add(QpContext& qp) {
+        active_.push(qp.active());
+        goes_on_ = true;
+    }
+    bool has_rung_arms() const {
+        return area_ != nullptr &&
+               (rnic::has_rung(area_->cq, std::memory_order_relaxed) || arms_.pending());
+    }
+    // The look before a sleep, see Worker::sleep().
+    bool has_rung_at_last() const {
+        return area_ != nullptr && (rnic::has_rung(area_->qp, std::memory_order_seq_cst) ||
+                                    rnic::has_rung(area_->cq, std::memory_order_seq_cst));
+    }
+
+    // The search for queue pairs of a failed CQ, by handle.
+    bool is_failing() const { return next_to_fail_ != kNoSearch; }
+    void fail_from(uint32_t handle) {
+        next_to_fail_ = handle;
+        goes_on_ = true;
+    }
+    void end_failing() { next_to_fail_ = kNoSearch; }
+    uint32_t next_to_fail() const { return next_to_fail_; }
+
+    // Start-time fair queueing (Goyal, Vin, Cheng: SIGCOMM 1996): each port's work ends at a
+    // virtual time, which goes on by what the work costs, divided by the port's weight. The port
+    // whose time is earliest is next. The RNIC's own virtual time is that of the last turn; a port
+    // that rested begins there, and has neither saved up anything nor lost its debts.
+    uint64_t virtual_end() const { return virtual_end_; }
+    // Begins a turn, and takes `now`, the worker's virtual time, along.
+    void begin_turn(uint64_t& now) {
+        now = std::max(now, virtual_end_);
+        virtual_end_ = now;
+    }
+    // All virtual times go back by the same.
+    void rebase(uint64_t by) { virtual_end_ -= std::min(by, virtual_end_); }
+
+    // Work that carried messages out.
+    void charge(int64_t cost) {
+        virtual_end_ += static_cast<uint64_t>(cost) * cost_factor_;
+        good_ += cost;
+    }
+    // Work that did not: looks at doorbells behind which there is nothing, flushes, failures,
+    // retries. A guest needs a little of it beside its messages. What goes beyond that costs many
+    // times as much, so that a guest which does nothing else has next to nothing of a worker that
+    // others want.
+    void charge_useless(int64_t cost) {
+        good_ = std::min(good_, kMostGood);
+        const int64_t covered = std::min(cost, good_);
+        good_ -= covered;
+        virtual_end_ += static_cast<uint64_t>(covered + (cost - covered) * kUselessFactor) *
+                        uint64_t{cost_factor_};
+    }
+
+    // The rates.
+    void limit(const rnic::TrafficLimits& limits) {
+        const auto burst_ns = static_cast<uint64_t>(std::chrono::nanoseconds(limits.burst).count());
+        cost_factor_ = kUnitWeight / limits.weight;
+        bytes_.set(limits.bytes_per_second, burst_ns);
+        messages_.set(limits.messages_per_second, burst_ns);
+        has_rate_ = bytes_.limits() || messages_.limits();
+        open_at_ns_ = 0;
+    }
+    bool has_rate() const { return has_rate_; }
+    void take(uint64_t bytes, uint64_t messages, uint64_t now_ns) {
+        bytes_.take(bytes, now_ns);
+        messages_.take(messages, now_ns);
+        open_at_ns_ = std::max(bytes_.open_at_ns(), messages_.open_at_ns());
+    }
+    // The time from which on the port may send; the past for a port without rates.
+    uint64_t open_at_ns() const { return open_at_ns_; }
+
+  private:
+    static constexpr uint32_t kNoSearch = UINT32_MAX;
+    // The virtual time of one unit of cost at weight 1.
+    static constexpr uint32_t kUnitWeight = 16 * rnic::TrafficLimits::kMaxWeight;
+    static constexpr int64_t kUselessFactor = 16;
+    static constexpr int64_t kMostGood = 4 * kTurnCost;
+
+    static constexpr __le64 kNeverRung = 0;
+
+    const __le64* sends_root_ = &kNeverRung;  // guest-controlled
+    bool goes_on_ = false;                    // without another doorbell
+    PortContext& port_;
+    vrdma_doorbell_area* area_ = nullptr;  // guest-controlled
+    QpList active_;
+    rnic::DoorbellScan sends_;
+    uint32_t next_to_fail_ = kNoSearch;
+    uint32_t cost_factor_ = kUnitWeight;
+    uint64_t virtual_end_ = 0;
+    uint64_t open_at_ns_ = 0;
+    bool has_rate_ = false;
+    int64_t good_ = 0;
+    rnic::DoorbellScan arms_;
+    TokenBucket bytes_;
+    TokenBucket messages_;
+};
+
+}  // namespace vrdma::embedded

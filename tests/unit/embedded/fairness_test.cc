@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
+// Guests share a worker by what their work costs. The engine is stepped, and its clock stands
+// still: how much each guest gets is counted in messages and steps.
+#include "fixture.h"
+#include "rnic/embedded/rings/rxe_abi.h"
+
+namespace vrdma::embedded::test {
+namespace {
+
+constexpr uint32_t kLong = 256 * 1024;
+constexpr unsigned kTurns = 10'000;
+
+// An honest pair of guests, a and b; and a neighbour of theirs, which works for itself.
+struct Neighbours : TwoGuests {
+    Neighbours() : TwoGuests({}, kLong), c(*rnic, "carol", 3, {}, kLong) { connect(a.qp, b.qp); }
+
+    // Queue pairs of the neighbour that are connected with themselves and write without end.
+    void make_writers(unsigned count) {
+        for (unsigned i = 0; i < count; ++i) {
+            writers.push_back(c.guest.make_qp(c.send_cq, c.recv_cq));
+            connect(writers.back(), c.guest.gid(), writers.back().number());
+        }
+    }
+    void keep_writing(uint32_t length) {
+        const SendWr wr{.opcode = WrOpcode::kRdmaWrite,
+                        .flags = 0,
+                        .remote_address = c.mr.iova,
+                        .rkey = c.mr.rkey(),
+                        .sges = {c.mr.sge(0, length)}};
+        for (ClientQp& qp : writers) {
+            while (qp.enqueue_send(wr)) {
+            }
+            qp.ring_doorbell();
+        }
+    }
+    // The steps that the honest guest's message takes from the doorbell to its completion.
+    template <typename Renew>
+    unsigned steps_of_a_message(const Renew& renew) {
+        a.qp.post_send(write_wr(0, 0, 64));
+        unsigned steps = 0;
+        while (!a.send_cq.poll()) {
+            renew();
+            rnic->poll_once();
+            ++steps;
+            EXPECT_LT(steps, 10'000u);
+        }
+        return steps;
+    }
+    rnic::Counters counters(End& end) { return end.guest.port->query_counters().value(); }
+    uint64_t sent_bytes(End& end) { return counters(end)[VRDMA_COUNTER_SENT_BYTES]; }
+
+    End c;
+    std::vector<ClientQp> writers;
+};
+
+class BusyNeighbour : public Neighbours, public ::testing::WithParamInterface<unsigned> {};
+
+TEST_P(BusyNeighbour, HasItsShareHoweverManyQueuePairsItHas) {
+    make_writers(GetParam());
+    unsigned most = 0;
+    unsigned sum = 0;
+    constexpr unsigned kMessages = 400;
+    for (unsigned i = 0; i < kMessages; ++i) {
+        const unsigned steps = steps_of_a_message([this] { keep_writing(kLong); });
+        most = std::max(most, steps);
+        sum += steps;
+    }
+    EXPECT_LE(most, 3u) << "a message waits for a turn of the neighbour's or two";
+    // The neighbour's turns cost as much as eight small messages and more.
+    EXPECT_LE(sum, kMessages + kMessages / 4);
+}
+
+INSTANTIATE_TEST_SUITE_P(QueuePairs, BusyNeighbour, ::testing::Values(1, 16, 200));
+
+TEST_F(Neighbours, OfOneWeightMoveAsManyBytes) {
+    make_writers(4);
+    for (unsigned i = 0; i < kTurns; ++i) {
+        while (a.qp.enqueue_send(write_wr(0, 0, kLong))) {
+        }
+        a.qp.ring_doorbell();
+        while (a.send_cq.poll()) {
+        }
+        keep_writing(kLong);
+        rnic->poll_once();
+    }
+    const auto here = static_cast<double>(sent_bytes(a));
+    const auto there = static_cast<double>(sent_bytes(c));
+    EXPECT_NEAR(here / there, 1, 0.1);
+}
+
+TEST_F(Neighbours, MoveBytesByTheirWeights) {
+    make_writers(4);
+    ASSERT_TRUE(a.guest.port->set_traffic_limits({.weight = 3}));
+    for (unsigned i = 0; i < kTurns; ++i) {
+        while (a.qp.enqueue_send(write_wr(0, 0, kLong))) {
+        }
+        a.qp.ring_doorbell();
+        while (a.send_cq.poll()) {
+        }
+        keep_writing(kLong);
+        rnic->poll_once();
+    }
+    const auto here = static_cast<double>(sent_bytes(a));
+    const auto there = static_cast<double>(sent_bytes(c));
+    EXPECT_NEAR(here / there, 3, 0.3);
+}
+
+TEST_F(Neighbours, PayForDoorbellsBehindWhichThereIsNothing) {
+    unsigned sum = 0;
+    constexpr unsigned kMessages = 400;
+    for (unsigned i = 0; i < kMessages; ++i) {
+        sum += steps_of_a_message([this] {
+            for (auto* bitmap : {&c.guest.area->qp, &c.guest.area->cq}) {
+                std::ranges::fill(bitmap->bits, ~uint64_t{0});
+                std::ranges::fill(bitmap->summary, ~uint64_t{0});
+                bitmap->root = ~uint64_t{0};
+            }
+        });
+    }
+    EXPECT_LE(sum, kMessages + kMessages / 10);
+}
+
+TEST_F(Neighbours, PayForQueuePairsThatMayNotSend) {
+    std::vector<ClientQp> idle;
+    for (unsigned i = 0; i < 1000; ++i) {
+        idle.push_back(c.guest.make_qp(c.send_cq, c.recv_cq, {.send_wr = 1, .recv_wr = 1}));
+    }
+    unsigned sum = 0;
+    constexpr unsigned kMessages = 400;
+    for (unsigned i = 0; i < kMessages; ++i) {
+        sum += steps_of_a_message([&idle] {
+            for (const ClientQp& qp : idle) {
+                qp.ring_doorbell();
+            }
+        });
+    }
+    EXPECT_LE(sum, kMessages + kMessages / 10);
+}
+
+TEST_F(Neighbours, PayForFlushes) {
+    ClientCq cq = c.guest.make_cq(16383);
+    ClientQp failed = c.guest.make_qp(cq, cq, {.send_wr = 255, .recv_wr = 255});
+    rnic::QpAttributes error;
+    error.qp_state = static_cast<uint8_t>(QpState::kError);
+    ASSERT_TRUE(failed.modify(kAttrState, error));
+    unsigned sum = 0;
+    constexpr unsigned kMessages = 400;
+    for (unsigned i = 0; i < kMessages; ++i) {
+        sum += steps_of_a_message([&] {
+            while (failed.enqueue_send({})) {
+            }
+            failed.ring_doorbell();
+            while (cq.poll()) {
+            }
+        });
+    }
+    EXPECT_LE(sum, kMessages + kMessages / 10);
+}
+
+TEST_F(Neighbours, FindAllThatRangInTheEnd) {
+    make_writers(300);
+    for (unsigned i = 0; i < 3; ++i) {
+        for (ClientQp& qp : writers) {
+            qp.post_send({.opcode = WrOpcode::kRdmaWrite,
+                          .flags = 0,
+                          .remote_address = c.mr.iova,
+                          .rkey = c.mr.rkey(),
+                          .sges = {c.mr.sge(0, 8)}});
+        }
+        settle();
+    }
+    EXPECT_EQ(counters(c)[VRDMA_COUNTER_RDMA_WRITES], 900u);
+}
+
+TEST_F(Neighbours, AreAllReachedByALongMulticastOnceEach) {
+    constexpr rnic::Gid kGroup{0xff, 0x0e, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+    const QpOptions options{.type = QpType::kUd};
+    ClientQp sender = c.guest.make_qp(c.send_cq, c.recv_cq, options);
+    connect(sender, {}, 0);
+    const ClientAh ah = c.guest.make_ah(kGroup);
+    std::vector<ClientCq> cqs;
+    std::vector<ClientQp> members;
+    for (unsigned i = 0; i < kMaxGroupMembers; ++i) {
+        cqs.push_back(c.guest.make_cq(7));
+        members.push_back(c.guest.make_qp(cqs.back(), cqs.back(), options));
+        connect(members.back(), {}, 0);
+        ASSERT_TRUE(members.back().object->attach_mcast(kGroup, 0));
+        ASSERT_TRUE(members.back().post_recv(0, std::array{c.mr.sge(0, 4096 + kGrhSize)}));
+        ASSERT_TRUE(members.back().post_recv(1, std::array{c.mr.sge(0, 4096 + kGrhSize)}));
+    }
+    ASSERT_TRUE(sender.post_send({.remote_qpn = kMulticastQpNumber,
+                                  .remote_qkey = ConnectOptions{}.qkey,
+                                  .ah_number = ah.number,
+                                  .sges = {c.mr.sge(0, 4096)}}));
+    // A turn reaches a few of them, so that the honest guest waits for a few.
+    ASSERT_TRUE(rnic->poll_once());
+    EXPECT_LE(steps_of_a_message([] {}), 2u);
+    EXPECT_TRUE(c.send_cq.ring.empty());
+    settle();
+    EXPECT_EQ(status_of(only_completion(c.send_cq)), WcStatus::kSuccess);
+    for (ClientCq& cq : cqs) {
+        EXPECT_EQ(status_of(only_completion(cq)), WcStatus::kSuccess);
+    }
+}
+
+struct LimitedGuest : Neighbours {
+    static constexpr uint64_t kMs = 1'000'000;
+
+    // Writes of a's that complete while its clock stands still.
+    unsigned completed(uint32_t length) {
+        unsigned count = 0;
+        for (;;) {
+            while (a.qp.enqueue_send(write_wr(0, 0, length))) {
+            }
+            a.qp.ring_doorbell();
+            settle_while_limited();
+            unsigned more = 0;
+            while (a.send_cq.poll()) {
+                ++more;
+            }
+            if (more == 0) {
+                return count;
+            }
+            count += more;
+        }
+    }
+    void settle_while_limited() { settle(); }
+};
+
+TEST_F(LimitedGuest, SendsItsBurstAndThenAtItsRate) {
+    // 10 messages in 10 ms.
+    ASSERT_TRUE(a.guest.port->set_traffic_limits({.messages_per_second = 1000}));
+    const unsigned burst = completed(64);
+    EXPECT_GE(burst, 10u);
+    EXPECT_LE(burst, 10u + 8u) << "a turn more than its burst";
+    EXPECT_FALSE(rnic->poll_once()) << "work that waits for its rate is nothing to do";
+    unsigned more = 0;
+    for (unsigned i = 0; i < 100; ++i) {
+        clock->advance(kMs);
+        more += completed(64);
+    }
+    EXPECT_NEAR(burst + more, 110, 9);
+}
+
+TEST_F(LimitedGuest, HasItsBytesCounted) {
+    // 1 MiB in 10 ms.
+    ASSERT_TRUE(a.guest.port->set_traffic_limits({.bytes_per_second = 100ull << 20}));
+    unsigned writes = completed(kLong);
+    EXPECT_GE(writes, 4u);
+    EXPECT_LE(writes, 5u);
+    for (unsigned i = 0; i < 100; ++i) {
+        clock->advance(kMs);
+        writes += completed(kLong);
+    }
+    EXPECT_NEAR(writes, 44, 2);
+}
+
+TEST_F(LimitedGuest, KeepsNobodyElseWaiting) {
+    ASSERT_TRUE(c.guest.port->set_traffic_limits({.bytes_per_second = 1000}));
+    make_writers(16);
+    keep_writing(kLong);
+    settle();
+    for (unsigned i = 0; i < 100; ++i) {
+        EXPECT_EQ(steps_of_a_message([this] { keep_writing(kLong); }), 1u);
+    }
+}
+
+TEST_F(LimitedGuest, GoesOnAtOnceWhenTheLimitGoes) {
+    ASSERT_TRUE(a.guest.port->set_traffic_limits({.bytes_per_second = 1}));
+    a.qp.post_send(write_wr(0, 0, kLong));
+    settle();
+    EXPECT_TRUE(a.send_cq.ring.empty());
+    ASSERT_TRUE(a.guest.port->set_traffic_limits({}));
+    settle();
+    EXPECT_EQ(status_of(only_completion(a.send_cq)), WcStatus::kSuccess);
+}
+
+TEST_F(LimitedGuest, TakesOnlyLimitsThatMakeSense) {
+    auto set = [this](const rnic::TrafficLimits& limits) {
+        const auto result = a.guest.port->set_traffic_limits(limits);
+        return result ? Errno{0} : result.error();
+    };
+    using std::chrono::seconds;
+    EXPECT_EQ(set({.weight = 0}), Errno{EINVAL});
+    EXPECT_EQ(set({.weight = 1001}), Errno{EINVAL});
+    EXPECT_EQ(set({.burst = seconds(0)}), Errno{EINVAL});
+    EXPECT_EQ(set({.burst = seconds(11)}), Errno{EINVAL});
+    EXPECT_EQ(set({.weight = 1000, .burst = seconds(10)}), Errno{0});
+}
+
+}  // namespace
+}  // namespace vrdma::embedded::test
