@@ -43,8 +43,6 @@ void check_no_address_rules(const Config& config, const std::string& why) {
 
 std::unique_ptr<rnic::Rnic> open_embedded(const Config& config,
                                           std::shared_ptr<spdlog::logger> logger) {
-    check_no_address_rules(config,
-                           "all guests of the embedded RNIC reach each other at any address");
     if (!config.peers.empty()) {
         logger->warn(
             "[[peer]] entries are for RNICs of this host: the embedded one has no network");
@@ -53,6 +51,11 @@ std::unique_ptr<rnic::Rnic> open_embedded(const Config& config,
     embedded.name = config.rnic;
     embedded.threads = config.threads;
     embedded.spin = std::chrono::microseconds(config.spin_us);
+    for (const VmConfig& vm : config.vms) {
+        embedded.guests[vm.name] = {
+            vm.addresses.network,
+            [rules = vm.addresses](const rnic::Gid& gid) { return rules.allows(gid); }};
+    }
     return embedded::make_embedded_rnic(embedded, std::move(logger));
 }
 

@@ -2,7 +2,12 @@
 // Copyright (c) 2026 the vrdma authors
 #include "rnic/embedded/port.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <infiniband/verbs.h>
+
+#include <algorithm>
+#include <array>
 
 #include "rnic/embedded/contexts/qp_context.h"
 #include "rnic/embedded/rings/rxe_abi.h"
@@ -18,6 +23,20 @@ constexpr uint16_t kSpeedEdr = 32;              // IB_SPEED_EDR
 constexpr uint16_t kMaxVlan = 4094;             // IEEE 802.1Q, 9.6
 constexpr uint8_t kPhysLinkUp = 5;              // IB_PORT_PHYS_STATE_LINK_UP
 
+// "10.0.0.1", or the eight groups of an IPv6 address. <arpa/inet.h> and the kernel's header of rxe
+// cannot be included together.
+std::string to_text(const rnic::Gid& gid) {
+    static constexpr std::array<uint8_t, 12> kIpv4{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    if (std::equal(kIpv4.begin(), kIpv4.end(), gid.begin())) {
+        return fmt::format("{}", fmt::join(gid.begin() + kIpv4.size(), gid.end(), "."));
+    }
+    std::array<unsigned, 8> groups{};
+    for (size_t i = 0; i < gid.size(); ++i) {
+        groups[i / 2] = groups[i / 2] << 8 | gid[i];
+    }
+    return fmt::format("{:x}", fmt::join(groups, ":"));
+}
+
 }  // namespace
 
 EmbeddedPort::EmbeddedPort(const std::shared_ptr<RnicState>& rnic, const std::string& guest,
@@ -28,8 +47,9 @@ EmbeddedPort::EmbeddedPort(std::shared_ptr<RnicState> rnic, const std::string& g
                            rnic::EventSink& sink, const Gate::Pause&)
     : rnic_(std::move(rnic)),
       guest_(guest),
+      address_log_(rnic_->logger),
       worker_(rnic_->engine.least_busy_worker()),
-      context_(sink, worker_.calls()),
+      context_(guest_, rnic_->network_of(guest_), sink, worker_.calls()),
       quota_(rnic_->usage, rnic_->limits),
       services_{rnic_->engine.gate(), quota_, context_, worker_, rnic_->engine.fabric()},
       count_(rnic_->usage.ports) {
@@ -80,7 +100,7 @@ Result<rnic::Counters> EmbeddedPort::query_counters() {
 // Called in a Pause.
 void EmbeddedPort::clear_gid(uint32_t index) {
     if (context_.has_gid(index)) {
-        services_.fabric.remove_gid(context_.gid(index), context_.vlan(index), context_);
+        services_.fabric.remove_gid(context_.gid(index), context_.segment(index), context_);
         context_.clear_gid(index);
     }
 }
@@ -90,10 +110,30 @@ Result<void> EmbeddedPort::add_gid(uint32_t index, const rnic::Gid& gid, uint32_
         (vlan > kMaxVlan && vlan != rnic::kNoVlan)) {
         return fail(EINVAL);
     }
-    const Gate::Pause pause(services_.gate);
-    clear_gid(index);
-    context_.set_gid(index, gid, vlan);
-    services_.fabric.add_gid(gid, vlan, context_);
+    const GuestAddresses& rules = rnic_->addresses_of(guest_);
+    if (rules.allows && !rules.allows(gid)) {
+        address_log_.warn(
+            "{}: the address {} is not among the 'gids' of its [[vm]]; the guest cannot use it",
+            guest_, to_text(gid));
+        return fail(EACCES);
+    }
+    std::string owner;
+    {
+        const Gate::Pause pause(services_.gate);
+        // The new GID is claimed before the old one goes, so that a GID that replaces itself keeps
+        // its place.
+        owner = services_.fabric.add_gid(gid, {context_.network(), vlan}, context_).guest();
+        clear_gid(index);
+        context_.set_gid(index, gid, vlan);
+    }
+    if (owner != guest_) {
+        // This is no error: the guest's kernel would never try again, not even when the owner lets
+        // go.
+        address_log_.warn(
+            "{}: the address {} belongs to the guest '{}'; this guest cannot use it as long as "
+            "that one has it. Bind each machine to its addresses by 'gids'",
+            guest_, to_text(gid), owner);
+    }
     return {};
 }
 

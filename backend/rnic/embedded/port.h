@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "rate_limited_log.h"
 #include "rnic/embedded/contexts/port_context.h"
 #include "rnic/embedded/rnic_state.h"
 #include "rnic/embedded/verbs/port_services.h"
@@ -37,6 +38,7 @@ class EmbeddedPort final : public rnic::Port {
 
     const std::shared_ptr<RnicState> rnic_;
     const std::string guest_;
+    RateLimitedLog address_log_;
     Worker& worker_;
     PortContext context_;
     Quota quota_;

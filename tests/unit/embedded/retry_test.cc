@@ -154,16 +154,6 @@ TEST_F(Retry, QueuePairThatIsNotThePeersPeerIsNotReached) {
     EXPECT_EQ(status_of(only_completion(a.send_cq)), WcStatus::kRetryExceeded);
 }
 
-TEST_F(Retry, AddressThatTwoPortsHaveIsNotReached) {
-    Guest impostor(*rnic, "mallory", 2);  // b's address
-    connect(a.qp, b.qp, {.retry_cnt = 0});
-    a.qp.post_send(write_wr(0, 0, 16));
-    settle();
-    clock->advance(kSecond);
-    settle();
-    EXPECT_EQ(status_of(only_completion(a.send_cq)), WcStatus::kRetryExceeded);
-}
-
 TEST_F(Retry, PeerWhoseAddressWasDeletedIsNotReached) {
     connect(a.qp, b.qp, {.retry_cnt = 0});
     ASSERT_TRUE(b.guest.port->del_gid(0));

@@ -10,13 +10,16 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "rnic/embedded/contexts/ah_table.h"
 #include "rnic/embedded/contexts/call_queue.h"
 #include "rnic/embedded/contexts/cq_arming.h"
 #include "rnic/embedded/contexts/traffic.h"
+#include "rnic/embedded/fabric/gid_table.h"
 #include "rnic/embedded/fabric/vlan.h"
 #include "rnic/embedded/keys/key_space.h"
 #include "rnic/embedded/rings/rxe_abi.h"
@@ -31,12 +34,16 @@ class QpContext;  // likewise
 // The data path's state of one port. Everything but the atomic flag changes in a Pause only.
 class PortContext {
   public:
+    // `guest` is the machine's name in logs. The port is in `network`, of the operator's networks.
     // `calls` are those of the port's home worker, which polls its doorbells and executes its send
     // queues.
-    PortContext(rnic::EventSink& sink, CallQueue& calls) : sink_(sink), calls_(calls) {}
+    PortContext(std::string guest, uint32_t network, rnic::EventSink& sink, CallQueue& calls)
+        : guest_(std::move(guest)), network_(network), sink_(sink), calls_(calls) {}
     PortContext(const PortContext&) = delete;
     PortContext& operator=(const PortContext&) = delete;
 
+    const std::string& guest() const { return guest_; }
+    uint32_t network() const { return network_; }
     rnic::EventSink& sink() const { return sink_; }
     // Makes the home worker look at `qp` soon. Any thread.
     void call(QpLink& qp) { calls_.call(qp); }
@@ -55,6 +62,8 @@ class PortContext {
     uint16_t vlan(uint32_t index) const {
         return has_gid(index) ? gids_[index]->vlan : rnic::kNoVlan;
     }
+    // Where the GID is looked for that a message from this one names.
+    Segment segment(uint32_t index) const { return {network_, vlan(index)}; }
     // Whether the port takes frames of the VLAN: one of its GIDs is there.
     bool is_in_vlan(uint16_t vlan) const {
         return std::ranges::any_of(
@@ -131,6 +140,8 @@ class PortContext {
         CqArming* arming;
     };
 
+    const std::string guest_;
+    const uint32_t network_;
     rnic::EventSink& sink_;
     CallQueue& calls_;
     PortWork* work_ = nullptr;

@@ -77,7 +77,7 @@ class Requester {
                    Turn& turn);
     static void deliver(const QpContext& qp, QpContext& peer, const ScatterList& from, Frame frame);
     static const rnic::AhAttributes* address_of(const QpContext& qp);
-    QpContext* datagram_peer(const rnic::AhAttributes& address, uint32_t number,
+    QpContext* datagram_peer(const rnic::AhAttributes& address, uint32_t number, Segment segment,
                              Frame& frame) const;
 
     // requester_registration.cc

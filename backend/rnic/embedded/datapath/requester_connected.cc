@@ -222,7 +222,7 @@ Requester::Step Requester::atomic(QpContext& qp) {
 void Requester::find_peer(QpContext& qp) {
     const auto port_of = [this](const QpContext& from) {
         const rnic::AhAttributes& path = from.attributes().ah;
-        return fabric_.find_port(path.dgid, from.port().vlan(path.sgid_index));
+        return fabric_.find_port(path.dgid, from.port().segment(path.sgid_index));
     };
     const PortContext* port = port_of(qp);
     QpContext* peer = fabric_.find_qp(qp.attributes().dest_qp_num);

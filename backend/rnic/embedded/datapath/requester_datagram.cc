@@ -26,11 +26,11 @@ const rnic::AhAttributes* Requester::address_of(const QpContext& qp) {
     return address != nullptr && address->pd == &qp.pd() ? &address->attributes : nullptr;
 }
 
-// The queue pair of that number at the port that has the GID in the frame's VLAN, if it takes
+// The queue pair of that number at the port that has the GID in the frame's segment, if it takes
 // datagrams. The frame then has the VLAN as that port knows it.
 QpContext* Requester::datagram_peer(const rnic::AhAttributes& address, uint32_t number,
-                                    Frame& frame) const {
-    const GidTable::Place place = fabric_.find_place(address.dgid, frame.vlan);
+                                    Segment segment, Frame& frame) const {
+    const GidTable::Place place = fabric_.find_place(address.dgid, segment);
     const PortContext* port = place.port;
     frame.vlan = place.vlan;
     if (port == nullptr) {
@@ -65,13 +65,17 @@ Requester::Step Requester::datagram(QpContext& qp, Turn& turn) {
     if (request.length > kPortMtu) {
         return complete(WcStatus::kSuccess);
     }
-    if (!port.has_gid(address->sgid_index)) {
+    // The receiver believes the source address: it must be the port's, and no other guest's.
+    const Segment segment = port.segment(address->sgid_index);
+    if (!port.has_gid(address->sgid_index) ||
+        fabric_.find_port(port.gid(address->sgid_index), segment) != &port) {
         return complete(WcStatus::kSuccess);
     }
 
     const bool to_group = request.ud.remote_qpn == kMulticastQpNumber;
-    Frame frame{.vlan = port.vlan(address->sgid_index), .packet_type = 0};
-    QpContext* peer = to_group ? nullptr : datagram_peer(*address, request.ud.remote_qpn, frame);
+    Frame frame{.vlan = segment.vlan, .packet_type = 0};
+    QpContext* peer =
+        to_group ? nullptr : datagram_peer(*address, request.ud.remote_qpn, segment, frame);
     if (peer == nullptr && !to_group) {
         return complete(WcStatus::kSuccess);
     }
@@ -97,7 +101,8 @@ bool Requester::multicast(QpContext& qp, const rnic::Gid& group, const ScatterLi
             return false;
         }
         turn.spend(kMessageCost);
-        if (member.qp->port().is_in_vlan(frame.vlan)) {
+        if (member.qp->port().network() == qp.port().network() &&
+            member.qp->port().is_in_vlan(frame.vlan)) {
             deliver(qp, *member.qp, from, frame);
             turn.copied(send.request().length + kGrhSize);
         }

@@ -15,11 +15,11 @@ namespace vrdma::embedded {
 // Workers look things up; the verbs change them in a Pause only.
 class Fabric {
   public:
-    GidTable::Place find_place(const rnic::Gid& gid, uint16_t vlan) const {
-        return gids_.find(gid, vlan);
+    GidTable::Place find_place(const rnic::Gid& gid, Segment segment) const {
+        return gids_.find(gid, segment);
     }
-    PortContext* find_port(const rnic::Gid& gid, uint16_t vlan) const {
-        return gids_.find(gid, vlan).port;
+    PortContext* find_port(const rnic::Gid& gid, Segment segment) const {
+        return gids_.find(gid, segment).port;
     }
     QpContext* find_qp(uint32_t number) const { return qps_.find(number); }
     std::span<const MulticastGroups::Member> members(const rnic::Gid& group, uint64_t first) const {
@@ -28,12 +28,14 @@ class Fabric {
     // Changes when a path that was found before may be wrong.
     uint64_t generation() const { return generation_; }
 
-    void add_gid(const rnic::Gid& gid, uint16_t vlan, PortContext& port) {
-        gids_.add(gid, vlan, port);
+    // Answers who has the address now.
+    PortContext& add_gid(const rnic::Gid& gid, Segment segment, PortContext& port) {
+        PortContext& owner = gids_.add(gid, segment, port);
         forget_paths();
+        return owner;
     }
-    void remove_gid(const rnic::Gid& gid, uint16_t vlan, PortContext& port) {
-        gids_.remove(gid, vlan, port);
+    void remove_gid(const rnic::Gid& gid, Segment segment, PortContext& port) {
+        gids_.remove(gid, segment, port);
         forget_paths();
     }
     // Answers the queue pair's number, or 0 when there is none left.

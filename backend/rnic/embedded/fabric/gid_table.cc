@@ -6,32 +6,33 @@
 
 namespace vrdma::embedded {
 
-GidTable::Address GidTable::address(const rnic::Gid& gid, uint16_t vlan) {
-    return {gid, is_untagged(vlan) ? rnic::kNoVlan : vlan};
+GidTable::Address GidTable::address(const rnic::Gid& gid, Segment segment) {
+    return {gid, segment.network, is_untagged(segment.vlan) ? rnic::kNoVlan : segment.vlan};
 }
 
-void GidTable::add(const rnic::Gid& gid, uint16_t vlan, PortContext& port) {
-    const uint32_t zero = vlan == 0 ? 1 : 0;
-    auto& owners = owners_[address(gid, vlan)];
+PortContext& GidTable::add(const rnic::Gid& gid, Segment segment, PortContext& port) {
+    const uint32_t zero = segment.vlan == 0 ? 1 : 0;
+    auto& owners = owners_[address(gid, segment)];
     for (Owner& owner : owners) {
         if (owner.port == &port) {
             ++owner.entries;
             owner.zero_entries += zero;
-            return;
+            return *owners.front().port;
         }
     }
     owners.push_back({&port, 1, zero});
+    return *owners.front().port;
 }
 
-void GidTable::remove(const rnic::Gid& gid, uint16_t vlan, PortContext& port) {
-    const auto it = owners_.find(address(gid, vlan));
+void GidTable::remove(const rnic::Gid& gid, Segment segment, PortContext& port) {
+    const auto it = owners_.find(address(gid, segment));
     if (it == owners_.end()) {
         return;
     }
     for (Owner& owner : it->second) {
         if (owner.port == &port) {
             --owner.entries;
-            owner.zero_entries -= vlan == 0 ? 1 : 0;
+            owner.zero_entries -= segment.vlan == 0 ? 1 : 0;
         }
     }
     std::erase_if(it->second, [](const Owner& owner) { return owner.entries == 0; });
@@ -40,20 +41,20 @@ void GidTable::remove(const rnic::Gid& gid, uint16_t vlan, PortContext& port) {
     }
 }
 
-GidTable::Place GidTable::find(const rnic::Gid& gid, uint16_t vlan) const {
-    const auto it = owners_.find(address(gid, vlan));
-    if (it == owners_.end() || it->second.size() != 1) {
+GidTable::Place GidTable::find(const rnic::Gid& gid, Segment segment) const {
+    const auto it = owners_.find(address(gid, segment));
+    if (it == owners_.end()) {
         return {};
     }
     const Owner& owner = it->second.front();
     // A port that has the address under one name only takes the frame under that name.
     const bool has_none = owner.entries != owner.zero_entries;
     const bool has_zero = owner.zero_entries != 0;
-    if (vlan == 0 || vlan == rnic::kNoVlan) {
-        const bool zero = vlan == 0 ? has_zero : !has_none;
+    if (is_untagged(segment.vlan)) {
+        const bool zero = segment.vlan == 0 ? has_zero : !has_none;
         return {owner.port, zero ? uint16_t{0} : rnic::kNoVlan};
     }
-    return {owner.port, vlan};
+    return {owner.port, segment.vlan};
 }
 
 }  // namespace vrdma::embedded

@@ -13,8 +13,15 @@ namespace vrdma::embedded {
 
 class PortContext;  // known here by its address only
 
-// Tells which port has a GID in a VLAN: each VLAN is a network of its own, in which the same
-// addresses mean other ports. The table changes in a Pause only.
+// Where a GID means something: in a network of the operator's, and there in a VLAN.
+struct Segment {
+    uint32_t network = 0;
+    uint16_t vlan = rnic::kNoVlan;
+};
+
+// Tells which port has a GID in a segment: each is a network of its own, in which the same
+// addresses mean other ports. Guests choose their addresses, so the first port that claims one has
+// it until it lets go; then the next one does. The table changes in a Pause only.
 class GidTable {
   public:
     // The port, and the VLAN as the port knows it: kNoVlan and 0 are one network with two names.
@@ -23,21 +30,22 @@ class GidTable {
         uint16_t vlan = rnic::kNoVlan;
     };
 
-    void add(const rnic::Gid& gid, uint16_t vlan, PortContext& port);
-    void remove(const rnic::Gid& gid, uint16_t vlan, PortContext& port);
+    // Answers who has the address now: the port itself, or an earlier one.
+    PortContext& add(const rnic::Gid& gid, Segment segment, PortContext& port);
+    void remove(const rnic::Gid& gid, Segment segment, PortContext& port);
 
-    // Without a port when none has the GID there, and when several have it: guests choose their own
-    // addresses, so a duplicate must not decide by itself who gets the messages.
-    Place find(const rnic::Gid& gid, uint16_t vlan) const;
+    // Without a port when none has the GID there.
+    Place find(const rnic::Gid& gid, Segment segment) const;
 
   private:
-    // A GID in a VLAN; the VLAN of all that is untagged is kNoVlan.
+    // The VLAN of all that is untagged is kNoVlan.
     struct Address {
         rnic::Gid gid;
+        uint32_t network;
         uint16_t vlan;
         bool operator==(const Address&) const = default;
     };
-    static Address address(const rnic::Gid& gid, uint16_t vlan);
+    static Address address(const rnic::Gid& gid, Segment segment);
     struct Owner {
         PortContext* port;
         // How many entries the port has: its table may hold a GID more than once.
@@ -48,10 +56,12 @@ class GidTable {
         size_t operator()(const Address& address) const {
             uint64_t words[2];
             std::memcpy(words, address.gid.data(), sizeof(words));
-            return ((words[0] + address.vlan) * 0x9e3779b97f4a7c15u) ^ words[1];
+            return ((words[0] + address.vlan + (uint64_t{address.network} << 16)) *
+                    0x9e3779b97f4a7c15u) ^
+                   words[1];
         }
     };
-    std::unordered_map<Address, std::vector<Owner>, Hash> owners_;
+    std::unordered_map<Address, std::vector<Owner>, Hash> owners_;  // in the order of their claims
 };
 
 }  // namespace vrdma::embedded

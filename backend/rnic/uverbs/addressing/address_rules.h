@@ -3,6 +3,7 @@
 // What the operator says about addresses.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -27,6 +28,13 @@ struct GuestRules {
     std::vector<GidPrefix> gids = {};
     // The address that the daemon announces for the machine.  None: it announces no address.
     std::optional<rnic::Gid> announced = {};
+
+    // Whether the guest may use an address of its own choice.
+    bool allows(const rnic::Gid& gid) const {
+        return gids.empty() || scope_of(gid) == GidScope::kIpv6LinkLocal || gid == announced ||
+               std::ranges::any_of(
+                   gids, [&gid](const GidPrefix& prefix) { return prefix.contains(gid); });
+    }
 };
 
 // The name of the network to which the addresses of a VLAN belong, in a guest of `network`: the

@@ -44,11 +44,7 @@ Result<void> GuestAddresses::add_gid(uint32_t index, const rnic::Gid& gid, uint3
     if (index >= kTableLength || is_zero(gid) || is_multicast(gid)) {
         return fail(EINVAL);
     }
-    const GuestRules& rules = map_->rules(guest_);
-    const auto& allowed = rules.gids;
-    const auto covers = [&](const GidPrefix& prefix) { return prefix.contains(gid); };
-    if (!allowed.empty() && scope_of(gid) != GidScope::kIpv6LinkLocal && gid != rules.announced &&
-        std::ranges::none_of(allowed, covers)) {
+    if (!map_->rules(guest_).allows(gid)) {
         gid_log_.warn(
             "{}: the address {} is not among the 'gids' of its [[vm]]; the guest "
             "cannot use it",

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
+#include <array>
+#include <stdexcept>
+#include <vector>
+
+#include "connection.h"
+#include "memory/guest_access.h"
+#include "neighbours.h"
+
+namespace vrdma::embedded::bench {
+namespace {
+
+constexpr uint8_t kAddress = 66;  // of the neighbour; its peer has the next one
+
+void must(const Result<void>& result) {
+    if (!result) {
+        throw std::runtime_error("an attack cannot be set up");
+    }
+}
+
+void set_word(__le64& word, uint64_t value) {
+    memory::store(&word, value, std::memory_order_relaxed);
+}
+
+// A guest that has no queue pair and says that all of them have rung.
+class DoorbellWords final : public Attack {
+  public:
+    explicit DoorbellWords(EmbeddedRnic& rnic) : guest_(rnic, "mallory", kAddress) {}
+
+    void renew() override {
+        renew(guest_.area->qp);
+        renew(guest_.area->cq);
+    }
+
+  private:
+    static void renew(vrdma_doorbell_bitmap& bitmap) {
+        for (__le64& word : bitmap.summary) {
+            set_word(word, ~uint64_t{0});
+        }
+        set_word(bitmap.root, ~uint64_t{0});
+    }
+
+    test::Guest guest_;
+};
+
+// Many queue pairs that may not send ring.
+class IdleQueuePairs final : public Attack {
+  public:
+    static constexpr unsigned kQueuePairs = 8000;
+
+    explicit IdleQueuePairs(EmbeddedRnic& rnic)
+        : guest_(rnic, "mallory", kAddress), cq_(guest_.make_cq(63)) {
+        for (unsigned i = 0; i < kQueuePairs; ++i) {
+            qps_.push_back(guest_.make_qp(cq_, cq_, {.send_wr = 1, .recv_wr = 1, .sge = 1}));
+        }
+    }
+
+    void renew() override {
+        if (memory::load(&guest_.area->qp.root, std::memory_order_relaxed) == 0) {
+            for (const auto& qp : qps_) {
+                qp.ring_doorbell();
+            }
+        }
+    }
+
+  private:
+    test::Guest guest_;
+    test::ClientCq cq_;
+    std::vector<test::ClientQp> qps_;
+};
+
+// A pair of guests, of which the first keeps queue pairs busy with long writes.
+template <unsigned queue_pairs>
+class LongWrites final : public Attack {
+  public:
+    static constexpr uint32_t kBytes = 256 * 1024;
+
+    explicit LongWrites(EmbeddedRnic& rnic)
+        : a_(rnic, "mallory", kAddress, kBytes), b_(rnic, "oscar", kAddress + 1, kBytes) {
+        for (unsigned i = 0; i < queue_pairs; ++i) {
+            const test::QpOptions options{.send_wr = 15, .recv_wr = 1};
+            from_.push_back(a_.guest.make_qp(a_.send_cq, a_.recv_cq, options));
+            to_.push_back(b_.guest.make_qp(b_.send_cq, b_.recv_cq, options));
+            test::connect(from_.back(), to_.back());
+        }
+    }
+
+    void renew() override {
+        const test::SendWr wr{.opcode = WrOpcode::kRdmaWrite,
+                              .flags = 0,
+                              .remote_address = b_.mr.iova,
+                              .rkey = b_.mr.rkey(),
+                              .sges = {a_.mr.sge(0, kBytes)}};
+        for (auto& qp : from_) {
+            bool more = false;
+            while (qp.enqueue_send(wr)) {
+                more = true;
+            }
+            if (more) {
+                qp.ring_doorbell();
+            }
+        }
+    }
+
+  private:
+    End a_;
+    End b_;
+    std::vector<test::ClientQp> from_;
+    std::vector<test::ClientQp> to_;
+};
+
+// One queue pair sends to a group that has as many members as a guest may attach.
+class MulticastStorm final : public Attack {
+  public:
+    explicit MulticastStorm(EmbeddedRnic& rnic)
+        : a_(rnic, "mallory", kAddress, kPortMtu + kGrhSize),
+          sender_(a_.guest.make_qp(a_.send_cq, a_.recv_cq, options())),
+          ah_(a_.guest.make_ah(kGroup)) {
+        test::connect(sender_, {}, 0);
+        for (unsigned i = 0; i < kMaxGroupMembers; ++i) {
+            members_.push_back(a_.guest.make_qp(a_.send_cq, a_.recv_cq, options()));
+            test::connect(members_.back(), {}, 0);
+            must(members_.back().object->attach_mcast(kGroup, 0));
+        }
+    }
+
+    void renew() override {
+        const test::SendWr wr{.opcode = WrOpcode::kSend,
+                              .flags = 0,
+                              .remote_qpn = kMulticastQpNumber,
+                              .remote_qkey = test::ConnectOptions{}.qkey,
+                              .ah_number = ah_.number,
+                              .sges = {a_.mr.sge(0, kPortMtu)}};
+        bool more = false;
+        while (sender_.enqueue_send(wr)) {
+            more = true;
+        }
+        if (more) {
+            sender_.ring_doorbell();
+        }
+        const std::array receive{a_.mr.sge(0, kPortMtu + kGrhSize)};
+        for (auto& member : members_) {
+            while (member.post_recv(0, receive)) {
+            }
+        }
+        while (a_.recv_cq.poll()) {
+        }
+    }
+
+  private:
+    static constexpr rnic::Gid kGroup{0xff, 0x0e, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+    static test::QpOptions options() {
+        return {.type = QpType::kUd, .send_wr = 15, .recv_wr = 15, .sge = 1};
+    }
+
+    End a_;
+    test::ClientQp sender_;
+    std::vector<test::ClientQp> members_;
+    test::ClientAh ah_;
+};
+
+// Queue pairs in the error state have both queues flushed again and again.
+class FlushStorm final : public Attack {
+  public:
+    static constexpr unsigned kQueuePairs = 64;
+
+    explicit FlushStorm(EmbeddedRnic& rnic)
+        : guest_(rnic, "mallory", kAddress), cq_(guest_.make_cq(65535)) {
+        for (unsigned i = 0; i < kQueuePairs; ++i) {
+            qps_.push_back(guest_.make_qp(cq_, cq_, {.send_wr = 255, .recv_wr = 255, .sge = 1}));
+            rnic::QpAttributes error;
+            error.qp_state = static_cast<uint8_t>(QpState::kError);
+            must(qps_.back().modify(kAttrState, error));
+        }
+    }
+
+    void renew() override {
+        while (cq_.poll()) {
+        }
+        for (auto& qp : qps_) {
+            while (qp.enqueue_send({})) {
+            }
+            while (qp.post_recv(0, {})) {
+            }
+            qp.ring_doorbell();
+        }
+    }
+
+  private:
+    test::Guest guest_;
+    test::ClientCq cq_;
+    std::vector<test::ClientQp> qps_;
+};
+
+// Queue pairs that have no peer fail with their first request.
+class FailingQueuePairs final : public Attack {
+  public:
+    static constexpr unsigned kQueuePairs = 64;
+
+    explicit FailingQueuePairs(EmbeddedRnic& rnic)
+        : guest_(rnic, "mallory", kAddress), cq_(guest_.make_cq(65535)) {
+        for (unsigned i = 0; i < kQueuePairs; ++i) {
+            qps_.push_back(guest_.make_qp(cq_, cq_, {.type = QpType::kUd, .send_wr = 255}));
+            test::connect(qps_.back(), {}, 0);
+        }
+    }
+
+    void renew() override {
+        while (cq_.poll()) {
+        }
+        for (auto& qp : qps_) {
+            if (qp.state() == QpState::kSendQueueError && qp.send_ring.empty()) {
+                rnic::QpAttributes again;
+                again.qp_state = static_cast<uint8_t>(QpState::kReadyToSend);
+                must(qp.modify(kAttrState, again));
+            }
+            // An address handle that there is not.
+            while (qp.enqueue_send({.ah_number = 1000})) {
+            }
+            qp.ring_doorbell();
+        }
+    }
+
+  private:
+    test::Guest guest_;
+    test::ClientCq cq_;
+    std::vector<test::ClientQp> qps_;
+};
+
+template <typename Kind>
+std::unique_ptr<Attack> make(EmbeddedRnic& rnic) {
+    return std::make_unique<Kind>(rnic);
+}
+
+constexpr std::array kKinds{
+    AttackKind{"16 queue pairs writing 256 KiB", true, make<LongWrites<16>>},
+    AttackKind{"512 queue pairs writing 256 KiB", true, make<LongWrites<512>>},
+    AttackKind{"multicast to 56 queue pairs", true, make<MulticastStorm>},
+    AttackKind{"all doorbell words, no object", false, make<DoorbellWords>},
+    AttackKind{"8,000 queue pairs in RESET ring", false, make<IdleQueuePairs>},
+    AttackKind{"64 queue pairs flush", false, make<FlushStorm>},
+    AttackKind{"64 queue pairs fail", false, make<FailingQueuePairs>},
+};
+
+}  // namespace
+
+std::span<const AttackKind> attack_kinds() {
+    return kKinds;
+}
+
+}  // namespace vrdma::embedded::bench

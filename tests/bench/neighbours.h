@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
+// The attacks of neighbours.cc: what a guest does beside an honest one on the embedded RNIC.
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include "rnic/embedded/embedded_rnic.h"
+
+namespace vrdma::embedded::bench {
+
+// What a neighbour does, from construction to destruction.
+class Attack {
+  public:
+    virtual ~Attack() = default;
+    // Has the neighbour's queues and doorbells say again what the attack is made of. Called before
+    // each step of the engine: the neighbour's own CPUs are as quick as the RNIC.
+    virtual void renew() = 0;
+};
+
+struct AttackKind {
+    const char* name;
+    // Whether the neighbour only does what others do as well: then it may have its share.
+    bool ordinary;
+    std::unique_ptr<Attack> (*make)(EmbeddedRnic& rnic);
+};
+
+// All attacks. A new one is a class in neighbour_attacks.cc and a row in its table.
+std::span<const AttackKind> attack_kinds();
+
+}  // namespace vrdma::embedded::bench
