@@ -12,7 +12,6 @@
  * A file whose ids are all destroyed is as new: its next command finds the device that there is.
  */
 #include <linux/file.h>
-#include <linux/nospec.h>
 #include <linux/poll.h>
 #include <linux/slab.h>
 #include <rdma/ib.h>
@@ -23,6 +22,7 @@
 #include "core/cmdq.h"
 #include "core/dev.h"
 #include "core/objects.h"
+#include "ucma/call.h"
 #include "ucma/file.h"
 #include "ucma/ids.h"
 #include "ucma/ucma.h"
@@ -34,49 +34,6 @@ struct vrdma_ucma_file {
 	bool readable;			/* there may be an event */
 	u32 handle;
 	struct vrdma_ucma_ids ids;
-};
-
-/* One write(): the header of its command, and a copy of the command's structure. */
-struct vrdma_ucma_call {
-	struct rdma_ucm_cmd_hdr hdr;
-	void *data;
-	void __user *response;		/* NULL for a command without a response */
-	u32 other_file;
-	bool nonblocking;
-};
-
-#define VRDMA_UCMA_RESPONDS(type) \
-	{ offsetofend(type, response), offsetof(type, response) }
-#define VRDMA_UCMA_SILENT	{ 0, -1 }
-
-static const struct {
-	u16 min_in;			/* bytes of a structure that has its pointer */
-	s16 response;			/* offset of the response pointer, -1 for none */
-} vrdma_ucma_commands[] = {
-	[RDMA_USER_CM_CMD_CREATE_ID] = VRDMA_UCMA_RESPONDS(struct rdma_ucm_create_id),
-	[RDMA_USER_CM_CMD_DESTROY_ID] = VRDMA_UCMA_RESPONDS(struct rdma_ucm_destroy_id),
-	[RDMA_USER_CM_CMD_BIND_IP] = VRDMA_UCMA_SILENT,
-	[RDMA_USER_CM_CMD_RESOLVE_IP] = VRDMA_UCMA_SILENT,
-	[RDMA_USER_CM_CMD_RESOLVE_ROUTE] = VRDMA_UCMA_SILENT,
-	[RDMA_USER_CM_CMD_QUERY_ROUTE] = VRDMA_UCMA_RESPONDS(struct rdma_ucm_query),
-	[RDMA_USER_CM_CMD_CONNECT] = VRDMA_UCMA_SILENT,
-	[RDMA_USER_CM_CMD_LISTEN] = VRDMA_UCMA_SILENT,
-	[RDMA_USER_CM_CMD_ACCEPT] = VRDMA_UCMA_SILENT,
-	[RDMA_USER_CM_CMD_REJECT] = VRDMA_UCMA_SILENT,
-	[RDMA_USER_CM_CMD_DISCONNECT] = VRDMA_UCMA_SILENT,
-	[RDMA_USER_CM_CMD_INIT_QP_ATTR] = VRDMA_UCMA_RESPONDS(struct rdma_ucm_init_qp_attr),
-	[RDMA_USER_CM_CMD_GET_EVENT] = VRDMA_UCMA_RESPONDS(struct rdma_ucm_get_event),
-	[RDMA_USER_CM_CMD_GET_OPTION] = VRDMA_UCMA_SILENT,
-	[RDMA_USER_CM_CMD_SET_OPTION] = { sizeof(struct rdma_ucm_set_option), -1 },
-	[RDMA_USER_CM_CMD_NOTIFY] = VRDMA_UCMA_SILENT,
-	[RDMA_USER_CM_CMD_JOIN_IP_MCAST] = VRDMA_UCMA_RESPONDS(struct rdma_ucm_join_ip_mcast),
-	[RDMA_USER_CM_CMD_LEAVE_MCAST] = VRDMA_UCMA_RESPONDS(struct rdma_ucm_destroy_id),
-	[RDMA_USER_CM_CMD_MIGRATE_ID] = { sizeof(struct rdma_ucm_migrate_id),
-					  offsetof(struct rdma_ucm_migrate_id, response) },
-	[RDMA_USER_CM_CMD_QUERY] = VRDMA_UCMA_RESPONDS(struct rdma_ucm_query),
-	[RDMA_USER_CM_CMD_BIND] = VRDMA_UCMA_SILENT,
-	[RDMA_USER_CM_CMD_RESOLVE_ADDR] = VRDMA_UCMA_SILENT,
-	[RDMA_USER_CM_CMD_JOIN_MCAST] = VRDMA_UCMA_RESPONDS(struct rdma_ucm_join_mcast),
 };
 
 /* The other half of a file.  The functions from here on are called with ucma->lock. */
@@ -122,19 +79,16 @@ static int vrdma_ucma_open_half(struct vrdma_ucma *ucma, struct vrdma_ucma_file 
 static struct vrdma_cmd *vrdma_ucma_new_cmd(struct vrdma_dev *dev, struct vrdma_ucma_file *file,
 					    const struct vrdma_ucma_call *call)
 {
-	const struct rdma_ucm_set_option *option = call->data;
-	u32 limit = min_t(u32, dev->max_udata, U16_MAX), value = 0;
+	u32 limit = min_t(u32, dev->max_udata, VRDMA_UCMA_MAX_COPY);
 	struct vrdma_cmd_ucma_command *req;
 	struct vrdma_cmd *cmd;
 
-	if (call->hdr.cmd == RDMA_USER_CM_CMD_SET_OPTION)
-		value = option->optlen;
-	if (call->hdr.in > limit || value > limit - call->hdr.in)
+	if (call->hdr.in > limit || call->value_len > limit - call->hdr.in)
 		return ERR_PTR(-EINVAL);
 
 	cmd = vrdma_cmd_alloc_room(dev, VRDMA_CMD_UCMA_COMMAND, sizeof(*req),
-				   sizeof(struct vrdma_rsp_ucma_command), call->hdr.in + value,
-				   call->response ? min_t(u32, call->hdr.out, limit) : 0);
+				   sizeof(struct vrdma_rsp_ucma_command),
+				   call->hdr.in + call->value_len, min(call->answer_room, limit));
 	if (!cmd)
 		return ERR_PTR(-ENOMEM);
 
@@ -143,11 +97,8 @@ static struct vrdma_cmd *vrdma_ucma_new_cmd(struct vrdma_dev *dev, struct vrdma_
 	req->command = cpu_to_le32(call->hdr.cmd);
 	req->other_file = cpu_to_le32(call->other_file);
 	memcpy(cmd->req + sizeof(*req), call->data, call->hdr.in);
-	if (value && copy_from_user(cmd->req + sizeof(*req) + call->hdr.in,
-				    u64_to_user_ptr(option->optval), value)) {
-		vrdma_cmd_put(cmd);
-		return ERR_PTR(-EFAULT);
-	}
+	if (call->value_len)
+		memcpy(cmd->req + sizeof(*req) + call->hdr.in, call->value, call->value_len);
 
 	return cmd;
 }
@@ -193,7 +144,7 @@ static int vrdma_ucma_note(struct vrdma_ucma_file *file, const struct vrdma_ucma
 }
 
 static int vrdma_ucma_exec(struct vrdma_dev *dev, struct vrdma_ucma_file *file,
-			   const struct vrdma_ucma_call *call, u32 *flags)
+			   struct vrdma_ucma_call *call, u32 *flags)
 {
 	struct vrdma_rsp_ucma_command *rsp;
 	struct vrdma_cmd *cmd;
@@ -209,17 +160,15 @@ static int vrdma_ucma_exec(struct vrdma_dev *dev, struct vrdma_ucma_file *file,
 		*flags = le32_to_cpu(rsp->flags);
 		err = vrdma_ucma_note(file, call, cmd->rsp + cmd->rsp_len,
 				      le32_to_cpu(rsp->hdr.udata_len));
-		if (copy_to_user(call->response, cmd->rsp + cmd->rsp_len,
-				 le32_to_cpu(rsp->hdr.udata_len)))
-			err = -EFAULT;
+		vrdma_ucma_set_answer(call, cmd->rsp + cmd->rsp_len,
+				      le32_to_cpu(rsp->hdr.udata_len));
 	}
 	vrdma_cmd_put(cmd);
 	return err;
 }
 
 /* Without a device, an object to be destroyed is gone, and had no event but that of its end. */
-static int vrdma_ucma_destroy_without(struct vrdma_ucma_file *file,
-				      const struct vrdma_ucma_call *call)
+static int vrdma_ucma_destroy_without(struct vrdma_ucma_file *file, struct vrdma_ucma_call *call)
 {
 	const struct rdma_ucm_destroy_id *destroy = call->data;
 	struct rdma_ucm_destroy_id_resp rsp = {};
@@ -232,12 +181,13 @@ static int vrdma_ucma_destroy_without(struct vrdma_ucma_file *file,
 		vrdma_ucma_ids_remove(&file->ids, destroy->id, &uid, &told);
 	/* librdmacm waits until its user has acknowledged so many events of the id. */
 	rsp.events_reported = told;
-	return copy_to_user(call->response, &rsp, sizeof(rsp)) ? -EFAULT : 0;
+	vrdma_ucma_set_answer(call, &rsp, sizeof(rsp));
+	return 0;
 }
 
 /* Without a device, each id has one event.  -EAGAIN when all have got theirs. */
-static int vrdma_ucma_event_without(struct vrdma_ucma_file *file,
-				    const struct vrdma_ucma_call *call, u32 *flags)
+static int vrdma_ucma_event_without(struct vrdma_ucma_file *file, struct vrdma_ucma_call *call,
+				    u32 *flags)
 {
 	struct rdma_ucm_event_resp event = {};
 	u32 count = vrdma_ucma_ids_next_removed(&file->ids, &event);
@@ -245,12 +195,12 @@ static int vrdma_ucma_event_without(struct vrdma_ucma_file *file,
 	if (!count)
 		return -EAGAIN;
 	*flags = count > 1 ? VRDMA_UCMA_MORE_EVENTS : 0;
-	return copy_to_user(call->response, &event, min_t(size_t, call->hdr.out, sizeof(event))) ?
-		-EFAULT : 0;
+	vrdma_ucma_set_answer(call, &event, sizeof(event));
+	return 0;
 }
 
-static int vrdma_ucma_exec_without(struct vrdma_ucma_file *file,
-				   const struct vrdma_ucma_call *call, u32 *flags)
+static int vrdma_ucma_exec_without(struct vrdma_ucma_file *file, struct vrdma_ucma_call *call,
+				   u32 *flags)
 {
 	switch (call->hdr.cmd) {
 	case RDMA_USER_CM_CMD_DESTROY_ID:
@@ -271,7 +221,7 @@ static void vrdma_ucma_set_readable(struct vrdma_ucma_file *file)
 	wake_up_interruptible(&file->wait);
 }
 
-static int vrdma_ucma_command(struct vrdma_ucma_file *file, const struct vrdma_ucma_call *call,
+static int vrdma_ucma_command(struct vrdma_ucma_file *file, struct vrdma_ucma_call *call,
 			      u32 *flags)
 {
 	struct vrdma_ucma *ucma;
@@ -310,7 +260,7 @@ static int vrdma_ucma_wait(struct vrdma_ucma_file *file, const struct vrdma_ucma
  * The file counts as not readable already before GET_EVENT is sent, so that no event which the
  * device reports after that is missed.
  */
-static int vrdma_ucma_get_event(struct vrdma_ucma_file *file, const struct vrdma_ucma_call *call)
+static int vrdma_ucma_get_event(struct vrdma_ucma_file *file, struct vrdma_ucma_call *call)
 {
 	u32 flags = 0;
 	int err;
@@ -460,33 +410,17 @@ static ssize_t vrdma_ucma_write(struct file *filp, const char __user *buf, size_
 		.other_file = VRDMA_NO_HANDLE,
 		.nonblocking = filp->f_flags & O_NONBLOCK,
 	};
-	s16 response;
 	int err;
 
 	if (!ib_safe_file_access(filp))
 		return -EACCES;
-	if (len < sizeof(call.hdr))
-		return -EINVAL;
-	if (copy_from_user(&call.hdr, buf, sizeof(call.hdr)))
-		return -EFAULT;
-	if (call.hdr.cmd >= ARRAY_SIZE(vrdma_ucma_commands) || call.hdr.in > len - sizeof(call.hdr))
-		return -EINVAL;
-	call.hdr.cmd = array_index_nospec(call.hdr.cmd, ARRAY_SIZE(vrdma_ucma_commands));
-	if (call.hdr.in < vrdma_ucma_commands[call.hdr.cmd].min_in)
-		return -EINVAL;
-	/* The value of the option goes right behind the structure. */
-	if (call.hdr.cmd == RDMA_USER_CM_CMD_SET_OPTION)
-		call.hdr.in = sizeof(struct rdma_ucm_set_option);
 
-	call.data = memdup_user(buf + sizeof(call.hdr), call.hdr.in);
-	if (IS_ERR(call.data))
-		return PTR_ERR(call.data);
-	response = vrdma_ucma_commands[call.hdr.cmd].response;
-	if (response >= 0)
-		call.response = u64_to_user_ptr(*(u64 *)(call.data + response));
-
-	err = vrdma_ucma_dispatch(file, &call);
-	kfree(call.data);
+	err = vrdma_ucma_read_call(&call, buf, len);
+	if (!err)
+		err = vrdma_ucma_dispatch(file, &call);
+	if (!err)
+		err = vrdma_ucma_give_answer(&call);
+	vrdma_ucma_free_call(&call);
 	return err ? err : len;
 }
 
