@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
+#include <new>
 #include <span>
+#include <system_error>
 #include <type_traits>
 
 #include "device/features.h"
@@ -156,6 +158,25 @@ CommandDispatcher::Outcome CommandDispatcher::execute_without_rnic(vhost::Descri
 }
 
 CommandDispatcher::Outcome CommandDispatcher::execute(vhost::DescriptorChain& chain, Verbs& verbs) {
+    int status = EIO;
+    try {
+        return execute_or_throw(chain, verbs);
+    } catch (const std::bad_alloc&) {
+        status = ENOMEM;
+        log_.warn("{}: vrdmad has no memory left; the verb gets {}", guest_,
+                  to_string(Errno{status}));
+    } catch (const std::system_error& error) {
+        // For instance EAGAIN: no thread is left.
+        status = error.code().value();
+        log_.warn("{}: {}; the verb gets {}", guest_, error.what(), to_string(Errno{status}));
+    } catch (const std::exception& error) {
+        log_.warn("{}: {}; the verb gets {}", guest_, error.what(), to_string(Errno{status}));
+    }
+    return refuse(chain, status);
+}
+
+CommandDispatcher::Outcome CommandDispatcher::execute_or_throw(vhost::DescriptorChain& chain,
+                                                               Verbs& verbs) {
     vrdma_cmd_hdr header;
     if (chain.writable_size() < sizeof(vrdma_rsp_hdr) || !chain.read(0, bytes_of(header))) {
         log_.warn("{}: control queue: a chain of {} + {} bytes has no room for the headers", guest_,

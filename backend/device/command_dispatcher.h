@@ -27,7 +27,8 @@ class CommandDispatcher {
         uint32_t written = 0;    // bytes written to the chain
         bool cancelled = false;  // nothing happened; execute the chain again later
     };
-    // Executes the command in `chain` on `verbs`.
+    // Executes the command in `chain` on `verbs`.  Whatever the daemon has run out of, the verb
+    // gets an errno.
     Outcome execute(vhost::DescriptorChain& chain, Verbs& verbs);
 
     // Answers `chain` for a device that has no RNIC.  A command that releases something succeeds,
@@ -38,6 +39,8 @@ class CommandDispatcher {
     static Outcome refuse(vhost::DescriptorChain& chain, int status);
 
   private:
+    Outcome execute_or_throw(vhost::DescriptorChain& chain, Verbs& verbs);
+
     const std::string guest_;
     RateLimitedLog log_;
     RequestMemoryReader memory_reader_;
