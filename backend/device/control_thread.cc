@@ -5,10 +5,13 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <system_error>
 #include <utility>
+
+#include "helper_thread.h"
 
 namespace vrdma::device {
 namespace {
@@ -17,65 +20,110 @@ namespace {
     throw std::system_error(errno, std::generic_category(), what);
 }
 
+// With these flags every write to an eventfd wakes, and nobody needs to read it.
+bool add_to_epoll(const FileDescriptor& epoll, int fd) {
+    epoll_event event{.events = EPOLLIN | EPOLLET, .data = {.fd = fd}};
+    return ::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
 }  // namespace
 
 ControlThread::ControlThread()
     : epoll_(::epoll_create1(EPOLL_CLOEXEC)), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-    epoll_event event{.events = EPOLLIN, .data = {.fd = wake_.get()}};
-    if (!epoll_ || !wake_ || ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &event) != 0) {
+    if (!epoll_ || !wake_ || !add_to_epoll(epoll_, wake_.get())) {
         throw_errno("control thread");
     }
     thread_ = std::thread([this] { run(); });
 }
 
 ControlThread::~ControlThread() {
-    stop_.store(true, std::memory_order_relaxed);
-    ::eventfd_write(wake_.get(), 1);
+    {
+        const std::lock_guard lock(mutex_);
+        stop_ = true;
+    }
+    wake();
     thread_.join();
 }
 
+void ControlThread::wake() {
+    ::eventfd_write(wake_.get(), 1);
+}
+
 void ControlThread::watch(int fd, Handler handler) {
-    const std::lock_guard lock(mutex_);
-    epoll_event event{.events = EPOLLIN, .data = {.fd = fd}};
-    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
-        throw_errno("control thread: watch");
+    {
+        const std::lock_guard lock(mutex_);
+        if (!add_to_epoll(epoll_, fd)) {
+            throw_errno("control thread: watch");
+        }
+        // The guest kicked nobody for what it made available before its queue was started.
+        watched_.insert_or_assign(fd, Watched{std::move(handler), true});
     }
-    handlers_.emplace(fd, std::move(handler));
-    // The guest kicked nobody for what it made available before its queue was started.
-    ::eventfd_write(fd, 1);
+    wake();
+}
+
+void ControlThread::call(int fd) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (const auto found = watched_.find(fd); found != watched_.end()) {
+            found->second.called = true;
+        }
+    }
+    wake();
 }
 
 void ControlThread::unwatch(int fd) {
     std::unique_lock lock(mutex_);
     idle_.wait(lock, [&] { return running_ != fd; });
-    handlers_.erase(fd);
-    ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+    if (watched_.erase(fd) != 0) {
+        ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+    }
 }
 
 void ControlThread::run() {
-    std::array<epoll_event, 16> events;
-    while (true) {
-        const int count = ::epoll_wait(epoll_.get(), events.data(), events.size(), -1);
-        if (stop_.load(std::memory_order_relaxed)) {
-            return;
-        }
+    begin_helper_thread("vrdma-control");
+    std::unique_lock lock(mutex_);
+    while (!stop_) {
+        const int timeout_ms = next_called() == watched_.end() ? -1 : 0;
+        lock.unlock();
+        std::array<epoll_event, 16> events;
+        const int count = ::epoll_wait(epoll_.get(), events.data(), events.size(), timeout_ms);
+        lock.lock();
         for (int i = 0; i < count; ++i) {
-            std::unique_lock lock(mutex_);
-            // The descriptor may have been unwatched since epoll_wait().
-            const auto found = handlers_.find(events[i].data.fd);
-            if (found == handlers_.end()) {
-                continue;
+            // The descriptor may have been unwatched in the meantime, or is the one that wakes.
+            const auto found = watched_.find(events[static_cast<size_t>(i)].data.fd);
+            if (found != watched_.end()) {
+                found->second.called = true;
             }
-            running_ = found->first;
-            const Handler& handler = found->second;  // stays, as unwatch() waits
-            lock.unlock();
-            handler();
-            lock.lock();
-            running_ = -1;
-            lock.unlock();
-            idle_.notify_all();
         }
+        run_next(lock);
     }
+}
+
+// The first one after the handler that ran last, so that each gets its turn.
+std::map<int, ControlThread::Watched>::iterator ControlThread::next_called() {
+    const auto is_called = [](const auto& entry) { return entry.second.called; };
+    const auto begin = watched_.upper_bound(last_);
+    const auto found = std::find_if(begin, watched_.end(), is_called);
+    if (found != watched_.end()) {
+        return found;
+    }
+    const auto wrapped = std::find_if(watched_.begin(), begin, is_called);
+    return wrapped == begin ? watched_.end() : wrapped;
+}
+
+void ControlThread::run_next(std::unique_lock<std::mutex>& lock) {
+    const auto next = next_called();
+    if (next == watched_.end() || stop_) {
+        return;
+    }
+    next->second.called = false;
+    running_ = last_ = next->first;
+    lock.unlock();
+    const bool again = next->second.handler();  // stays, as unwatch() waits
+    lock.lock();
+    next->second.called |= again;
+    running_ = -1;
+    idle_.notify_all();
 }
 
 }  // namespace vrdma::device

@@ -2,23 +2,22 @@
 // Copyright (c) 2026 the vrdma authors
 #pragma once
 
-#include <atomic>
 #include <condition_variable>
-#include <cstdint>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <thread>
-#include <unordered_map>
 
 #include "file_descriptor.h"
 
 namespace vrdma::device {
 
-// The thread of a virtual device that waits for the guest's kicks.  The thread serves the
-// control queue, where a command may wait for the VMM, and refills event queues.
+// The thread of a virtual device that executes the guest's commands, which may take long and may
+// wait for the VMM.
 class ControlThread {
   public:
-    using Handler = std::function<void()>;
+    // Returns true to be called again when the other handlers have had their turn.
+    using Handler = std::function<bool()>;
 
     // Throws std::system_error when the kernel has no descriptor or thread left.
     ControlThread();
@@ -26,23 +25,34 @@ class ControlThread {
     ControlThread(const ControlThread&) = delete;
     ControlThread& operator=(const ControlThread&) = delete;
 
-    // Calls `handler` on the thread when `fd`, an eventfd, is readable, and once right
-    // away.  `fd` is borrowed until unwatch().  Throws std::system_error when the kernel
-    // refuses to watch it.
+    // Calls `handler` on the thread each time that `fd`, an eventfd, is written to, and once right
+    // away.  `fd` is borrowed until unwatch(), and never read: it may be the VMM's, which can make
+    // reading block.  Throws std::system_error when the kernel refuses to watch it.
     void watch(int fd, Handler handler);
+    // Has the handler of `fd` called as if `fd` had been written to.
+    void call(int fd);
     // Returns when the handler of `fd` no longer runs.  Does not wait for other handlers.
     void unwatch(int fd);
 
   private:
+    struct Watched {
+        Handler handler;
+        bool called = false;  // the handler is to be called
+    };
+
     void run();
+    void run_next(std::unique_lock<std::mutex>& lock);
+    std::map<int, Watched>::iterator next_called();
+    void wake();
 
     FileDescriptor epoll_;
     FileDescriptor wake_;
-    std::atomic<bool> stop_ = false;
     std::mutex mutex_;  // guards what follows
     std::condition_variable idle_;
-    std::unordered_map<int, Handler> handlers_;
+    std::map<int, Watched> watched_;
+    bool stop_ = false;
     int running_ = -1;  // the descriptor whose handler runs, or -1
+    int last_ = -1;     // the descriptor whose handler ran last
     std::thread thread_;
 };
 

@@ -17,7 +17,7 @@ void SessionEvents::async_event(rnic::AsyncEventType type, uint32_t handle) {
     }
     // Pairs with the acquire of the thread that the descriptor wakes.
     rnic_lost_.store(true, std::memory_order_release);
-    shm_.cancel();
+    shm_.cancel(VmmShm::Cancel::kRnicIsLost);
     ::eventfd_write(lost_fd_, 1);
 }
 

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "device/event_delivery.h"
+#include "device/events/event_delivery.h"
 #include "device/shm/doorbell_area.h"
 #include "device/shm/vmm_shm.h"
 #include "device/verbs/verbs.h"

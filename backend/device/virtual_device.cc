@@ -39,6 +39,9 @@ rnic::DeviceAttributes attributes_of(const rnic::Rnic& rnic, const rnic::MacAddr
     return attributes;
 }
 
+// Commands that the control thread executes before it looks at what else there is to do.
+constexpr unsigned kCommandsPerTurn = 64;
+
 }  // namespace
 
 VirtualDevice::VirtualDevice(Options options, rnic::Rnic& rnic,
@@ -51,11 +54,15 @@ VirtualDevice::VirtualDevice(Options options, rnic::Rnic& rnic,
       events_(options_.guest, logger),
       shm_(options_.guest, logger),
       dispatcher_(options_.guest, options_.limits.mr_runs, logger),
-      lost_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+      lost_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      event_thread_(events_) {
     if (!lost_fd_) {
         throw std::system_error(errno, std::generic_category(), "virtual device");
     }
-    control_.watch(lost_fd_.get(), [this] { handle_lost_rnic(); });
+    control_.watch(lost_fd_.get(), [this] {
+        handle_lost_rnic();
+        return false;
+    });
 }
 
 VirtualDevice::~VirtualDevice() {
@@ -199,12 +206,16 @@ void VirtualDevice::open_session() {
     } catch (const std::exception& error) {
         logger_->error("{}: the device cannot be set up: {}; the guest's verbs get {}",
                        options_.guest, error.what(), to_string(Errno{ENODEV}));
+        // The session that there is not may have heard of a loss.
+        shm_.resume(VmmShm::Cancel::kRnicIsLost);
     }
 }
 
 void VirtualDevice::close_session() {
     const std::lock_guard lock(session_mutex_);
     session_.reset();
+    // Nobody reports a loss to the session any more.
+    shm_.resume(VmmShm::Cancel::kRnicIsLost);
     ready_.store(false, std::memory_order_relaxed);
     publish_counts();
 }
@@ -218,12 +229,6 @@ bool VirtualDevice::rnic_is_lost() {
 // reported the loss, goes on.  Mappings in the shared memory region hold the RNIC's files as much
 // as the daemon's descriptors do, so they go too.
 void VirtualDevice::handle_lost_rnic() {
-    eventfd_t ignored;
-    ::eventfd_read(lost_fd_.get(), &ignored);
-    // The loss has ended a wait for the VMM, of this session or of the one before.
-    if (!control_stopping_.load(std::memory_order_relaxed)) {
-        shm_.resume();
-    }
     const std::lock_guard lock(session_mutex_);
     if (session_ == nullptr || session_->port == nullptr) {
         return;
@@ -233,6 +238,8 @@ void VirtualDevice::handle_lost_rnic() {
         return;
     }
     session_->let_go_of_rnic();
+    shm_.withdraw_maps();
+    shm_.resume(VmmShm::Cancel::kRnicIsLost);
     ready_.store(false, std::memory_order_relaxed);
     publish_counts();
     logger_->error("{}: {} is gone, and with it all that the guest held; its verbs get {}",
@@ -251,15 +258,15 @@ void VirtualDevice::change_session(Change change) {
     // A command may be waiting for a reply that this thread is to bring.  The command gives up
     // and starts over afterwards.
     if (control != nullptr) {
-        shm_.cancel();
+        shm_.cancel(VmmShm::Cancel::kSessionChanges);
     }
     {
         const std::lock_guard lock(session_mutex_);
         change();
     }
     if (control != nullptr) {
-        shm_.resume();
-        ::eventfd_write(control->kick_fd(), 1);
+        shm_.resume(VmmShm::Cancel::kSessionChanges);
+        control_.call(control->kick_fd());
     }
 }
 
@@ -309,22 +316,14 @@ void VirtualDevice::start_queue(uint16_t index, vhost::Virtqueue& queue) {
     switch (index) {
         case VRDMA_VQ_CONTROL:
             control_stopping_.store(false, std::memory_order_relaxed);
-            shm_.resume();
-            control_.watch(queue.kick_fd(), [this, &queue] { serve_control_queue(queue); });
-            return;
-        case VRDMA_VQ_EVENT:
-            events_.set_event_virtqueue(&queue);
-            control_.watch(queue.kick_fd(), [this] { events_.event_virtqueue_kicked(); });
+            shm_.resume(VmmShm::Cancel::kQueueStops);
+            control_.watch(queue.kick_fd(), [this, &queue] { return serve_control_queue(queue); });
             return;
         case VRDMA_VQ_DOORBELL:
             set_doorbell_queue(&queue);
             return;
-        default: {
-            const uint32_t vector = index - VRDMA_VQ_COMPLETION;
-            events_.set_completion_virtqueue(vector, &queue);
-            control_.watch(queue.kick_fd(),
-                           [this, vector] { events_.completion_virtqueue_kicked(vector); });
-        }
+        default:
+            event_thread_.start_queue(index, queue);
     }
 }
 
@@ -335,19 +334,14 @@ void VirtualDevice::stop_queue(uint16_t index) {
             // The order matters: the command that runs must stop waiting for the VMM before
             // this thread, for which the VMM waits, waits for the command.
             control_stopping_.store(true, std::memory_order_relaxed);
-            shm_.cancel();
+            shm_.cancel(VmmShm::Cancel::kQueueStops);
             control_.unwatch(queue.kick_fd());
-            break;
-        case VRDMA_VQ_EVENT:
-            control_.unwatch(queue.kick_fd());
-            events_.set_event_virtqueue(nullptr);
             break;
         case VRDMA_VQ_DOORBELL:
             set_doorbell_queue(nullptr);
             break;
         default:
-            control_.unwatch(queue.kick_fd());
-            events_.set_completion_virtqueue(index - VRDMA_VQ_COMPLETION, nullptr);
+            event_thread_.stop_queue(index, queue);
     }
     queues_[index] = nullptr;
 }
@@ -362,37 +356,54 @@ void VirtualDevice::set_doorbell_queue(vhost::Virtqueue* queue) {
     });
 }
 
-void VirtualDevice::serve_control_queue(vhost::Virtqueue& queue) {
-    queue.clear_kick();
-    do {
-        queue.disable_notifications();
-        while (!control_stopping_.load(std::memory_order_relaxed)) {
-            auto popped = queue.pop();
-            if (!popped || !*popped) {
-                break;
-            }
-            vhost::DescriptorChain chain = std::move(**popped);
-            CommandDispatcher::Outcome outcome;
-            {
-                const std::lock_guard lock(session_mutex_);
-                outcome = session_ == nullptr || session_->verbs == nullptr
-                              ? CommandDispatcher::execute_without_rnic(chain)
-                              : dispatcher_.execute(chain, *session_->verbs);
-                publish_counts();
-            }
-            if (outcome.cancelled) {
-                queue.unpop(std::move(chain));
-                if (!rnic_is_lost()) {
-                    return;
-                }
-                handle_lost_rnic();
-                continue;
-            }
-            commands_.fetch_add(1, std::memory_order_relaxed);
-            queue.push(std::move(chain), outcome.written);
-            queue.notify();
+// Returns true when there may be more to do, after the control thread has looked at the rest.
+bool VirtualDevice::serve_control_queue(vhost::Virtqueue& queue) {
+    queue.disable_notifications();
+    for (unsigned count = 0; count < kCommandsPerTurn; ++count) {
+        if (control_stopping_.load(std::memory_order_relaxed)) {
+            return false;
         }
-    } while (!control_stopping_.load(std::memory_order_relaxed) && queue.enable_notifications());
+        // Nobody but the guest decides how many commands come, and the host's RNIC cannot be
+        // removed before the guest's objects are gone.
+        if (rnic_is_lost()) {
+            handle_lost_rnic();
+        }
+        auto popped = queue.pop();
+        if (!popped) {
+            return false;
+        }
+        if (!*popped) {
+            if (!queue.enable_notifications()) {
+                return false;
+            }
+            queue.disable_notifications();
+            continue;
+        }
+        if (!execute_command(queue, std::move(**popped))) {
+            return rnic_is_lost();
+        }
+    }
+    return true;
+}
+
+// Returns false when the command has given up waiting for the VMM, and is to be executed again.
+bool VirtualDevice::execute_command(vhost::Virtqueue& queue, vhost::DescriptorChain chain) {
+    CommandDispatcher::Outcome outcome;
+    {
+        const std::lock_guard lock(session_mutex_);
+        outcome = session_ == nullptr || session_->verbs == nullptr
+                      ? CommandDispatcher::execute_without_rnic(chain)
+                      : dispatcher_.execute(chain, *session_->verbs);
+        publish_counts();
+    }
+    if (outcome.cancelled) {
+        queue.unpop(std::move(chain));
+        return false;
+    }
+    commands_.fetch_add(1, std::memory_order_relaxed);
+    queue.push(std::move(chain), outcome.written);
+    queue.notify();
+    return true;
 }
 
 }  // namespace vrdma::device

@@ -13,7 +13,8 @@
 
 #include "device/command_dispatcher.h"
 #include "device/control_thread.h"
-#include "device/event_delivery.h"
+#include "device/events/event_delivery.h"
+#include "device/events/event_thread.h"
 #include "device/object_kinds.h"
 #include "device/session.h"
 #include "device/shm/vmm_shm.h"
@@ -72,7 +73,8 @@ class VirtualDevice : public vhost::Device {
     template <typename Change>
     void change_session(Change change);
     void set_doorbell_queue(vhost::Virtqueue* queue);
-    void serve_control_queue(vhost::Virtqueue& queue);
+    bool serve_control_queue(vhost::Virtqueue& queue);
+    bool execute_command(vhost::Virtqueue& queue, vhost::DescriptorChain chain);
     void publish_counts();
     void tell_memory_limit(const memory::GuestMemory& memory);
     void refresh_counters();
@@ -109,7 +111,9 @@ class VirtualDevice : public vhost::Device {
     std::array<vhost::Virtqueue*, VRDMA_VQ_COMPLETION + VRDMA_MAX_COMP_VECTORS> queues_{};
 
     FileDescriptor lost_fd_;  // an eventfd: an RNIC is gone, or the host has changed
-    ControlThread control_;   // the last member, as its thread uses all others
+    // The last members, as their threads use all others.
+    EventThread event_thread_;
+    ControlThread control_;
 };
 
 }  // namespace vrdma::device

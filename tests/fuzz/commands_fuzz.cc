@@ -17,6 +17,7 @@
 #include "support/fake_memory.h"
 #include "support/fake_rnic.h"
 #include "support/fake_shm_mapper.h"
+#include "support/signaller.h"
 #include "vhost/protocol/vhost_user.h"
 #include "vhost/rings/virtqueue.h"
 
@@ -232,7 +233,7 @@ class Guest {
     FakeMemory& memory_;
     std::unique_ptr<DriverQueue> driver_ = DriverQueue::create(memory_, kQueueSize, kFeatures);
     std::shared_ptr<spdlog::logger> logger_ = std::make_shared<spdlog::logger>("fuzz");
-    vhost::Virtqueue queue_{0, logger_};
+    vhost::Virtqueue queue_{0, test::signaller(), logger_};
     CommandDispatcher dispatcher_{"guest", 8, logger_};
 };
 

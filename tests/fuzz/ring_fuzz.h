@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "support/fake_memory.h"
+#include "support/signaller.h"
 #include "vhost/protocol/vhost_user.h"
 #include "vhost/rings/virtqueue.h"
 
@@ -39,7 +40,7 @@ inline void fuzz_ring(const uint8_t* data, size_t size, bool packed) {
     const uint32_t base =
         packed && input.ConsumeBool() ? 0x80008000 : input.ConsumeIntegral<uint32_t>();
 
-    vhost::Virtqueue queue(0, std::make_shared<spdlog::logger>("fuzz"));
+    vhost::Virtqueue queue(0, signaller(), std::make_shared<spdlog::logger>("fuzz"));
     const auto change = [&] {
         const auto offset = input.ConsumeIntegralInRange<size_t>(0, 0x200);
         const auto bytes =

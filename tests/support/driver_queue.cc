@@ -2,6 +2,7 @@
 // Copyright (c) 2026 the vrdma authors
 #include "support/driver_queue.h"
 
+#include <fcntl.h>
 #include <linux/virtio_config.h>
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -68,6 +69,17 @@ bool DriverQueue::interrupted() {
 
 bool DriverQueue::error_signalled() {
     return take(error_);
+}
+
+void DriverQueue::make_eventfds_block() {
+    for (const FileDescriptor* fd : {&kick_, &call_, &error_}) {
+        const uint64_t full = UINT64_MAX - 1;
+        take(*fd);
+        if (::write(fd->get(), &full, sizeof(full)) != sizeof(full) ||
+            ::fcntl(fd->get(), F_SETFL, 0) != 0) {
+            throw std::runtime_error("an eventfd cannot be filled");
+        }
+    }
 }
 
 Used DriverQueue::wait_used() {

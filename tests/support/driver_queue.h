@@ -72,6 +72,10 @@ class DriverQueue {
     // Whether the device side reported the ring broken since the last call.
     bool error_signalled();
 
+    // Does to the eventfds what a VMM that was taken over can do: clears O_NONBLOCK and fills the
+    // counters, so that a write to any of them blocks.
+    void make_eventfds_block();
+
     // Waits for the interrupt of a chain that comes back.  Throws when none comes for long.
     Used wait_used();
 

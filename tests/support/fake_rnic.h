@@ -6,6 +6,7 @@
 #include <vrdma_udata.h>
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -54,6 +55,7 @@ struct FakeRnicState {
     uint64_t mmap_offset = 0x5000;  // the one that mmap() knows
     vrdma_doorbell_area* doorbells = nullptr;
     FileDescriptor notify;  // a duplicate
+    std::function<void()> in_query_port;
 };
 
 inline void note_udata(FakeRnicState& state, const rnic::Udata& udata) {
@@ -262,6 +264,9 @@ class FakePort : public Counted<rnic::Port> {
     using Counted::Counted;
 
     rnic::PortAttributes query_port() override {
+        if (state_.in_query_port) {
+            state_.in_query_port();
+        }
         return {.state = 4, .max_mtu = 5, .active_mtu = 5, .gid_tbl_len = 16};
     }
     Result<rnic::Counters> query_counters() override {

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
-#include "device/event_delivery.h"
+#include "device/events/event_delivery.h"
 
 #include <endian.h>
+#include <sys/eventfd.h>
 
+#include <bit>
+#include <cerrno>
 #include <span>
+#include <system_error>
 
 namespace vrdma::device {
 namespace {
@@ -45,9 +49,9 @@ uint32_t to_wire(rnic::AsyncEventType type) {
     return VRDMA_EVENT_DEVICE_FATAL;
 }
 
-// How often fill_buffer() tries to find a buffer for one event.  It often runs on a thread of
-// the RNIC that serves other guests as well.  A driver that goes on offering buffers that are too
-// small must not keep that thread; the event then waits for the next event or kick.
+// How often fill_buffer() tries to find a buffer for one event.  A driver that goes on offering
+// buffers that are too small must not keep whoever stops the queue waiting; the event then waits
+// for the next event or kick.
 constexpr int kMaxAttempts = 64;
 
 // Fills one buffer of the guest with `event`.  Returns false when the guest offers no buffer
@@ -80,88 +84,150 @@ bool fill_buffer(vhost::Virtqueue& queue, const Event& event) {
 }  // namespace
 
 EventDelivery::EventDelivery(std::string guest, std::shared_ptr<spdlog::logger> logger)
-    : guest_(std::move(guest)), log_(std::move(logger)) {}
+    : guest_(std::move(guest)),
+      log_(std::move(logger)),
+      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    if (!wake_) {
+        throw std::system_error(errno, std::generic_category(), "events");
+    }
+}
 
 void EventDelivery::completion(uint32_t comp_vector, uint32_t cq_handle) {
-    CompletionTarget& target = completions_[comp_vector % completions_.size()];
-    const std::lock_guard lock(target.mutex);
-    const vrdma_completion_event event{.cq = htole32(cq_handle), .reserved = 0};
-    if (target.is_waiting.insert(event.cq).second) {
-        target.waiting.push_back(event);
+    if (reported_cqs_.insert(cq_handle, static_cast<uint8_t>(comp_vector % completions_.size()))) {
+        reported();
     }
-    deliver_locked(target);
 }
 
 void EventDelivery::async_event(rnic::AsyncEventType type, uint32_t handle) {
-    const std::lock_guard lock(events_.mutex);
-    // kDeviceFatal must not get lost (docs/spec.md, "Loss of the RNIC"); it comes once.
-    if (events_.waiting.size() >= kMaxWaitingEvents && type != rnic::AsyncEventType::kDeviceFatal) {
-        log_.warn("{}: an asynchronous event is lost: {} wait already and the guest takes none",
-                  guest_, events_.waiting.size());
-        return;
+    const vrdma_event event{.type = htole32(to_wire(type)), .handle = htole32(handle)};
+    if (type == rnic::AsyncEventType::kDeviceFatal) {
+        reported_events_.push_end(event);
+    } else {
+        reported_events_.push(event);
     }
-    events_.waiting.push_back(
-        vrdma_event{.type = htole32(to_wire(type)), .handle = htole32(handle)});
-    deliver_locked(events_);
+    reported();
 }
 
-template <typename SomeTarget>
-void EventDelivery::deliver_locked(SomeTarget& target) {
+// Sequentially consistent, as is what was done to the reports before: pairs with begin_sleep().
+void EventDelivery::reported() {
+    if (asleep_.load(std::memory_order_seq_cst) &&
+        asleep_.exchange(false, std::memory_order_seq_cst)) {
+        wake();
+    }
+}
+
+void EventDelivery::wake() {
+    ::eventfd_write(wake_.get(), 1);
+}
+
+bool EventDelivery::begin_sleep() {
+    asleep_.store(true, std::memory_order_seq_cst);
+    if (reported_cqs_.empty() && !reported_events_.changed() &&
+        kicked_completions_.load(std::memory_order_seq_cst) == 0 &&
+        !kicked_events_.load(std::memory_order_seq_cst)) {
+        return true;
+    }
+    end_sleep();
+    return false;
+}
+
+void EventDelivery::set_virtqueue(uint16_t index, vhost::Virtqueue* queue) {
+    Target& target =
+        index == VRDMA_VQ_EVENT ? events_ : completions_.at(index - VRDMA_VQ_COMPLETION);
+    target.wanted.store(true, std::memory_order_relaxed);
+    {
+        const std::lock_guard lock(target.mutex);
+        target.queue = queue;
+        target.wanted.store(false, std::memory_order_relaxed);
+    }
+    if (queue != nullptr) {
+        kicked(index);
+        reported();
+    }
+}
+
+void EventDelivery::kicked(uint16_t index) {
+    if (index == VRDMA_VQ_EVENT) {
+        kicked_events_.store(true, std::memory_order_seq_cst);
+    } else {
+        kicked_completions_.fetch_or(uint64_t{1} << (index - VRDMA_VQ_COMPLETION),
+                                     std::memory_order_seq_cst);
+    }
+}
+
+void EventDelivery::clear() {
+    const std::lock_guard lock(deliver_mutex_);
+    reported_cqs_.take([](uint32_t, uint8_t) {});
+    for (WaitingCqs::List& waiting : waiting_) {
+        waiting_cqs_.clear(waiting);
+    }
+    reported_events_.clear();
+}
+
+void EventDelivery::deliver() {
+    const std::lock_guard lock(deliver_mutex_);
+    const uint64_t kicks = kicked_completions_.exchange(0, std::memory_order_acq_rel);
+    uint64_t vectors = collect() | kicks;
+    for (; vectors != 0; vectors &= vectors - 1) {
+        const auto vector = static_cast<size_t>(std::countr_zero(vectors));
+        deliver(completions_[vector], waiting_[vector], (kicks >> vector & 1) != 0);
+    }
+    const bool kick = kicked_events_.exchange(false, std::memory_order_acq_rel);
+    if (reported_events_.take_changed() || kick) {
+        deliver(events_, reported_events_, kick);
+        tell_lost_events();
+    }
+}
+
+// Moves the reports of CQs to the lists of their vectors.  Returns which ones got any, as a mask.
+uint64_t EventDelivery::collect() {
+    static_assert(VRDMA_MAX_COMP_VECTORS <= 64);
+    uint64_t vectors = 0;
+    reported_cqs_.take([&](uint32_t handle, uint8_t vector) {
+        waiting_cqs_.push_back(waiting_[vector], handle);
+        vectors |= uint64_t{1} << vector;
+    });
+    return vectors;
+}
+
+template <typename Waiting>
+void EventDelivery::deliver(Target& target, Waiting& waiting, bool kicked) {
+    const std::lock_guard lock(target.mutex);
     if (target.queue == nullptr) {
         return;
     }
-    while (!target.waiting.empty() && fill_buffer(*target.queue, target.waiting.front())) {
-        target.delivered(target.waiting.front());
-        target.waiting.pop_front();
+    if (kicked) {
+        target.queue->disable_notifications();
+    }
+    // Whoever waits for the mutex stops the queue, and waits for one event at most.
+    while (!target.wanted.load(std::memory_order_relaxed) && deliver_next(*target.queue, waiting)) {
     }
     target.queue->notify();
 }
 
-template <typename SomeTarget>
-void EventDelivery::set_queue(SomeTarget& target, vhost::Virtqueue* queue) {
-    const std::lock_guard lock(target.mutex);
-    target.queue = queue;
-    if (queue != nullptr) {
-        queue->disable_notifications();
+bool EventDelivery::deliver_next(vhost::Virtqueue& queue, WaitingCqs::List& waiting) {
+    if (waiting.empty() ||
+        !fill_buffer(queue,
+                     vrdma_completion_event{.cq = htole32(waiting.front()), .reserved = 0})) {
+        return false;
     }
-    deliver_locked(target);
+    waiting_cqs_.pop_front(waiting);
+    return true;
 }
 
-template <typename SomeTarget>
-void EventDelivery::kicked(SomeTarget& target) {
-    const std::lock_guard lock(target.mutex);
-    if (target.queue != nullptr) {
-        target.queue->clear_kick();
-        target.queue->disable_notifications();
+bool EventDelivery::deliver_next(vhost::Virtqueue& queue, ReportedEvents& waiting) {
+    const auto event = waiting.front();
+    if (!event || !fill_buffer(queue, *event)) {
+        return false;
     }
-    deliver_locked(target);
+    waiting.pop();
+    return true;
 }
 
-void EventDelivery::set_event_virtqueue(vhost::Virtqueue* queue) {
-    set_queue(events_, queue);
-}
-
-void EventDelivery::set_completion_virtqueue(uint32_t comp_vector, vhost::Virtqueue* queue) {
-    set_queue(completions_.at(comp_vector), queue);
-}
-
-void EventDelivery::event_virtqueue_kicked() {
-    kicked(events_);
-}
-
-void EventDelivery::completion_virtqueue_kicked(uint32_t comp_vector) {
-    kicked(completions_.at(comp_vector));
-}
-
-void EventDelivery::clear() {
-    {
-        const std::lock_guard lock(events_.mutex);
-        events_.waiting.clear();
-    }
-    for (CompletionTarget& target : completions_) {
-        const std::lock_guard lock(target.mutex);
-        target.waiting.clear();
-        target.is_waiting.clear();
+void EventDelivery::tell_lost_events() {
+    if (const uint64_t lost = reported_events_.take_lost(); lost != 0) {
+        log_.warn("{}: {} asynchronous events are lost: {} wait already and the guest takes none",
+                  guest_, lost, ReportedEvents::kMax);
     }
 }
 

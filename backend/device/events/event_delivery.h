@@ -5,72 +5,94 @@
 #include <vrdma_protocol.h>
 
 #include <array>
-#include <deque>
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
-#include <unordered_set>
 
+#include "device/events/reported_cqs.h"
+#include "device/events/reported_events.h"
+#include "device/events/waiting_cqs.h"
+#include "file_descriptor.h"
 #include "rate_limited_log.h"
 #include "rnic/rnic.h"
 #include "vhost/rings/virtqueue.h"
 
 namespace vrdma::device {
 
-// Brings completion and asynchronous events into the guest's buffers.  Events wait here while
-// the guest offers no buffer: completion events at most once for each CQ, asynchronous events up
-// to kMaxWaitingEvents, which a guest that takes its events does not reach.
+// Brings completion and asynchronous events into the guest's buffers.
+//
+// The RNIC's threads, which serve other guests as well, only note what has happened, and wake the
+// guest's own thread for events (EventThread) if it sleeps.  That thread alone touches the guest's
+// rings.  Events wait here while the guest offers no buffer: completion events at most once for
+// each CQ, asynchronous events up to ReportedEvents::kMax.
 class EventDelivery : public rnic::EventSink {
   public:
-    static constexpr size_t kMaxWaitingEvents = 4096;
-
+    // Throws std::system_error when the kernel has no descriptor left.
     EventDelivery(std::string guest, std::shared_ptr<spdlog::logger> logger);
 
-    // rnic::EventSink; any thread.
+    // rnic::EventSink; any thread.  These wait for nothing that a guest or a VMM does.
     void completion(uint32_t comp_vector, uint32_t cq_handle) override;
     void async_event(rnic::AsyncEventType type, uint32_t handle) override;
 
-    // The virtqueue for asynchronous events, or of one completion vector, runs; null: it has
-    // stopped.
-    void set_event_virtqueue(vhost::Virtqueue* queue);
-    void set_completion_virtqueue(uint32_t comp_vector, vhost::Virtqueue* queue);
-
-    // The guest has kicked: it may have given buffers.
-    void event_virtqueue_kicked();
-    void completion_virtqueue_kicked(uint32_t comp_vector);
+    // Virtqueue `index`, VRDMA_VQ_EVENT or that of a completion vector, runs; null: it has
+    // stopped, and is not touched any more.
+    void set_virtqueue(uint16_t index, vhost::Virtqueue* queue);
 
     // Forgets all events that wait.
     void clear();
 
+    // --- for the guest's thread for events ---
+
+    // Fills the guest's buffers with events, as far as there are both.
+    void deliver();
+
+    // The guest has kicked this virtqueue: it may have given buffers.
+    void kicked(uint16_t index);
+
+    // The thread sleeps from now on, and wake_fd() is written to when there is something to
+    // deliver.  False: there is already, and the thread is awake.
+    bool begin_sleep();
+    void end_sleep() { asleep_.store(false, std::memory_order_relaxed); }
+    int wake_fd() const { return wake_.get(); }
+    void wake();
+
   private:
-    // A virtqueue for events, and the events that wait for a buffer of it.
-    template <typename Event>
+    // A virtqueue for events.
     struct Target {
-        std::mutex mutex;  // guards what follows
+        std::atomic<bool> wanted = false;  // somebody waits for the mutex
+        std::mutex mutex;                  // held while the virtqueue is touched; guards queue
         vhost::Virtqueue* queue = nullptr;
-        std::deque<Event> waiting;
-    };
-    struct EventTarget : Target<vrdma_event> {
-        void delivered(const vrdma_event&) {}
-    };
-    struct CompletionTarget : Target<vrdma_completion_event> {
-        void delivered(const vrdma_completion_event& event) { is_waiting.erase(event.cq); }
-
-        std::unordered_set<uint32_t>
-            is_waiting;  // handles of CQs in little-endian, as in the events
     };
 
-    template <typename SomeTarget>
-    static void set_queue(SomeTarget& target, vhost::Virtqueue* queue);
-    template <typename SomeTarget>
-    static void kicked(SomeTarget& target);
-    template <typename SomeTarget>
-    static void deliver_locked(SomeTarget& target);
+    void reported();
+    uint64_t collect();
+    bool deliver_next(vhost::Virtqueue& queue, WaitingCqs::List& waiting);
+    bool deliver_next(vhost::Virtqueue& queue, ReportedEvents& waiting);
+    template <typename Waiting>
+    void deliver(Target& target, Waiting& waiting, bool kicked);
+    void tell_lost_events();
 
     const std::string guest_;
-    EventTarget events_;
-    std::array<CompletionTarget, VRDMA_MAX_COMP_VECTORS> completions_;
-    RateLimitedLog log_;  // under events_.mutex
+    RateLimitedLog log_;  // the thread for events only
+
+    ReportedCqs reported_cqs_;
+    ReportedEvents reported_events_;
+    std::atomic<bool> asleep_ = false;
+    FileDescriptor wake_;
+
+    // The virtqueues to look at although nothing was reported.
+    std::atomic<uint64_t> kicked_completions_ = 0;
+    std::atomic<bool> kicked_events_ = false;
+
+    Target events_;
+    std::array<Target, VRDMA_MAX_COMP_VECTORS> completions_;
+
+    // Held for a whole deliver().  Guards what follows, and the removal from the reports.
+    std::mutex deliver_mutex_;
+    WaitingCqs waiting_cqs_;
+    std::array<WaitingCqs::List, VRDMA_MAX_COMP_VECTORS> waiting_;
 };
 
 }  // namespace vrdma::device

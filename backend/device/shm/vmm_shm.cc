@@ -14,7 +14,7 @@ VmmShm::VmmShm(std::string guest, std::shared_ptr<spdlog::logger> logger)
 Result<uint64_t> VmmShm::map(int fd, uint64_t fd_offset, uint64_t length) {
     auto pending = std::make_shared<Pending>();
     std::unique_lock lock(mutex_);
-    if (cancelled_) {
+    if (cancelled_ != 0) {
         return fail(ECANCELED);
     }
     if (channel_ == nullptr) {
@@ -24,11 +24,11 @@ Result<uint64_t> VmmShm::map(int fd, uint64_t fd_offset, uint64_t length) {
     }
     auto offset = allocator_.allocate(length);
     // Ranges that the guest has given up may not have been given back yet.
-    while (!offset && !unmaps_.empty() && !cancelled_) {
+    while (!offset && !unmaps_.empty() && cancelled_ == 0) {
         changed_.wait(lock);
         offset = allocator_.allocate(length);
     }
-    if (!offset && cancelled_) {
+    if (!offset && cancelled_ != 0) {
         return fail(ECANCELED);
     }
     if (!offset) {
@@ -57,7 +57,7 @@ Result<uint64_t> VmmShm::map(int fd, uint64_t fd_offset, uint64_t length) {
                   length, to_string(sent.error()), to_string(Errno{ENOTCONN}));
         return fail(ENOTCONN);
     }
-    changed_.wait(lock, [&] { return pending->done || cancelled_; });
+    changed_.wait(lock, [&] { return pending->done || cancelled_ != 0; });
     if (!pending->done) {
         pending->abandoned = true;
         return fail(ECANCELED);
@@ -162,15 +162,26 @@ Result<void> VmmShm::set_size(uint64_t size) {
     return {};
 }
 
-void VmmShm::cancel() {
+void VmmShm::cancel(Cancel reason) {
     const std::lock_guard lock(mutex_);
-    cancelled_ = true;
+    cancelled_ |= static_cast<unsigned>(reason);
     changed_.notify_all();
 }
 
-void VmmShm::resume() {
+void VmmShm::resume(Cancel reason) {
     const std::lock_guard lock(mutex_);
-    cancelled_ = false;
+    cancelled_ &= ~static_cast<unsigned>(reason);
+}
+
+void VmmShm::withdraw_maps() {
+    std::shared_ptr<vhost::BackendRequests> channel;
+    {
+        const std::lock_guard lock(mutex_);
+        channel = channel_;
+    }
+    if (channel != nullptr) {
+        channel->withdraw_maps();
+    }
 }
 
 void VmmShm::clear() {

@@ -33,8 +33,19 @@ class VmmShm : public ShmMapper {
     // The connection's thread.
     void set_channel(std::shared_ptr<vhost::BackendRequests> channel);
     Result<void> set_size(uint64_t size);  // bytes; EBUSY for another size while in use
-    void cancel();                         // ends waits with ECANCELED until resume()
-    void resume();
+
+    // Why nobody may wait for the VMM.  The reasons come and go by themselves.
+    enum class Cancel : unsigned {
+        kQueueStops = 1,      // the control queue is stopped
+        kSessionChanges = 2,  // the connection's thread waits for the command
+        kRnicIsLost = 4,      // the control thread is to let go of the RNIC
+    };
+    // Ends waits with ECANCELED, and so those that begin before resume().  Any thread.
+    void cancel(Cancel reason);
+    void resume(Cancel reason);
+
+    // Lets go of files that the VMM has not been asked yet to map.  Any thread.
+    void withdraw_maps();
 
     // The VMM has emptied the shared memory region: it was reset or is gone.
     void clear();
@@ -73,7 +84,7 @@ class VmmShm : public ShmMapper {
     // Counts how often the VMM has emptied the shared memory region.  A reply to a request of
     // an older generation is void.
     uint64_t generation_ = 0;
-    bool cancelled_ = false;
+    unsigned cancelled_ = 0;    // a sum of Cancel
     std::deque<Range> unmaps_;  // yet to be sent
     size_t outstanding_unmaps_ = 0;
     RateLimitedLog log_;

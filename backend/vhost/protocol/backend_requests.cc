@@ -56,6 +56,32 @@ Result<void> BackendRequests::unmap(uint8_t region, uint64_t region_offset, uint
     return submit(std::move(outgoing), std::move(done));
 }
 
+void BackendRequests::withdraw_maps() {
+    std::deque<Outgoing> withdrawn;
+    std::deque<Pending> ended;
+    {
+        const std::lock_guard lock(mutex_);
+        // What has not been sent comes last among what has no reply, in the same order.
+        auto pending = pending_.end();
+        for (auto outgoing = outgoing_.end(); outgoing != outgoing_.begin();) {
+            --outgoing;
+            if (!outgoing->need_reply) {
+                continue;
+            }
+            --pending;
+            if (outgoing->request == BackendRequest::kShmemMap && outgoing->sent == 0) {
+                ended.push_back(std::move(*pending));
+                pending = pending_.erase(pending);
+                withdrawn.push_back(std::move(*outgoing));
+                outgoing = outgoing_.erase(outgoing);
+            }
+        }
+    }
+    for (auto& request : ended) {
+        request.done(fail(ECANCELED));
+    }
+}
+
 Result<void> BackendRequests::config_changed() {
     Outgoing outgoing;
     outgoing.request = BackendRequest::kConfigChange;

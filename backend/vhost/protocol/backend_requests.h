@@ -31,8 +31,9 @@ struct MapRequest {
 // thread and never blocks; replies are read by the connection's thread.
 class BackendRequests {
   public:
-    // Called with how a request ended: success, the VMM's error, or ECONNRESET when the channel
-    // went away first.  Called exactly once, on the connection's thread, with no lock held.
+    // Called with how a request ended: success, the VMM's error, ECONNRESET when the channel went
+    // away first, or ECANCELED when the request was withdrawn.  Called exactly once, with no lock
+    // held, on the connection's thread or the one that withdraws.
     using Completion = std::function<void(Result<void>)>;
 
     // Requests that may be outstanding at one time; more are refused with EAGAIN.
@@ -49,6 +50,10 @@ class BackendRequests {
     // ECONNRESET the channel is closed, EOPNOTSUPP see above, EBADF.
     Result<void> map(const MapRequest& request, Completion done);
     Result<void> unmap(uint8_t region, uint64_t region_offset, uint64_t length, Completion done);
+
+    // Takes back the requests to map of which nothing has been sent, because the VMM does not read
+    // its socket, and so lets go of their files.
+    void withdraw_maps();
 
     // Tells the driver that the configuration space changed (CONFIG_CHANGE_MSG).
     Result<void> config_changed();

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <new>
 
 #include "vhost/feature_bit.h"
 
@@ -16,19 +17,25 @@ namespace {
 // Vectors kept for reuse; more than this many chains are seldom taken at once.
 constexpr size_t kMaxRecycled = 64;
 
-// The eventfds are non-blocking.  A write fails only when the counter is full, and then the
-// eventfd is readable already, which is all that a signal is for.
-void signal(const FileDescriptor& eventfd) {
-    const uint64_t one = 1;
-    if (eventfd.valid()) {
-        [[maybe_unused]] const ssize_t written = ::write(eventfd.get(), &one, sizeof(one));
-    }
-}
-
 }  // namespace
 
-Virtqueue::Virtqueue(uint16_t index, std::shared_ptr<spdlog::logger> logger)
-    : index_(index), logger_(std::move(logger)) {}
+Virtqueue::Virtqueue(uint16_t index, EventfdSignaller& signaller,
+                     std::shared_ptr<spdlog::logger> logger)
+    : index_(index), signaller_(signaller), logger_(std::move(logger)) {
+    // push() and unpop() must not run out of memory.
+    recycled_.reserve(kMaxRecycled);
+    unpopped_.reserve(1);
+}
+
+void Virtqueue::signal(const FileDescriptor& eventfd) {
+    if (!eventfd.valid()) {
+        return;
+    }
+    if (auto signalled = signaller_.signal(eventfd.get()); !signalled) {
+        logger_->error("queue {}: the VMM cannot be signalled: {}", index_,
+                       to_string(signalled.error()));
+    }
+}
 
 template <typename Function>
 auto Virtqueue::with_ring(Function function) {
@@ -39,7 +46,7 @@ auto Virtqueue::with_ring(Function function) {
 }
 
 Result<void> Virtqueue::fail_locked(const char* what) {
-    if (failure_.empty()) {
+    if (failure_ == nullptr) {
         failure_ = what;
         logger_->error("queue {} stopped: {}", index_, what);
         signal(error_);
@@ -49,7 +56,7 @@ Result<void> Virtqueue::fail_locked(const char* what) {
 
 Result<std::optional<DescriptorChain>> Virtqueue::pop() {
     std::lock_guard lock(mutex_);
-    if (!failure_.empty()) {
+    if (failure_ != nullptr) {
         return fail(EPROTO);
     }
     if (std::holds_alternative<std::monostate>(ring_)) {
@@ -61,7 +68,11 @@ Result<std::optional<DescriptorChain>> Virtqueue::pop() {
         ++taken_;
         return chain;
     }
-    return take_locked();
+    try {
+        return take_locked();
+    } catch (const std::bad_alloc&) {
+        return fail(fail_locked("vrdmad has no memory left for its buffers").error());
+    }
 }
 
 Result<std::optional<DescriptorChain>> Virtqueue::take_locked() {
@@ -109,7 +120,7 @@ void Virtqueue::push(DescriptorChain&& chain, uint32_t written) {
 }
 
 void Virtqueue::push_locked(DescriptorChain& chain, uint32_t written) {
-    if (failure_.empty()) {
+    if (failure_ == nullptr) {
         with_ring([&](auto& ring) { ring.push(TakenChain{chain.id_, chain.slots_}, written); });
         slots_ -= chain.slots_;
         unsignalled_ = true;
@@ -136,7 +147,7 @@ void Virtqueue::unpop(DescriptorChain&& chain) {
 
 bool Virtqueue::notify() {
     std::lock_guard lock(mutex_);
-    if (!unsignalled_ || !failure_.empty() || std::holds_alternative<std::monostate>(ring_)) {
+    if (!unsignalled_ || failure_ != nullptr || std::holds_alternative<std::monostate>(ring_)) {
         return false;
     }
     unsignalled_ = false;
@@ -154,7 +165,7 @@ void Virtqueue::signal_call_locked() {
 
 bool Virtqueue::enable_notifications() {
     std::lock_guard lock(mutex_);
-    if (!failure_.empty() || std::holds_alternative<std::monostate>(ring_)) {
+    if (failure_ != nullptr || std::holds_alternative<std::monostate>(ring_)) {
         return false;
     }
     return with_ring([](auto& ring) { return ring.enable_notifications(); }) || !unpopped_.empty();
@@ -162,19 +173,14 @@ bool Virtqueue::enable_notifications() {
 
 void Virtqueue::disable_notifications() {
     std::lock_guard lock(mutex_);
-    if (failure_.empty() && !std::holds_alternative<std::monostate>(ring_)) {
+    if (failure_ == nullptr && !std::holds_alternative<std::monostate>(ring_)) {
         with_ring([](auto& ring) { ring.disable_notifications(); });
     }
 }
 
-void Virtqueue::clear_kick() {
-    uint64_t count = 0;
-    [[maybe_unused]] const ssize_t got = ::read(kick_.get(), &count, sizeof(count));
-}
-
 std::string Virtqueue::failure() const {
     std::lock_guard lock(mutex_);
-    return failure_;
+    return failure_ == nullptr ? "" : failure_;
 }
 
 Result<Virtqueue::Ring> Virtqueue::make_ring(const RingLayout& layout, uint32_t base,
@@ -199,7 +205,7 @@ Result<void> Virtqueue::set_up(const RingLayout& layout, uint32_t base,
     ring_ = *made;
     layout_ = layout;
     memory_ = std::move(memory);
-    failure_.clear();
+    failure_ = nullptr;
     next_sequence_ = 0;
     taken_ = 0;
     slots_ = 0;
@@ -224,7 +230,7 @@ uint32_t Virtqueue::tear_down() {
     }
     const uint32_t base = with_ring([](auto& ring) { return ring.base(); });
     ring_ = Ring();
-    failure_.clear();  // an error eventfd that is set from now on has nothing to do with it
+    failure_ = nullptr;  // an error eventfd that is set from now on has nothing to do with it
     memory_.reset();
     recycled_.clear();
     return base;
@@ -278,7 +284,7 @@ void Virtqueue::set_call(FileDescriptor call) {
 void Virtqueue::set_error(FileDescriptor error) {
     std::lock_guard lock(mutex_);
     error_ = std::move(error);
-    if (!failure_.empty()) {
+    if (failure_ != nullptr) {
         signal(error_);
     }
 }

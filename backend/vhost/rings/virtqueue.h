@@ -16,6 +16,7 @@
 #include "memory/guest_memory.h"
 #include "result.h"
 #include "vhost/rings/descriptor_chain.h"
+#include "vhost/rings/eventfd_signaller.h"
 #include "vhost/rings/packed_ring.h"
 #include "vhost/rings/ring_layout.h"
 #include "vhost/rings/split_ring.h"
@@ -28,7 +29,8 @@ namespace vrdma::vhost {
 // anew.  No other ring notices.
 class Virtqueue {
   public:
-    Virtqueue(uint16_t index, std::shared_ptr<spdlog::logger> logger);
+    // `signaller` outlives the queue.
+    Virtqueue(uint16_t index, EventfdSignaller& signaller, std::shared_ptr<spdlog::logger> logger);
     Virtqueue(const Virtqueue&) = delete;
     Virtqueue& operator=(const Virtqueue&) = delete;
 
@@ -60,10 +62,10 @@ class Virtqueue {
     // Tells the driver that it need not kick (it still may).
     void disable_notifications();
 
-    // The eventfd that the driver's kicks make readable, non-blocking; it does not change
-    // between start_queue() and stop_queue().  clear_kick() makes it unreadable again.
+    // The eventfd that each kick of the driver's writes to; it does not change between
+    // start_queue() and stop_queue().  Nobody reads it or writes to it here, since the VMM can
+    // make both block: wait for it edge-triggered.
     int kick_fd() const { return kick_.get(); }
-    void clear_kick();
 
     // Why the ring has failed; empty when it has not.
     std::string failure() const;
@@ -99,9 +101,11 @@ class Virtqueue {
     void push_locked(DescriptorChain& chain, uint32_t written);
     void recycle_locked(DescriptorChain& chain);
     void resume_positions_locked();
+    void signal(const FileDescriptor& eventfd);
     void signal_call_locked();
 
     const uint16_t index_;
+    EventfdSignaller& signaller_;
     const std::shared_ptr<spdlog::logger> logger_;
     FileDescriptor kick_;  // changes only while the device does not run the queue
 
@@ -111,7 +115,7 @@ class Virtqueue {
     RingLayout layout_;
     std::shared_ptr<const memory::GuestMemory> memory_;
     Ring ring_;
-    std::string failure_;
+    const char* failure_ = nullptr;  // null while the ring has not failed
     uint64_t next_sequence_ = 0;
     uint32_t taken_ = 0;        // chains that the device holds
     uint32_t slots_ = 0;        // descriptors of the chains taken and not yet pushed

@@ -20,12 +20,13 @@ constexpr int kMaxBatch = 64;
 }  // namespace
 
 Connection::Connection(FileDescriptor socket, Device& device, EventLoop& loop,
-                       const std::shared_ptr<spdlog::logger>& logger, std::function<void()> closed)
+                       EventfdSignaller& signaller, const std::shared_ptr<spdlog::logger>& logger,
+                       std::function<void()> closed)
     : socket_(std::move(socket)),
       loop_(loop),
       logger_(logger),
       closed_(std::move(closed)),
-      session_(device, loop, logger) {
+      session_(device, loop, signaller, logger) {
     loop_.add(socket_.get(), EPOLLIN, [this](uint32_t) { receive(); });
 }
 

@@ -23,7 +23,7 @@ class Connection {
   public:
     // Serves `device` on `socket`.  `closed` is called, on the loop's thread, when the VMM
     // has left or has broken the protocol; the connection is to be destroyed then.
-    Connection(FileDescriptor socket, Device& device, EventLoop& loop,
+    Connection(FileDescriptor socket, Device& device, EventLoop& loop, EventfdSignaller& signaller,
                const std::shared_ptr<spdlog::logger>& logger, std::function<void()> closed);
 
     // Ends the session, which stops the queues and tells the device, and closes the socket.

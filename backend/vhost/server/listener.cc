@@ -19,6 +19,8 @@ Listener::Listener(std::string path, mode_t mode, Device& device,
 void Listener::run() {
     loop_.run();
     connection_.reset();
+    // Here and not in the destructor, since it takes a while: listeners end side by side.
+    signaller_.reset();
 }
 
 void Listener::accept() {
@@ -35,8 +37,8 @@ void Listener::accept() {
     }
     logger_->info("{}: a VMM has connected", path());
     try {
-        connection_ = std::make_unique<Connection>(std::move(*peer), device_, loop_, logger_,
-                                                   [this] { connection_.reset(); });
+        connection_ = std::make_unique<Connection>(std::move(*peer), device_, loop_, *signaller_,
+                                                   logger_, [this] { connection_.reset(); });
     } catch (const std::exception& error) {
         logger_->error("{}: a VMM is turned away: {}", path(), error.what());
     }

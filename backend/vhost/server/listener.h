@@ -19,7 +19,8 @@ namespace vrdma::vhost {
 // may come.  One thread runs run().
 class Listener {
   public:
-    // Throws std::runtime_error when the path cannot be listened on.
+    // Throws std::runtime_error when the path cannot be listened on, or the kernel lacks what a
+    // connection needs.
     Listener(std::string path, mode_t mode, Device& device, std::shared_ptr<spdlog::logger> logger);
 
     // Disconnects the VMM and removes the path.  run() must have returned.
@@ -42,6 +43,7 @@ class Listener {
     const std::shared_ptr<spdlog::logger> logger_;
     ListeningSocket socket_;
     EventLoop loop_;
+    std::unique_ptr<EventfdSignaller> signaller_ = std::make_unique<EventfdSignaller>();
     std::unique_ptr<Connection> connection_;
 };
 

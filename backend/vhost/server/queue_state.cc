@@ -8,8 +8,9 @@
 
 namespace vrdma::vhost {
 
-QueueState::QueueState(uint16_t index, Device& device, std::shared_ptr<spdlog::logger> logger)
-    : index_(index), device_(device), queue_(index, std::move(logger)) {}
+QueueState::QueueState(uint16_t index, Device& device, EventfdSignaller& signaller,
+                       std::shared_ptr<spdlog::logger> logger)
+    : index_(index), device_(device), queue_(index, signaller, std::move(logger)) {}
 
 QueueState::~QueueState() {
     stop();

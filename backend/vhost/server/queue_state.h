@@ -19,7 +19,9 @@ namespace vrdma::vhost {
 // while it is both started and enabled.  The connection's thread only.
 class QueueState {
   public:
-    QueueState(uint16_t index, Device& device, std::shared_ptr<spdlog::logger> logger);
+    // `device` and `signaller` outlive the queue.
+    QueueState(uint16_t index, Device& device, EventfdSignaller& signaller,
+               std::shared_ptr<spdlog::logger> logger);
 
     // Stops the ring if the device runs it.
     ~QueueState();

@@ -42,13 +42,15 @@ std::optional<VuConfigHeader> config_header(const Message& message) {
 
 }  // namespace
 
-VmmSession::VmmSession(Device& device, EventLoop& loop, std::shared_ptr<spdlog::logger> logger)
+VmmSession::VmmSession(Device& device, EventLoop& loop, EventfdSignaller& signaller,
+                       std::shared_ptr<spdlog::logger> logger)
     : device_(device),
       loop_(loop),
+      signaller_(signaller),
       logger_(std::move(logger)),
       memory_(std::make_shared<const memory::GuestMemory>()) {
     for (uint16_t index = 0; index < device_.queue_count(); ++index) {
-        queues_.push_back(std::make_unique<QueueState>(index, device_, logger_));
+        queues_.push_back(std::make_unique<QueueState>(index, device_, signaller_, logger_));
     }
     device_.connected();
 }

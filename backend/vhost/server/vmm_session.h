@@ -29,8 +29,9 @@ namespace vrdma::vhost {
 // connection's thread only.
 class VmmSession {
   public:
-    // Tells the device that it is connected.  `device` and `loop` outlive the session.
-    VmmSession(Device& device, EventLoop& loop, std::shared_ptr<spdlog::logger> logger);
+    // Tells the device that it is connected.  All but the logger outlive the session.
+    VmmSession(Device& device, EventLoop& loop, EventfdSignaller& signaller,
+               std::shared_ptr<spdlog::logger> logger);
 
     // Stops the queues, fails what the channel of back-end requests has outstanding, tells the
     // device that it is disconnected, lets go of guest memory, and closes the channel last.
@@ -82,6 +83,7 @@ class VmmSession {
 
     Device& device_;
     EventLoop& loop_;
+    EventfdSignaller& signaller_;
     const std::shared_ptr<spdlog::logger> logger_;
     bool owned_ = false;  // a session in the protocol's sense has begun
     uint64_t features_ = 0;

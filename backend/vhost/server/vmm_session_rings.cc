@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
 // The messages about rings.
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/vhost_types.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <utility>
 
 #include "vhost/protocol/vhost_user.h"
@@ -15,30 +11,6 @@
 
 namespace vrdma::vhost {
 namespace {
-
-// The VMM's eventfds are waited on and written to by threads that must not block.
-Result<void> make_eventfd_usable(const FileDescriptor& fd) {
-    struct stat status {};
-    if (::fstat(fd.get(), &status) != 0) {
-        return fail(errno);
-    }
-    // An anonymous inode has no type.  Anything else, such as a pipe whose other end is
-    // closed, may be readable for ever and keep the thread that waits for it busy.
-    if ((status.st_mode & S_IFMT) != 0) {
-        return fail(EBADF);
-    }
-    const int flags = ::fcntl(fd.get(), F_GETFL);
-    if (flags < 0 || ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) < 0) {
-        return fail(errno);
-    }
-    // Among the anonymous inodes that can be written only an eventfd takes eight bytes; the value
-    // zero leaves its counter as it is.
-    constexpr uint64_t kNothing = 0;
-    if (::write(fd.get(), &kNothing, sizeof(kNothing)) != sizeof(kNothing) && errno != EAGAIN) {
-        return fail(EBADF);
-    }
-    return {};
-}
 
 tl::unexpected<Refusal> no_queue(uint64_t index) {
     return refuse(fmt::format("there is no queue {}", index));
@@ -69,8 +41,10 @@ tl::expected<VmmSession::RingFd, Refusal> VmmSession::ring_fd(Message& message) 
         return no_queue(result.index);
     }
     if (!without) {
-        if (auto usable = make_eventfd_usable(message.fds[0]); !usable) {
-            return refuse("not an eventfd: " + to_string(usable.error()));
+        // Anything else, such as a pipe whose other end is closed, may be readable for ever and
+        // keep the thread that waits for it busy.
+        if (!signaller_.is_eventfd(message.fds[0].get())) {
+            return refuse("not an eventfd");
         }
         result.fd = std::move(message.fds[0]);
     }

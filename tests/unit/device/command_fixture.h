@@ -19,6 +19,7 @@
 #include "support/fake_memory.h"
 #include "support/fake_rnic.h"
 #include "support/fake_shm_mapper.h"
+#include "support/signaller.h"
 #include "vhost/protocol/vhost_user.h"
 #include "vhost/rings/virtqueue.h"
 
@@ -109,7 +110,7 @@ class CommandTest : public testing::Test {
     test::FakeMemory memory_{16 << 20, kRam};
     std::unique_ptr<test::DriverQueue> driver_ =
         test::DriverQueue::create(memory_, 16, vhost::bit(VIRTIO_F_VERSION_1));
-    vhost::Virtqueue queue_{VRDMA_VQ_CONTROL, logger_};
+    vhost::Virtqueue queue_{VRDMA_VQ_CONTROL, test::signaller(), logger_};
     FakeRnicState state_;
     FakePort port_{state_, &FakeRnicState::ports, "port"};
     test::FakeShmMapper shm_;

@@ -112,6 +112,35 @@ TEST_P(LostRnicTest, ACommandThatWaitsForTheVmmDoesNotHoldTheRnic) {
     EXPECT_EQ(undo.mapping.region_offset, request.mapping.region_offset);
 }
 
+// The guest decides how many commands there are, and the host's RNIC waits for the guest's files.
+TEST_P(LostRnicTest, CommandsThatWaitDoNotHoldTheRnic) {
+    start_queues();
+    const uint32_t uctx = alloc_ucontext();
+    rnic_.state.in_query_port = [this] { lose_rnic(); };
+    auto query = make<vrdma_cmd_query_port>(VRDMA_CMD_QUERY_PORT);
+    query.port = htole32(1);
+    const auto add = [&](std::span<const std::byte> request, uint32_t response_size) {
+        const uint64_t answer = memory_.allocate(response_size);
+        control().add({{memory_.store(request), static_cast<uint32_t>(request.size())},
+                       {answer, response_size, true}});
+        return answer;
+    };
+    add(bytes(query), sizeof(vrdma_rsp_query_port));
+    std::vector<uint64_t> answers;
+    for (int i = 0; i < 6; ++i) {
+        answers.push_back(
+            add(bytes(make<vrdma_cmd_empty>(VRDMA_CMD_ALLOC_PD, uctx)), sizeof(vrdma_rsp_handle)));
+    }
+    control().kick();
+    for (size_t i = 0; i <= answers.size(); ++i) {
+        control().wait_used();
+    }
+    for (const uint64_t answer : answers) {
+        EXPECT_EQ(le32toh(memory_.at<vrdma_rsp_hdr>(answer)->status), uint32_t{ENODEV});
+    }
+    EXPECT_EQ(seen(&FakeRnicState::contexts), 0);
+}
+
 TEST_P(LostRnicTest, WhatTheGuestGivesBackIsTakenAndAllElseIsRefused) {
     start_queues();
     alloc_ucontext();

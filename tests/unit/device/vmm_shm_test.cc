@@ -112,7 +112,16 @@ TEST_F(VmmShmTest, AChannelThatIsClosedIsEnotconn) {
 }
 
 TEST_F(VmmShmTest, ACancelledMapDoesNotWait) {
-    shm_.cancel();
+    shm_.cancel(VmmShm::Cancel::kQueueStops);
+    EXPECT_EQ(shm_.map(file_.get(), 0, kPage), tl::unexpected(Errno{ECANCELED}));
+}
+
+// A change of memory, which begins and ends meanwhile, does not let a command wait for a VMM that
+// is stopped.
+TEST_F(VmmShmTest, AReasonToCancelOutlivesTheOthers) {
+    shm_.cancel(VmmShm::Cancel::kSessionChanges);
+    shm_.cancel(VmmShm::Cancel::kRnicIsLost);
+    shm_.resume(VmmShm::Cancel::kSessionChanges);
     EXPECT_EQ(shm_.map(file_.get(), 0, kPage), tl::unexpected(Errno{ECANCELED}));
 }
 

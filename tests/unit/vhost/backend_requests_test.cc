@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 #include <vector>
@@ -340,6 +341,31 @@ TEST_F(BackendRequestsTest, WithoutReplyAckNothingCanBeMapped) {
     channel_ = device_.state().backend_requests;
     EXPECT_EQ(map(0).error(), Errno{EOPNOTSUPP});
     EXPECT_TRUE(channel_->config_changed());
+}
+
+// The files of requests that the VMM does not read are let go of without its help.
+TEST_F(BackendRequestsTest, MapsThatWereNotSentCanBeWithdrawn) {
+    Results results;
+    // Fills the socket.
+    constexpr size_t kMaps = vhost::BackendRequests::kMaxOutstanding;
+    for (size_t i = 0; i < kMaps; ++i) {
+        const auto asked =
+            i % 2 == 0 ? channel_->map({.fd = file_.get(), .length = kPage}, results.completion())
+                       : channel_->unmap(0, 0, kPage, results.completion());
+        ASSERT_TRUE(asked);
+    }
+    channel_->withdraw_maps();
+    const auto withdrawn = results.wait(1);
+    EXPECT_GT(withdrawn.size(), 0U) << "the socket is not full";
+    EXPECT_EQ(std::ranges::count(withdrawn, ECANCELED), static_cast<ssize_t>(withdrawn.size()));
+    // The others have their answers in their order, whatever was between them.
+    for (size_t i = withdrawn.size(); i < kMaps; ++i) {
+        const auto request = vmm_side_->receive();
+        vmm_side_->reply(request, request.type() == vhost::BackendRequest::kShmemMap ? 0 : ENOENT);
+    }
+    const auto all = results.wait(kMaps);
+    EXPECT_EQ(std::ranges::count(all, ENOENT), static_cast<ssize_t>(kMaps / 2));
+    EXPECT_EQ(std::ranges::count(all, 0), static_cast<ssize_t>(kMaps / 2 - withdrawn.size()));
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "support/driver_queue.h"
 #include "support/fake_memory.h"
 #include "support/packed_driver_queue.h"
+#include "support/signaller.h"
 #include "support/split_driver_queue.h"
 #include "vhost/rings/virtqueue.h"
 
@@ -78,10 +79,10 @@ class MalformedRingTest : public testing::TestWithParam<RingKind> {
     const uint64_t end_ = memory_.regions()[0]->start + memory_.regions()[0]->size;
     const uint64_t address_ = memory_.allocate(4096);
     std::unique_ptr<DriverQueue> driver_;
-    Virtqueue queue_{0, log_.logger()};
+    Virtqueue queue_{0, test::signaller(), log_.logger()};
     std::unique_ptr<DriverQueue> healthy_driver_ =
         DriverQueue::create(memory_, kRingSize, GetParam().features);
-    Virtqueue healthy_queue_{1, log_.logger()};
+    Virtqueue healthy_queue_{1, test::signaller(), log_.logger()};
 };
 
 INSTANTIATE_TEST_SUITE_P(Rings, MalformedRingTest, testing::Values(kSplit, kPacked),

@@ -145,7 +145,8 @@ void TestDevice::serve(vhost::Virtqueue& queue, int stop_fd) {
         if (fds[0].revents != 0) {
             break;
         }
-        queue.clear_kick();
+        eventfd_t count = 0;
+        ::eventfd_read(queue.kick_fd(), &count);
     }
     for (auto& chain : held) {
         queue.unpop(std::move(chain));

@@ -13,6 +13,7 @@
 #include "support/captured_log.h"
 #include "support/driver_queue.h"
 #include "support/fake_memory.h"
+#include "support/signaller.h"
 
 namespace vrdma::test {
 namespace {
@@ -61,7 +62,7 @@ class VirtqueueTest : public testing::TestWithParam<RingKind> {
     CapturedLog log_;
     FakeMemory memory_;
     std::unique_ptr<DriverQueue> driver_ = DriverQueue::create(memory_, kSize, GetParam().features);
-    Virtqueue queue_{3, log_.logger()};
+    Virtqueue queue_{3, test::signaller(), log_.logger()};
 };
 
 INSTANTIATE_TEST_SUITE_P(Rings, VirtqueueTest, all_ring_kinds(), ring_kind_name);
@@ -75,7 +76,7 @@ TEST_P(VirtqueueTest, PopFindsNothingOnAnEmptyRing) {
 }
 
 TEST_P(VirtqueueTest, PopBeforeSetUpIsAnError) {
-    Virtqueue queue(0, log_.logger());
+    Virtqueue queue(0, test::signaller(), log_.logger());
     EXPECT_EQ(queue.pop().error(), Errno{ENOTCONN});
 }
 
