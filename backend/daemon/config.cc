@@ -312,7 +312,9 @@ Config parse_config(std::string_view document, const std::string& name) {
                  parser.read_table(table, "[daemon]",
                                    {{"log_level", parser.text(config.log_level)},
                                     {"socket_mode", parser.number(config.socket_mode, 0, 0777)},
-                                    {"status_socket", parser.path(config.status_socket)}});
+                                    {"status_socket", parser.path(config.status_socket)},
+                                    {"seccomp", parser.parsed(config.seccomp, parse_seccomp_mode,
+                                                              "mode; there are on, log, off")}});
              })},
             {"rnic", parser.table([&](const toml::table& table) {
                  parser.read_table(

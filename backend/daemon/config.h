@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/seccomp_filter.h"
 #include "device/object_kinds.h"
 #include "rnic/attributes.h"
 #include "rnic/uverbs/addressing/address_rules.h"
@@ -43,6 +44,7 @@ struct Config {
     std::string log_level = "info";
     uint32_t socket_mode = 0660;          // permissions of the VMs' sockets
     std::filesystem::path status_socket;  // empty for none
+    SeccompMode seccomp = default_seccomp_mode();
     std::vector<VmConfig> vms;
 };
 

@@ -11,8 +11,10 @@
 #include <exception>
 #include <optional>
 
+#include "daemon/capabilities.h"
 #include "daemon/config.h"
 #include "daemon/rnic_choice.h"
+#include "daemon/seccomp_filter.h"
 #include "daemon/server.h"
 
 namespace {
@@ -25,6 +27,7 @@ struct Options {
     std::string rnic;
     std::string log_level;
     std::string status_socket;
+    std::string seccomp;
     std::optional<uint32_t> threads;
     std::optional<uint32_t> spin_us;
     bool check = false;
@@ -54,6 +57,11 @@ void define_options(CLI::App& app, Options& options) {
     app.add_option("--status-socket", options.status_socket,
                    "Unix socket that answers with the daemon's state as JSON")
         ->type_name("PATH");
+    app.add_option("--seccomp", options.seccomp,
+                   "what becomes of system calls that serving guests needs not: on (refused), log "
+                   "or off (on)")
+        ->type_name("MODE")
+        ->check(CLI::IsMember({"on", "log", "off"}));
     app.add_flag("--check", options.check, "check the configuration and the RNIC, and exit");
     app.footer("Options count over the file.  Documentation: docs/operations.md");
 }
@@ -75,6 +83,7 @@ Config effective_config(const Options& options) {
     if (!options.status_socket.empty()) {
         config.status_socket = options.status_socket;
     }
+    config.seccomp = vrdma::daemon::parse_seccomp_mode(options.seccomp).value_or(config.seccomp);
     config.threads = options.threads.value_or(config.threads);
     config.spin_us = options.spin_us.value_or(config.spin_us);
     vrdma::daemon::check_config(config);
@@ -105,6 +114,19 @@ int check(const Config& config) {
     return EXIT_SUCCESS;
 }
 
+// Everything that needs more than serving guests does is done before.
+void restrict_system_calls(const Config& config, spdlog::logger& logger) {
+    using vrdma::daemon::SeccompMode;
+    vrdma::daemon::install_seccomp_filter(
+        config.seccomp, vrdma::daemon::is_embedded(config) ? vrdma::daemon::SeccompSet::kEmbedded
+                                                           : vrdma::daemon::SeccompSet::kHostRnic);
+    if (config.seccomp == SeccompMode::kOff) {
+        logger.warn(
+            "there is no seccomp filter: a guest that takes vrdmad over has every system "
+            "call; leave 'seccomp' out of the configuration");
+    }
+}
+
 int serve(const Config& config) {
     const auto logger = make_logger(config);
 
@@ -117,8 +139,13 @@ int serve(const Config& config) {
     ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     ::signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
+    if (vrdma::daemon::is_embedded(config)) {
+        vrdma::daemon::keep_file_capabilities_only();
+    }
 
-    const vrdma::daemon::Server server(config, vrdma::daemon::open_rnic(config, logger), logger);
+    vrdma::daemon::Server server(config, vrdma::daemon::open_rnic(config, logger), logger);
+    restrict_system_calls(config, *logger);
+    server.start();
     logger->info("vrdmad " VRDMA_VERSION " serves {} virtual machine(s) with the RNIC '{}'",
                  config.vms.size(), config.rnic);
     int signal = 0;

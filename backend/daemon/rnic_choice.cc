@@ -82,9 +82,13 @@ std::unique_ptr<rnic::Rnic> open_host_rnic(const Config& config,
 
 }  // namespace
 
+bool is_embedded(const Config& config) {
+    return config.rnic == kEmbedded;
+}
+
 std::unique_ptr<rnic::Rnic> open_rnic(const Config& config,
                                       std::shared_ptr<spdlog::logger> logger) {
-    if (config.rnic == kEmbedded) {
+    if (is_embedded(config)) {
         return open_embedded(config, std::move(logger));
     }
     const auto names = uverbs::host_rnic_names();

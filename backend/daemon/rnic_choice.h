@@ -11,6 +11,9 @@
 
 namespace vrdma::daemon {
 
+// Whether the configuration names the RNIC that lives in this process.
+bool is_embedded(const Config& config);
+
 // The RNIC that the configuration names, ready for ports.  Throws std::runtime_error
 // (ConfigError among them) or std::invalid_argument when it cannot be had; what() says why
 // and, for an unknown name, which RNICs there are.

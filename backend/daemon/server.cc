@@ -49,7 +49,7 @@ void Server::Vm::start() {
 
 Server::Server(const Config& config, std::unique_ptr<rnic::Rnic> rnic,
                const std::shared_ptr<spdlog::logger>& logger)
-    : rnic_(std::move(rnic)) {
+    : rnic_(std::move(rnic)), logger_(logger) {
     for (const VmConfig& vm : config.vms) {
         vms_.push_back(std::make_unique<Vm>(vm, config.socket_mode, *rnic_, logger));
     }
@@ -57,9 +57,12 @@ Server::Server(const Config& config, std::unique_ptr<rnic::Rnic> rnic,
         status_ = std::make_unique<StatusSocket>(
             config.status_socket, [this] { return status(); }, logger);
     }
+}
+
+void Server::start() {
     for (const auto& vm : vms_) {
         vm->start();
-        logger->info("{}: waiting for the VMM on {}", vm->name(), vm->socket());
+        logger_->info("{}: waiting for the VMM on {}", vm->name(), vm->socket());
     }
 }
 

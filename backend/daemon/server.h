@@ -20,7 +20,7 @@ namespace vrdma::daemon {
 // The RNIC and the virtual devices that share it, each with its socket and thread.
 class Server {
   public:
-    // Listens on every VM's socket.  Throws std::runtime_error (ConfigError,
+    // Makes every VM's socket; start() serves them.  Throws std::runtime_error (ConfigError,
     // std::system_error among them) when a socket or a thread cannot be had.
     Server(const Config& config, std::unique_ptr<rnic::Rnic> rnic,
            const std::shared_ptr<spdlog::logger>& logger);
@@ -29,6 +29,9 @@ class Server {
     ~Server();
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
+
+    // Begins to serve the VMs.  Throws std::system_error when a thread cannot be had.
+    void start();
 
     // The state of everything as a JSON document.
     std::string status() const;
@@ -59,6 +62,7 @@ class Server {
     };
 
     const std::unique_ptr<rnic::Rnic> rnic_;
+    const std::shared_ptr<spdlog::logger> logger_;
     std::vector<std::unique_ptr<Vm>> vms_;
     std::unique_ptr<StatusSocket> status_;
 };

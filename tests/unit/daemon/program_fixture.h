@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
+// The program vrdmad as a child of a test.
+#pragma once
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "file_descriptor.h"
+
+namespace vrdma::daemon {
+
+// A running vrdmad; killed when it goes out of scope.
+class Program {
+  public:
+    explicit Program(std::vector<std::string> arguments) {
+        int fds[2];
+        EXPECT_EQ(::pipe2(fds, O_CLOEXEC), 0);
+        output_ = FileDescriptor(fds[0]);
+        const FileDescriptor theirs(fds[1]);
+        arguments.insert(arguments.begin(), VRDMAD);
+        std::vector<char*> argv;
+        argv.reserve(arguments.size() + 1);
+        for (std::string& argument : arguments) {
+            argv.push_back(argument.data());
+        }
+        argv.push_back(nullptr);
+        pid_ = ::fork();
+        if (pid_ == 0) {
+            ::dup2(theirs.get(), STDOUT_FILENO);
+            ::dup2(theirs.get(), STDERR_FILENO);
+            ::execv(argv[0], argv.data());
+            ::_exit(127);
+        }
+    }
+    ~Program() {
+        if (pid_ > 0) {
+            ::kill(pid_, SIGKILL);
+            ::waitpid(pid_, nullptr, 0);
+        }
+    }
+    Program(const Program&) = delete;
+    Program& operator=(const Program&) = delete;
+
+    // Reads until `text` was printed.  Fails the test at end of file.
+    void wait_printed(const std::string& text) {
+        while (printed_.find(text) == std::string::npos) {
+            ASSERT_TRUE(read_some()) << "it ended without printing '" << text << "': " << printed_;
+        }
+    }
+
+    pid_t pid() const { return pid_; }
+
+    void signal(int number) { ::kill(pid_, number); }
+
+    // The exit status, once the program has ended.
+    int wait() {
+        while (read_some()) {
+        }
+        int status = 0;
+        EXPECT_EQ(::waitpid(pid_, &status, 0), pid_);
+        pid_ = -1;
+        return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    }
+
+    const std::string& printed() const { return printed_; }
+
+  private:
+    bool read_some() {
+        char buffer[4096];
+        const ssize_t count = ::read(output_.get(), buffer, sizeof(buffer));
+        if (count > 0) {
+            printed_.append(buffer, static_cast<size_t>(count));
+        }
+        return count > 0;
+    }
+
+    pid_t pid_ = -1;
+    FileDescriptor output_;
+    std::string printed_;
+};
+
+class ProgramTest : public testing::Test {
+  protected:
+    ProgramTest() {
+        char pattern[] = "/tmp/vrdmad-test-XXXXXX";
+        directory_ = ::mkdtemp(pattern);
+    }
+    ~ProgramTest() override { std::filesystem::remove_all(directory_); }
+
+    std::string path(const std::string& name) const { return directory_ / name; }
+    std::string vm(const std::string& name) const { return "socket=" + path(name); }
+
+    std::string write_config(const std::string& text) const {
+        std::ofstream(path("vrdmad.toml")) << text;
+        return path("vrdmad.toml");
+    }
+
+    // Runs the program to its end; status and output.
+    static std::pair<int, std::string> run(std::vector<std::string> arguments) {
+        Program program(std::move(arguments));
+        const int status = program.wait();
+        return {status, program.printed()};
+    }
+
+    std::filesystem::path directory_;
+};
+
+}  // namespace vrdma::daemon
