@@ -19,13 +19,23 @@ bool contains(uint64_t start, uint64_t size, uint64_t inner, uint64_t length) {
 }  // namespace
 
 GuestRegion::GuestRegion(GuestPhysicalAddress start, uint64_t size, uint64_t vmm_start,
-                         Mapping mapping, size_t mapping_offset, FileBacking backing)
+                         Mapping mapping, size_t mapping_offset, FileBacking backing,
+                         std::shared_ptr<FaultReport> faults)
     : start_(start),
       size_(size),
       vmm_start_(vmm_start),
       mapping_(std::move(mapping)),
       mapping_offset_(mapping_offset),
-      backing_(std::move(backing)) {}
+      backing_(std::move(backing)),
+      faults_(std::move(faults)) {
+    if (faults_ != nullptr) {
+        watched_ = WatchedRange({.begin = mapping_.data(),
+                                 .size = mapping_.size(),
+                                 .page_size = backing_.page_size,
+                                 .file_offset = backing_.offset - mapping_offset_},
+                                WatchedRange::Accesses::kOwn, backing_.label, faults_);
+    }
+}
 
 Result<GuestMemory> GuestMemory::with(std::shared_ptr<const GuestRegion> region) const {
     const uint64_t start = region->start().value;

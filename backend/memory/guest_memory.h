@@ -8,7 +8,9 @@
 
 #include "file_descriptor.h"
 #include "memory/address.h"
+#include "memory/fault_report.h"
 #include "memory/mapping.h"
+#include "memory/watched_range.h"
 #include "result.h"
 
 namespace vrdma::memory {
@@ -18,6 +20,7 @@ struct FileBacking {
     FileDescriptor file;
     uint64_t offset = 0;     // of the region's first byte in the file
     uint64_t page_size = 0;  // of the file; mappings have multiples of it as addresses and offsets
+    FileLabel label{};       // names the file in the log
 };
 
 // A piece of guest RAM, mapped in this process for as long as anyone refers to it: a memory
@@ -26,15 +29,18 @@ class GuestRegion {
   public:
     // `size` bytes at guest-physical `start` are in `mapping` from `mapping_offset`.
     // `vmm_start` is the VMM's own address of these bytes, by which it names ring addresses.
-    // Without a backing file the region cannot be stitched (memory/stitched_mapping.h).
+    // Without a backing file the region cannot be stitched (memory/stitched_mapping.h).  Faults in
+    // the region are reported to `faults`; without it they end the process.
     GuestRegion(GuestPhysicalAddress start, uint64_t size, uint64_t vmm_start, Mapping mapping,
-                size_t mapping_offset, FileBacking backing = {});
+                size_t mapping_offset, FileBacking backing = {},
+                std::shared_ptr<FaultReport> faults = nullptr);
 
     GuestPhysicalAddress start() const { return start_; }
     uint64_t size() const { return size_; }
     uint64_t vmm_start() const { return vmm_start_; }
     std::byte* data() const { return mapping_.data() + mapping_offset_; }
     const FileBacking& backing() const { return backing_; }
+    const std::shared_ptr<FaultReport>& faults() const { return faults_; }
 
   private:
     GuestPhysicalAddress start_;
@@ -43,6 +49,8 @@ class GuestRegion {
     Mapping mapping_;
     size_t mapping_offset_;
     FileBacking backing_;
+    std::shared_ptr<FaultReport> faults_;
+    WatchedRange watched_;  // the mapping; goes before it
 };
 
 // A range of guest memory together with what keeps it mapped.

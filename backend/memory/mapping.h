@@ -7,6 +7,7 @@
 #include <span>
 #include <utility>
 
+#include "memory/address_space.h"
 #include "result.h"
 
 namespace vrdma::memory {
@@ -16,7 +17,9 @@ class Mapping {
   public:
     Mapping() = default;
     Mapping(Mapping&& other) noexcept
-        : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+        : data_(std::exchange(other.data_, nullptr)),
+          size_(std::exchange(other.size_, 0)),
+          share_(std::move(other.share_)) {}
     Mapping& operator=(Mapping&& other) noexcept;
     Mapping(const Mapping&) = delete;
     Mapping& operator=(const Mapping&) = delete;
@@ -26,6 +29,9 @@ class Mapping {
     // offsets are in bytes, the offset page-aligned.  The errors are those of mmap(2).
     static Result<Mapping> map(int fd, uint64_t offset, size_t size);
 
+    // Counts the mapping's address space by `share` for as long as it is mapped.
+    void count(AddressSpace::Share share) { share_ = std::move(share); }
+
     std::byte* data() const { return data_; }
     size_t size() const { return size_; }
 
@@ -34,6 +40,7 @@ class Mapping {
 
     std::byte* data_ = nullptr;
     size_t size_ = 0;
+    AddressSpace::Share share_;
 };
 
 }  // namespace vrdma::memory

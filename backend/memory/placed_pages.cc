@@ -107,6 +107,15 @@ Result<PlacedPages::Lease> PlacedPages::place(uint64_t address, std::span<const 
         }
         position = piece_end;
     }
+    if (const auto& region = *pieces.front().region; region.faults() != nullptr) {
+        // What is placed may come from several files: the label is the first one's.
+        lease.watched_ =
+            WatchedRange({.begin = reinterpret_cast<std::byte*>(lease.begin_),
+                          .size = lease.end_ - lease.begin_,
+                          .page_size = system_page_size(),
+                          .file_offset = 0},
+                         WatchedRange::Accesses::kKernels, region.backing().label, region.faults());
+    }
     return lease;
 }
 
@@ -133,12 +142,14 @@ PlacedPages::Lease& PlacedPages::Lease::operator=(Lease&& other) noexcept {
     std::swap(pages_, other.pages_);
     std::swap(begin_, other.begin_);
     std::swap(end_, other.end_);
+    std::swap(watched_, other.watched_);
     std::swap(share_, other.share_);
     return *this;
 }
 
 PlacedPages::Lease::~Lease() {
     if (pages_ != nullptr) {
+        watched_ = WatchedRange();  // before another thread maps something there
         pages_->release(begin_, end_);
     }
 }

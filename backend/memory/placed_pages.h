@@ -10,6 +10,7 @@
 
 #include "memory/guest_memory.h"
 #include "memory/mapping_budget.h"
+#include "memory/watched_range.h"
 #include "result.h"
 
 namespace vrdma::memory {
@@ -34,6 +35,7 @@ class PlacedPages {
         PlacedPages* pages_ = nullptr;
         uint64_t begin_ = 0;
         uint64_t end_ = 0;
+        WatchedRange watched_;
         MappingBudget::Share share_;
     };
 

@@ -153,6 +153,7 @@ Result<StitchedMapping> StitchedMapping::make(std::span<const PinnedRange> piece
     if (!mapped) {
         return fail(mapped.error());
     }
+    result.watch(start, granule);
     result.populate();
     return result;
 }
@@ -228,6 +229,20 @@ Result<void> StitchedMapping::map_runs(std::span<const FileRun> runs, std::byte*
     return {};
 }
 
+// Watches what was mapped, which begins `start` bytes before the data.  The runs may come from
+// several files: the label is the first one's.
+void StitchedMapping::watch(uint64_t start, uint64_t granule) {
+    const GuestRegion& region = *regions_.front();
+    if (region.faults() != nullptr) {
+        watched_ =
+            WatchedRange({.begin = data_ - start,
+                          .size = round_up(start + size_, granule),
+                          .page_size = granule,
+                          .file_offset = 0},
+                         WatchedRange::Accesses::kKernels, region.backing().label, region.faults());
+    }
+}
+
 // Whoever pins the memory takes a page fault for each page, since the memory is to be written.
 // A fault for reading maps the pages around it as well, and maps them writable in a shared
 // mapping of memory that needs no tracking of writes: a third of the work where runs are long.
@@ -244,6 +259,7 @@ void StitchedMapping::populate() {
 }
 
 void StitchedMapping::unmap() {
+    watched_ = WatchedRange();  // before another thread maps something there
     if (own_size_ != 0) {
         ::munmap(own_, own_size_);
     }
@@ -259,6 +275,7 @@ StitchedMapping& StitchedMapping::operator=(StitchedMapping&& other) noexcept {
     std::swap(own_, other.own_);
     std::swap(own_size_, other.own_size_);
     std::swap(regions_, other.regions_);
+    std::swap(watched_, other.watched_);
     std::swap(share_, other.share_);
     return *this;
 }

@@ -11,6 +11,7 @@
 
 #include "memory/guest_memory.h"
 #include "memory/mapping_budget.h"
+#include "memory/watched_range.h"
 #include "result.h"
 
 namespace vrdma::memory {
@@ -53,6 +54,7 @@ class StitchedMapping {
     Result<std::byte*> reserve(uint64_t start, uint64_t granule, std::string& reason);
     Result<void> map_runs(std::span<const FileRun> runs, std::byte* data, int placing,
                           std::string& reason);
+    void watch(uint64_t start, uint64_t granule);
     void populate();
     void unmap();
 
@@ -62,6 +64,7 @@ class StitchedMapping {
     std::byte* own_ = nullptr;  // address space that this object owns; data_ lies in it
     uint64_t own_size_ = 0;
     std::vector<std::shared_ptr<const GuestRegion>> regions_;  // kept mapped
+    WatchedRange watched_;                                     // the address space that it owns
     MappingBudget::Share share_;
 };
 
