@@ -13,9 +13,8 @@
 
 namespace vrdma::test {
 
-FakeShm::FakeShm(uint64_t size) : size_(size) {
-    void* data =
-        ::mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+FakeShm::FakeShm(uint64_t size, int holes) : size_(size), holes_(holes) {
+    void* data = ::mmap(nullptr, size, holes, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (data == MAP_FAILED) {
         throw std::runtime_error("cannot reserve a shared memory region");
     }
@@ -47,7 +46,7 @@ int FakeShm::unmap(const vhost::ShmemMapping& mapping) {
     if (!valid(mapping)) {
         return EINVAL;
     }
-    void* data = ::mmap(data_ + mapping.region_offset, mapping.length, PROT_NONE,
+    void* data = ::mmap(data_ + mapping.region_offset, mapping.length, holes_,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
     changes_.fetch_add(1, std::memory_order_release);
     return data == MAP_FAILED ? errno : 0;

@@ -2,6 +2,8 @@
 // Copyright (c) 2026 the vrdma authors
 #pragma once
 
+#include <sys/mman.h>
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -18,7 +20,8 @@ namespace vrdma::test {
 // files are mapped on request.
 class FakeShm {
   public:
-    explicit FakeShm(uint64_t size);
+    // `holes` are the rights of what is not mapped, PROT_*.
+    explicit FakeShm(uint64_t size, int holes = PROT_NONE);
     ~FakeShm();
     FakeShm(const FakeShm&) = delete;
     FakeShm& operator=(const FakeShm&) = delete;
@@ -40,6 +43,7 @@ class FakeShm {
 
     std::byte* data_;
     uint64_t size_;
+    int holes_;
     std::atomic<unsigned> changes_ = 0;
 };
 

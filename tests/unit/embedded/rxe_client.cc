@@ -45,6 +45,9 @@ ClientRing::ClientRing(rnic::Context& context, const mminfo& info) {
     shift_ = header_->log2_elem_size;
 }
 
+ClientRing::ClientRing(rxe_queue_buf* header)
+    : header_(header), mask_(header->index_mask), shift_(header->log2_elem_size) {}
+
 #ifdef __SANITIZE_THREAD__
 // ThreadSanitizer tells memory apart by address, so the ring must be used where the
 // RNIC has it: the mapping of the whole file that is there already.

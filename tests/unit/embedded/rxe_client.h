@@ -28,6 +28,8 @@ class ClientRing {
   public:
     ClientRing() = default;
     ClientRing(rnic::Context& context, const mminfo& info);
+    // A ring that somebody else has mapped, and keeps mapped.
+    explicit ClientRing(rxe_queue_buf* header);
 
     bool mapped() const { return header_ != nullptr; }
     rxe_queue_buf* header() const { return header_; }
