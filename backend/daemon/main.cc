@@ -16,6 +16,7 @@
 #include "daemon/rnic_choice.h"
 #include "daemon/seccomp_filter.h"
 #include "daemon/server.h"
+#include "daemon/stop_limit.h"
 
 namespace {
 
@@ -152,6 +153,7 @@ int serve(const Config& config) {
     do {
         ::sigwait(&signals, &signal);
     } while (signal == SIGHUP);  // a terminal that goes away is no reason to stop
+    vrdma::daemon::end_within(vrdma::daemon::kStopLimit);
     logger->info("stopping on {}", ::strsignal(signal));
     return EXIT_SUCCESS;
 }

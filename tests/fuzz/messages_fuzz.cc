@@ -12,6 +12,7 @@
 
 #include "support/driver_queue.h"
 #include "support/fake_memory.h"
+#include "support/signaller.h"
 #include "support/socket_io.h"
 #include "vhost/server/connection.h"
 
@@ -104,9 +105,9 @@ void fuzz_messages(const uint8_t* data, size_t size) {
 
     FuzzDevice device;
     vhost::EventLoop loop;
-    auto connection = std::make_unique<vhost::Connection>(std::move(pair.theirs), device, loop,
-                                                          std::make_shared<spdlog::logger>("fuzz"),
-                                                          [&loop] { loop.stop(); });
+    auto connection = std::make_unique<vhost::Connection>(
+        std::move(pair.theirs), device, loop, signaller(), std::make_shared<spdlog::logger>("fuzz"),
+        [&loop] { loop.stop(); });
     loop.run();
 }
 

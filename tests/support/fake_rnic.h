@@ -326,6 +326,9 @@ class FakeRnic : public rnic::Rnic {
         if (refuse_ports != 0) {
             return fail(refuse_ports);
         }
+        if (in_open_port) {
+            in_open_port();
+        }
         sink = &event_sink;
         return std::make_unique<FakePort>(state, &FakeRnicState::ports, "port");
     }
@@ -334,6 +337,7 @@ class FakeRnic : public rnic::Rnic {
     std::vector<vrdma_udata_pointer> pointers;
     rnic::EventSink* sink = nullptr;  // of the port that was opened last
     std::atomic<int> refuse_ports = 0;
+    std::function<void()> in_open_port;
 };
 
 }  // namespace vrdma::device

@@ -90,8 +90,13 @@ MessageReader::Status MessageReader::receive(int socket, std::span<std::byte> bu
             message_.fds.emplace_back(fd);
         }
     }
-    if ((header.msg_flags & MSG_CTRUNC) != 0 || message_.fds.size() > kMaxFds) {
+    if (message_.fds.size() > kMaxFds) {
         return malformed("a message has more descriptors than any can have");
+    }
+    if ((header.msg_flags & MSG_CTRUNC) != 0) {
+        return malformed(
+            "a message has more descriptors than any can have, or than vrdmad may open: look at "
+            "its limit of open files (LimitNOFILE, ulimit -n)");
     }
     if (got == 0) {
         if (received_ == 0 && message_.fds.empty()) {

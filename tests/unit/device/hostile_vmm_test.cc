@@ -166,5 +166,21 @@ TEST_P(HostileVmmTest, AVerbThatFindsNoMemoryOrThreadGetsAnErrnoAndTheRestLives)
     EXPECT_EQ(ask<vrdma_rsp_query_port>(bytes(query)).first, 0U);
 }
 
+// A port of an RNIC of the host's has a thread.
+TEST_P(HostileVmmTest, AVmmForWhichThereIsNoThreadIsServedAndItsVerbsGetAnErrno) {
+    disconnect();
+    rnic_.in_open_port = [] { throw std::system_error(EAGAIN, std::generic_category(), "thread"); };
+    connect();
+    start_queues();
+    EXPECT_EQ(
+        ask<vrdma_rsp_query_device>(bytes(make<vrdma_cmd_empty>(VRDMA_CMD_QUERY_DEVICE))).first,
+        uint32_t{ENODEV});
+    disconnect();
+    rnic_.in_open_port = nullptr;
+    connect();
+    start_queues();
+    alloc_ucontext();
+}
+
 }  // namespace
 }  // namespace vrdma::device
