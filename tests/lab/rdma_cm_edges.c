@@ -3,15 +3,21 @@
 // What a program can do with /dev/infiniband/rdma_cm beyond what librdmacm would: commands that
 // are too short or unknown, pointers to nowhere, ids that are another file's, and what poll()
 // says of a file.  Prints what came of each; takes an IPv4 address of the RNIC's as argument.  With
-// "removal" before it, the program tells what it sees of the RNIC's end and return.
+// "removal" before it, the program tells what it sees of the RNIC's end and return.  With "stalled"
+// alone, it has a command answered into memory that nobody fills (userfaultfd).
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <rdma/rdma_user_cm.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -270,8 +276,44 @@ static void removal(struct in_addr address) {
     close(file);
 }
 
+static void* create_id_there(void* page) {
+    create_id_at(open_file(0), (uintptr_t)page, RDMA_PS_TCP);
+    return NULL;
+}
+
+// The command's thread waits in the kernel, for a page that does not come.
+static void stalled(void) {
+    const size_t size = (size_t)sysconf(_SC_PAGESIZE);
+    void* page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    const int faults = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+    struct uffdio_api api = {.api = UFFD_API};
+    struct uffdio_register all = {
+        .range = {.start = (uintptr_t)page, .len = size},
+        .mode = UFFDIO_REGISTER_MODE_MISSING,
+    };
+    struct uffd_msg fault;
+    pthread_t thread;
+
+    if (page == MAP_FAILED || faults < 0 || ioctl(faults, UFFDIO_API, &api) != 0 ||
+        ioctl(faults, UFFDIO_REGISTER, &all) != 0) {
+        fail_errno("userfaultfd");
+    }
+    if (pthread_create(&thread, NULL, create_id_there, page) != 0 ||
+        read(faults, &fault, sizeof(fault)) != sizeof(fault)) {
+        fail_errno("the fault");
+    }
+    printf("stalled\n");
+    fflush(stdout);
+    pthread_join(thread, NULL);
+}
+
 int main(int argc, char** argv) {
     struct in_addr address;
+
+    if (argc == 2 && strcmp(argv[1], "stalled") == 0) {
+        stalled();
+        return 0;
+    }
 
     if (argc == 3 && strcmp(argv[1], "removal") == 0 &&
         inet_pton(AF_INET, argv[2], &address) == 1) {
@@ -279,7 +321,7 @@ int main(int argc, char** argv) {
         return 0;
     }
     if (argc != 2 || inet_pton(AF_INET, argv[1], &address) != 1) {
-        refuse("arguments: [removal] an IPv4 address of the RNIC");
+        refuse("arguments: stalled, or [removal] an IPv4 address of the RNIC");
     }
     const int file = open_file(O_NONBLOCK);
 

@@ -8,7 +8,7 @@ The host's connection manager makes the connections of programs in guests.
 from __future__ import annotations
 
 from support_py.rdmacm import GUESTS, RdmaCmTest
-from support_py.suite import GuestsTest, long_form_only, main, record
+from support_py.suite import PATIENCE, GuestsTest, long_form_only, main, record
 from vrdma_lab.machine.side import Side
 from vrdma_lab.paths import lab_program
 from vrdma_lab.programs.rdmacm import PROGRAMS, Program
@@ -98,6 +98,17 @@ class RdmaCm(GuestsTest, RdmaCmTest):
         )
         guest = self.a.must(f"rdma_cm_edges {self.a.ip}")
         self.assertEqual(guest.splitlines(), native.splitlines())
+
+    def test_a_program_whose_memory_does_not_answer_does_not_hold_the_device(self) -> None:
+        stalled = self.a.start("rdma_cm_edges stalled")
+        stalled.wait_for("stalled", PATIENCE)
+        driver = "/sys/bus/virtio/drivers/vrdma"
+        device = self.a.must(f"cd {driver} && ls -d virtio*").strip()
+        self.assertTrue(self.a.run(f"echo {device} > {driver}/unbind", PATIENCE).ok)
+        self.a.must(f"echo {device} > {driver}/bind")
+        stalled.kill()
+        self.a.wait_device()
+        self.run_program(PROGRAMS[0], self.a, self.a)
 
     def test_the_guests_kernel_leaves_the_file_to_vrdma(self) -> None:
         self.assertIn("rdma_cm", self.a.must("ls /dev/infiniband").split())
