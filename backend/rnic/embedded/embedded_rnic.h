@@ -71,6 +71,9 @@ class EmbeddedRnic : public rnic::Rnic {
   public:
     virtual EmbeddedCounters counters() const = 0;
 
+    // How long verbs have had all workers stand still.
+    virtual std::chrono::nanoseconds paused() const = 0;
+
     // With threads == 0: one round of the engine, that is, one look at the doorbells, the due
     // timers and one slice of one active queue pair. False when there was nothing to do. Must not
     // be called while a verb runs.

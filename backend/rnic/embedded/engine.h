@@ -2,6 +2,7 @@
 // Copyright (c) 2026 the vrdma authors
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <vector>
 
@@ -24,6 +25,7 @@ class Engine {
     Engine& operator=(const Engine&) = delete;
 
     Gate& gate() { return gate_; }
+    std::chrono::nanoseconds paused() const { return gate_.paused(); }
     Fabric& fabric() { return fabric_; }
 
     // The home of a new port: the worker that has the fewest.

@@ -63,6 +63,7 @@ class Rnic final : public EmbeddedRnic {
         list.push_back({"ring_bytes", state_->usage.ring_bytes});
         return list;
     }
+    std::chrono::nanoseconds paused() const override { return state_->engine.paused(); }
     bool poll_once() override { return state_->engine.poll_once(); }
 
   private:

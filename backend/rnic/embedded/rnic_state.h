@@ -24,7 +24,7 @@ struct RnicState {
         }
     }
 
-    // Of a guest without an entry: any address in the network without a name.
+    // A guest without an entry may use any address, in the network without a name.
     const GuestAddresses& addresses_of(const std::string& guest) const {
         static const GuestAddresses kAny;
         const auto found = guests.find(guest);

@@ -3,6 +3,7 @@
 // Guests share a worker by what their work costs. The engine is stepped, and its clock stands
 // still: how much each guest gets is counted in messages and steps.
 #include "fixture.h"
+#include "rnic/embedded/contexts/turn.h"
 #include "rnic/embedded/rings/rxe_abi.h"
 
 namespace vrdma::embedded::test {
@@ -10,6 +11,8 @@ namespace {
 
 constexpr uint32_t kLong = 256 * 1024;
 constexpr unsigned kTurns = 10'000;
+// The small messages of one turn.
+constexpr unsigned kTurnMessages = kTurnCost / kMessageCost;
 
 // An honest pair of guests, a and b; and a neighbour of theirs, which works for itself.
 struct Neighbours : TwoGuests {
@@ -233,14 +236,14 @@ TEST_F(LimitedGuest, SendsItsBurstAndThenAtItsRate) {
     ASSERT_TRUE(a.guest.port->set_traffic_limits({.messages_per_second = 1000}));
     const unsigned burst = completed(64);
     EXPECT_GE(burst, 10u);
-    EXPECT_LE(burst, 10u + 8u) << "a turn more than its burst";
+    EXPECT_LE(burst, 10u + kTurnMessages) << "a turn more than its burst";
     EXPECT_FALSE(rnic->poll_once()) << "work that waits for its rate is nothing to do";
     unsigned more = 0;
     for (unsigned i = 0; i < 100; ++i) {
         clock->advance(kMs);
         more += completed(64);
     }
-    EXPECT_NEAR(burst + more, 110, 9);
+    EXPECT_NEAR(burst + more, 110, kTurnMessages);
 }
 
 TEST_F(LimitedGuest, HasItsBytesCounted) {

@@ -58,9 +58,10 @@ class CqContext {
     bool failed() const { return failed_.load(std::memory_order_relaxed); }
     const Ring& ring() const { return ring_.ring(); }
 
-    // Takes the completions that wait along to `ring` and leaves the old one in its place. False,
-    // with nothing changed, when there are too many. Called in a Pause.
-    bool move_to(Ring& ring) { return ring_.move_to(ring); }
+    // Takes the completions that wait along to `ring` and leaves the old one in its place, while
+    // workers go on. False, with nothing changed, when there are too many. Called by the thread of
+    // the verbs.
+    bool move_to(Ring& ring) { return RingMove(ring_, ring, lock_).run(lock_, kMostToMove); }
     CqArming& arming() { return arming_; }
 
     // The guest has armed the CQ, and completions came before of which no event told: sends the
@@ -89,6 +90,8 @@ class CqContext {
     }
     void notify(bool solicited);
     bool overflow();
+
+    static constexpr uint32_t kMostToMove = 131071;
 
     SpinLock lock_;
     ProducerRing ring_;

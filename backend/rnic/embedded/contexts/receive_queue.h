@@ -33,9 +33,15 @@ class ReceiveQueue {
         return wr_id;
     }
 
-    // These are called in a Pause.
+    // Called in a Pause.
     void clear() { ring_.clear(); }
-    bool move_to(Ring& ring) { return ring_.move_to(ring); }
+    // Takes the requests that wait along to `ring`, and leaves the old one in its place; `lock` is
+    // the queue's, and the caller does not hold it. False, with nothing changed, when there are too
+    // many.
+    template <typename Lock>
+    bool move_to(Ring& ring, Lock& lock) {
+        return RingMove(ring_, ring, lock).run(lock, ring.mask());
+    }
 
   private:
     ConsumerRing ring_;

@@ -25,6 +25,8 @@ class SendState {
 
     const Ring& ring() const { return ring_.ring(); }
     bool anything_posted() const { return !ring_.empty(); }
+    // The same by the ring's header, which the guest can write. Any thread.
+    bool anything_posted_by_guest() const { return ring_.header_says_posted(); }
 
     // Takes the oldest work request up; end() makes its slot free.
     void begin(QpType type) {

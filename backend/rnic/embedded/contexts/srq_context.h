@@ -35,8 +35,9 @@ class SrqContext {
     // The number of requests below which the guest is told once; 0: not armed.
     uint32_t limit();
     void arm_limit(uint32_t limit);
-    // Takes the requests that wait along to `ring`. Called in a Pause.
-    bool move_to(Ring& ring) { return queue_.move_to(ring); }
+    // Takes the requests that wait along to `ring`, while workers go on. False, with nothing
+    // changed, when there are too many. Called by the thread of the verbs.
+    bool move_to(Ring& ring) { return queue_.move_to(ring, lock_); }
 
   private:
     bool take_limit();

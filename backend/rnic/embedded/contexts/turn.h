@@ -8,7 +8,7 @@ namespace vrdma::embedded {
 
 // What a worker's work costs, in the time that it takes to copy one byte: about a tenth of a
 // nanosecond.
-inline constexpr int64_t kMessageCost = 2048;  // a request, from its look-up to its completion
+inline constexpr int64_t kMessageCost = 1024;  // a request, from its look-up to its completion
 inline constexpr int64_t kPartCost = 512;      // going on with a message
 inline constexpr int64_t kFlushCost = 1024;    // a request that is only completed
 inline constexpr int64_t kPieceCost = 128;     // a copy's step from one piece of memory to another

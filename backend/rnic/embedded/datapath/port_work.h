@@ -102,10 +102,26 @@ class PortWork {
                         uint64_t{cost_factor_};
     }
 
+    // What the port's work has taken is compared with what it was charged, now and then: a copy of
+    // memory that no cache has takes several times as long, and the first touch of a page more.
+    void observe(uint64_t elapsed_ns, int64_t charged) {
+        if (elapsed_ns == 0 || charged <= 0) {
+            return;
+        }
+        constexpr uint64_t kUnitsPerNs = 10;
+        const auto seen = static_cast<int64_t>(std::min<uint64_t>(
+            elapsed_ns * kUnitsPerNs * kAsCharged / static_cast<uint64_t>(charged), kSlowest));
+        pace_ += (std::max<int64_t>(seen, kFastest) - pace_) / 8;
+        update_cost_factor();
+    }
+    // All that charge() was told, but for what covers useless work.
+    int64_t good() const { return good_; }
+
     // The rates.
     void limit(const rnic::TrafficLimits& limits) {
         const auto burst_ns = static_cast<uint64_t>(std::chrono::nanoseconds(limits.burst).count());
-        cost_factor_ = kUnitWeight / limits.weight;
+        weight_ = limits.weight;
+        update_cost_factor();
         bytes_.set(limits.bytes_per_second, burst_ns);
         messages_.set(limits.messages_per_second, burst_ns);
         has_rate_ = bytes_.limits() || messages_.limits();
@@ -125,6 +141,16 @@ class PortWork {
     // The virtual time of one unit of cost at weight 1.
     static constexpr uint32_t kUnitWeight = 16 * rnic::TrafficLimits::kMaxWeight;
     static constexpr int64_t kUselessFactor = 16;
+    // The time that work takes beside its cost, in 256ths; a single observation may be of a worker
+    // that was interrupted.
+    static constexpr int64_t kAsCharged = 256;
+    static constexpr int64_t kFastest = kAsCharged / 4;
+    static constexpr int64_t kSlowest = kAsCharged * 16;
+
+    void update_cost_factor() {
+        cost_factor_ = static_cast<uint32_t>(int64_t{kUnitWeight} * pace_ / kAsCharged / weight_);
+    }
+
     static constexpr int64_t kMostGood = 4 * kTurnCost;
 
     static constexpr __le64 kNeverRung = 0;
@@ -137,6 +163,8 @@ class PortWork {
     rnic::DoorbellScan sends_;
     uint32_t next_to_fail_ = kNoSearch;
     uint32_t cost_factor_ = kUnitWeight;
+    uint32_t weight_ = 1;
+    int64_t pace_ = kAsCharged;
     uint64_t virtual_end_ = 0;
     uint64_t open_at_ns_ = 0;
     bool has_rate_ = false;

@@ -66,7 +66,7 @@ Requester::Step Requester::execute(QpContext& qp, Turn& turn) {
     if (state.defect() != WcStatus::kSuccess) {
         return complete(state.defect());
     }
-    // Of any transport: a datagram queue pair has no peer that a write would find.
+    // The transport does not matter: a datagram queue pair has no peer that a write would find.
     if (state.request().opcode == WrOpcode::kRdmaWrite) [[likely]] {
         return write(qp, turn);
     }

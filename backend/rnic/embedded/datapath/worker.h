@@ -69,6 +69,8 @@ class Worker {
     bool run_turn(PortWork* work, QpContext* posted);
     QpContext* collect(PortWork& work);
     bool look_for_missed();
+    void time_turn();
+    void rebase_virtual_time();
     void collect_calls();
     void find_failed_cqs();
     void fail_queue_pairs(PortWork& work);

@@ -3,7 +3,6 @@
 #include "rnic/embedded/fabric/multicast_groups.h"
 
 #include <algorithm>
-#include <iterator>
 
 #include "rnic/embedded/rings/rxe_abi.h"
 
@@ -45,13 +44,6 @@ std::span<const MulticastGroups::Member> MulticastGroups::members(const rnic::Gi
     const std::span<const Member> all = found->second;
     return all.subspan(static_cast<size_t>(
         std::ranges::lower_bound(all, first, {}, &Member::number) - all.begin()));
-}
-
-void MulticastGroups::forget(const QpContext& qp) {
-    for (auto entry = groups_.begin(); entry != groups_.end();) {
-        std::erase_if(entry->second, [&qp](const Member& member) { return member.qp == &qp; });
-        entry = entry->second.empty() ? groups_.erase(entry) : std::next(entry);
-    }
 }
 
 }  // namespace vrdma::embedded

@@ -28,8 +28,6 @@ class MulticastGroups {
     Result<void> attach(const rnic::Gid& group, QpContext& qp, const PortContext& port);
     // EINVAL when the queue pair is not attached.
     Result<void> detach(const rnic::Gid& group, const QpContext& qp);
-    // Detaches the queue pair from all groups.
-    void forget(const QpContext& qp);
 
     // The members with numbers from `first` on.
     std::span<const Member> members(const rnic::Gid& group, uint64_t first) const;

@@ -25,9 +25,6 @@ void KeySpace::insert(Region& region) {
 }
 
 void KeySpace::erase(Region& region) {
-    if (region.has_windows()) {
-        windows_.forget(region);
-    }
     regions_.erase(region);
     if (region.is_dma()) {
         std::erase(dma_regions_, &region);
@@ -42,12 +39,6 @@ void KeySpace::renew(Region& region) {
 void KeySpace::erase(Window& window) {
     window.release();
     windows_.erase(window);
-}
-
-void KeySpace::forget(const WindowOwner& owner) {
-    if (owner.has_windows()) {
-        windows_.forget(owner);
-    }
 }
 
 void KeySpace::set_guest_memory(std::shared_ptr<const memory::GuestMemory> memory) {

@@ -27,13 +27,18 @@ class KeySpace {
                             const WorkerSlices& slices);
 
     void insert(Region& region);
+    // Nobody finds the region any more. The windows that are bound to it are still to be forgotten.
     void erase(Region& region);
     // Gives the region another key.
     void renew(Region& region);
     void insert(Window& window) { windows_.insert(window); }
     void erase(Window& window);
-    // The queue pair goes.
-    void forget(const WindowOwner& owner);
+    // A region or a queue pair goes: ends the bindings to it of some windows from number `first`
+    // on. Answers the number of the next one.
+    template <typename Object>
+    uint32_t forget_windows(const Object& object, uint32_t first) {
+        return windows_.forget(object, first);
+    }
     void set_guest_memory(std::shared_ptr<const memory::GuestMemory> memory);
 
   private:

@@ -27,7 +27,8 @@ Region::Region(const Pd& pd, rnic::MrAttributes attributes)
       access_(attributes.access),
       iova_(attributes.iova.value),
       length_(attributes.length) {
-    use(std::move(attributes.pieces));
+    Layout layout(std::move(attributes.pieces));
+    exchange(layout);
 }
 
 Region::Region(const Pd& pd, rnic::FastMrAttributes attributes)
@@ -45,25 +46,30 @@ Result<void> Region::check_access(uint32_t access) {
     return {};
 }
 
-void Region::use(std::vector<memory::PinnedRange> pieces) {
-    pieces_.clear();
-    keep_mapped_.clear();
+Region::Layout::Layout(std::vector<memory::PinnedRange> ranges) {
     uint64_t offset = 0;
     const std::byte* end = nullptr;
-    for (auto& piece : pieces) {
-        if (piece.range.data != end) {
-            pieces_.push_back({offset, piece.range.data});
+    for (auto& range : ranges) {
+        if (range.range.data != end) {
+            pieces.push_back({offset, range.range.data});
         }
-        end = piece.range.data + piece.range.size;
-        offset += piece.range.size;
-        if (piece.region && (keep_mapped_.empty() || keep_mapped_.back() != piece.region)) {
-            keep_mapped_.push_back(std::move(piece.region));
+        end = range.range.data + range.range.size;
+        offset += range.range.size;
+        if (range.region && (keep_mapped.empty() || keep_mapped.back() != range.region)) {
+            keep_mapped.push_back(std::move(range.region));
         }
     }
-    contiguous_ = pieces_.size() == 1 ? pieces_.front().data : nullptr;
+    contiguous = pieces.size() == 1 ? pieces.front().data : nullptr;
 }
 
-void Region::change(const rnic::MrChanges& changes, const Pd* pd, rnic::MrAttributes attributes) {
+void Region::exchange(Layout& layout) {
+    std::swap(contiguous_, layout.contiguous);
+    pieces_.swap(layout.pieces);
+    keep_mapped_.swap(layout.keep_mapped);
+}
+
+void Region::change(const rnic::MrChanges& changes, const Pd* pd,
+                    const rnic::MrAttributes& attributes, Layout& layout) {
     if (changes.access) {
         access_ = attributes.access;
     }
@@ -73,7 +79,7 @@ void Region::change(const rnic::MrChanges& changes, const Pd* pd, rnic::MrAttrib
     if (changes.translation) {
         iova_ = attributes.iova.value;
         length_ = attributes.length;
-        use(std::move(attributes.pieces));
+        exchange(layout);
     }
 }
 

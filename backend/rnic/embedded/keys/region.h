@@ -71,8 +71,12 @@ class Region {
     void count_window(int change) { windows_.fetch_add(change, std::memory_order_relaxed); }
     bool has_windows() const { return windows_.load(std::memory_order_relaxed) != 0; }
 
-    // Changes what `changes` says. Called in a Pause.
-    void change(const rnic::MrChanges& changes, const Pd* pd, rnic::MrAttributes attributes);
+    // The memory of a region, laid out as the data path needs it: a work for outside a Pause.
+    struct Layout;
+    // Changes what `changes` says. `layout` is of the attributes' pieces, and what the region had
+    // afterwards. Called in a Pause.
+    void change(const rnic::MrChanges& changes, const Pd* pd, const rnic::MrAttributes& attributes,
+                Layout& layout);
 
     // Whether the region is all of the guest's memory.
     bool is_dma() const { return is_dma_; }
@@ -100,7 +104,7 @@ class Region {
     };
 
     void enter_table(uint32_t key);
-    void use(std::vector<memory::PinnedRange> pieces);
+    void exchange(Layout& layout);
     bool avoids_holes(uint64_t offset, uint64_t length) const;
     bool use_pages(const memory::GuestMemory* memory, uint64_t page_size);
 
@@ -116,6 +120,15 @@ class Region {
     std::atomic<int> windows_{0};             // that are bound to the region
     std::vector<Piece> pieces_;
     std::vector<std::shared_ptr<const memory::GuestRegion>> keep_mapped_;
+};
+
+struct Region::Layout {
+    Layout() = default;
+    explicit Layout(std::vector<memory::PinnedRange> ranges);
+
+    std::byte* contiguous = nullptr;
+    std::vector<Piece> pieces;
+    std::vector<std::shared_ptr<const memory::GuestRegion>> keep_mapped;
 };
 
 // The regions of one port by key. A key is an index and 8 bits that change whenever the index is

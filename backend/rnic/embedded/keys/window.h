@@ -2,6 +2,7 @@
 // Copyright (c) 2026 the vrdma authors
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <deque>
@@ -103,13 +104,21 @@ class WindowTable {
         const uint32_t index = (key & ~kWindowBit) >> 8;
         return index < windows_.size() ? windows_[index] : nullptr;
     }
+    uint32_t size() const { return static_cast<uint32_t>(windows_.size()); }
+
+    // The windows that one Pause looks at.
+    static constexpr uint32_t kMostToForget = 256;
+    // Ends the bindings to `object` of so many windows, from number `first` on, and answers the
+    // number of the next one.
     template <typename Object>
-    void forget(const Object& object) {
-        for (Window* window : windows_) {
-            if (window != nullptr) {
-                window->forget(object);
+    uint32_t forget(const Object& object, uint32_t first) {
+        const uint32_t end = first + std::min(kMostToForget, size() - first);
+        for (; first < end; ++first) {
+            if (windows_[first] != nullptr) {
+                windows_[first]->forget(object);
             }
         }
+        return end;
     }
 
   private:

@@ -5,10 +5,12 @@
 // guest decides before it is used.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <mutex>
 #include <span>
 #include <utility>
 
@@ -85,6 +87,13 @@ class ConsumerRing {
         return (producer - head_) & ring_.mask();
     }
 
+    // Whether the indexes in the header differ; guest-controlled. Any thread.
+    bool header_says_posted() const {
+        const rxe_queue_buf* header = ring_.header();
+        return memory::load(&header->producer_index, std::memory_order_acquire) !=
+               memory::load(&header->consumer_index, std::memory_order_relaxed);
+    }
+
     // guest-controlled
     std::span<const std::byte> front() const {
         return {ring_.element(head_), ring_.element_size()};
@@ -103,21 +112,17 @@ class ConsumerRing {
         memory::store(&ring_.header()->consumer_index, 0, std::memory_order_release);
     }
 
-    // Takes the elements that wait along to `ring`, an empty ring of such elements, and leaves the
-    // old ring in its place. False, with nothing changed, when there are too many.
-    bool move_to(Ring& ring) {
-        const uint32_t waiting = pending();
-        if (waiting > ring.mask()) {
-            return false;
-        }
-        for (uint32_t i = 0; i < waiting; ++i) {
-            std::memcpy(ring.element(i), ring_.element((head_ + i) & ring_.mask()),
-                        ring_.element_size());
-        }
-        memory::store(&ring.header()->producer_index, waiting, std::memory_order_release);
+    // These three move the elements that wait to another ring, see RingMove.
+    uint32_t first() const { return head_; }
+    uint32_t end() const {
+        return memory::load(&ring_.header()->producer_index, std::memory_order_acquire) &
+               ring_.mask();
+    }
+    void replace(Ring& ring, uint32_t count, uint32_t taken) {
+        memory::store(&ring.header()->consumer_index, taken, std::memory_order_relaxed);
+        memory::store(&ring.header()->producer_index, count, std::memory_order_release);
         std::swap(ring_, ring);
-        head_ = 0;
-        return true;
+        head_ = taken;
     }
 
     const Ring& ring() const { return ring_; }
@@ -161,37 +166,83 @@ class ProducerRing {
         return (consumer & ring_.mask()) != tail_;
     }
 
-    // Takes the elements that wait along to `ring`, an empty ring of such elements, and leaves the
-    // old ring in its place. False, with nothing changed, when there are too many.
-    bool move_to(Ring& ring) {
-        // guest-controlled: read once, and its distance from the RNIC's index is masked
-        const uint32_t consumer =
-            memory::load(&ring_.header()->consumer_index, std::memory_order_acquire);
-        const uint32_t waiting = (tail_ - consumer) & ring_.mask();
-        if (waiting > ring.mask() || waiting > kMostToMove) {
-            return false;
-        }
-        for (uint32_t i = 0; i < waiting; ++i) {
-            std::memcpy(ring.element(i), ring_.element((consumer + i) & ring_.mask()),
-                        ring_.element_size());
-        }
-        memory::store(&ring.header()->producer_index, waiting, std::memory_order_release);
+    // These three move the elements that wait to another ring, see RingMove.
+    uint32_t first() const {
+        // guest-controlled
+        return memory::load(&ring_.header()->consumer_index, std::memory_order_acquire) &
+               ring_.mask();
+    }
+    uint32_t end() const { return tail_; }
+    void replace(Ring& ring, uint32_t count, uint32_t) {
+        memory::store(&ring.header()->producer_index, count, std::memory_order_release);
         memory::store(&ring_.header()->consumer_index, tail_, std::memory_order_release);
         std::swap(ring_, ring);
-        tail_ = waiting;
+        tail_ = count;
         consumer_ = 0;
-        return true;
     }
 
     const Ring& ring() const { return ring_; }
-
-    // All guests wait while elements are moved, 8 MiB at most.
-    static constexpr uint32_t kMostToMove = 131071;
 
   private:
     Ring ring_;
     uint32_t tail_ = 0;
     uint32_t consumer_ = 0;  // as last read: elements up to it are free for certain
+};
+
+// Moves the elements of a queue that wait to `to`, an empty ring of such elements, while workers
+// use the queue. What waits is copied without the queue's lock, which is held for a few elements
+// and the exchange of the rings.
+template <typename Queue>
+class RingMove {
+  public:
+    // How many elements are copied at most while the lock is held.
+    static constexpr uint32_t kMostUnderLock = 64;
+
+    // `queue` is a ProducerRing or a ConsumerRing, and `lock` is its lock.
+    template <typename Lock>
+    RingMove(Queue& queue, Ring& to, Lock& lock) : queue_(queue), to_(to) {
+        const std::lock_guard guard(lock);
+        first_ = queue_.first();
+    }
+
+    // False, with nothing changed, when more than `most` elements wait, or more than the new ring
+    // has room for. `ring` is the old one afterwards.
+    template <typename Lock>
+    bool run(Lock& lock, uint32_t most) {
+        for (;;) {
+            uint32_t count;
+            {
+                const std::lock_guard guard(lock);
+                count = since_first(queue_.end());
+                // guest-controlled: a guest that goes on while its queue is moved may make less of
+                // it.
+                if (count > to_.mask() || count > most || count < copied_) {
+                    return false;
+                }
+                if (count - copied_ <= kMostUnderLock) {
+                    copy_to(count);
+                    queue_.replace(to_, count, std::min(since_first(queue_.first()), count));
+                    return true;
+                }
+            }
+            copy_to(count);
+        }
+    }
+
+  private:
+    uint32_t since_first(uint32_t index) const { return (index - first_) & queue_.ring().mask(); }
+    void copy_to(uint32_t count) {
+        const Ring& from = queue_.ring();
+        for (; copied_ < count; ++copied_) {
+            std::memcpy(to_.element(copied_), from.element((first_ + copied_) & from.mask()),
+                        from.element_size());
+        }
+    }
+
+    Queue& queue_;
+    Ring& to_;
+    uint32_t first_ = 0;
+    uint32_t copied_ = 0;
 };
 
 }  // namespace vrdma::embedded

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 
@@ -35,15 +36,24 @@ class Gate {
       private:
         Gate& gate_;
         std::lock_guard<std::mutex> one_at_a_time_;
+        std::chrono::steady_clock::time_point begun_;
     };
 
+    // How long Pauses have lasted altogether. Any thread.
+    std::chrono::nanoseconds paused() const {
+        return std::chrono::nanoseconds(paused_ns_.load(std::memory_order_relaxed));
+    }
+
   private:
+    bool is_empty() const { return inside_.load(std::memory_order_relaxed) == 0; }
+
     std::mutex pauses_;
     std::mutex mutex_;
     std::condition_variable outside_;
     std::condition_variable open_;
     std::atomic<unsigned> requests_{0};
-    unsigned inside_ = 0;  // under mutex_
+    std::atomic<unsigned> inside_{0};  // changes under mutex_
+    std::atomic<int64_t> paused_ns_{0};
 };
 
 }  // namespace vrdma::embedded

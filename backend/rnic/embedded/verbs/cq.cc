@@ -59,7 +59,8 @@ Result<void> Cq::resize(uint32_t& cqe, rnic::Udata& udata) {
         return fail(EINVAL);
     }
     for (QpContext* qp : services_.port.qps()) {
-        if (qp == nullptr || &qp->send_cq() != &context_) {
+        if (qp == nullptr || &qp->send_cq() != &context_ ||
+            !qp->send().anything_posted_by_guest()) {
             continue;
         }
         // One Pause for each, so that other guests' work goes on between them.
@@ -70,11 +71,8 @@ Result<void> Cq::resize(uint32_t& cqe, rnic::Udata& udata) {
     if (!ring) {
         return fail(ring.error());
     }
-    {
-        const Gate::Pause pause(services_.gate);
-        if (!context_.move_to(ring->ring)) {
-            return fail(EINVAL);
-        }
+    if (!context_.move_to(ring->ring)) {
+        return fail(EINVAL);
     }
     bytes_ = std::move(ring->bytes);
     cqe = capacity();

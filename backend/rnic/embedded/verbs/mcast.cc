@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
 // ATTACH_MCAST and DETACH_MCAST (IBTA 1.4, 11.3.1).
+#include <algorithm>
+
 #include "rnic/embedded/verbs/qp.h"
 
 namespace vrdma::embedded {
@@ -9,10 +11,11 @@ Result<void> Qp::attach_mcast(const rnic::Gid& gid, uint16_t) {
     if (context_.type() != QpType::kUd) {
         return fail(EINVAL);
     }
+    groups_.reserve(groups_.size() + 1);
     const Gate::Pause pause(services_.gate);
     auto attached = services_.fabric.groups().attach(gid, context_, services_.port);
-    if (attached) {
-        ++groups_;
+    if (attached && std::ranges::find(groups_, gid) == groups_.end()) {
+        groups_.push_back(gid);
     }
     return attached;
 }
@@ -21,16 +24,17 @@ Result<void> Qp::detach_mcast(const rnic::Gid& gid, uint16_t) {
     const Gate::Pause pause(services_.gate);
     auto detached = services_.fabric.groups().detach(gid, context_);
     if (detached) {
-        --groups_;
+        std::erase(groups_, gid);
     }
     return detached;
 }
 
-// Called in a Pause. A queue pair that was never attached need not be looked for in all groups.
+// One Pause for each group.
 void Qp::leave_groups() {
-    if (groups_ != 0) {
-        services_.fabric.groups().forget(context_);
-        groups_ = 0;
+    while (!groups_.empty()) {
+        const Gate::Pause pause(services_.gate);
+        services_.fabric.groups().detach(groups_.back(), context_);
+        groups_.pop_back();
     }
 }
 

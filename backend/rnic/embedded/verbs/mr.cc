@@ -94,18 +94,20 @@ Result<void> Mr::reregister(const rnic::MrChanges& changes, rnic::ProtectionDoma
             return checked;
         }
     }
+    // It goes, with what the region had before, after the Pause.
+    Region::Layout layout(changes.translation ? std::move(attributes.pieces)
+                                              : std::vector<memory::PinnedRange>());
     const Gate::Pause pause(gate_);
     if (region_.has_windows()) {
         return fail(EBUSY);
     }
-    region_.change(changes, static_cast<const Pd*>(pd), std::move(attributes));
+    region_.change(changes, static_cast<const Pd*>(pd), attributes, layout);
     // Keys that were given to others before reach nothing of what the region is now.
     keys_.renew(region_);
     return {};
 }
 
 Result<void> Mr::deregister() {
-    const Gate::Pause pause(gate_);
     if (region_.has_windows()) {
         return fail(EBUSY);
     }
@@ -113,8 +115,15 @@ Result<void> Mr::deregister() {
 }
 
 Mr::~Mr() {
-    const Gate::Pause pause(gate_);
-    keys_.erase(region_);
+    {
+        const Gate::Pause pause(gate_);
+        keys_.erase(region_);
+    }
+    // No window is bound to the region from here on.
+    for (uint32_t done = 0; region_.has_windows() && done < keys_.windows().size();) {
+        const Gate::Pause pause(gate_);
+        done = keys_.forget_windows(region_, done);
+    }
 }
 
 }  // namespace vrdma::embedded

@@ -158,18 +158,27 @@ Qp::~Qp() {
     if (context_.number() == 0) {
         return;
     }
-    const Gate::Pause pause(services_.gate);
-    services_.worker.run_posted(context_);
-    services_.worker.forget(context_);
+    {
+        const Gate::Pause pause(services_.gate);
+        services_.worker.run_posted(context_);
+        services_.worker.forget(context_);
+        context_.set_state(QpState::kReset);
+        context_.add_to(services_.port.past_traffic());
+        services_.port.remove_qp(context_.handle());
+        if (context_.type() == QpType::kGsi) {
+            services_.port.set_gsi(nullptr);
+            services_.fabric.forget_paths();
+        } else {
+            services_.fabric.remove_qp(context_.number());
+        }
+    }
+    // The queue pair does nothing any more. What may be much is done piece by piece, so that other
+    // guests' work goes on.
     leave_groups();
-    services_.port.keys().forget(context_.windows());
-    context_.add_to(services_.port.past_traffic());
-    services_.port.remove_qp(context_.handle());
-    if (context_.type() == QpType::kGsi) {
-        services_.port.set_gsi(nullptr);
-        services_.fabric.forget_paths();
-    } else {
-        services_.fabric.remove_qp(context_.number());
+    KeySpace& keys = services_.port.keys();
+    for (uint32_t done = 0; context_.windows().has_windows() && done < keys.windows().size();) {
+        const Gate::Pause pause(services_.gate);
+        done = keys.forget_windows(context_.windows(), done);
     }
 }
 

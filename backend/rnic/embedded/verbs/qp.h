@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "rnic/embedded/contexts/qp_context.h"
 #include "rnic/embedded/verbs/port_services.h"
@@ -47,7 +48,7 @@ class Qp final : public rnic::QueuePair {
 
     QpContext context_;
     const PortServices services_;
-    uint32_t groups_ = 0;  // multicast groups that the queue pair may be attached to
+    std::vector<rnic::Gid> groups_;  // that the queue pair is attached to
     rnic::LiveCount count_;
     rnic::LiveCount send_bytes_;
     std::optional<rnic::LiveCount> receive_bytes_;

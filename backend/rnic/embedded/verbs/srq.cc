@@ -11,19 +11,18 @@
 namespace vrdma::embedded {
 namespace {
 
-// librxe wants to be told of the new ring in memory of the guest's, not in the answer. False when
-// that memory has another size.
-bool tell(std::span<const rnic::UdataRegion> regions, const mminfo& info) {
+// librxe wants to be told of the new ring in memory of the guest's, not in the answer.
+bool can_tell(std::span<const rnic::UdataRegion> regions) {
+    return regions.size() == 1 && regions[0].length == sizeof(mminfo);
+}
+
+void tell(std::span<const rnic::UdataRegion> regions, const mminfo& info) {
     auto bytes = std::as_bytes(std::span(&info, 1));
-    if (regions.size() != 1 || regions[0].length != bytes.size()) {
-        return false;
-    }
     for (const auto& piece : regions[0].pieces) {
         const size_t here = std::min<size_t>(piece.range.size, bytes.size());
         std::memcpy(piece.range.data, bytes.data(), here);
         bytes = bytes.subspan(here);
     }
-    return bytes.empty();
 }
 
 }  // namespace
@@ -99,14 +98,12 @@ Result<void> Srq::resize(uint32_t max_wr, std::span<rnic::UdataRegion> regions) 
         return fail(ring.error());
     }
     const uint32_t capacity = ring->ring.mask();
-    {
-        const Gate::Pause pause(services_.gate);
-        if (context_.limit() > capacity || !tell(regions, ring->ring.info()) ||
-            !context_.move_to(ring->ring)) {
-            return fail(EINVAL);
-        }
-        max_wr_ = capacity;
+    const mminfo info = ring->ring.info();
+    if (context_.limit() > capacity || !can_tell(regions) || !context_.move_to(ring->ring)) {
+        return fail(EINVAL);
     }
+    tell(regions, info);
+    max_wr_ = capacity;
     bytes_ = std::move(ring->bytes);
     return {};
 }
