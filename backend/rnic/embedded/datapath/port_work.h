@@ -140,7 +140,7 @@ class PortWork {
     static constexpr uint32_t kNoSearch = UINT32_MAX;
     // The virtual time of one unit of cost at weight 1.
     static constexpr uint32_t kUnitWeight = 16 * rnic::TrafficLimits::kMaxWeight;
-    static constexpr int64_t kUselessFactor = 16;
+    static constexpr int64_t kUselessFactor = 64;
     // The time that work takes beside its cost, in 256ths; a single observation may be of a worker
     // that was interrupted.
     static constexpr int64_t kAsCharged = 256;

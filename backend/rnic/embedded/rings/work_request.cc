@@ -113,6 +113,8 @@ inline void parse_operation(std::span<const std::byte> element, const SendHead& 
         if (head.ud.ah_num == 0) {
             request.address = parse_address(element);
         }
+    } else if (request.opcode <= WrOpcode::kRdmaRead) {
+        request.rdma = {head.rdma.remote_address, head.rdma.rkey};
     } else if (request.opcode == WrOpcode::kRegisterMr) {
         request.reg = {le32toh(head.reg.key), le32toh(head.reg.access)};
     } else if (request.opcode == WrOpcode::kBindWindow) {
