@@ -228,19 +228,73 @@ class FailingQueuePairs final : public Attack {
     std::vector<test::ClientQp> qps_;
 };
 
+// A guest resizes a CQ for ever, in which as many completions wait as may be moved.
+class CqResizes final : public Attack {
+  public:
+    explicit CqResizes(EmbeddedRnic& rnic)
+        : guest_(rnic, "mallory", kAddress), cq_(guest_.make_cq(200'000)) {
+        // guest-controlled: the RNIC believes that so many wait, since the guest says so.
+        memory::store(&cq_.ring.header()->consumer_index, cq_.ring.mask() + 1 - 131'000,
+                      std::memory_order_release);
+    }
+
+    void renew() override {
+        std::array<std::byte, sizeof(mminfo)> answer;
+        rnic::Udata udata{.in = {}, .out = answer};
+        uint32_t cqe = 200'000;
+        must(cq_.object->resize(cqe, udata));
+    }
+
+  private:
+    test::Guest guest_;
+    test::ClientCq cq_;
+};
+
+// A guest registers a region of many pieces anew for ever.
+class Reregistrations final : public Attack {
+  public:
+    static constexpr size_t kPieces = 100'000;
+
+    explicit Reregistrations(EmbeddedRnic& rnic)
+        : guest_(rnic, "mallory", kAddress),
+          ram_(kPieces * 2),
+          mr_(guest_.reg_mr(ram_.bytes().first(kPieces), kAccessLocalWrite)) {
+        for (size_t i = 0; i < kPieces; ++i) {
+            pieces_.push_back({{ram_.bytes().data() + 2 * i, 1}, nullptr});
+        }
+    }
+
+    void renew() override {
+        rnic::MrAttributes attributes;
+        attributes.iova = {test::Guest::kIova};
+        attributes.length = kPieces;
+        attributes.pieces = pieces_;
+        rnic::Udata udata;
+        must(mr_.object->reregister({.translation = true}, nullptr, std::move(attributes), udata));
+    }
+
+  private:
+    test::Guest guest_;
+    GuestRam ram_;
+    test::ClientMr mr_;
+    std::vector<memory::PinnedRange> pieces_;
+};
+
 template <typename Kind>
 std::unique_ptr<Attack> make(EmbeddedRnic& rnic) {
     return std::make_unique<Kind>(rnic);
 }
 
 constexpr std::array kKinds{
-    AttackKind{"16 queue pairs writing 256 KiB", true, make<LongWrites<16>>},
-    AttackKind{"512 queue pairs writing 256 KiB", true, make<LongWrites<512>>},
-    AttackKind{"multicast to 56 queue pairs", true, make<MulticastStorm>},
-    AttackKind{"all doorbell words, no object", false, make<DoorbellWords>},
-    AttackKind{"8,000 queue pairs in RESET ring", false, make<IdleQueuePairs>},
-    AttackKind{"64 queue pairs flush", false, make<FlushStorm>},
-    AttackKind{"64 queue pairs fail", false, make<FailingQueuePairs>},
+    AttackKind{"16 queue pairs writing 256 KiB", Figures::kShare, make<LongWrites<16>>},
+    AttackKind{"512 queue pairs writing 256 KiB", Figures::kShare, make<LongWrites<512>>},
+    AttackKind{"multicast to 56 queue pairs", Figures::kShare, make<MulticastStorm>},
+    AttackKind{"all doorbell words, no object", Figures::kWorker, make<DoorbellWords>},
+    AttackKind{"8,000 queue pairs in RESET ring", Figures::kWorker, make<IdleQueuePairs>},
+    AttackKind{"64 queue pairs flush", Figures::kWorker, make<FlushStorm>},
+    AttackKind{"64 queue pairs fail", Figures::kWorker, make<FailingQueuePairs>},
+    AttackKind{"RESIZE_CQ of 131,000 completions", Figures::kPauses, make<CqResizes>},
+    AttackKind{"REREG_MR of 100,000 pieces", Figures::kPauses, make<Reregistrations>},
 };
 
 }  // namespace

@@ -19,10 +19,16 @@ class Attack {
     virtual void renew() = 0;
 };
 
+// What is measured beside an attack.
+enum class Figures {
+    kWorker,  // the worker's time for the honest guest's messages
+    kShare,   // the same, of a neighbour that only does what others do as well
+    kPauses,  // the time that the neighbour's verbs leave to the workers; renew() is a verb
+};
+
 struct AttackKind {
     const char* name;
-    // Whether the neighbour only does what others do as well: then it may have its share.
-    bool ordinary;
+    Figures figures;
     std::unique_ptr<Attack> (*make)(EmbeddedRnic& rnic);
 };
 

@@ -29,7 +29,8 @@ class Figure:
     unit: str
 
 
-def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+def run_program(command: list[str]) -> subprocess.CompletedProcess[str]:
+    """Runs a program to its end; what it said."""
     try:
         # The kernel ends the program with this process, whatever ends this process.
         return subprocess.run(
@@ -43,7 +44,7 @@ def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
 
 def _times(program: Path) -> list[Figure]:
     """Google Benchmark's figures: the time of an operation, and the bytes a second it moves."""
-    report = json.loads(_run([str(program), "--benchmark_format=json"]).stdout)
+    report = json.loads(run_program([str(program), "--benchmark_format=json"]).stdout)
     figures = []
     for run in report["benchmarks"]:
         figures.append(Figure(run["name"], round(run["real_time"], 2), run["time_unit"]))
@@ -79,7 +80,7 @@ def _instructions(program: Path, operation: str, size: int) -> Figure:
     with tempfile.TemporaryDirectory() as folder:
         command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/callgrind"]
         command += ["--toggle-collect=vrdma::embedded::Worker::poll_once()"]
-        said = _run([*command, str(program), operation, str(size), str(_MESSAGES)]).stderr
+        said = run_program([*command, str(program), operation, str(size), str(_MESSAGES)]).stderr
     collected = re.search(r"Collected : (\d+)", said)
     if collected is None or int(collected.group(1)) == 0:
         raise LabError(f"callgrind collected nothing in {program.name} {operation} {size}:\n{said}")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vrdma_lab import paths
-from vrdma_lab.bench import cases, embedded, lab
+from vrdma_lab.bench import cases, embedded, lab, neighbours
 from vrdma_lab.cli import command
 from vrdma_lab.cli.command import Parser, Refusal
 from vrdma_lab.setup.build import build_backend, build_qemu_device
@@ -23,6 +23,7 @@ from vrdma_lab.setup.runner import Steps
 
 HELP = """\
 usage: scripts/bench embedded [--json FILE]
+       scripts/bench neighbours [--json FILE]
        scripts/bench lab [--json FILE] [--markdown FILE] [--rounds N]
                          [--groups LIST] [--rnic NAME]
        scripts/bench lab --from FILE [--markdown FILE]
@@ -30,14 +31,18 @@ usage: scripts/bench embedded [--json FILE]
   embedded        the embedded RNIC without any virtual machine: bandwidth beside
                   memcpy's in the same run, latency, and instructions per message
                   from doorbell to completion (counted by callgrind, repeatable)
+  neighbours      an honest guest of the embedded RNIC, alone and beside attacks,
+                  in CPU time of the RNIC's worker: no attack costs more than a
+                  tenth, an ordinary busy neighbour no more than its share
   lab             the host's RNIC, natively and in a guest on the direct path, by
                   turns on one host (see scripts/lab): latency, bandwidth, control
                   verbs, large memory regions, connections (of the embedded RNIC as
                   well), and exits of the virtual machine
 
   --json FILE     the same figures as a JSON array of objects; with the keys name,
-                  value, unit for embedded, and for lab with test, bytes, native,
-                  guest, ratio, exits_per_message and more
+                  value, unit for embedded, attack, figure, alone, beside, ratio
+                  for neighbours, and for lab with test, bytes, native, guest,
+                  ratio, exits_per_message and more
   --markdown FILE the tables of lab for a document; one that is there, such as
                   docs/performance.md, gets them in place of those that it has
   --from FILE     no measurement: the tables of what lab --json wrote to FILE
@@ -52,7 +57,7 @@ The status is 0 if all was measured, 1 if something failed and 2 for a mistake i
 the options.  Figures that miss their bar are no failure: the tables show them.
 """
 
-_BENCHMARKS = ("embedded", "lab")
+_BENCHMARKS = ("embedded", "neighbours", "lab")
 _MAX_ROUNDS = 99
 
 
@@ -60,7 +65,7 @@ _MAX_ROUNDS = 99
 class Options:
     """The user's choices."""
 
-    what: str  # embedded or lab
+    what: str  # one of _BENCHMARKS
     json: Path | None = None
     markdown: Path | None = None
     source: Path | None = None  # JSON with figures to show, instead of measurements
@@ -143,17 +148,20 @@ def _prepare_lab() -> None:
     prepare_kernel(steps, paths.HOST_KERNEL)
 
 
-def _prepare_embedded() -> None:
+def _prepare_programs(programs: Sequence[str]) -> None:
     steps = Steps(sys.stdout)
     install_missing(steps, "build", "bench")
-    build_backend(steps, "release", *embedded.PROGRAMS)
+    build_backend(steps, "release", *programs)
 
 
 def _act(words: Sequence[str]) -> int:
     options = parse(words)
     if options.what == "embedded":
-        _prepare_embedded()
+        _prepare_programs(embedded.PROGRAMS)
         embedded.report(options.json)
+    elif options.what == "neighbours":
+        _prepare_programs(neighbours.PROGRAMS)
+        neighbours.report(options.json)
     elif options.source is not None:
         lab.show(options.source, options.markdown)
     else:
