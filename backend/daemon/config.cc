@@ -14,7 +14,6 @@
 #include <fstream>
 #include <functional>
 #include <iterator>
-#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -194,23 +193,18 @@ std::optional<rnic::MacAddress> parse_mac(std::string_view text) {
 }
 
 void read_limits(const Parser& parser, const toml::table& table, device::Limits& limits) {
-    constexpr uint64_t kMax63 = std::numeric_limits<int64_t>::max();
-    Schema schema{
-        {"registered_bytes", parser.number(limits.registered_bytes, 1, kMax63)},
-        {"mr_runs", parser.number(limits.mr_runs, 1, 16777216)},
-        {"total_mr_runs", parser.number(limits.total_mr_runs, 1, kMax63)},
-    };
-    for (const device::ObjectKind& kind : device::kObjectKinds) {
-        const Reader limit = parser.number(limits.*kind.limit, 1, kind.max_limit);
-        schema.emplace(kind.key, limit);
-        if (kind.old_key == nullptr) {
+    Schema schema;
+    for (const device::LimitKey& row : device::kLimitKeys) {
+        const Reader limit = parser.number(limits.*row.limit, row.min_limit, row.max_limit);
+        schema.emplace(row.key, limit);
+        if (row.old_key == nullptr) {
             continue;
         }
-        schema.emplace(kind.old_key, limit);
-        if (table.contains(kind.key) && table.contains(kind.old_key)) {
-            reject(parser.file(), table.at(kind.old_key).source(),
+        schema.emplace(row.old_key, limit);
+        if (table.contains(row.key) && table.contains(row.old_key)) {
+            reject(parser.file(), table.at(row.old_key).source(),
                    fmt::format("'{}' is the old name of '{}', which is given as well; remove '{}'",
-                               kind.old_key, kind.key, kind.old_key));
+                               row.old_key, row.key, row.old_key));
         }
     }
     parser.read_table(table, "limits", schema);
@@ -301,7 +295,6 @@ Config parse_config(std::string_view document, const std::string& name) {
         reject(name, error.source(), std::string(error.description()));
     }
     Config config;
-    device::Limits defaults;
     const Parser parser(name);
     std::vector<const toml::table*> vms;
     std::vector<const toml::table*> peers;
@@ -326,8 +319,9 @@ Config parse_config(std::string_view document, const std::string& name) {
                       {"threads", parser.number(config.threads, 1, 256)},
                       {"spin_us", parser.number(config.spin_us, 0, 1000000)}});
              })},
-            {"limits",
-             parser.table([&](const toml::table& table) { read_limits(parser, table, defaults); })},
+            {"limits", parser.table([&](const toml::table& table) {
+                 read_limits(parser, table, config.limits);
+             })},
             {"peer", parser.tables([&](const toml::table& table) { peers.push_back(&table); })},
             {"vm", parser.tables([&](const toml::table& table) { vms.push_back(&table); })},
         });
@@ -335,7 +329,7 @@ Config parse_config(std::string_view document, const std::string& name) {
         config.peers.push_back(read_peer(parser, *peer, config.announce));
     }
     for (const auto* vm : vms) {
-        config.vms.push_back(read_vm(parser, *vm, defaults, config.vms.size()));
+        config.vms.push_back(read_vm(parser, *vm, config.limits, config.vms.size()));
     }
     return config;
 }
@@ -360,8 +354,9 @@ Config read_config(const std::filesystem::path& file) {
     return parse_config(document, file.string());
 }
 
-VmConfig parse_vm_option(const std::string& option) {
+VmConfig parse_vm_option(const std::string& option, const device::Limits& limits) {
     VmConfig vm;
+    vm.limits = limits;
     std::istringstream stream(option);
     std::string part;
     while (std::getline(stream, part, ',')) {

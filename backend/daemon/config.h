@@ -42,6 +42,7 @@ struct Config {
     std::optional<uverbs::GidPrefix> announce = uverbs::kLinkLocalPrefix;
     std::vector<uverbs::Peer> peers;
     std::string log_level = "info";
+    device::Limits limits;                // of every VM that does not say otherwise
     uint32_t socket_mode = 0660;          // permissions of the VMs' sockets
     std::filesystem::path status_socket;  // empty for none
     SeccompMode seccomp = default_seccomp_mode();
@@ -57,8 +58,8 @@ Config parse_config(std::string_view document, const std::string& name);
 
 // Reads one VM from an option such as
 // "socket=/run/a.sock,name=a,mac=52:54:00:00:00:01,network=red", of which only the socket is
-// required.  Throws ConfigError, naming the option.
-VmConfig parse_vm_option(const std::string& option);
+// required.  Its limits are `limits`.  Throws ConfigError, naming the option.
+VmConfig parse_vm_option(const std::string& option, const device::Limits& limits = {});
 
 // Throws ConfigError when the configuration as a whole makes no sense: no VM, two VMs with one name
 // or one socket, a socket path that does not fit into a sockaddr_un, two entries for one peer.

@@ -2,6 +2,7 @@
 // Copyright (c) 2026 the vrdma authors
 #include "daemon/server.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace vrdma::daemon {
@@ -17,6 +18,21 @@ nlohmann::json to_json(const device::ObjectCounts& counts) {
         }
     }
     return objects;
+}
+
+// Each limit by the configuration's key.
+nlohmann::json to_json(const std::vector<device::VirtualDevice::LimitStatus>& limits) {
+    nlohmann::json all = nlohmann::json::object();
+    for (const auto& limit : limits) {
+        nlohmann::json& one = all[limit.key] = {{"limit", limit.limit}};
+        if (limit.used) {
+            one["used"] = *limit.used;
+        }
+        if (limit.reached) {
+            one["reached"] = *limit.reached;
+        }
+    }
+    return all;
 }
 
 nlohmann::json to_json(const rnic::Counters& counters) {
@@ -74,6 +90,15 @@ Server::~Server() {
     }
 }
 
+void Server::set_limits(const Config& config) {
+    for (const auto& vm : vms_) {
+        const auto found = std::ranges::find(config.vms, vm->name(), &VmConfig::name);
+        if (found != config.vms.end()) {
+            vm->set_limits(found->limits);
+        }
+    }
+}
+
 std::string Server::status() const {
     nlohmann::json vms = nlohmann::json::array();
     for (const auto& vm : vms_) {
@@ -91,6 +116,7 @@ std::string Server::status() const {
               {"limit", status.memory_limit == nullptr ? nlohmann::json(nullptr)
                                                        : nlohmann::json(status.memory_limit)}}},
             {"objects", to_json(status.objects)},
+            {"limits", to_json(status.limits)},
         });
         if (status.counters) {
             vms.back()["counters"] = to_json(*status.counters);

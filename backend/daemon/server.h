@@ -36,6 +36,9 @@ class Server {
     // The state of everything as a JSON document.
     std::string status() const;
 
+    // Gives each virtual machine the limits that `config` has for the one of its name.
+    void set_limits(const Config& config);
+
   private:
     // One virtual machine's device, served on its socket by a thread of its own from
     // start() to the end of the object.
@@ -53,6 +56,7 @@ class Server {
         const std::string& name() const { return name_; }
         const std::string& socket() const { return listener_.path(); }
         device::VirtualDevice::Status status() { return device_.status(); }
+        void set_limits(const device::Limits& limits) { device_.set_limits(limits); }
 
       private:
         const std::string name_;

@@ -128,11 +128,8 @@ uint32_t answer(vhost::DescriptorChain& chain, const Command& command,
 
 }  // namespace
 
-CommandDispatcher::CommandDispatcher(std::string guest, uint32_t max_mr_runs,
-                                     std::shared_ptr<spdlog::logger> logger)
-    : guest_(std::move(guest)),
-      log_(std::move(logger)),
-      memory_reader_(guest_, max_mr_runs, log_) {}
+CommandDispatcher::CommandDispatcher(std::string guest, std::shared_ptr<spdlog::logger> logger)
+    : guest_(std::move(guest)), log_(std::move(logger)) {}
 
 CommandDispatcher::Outcome CommandDispatcher::refuse(vhost::DescriptorChain& chain, int status) {
     const vrdma_rsp_hdr response{
@@ -211,12 +208,13 @@ CommandDispatcher::Outcome CommandDispatcher::execute_or_throw(vhost::Descriptor
         !chain.read(command->request_size, udata_in_)) {
         return reject(EINVAL);
     }
-    auto memory = memory_reader_.read(chain, command->request_size + udata_in,
-                                      {.opcode = command->opcode,
-                                       .fixed = request,
-                                       .udata = udata_in_,
-                                       .run_count = command->run_count(request.data())},
-                                      verbs.udata_pointers(), verbs.guest_memory());
+    auto memory =
+        memory_reader_.read(chain, command->request_size + udata_in,
+                            {.opcode = command->opcode,
+                             .fixed = request,
+                             .udata = udata_in_,
+                             .run_count = command->run_count(request.data())},
+                            verbs.udata_pointers(), verbs.guest_memory(), verbs.budgets().mr_runs);
     if (!memory) {
         return reject(to_int(memory.error()));
     }

@@ -20,8 +20,7 @@ inline constexpr uint32_t kMaxUdata = 4096;
 // the chain.  No byte of a chain is read twice.
 class CommandDispatcher {
   public:
-    CommandDispatcher(std::string guest, uint32_t max_mr_runs,
-                      std::shared_ptr<spdlog::logger> logger);
+    CommandDispatcher(std::string guest, std::shared_ptr<spdlog::logger> logger);
 
     struct Outcome {
         uint32_t written = 0;    // bytes written to the chain

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <exception>
 #include <random>
+#include <string_view>
 #include <system_error>
 
 #include "device/features.h"
@@ -53,12 +54,20 @@ VirtualDevice::VirtualDevice(Options options, rnic::Rnic& rnic,
       resets_log_(logger),
       events_(options_.guest, logger),
       shm_(options_.guest, logger),
-      dispatcher_(options_.guest, options_.limits.mr_runs, logger),
+      budgets_(options_.guest, options_.limits, attributes_, logger),
+      dispatcher_(options_.guest, logger),
+      limits_(options_.limits),
       lost_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      limits_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       event_thread_(events_) {
-    if (!lost_fd_) {
+    if (!lost_fd_ || !limits_fd_) {
         throw std::system_error(errno, std::generic_category(), "virtual device");
     }
+    command_rate_.set(limits_.commands_per_second, limits_.command_burst);
+    control_.watch(limits_fd_.get(), [this] {
+        apply_limits();
+        return false;
+    });
     control_.watch(lost_fd_.get(), [this] {
         handle_lost_rnic();
         return false;
@@ -71,7 +80,7 @@ VirtualDevice::~VirtualDevice() {
 
 VirtualDevice::Status VirtualDevice::status() {
     Status status{.connected = connected_.load(std::memory_order_relaxed),
-                  .objects = {},
+                  .objects = budgets_.counts(),
                   .shm_size = shm_.size(),
                   .shm_used = shm_.used(),
                   .commands = commands_.load(std::memory_order_relaxed),
@@ -80,11 +89,62 @@ VirtualDevice::Status VirtualDevice::status() {
     if (status.memory_page_size > memory::system_page_size()) {
         status.memory_limit = attributes_.huge_page_limit;
     }
+    for (const Budget* budget : budgets_.all()) {
+        status.limits.push_back({.key = budget->key(),
+                                 .limit = budget->limit(),
+                                 .used = budget->used(),
+                                 .reached = budget->times_reached()});
+    }
+    const Limits limits = this->limits();
+#define VRDMA_RATE(field, ...) \
+    status.limits.push_back({.key = #field, .limit = limits.field, .used = {}, .reached = {}});
+    VRDMA_RATES(VRDMA_RATE)
+#undef VRDMA_RATE
+    std::ranges::find(status.limits, std::string_view("commands_per_second"), &LimitStatus::key)
+        ->reached = command_rate_.times_reached();
     refresh_counters();
-    const std::lock_guard lock(counts_mutex_);
-    status.objects = counts_;
+    const std::lock_guard lock(counters_mutex_);
     status.counters = counters_;
     return status;
+}
+
+Limits VirtualDevice::limits() {
+    const std::lock_guard lock(limits_mutex_);
+    return limits_;
+}
+
+void VirtualDevice::set_limits(const Limits& limits) {
+    budgets_.set_limits(limits);
+    {
+        const std::lock_guard lock(limits_mutex_);
+        limits_ = limits;
+    }
+    // The rest is up to the control thread: a command of the guest may be waiting for the VMM, and
+    // whoever changes the limits shall not.
+    ::eventfd_write(limits_fd_.get(), 1);
+}
+
+// Runs on the control thread.
+void VirtualDevice::apply_limits() {
+    eventfd_t ignored;
+    ::eventfd_read(limits_fd_.get(), &ignored);
+    const Limits limits = this->limits();
+    command_rate_.set(limits.commands_per_second, limits.command_burst);
+    command_rate_.wake();  // for a command that waits
+    const std::lock_guard lock(session_mutex_);
+    if (session_ != nullptr && session_->port != nullptr) {
+        limit_traffic(*session_->port);
+    }
+}
+
+void VirtualDevice::limit_traffic(rnic::Port& port) {
+    const rnic::TrafficLimits wanted = traffic_limits(limits());
+    const auto set = port.set_traffic_limits(wanted);
+    // An RNIC that cannot limit anybody is told nothing that differs from the defaults.
+    if (!set && wanted != rnic::TrafficLimits{}) {
+        logger_->error("{}: {} does not take the limits of the guest's traffic: {}; leave them out",
+                       options_.guest, rnic_.name(), to_string(set.error()));
+    }
 }
 
 // The counters stay as they were while a command runs: it may be waiting for the VMM.
@@ -99,17 +159,8 @@ void VirtualDevice::refresh_counters() {
             counters = *found;
         }
     }
-    const std::lock_guard lock(counts_mutex_);
+    const std::lock_guard lock(counters_mutex_);
     counters_ = counters;
-}
-
-// Keeps a copy of the counts: status() must not wait for a command that waits for the VMM.
-void VirtualDevice::publish_counts() {
-    const ObjectCounts counts = session_ == nullptr || session_->verbs == nullptr
-                                    ? ObjectCounts{}
-                                    : session_->verbs->counts();
-    const std::lock_guard lock(counts_mutex_);
-    counts_ = counts;
 }
 
 uint64_t VirtualDevice::features() const {
@@ -130,10 +181,9 @@ Result<void> VirtualDevice::read_config(uint32_t offset, std::span<std::byte> ou
     std::ranges::copy(options_.mac, std::begin(config.mac));
     config.num_comp_vectors = htole16(VRDMA_MAX_COMP_VECTORS);
     config.shm_size = htole64(shm_.size());
-    config.max_qp = htole32(handle_limit(object_kind::queue_pairs, options_.limits, attributes_));
-    config.max_cq =
-        htole32(handle_limit(object_kind::completion_queues, options_.limits, attributes_));
-    config.max_mr_runs = htole32(options_.limits.mr_runs);
+    config.max_qp = htole32(handle_bound(object_kind::queue_pairs, attributes_));
+    config.max_cq = htole32(handle_bound(object_kind::completion_queues, attributes_));
+    config.max_mr_runs = htole32(static_cast<uint32_t>(limits().mr_runs));
     config.max_udata = htole32(kMaxUdata);
     // FAILED is the VMM's: a queue that is given up signals its error eventfd.
     config.status = htole32(ready_.load(std::memory_order_relaxed) ? VRDMA_STATUS_READY : 0);
@@ -192,17 +242,17 @@ void VirtualDevice::open_session() {
         session->port->set_doorbells(session->doorbells.area(),
                                      doorbell_queue_ == nullptr ? -1 : doorbell_queue_->kick_fd());
         session->port->set_memory(memory());
+        session->port->set_budgets(budgets_.of_port());
+        limit_traffic(*session->port);
         session->verbs = std::make_unique<Verbs>(
-            Verbs::Options{.guest = options_.guest,
-                           .limits = options_.limits,
+            Verbs::Options{.budgets = budgets_,
                            .attributes = attributes_,
                            .udata_pointers = rnic_.udata_pointers()},
             *session->port, shm_,
             DoorbellMemory{session->doorbells.fd(), session->doorbells.length()},
-            [this] { return memory(); }, logger_);
+            [this] { return memory(); });
         session_ = std::move(session);
         ready_.store(true, std::memory_order_relaxed);
-        publish_counts();
     } catch (const std::exception& error) {
         logger_->error("{}: the device cannot be set up: {}; the guest's verbs get {}",
                        options_.guest, error.what(), to_string(Errno{ENODEV}));
@@ -217,7 +267,6 @@ void VirtualDevice::close_session() {
     // Nobody reports a loss to the session any more.
     shm_.resume(VmmShm::Cancel::kRnicIsLost);
     ready_.store(false, std::memory_order_relaxed);
-    publish_counts();
 }
 
 bool VirtualDevice::rnic_is_lost() {
@@ -241,7 +290,6 @@ void VirtualDevice::handle_lost_rnic() {
     shm_.withdraw_maps();
     shm_.resume(VmmShm::Cancel::kRnicIsLost);
     ready_.store(false, std::memory_order_relaxed);
-    publish_counts();
     logger_->error("{}: {} is gone, and with it all that the guest held; its verbs get {}",
                    options_.guest, rnic_.name(), to_string(Errno{ENODEV}));
     events_.async_event(rnic::AsyncEventType::kDeviceFatal, 0);
@@ -318,6 +366,10 @@ void VirtualDevice::start_queue(uint16_t index, vhost::Virtqueue& queue) {
             control_stopping_.store(false, std::memory_order_relaxed);
             shm_.resume(VmmShm::Cancel::kQueueStops);
             control_.watch(queue.kick_fd(), [this, &queue] { return serve_control_queue(queue); });
+            control_.watch(command_rate_.timer_fd(), [this, &queue] {
+                command_rate_.clear_timer();
+                return serve_control_queue(queue);
+            });
             return;
         case VRDMA_VQ_DOORBELL:
             set_doorbell_queue(&queue);
@@ -336,6 +388,7 @@ void VirtualDevice::stop_queue(uint16_t index) {
             control_stopping_.store(true, std::memory_order_relaxed);
             shm_.cancel(VmmShm::Cancel::kQueueStops);
             control_.unwatch(queue.kick_fd());
+            control_.unwatch(command_rate_.timer_fd());
             break;
         case VRDMA_VQ_DOORBELL:
             set_doorbell_queue(nullptr);
@@ -379,7 +432,12 @@ bool VirtualDevice::serve_control_queue(vhost::Virtqueue& queue) {
             queue.disable_notifications();
             continue;
         }
-        if (!execute_command(queue, std::move(**popped))) {
+        vhost::DescriptorChain chain = std::move(**popped);
+        if (!command_rate_.admits()) {
+            queue.unpop(std::move(chain));
+            return false;  // without notifications: the timer is the next to come
+        }
+        if (!execute_command(queue, std::move(chain))) {
             return rnic_is_lost();
         }
     }
@@ -394,12 +452,12 @@ bool VirtualDevice::execute_command(vhost::Virtqueue& queue, vhost::DescriptorCh
         outcome = session_ == nullptr || session_->verbs == nullptr
                       ? CommandDispatcher::execute_without_rnic(chain)
                       : dispatcher_.execute(chain, *session_->verbs);
-        publish_counts();
     }
     if (outcome.cancelled) {
         queue.unpop(std::move(chain));
         return false;
     }
+    command_rate_.count();
     commands_.fetch_add(1, std::memory_order_relaxed);
     queue.push(std::move(chain), outcome.written);
     queue.notify();

@@ -10,12 +10,15 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "device/command_dispatcher.h"
+#include "device/command_rate.h"
 #include "device/control_thread.h"
 #include "device/events/event_delivery.h"
 #include "device/events/event_thread.h"
 #include "device/object_kinds.h"
+#include "device/objects/guest_budgets.h"
 #include "device/session.h"
 #include "device/shm/vmm_shm.h"
 #include "rate_limited_log.h"
@@ -30,17 +33,26 @@ class VirtualDevice : public vhost::Device {
     struct Options {
         std::string guest;       // named in logs
         rnic::MacAddress mac{};  // of the netdev to pair with
-        Limits limits;
+        Limits limits;           // at first, see set_limits()
+    };
+
+    // One limit, as it is now.
+    struct LimitStatus {
+        const char* key = nullptr;
+        uint64_t limit = 0;
+        std::optional<uint64_t> used;     // of an amount
+        std::optional<uint64_t> reached;  // how often, since the daemon started
     };
 
     struct Status {
         bool connected = false;
         ObjectCounts objects;
-        uint64_t shm_size = 0;                   // bytes
-        uint64_t shm_used = 0;                   // bytes
-        uint64_t commands = 0;                   // executed since the daemon started
-        uint64_t memory_page_size = 0;           // bytes, of the guest's RAM; 0 without a VMM
-        const char* memory_limit = nullptr;      // what such RAM prevents; null for nothing
+        uint64_t shm_size = 0;               // bytes
+        uint64_t shm_used = 0;               // bytes
+        uint64_t commands = 0;               // executed since the daemon started
+        uint64_t memory_page_size = 0;       // bytes, of the guest's RAM; 0 without a VMM
+        const char* memory_limit = nullptr;  // what such RAM prevents; null for nothing
+        std::vector<LimitStatus> limits{};
         std::optional<rnic::Counters> counters;  // since the device was reset, if the RNIC counts
     };
 
@@ -50,6 +62,10 @@ class VirtualDevice : public vhost::Device {
     ~VirtualDevice() override;
 
     Status status();
+
+    // Changes the limits, soon.  What the guest has beyond a new limit stays.  Waits for nobody;
+    // any thread.
+    void set_limits(const Limits& limits);
 
     // vhost::Device; the connection's thread.
     uint64_t features() const override;
@@ -75,7 +91,9 @@ class VirtualDevice : public vhost::Device {
     void set_doorbell_queue(vhost::Virtqueue* queue);
     bool serve_control_queue(vhost::Virtqueue& queue);
     bool execute_command(vhost::Virtqueue& queue, vhost::DescriptorChain chain);
-    void publish_counts();
+    Limits limits();
+    void apply_limits();
+    void limit_traffic(rnic::Port& port);
     void tell_memory_limit(const memory::GuestMemory& memory);
     void refresh_counters();
     std::shared_ptr<const memory::GuestMemory> memory();
@@ -87,7 +105,9 @@ class VirtualDevice : public vhost::Device {
     RateLimitedLog resets_log_;  // the connection's thread only
     EventDelivery events_;
     VmmShm shm_;
+    GuestBudgets budgets_;          // before all that is charged to them
     CommandDispatcher dispatcher_;  // the control thread only
+    CommandRate command_rate_;      // the control thread only, but for times_reached()
     std::atomic<bool> connected_ = false;
     std::atomic<bool> ready_ = false;  // there is a session with an RNIC
     std::atomic<bool> control_stopping_ = false;
@@ -98,8 +118,10 @@ class VirtualDevice : public vhost::Device {
     std::mutex memory_mutex_;  // guards memory_
     std::shared_ptr<const memory::GuestMemory> memory_;
 
-    std::mutex counts_mutex_;  // guards counts_ and counters_
-    ObjectCounts counts_;
+    std::mutex limits_mutex_;  // guards limits_
+    Limits limits_;
+
+    std::mutex counters_mutex_;  // guards counters_
     std::optional<rnic::Counters> counters_;
 
     // Held while a command runs.  Guards session_ and doorbell_queue_.
@@ -110,7 +132,8 @@ class VirtualDevice : public vhost::Device {
     // The virtqueues that run, by index; the connection's thread only.
     std::array<vhost::Virtqueue*, VRDMA_VQ_COMPLETION + VRDMA_MAX_COMP_VECTORS> queues_{};
 
-    FileDescriptor lost_fd_;  // an eventfd: an RNIC is gone, or the host has changed
+    FileDescriptor lost_fd_;    // an eventfd: an RNIC is gone, or the host has changed
+    FileDescriptor limits_fd_;  // an eventfd: limits_ has changed
     // The last members, as their threads use all others.
     EventThread event_thread_;
     ControlThread control_;

@@ -30,6 +30,7 @@
 
 #include "result.h"
 #include "rnic/attributes.h"
+#include "rnic/port_budgets.h"
 #include "rnic/traffic_limits.h"
 #include "rnic/ucma.h"
 
@@ -258,6 +259,10 @@ class Port {
     // also while a verb of the port runs. EINVAL unless is_valid(); EOPNOTSUPP from an RNIC that
     // does the work by itself.
     virtual Result<void> set_traffic_limits(const TrafficLimits&) { return fail(EOPNOTSUPP); }
+
+    // What the port charges for the host's memory that its guest takes. Called before any verb; a
+    // port that is not told has no limit. The budgets outlive the port.
+    virtual void set_budgets(const PortBudgets&) {}
 };
 
 // How many objects of a kind are alive in an RNIC.

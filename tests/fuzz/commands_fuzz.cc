@@ -234,7 +234,7 @@ class Guest {
     std::unique_ptr<DriverQueue> driver_ = DriverQueue::create(memory_, kQueueSize, kFeatures);
     std::shared_ptr<spdlog::logger> logger_ = std::make_shared<spdlog::logger>("fuzz");
     vhost::Virtqueue queue_{0, test::signaller(), logger_};
-    CommandDispatcher dispatcher_{"guest", 8, logger_};
+    CommandDispatcher dispatcher_{"guest", logger_};
 };
 
 void fuzz_commands(const uint8_t* data, size_t size) {
@@ -252,6 +252,7 @@ void fuzz_commands(const uint8_t* data, size_t size) {
         limits.multicast_attachments = 3;
         limits.mappings = 6;
         limits.registered_bytes = 0x20000;
+        limits.mr_runs = 8;
         limits.total_mr_runs = 10;
         rnic::DeviceAttributes attributes = FakeRnic().attributes();
 #define VRDMA_MAYBE(name, bit, attribute) attributes.attribute = input.ConsumeBool();
@@ -259,13 +260,10 @@ void fuzz_commands(const uint8_t* data, size_t size) {
 #undef VRDMA_MAYBE
         auto guest_memory = memory.as_guest_memory();
         const auto pointers = make_pointers();
-        Verbs verbs(
-            {.guest = "guest",
-             .limits = limits,
-             .attributes = attributes,
-             .udata_pointers = pointers},
-            port, shm, {.fd = 3, .length = VRDMA_SHM_PAGE_SIZE}, [&] { return guest_memory; },
-            std::make_shared<spdlog::logger>("fuzz"));
+        GuestBudgets budgets("guest", limits, attributes, std::make_shared<spdlog::logger>("fuzz"));
+        Verbs verbs({.budgets = budgets, .attributes = attributes, .udata_pointers = pointers},
+                    port, shm, {.fd = 3, .length = VRDMA_SHM_PAGE_SIZE},
+                    [&] { return guest_memory; });
         Guest guest(input, verbs, memory);
         while (input.remaining_bytes() != 0) {
             if (input.ConsumeIntegralInRange(0, 15) == 0) {

@@ -4,8 +4,9 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 
-#include "device/objects/limit_log.h"
+#include "budget.h"
 #include "result.h"
 
 namespace vrdma::device {
@@ -16,45 +17,34 @@ struct MemoryUse {
     uint64_t runs = 0;
 };
 
-class MemoryQuota;
-
 // A part of the quota, taken as long as the charge lives.
-class MemoryCharge {
-  public:
-    MemoryCharge() = default;  // of nothing
-    MemoryCharge(MemoryCharge&& other) noexcept;
-    MemoryCharge& operator=(MemoryCharge&& other) noexcept;
-    MemoryCharge(const MemoryCharge&) = delete;
-    MemoryCharge& operator=(const MemoryCharge&) = delete;
-    ~MemoryCharge();
-
-  private:
-    friend class MemoryQuota;
-    MemoryCharge(MemoryQuota& quota, const MemoryUse& use);
-
-    MemoryQuota* quota_ = nullptr;
-    MemoryUse use_;
+struct MemoryCharge {
+    Charge bytes;
+    Charge runs;
 };
 
 class MemoryQuota {
   public:
-    // `log` outlives the quota, which outlives its charges.
-    MemoryQuota(const MemoryUse& limit, LimitLog& log) : limit_(limit), log_(log) {}
-    MemoryQuota(const MemoryQuota&) = delete;
-    MemoryQuota& operator=(const MemoryQuota&) = delete;
+    // The budgets outlive the quota.
+    MemoryQuota(Budget& bytes, Budget& runs) : bytes_(bytes), runs_(runs) {}
 
     // Charges `use` to the guest.  EDQUOT and a log line when the guest may not keep that
     // much more memory in use.
-    Result<MemoryCharge> charge(const MemoryUse& use);
-
-    const MemoryUse& used() const { return used_; }
+    Result<MemoryCharge> charge(const MemoryUse& use) {
+        auto bytes = bytes_.charge(use.bytes);
+        if (!bytes) {
+            return fail(bytes.error());
+        }
+        auto runs = runs_.charge(use.runs);
+        if (!runs) {
+            return fail(runs.error());
+        }
+        return MemoryCharge{std::move(*bytes), std::move(*runs)};
+    }
 
   private:
-    friend class MemoryCharge;
-
-    const MemoryUse limit_;
-    MemoryUse used_;
-    LimitLog& log_;
+    Budget& bytes_;
+    Budget& runs_;
 };
 
 }  // namespace vrdma::device

@@ -2,48 +2,72 @@
 // Copyright (c) 2026 the vrdma authors
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
-#include <string_view>
+#include <utility>
+#include <vector>
 
-#include "device/object_kinds.h"
+#include "budget.h"
 #include "device/objects/handle_table.h"
-#include "device/objects/limit_log.h"
 #include "result.h"
 
 namespace vrdma::device {
 
+// An object with its place in the guest's budget for objects of its kind.
+template <typename Object>
+struct Charged {
+    Charge charge;
+    Object object;
+};
+
 // A guest's objects of one kind.  An object that belongs to a user context has the handle of
 // that context in its member `uctx`.
 template <typename Object>
-class ObjectTable : public HandleTable<Object> {
+class ObjectTable {
   public:
-    // `kind` is the plural for the log and has static storage.  `log` outlives the table.
-    ObjectTable(std::string_view kind, uint32_t limit, LimitLog& log)
-        : HandleTable<Object>(limit), kind_(kind), log_(log) {}
+    // Handles are below `bound`; how many objects there may be is up to `budget`, which outlives
+    // the table.
+    ObjectTable(uint32_t bound, Budget& budget) : table_(bound), budget_(budget) {}
 
-    // The bound of the handles is handle_limit() of the kind.
-    ObjectTable(const ObjectKind& kind, const Limits& limits,
-                const rnic::DeviceAttributes& attributes, LimitLog& log)
-        : ObjectTable(kind.name, handle_limit(kind, limits, attributes), log) {}
+    uint32_t size() const { return table_.size(); }
+    std::vector<uint32_t> handles() const { return table_.handles(); }
+
+    // How many objects there may be now.
+    uint32_t limit() const {
+        return static_cast<uint32_t>(std::min<uint64_t>(table_.limit(), budget_.limit()));
+    }
 
     // A handle that is free now.  The caller inserts an object under it or forgets it.  EDQUOT
     // and a log line that names the limit when there is none.
     Result<uint32_t> reserve() {
-        auto handle = this->free_handle();
-        if (!handle) {
-            return fail(log_.reached("{} {}", this->limit(), kind_));
+        if (auto room = budget_.check(); !room) {
+            return fail(room.error());
         }
-        return handle;
+        return table_.free_handle();
+    }
+
+    Object& insert(uint32_t handle, Object object) {
+        return table_
+            .insert(handle, Charged<Object>{.charge = budget_.take(), .object = std::move(object)})
+            .object;
+    }
+
+    // The object, or null.  The address of an object stays until the object is erased.
+    Object* find(uint32_t handle) {
+        Charged<Object>* found = table_.find(handle);
+        return found == nullptr ? nullptr : &found->object;
     }
 
     // The object, if the user context `uctx` owns it; EINVAL otherwise.
     Result<Object*> owned(uint32_t uctx, uint32_t handle) {
-        Object* object = this->find(handle);
+        Object* object = find(handle);
         if (object == nullptr || object->uctx != uctx) {
             return fail(EINVAL);
         }
         return object;
     }
+
+    void erase(uint32_t handle) { table_.erase(handle); }
 
     // Destroys the object, if the user context `uctx` owns it (EINVAL) and no other object refers
     // to it (EBUSY).
@@ -57,18 +81,24 @@ class ObjectTable : public HandleTable<Object> {
                 return fail(EBUSY);
             }
         }
-        this->erase(handle);
+        erase(handle);
         return {};
+    }
+
+    // Destroys all objects.
+    void clear() {
+        table_.erase_if([](const Charged<Object>&) { return true; });
     }
 
     // Destroys all objects that the user context `uctx` owns.
     void erase_owned(uint32_t uctx) {
-        this->erase_if([uctx](const Object& object) { return object.uctx == uctx; });
+        table_.erase_if(
+            [uctx](const Charged<Object>& charged) { return charged.object.uctx == uctx; });
     }
 
   private:
-    const std::string_view kind_;
-    LimitLog& log_;
+    HandleTable<Charged<Object>> table_;
+    Budget& budget_;
 };
 
 }  // namespace vrdma::device

@@ -135,13 +135,9 @@ Result<std::vector<memory::PinnedRange>> GuestRuns::pin(uint64_t length) const {
 }
 
 Result<void> RequestMemoryReader::read_runs(const vhost::DescriptorChain& chain, size_t offset,
-                                            uint64_t count) {
-    if (count > max_runs_) {
-        log_.warn(
-            "{}: limit reached: memory of {} guest-physical runs, {} are allowed (mr_runs); the "
-            "verb gets {}",
-            guest_, count, max_runs_, to_string(Errno{ENOMEM}));
-        return fail(ENOMEM);
+                                            uint64_t count, Budget& limit) {
+    if (auto room = limit.check(count, Errno{ENOMEM}); !room) {
+        return room;
     }
     if (chain.readable_size() - offset != count * sizeof(vrdma_run)) {
         return fail(EINVAL);
@@ -153,7 +149,7 @@ Result<void> RequestMemoryReader::read_runs(const vhost::DescriptorChain& chain,
 Result<RequestMemory> RequestMemoryReader::read(const vhost::DescriptorChain& chain, size_t offset,
                                                 const Request& request,
                                                 std::span<const vrdma_udata_pointer> pointers,
-                                                const GuestMemorySource& memory) {
+                                                const GuestMemorySource& memory, Budget& mr_runs) {
     const size_t region_count = le16toh(as<vrdma_cmd_hdr>(request.fixed).region_count);
     std::array<vrdma_udata_region, VRDMA_MAX_UDATA_REGIONS> described;
     std::array<RequestedRegion, VRDMA_MAX_UDATA_REGIONS> requested;
@@ -168,7 +164,7 @@ Result<RequestMemory> RequestMemoryReader::read(const vhost::DescriptorChain& ch
     for (size_t i = 0; i < region_count; ++i) {
         run_count += le32toh(described[i].run_count);
     }
-    if (auto read = read_runs(chain, offset + list.size(), run_count); !read) {
+    if (auto read = read_runs(chain, offset + list.size(), run_count, mr_runs); !read) {
         return fail(read.error());
     }
 

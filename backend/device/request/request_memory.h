@@ -12,12 +12,11 @@
 #include <functional>
 #include <memory>
 #include <span>
-#include <string>
 #include <vector>
 
+#include "budget.h"
 #include "device/objects/memory_quota.h"
 #include "memory/guest_memory.h"
-#include "rate_limited_log.h"
 #include "result.h"
 #include "rnic/rnic.h"
 #include "vhost/rings/descriptor_chain.h"
@@ -56,10 +55,6 @@ struct RequestMemory {
 // Reads the memory of requests, one after the other.
 class RequestMemoryReader {
   public:
-    // `max_runs` bounds the runs of one request.  `log` outlives the object.
-    RequestMemoryReader(std::string guest, uint32_t max_runs, RateLimitedLog& log)
-        : guest_(std::move(guest)), max_runs_(max_runs), log_(log) {}
-
     // The parts of a request that have been read already; private copies.
     struct Request {
         uint16_t opcode = 0;
@@ -69,20 +64,18 @@ class RequestMemoryReader {
     };
 
     // Reads what follows udata, from `offset` of the chain, and finds the memory behind the
-    // user pointers that `pointers` describes.  ENOMEM and a log line for too many runs, EFAULT
-    // for a pointer without its region and for what is not guest memory, EINVAL for all else
-    // that does not fit.
+    // user pointers that `pointers` describes.  ENOMEM and a log line for more runs than `mr_runs`
+    // allows for one request, EFAULT for a pointer without its region and for what is not guest
+    // memory, EINVAL for all else that does not fit.
     Result<RequestMemory> read(const vhost::DescriptorChain& chain, size_t offset,
                                const Request& request,
                                std::span<const vrdma_udata_pointer> pointers,
-                               const GuestMemorySource& memory);
+                               const GuestMemorySource& memory, Budget& mr_runs);
 
   private:
-    Result<void> read_runs(const vhost::DescriptorChain& chain, size_t offset, uint64_t count);
+    Result<void> read_runs(const vhost::DescriptorChain& chain, size_t offset, uint64_t count,
+                           Budget& limit);
 
-    const std::string guest_;
-    const uint32_t max_runs_;
-    RateLimitedLog& log_;
     std::vector<vrdma_run> runs_;  // reused from request to request
 };
 

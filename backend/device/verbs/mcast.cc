@@ -26,15 +26,15 @@ Result<void> attach_mcast(Verbs& verbs, Call& call, const vrdma_cmd_mcast& reque
     if ((*qp)->groups.contains(group)) {
         return {};
     }
-    auto slot = verbs.objects().mcast_attachments.take();
-    if (!slot) {
-        return fail(slot.error());
+    auto place = verbs.budgets().multicast_attachments.charge();
+    if (!place) {
+        return fail(place.error());
     }
     auto attached = (*qp)->qp->attach_mcast(group, le16toh(request.lid));
     if (!attached) {
         return attached;
     }
-    (*qp)->groups.emplace(group, std::move(*slot));
+    (*qp)->groups.emplace(group, std::move(*place));
     return {};
 }
 

@@ -3,21 +3,27 @@
 // RNIC memory and the doorbell area in the guest's shared memory region.
 #include "device/verbs/mmap.h"
 
+#include <utility>
+
 #include "device/verbs/verbs.h"
 
 namespace vrdma::device {
 
-Result<void> Mappings::check_limit() {
-    if (mappings_.size() >= limit_) {
-        return fail(log_.reached("{} mappings", limit_));
-    }
-    return {};
-}
-
 Result<uint64_t> Mappings::map(uint32_t uctx, int fd, uint64_t offset, uint64_t length) {
+    auto number = number_.charge();
+    if (!number) {
+        return fail(number.error());
+    }
+    auto bytes = bytes_.charge(length);
+    if (!bytes) {
+        return fail(bytes.error());
+    }
     auto shm_offset = shm_.map(fd, offset, length);
     if (shm_offset) {
-        mappings_.emplace(*shm_offset, Mapping{.uctx = uctx, .length = length});
+        mappings_.emplace(*shm_offset, Mapping{.uctx = uctx,
+                                               .length = length,
+                                               .number = std::move(*number),
+                                               .bytes = std::move(*bytes)});
     }
     return shm_offset;
 }

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <map>
 
-#include "device/objects/limit_log.h"
+#include "budget.h"
 #include "device/shm/shm_mapper.h"
 #include "result.h"
 
@@ -21,19 +21,19 @@ struct DoorbellMemory {
 // the doorbell area once.
 class Mappings {
   public:
-    // `shm` and `log` outlive the object.  `limit` bounds the mappings of RNIC memory.
-    Mappings(ShmMapper& shm, const DoorbellMemory& doorbells, uint32_t limit, LimitLog& log)
-        : shm_(shm), doorbells_(doorbells), limit_(limit), log_(log) {}
+    // `shm` and the budgets outlive the object.  `number` and `bytes` are for mappings of RNIC
+    // memory.
+    Mappings(ShmMapper& shm, const DoorbellMemory& doorbells, Budget& number, Budget& bytes)
+        : shm_(shm), doorbells_(doorbells), number_(number), bytes_(bytes) {}
     Mappings(const Mappings&) = delete;
     Mappings& operator=(const Mappings&) = delete;
 
-    uint32_t size() const { return static_cast<uint32_t>(mappings_.size()); }
-
     // EDQUOT and a log line when the guest may have no further mapping of RNIC memory.
-    Result<void> check_limit();
+    Result<void> check_limit() { return number_.check(); }
 
     // Maps (`offset`, `length`) of `fd`, RNIC memory of the user context `uctx`.  Returns where
-    // it is in the shared memory region.  Errors of ShmMapper::map().
+    // it is in the shared memory region.  EDQUOT and a log line when the guest may not map as much;
+    // errors of ShmMapper::map().
     Result<uint64_t> map(uint32_t uctx, int fd, uint64_t offset, uint64_t length);
 
     // EINVAL for what `uctx` has not mapped exactly like this.
@@ -52,12 +52,14 @@ class Mappings {
     struct Mapping {
         uint32_t uctx = 0;
         uint64_t length = 0;  // bytes
+        Charge number;
+        Charge bytes;
     };
 
     ShmMapper& shm_;
     const DoorbellMemory doorbells_;
-    const uint32_t limit_;
-    LimitLog& log_;
+    Budget& number_;
+    Budget& bytes_;
     std::map<uint64_t, Mapping> mappings_;  // by shared memory offset
     bool doorbells_mapped_ = false;
     uint64_t doorbells_offset_ = 0;

@@ -4,18 +4,17 @@
 
 namespace vrdma::device {
 
-ObjectTables::ObjectTables(const Limits& limits, const rnic::DeviceAttributes& attributes,
-                           LimitLog& log)
-    : mcast_attachments(object_kind::multicast_attachments.name, limits.multicast_attachments, log),
-      ucontexts(object_kind::contexts, limits, attributes, log),
-      pds(object_kind::protection_domains, limits, attributes, log),
-      mrs(object_kind::memory_regions, limits, attributes, log),
-      ahs(object_kind::address_handles, limits, attributes, log),
-      cqs(object_kind::completion_queues, limits, attributes, log),
-      srqs(object_kind::shared_receive_queues, limits, attributes, log),
-      qps(object_kind::queue_pairs, limits, attributes, log),
-      mws(object_kind::memory_windows, limits, attributes, log),
-      ucma_files(object_kind::ucma_files, limits, attributes, log) {}
+ObjectTables::ObjectTables(const rnic::DeviceAttributes& attributes, GuestBudgets& budgets)
+    : ucontexts(handle_bound(object_kind::contexts, attributes), budgets.contexts),
+      pds(handle_bound(object_kind::protection_domains, attributes), budgets.protection_domains),
+      mrs(handle_bound(object_kind::memory_regions, attributes), budgets.memory_regions),
+      ahs(handle_bound(object_kind::address_handles, attributes), budgets.address_handles),
+      cqs(handle_bound(object_kind::completion_queues, attributes), budgets.completion_queues),
+      srqs(handle_bound(object_kind::shared_receive_queues, attributes),
+           budgets.shared_receive_queues),
+      qps(handle_bound(object_kind::queue_pairs, attributes), budgets.queue_pairs),
+      mws(handle_bound(object_kind::memory_windows, attributes), budgets.memory_windows),
+      ucma_files(handle_bound(object_kind::ucma_files, attributes), budgets.ucma_files) {}
 
 Result<rnic::Context*> ObjectTables::context(uint32_t uctx) {
     UcontextObject* object = ucontexts.find(uctx);

@@ -4,10 +4,8 @@
 
 #include <cstdint>
 
-#include "device/object_kinds.h"
-#include "device/objects/limit_log.h"
+#include "device/objects/guest_budgets.h"
 #include "device/objects/object_table.h"
-#include "device/objects/slots.h"
 #include "device/verbs/ah.h"
 #include "device/verbs/cq.h"
 #include "device/verbs/mr.h"
@@ -24,9 +22,8 @@ namespace vrdma::device {
 
 // The tables of all objects that a guest holds.
 struct ObjectTables {
-    // The bound of each table is the lower of the operator's limit and the RNIC's.  `log`
-    // outlives the tables.
-    ObjectTables(const Limits& limits, const rnic::DeviceAttributes& attributes, LimitLog& log);
+    // `budgets` outlives the tables.
+    ObjectTables(const rnic::DeviceAttributes& attributes, GuestBudgets& budgets);
     ObjectTables(const ObjectTables&) = delete;
     ObjectTables& operator=(const ObjectTables&) = delete;
 
@@ -50,7 +47,6 @@ struct ObjectTables {
     // An object depends only on objects of the tables above its own, so the order of destruction
     // is that of dependence.  Memory windows are last of what user contexts own: they may be
     // bound to queue pairs and memory regions.
-    SlotCount mcast_attachments;
     ObjectTable<UcontextObject> ucontexts;
     ObjectTable<PdObject> pds;
     ObjectTable<MrObject> mrs;

@@ -6,9 +6,9 @@
 #include <map>
 #include <memory>
 
+#include "budget.h"
 #include "device/objects/memory_quota.h"
 #include "device/objects/ref.h"
-#include "device/objects/slots.h"
 #include "device/verbs/cq.h"
 #include "device/verbs/pd.h"
 #include "device/verbs/srq.h"
@@ -26,7 +26,7 @@ struct QpObject {
     MemoryCharge charge;
     std::unique_ptr<rnic::QueuePair> qp;
     bool sq_sig_all = false;
-    std::map<rnic::Gid, Slot> groups{};  // multicast groups that it is attached to
+    std::map<rnic::Gid, Charge> groups{};  // multicast groups that it is attached to
 };
 
 }  // namespace vrdma::device

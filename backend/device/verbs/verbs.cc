@@ -7,35 +7,16 @@
 namespace vrdma::device {
 
 Verbs::Verbs(Options options, rnic::Port& port, ShmMapper& shm, DoorbellMemory doorbells,
-             GuestMemorySource memory, std::shared_ptr<spdlog::logger> logger)
+             GuestMemorySource memory)
     : options_(std::move(options)),
       port_(port),
       memory_(std::move(memory)),
-      limit_log_(options_.guest, std::move(logger)),
-      quota_({.bytes = options_.limits.registered_bytes, .runs = options_.limits.total_mr_runs},
-             limit_log_),
-      mappings_(shm, doorbells, options_.limits.mappings, limit_log_),
-      objects_(options_.limits, options_.attributes, limit_log_) {}
-
-ObjectCounts Verbs::counts() const {
-    return {
-        .contexts = objects_.ucontexts.size(),
-        .protection_domains = objects_.pds.size(),
-        .memory_regions = objects_.mrs.size(),
-        .memory_windows = objects_.mws.size(),
-        .completion_queues = objects_.cqs.size(),
-        .shared_receive_queues = objects_.srqs.size(),
-        .queue_pairs = objects_.qps.size(),
-        .address_handles = objects_.ahs.size(),
-        .multicast_attachments = objects_.mcast_attachments.used(),
-        .ucma_files = objects_.ucma_files.size(),
-        .mappings = mappings_.size(),
-        .registered_bytes = quota_.used().bytes,
-    };
-}
+      quota_(options_.budgets.registered_bytes, options_.budgets.total_mr_runs),
+      mappings_(shm, doorbells, options_.budgets.mappings, options_.budgets.shared_memory_bytes),
+      objects_(options_.attributes, options_.budgets) {}
 
 void Verbs::release_all() {
-    objects_.ucma_files.erase_if([](const UcmaFileObject&) { return true; });
+    objects_.ucma_files.clear();
     for (const uint32_t uctx : objects_.ucontexts.handles()) {
         release_ucontext(uctx);
     }

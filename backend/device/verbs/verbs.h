@@ -7,10 +7,8 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <string>
 
-#include "device/object_kinds.h"
-#include "device/objects/limit_log.h"
+#include "device/objects/guest_budgets.h"
 #include "device/objects/memory_quota.h"
 #include "device/request/call.h"
 #include "device/request/request_memory.h"
@@ -23,13 +21,12 @@
 namespace vrdma::device {
 
 // The state that the control verbs of one virtual device work on: the RNIC's port, the guest's
-// objects and mappings, and the limits of each.  The verbs are functions, see below.  Not
+// objects and mappings, and the budget of each.  The verbs are functions, see below.  Not
 // thread-safe.
 class Verbs {
   public:
     struct Options {
-        std::string guest;  // named in logs
-        Limits limits;
+        GuestBudgets& budgets;
         rnic::DeviceAttributes attributes;
         std::span<const vrdma_udata_pointer> udata_pointers{};  // the RNIC's
     };
@@ -37,13 +34,13 @@ class Verbs {
     // Everything that the arguments refer to outlives the object.  `memory` gives guest memory as
     // it is at the moment of the call.
     Verbs(Options options, rnic::Port& port, ShmMapper& shm, DoorbellMemory doorbells,
-          GuestMemorySource memory, std::shared_ptr<spdlog::logger> logger);
+          GuestMemorySource memory);
     // Destroys all objects.  The VMM tears the shared memory region down by itself.
     ~Verbs() = default;
     Verbs(const Verbs&) = delete;
     Verbs& operator=(const Verbs&) = delete;
 
-    ObjectCounts counts() const;
+    ObjectCounts counts() const { return options_.budgets.counts(); }
 
     // Destroys everything and takes it out of the shared memory region, which otherwise goes as
     // a whole.  The doorbell area stays mapped.
@@ -57,6 +54,7 @@ class Verbs {
     std::span<const vrdma_udata_pointer> udata_pointers() const { return options_.udata_pointers; }
     const GuestMemorySource& guest_memory() const { return memory_; }
     rnic::Port& port() { return port_; }
+    GuestBudgets& budgets() { return options_.budgets; }
     ObjectTables& objects() { return objects_; }
     MemoryQuota& quota() { return quota_; }
     Mappings& mappings() { return mappings_; }
@@ -65,7 +63,6 @@ class Verbs {
     const Options options_;
     rnic::Port& port_;
     const GuestMemorySource memory_;
-    LimitLog limit_log_;  // before what logs, as the quota is before what is charged to it
     MemoryQuota quota_;
     Mappings mappings_;
     ObjectTables objects_;

@@ -121,6 +121,42 @@ TEST(ConfigTest, EveryKindOfObjectHasAKeyForItsLimit) {
     }
 }
 
+TEST(ConfigTest, EveryLimitHasAKeyWithItsBounds) {
+    for (const device::LimitKey& row : device::kLimitKeys) {
+        SCOPED_TRACE(row.key);
+        for (const uint64_t value : {row.min_limit, row.max_limit}) {
+            const Config config =
+                parse_config("[limits]\n" + std::string(row.key) + " = " + std::to_string(value) +
+                                 "\n[[vm]]\nsocket = \"/a\"\n",
+                             "vrdmad.toml");
+            EXPECT_EQ(config.vms.at(0).limits.*row.limit, value);
+            EXPECT_EQ(config.limits.*row.limit, value);
+        }
+        EXPECT_GE(device::Limits{}.*row.limit, row.min_limit);
+        EXPECT_LE(device::Limits{}.*row.limit, row.max_limit);
+        const std::string line = "[limits]\n" + std::string(row.key) + " = ";
+        const std::string bounds = "an integer from " + std::to_string(row.min_limit) + " to " +
+                                   std::to_string(row.max_limit);
+        EXPECT_THAT(rejection(line + "-1\n"), HasSubstr(bounds));
+        EXPECT_THAT(rejection(line + "\"many\"\n"), HasSubstr(bounds));
+    }
+}
+
+TEST(ConfigTest, AnUnknownLimitIsNamedWithItsLineAndThoseThereAre) {
+    const std::string message = rejection("[[vm]]\nsocket = \"/a\"\n[vm.limits]\nqueues = 2\n");
+    EXPECT_THAT(message, StartsWith("vrdmad.toml:4:"));
+    EXPECT_THAT(message, HasSubstr("unknown key 'queues'"));
+    for (const device::LimitKey& row : device::kLimitKeys) {
+        EXPECT_THAT(message, HasSubstr(row.key));
+    }
+}
+
+TEST(ConfigTest, TheDefaultLimitsAreThoseOfAMachineFromAnOptionToo) {
+    device::Limits limits;
+    limits.queue_pairs = 9;
+    EXPECT_EQ(parse_vm_option("socket=/a", limits).limits.queue_pairs, 9U);
+}
+
 TEST(ConfigTest, AnOldNameOfALimitWorksButNotBesideTheNewOne) {
     EXPECT_EQ(limit_of(device::object_kind::ucma_files, "connection_files", 9), 9U);
     for (const device::ObjectKind& kind : device::kObjectKinds) {

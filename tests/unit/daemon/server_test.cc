@@ -103,6 +103,35 @@ TEST_F(ServerTest, TheStatusCountsEveryKindOfObject) {
     EXPECT_EQ(objects.size(), keys);
 }
 
+TEST_F(ServerTest, TheStatusHasEveryLimitAndItsUse) {
+    config_.vms[1].limits.queue_pairs = 7;
+    const auto server = serve();
+    const auto vms = nlohmann::json::parse(ask()).at("vms");
+    const auto limits = vms[1].at("limits");
+    for (const device::LimitKey& row : device::kLimitKeys) {
+        EXPECT_TRUE(limits.at(row.key).contains("limit")) << row.key;
+    }
+    EXPECT_EQ(limits.size(), std::size(device::kLimitKeys));
+    EXPECT_EQ(limits.at("queue_pairs"),
+              (nlohmann::json{{"limit", 7}, {"used", 0}, {"reached", 0}}));
+    EXPECT_EQ(limits.at("weight"), (nlohmann::json{{"limit", 1}}));
+    EXPECT_EQ(limits.at("commands_per_second"), (nlohmann::json{{"limit", 0}, {"reached", 0}}));
+}
+
+TEST_F(ServerTest, LimitsChangeWhileItServesForTheVirtualMachineConcerned) {
+    const auto server = serve();
+    Config wanted = config_;
+    wanted.vms[0].limits.queue_pairs = 3;
+    wanted.vms[0].limits.weight = 5;
+    wanted.vms.push_back(vm("new"));
+    server->set_limits(wanted);
+    const auto vms = nlohmann::json::parse(ask()).at("vms");
+    ASSERT_EQ(vms.size(), 2U);
+    EXPECT_EQ(vms[0].at("limits").at("queue_pairs").at("limit"), 3);
+    EXPECT_EQ(vms[0].at("limits").at("weight").at("limit"), 5);
+    EXPECT_EQ(vms[1].at("limits").at("queue_pairs").at("limit"), 1000) << "the fake RNIC's";
+}
+
 TEST_F(ServerTest, TheStatusHasTheSharedMemoryUnderItsOldNameToo) {
     const auto server = serve();
     const auto vm = nlohmann::json::parse(ask()).at("vms")[0];

@@ -43,14 +43,17 @@ class CommandTest : public testing::Test {
 
     // Makes the verbs anew, for an RNIC with these user pointers in its udata.
     void make_verbs(std::span<const vrdma_udata_pointer> pointers = {}, const Limits& limits = {}) {
+        make_verbs(port_, pointers, limits);
+    }
+    void make_verbs(rnic::Port& port, std::span<const vrdma_udata_pointer> pointers,
+                    const Limits& limits) {
         verbs_.reset();
+        budgets_ = std::make_unique<GuestBudgets>("guest", limits, attributes_, logger_);
         verbs_ = std::make_unique<Verbs>(
-            Verbs::Options{.guest = "guest",
-                           .limits = limits,
-                           .attributes = attributes_,
-                           .udata_pointers = pointers},
-            port_, shm_, DoorbellMemory{.fd = 3, .length = VRDMA_SHM_PAGE_SIZE},
-            [this] { return memory_.as_guest_memory(); }, logger_);
+            Verbs::Options{
+                .budgets = *budgets_, .attributes = attributes_, .udata_pointers = pointers},
+            port, shm_, DoorbellMemory{.fd = 3, .length = VRDMA_SHM_PAGE_SIZE},
+            [this] { return memory_.as_guest_memory(); });
     }
     template <typename Request>
     static Request make(uint16_t opcode, uint32_t uctx = VRDMA_NO_HANDLE) {
@@ -115,8 +118,9 @@ class CommandTest : public testing::Test {
     FakePort port_{state_, &FakeRnicState::ports, "port"};
     test::FakeShmMapper shm_;
     rnic::DeviceAttributes attributes_ = FakeRnic().attributes();
+    std::unique_ptr<GuestBudgets> budgets_;
     std::unique_ptr<Verbs> verbs_;
-    CommandDispatcher dispatcher_{"guest", UINT32_MAX, logger_};
+    CommandDispatcher dispatcher_{"guest", logger_};
 };
 
 }  // namespace vrdma::device

@@ -27,6 +27,7 @@ TEST_F(HostileGuestTest, ARegionLongerThanItsRunsIsRefused) {
 // CVE-2021-3607, CVE-2018-20125: a count that overflows when it is multiplied by the size of
 // what it counts.  0x10000001 runs of 16 bytes are 16 bytes in 32 bits.
 TEST_F(HostileGuestTest, ACountThatOverflowsInBytesIsRefused) {
+    budgets_->mr_runs.set_limit(UINT32_MAX);
     const uint32_t context = uctx();
     const uint32_t my_pd = pd(context);
     const std::array<vrdma_run, 1> run{{{.gpa = htole64(kRam), .length = htole64(4096)}}};

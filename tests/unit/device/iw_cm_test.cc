@@ -70,11 +70,7 @@ class ConnectionCommandsTest : public CommandTest {
   protected:
     ConnectionCommandsTest() {
         attributes_.iw_cm = true;
-        verbs_ = std::make_unique<Verbs>(
-            Verbs::Options{
-                .guest = "guest", .limits = {}, .attributes = attributes_, .udata_pointers = {}},
-            iwarp_, shm_, DoorbellMemory{.fd = 3, .length = VRDMA_SHM_PAGE_SIZE},
-            [this] { return memory_.as_guest_memory(); }, logger_);
+        make_verbs(iwarp_, {}, {});
         context_ = uctx();
         auto request = make<vrdma_cmd_create_qp>(VRDMA_CMD_CREATE_QP, context_);
         request.pd = htole32(pd(context_));

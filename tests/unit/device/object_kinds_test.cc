@@ -160,19 +160,58 @@ TEST_F(ObjectKindsTest, TheRnicsOwnLimitCountsWhereItIsLower) {
     }
 }
 
+TEST_F(ObjectKindsTest, ALimitThatIsRaisedCountsAtOnceAndOneThatIsLoweredTakesNothingAway) {
+    for (const ObjectKind& kind : kObjectKinds) {
+        SCOPED_TRACE(kind.key);
+        Limits limits;
+        limits.*kind.limit = 1;
+        begin(limits);
+        EXPECT_EQ(create_.at(kind.key)(), 0);
+        EXPECT_EQ(create_.at(kind.key)(), EDQUOT);
+        limits.*kind.limit = 3;
+        budgets_->set_limits(limits);
+        EXPECT_EQ(create_.at(kind.key)(), 0);
+        limits.*kind.limit = 1;
+        budgets_->set_limits(limits);
+        EXPECT_EQ(create_.at(kind.key)(), EDQUOT);
+        EXPECT_EQ(verbs_->counts().*kind.count, 2U);
+        const auto budgets = budgets_->all();
+        const auto budget = std::ranges::find(budgets, std::string(kind.key), &Budget::key);
+        ASSERT_NE(budget, budgets.end());
+        EXPECT_EQ((*budget)->times_reached(), 2U);
+        EXPECT_EQ((*budget)->used(), 2U);
+    }
+}
+
+TEST_F(ObjectKindsTest, AGuestAtItsLimitDoesNotTouchAnother) {
+    GuestBudgets other("other", {}, attributes_, logger_);
+    for (const ObjectKind& kind : kObjectKinds) {
+        SCOPED_TRACE(kind.key);
+        Limits limits;
+        limits.*kind.limit = 1;
+        begin(limits);
+        EXPECT_EQ(create_.at(kind.key)(), 0);
+        EXPECT_EQ(create_.at(kind.key)(), EDQUOT);
+        for (const Budget* budget : other.all()) {
+            EXPECT_EQ(budget->used(), 0U) << budget->key();
+            EXPECT_EQ(budget->times_reached(), 0U) << budget->key();
+        }
+    }
+}
+
 TEST(ObjectKindLimit, IsTheLowestOfAllAndAtLeastOne) {
     rnic::DeviceAttributes attributes;
     attributes.max_qp = 100;
     Limits limits;
     limits.queue_pairs = 50;
-    EXPECT_EQ(handle_limit(object_kind::queue_pairs, limits, attributes), 50U);
+    EXPECT_EQ(object_limit(object_kind::queue_pairs, limits, attributes), 50U);
     limits.queue_pairs = 200;
-    EXPECT_EQ(handle_limit(object_kind::queue_pairs, limits, attributes), 100U);
+    EXPECT_EQ(object_limit(object_kind::queue_pairs, limits, attributes), 100U);
     limits.queue_pairs = attributes.max_qp = UINT32_MAX;
-    EXPECT_EQ(handle_limit(object_kind::queue_pairs, limits, attributes),
+    EXPECT_EQ(object_limit(object_kind::queue_pairs, limits, attributes),
               uint32_t{VRDMA_DB_MAX_HANDLES});
     attributes.max_qp = 0;
-    EXPECT_EQ(handle_limit(object_kind::queue_pairs, limits, attributes), 1U);
+    EXPECT_EQ(object_limit(object_kind::queue_pairs, limits, attributes), 1U);
 }
 
 }  // namespace

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
-// What counts itself: references between objects, the memory quota and slots.
+// What counts itself: references between objects, budgets, and the tables of objects.
 #include <gtest/gtest.h>
 #include <spdlog/sinks/null_sink.h>
 
+#include "budget.h"
 #include "device/objects/memory_quota.h"
 #include "device/objects/object_table.h"
 #include "device/objects/ref.h"
-#include "device/objects/slots.h"
 
 namespace vrdma::device {
 namespace {
@@ -21,6 +21,9 @@ class ObjectsTest : public testing::Test {
   protected:
     LimitLog log_{"guest", std::make_shared<spdlog::logger>(
                                "test", std::make_shared<spdlog::sinks::null_sink_mt>())};
+    Budget bytes_{"bytes", "bytes of things", 100, log_};
+    Budget runs_{"runs", "runs of things", 10, log_};
+    MemoryQuota quota_{bytes_, runs_};
 };
 
 TEST_F(ObjectsTest, AnObjectIsInUseAsLongAsAReferenceLives) {
@@ -46,51 +49,53 @@ TEST_F(ObjectsTest, AReferenceThatIsReplacedLetsItsOldObjectGo) {
 }
 
 TEST_F(ObjectsTest, AChargeCountsOnceWhereverItIsMoved) {
-    MemoryQuota quota({.bytes = 100, .runs = 10}, log_);
     {
-        auto charge = quota.charge({.bytes = 60, .runs = 6});
+        auto charge = quota_.charge({.bytes = 60, .runs = 6});
         ASSERT_TRUE(charge);
         const MemoryCharge moved(std::move(*charge));
-        EXPECT_EQ(quota.used().bytes, 60U);
-        EXPECT_EQ(quota.used().runs, 6U);
+        EXPECT_EQ(bytes_.used(), 60U);
+        EXPECT_EQ(runs_.used(), 6U);
     }
-    EXPECT_EQ(quota.used().bytes, 0U);
-    EXPECT_EQ(quota.used().runs, 0U);
+    EXPECT_EQ(bytes_.used(), 0U);
+    EXPECT_EQ(runs_.used(), 0U);
 }
 
 TEST_F(ObjectsTest, AChargeThatIsReplacedCountsUntilThen) {
-    MemoryQuota quota({.bytes = 100, .runs = 10}, log_);
-    MemoryCharge charge = std::move(*quota.charge({.bytes = 60, .runs = 6}));
-    EXPECT_EQ(quota.charge({.bytes = 50, .runs = 1}).error(), Errno{EDQUOT});
-    auto larger = quota.charge({.bytes = 40, .runs = 4});
+    MemoryCharge charge = std::move(*quota_.charge({.bytes = 60, .runs = 6}));
+    EXPECT_EQ(quota_.charge({.bytes = 50, .runs = 1}).error(), Errno{EDQUOT});
+    auto larger = quota_.charge({.bytes = 40, .runs = 4});
     ASSERT_TRUE(larger);
     charge = std::move(*larger);
-    EXPECT_EQ(quota.used().bytes, 40U);
-    EXPECT_EQ(quota.used().runs, 4U);
+    EXPECT_EQ(bytes_.used(), 40U);
+    EXPECT_EQ(runs_.used(), 4U);
 }
 
 TEST_F(ObjectsTest, EitherOfBytesAndRunsExhaustsTheQuota) {
-    MemoryQuota quota({.bytes = 100, .runs = 10}, log_);
-    EXPECT_EQ(quota.charge({.bytes = 101, .runs = 1}).error(), Errno{EDQUOT});
-    EXPECT_EQ(quota.charge({.bytes = UINT64_MAX, .runs = 1}).error(), Errno{EDQUOT});
-    EXPECT_EQ(quota.charge({.bytes = 1, .runs = 11}).error(), Errno{EDQUOT});
-    EXPECT_TRUE(quota.charge({.bytes = 100, .runs = 10}));
+    EXPECT_EQ(quota_.charge({.bytes = 101, .runs = 1}).error(), Errno{EDQUOT});
+    EXPECT_EQ(quota_.charge({.bytes = UINT64_MAX, .runs = 1}).error(), Errno{EDQUOT});
+    EXPECT_EQ(quota_.charge({.bytes = 1, .runs = 11}).error(), Errno{EDQUOT});
+    EXPECT_EQ(bytes_.used(), 0U) << "a part that was refused leaves nothing charged";
+    EXPECT_TRUE(quota_.charge({.bytes = 100, .runs = 10}));
+    EXPECT_EQ(bytes_.times_reached(), 2U);
+    EXPECT_EQ(runs_.times_reached(), 1U);
 }
 
-TEST_F(ObjectsTest, ASlotIsFreeAgainWhenItsHolderIsGone) {
-    SlotCount slots("things", 1, log_);
-    {
-        auto slot = slots.take();
-        ASSERT_TRUE(slot);
-        EXPECT_EQ(slots.used(), 1U);
-        EXPECT_EQ(slots.take().error(), Errno{EDQUOT});
-    }
-    EXPECT_EQ(slots.used(), 0U);
-    EXPECT_TRUE(slots.take());
+TEST_F(ObjectsTest, ALimitLoweredBelowWhatIsInUseTakesNothingAway) {
+    Charge held = std::move(*bytes_.charge(80));
+    bytes_.set_limit(50);
+    EXPECT_EQ(bytes_.used(), 80U);
+    EXPECT_EQ(bytes_.charge(1).error(), Errno{EDQUOT});
+    EXPECT_EQ(bytes_.check(0).error(), Errno{EDQUOT});
+    held = std::move(*runs_.charge(1));
+    EXPECT_TRUE(bytes_.charge(50));
+    EXPECT_EQ(bytes_.charge(51).error(), Errno{EDQUOT});
+    bytes_.set_limit(UINT64_MAX);
+    EXPECT_TRUE(bytes_.charge(UINT64_MAX));
 }
 
 TEST_F(ObjectsTest, ATableKnowsWhoOwnsAnObject) {
-    ObjectTable<Domain> table("domains", 2, log_);
+    Budget two{"domains", "domains", 2, log_};
+    ObjectTable<Domain> table(1000, two);
     table.insert(*table.reserve(), Domain{.uctx = 1});
     table.insert(*table.reserve(), Domain{.uctx = 2});
     EXPECT_EQ(table.reserve().error(), Errno{EDQUOT});
@@ -99,7 +104,18 @@ TEST_F(ObjectsTest, ATableKnowsWhoOwnsAnObject) {
     EXPECT_EQ(table.owned(1, 7).error(), Errno{EINVAL});
     table.erase_owned(1);
     EXPECT_EQ(table.size(), 1U);
+    EXPECT_EQ(two.used(), 1U);
     EXPECT_TRUE(table.owned(2, 1));
+}
+
+TEST_F(ObjectsTest, ATableThatIsGoneIsChargedNoMore) {
+    Budget two{"domains", "domains", 2, log_};
+    {
+        ObjectTable<Domain> table(1000, two);
+        table.insert(*table.reserve(), Domain{.uctx = 1});
+        EXPECT_EQ(two.used(), 1U);
+    }
+    EXPECT_EQ(two.used(), 0U);
 }
 
 }  // namespace

@@ -57,16 +57,11 @@ class UcmaCommandsTest : public CommandTest {
     static constexpr uint64_t kGuid = 0x1122334455667788;
 
     UcmaCommandsTest() {
-        auto attributes = FakeRnic().attributes();
-        attributes.ucma = true;
-        attributes.node_guid = kGuid;
+        attributes_.ucma = true;
+        attributes_.node_guid = kGuid;
         Limits limits;
         limits.ucma_files = kFiles;
-        verbs_ = std::make_unique<Verbs>(
-            Verbs::Options{
-                .guest = "guest", .limits = limits, .attributes = attributes, .udata_pointers = {}},
-            roce_, shm_, DoorbellMemory{.fd = 3, .length = VRDMA_SHM_PAGE_SIZE},
-            [this] { return memory_.as_guest_memory(); }, logger_);
+        make_verbs(roce_, {}, limits);
     }
     ~UcmaCommandsTest() override { verbs_.reset(); }
 

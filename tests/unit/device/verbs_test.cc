@@ -34,10 +34,10 @@ class VerbsTest : public testing::Test {
         attributes.max_qp = attributes.max_cq = attributes.max_mr = attributes.max_pd = 1000;
         attributes.max_srq = attributes.max_ah = 1000;
         attributes.has_srq = true;
+        budgets_ = std::make_unique<GuestBudgets>("guest7", limits, attributes, log_.logger());
         verbs_ = std::make_unique<Verbs>(
-            Verbs::Options{.guest = "guest7", .limits = limits, .attributes = attributes}, port_,
-            shm_, DoorbellMemory{.fd = 3, .length = 8 * kPage}, [this] { return memory_; },
-            log_.logger());
+            Verbs::Options{.budgets = *budgets_, .attributes = attributes}, port_, shm_,
+            DoorbellMemory{.fd = 3, .length = 8 * kPage}, [this] { return memory_; });
     }
 
     template <typename Request, typename Response>
@@ -89,6 +89,7 @@ class VerbsTest : public testing::Test {
     test::FakeShmMapper shm_;
     test::FakeMemory ram_{kRamSize, 0};
     std::shared_ptr<const memory::GuestMemory> memory_ = ram_.as_guest_memory();
+    std::unique_ptr<GuestBudgets> budgets_;
     std::unique_ptr<Verbs> verbs_;
     const GuestMemorySource guest_memory_ = [this] { return memory_; };
 };

@@ -3,32 +3,34 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 
 #include "rate_limited_log.h"
 #include "result.h"
 
-namespace vrdma::device {
+namespace vrdma {
 
-// Names the limits that a guest reaches, in the log.
+// Names the limits that a guest reaches, in the log.  Any thread.
 class LimitLog {
   public:
     LimitLog(std::string guest, std::shared_ptr<spdlog::logger> logger)
         : guest_(std::move(guest)), log_(std::move(logger)) {}
 
-    // Logs which limit is reached.  Returns EDQUOT, which the verb gets.
+    // Logs which limit is reached.  Returns `error`, which the verb gets.
     template <typename... Args>
-    Errno reached(fmt::format_string<Args...> limit, Args&&... args) {
-        constexpr Errno kError{EDQUOT};
+    Errno reached(Errno error, fmt::format_string<Args...> limit, Args&&... args) {
+        const std::lock_guard lock(mutex_);
         log_.warn("{}: limit reached: {}; the verb gets {}", guest_,
-                  fmt::format(limit, std::forward<Args>(args)...), to_string(kError));
-        return kError;
+                  fmt::format(limit, std::forward<Args>(args)...), to_string(error));
+        return error;
     }
 
   private:
     const std::string guest_;
-    RateLimitedLog log_;
+    std::mutex mutex_;
+    RateLimitedLog log_;  // under mutex_
 };
 
-}  // namespace vrdma::device
+}  // namespace vrdma

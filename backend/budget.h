@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
+// How much one guest may have of something, and how much it has.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <utility>
+
+#include "limit_log.h"
+#include "result.h"
+
+namespace vrdma {
+
+class Budget;
+
+// A part of a budget, taken as long as the charge lives.
+class Charge {
+  public:
+    Charge() = default;  // of nothing
+    Charge(Charge&& other) noexcept
+        : budget_(std::exchange(other.budget_, nullptr)), amount_(other.amount_) {}
+    Charge& operator=(Charge&& other) noexcept {
+        Charge moved(std::move(other));
+        std::swap(budget_, moved.budget_);
+        std::swap(amount_, moved.amount_);
+        return *this;
+    }
+    Charge(const Charge&) = delete;
+    Charge& operator=(const Charge&) = delete;
+    inline ~Charge();
+
+  private:
+    friend class Budget;
+    Charge(Budget& budget, uint64_t amount) : budget_(&budget), amount_(amount) {}
+
+    Budget* budget_ = nullptr;
+    uint64_t amount_ = 0;
+};
+
+// An amount with a limit.  The limit may change at any time; one that is lowered below what is in
+// use takes nothing away.  Any thread.
+class Budget {
+  public:
+    // `key` is the limit's in the configuration, `name` the plural for the log; both have static
+    // storage.  `log` outlives the budget, which outlives its charges.
+    Budget(const char* key, const char* name, uint64_t limit, LimitLog& log)
+        : key_(key), name_(name), log_(log), limit_(limit) {}
+    Budget(const Budget&) = delete;
+    Budget& operator=(const Budget&) = delete;
+
+    const char* key() const { return key_; }
+    uint64_t limit() const { return limit_.load(std::memory_order_relaxed); }
+    uint64_t used() const { return used_.load(std::memory_order_relaxed); }
+    // How often somebody wanted more than there was.
+    uint64_t times_reached() const { return reached_.load(std::memory_order_relaxed); }
+    void set_limit(uint64_t limit) { limit_.store(limit, std::memory_order_relaxed); }
+
+    // EDQUOT, or `error`, and a line in the log when there is no room for `amount` more.
+    Result<void> check(uint64_t amount = 1, Errno error = Errno{EDQUOT}) {
+        const uint64_t used = this->used();
+        if (has_room(used, amount)) {
+            return {};
+        }
+        return fail(refuse(used, amount, error));
+    }
+
+    // As check(), and takes the amount if there is room.
+    Result<Charge> charge(uint64_t amount = 1) {
+        uint64_t used = this->used();
+        do {
+            if (!has_room(used, amount)) {
+                return fail(refuse(used, amount, Errno{EDQUOT}));
+            }
+        } while (!used_.compare_exchange_weak(used, used + amount, std::memory_order_relaxed));
+        return Charge(*this, amount);
+    }
+
+    // Takes the amount, whether or not there is room.
+    Charge take(uint64_t amount = 1) {
+        used_.fetch_add(amount, std::memory_order_relaxed);
+        return Charge(*this, amount);
+    }
+
+  private:
+    friend class Charge;
+
+    bool has_room(uint64_t used, uint64_t amount) const {
+        const uint64_t limit = this->limit();
+        return amount <= limit && used <= limit - amount;
+    }
+
+    Errno refuse(uint64_t used, uint64_t amount, Errno error) {
+        reached_.fetch_add(1, std::memory_order_relaxed);
+        return log_.reached(error,
+                            "{} {}, of which {} are in use and {} more are wanted; raise '{}' if "
+                            "the guest may have more",
+                            limit(), name_, used, amount, key_);
+    }
+
+    const char* const key_;
+    const char* const name_;
+    LimitLog& log_;
+    std::atomic<uint64_t> limit_;
+    std::atomic<uint64_t> used_ = 0;
+    std::atomic<uint64_t> reached_ = 0;
+};
+
+inline Charge::~Charge() {
+    if (budget_ != nullptr) {
+        budget_->used_.fetch_sub(amount_, std::memory_order_relaxed);
+    }
+}
+
+}  // namespace vrdma

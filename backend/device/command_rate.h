@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "device/token_bucket.h"
+#include "file_descriptor.h"
+
+namespace vrdma::device {
+
+// How fast a guest's commands are executed.  The control thread asks before each command, and the
+// timer wakes it when a command that had to wait may be executed.
+class CommandRate {
+  public:
+    // Throws std::system_error when the kernel has no descriptor left.
+    CommandRate();
+
+    // `per_second`: 0 for no limit.  `burst`: commands that a guest that was silent may have at
+    // once.
+    void set(uint64_t per_second, uint64_t burst);
+
+    // Whether a command may be executed now.  If not, timer_fd() is readable when one may.
+    bool admits();
+    // A command was executed.
+    void count() { bucket_.take(TokenBucket::Time::clock::now()); }
+
+    // A timerfd, non-blocking.
+    int timer_fd() const { return timer_.get(); }
+    // Makes the timer readable now.
+    void wake();
+    // Makes the timer unreadable.
+    void clear_timer();
+
+    // How often commands had to wait.  Any thread.
+    uint64_t times_reached() const { return reached_.load(std::memory_order_relaxed); }
+
+  private:
+    void arm(TokenBucket::Duration wait);
+
+    TokenBucket bucket_;
+    FileDescriptor timer_;
+    bool waiting_ = false;
+    std::atomic<uint64_t> reached_ = 0;
+};
+
+}  // namespace vrdma::device
