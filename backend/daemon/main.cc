@@ -13,6 +13,7 @@
 
 #include "daemon/capabilities.h"
 #include "daemon/config.h"
+#include "daemon/reload.h"
 #include "daemon/rnic_choice.h"
 #include "daemon/seccomp_filter.h"
 #include "daemon/server.h"
@@ -73,7 +74,7 @@ Config effective_config(const Options& options) {
         config = vrdma::daemon::read_config(options.config_file);
     }
     for (const auto& vm : options.vms) {
-        config.vms.push_back(vrdma::daemon::parse_vm_option(vm));
+        config.vms.push_back(vrdma::daemon::parse_vm_option(vm, config.limits));
     }
     if (!options.rnic.empty()) {
         config.rnic = options.rnic;
@@ -128,7 +129,31 @@ void restrict_system_calls(const Config& config, spdlog::logger& logger) {
     }
 }
 
-int serve(const Config& config) {
+// Gives the virtual machines the limits that the configuration has now.  A configuration with a
+// mistake changes nothing.
+void reload(const Options& options, Config& running, vrdma::daemon::Server& server,
+            spdlog::logger& logger) {
+    if (options.config_file.empty()) {
+        // The signal of a terminal that goes away, too.
+        logger.info("SIGHUP: there is no configuration file to read again (--config)");
+        return;
+    }
+    Config wanted;
+    try {
+        wanted = effective_config(options);
+        vrdma::daemon::check_limits(wanted);
+    } catch (const std::exception& error) {
+        logger.error("SIGHUP: nothing has changed: {}", error.what());
+        return;
+    }
+    for (const std::string& sentence : vrdma::daemon::unchangeable(running, wanted)) {
+        logger.warn("SIGHUP: {}", sentence);
+    }
+    server.set_limits(wanted);
+    logger.info("SIGHUP: the limits are those of {} now", options.config_file);
+}
+
+int serve(const Options& options, Config config) {
     const auto logger = make_logger(config);
 
     // The signals are blocked before any thread exists, so that only sigwait() takes them.
@@ -150,9 +175,9 @@ int serve(const Config& config) {
     logger->info("vrdmad " VRDMA_VERSION " serves {} virtual machine(s) with the RNIC '{}'",
                  config.vms.size(), config.rnic);
     int signal = 0;
-    do {
-        ::sigwait(&signals, &signal);
-    } while (signal == SIGHUP);  // a terminal that goes away is no reason to stop
+    while (::sigwait(&signals, &signal) != 0 || signal == SIGHUP) {
+        reload(options, config, server, *logger);
+    }
     vrdma::daemon::end_within(vrdma::daemon::kStopLimit);
     logger->info("stopping on {}", ::strsignal(signal));
     return EXIT_SUCCESS;
@@ -167,7 +192,7 @@ int main(int argc, char** argv) {
         define_options(app, options);
         CLI11_PARSE(app, argc, argv);
         const Config config = effective_config(options);
-        return options.check ? check(config) : serve(config);
+        return options.check ? check(config) : serve(options, config);
     } catch (const std::exception& error) {
         std::fprintf(stderr, "vrdmad: %s\n", error.what());
         return EXIT_FAILURE;

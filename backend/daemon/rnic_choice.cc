@@ -86,8 +86,24 @@ bool is_embedded(const Config& config) {
     return config.rnic == kEmbedded;
 }
 
+void check_limits(const Config& config) {
+    if (is_embedded(config)) {
+        return;
+    }
+    for (const VmConfig& vm : config.vms) {
+        if (device::traffic_limits(vm.limits) != rnic::TrafficLimits{}) {
+            throw ConfigError(fmt::format(
+                "the limits of the virtual machine '{}' have messages_per_second, "
+                "bytes_per_second, burst_ms or weight, and an RNIC of this host executes the "
+                "guest's work by itself; leave them out",
+                vm.name));
+        }
+    }
+}
+
 std::unique_ptr<rnic::Rnic> open_rnic(const Config& config,
                                       std::shared_ptr<spdlog::logger> logger) {
+    check_limits(config);
     if (is_embedded(config)) {
         return open_embedded(config, std::move(logger));
     }

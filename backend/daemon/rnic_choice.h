@@ -19,4 +19,7 @@ bool is_embedded(const Config& config);
 // and, for an unknown name, which RNICs there are.
 std::unique_ptr<rnic::Rnic> open_rnic(const Config& config, std::shared_ptr<spdlog::logger> logger);
 
+// Throws ConfigError, naming the virtual machine, for limits that the RNIC cannot keep.
+void check_limits(const Config& config);
+
 }  // namespace vrdma::daemon

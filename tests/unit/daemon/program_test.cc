@@ -20,6 +20,26 @@ namespace {
 using testing::HasSubstr;
 using testing::StartsWith;
 
+// The document of the status socket at `path`.
+nlohmann::json ask_status(const std::string& path) {
+    const FileDescriptor client(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+    EXPECT_EQ(::connect(client.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+    std::string document;
+    char buffer[4096];
+    for (ssize_t count; (count = ::read(client.get(), buffer, sizeof(buffer))) > 0;) {
+        document.append(buffer, static_cast<size_t>(count));
+    }
+    return nlohmann::json::parse(document);
+}
+
+// A limit of the only virtual machine, by the status socket at `path`.
+uint64_t limit(const std::string& path, const std::string& key) {
+    return ask_status(path).at("vms").at(0).at("limits").at(key).at("limit");
+}
+
 TEST_F(ProgramTest, HelpNamesEveryOption) {
     const auto [status, output] = run({"--help"});
     EXPECT_EQ(status, 0);
@@ -95,6 +115,59 @@ TEST_F(ProgramTest, SigtermEndsItCleanlyAndRemovesItsSockets) {
     EXPECT_FALSE(std::filesystem::exists(path("status.sock")));
 }
 
+TEST_F(ProgramTest, SighupTakesNewLimitsFromTheFile) {
+    const std::string head = "[[vm]]\nname = \"a\"\nsocket = \"" + path("a.sock") + "\"\n";
+    const std::string file = write_config(head);
+    Program program({"--config", file, "--status-socket", path("s")});
+    program.wait_printed("serves");
+    EXPECT_EQ(limit(path("s"), "queue_pairs"), 8192);
+    write_config(head + "[vm.limits]\nqueue_pairs = 5\n");
+    program.signal(SIGHUP);
+    program.wait_printed("SIGHUP: the limits are those of " + file + " now");
+    EXPECT_EQ(limit(path("s"), "queue_pairs"), 5);
+    program.signal(SIGTERM);
+    EXPECT_EQ(program.wait(), 0);
+}
+
+TEST_F(ProgramTest, SighupWithAMistakeInTheFileChangesNothingAndSaysWhere) {
+    const std::string head = "[[vm]]\nname = \"a\"\nsocket = \"" + path("a.sock") + "\"\n";
+    const std::string file = write_config(head);
+    Program program({"--config", file, "--status-socket", path("s")});
+    program.wait_printed("serves");
+    write_config(head + "[vm.limits]\nqueue_pairs = 5\ncommands_per_second = -2\n");
+    program.signal(SIGHUP);
+    program.wait_printed("SIGHUP: nothing has changed: " + file + ":6:");
+    program.wait_printed("'commands_per_second' must be an integer from 0 to");
+    EXPECT_EQ(limit(path("s"), "queue_pairs"), 8192);
+    write_config(head + "[vm.limits]\nqueue_pair = 5\n");
+    program.signal(SIGHUP);
+    program.wait_printed("unknown key 'queue_pair' in limits; it knows");
+    EXPECT_EQ(limit(path("s"), "queue_pairs"), 8192);
+}
+
+TEST_F(ProgramTest, SighupSaysWhatCannotChangeAndChangesTheRest) {
+    const std::string vm = "[[vm]]\nname = \"a\"\nsocket = \"" + path("a.sock") + "\"\n";
+    const std::string file = write_config(vm);
+    Program program({"--config", file, "--status-socket", path("s")});
+    program.wait_printed("serves");
+    write_config("[rnic]\nthreads = 2\n[limits]\nqueue_pairs = 6\n" + vm);
+    program.signal(SIGHUP);
+    program.wait_printed(
+        "SIGHUP: [rnic] cannot change while vrdmad runs and stays as it was; "
+        "restart vrdmad");
+    program.wait_printed("SIGHUP: the limits are those of");
+    EXPECT_EQ(limit(path("s"), "queue_pairs"), 6);
+}
+
+TEST_F(ProgramTest, SighupWithoutAFileIsNoReasonToStop) {
+    Program program({"--vm", vm("a.sock")});
+    program.wait_printed("serves");
+    program.signal(SIGHUP);
+    program.wait_printed("SIGHUP: there is no configuration file to read again");
+    program.signal(SIGTERM);
+    EXPECT_EQ(program.wait(), 0);
+}
+
 TEST_F(ProgramTest, ASocketOfADaemonThatWasKilledIsReplaced) {
     {
         Program killed({"--vm", vm("a.sock"), "--status-socket", path("status.sock")});
@@ -119,17 +192,7 @@ TEST_F(ProgramTest, ASocketThatAnotherDaemonServesIsRefused) {
 TEST_F(ProgramTest, TheStatusSocketAnswersWithJson) {
     Program program({"--vm", vm("a.sock") + ",name=guest1", "--status-socket", path("s")});
     program.wait_printed("serves");
-    const FileDescriptor client(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    path("s").copy(address.sun_path, sizeof(address.sun_path) - 1);
-    ASSERT_EQ(::connect(client.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
-    std::string document;
-    char buffer[4096];
-    for (ssize_t count; (count = ::read(client.get(), buffer, sizeof(buffer))) > 0;) {
-        document.append(buffer, static_cast<size_t>(count));
-    }
-    const auto status = nlohmann::json::parse(document);
+    const auto status = ask_status(path("s"));
     EXPECT_EQ(status.at("rnic"), "embedded");
     EXPECT_EQ(status.at("vms").at(0).at("name"), "guest1");
     EXPECT_EQ(status.at("vms").at(0).at("connected"), false);

@@ -19,6 +19,7 @@ struct Peer {
     std::string network;           // the guests of this network may reach the peer
     GidPrefix gid;                 // as the guests name it
     std::optional<rnic::Gid> via;  // its underlay GID; none: the GID itself
+    bool operator==(const Peer&) const = default;
 };
 
 // The configuration of one guest.
@@ -35,6 +36,8 @@ struct GuestRules {
                std::ranges::any_of(
                    gids, [&gid](const GidPrefix& prefix) { return prefix.contains(gid); });
     }
+
+    bool operator==(const GuestRules&) const = default;
 };
 
 // The name of the network to which the addresses of a VLAN belong, in a guest of `network`: the

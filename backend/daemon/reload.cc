@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
+#include "daemon/reload.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace vrdma::daemon {
+namespace {
+
+void stays(std::vector<std::string>& sentences, bool changed, const std::string& what) {
+    if (changed) {
+        sentences.push_back(
+            fmt::format("{} cannot change while vrdmad runs and stays as it was; restart vrdmad "
+                        "to have it changed",
+                        what));
+    }
+}
+
+const VmConfig* find(const std::vector<VmConfig>& vms, const std::string& name) {
+    const auto found = std::ranges::find(vms, name, &VmConfig::name);
+    return found == vms.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+std::vector<std::string> unchangeable(const Config& running, const Config& wanted) {
+    std::vector<std::string> sentences;
+    stays(sentences, running.log_level != wanted.log_level, "'log_level' in [daemon]");
+    stays(sentences, running.socket_mode != wanted.socket_mode, "'socket_mode' in [daemon]");
+    stays(sentences, running.seccomp != wanted.seccomp, "'seccomp' in [daemon]");
+    stays(sentences, running.status_socket != wanted.status_socket, "'status_socket' in [daemon]");
+    stays(sentences,
+          running.rnic != wanted.rnic || running.threads != wanted.threads ||
+              running.spin_us != wanted.spin_us || running.port != wanted.port ||
+              running.gid_index != wanted.gid_index || running.announce != wanted.announce,
+          "[rnic]");
+    stays(sentences, running.peers != wanted.peers, "the list of [[peer]] entries");
+    for (const VmConfig& vm : wanted.vms) {
+        const VmConfig* before = find(running.vms, vm.name);
+        if (before == nullptr) {
+            sentences.push_back(
+                fmt::format("the virtual machine '{}' is new, and vrdmad does not serve it before "
+                            "it is restarted",
+                            vm.name));
+            continue;
+        }
+        stays(sentences,
+              before->socket != vm.socket || before->mac != vm.mac ||
+                  before->addresses != vm.addresses,
+              fmt::format("of the virtual machine '{}', everything but its limits", vm.name));
+    }
+    for (const VmConfig& vm : running.vms) {
+        if (find(wanted.vms, vm.name) == nullptr) {
+            sentences.push_back(
+                fmt::format("the virtual machine '{}' is not in the configuration any more, and "
+                            "vrdmad serves it with its old limits until it is restarted",
+                            vm.name));
+        }
+    }
+    return sentences;
+}
+
+}  // namespace vrdma::daemon

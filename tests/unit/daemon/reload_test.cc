@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
+#include "daemon/reload.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+
+namespace vrdma::daemon {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+Config running() {
+    Config config;
+    config.vms = {parse_vm_option("name=a,socket=/a"), parse_vm_option("name=b,socket=/b")};
+    return config;
+}
+
+std::vector<std::string> after(const std::function<void(Config&)>& change) {
+    Config wanted = running();
+    change(wanted);
+    return unchangeable(running(), wanted);
+}
+
+TEST(ReloadTest, LimitsChangeWithoutAWord) {
+    EXPECT_THAT(after([](Config& config) {
+                    config.limits.queue_pairs = 1;
+                    config.vms[0].limits.commands_per_second = 5;
+                }),
+                IsEmpty());
+}
+
+TEST(ReloadTest, EachThingThatCannotChangeHasItsSentence) {
+    const std::pair<const char*, std::function<void(Config&)>> kChanges[] = {
+        {"'log_level' in [daemon]", [](Config& config) { config.log_level = "debug"; }},
+        {"'socket_mode' in [daemon]", [](Config& config) { config.socket_mode = 0600; }},
+        {"'status_socket' in [daemon]", [](Config& config) { config.status_socket = "/s"; }},
+        {"[rnic]", [](Config& config) { config.rnic = "rxe0"; }},
+        {"[rnic]", [](Config& config) { config.threads = 2; }},
+        {"[rnic]", [](Config& config) { config.announce.reset(); }},
+        {"the list of [[peer]] entries",
+         [](Config& config) {
+             config.peers.push_back({"", {}, std::nullopt});
+         }},
+        {"of the virtual machine 'b', everything but its limits",
+         [](Config& config) { config.vms[1].socket = "/c"; }},
+        {"of the virtual machine 'a', everything but its limits",
+         [](Config& config) { config.vms[0].addresses.network = "red"; }},
+    };
+    for (const auto& [what, change] : kChanges) {
+        EXPECT_THAT(after(change),
+                    ElementsAre(testing::AllOf(HasSubstr(what), HasSubstr("restart vrdmad"))))
+            << what;
+    }
+}
+
+TEST(ReloadTest, AMachineThatIsNewOrGoneIsNamed) {
+    EXPECT_THAT(after([](Config& config) { config.vms[1] = parse_vm_option("name=c,socket=/b"); }),
+                ElementsAre(HasSubstr("'c' is new"), HasSubstr("'b' is not in the configuration")));
+}
+
+}  // namespace
+}  // namespace vrdma::daemon
