@@ -10,11 +10,6 @@
 #include <utility>
 
 namespace vrdma::embedded {
-namespace {
-
-constexpr uint64_t kPage = 4096;
-
-}  // namespace
 
 RingRange::RingRange(RingRange&& other) noexcept
     : memory_(std::move(other.memory_)),
@@ -53,7 +48,7 @@ Result<std::shared_ptr<RingMemory>> RingMemory::create(uint64_t capacity) {
     if (::fcntl(file.get(), F_ADD_SEALS, F_SEAL_SHRINK) != 0) {
         return fail(errno);
     }
-    auto mapping = memory::Mapping::map(file.get(), 0, capacity);
+    auto mapping = memory::Mapping::map(file.get(), 0, size_of(capacity));
     if (!mapping) {
         return fail(mapping.error());
     }
@@ -64,7 +59,7 @@ Result<RingRange> RingMemory::allocate(uint64_t size) {
     if (size == 0 || size > mapping_.size()) {
         return fail(ENOMEM);
     }
-    size = (size + kPage - 1) & ~(kPage - 1);
+    size = size_of(size);
     // First fit: the number of rings of one context is small beside the cost of a verb.
     uint64_t offset = 0;
     for (const auto& [start, length] : allocated_) {

@@ -47,6 +47,9 @@ class RingMemory : public std::enable_shared_from_this<RingMemory> {
     // of the system call that failed.
     static Result<std::shared_ptr<RingMemory>> create(uint64_t capacity);
 
+    // How many bytes a range of at least `size` bytes takes.
+    static uint64_t size_of(uint64_t size) { return (size + kPage - 1) & ~(kPage - 1); }
+
     // ENOMEM when `size` bytes are more than is left, or why the file could not grow.
     Result<RingRange> allocate(uint64_t size);
 
@@ -61,6 +64,8 @@ class RingMemory : public std::enable_shared_from_this<RingMemory> {
     RingMemory(FileDescriptor file, memory::Mapping mapping)
         : file_(std::move(file)), mapping_(std::move(mapping)) {}
     void release(uint64_t offset, uint64_t size);
+
+    static constexpr uint64_t kPage = 4096;
 
     FileDescriptor file_;
     memory::Mapping mapping_;

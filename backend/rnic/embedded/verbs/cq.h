@@ -35,7 +35,7 @@ class Cq final : public rnic::CompletionQueue {
     const PortServices services_;
     const RingPool rings_;
     rnic::LiveCount count_;
-    rnic::LiveCount bytes_;
+    RingBytes bytes_;
 };
 
 }  // namespace vrdma::embedded

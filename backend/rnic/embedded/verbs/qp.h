@@ -50,8 +50,8 @@ class Qp final : public rnic::QueuePair {
     const PortServices services_;
     std::vector<rnic::Gid> groups_;  // that the queue pair is attached to
     rnic::LiveCount count_;
-    rnic::LiveCount send_bytes_;
-    std::optional<rnic::LiveCount> receive_bytes_;
+    RingBytes send_bytes_;
+    std::optional<RingBytes> receive_bytes_;
 };
 
 }  // namespace vrdma::embedded

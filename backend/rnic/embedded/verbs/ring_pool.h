@@ -20,16 +20,19 @@ class RingPool {
 
     struct CountedRing {
         Ring ring;
-        rnic::LiveCount bytes;  // lives as long as the ring
+        RingBytes bytes;  // lives as long as the ring
     };
-    // ENOMEM, or why the file could not grow.
+    // EDQUOT when the guest may not have as much, ENOMEM, or why the file could not grow.
     Result<CountedRing> create(RingGeometry geometry) const {
+        auto bytes = quota_.take_ring_bytes(RingMemory::size_of(geometry.bytes()));
+        if (!bytes) {
+            return fail(bytes.error());
+        }
         auto ring = Ring::create(*memory_, geometry);
         if (!ring) {
             return fail(ring.error());
         }
-        auto bytes = quota_.take_ring_bytes(ring->bytes());
-        return CountedRing{std::move(*ring), std::move(bytes)};
+        return CountedRing{std::move(*ring), std::move(*bytes)};
     }
 
   private:

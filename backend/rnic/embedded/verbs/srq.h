@@ -38,7 +38,7 @@ class Srq final : public rnic::SharedReceiveQueue {
     const PortServices services_;
     const RingPool rings_;
     rnic::LiveCount count_;
-    rnic::LiveCount bytes_;
+    RingBytes bytes_;
 };
 
 }  // namespace vrdma::embedded

@@ -19,7 +19,7 @@ Result<std::unique_ptr<rnic::Context>> EmbeddedContext::create(const PortService
     if (!count) {
         return fail(count.error());
     }
-    auto memory = RingMemory::create(services.quota.limits().ring_bytes_per_context);
+    auto memory = RingMemory::create(services.quota.ring_space());
     if (!memory) {
         return fail(memory.error());
     }
