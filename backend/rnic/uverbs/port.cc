@@ -86,6 +86,16 @@ Result<std::unique_ptr<rnic::Context>> UverbsPort::alloc_context(rnic::Udata& ud
     return UverbsContext::create(state_, udata);
 }
 
+void UverbsPort::set_budgets(const rnic::PortBudgets& budgets) {
+    state_.budgets = budgets;
+    if (ucma_ != nullptr) {
+        ucma_->set_budgets(budgets);
+    }
+    if (iw_cm_ != nullptr) {
+        iw_cm_->set_budgets(budgets);
+    }
+}
+
 void UverbsPort::set_doorbells(vrdma_doorbell_area* area, int notify_fd) {
     state_.area = area;
     state_.worker.set_doorbells(area, notify_fd);

@@ -29,6 +29,7 @@ class UverbsPort final : public rnic::Port {
     rnic::IwCm* iw_cm() override { return iw_cm_.get(); }
     Result<std::unique_ptr<rnic::UcmaFile>> open_ucma_file(const rnic::UcmaFileInit& init) override;
     void set_doorbells(vrdma_doorbell_area* area, int notify_fd) override;
+    void set_budgets(const rnic::PortBudgets& budgets) override;
 
   private:
     const std::function<rnic::PortAttributes()> query_;

@@ -65,16 +65,22 @@ IwCmPort::~IwCmPort() {
     thread_.join();
 }
 
-Result<void> IwCmPort::check_free(uint32_t id) {
+void IwCmPort::set_budgets(const rnic::PortBudgets& budgets) {
+    const std::lock_guard lock(mutex_);
+    budgets_ = budgets;
+    queue_.set_budget(budgets.connection_events);
+}
+
+// A connection has two events at most, so what waits is bounded by the budget and the connections
+// that there are.
+Result<Charge> IwCmPort::charge_id(uint32_t id) {
     if (connections_.contains(id) || listeners_.contains(id)) {
         return fail(EEXIST);
     }
-    if (connections_.size() >= kMaxConnections || listeners_.size() >= kMaxConnections) {
-        log_.warn("{}: limit reached: {} connections or listeners; the verb gets {}", guest_,
-                  kMaxConnections, to_string(Errno{EDQUOT}));
-        return fail(EDQUOT);
+    if (auto room = rnic::check(budgets_.connection_events); !room) {
+        return fail(room.error());
     }
-    return {};
+    return rnic::charge(budgets_.connections);
 }
 
 Result<void> IwCmPort::connect(uint32_t id, const rnic::QueuePair& qp, const rnic::Endpoint& local,
@@ -84,8 +90,9 @@ Result<void> IwCmPort::connect(uint32_t id, const rnic::QueuePair& qp, const rni
         return fail(path.error());
     }
     const std::lock_guard lock(mutex_);
-    if (auto free = check_free(id); !free) {
-        return free;
+    auto charge = charge_id(id);
+    if (!charge) {
+        return fail(charge.error());
     }
     const uint64_t uid = next_uid_++;
     auto cm_id = IwCmId::create(file_, uid);
@@ -106,7 +113,8 @@ Result<void> IwCmPort::connect(uint32_t id, const rnic::QueuePair& qp, const rni
                                      {local.ip, remote.ip});
     }
     subjects_[uid] = {.id = id, .listener = false, .local = {}};
-    connections_[id] = {.uid = uid,
+    connections_[id] = {.charge = std::move(*charge),
+                        .uid = uid,
                         .cm_id = std::move(*cm_id),
                         .qp_num = qp.qp_num(),
                         .parameters = std::move(parameters),
@@ -137,6 +145,11 @@ Result<IwCmPort::KernelListener> IwCmPort::listen_at(const ListenPlace& place,
     if (auto allowed = check_port(place, port); !allowed) {
         return fail(allowed.error());
     }
+    const uint32_t backlog = std::clamp(listener.backlog, 1U, kMaxBacklog);
+    auto charge = rnic::charge(budgets_.connection_backlog, backlog);
+    if (!charge) {
+        return fail(charge.error());
+    }
     const uint64_t uid = next_uid_++;
     auto cm_id = IwCmId::create(file_, uid);
     if (!cm_id) {
@@ -144,7 +157,7 @@ Result<IwCmPort::KernelListener> IwCmPort::listen_at(const ListenPlace& place,
     }
     auto listening = (*cm_id)->bind({place.underlay, port}, link_of(place.underlay));
     if (listening) {
-        listening = (*cm_id)->listen(std::clamp(listener.backlog, 1U, kMaxBacklog));
+        listening = (*cm_id)->listen(backlog);
     }
     if (!listening) {
         log_.warn("{}: the guest cannot listen at port {} of {}: {}{}", guest_, port,
@@ -152,7 +165,7 @@ Result<IwCmPort::KernelListener> IwCmPort::listen_at(const ListenPlace& place,
                   place.shared ? "; guests without an address of their own share its ports" : "");
         return fail(listening.error());
     }
-    return KernelListener{place.underlay, uid, std::move(*cm_id)};
+    return KernelListener{place.underlay, uid, std::move(*charge), std::move(*cm_id)};
 }
 
 // Listens at the places where the listener is not yet.  One that is not needed may fail.
@@ -189,14 +202,16 @@ void IwCmPort::name_places(uint32_t id, const Listener& listener,
 
 Result<void> IwCmPort::listen(uint32_t id, const rnic::Endpoint& local, uint32_t backlog,
                               bool ipv6_only) {
-    Listener listener{.local = local, .ipv6_only = ipv6_only, .backlog = backlog, .places = {}};
+    Listener listener{
+        .charge = {}, .local = local, .ipv6_only = ipv6_only, .backlog = backlog, .places = {}};
     const auto places = places_of(listener);
     if (places.empty()) {
         return fail(EADDRNOTAVAIL);
     }
     const std::lock_guard lock(mutex_);
-    if (auto free = check_free(id); !free) {
-        return free;
+    auto charge = charge_id(id);
+    if (!charge) {
+        return fail(charge.error());
     }
     if (auto listening = listen_at_all(id, listener, places); !listening) {
         for (const KernelListener& place : listener.places) {
@@ -204,6 +219,7 @@ Result<void> IwCmPort::listen(uint32_t id, const rnic::Endpoint& local, uint32_t
         }
         return listening;
     }
+    listener.charge = std::move(*charge);
     listeners_[id] = std::move(listener);
     return {};
 }
@@ -234,15 +250,17 @@ Result<void> IwCmPort::accept(uint32_t request, uint32_t id, const rnic::QueuePa
     if (cm_id == nullptr) {
         return fail(ECONNRESET);
     }
-    if (auto free = check_free(id); !free) {
-        return free;
+    auto charge = charge_id(id);
+    if (!charge) {
+        return fail(charge.error());
     }
     const uint64_t uid = next_uid_++;
     if (auto accepted = cm_id->accept(uid, qp.qp_num(), parameters); !accepted) {
         return accepted;
     }
     subjects_[uid] = {.id = id, .listener = false, .local = {}};
-    connections_[id] = {.uid = uid,
+    connections_[id] = {.charge = std::move(*charge),
+                        .uid = uid,
                         .cm_id = std::move(cm_id),
                         .qp_num = qp.qp_num(),
                         .parameters = {},
@@ -391,8 +409,7 @@ void IwCmPort::proceed(uint32_t id, Connection& connection, const rdma_ucm_event
             return;
         case CmEventType::kDisconnected:
         case CmEventType::kDeviceRemoval:
-            forget_connection(id);
-            queue_.push(event_of(Type::kClosed, id));
+            queue_.push(event_of(Type::kClosed, id), forget_connection(id));
             return;
         default:
             return;
@@ -423,18 +440,19 @@ void IwCmPort::begin_connect(uint32_t id, Connection& connection) {
 
 // Reports the last event of a connection that never was.
 void IwCmPort::connect_failed(uint32_t id, Errno error) {
-    forget_connection(id);
-    queue_.push(event_of(rnic::IwCmEvent::Type::kReply, id, error));
+    queue_.push(event_of(rnic::IwCmEvent::Type::kReply, id, error), forget_connection(id));
 }
 
-void IwCmPort::forget_connection(uint32_t id) {
+Charge IwCmPort::forget_connection(uint32_t id) {
     const auto connection = connections_.find(id);
     if (connection == connections_.end()) {
-        return;
+        return {};
     }
     connect_threads_.interrupt(connection->second.uid);
     subjects_.erase(connection->second.uid);
+    Charge charge = std::move(connection->second.charge);
     connections_.erase(connection);
+    return charge;
 }
 
 }  // namespace vrdma::uverbs

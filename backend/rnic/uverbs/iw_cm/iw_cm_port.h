@@ -16,6 +16,7 @@
 #include "file_descriptor.h"
 #include "rate_limited_log.h"
 #include "rnic/iw_cm.h"
+#include "rnic/port_budgets.h"
 #include "rnic/uverbs/addressing/guest_addresses.h"
 #include "rnic/uverbs/addressing/listen_places.h"
 #include "rnic/uverbs/iw_cm/connect_threads.h"
@@ -29,7 +30,6 @@ namespace vrdma::uverbs {
 class IwCmPort final : public rnic::IwCm {
   public:
     // The limits of a guest at any one time.
-    static constexpr size_t kMaxConnections = 8192;  // also of listeners
     static constexpr size_t kMaxRequests = IwCmQueue::kMaxRequests;
     static constexpr uint32_t kMaxBacklog = 128;
 
@@ -49,11 +49,16 @@ class IwCmPort final : public rnic::IwCm {
     void close(uint32_t id) override;
     std::optional<rnic::IwCmEvent> next_event() override;
 
+    // What the guest has is charged to connections (connections and listeners, until their last
+    // event is taken), connection_backlog and connection_events.  Called before any verb.
+    void set_budgets(const rnic::PortBudgets& budgets);
+
     // Moves the listeners to where the guest's addresses are now.
     void follow_addresses();
 
   private:
     struct Connection {
+        Charge charge;
         uint64_t uid = 0;
         std::shared_ptr<IwCmId> cm_id;  // shared with the thread that connects
         uint32_t qp_num = 0;
@@ -65,9 +70,11 @@ class IwCmPort final : public rnic::IwCm {
     struct KernelListener {
         rnic::Gid underlay{};
         uint64_t uid = 0;
+        Charge backlog;
         std::unique_ptr<IwCmId> cm_id;
     };
     struct Listener {
+        Charge charge;
         rnic::Endpoint local;  // as the guest asked for it
         bool ipv6_only = false;
         uint32_t backlog = 0;
@@ -86,7 +93,9 @@ class IwCmPort final : public rnic::IwCm {
                                const std::vector<ListenPlace>& places);
     void name_places(uint32_t id, const Listener& listener, const std::vector<ListenPlace>& places);
     bool name_remote(rnic::IwCmEvent& request);
-    Result<void> check_free(uint32_t id);
+    // EEXIST for an id in use, EDQUOT when the guest may have no more, or has too many events to
+    // take.
+    Result<Charge> charge_id(uint32_t id);
     uint32_t link_of(const rnic::Gid& underlay) const;
 
     void run();
@@ -96,12 +105,13 @@ class IwCmPort final : public rnic::IwCm {
     void proceed(uint32_t id, Connection& connection, const rdma_ucm_event_resp& event);
     void begin_connect(uint32_t id, Connection& connection);
     void connect_failed(uint32_t id, Errno error);
-    void forget_connection(uint32_t id);
+    Charge forget_connection(uint32_t id);  // its charge goes with the last event
 
     const std::string guest_;
     GuestAddresses& addresses_;  // only the verbs' thread uses it
     const std::shared_ptr<RdmaCmFile> file_;
     RateLimitedLog log_;  // only the verbs' thread uses it
+    rnic::PortBudgets budgets_;
     FileDescriptor stop_;
 
     std::mutex mutex_;  // guards the members that follow, up to the threads

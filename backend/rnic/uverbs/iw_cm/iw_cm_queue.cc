@@ -6,8 +6,8 @@
 
 namespace vrdma::uverbs {
 
-void IwCmQueue::push(rnic::IwCmEvent event) {
-    events_.push_back(std::move(event));
+void IwCmQueue::push(rnic::IwCmEvent event, Charge connection) {
+    events_.push_back({std::move(event), rnic::take(budget_), std::move(connection)});
     if (events_.size() == 1) {
         sink_.async_event(rnic::AsyncEventType::kIwCm, rnic::kGuestPort);
     }
@@ -24,8 +24,9 @@ void IwCmQueue::push_request(std::unique_ptr<IwCmId> cm_id, rnic::IwCmEvent even
 
 void IwCmQueue::drop_oldest_request() {
     const uint32_t oldest = requests_.begin()->first;
-    std::erase_if(events_, [&](const rnic::IwCmEvent& waiting) {
-        return waiting.type == rnic::IwCmEvent::Type::kRequest && waiting.request == oldest;
+    std::erase_if(events_, [&](const Waiting& waiting) {
+        return waiting.event.type == rnic::IwCmEvent::Type::kRequest &&
+               waiting.event.request == oldest;
     });
     requests_.erase(requests_.begin());
 }
@@ -44,13 +45,14 @@ std::optional<rnic::IwCmEvent> IwCmQueue::next_event() {
     if (events_.empty()) {
         return std::nullopt;
     }
-    rnic::IwCmEvent event = std::move(events_.front());
+    rnic::IwCmEvent event = std::move(events_.front().event);
     events_.pop_front();
     return event;
 }
 
 void IwCmQueue::forget(uint32_t id) {
-    std::erase_if(events_, [&](const rnic::IwCmEvent& event) {
+    std::erase_if(events_, [&](const Waiting& waiting) {
+        const rnic::IwCmEvent& event = waiting.event;
         if (event.id != id) {
             return false;
         }

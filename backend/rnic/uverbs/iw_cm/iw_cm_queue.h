@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "rnic/iw_cm.h"
+#include "rnic/port_budgets.h"
 #include "rnic/uverbs/iw_cm/iw_cm_id.h"
 
 namespace vrdma::uverbs {
@@ -23,7 +24,11 @@ class IwCmQueue {
     // `sink` outlives the object, and learns when the queue has an event and had none before.
     explicit IwCmQueue(rnic::EventSink& sink) : sink_(sink) {}
 
-    void push(rnic::IwCmEvent event);
+    // What waits is charged to `events`.  Null: without limit.  Called before all else.
+    void set_budget(Budget* events) { budget_ = events; }
+
+    // `connection` is the charge of a connection whose last event this is.
+    void push(rnic::IwCmEvent event, Charge connection = {});
 
     // Adds a request with its event, whose `request` is set here.
     // Drops the oldest request when there are kMaxRequests: a guest may lose requests, as when it
@@ -42,8 +47,16 @@ class IwCmQueue {
   private:
     void drop_oldest_request();
 
+    // An event, and what is charged to the guest until it has taken the event.
+    struct Waiting {
+        rnic::IwCmEvent event;
+        Charge charge;
+        Charge connection;
+    };
+
     rnic::EventSink& sink_;
-    std::deque<rnic::IwCmEvent> events_;
+    Budget* budget_ = nullptr;
+    std::deque<Waiting> events_;
     std::map<uint32_t, std::unique_ptr<IwCmId>> requests_;  // the oldest first
     uint32_t next_request_ = 0;
 };

@@ -157,9 +157,14 @@ Result<void> UcmaFile::resolve(uint32_t id, const std::optional<SocketAddress>& 
         to.scope_id = port_.in_underlay(path->underlay_source, 0).scope_id;
     }
     kernel.dst_size = put(to, kernel.dst_addr);
+    auto event = charge_event();
+    if (!event) {
+        return fail(event.error());
+    }
     if (auto begun = uverbs::execute(*host_, RDMA_USER_CM_CMD_RESOLVE_ADDR, kernel); !begun) {
         return begun;
     }
+    events_.push_back(std::move(*event));
     what.local = SocketAddress{
         .ipv6 = destination.ipv6, .ip = path->source, .port = 0, .scope_id = destination.scope_id};
     what.remote = destination;

@@ -20,8 +20,18 @@ constexpr unsigned kMaxHiddenEvents = 64;
 
 Result<void> UcmaFile::resolve_route(const rdma_ucm_resolve_route& request, Call&) {
     const auto id = port_.find(*this, request.id);
-    return id ? uverbs::execute(*host_, RDMA_USER_CM_CMD_RESOLVE_ROUTE, kernels(request, **id))
-              : fail(id.error());
+    if (!id) {
+        return fail(id.error());
+    }
+    auto event = charge_event();
+    if (!event) {
+        return fail(event.error());
+    }
+    auto begun = uverbs::execute(*host_, RDMA_USER_CM_CMD_RESOLVE_ROUTE, kernels(request, **id));
+    if (begun) {
+        events_.push_back(std::move(*event));
+    }
+    return begun;
 }
 
 Result<void> UcmaFile::connect(const rdma_ucm_connect& request, Call&) {
@@ -87,6 +97,13 @@ Result<void> UcmaFile::notify(const rdma_ucm_notify& request, Call&) {
     return uverbs::execute(*host_, RDMA_USER_CM_CMD_NOTIFY, kernels(request, **id));
 }
 
+// The kernel keeps events until they are taken, as many as there are.  Commands that a guest can
+// repeat for one id are charged with their event until the guest has taken as many, or all.  What
+// else an id has of events is bounded by its life.
+Result<Charge> UcmaFile::charge_event() {
+    return rnic::charge(port_.budgets().connection_events);
+}
+
 bool UcmaFile::readable() const {
     pollfd file{.fd = host_->fd(), .events = POLLIN, .revents = 0};
     return ::poll(&file, 1, 0) > 0;
@@ -96,8 +113,12 @@ Result<void> UcmaFile::get_event(const rdma_ucm_get_event&, Call& call) {
     for (unsigned i = 0; i < kMaxHiddenEvents; ++i) {
         auto event = uverbs::get_event(*host_);
         if (!event) {
+            events_.clear();
             port_.watch().arm(host_->fd(), init_.handle);
             return fail(event.error());
+        }
+        if (!events_.empty()) {
+            events_.pop_back();
         }
         if (!translate(*event)) {
             continue;
@@ -149,8 +170,9 @@ bool UcmaFile::translate(rdma_ucm_event_resp& event) {
 // Finds out what the daemon has to know of a request for a connection.  An error when the guest may
 // not talk to the peer.
 Result<UcmaId> UcmaFile::requested(uint32_t request, const UcmaId& listener) {
-    if (auto room = port_.check_room(); !room) {
-        return fail(room.error());
+    auto charge = rnic::charge(port_.budgets().connections);
+    if (!charge) {
+        return fail(charge.error());
     }
     rdma_ucm_query query{};
     query.id = request;
@@ -181,6 +203,7 @@ Result<UcmaId> UcmaFile::requested(uint32_t request, const UcmaId& listener) {
         return fail(names.error());
     }
     UcmaId id;
+    id.charge = std::move(*charge);
     id.file = listener.file;
     id.kernel_id = request;
     id.port_space = listener.port_space;

@@ -139,8 +139,9 @@ Result<void> UcmaFile::create_id(const rdma_ucm_create_id& request, Call& call) 
     if (!qp_type) {
         return fail(qp_type.error());
     }
-    if (auto room = port_.check_room(); !room) {
-        return room;
+    auto charge = rnic::charge(port_.budgets().connections);
+    if (!charge) {
+        return fail(charge.error());
     }
     // As with the kernel, events of an id without a uid are nobody's.
     const uint64_t key = request.uid == 0 ? 0 : port_.new_key({});
@@ -154,6 +155,7 @@ Result<void> UcmaFile::create_id(const rdma_ucm_create_id& request, Call& call) 
         return fail(made.error());
     }
     UcmaId& id = port_.insert(made->id, {});
+    id.charge = std::move(*charge);
     id.file = this;
     id.kernel_id = made->id;
     id.port_space = request.ps;

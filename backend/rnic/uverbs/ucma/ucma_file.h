@@ -11,7 +11,9 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <vector>
 
+#include "budget.h"
 #include "rnic/ucma.h"
 #include "rnic/uverbs/kernel/rdma_cm.h"
 #include "rnic/uverbs/ucma/ucma_id.h"
@@ -127,6 +129,8 @@ class UcmaFile final : public rnic::UcmaFile {
     bool translate(rdma_ucm_event_resp& event);
     bool admit(uint32_t request, uint32_t listener);
     Result<UcmaId> requested(uint32_t request, const UcmaId& listener);
+    // EDQUOT when too many events of the guest wait.
+    Result<Charge> charge_event();
     bool readable() const;
 
     // ucma_answers.cc
@@ -143,6 +147,7 @@ class UcmaFile final : public rnic::UcmaFile {
     UcmaPort& port_;
     const std::unique_ptr<RdmaCmFile> host_;
     const rnic::UcmaFileInit init_;
+    std::vector<Charge> events_;  // that may be waiting in the kernel
 };
 
 }  // namespace vrdma::uverbs

@@ -9,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include "budget.h"
 #include "rnic/uverbs/addressing/connection_names.h"
 #include "rnic/uverbs/addressing/listen_places.h"
 #include "rnic/uverbs/addressing/socket_address.h"
@@ -21,6 +22,7 @@ class UcmaFile;
 // One of a guest's ids, as the daemon knows it.  The number of the id is that of the first id of
 // the kernel's that it had.
 struct UcmaId {
+    Charge charge;
     UcmaFile* file = nullptr;
     uint32_t kernel_id = 0;
     // Ids of the kernel's that were bound where the id cannot reach its peer.  They keep the
@@ -54,6 +56,7 @@ struct UcmaId {
     std::vector<Other> others;
     // The backlog, once the id listens.
     std::optional<uint32_t> backlog;
+    Charge backlog_charge;  // of all places
     // Options that the other ids get as well, by name (RDMA_OPTION_ID_*).
     std::map<uint32_t, std::vector<std::byte>> options;
 

@@ -31,13 +31,18 @@ Result<void> UcmaFile::listen(const rdma_ucm_listen& request, Call&) {
             return others;
         }
     }
-    auto listening = uverbs::execute(*host_, RDMA_USER_CM_CMD_LISTEN,
-                                     rdma_ucm_listen{.id = what.kernel_id, .backlog = backlog});
+    auto charge = rnic::charge(port_.budgets().connection_backlog,
+                               uint64_t{backlog} * (1 + what.others.size()));
+    auto listening =
+        charge ? uverbs::execute(*host_, RDMA_USER_CM_CMD_LISTEN,
+                                 rdma_ucm_listen{.id = what.kernel_id, .backlog = backlog})
+               : fail(charge.error());
     if (!listening) {
         destroy_others(what);
         return listening;
     }
     what.backlog = backlog;
+    what.backlog_charge = std::move(*charge);
     return {};
 }
 
@@ -74,6 +79,10 @@ void UcmaFile::follow_addresses(UcmaId& what) {
         }
     }
     what.places = std::move(places);
+    // The guest did not ask for more or fewer.
+    what.backlog_charge = {};
+    what.backlog_charge = rnic::take(port_.budgets().connection_backlog,
+                                     uint64_t{*what.backlog} * (1 + what.others.size()));
 }
 
 void UcmaFile::destroy_others(UcmaId& what) {

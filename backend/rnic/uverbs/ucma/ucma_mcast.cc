@@ -37,6 +37,10 @@ Result<void> UcmaFile::join(const rdma_ucm_join_mcast& request, const SocketAddr
     if (auto room = port_.check_room_for_group(); !room) {
         return room;
     }
+    auto event = charge_event();
+    if (!event) {
+        return fail(event.error());
+    }
     auto lease = port_.addresses().use_group(group.ip);
     if (!lease) {
         return fail(lease.error());
@@ -54,6 +58,7 @@ Result<void> UcmaFile::join(const rdma_ucm_join_mcast& request, const SocketAddr
         port_.forget_key(key);
         return fail(joined.error());
     }
+    events_.push_back(std::move(*event));
     port_.insert_group(joined->id, {.id = request.id, .key = key, .lease = std::move(*lease)});
     answer(call, *joined);
     return {};

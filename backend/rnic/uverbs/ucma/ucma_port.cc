@@ -42,15 +42,6 @@ Result<std::unique_ptr<rnic::UcmaFile>> UcmaPort::open(const rnic::UcmaFileInit&
     return std::make_unique<UcmaFile>(*this, std::move(*host), init);
 }
 
-Result<void> UcmaPort::check_room() {
-    if (ids_.size() >= kMaxIds) {
-        log_.warn("{}: limit reached: {} ids of the connection manager; the guest gets {}", guest_,
-                  kMaxIds, to_string(Errno{EDQUOT}));
-        return fail(EDQUOT);
-    }
-    return {};
-}
-
 UcmaId& UcmaPort::insert(uint32_t id, UcmaId what) {
     return ids_.insert_or_assign(id, std::move(what)).first->second;
 }
@@ -110,7 +101,7 @@ const UcmaPort::Subject* UcmaPort::subject(uint64_t key) const {
 }
 
 Result<void> UcmaPort::check_room_for_group() const {
-    return groups_.size() >= kMaxIds ? Result<void>(fail(EDQUOT)) : Result<void>();
+    return groups_.size() >= kMaxGroups ? Result<void>(fail(EDQUOT)) : Result<void>();
 }
 
 const UcmaPort::Group* UcmaPort::find_group(uint32_t group) const {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "rate_limited_log.h"
+#include "rnic/port_budgets.h"
 #include "rnic/rnic.h"
 #include "rnic/ucma.h"
 #include "rnic/uverbs/addressing/group_leases.h"
@@ -28,7 +29,7 @@ namespace vrdma::uverbs {
 // time, as with the verbs.
 class UcmaPort {
   public:
-    static constexpr size_t kMaxIds = 8192;  // and as many multicast groups
+    static constexpr size_t kMaxGroups = 8192;
     static constexpr uint32_t kMaxBacklog = 1024;
 
     // `addresses`, `qps` and `sink` outlive the object, which outlives its files.
@@ -42,8 +43,10 @@ class UcmaPort {
     RateLimitedLog& log() { return log_; }
     ReadyWatch& watch() { return *watch_; }
 
-    // EDQUOT, with a line in the log, when the guest has as many ids as it may.
-    Result<void> check_room();
+    // What the guest has is charged to connections (ids), connection_backlog and
+    // connection_events.  Called before any file is opened.
+    void set_budgets(const rnic::PortBudgets& budgets) { budgets_ = budgets; }
+    const rnic::PortBudgets& budgets() const { return budgets_; }
     UcmaId& insert(uint32_t id, UcmaId what);
     UcmaId* find(uint32_t id);
     // ENOENT when there is no such id, EINVAL when it belongs to another file.
@@ -103,6 +106,7 @@ class UcmaPort {
     rnic::EventSink& sink_;
     const OpenRdmaCm open_;
     RateLimitedLog log_;
+    rnic::PortBudgets budgets_;
 
     std::unordered_map<uint32_t, UcmaId> ids_;
     std::unordered_map<uint64_t, Subject> subjects_;

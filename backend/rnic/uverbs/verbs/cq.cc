@@ -3,6 +3,7 @@
 #include "rnic/uverbs/verbs/cq.h"
 
 #include "memory/guest_access.h"
+#include "rnic/uverbs/verbs/kernel_rings.h"
 
 namespace vrdma::uverbs {
 namespace {
@@ -48,8 +49,15 @@ Result<std::unique_ptr<rnic::CompletionQueue>> Cq::create(const ContextState& co
         return fail(created.error());
     }
     attributes.cqe = kernel.base.cqe;
-    return std::make_unique<Cq>(context, kernel.base.cq_handle, guest_handle,
-                                attributes.comp_vector);
+    auto cq =
+        std::make_unique<Cq>(context, kernel.base.cq_handle, guest_handle, attributes.comp_vector);
+    // The kernel has judged the size by now; what is refused here goes again.
+    auto charge = charge_rings(context, completion_ring_bytes(attributes.cqe));
+    if (!charge) {
+        return fail(charge.error());
+    }
+    cq->object_.hold(std::move(*charge));
+    return cq;
 }
 
 Cq::Cq(const ContextState& context, uint32_t handle, uint32_t guest_handle, uint32_t comp_vector)
@@ -83,6 +91,10 @@ Result<void> Cq::resize(uint32_t& cqe, rnic::Udata& udata) {
     for (const auto& send_queue : send_queues_) {
         (void)send_queue->ring();
     }
+    auto charge = charge_rings(object_.context(), completion_ring_bytes(cqe));
+    if (!charge) {
+        return fail(charge.error());
+    }
     ib_uverbs_resize_cq request{};
     request.cq_handle = handle();
     request.cqe = cqe;
@@ -91,6 +103,7 @@ Result<void> Cq::resize(uint32_t& cqe, rnic::Udata& udata) {
                                              {IB_USER_VERBS_CMD_RESIZE_CQ, request, kernel}, udata);
     if (resized) {
         cqe = kernel.cqe;
+        object_.hold(std::move(*charge));
     }
     return resized;
 }

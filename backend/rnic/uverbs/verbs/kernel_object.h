@@ -7,7 +7,9 @@
 
 #include <cstdint>
 #include <string_view>
+#include <utility>
 
+#include "budget.h"
 #include "rnic/live_objects.h"
 #include "rnic/uverbs/kernel/uverbs.h"
 #include "rnic/uverbs/verbs/context_state.h"
@@ -50,6 +52,9 @@ class KernelObject {
     const ContextState& context() const { return context_; }
     uint32_t handle() const { return handle_; }  // the kernel's
 
+    // What the object takes of the guest's budgets, in place of what it took before.
+    void hold(Charge charge) { charge_ = std::move(charge); }
+
     // Destroys it now, for a verb that may fail.  Errors: the kernel's.
     Result<void> destroy();
 
@@ -59,6 +64,7 @@ class KernelObject {
     const uint32_t handle_;
     bool destroyed_ = false;
     const rnic::LiveCount count_;
+    Charge charge_;
 };
 
 }  // namespace vrdma::uverbs

@@ -57,6 +57,7 @@ struct PortState {
     const std::shared_ptr<RnicState> rnic;
     const std::string guest;  // named in logs
     RateLimitedLog log;
+    rnic::PortBudgets budgets;
     std::unique_ptr<GuestAddresses> addresses;  // null if rnic->addresses is
     GuestQps qps;
     vrdma_doorbell_area* area = nullptr;  // guest-controlled

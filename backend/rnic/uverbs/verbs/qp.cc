@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "rnic/uverbs/verbs/kernel_rings.h"
 #include "rnic/uverbs/verbs/pd.h"
 #include "rnic/uverbs/verbs/srq.h"
 #include "rnic/verbs_abi.h"
@@ -192,8 +193,18 @@ Result<std::unique_ptr<rnic::QueuePair>> Qp::create(const ContextState& context,
         .max_recv_sge = kernel.max_recv_sge,
         .max_inline_data = kernel.max_inline_data,
     };
-    return std::make_unique<Qp>(context, kernel, guest_handle, init.qp_type,
-                                static_cast<Cq&>(*init.send_cq));
+    auto qp = std::make_unique<Qp>(context, kernel, guest_handle, init.qp_type,
+                                   static_cast<Cq&>(*init.send_cq));
+    uint64_t bytes = send_ring_bytes(init.cap);
+    if (init.srq == nullptr) {
+        bytes += receive_ring_bytes(init.cap.max_recv_wr, init.cap.max_recv_sge);
+    }
+    auto charge = charge_rings(context, bytes);
+    if (!charge) {
+        return fail(charge.error());
+    }
+    qp->object_.hold(std::move(*charge));
+    return qp;
 }
 
 Qp::Qp(const ContextState& context, const ib_uverbs_create_qp_resp& kernel, uint32_t guest_handle,

@@ -4,6 +4,7 @@
 
 #include <infiniband/verbs.h>
 
+#include "rnic/uverbs/verbs/kernel_rings.h"
 #include "rnic/uverbs/verbs/pd.h"
 #include "rnic/verbs_abi.h"
 
@@ -41,11 +42,17 @@ Result<std::unique_ptr<rnic::SharedReceiveQueue>> Srq::create(const ContextState
     }
     attributes.max_wr = kernel.max_wr;
     attributes.max_sge = kernel.max_sge;
-    return std::make_unique<Srq>(context, kernel.srq_handle, kernel.max_wr);
+    auto srq = std::make_unique<Srq>(context, kernel.srq_handle, kernel.max_wr, kernel.max_sge);
+    auto charge = charge_rings(context, receive_ring_bytes(kernel.max_wr, kernel.max_sge));
+    if (!charge) {
+        return fail(charge.error());
+    }
+    srq->object_.hold(std::move(*charge));
+    return srq;
 }
 
-Srq::Srq(const ContextState& context, uint32_t handle, uint32_t max_wr)
-    : object_(context, kSrqKind, handle), max_wr_(max_wr) {}
+Srq::Srq(const ContextState& context, uint32_t handle, uint32_t max_wr, uint32_t max_sge)
+    : object_(context, kSrqKind, handle), max_wr_(max_wr), max_sge_(max_sge) {}
 
 Result<void> Srq::modify(uint32_t attr_mask, const rnic::SrqAttributes& attributes,
                          rnic::Udata& udata) {
@@ -53,6 +60,13 @@ Result<void> Srq::modify(uint32_t attr_mask, const rnic::SrqAttributes& attribut
     const bool resizes = (attr_mask & rnic::kSrqAttrMaxWr) != 0;
     if (resizes && context.port.rnic->vendor.srq_only_grows && attributes.max_wr < max_wr_) {
         return fail(EINVAL);
+    }
+    Result<Charge> charge;
+    if (resizes) {
+        charge = charge_rings(context, receive_ring_bytes(attributes.max_wr, max_sge_));
+    }
+    if (!charge) {
+        return fail(charge.error());
     }
     const ib_uverbs_modify_srq request{
         .srq_handle = handle(),
@@ -64,6 +78,7 @@ Result<void> Srq::modify(uint32_t attr_mask, const rnic::SrqAttributes& attribut
         context.execute(VRDMA_CMD_MODIFY_SRQ, {IB_USER_VERBS_CMD_MODIFY_SRQ, request}, udata);
     if (modified && resizes) {
         max_wr_ = attributes.max_wr;
+        object_.hold(std::move(*charge));
     }
     return modified;
 }

@@ -20,8 +20,8 @@ class Srq final : public rnic::SharedReceiveQueue {
         const ContextState& context, uint32_t guest_handle, const rnic::ProtectionDomain& pd,
         rnic::SrqAttributes& attributes, rnic::Udata& udata);
 
-    // `max_wr` is how many work requests the queue really holds.
-    Srq(const ContextState& context, uint32_t handle, uint32_t max_wr);
+    // `max_wr` is how many work requests the queue really holds, each of `max_sge` elements.
+    Srq(const ContextState& context, uint32_t handle, uint32_t max_wr, uint32_t max_sge);
     uint32_t handle() const { return object_.handle(); }
 
     Result<void> modify(uint32_t attr_mask, const rnic::SrqAttributes& attributes,
@@ -31,6 +31,7 @@ class Srq final : public rnic::SharedReceiveQueue {
   private:
     KernelObject object_;
     uint32_t max_wr_;  // the size that the guest last got; the queue may hold more
+    const uint32_t max_sge_;
 };
 
 }  // namespace vrdma::uverbs

@@ -7,6 +7,7 @@
 #include <csignal>
 #include <thread>
 
+#include "budget.h"
 #include "rnic/uverbs/iw_cm/iw_cm_port.h"
 #include "unit/uverbs/fakes/fake_cm_events.h"
 #include "unit/uverbs/fakes/fake_iw_cm.h"
@@ -296,6 +297,58 @@ TEST_F(ConnectionsTest, OfTooManyRequestsTheOldestGoes) {
     // The last event tells that all have been handled.
     ASSERT_TRUE(eventually([&] { return cm.count(RDMA_USER_CM_CMD_DESTROY_ID) == 1; }));
     EXPECT_EQ(event().request, 1u);
+}
+
+// A connection that failed is gone, and its event waits until the guest takes it.
+TEST_F(ConnectionsTest, CountUntilTheirLastEventIsTaken) {
+    LimitLog log{"alice", logger};
+    Budget connections{"connections", "connections", 2, log};
+    Budget backlog{"connection_backlog", "requests", 5, log};
+    Budget events{"connection_events", "events", 10, log};
+    port->set_budgets({.connections = &connections,
+                       .connection_backlog = &backlog,
+                       .connection_events = &events});
+    cm.during_connect = [] { return ECONNREFUSED; };
+    for (const uint32_t id : {1U, 2U}) {
+        connecting(id);
+        ASSERT_TRUE(eventually([&] { return events.used() == id; }));
+    }
+    EXPECT_EQ(connect(3).error(), Errno{EDQUOT});
+    EXPECT_EQ(connections.times_reached(), 1U);
+    EXPECT_EQ(event().id, 1U);
+    EXPECT_EQ(connections.used(), 1U);
+    EXPECT_EQ(events.used(), 1U);
+    EXPECT_TRUE(connect(3));
+    port->close(2);
+    EXPECT_LE(connections.used(), 1U) << "closing takes the events away";
+    port.reset();
+    EXPECT_EQ(connections.used() + events.used() + backlog.used(), 0U);
+}
+
+TEST_F(ConnectionsTest, AreNotMadeWhileTooManyEventsWait) {
+    LimitLog log{"alice", logger};
+    Budget events{"connection_events", "events", 1, log};
+    port->set_budgets({.connection_events = &events});
+    cm.during_connect = [] { return ECONNREFUSED; };
+    connecting(1);
+    ASSERT_TRUE(eventually([&] { return events.used() == 1; }));
+    EXPECT_EQ(connect(2).error(), Errno{EDQUOT});
+    EXPECT_EQ(port->listen(3, at("10.77.0.1", 2000), 5, false).error(), Errno{EDQUOT});
+    EXPECT_EQ(event().id, 1U);
+    EXPECT_TRUE(connect(2));
+    port.reset();
+}
+
+TEST_F(ConnectionsTest, TheBacklogOfAllListenersIsLimited) {
+    LimitLog log{"alice", logger};
+    Budget backlog{"connection_backlog", "requests", 5, log};
+    port->set_budgets({.connection_backlog = &backlog});
+    listening(1);
+    EXPECT_EQ(backlog.used(), 5U);
+    EXPECT_EQ(port->listen(2, at("10.77.0.1", 2001), 1, false).error(), Errno{EDQUOT});
+    port->close(1);
+    EXPECT_EQ(backlog.used(), 0U);
+    port.reset();
 }
 
 TEST_F(ConnectionsTest, EventsOfNobodyAreIgnored) {

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "budget.h"
 #include "rnic/ucma.h"
 #include "unit/uverbs/fakes/fake_ucma.h"
 #include "unit/uverbs/fixture.h"
@@ -29,6 +30,9 @@ class UcmaTest : public GuestTest {
     }
     void SetUp() override {
         GuestTest::SetUp();
+        port->set_budgets({.connections = &connections,
+                           .connection_backlog = &backlog,
+                           .connection_events = &events});
         file = open_file(0);
     }
 
@@ -125,6 +129,10 @@ class UcmaTest : public GuestTest {
     }
 
     FakeUcma cm;
+    LimitLog limit_log{"alice", vrdma::test::silent_logger()};
+    Budget connections{"connections", "ids", 20, limit_log};
+    Budget backlog{"connection_backlog", "requests", 2048, limit_log};
+    Budget events{"connection_events", "events", 10, limit_log};
     std::unique_ptr<rnic::UcmaFile> file;
     std::vector<std::byte> out;
     rnic::UcmaAnswer answer;

@@ -46,16 +46,55 @@ TEST_F(UcmaTest, PortSpacesAndTypesAreThoseOfUnprivilegedUsers) {
 }
 
 TEST_F(UcmaTest, IdsAreLimited) {
-    for (size_t i = 0; i < UcmaPort::kMaxIds; ++i) {
+    for (size_t i = 0; i < connections.limit(); ++i) {
         create();
     }
     rdma_ucm_create_id request{};
     request.ps = RDMA_PS_TCP;
     EXPECT_EQ(run(RDMA_USER_CM_CMD_CREATE_ID, request), EDQUOT);
+    EXPECT_EQ(connections.times_reached(), 1U);
     file.reset();
     EXPECT_TRUE(cm.ids().empty());
+    EXPECT_EQ(connections.used(), 0U);
     file = open_file(1);
     create();
+}
+
+// An address that does not answer leaves the id as it was, and an event in the kernel each time.
+TEST_F(UcmaTest, EventsThatNobodyTakesAreLimited) {
+    const uint32_t id = create();
+    for (size_t i = 0; i < events.limit(); ++i) {
+        ASSERT_EQ(resolve(id, "10.9.0.5"), 0);
+        cm.report(kAddressErrorEvent, id);
+    }
+    EXPECT_EQ(events.used(), events.limit());
+    EXPECT_EQ(resolve(id, "10.9.0.5"), EDQUOT);
+    EXPECT_EQ(
+        run(RDMA_USER_CM_CMD_RESOLVE_ROUTE, rdma_ucm_resolve_route{.id = id, .timeout_ms = 1}),
+        EDQUOT);
+    ASSERT_EQ(get_event(), 0);
+    EXPECT_EQ(events.used(), events.limit() - 1) << "one was taken";
+    EXPECT_EQ(resolve(id, "10.9.0.5"), 0);
+    while (get_event() == 0) {
+    }
+    EXPECT_EQ(events.used(), 0U) << "all that there were are taken";
+    EXPECT_EQ(resolve(id, "10.9.0.5"), 0);
+    file.reset();
+    EXPECT_EQ(events.used(), 0U);
+}
+
+TEST_F(UcmaTest, TheBacklogOfAllListenersIsLimited) {
+    const uint32_t first = listening("10.77.0.1");
+    EXPECT_EQ(backlog.used(), 10U);
+    const uint32_t large = create();
+    ASSERT_EQ(bind(large, "10.77.0.1", 0), 0);
+    backlog.set_limit(500);
+    EXPECT_EQ(listen(large, 491), EDQUOT);
+    EXPECT_EQ(listen(large, 490), 0);
+    EXPECT_EQ(backlog.used(), 500U);
+    EXPECT_EQ(destroy(large), 0);
+    EXPECT_EQ(destroy(first), 0);
+    EXPECT_EQ(backlog.used(), 0U);
 }
 
 TEST_F(UcmaTest, AnIdIsOfItsFile) {

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <infiniband/verbs.h>
 
+#include "budget.h"
 #include "unit/uverbs/fakes/fake_netdev.h"
 #include "unit/uverbs/fixture.h"
 
@@ -53,6 +54,29 @@ TEST_F(UverbsObjects, AContextThatTheKernelRefusesLeavesNothing) {
     kernel.refuse_open(EACCES);
     EXPECT_EQ(port->alloc_context(udata).error(), Errno{EACCES});
     EXPECT_EQ(kernel.open_files(), 2u);
+}
+
+TEST_F(UverbsObjects, RingsInMemoryOfTheKernelAreChargedUntilTheyAreGone) {
+    LimitLog limit_log{"alice", logger};
+    Budget bytes{"ring_bytes", "bytes of rings", 1 << 20, limit_log};
+    port->set_budgets({.ring_bytes = &bytes});
+    TestUdata none;
+    auto udata = none.udata();
+    rnic::CqAttributes attributes{.cqe = 100, .comp_vector = 0, .flags = 0};
+    auto cq = context->create_cq(1, attributes, udata).value();
+    const uint64_t small = bytes.used();
+    EXPECT_EQ(small, 128U * 64);
+    uint32_t cqe = 300;
+    ASSERT_TRUE(cq->resize(cqe, udata));
+    EXPECT_EQ(bytes.used(), 4 * small);
+    cqe = 1000000;
+    EXPECT_EQ(cq->resize(cqe, udata).error(), Errno{EDQUOT});
+    EXPECT_EQ(bytes.used(), 4 * small);
+    bytes.set_limit(bytes.used());
+    EXPECT_EQ(context->create_cq(2, attributes, udata).error(), Errno{EDQUOT});
+    EXPECT_EQ(kernel.live(Kind::kCq), 1U) << "the kernel has the one that was refused no more";
+    cq.reset();
+    EXPECT_EQ(bytes.used(), 0U);
 }
 
 TEST_F(UverbsObjects, APrivateByteTooManyReachesNoKernel) {
