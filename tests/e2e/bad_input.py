@@ -8,8 +8,10 @@ import subprocess
 import tempfile
 import unittest
 from pathlib import Path
+from typing import Any
 
 from support_py.e2e import KERNEL, LabTest, main
+from support_py.guest_program import send_program
 from vrdma_lab import paths
 from vrdma_lab.image.initramfs import LINE_BUFFERED
 from vrdma_lab.lab.lab import Lab
@@ -136,6 +138,37 @@ class Limits(unittest.TestCase):
             fits = guest.start(f"{LINE_BUFFERED} ibv_srq_pingpong -d vrdma0 -g {index} -q 2 -r 10")
             fits.wait_for("local address")
             fits.kill()
+            self.raised_while_the_guest_runs(lab, guest, index)
+            self.commands_wait_and_go_on(lab, guest)
+
+    def raised_while_the_guest_runs(self, lab: Lab, guest: Guest, index: int) -> None:
+        lab.daemon.reload("[limits]\nqueue_pairs = 6\n")
+        program = guest.start(f"{LINE_BUFFERED} ibv_srq_pingpong -d vrdma0 -g {index} -q 3 -r 10")
+        program.wait_for("local address")
+        program.kill()
+        limit = lab.daemon.status()["vms"][0]["limits"]["queue_pairs"]
+        self.assertEqual(limit["limit"], 6)
+        self.assertGreaterEqual(limit["reached"], 1)
+
+    def commands_wait_and_go_on(self, lab: Lab, guest: Guest) -> None:
+        """A guest at its rate of commands waits; it goes on as soon as the rate is raised."""
+
+        def reached(status: dict[str, Any]) -> bool:
+            return int(status["vms"][0]["limits"]["commands_per_second"]["reached"]) > 0
+
+        queue_pairs = 200
+        send_program(guest, "many_queue_pairs", ("ibverbs",))
+        lab.daemon.reload("[limits]\ncommands_per_second = 1\ncommand_burst = 1\n")
+        job = guest.start(f"/tmp/many_queue_pairs {queue_pairs}")
+        lab.daemon.wait_status(reached, "commands have to wait")
+        waiting = lab.daemon.status()["vms"][0]["objects"]["queue_pairs"]
+        self.assertLess(waiting, queue_pairs)
+        lab.daemon.reload("")
+        job.wait_for("ready")
+        self.assertGreater(
+            lab.daemon.status()["vms"][0]["objects"]["queue_pairs"], queue_pairs, "and QP 1"
+        )
+        job.kill()
 
 
 class NoRdmaCore(LabTest):

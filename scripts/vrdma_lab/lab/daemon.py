@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -35,11 +36,32 @@ class Daemon:
         self._folder = folder
         self._options = options or []
         self._status = folder / "status.sock"
-        config = folder / "vrdmad.toml"
-        sockets = {number: self.socket_of(number) for number in numbers}
-        config.write_text(configuration(self._status, rnic, sockets, toml, vms or {}))
+        self._rnic = rnic
+        self._vms = vms or {}
+        self._numbers = numbers
+        self._write_configuration(toml)
         self.child = self._launch()
         self._wait_ready(numbers)
+
+    def _write_configuration(self, toml: str) -> None:
+        sockets = {number: self.socket_of(number) for number in self._numbers}
+        text = configuration(self._status, self._rnic, sockets, toml, self._vms)
+        (self._folder / "vrdmad.toml").write_text(text)
+
+    def reload(self, toml: str) -> None:
+        """Has vrdmad take `toml` in place of what it was started with (SIGHUP)."""
+        self._write_configuration(toml)
+        taken = "SIGHUP: the limits are those of"
+        before = self.log().count(taken)
+        self.child.process.send_signal(signal.SIGHUP)
+        patience = Patience(30)
+        while self.log().count(taken) == before:
+            self.child.check()
+            if patience.over:
+                raise LabError(
+                    f"vrdmad takes no limits, {patience.why()}; it said:\n{self.child.tail()}"
+                )
+            time.sleep(0.02)
 
     def _launch(self) -> Child:
         program = paths.daemon()
