@@ -59,12 +59,13 @@
 // One row for each rate, and for what belongs to one; 0 as a rate is no limit:
 //   field, limit, max_limit  as above
 //   min_limit                the lowest limit that the operator can set
-#define VRDMA_RATES(X)                                                                \
-    X(commands_per_second, 0, 0, INT64_MAX)                                           \
-    X(command_burst, 1000, 1, INT64_MAX)                                              \
-    X(messages_per_second, 0, 0, INT64_MAX)                                           \
-    X(bytes_per_second, 0, 0, INT64_MAX)                                              \
-    X(burst_ms, 10, 1, rnic::TrafficLimits::kMaxBurst / std::chrono::milliseconds(1)) \
+#define VRDMA_RATES(X)                                                             \
+    X(commands_per_second, 0, 0, INT64_MAX)                                        \
+    X(command_burst, 1000, 1, INT64_MAX)                                           \
+    X(messages_per_second, 0, 0, INT64_MAX)                                        \
+    X(bytes_per_second, 0, 0, INT64_MAX)                                           \
+    X(burst_ms, 10, rnic::TrafficLimits::kMinBurst / std::chrono::milliseconds(1), \
+      rnic::TrafficLimits::kMaxBurst / std::chrono::milliseconds(1))               \
     X(weight, 1, 1, rnic::TrafficLimits::kMaxWeight)
 
 namespace vrdma::device {
