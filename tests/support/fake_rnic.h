@@ -51,6 +51,7 @@ struct FakeRnicState {
     int verbs_with_udata = 0;
     std::optional<int> refuse;  // errno of the next create verb
     rnic::Counters counters{};
+    rnic::TrafficLimits traffic;  // of the port
     rnic::MmapSource mmap_source{.fd = 7, .offset = 0x2000, .caching = 0};
     uint64_t mmap_offset = 0x5000;  // the one that mmap() knows
     vrdma_doorbell_area* doorbells = nullptr;
@@ -295,6 +296,11 @@ class FakePort : public Counted<rnic::Port> {
     void set_memory(std::shared_ptr<const memory::GuestMemory> memory) override {
         const std::lock_guard lock(state_.mutex);
         state_.memory = std::move(memory);
+    }
+    Result<void> set_traffic_limits(const rnic::TrafficLimits& limits) override {
+        const std::lock_guard lock(state_.mutex);
+        state_.traffic = limits;
+        return {};
     }
     void set_doorbells(vrdma_doorbell_area* area, int notify_fd) override {
         const std::lock_guard lock(state_.mutex);

@@ -69,6 +69,26 @@ TEST_P(LimitsTest, WhatAGuestHadGoesWithItAndHowOftenItReachedALimitStays) {
     connect();
 }
 
+TEST_P(LimitsTest, TheRnicHasTheLimitsOfTrafficAtOnceAndAfterAReset) {
+    Limits limits;
+    limits.weight = 5;
+    limits.bytes_per_second = 1000000;
+    limits.messages_per_second = 1000;
+    limits.burst_ms = 20;
+    device_->set_limits(limits);
+    const rnic::TrafficLimits wanted{
+        .weight = 5, .bytes_per_second = 1000000, .messages_per_second = 1000, .burst = 20ms};
+    while (seen(&FakeRnicState::traffic) != wanted) {
+        std::this_thread::yield();
+    }
+    {
+        const std::lock_guard lock(rnic_.state.mutex);
+        rnic_.state.traffic = {};
+    }
+    EXPECT_TRUE(vmm_->acknowledged(vhost::Request::kResetDevice));
+    EXPECT_EQ(seen(&FakeRnicState::traffic), wanted) << "the new port has them, too";
+}
+
 TEST_P(LimitsTest, CommandsBeyondTheRateWaitAndAreExecutedLater) {
     Limits limits;
     limits.commands_per_second = 1;
