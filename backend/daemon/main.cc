@@ -17,7 +17,9 @@
 #include "daemon/rnic_choice.h"
 #include "daemon/seccomp_filter.h"
 #include "daemon/server.h"
+#include "daemon/service_manager.h"
 #include "daemon/stop_limit.h"
+#include "daemon/watchdog.h"
 
 namespace {
 
@@ -169,9 +171,12 @@ int serve(const Options& options, Config config) {
         vrdma::daemon::keep_file_capabilities_only();
     }
 
+    const vrdma::daemon::ServiceManager manager;
     vrdma::daemon::Server server(config, vrdma::daemon::open_rnic(config, logger), logger);
     restrict_system_calls(config, *logger);
     server.start();
+    const vrdma::daemon::Watchdog watchdog(manager, [&] { server.wait_for_rnic_threads(); });
+    manager.ready();
     logger->info("vrdmad " VRDMA_VERSION " serves {} virtual machine(s) with the RNIC '{}'",
                  config.vms.size(), config.rnic);
     int signal = 0;
@@ -179,6 +184,7 @@ int serve(const Options& options, Config config) {
         reload(options, config, server, *logger);
     }
     vrdma::daemon::end_within(vrdma::daemon::kStopLimit);
+    manager.stopping();
     logger->info("stopping on {}", ::strsignal(signal));
     return EXIT_SUCCESS;
 }

@@ -33,6 +33,10 @@ class Server {
     // Begins to serve the VMs.  Throws std::system_error when a thread cannot be had.
     void start();
 
+    // Returns once each thread of the RNIC that serves all VMs has come to the end of what it was
+    // doing.
+    void wait_for_rnic_threads() { rnic_->wait_for_threads(); }
+
     // The state of everything as a JSON document.
     std::string status() const;
 

@@ -285,6 +285,10 @@ class Rnic {
     // The objects that the RNIC holds for all ports together, by its own count.
     virtual std::vector<LiveObjectCount> live_objects() const = 0;
 
+    // Returns once each thread that serves all ports has come to the end of what it was doing, by
+    // which a watchdog sees that none of them hangs.  At once if there are no such threads.
+    virtual void wait_for_threads() {}
+
     // `guest` names the virtual machine in logs; `sink` outlives the port.
     virtual Result<std::unique_ptr<Port>> open_port(const std::string& guest, EventSink& sink) = 0;
 };

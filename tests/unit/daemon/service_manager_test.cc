@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
+#include "daemon/service_manager.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <stdexcept>
+#include <string>
+
+#include "daemon/watchdog.h"
+#include "file_descriptor.h"
+#include "program_fixture.h"
+
+namespace vrdma::daemon {
+namespace {
+
+using testing::HasSubstr;
+using namespace std::chrono_literals;
+
+// Has the socket of a service manager, as the environment of a process says it.
+class ServiceManagerTest : public ProgramTest {
+  protected:
+    ServiceManagerTest() : socket_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        path("notify").copy(address.sun_path, sizeof(address.sun_path) - 1);
+        EXPECT_EQ(
+            ::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+        ::setenv("NOTIFY_SOCKET", path("notify").c_str(), 1);
+    }
+    ~ServiceManagerTest() override {
+        for (const char* name : {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"}) {
+            ::unsetenv(name);
+        }
+    }
+
+    // The next message; waits for it.
+    std::string heard() const {
+        char text[256];
+        const ssize_t size = ::recv(socket_.get(), text, sizeof(text), 0);
+        return size < 0 ? "" : std::string(text, static_cast<size_t>(size));
+    }
+
+    bool silent() const {
+        char byte;
+        return ::recv(socket_.get(), &byte, 1, MSG_DONTWAIT | MSG_PEEK) < 0;
+    }
+
+    FileDescriptor socket_;
+};
+
+TEST_F(ServiceManagerTest, WithoutAManagerNothingIsTold) {
+    ::unsetenv("NOTIFY_SOCKET");
+    const ServiceManager manager;
+    manager.ready();
+    EXPECT_TRUE(silent());
+    EXPECT_FALSE(manager.watchdog());
+}
+
+TEST_F(ServiceManagerTest, AManagerThatCannotBeReachedIsNamed) {
+    ::setenv("NOTIFY_SOCKET", path("none").c_str(), 1);
+    try {
+        const ServiceManager manager;
+        FAIL() << "it was reached";
+    } catch (const std::runtime_error& error) {
+        EXPECT_THAT(error.what(), HasSubstr(path("none")));
+    }
+}
+
+TEST_F(ServiceManagerTest, TheWatchdogIsThisProcesssOnly) {
+    ::setenv("WATCHDOG_USEC", "2000000", 1);
+    EXPECT_EQ(ServiceManager().watchdog(), 2s);
+    ::setenv("WATCHDOG_PID", "1", 1);
+    EXPECT_FALSE(ServiceManager().watchdog());
+    ::setenv("WATCHDOG_PID", std::to_string(::getpid()).c_str(), 1);
+    EXPECT_EQ(ServiceManager().watchdog(), 2s);
+    ::setenv("WATCHDOG_USEC", "often", 1);
+    EXPECT_FALSE(ServiceManager().watchdog());
+}
+
+TEST_F(ServiceManagerTest, TheWatchdogSpeaksAfterEachProofThatTheDaemonServes) {
+    ::setenv("WATCHDOG_USEC", "2", 1);
+    const ServiceManager manager;
+    std::atomic<int> proofs = 0;
+    const Watchdog watchdog(manager, [&] { ++proofs; });
+    for (int told = 1; told <= 3; ++told) {
+        EXPECT_EQ(heard(), "WATCHDOG=1");
+        EXPECT_GE(proofs, told);
+    }
+}
+
+TEST_F(ServiceManagerTest, TheWatchdogIsSilentWhileTheDaemonHangs) {
+    ::setenv("WATCHDOG_USEC", "2", 1);
+    const ServiceManager manager;
+    std::mutex hanging;
+    std::atomic<bool> asked = false;
+    std::unique_lock lock(hanging);
+    const Watchdog watchdog(manager, [&] {
+        asked = true;
+        asked.notify_all();
+        const std::lock_guard wait(hanging);
+    });
+    asked.wait(false);
+    EXPECT_TRUE(silent());
+    lock.unlock();
+    EXPECT_EQ(heard(), "WATCHDOG=1");
+}
+
+TEST_F(ServiceManagerTest, VrdmadIsReadyWhenAVmmMayConnectAndSaysWhenItStops) {
+    ::setenv("WATCHDOG_USEC", "60000000", 1);
+    Program program({"--vm", vm("a.sock")});
+    std::string first = heard();
+    std::string second = heard();
+    if (first == "WATCHDOG=1") {
+        std::swap(first, second);
+    }
+    EXPECT_EQ(first, "READY=1");
+    EXPECT_EQ(second, "WATCHDOG=1");
+    EXPECT_TRUE(std::filesystem::is_socket(path("a.sock")));
+    program.signal(SIGTERM);
+    EXPECT_EQ(heard(), "STOPPING=1");
+    EXPECT_EQ(program.wait(), 0);
+}
+
+}  // namespace
+}  // namespace vrdma::daemon
