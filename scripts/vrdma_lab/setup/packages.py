@@ -25,7 +25,7 @@ GROUPS = {
         "util-linux iproute2"
     ),
     "applications": "qperf ucx-utils libfabric-bin",
-    "test": "strace",
+    "test": "strace systemd",
     "check": (
         "git python3 clang-format-14 clang-tidy-14 shellcheck flake8 mypy sparse perl cmake "
         "ninja-build xz-utils"
