@@ -219,6 +219,8 @@ VmConfig read_vm(const Parser& parser, const toml::table& table, const device::L
                       {
                           {"name", parser.text(vm.name)},
                           {"socket", parser.path(vm.socket)},
+                          {"socket_user", parser.text(vm.socket_user)},
+                          {"socket_group", parser.text(vm.socket_group)},
                           {"mac", parser.parsed(vm.mac, parse_mac, kMacSyntax)},
                           {"network", parser.text(vm.addresses.network)},
                           {"gids", parser.parsed_list(vm.addresses.gids, uverbs::parse_gid_prefix,
@@ -305,6 +307,8 @@ Config parse_config(std::string_view document, const std::string& name) {
                  parser.read_table(table, "[daemon]",
                                    {{"log_level", parser.text(config.log_level)},
                                     {"socket_mode", parser.number(config.socket_mode, 0, 0777)},
+                                    {"socket_user", parser.text(config.socket_user)},
+                                    {"socket_group", parser.text(config.socket_group)},
                                     {"status_socket", parser.path(config.status_socket)},
                                     {"seccomp", parser.parsed(config.seccomp, parse_seccomp_mode,
                                                               "mode; there are on, log, off")}});
@@ -367,6 +371,10 @@ VmConfig parse_vm_option(const std::string& option, const device::Limits& limits
             vm.name = value;
         } else if (key == "socket") {
             vm.socket = value;
+        } else if (key == "socket_user") {
+            vm.socket_user = value;
+        } else if (key == "socket_group") {
+            vm.socket_group = value;
         } else if (key == "mac") {
             const auto mac = parse_mac(value);
             if (!mac) {
@@ -376,8 +384,10 @@ VmConfig parse_vm_option(const std::string& option, const device::Limits& limits
         } else if (key == "network") {
             vm.addresses.network = value;
         } else {
-            throw ConfigError(fmt::format(
-                "--vm {}: unknown key '{}'; it knows socket, name, mac, network", option, key));
+            throw ConfigError(
+                fmt::format("--vm {}: unknown key '{}'; it knows socket, socket_user, "
+                            "socket_group, name, mac, network",
+                            option, key));
         }
     }
     if (vm.socket.empty()) {

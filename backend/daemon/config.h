@@ -27,6 +27,8 @@ class ConfigError : public std::runtime_error {
 struct VmConfig {
     std::string name;
     std::filesystem::path socket;
+    std::string socket_user;  // a name or a number; empty: the daemon's
+    std::string socket_group;
     rnic::MacAddress mac{};  // all zero: the guest pairs with its first Ethernet device
     uverbs::GuestRules addresses;
     device::Limits limits;
@@ -44,6 +46,8 @@ struct Config {
     std::string log_level = "info";
     device::Limits limits;                // of every VM that does not say otherwise
     uint32_t socket_mode = 0660;          // permissions of the VMs' sockets
+    std::string socket_user;              // whose the VMs' sockets are, unless a VM says
+    std::string socket_group;             // empty: anybody is served whom the permissions let in
     std::filesystem::path status_socket;  // empty for none
     SeccompMode seccomp = default_seccomp_mode();
     std::vector<VmConfig> vms;

@@ -18,6 +18,7 @@
 #include "daemon/seccomp_filter.h"
 #include "daemon/server.h"
 #include "daemon/service_manager.h"
+#include "daemon/socket_owner.h"
 #include "daemon/stop_limit.h"
 #include "daemon/watchdog.h"
 
@@ -42,8 +43,8 @@ void define_options(CLI::App& app, Options& options) {
     app.add_option("-c,--config", options.config_file, "TOML file with the configuration")
         ->type_name("FILE");
     app.add_option("--vm", options.vms,
-                   "a virtual machine: socket=PATH[,name=NAME][,mac=MAC][,network=NAME]; may be "
-                   "repeated")
+                   "a virtual machine: socket=PATH[,name=NAME][,mac=MAC][,network=NAME]"
+                   "[,socket_user=USER][,socket_group=GROUP]; may be repeated")
         ->type_name("VM")
         ->delimiter('\0');
     app.add_option("--rnic", options.rnic,
@@ -112,6 +113,9 @@ std::shared_ptr<spdlog::logger> make_logger(const Config& config) {
 }
 
 int check(const Config& config) {
+    for (const auto& vm : config.vms) {
+        vrdma::daemon::socket_access(config, vm);
+    }
     const auto rnic = vrdma::daemon::open_rnic(config, make_logger(config));
     std::printf("the configuration is valid: %zu virtual machine(s), RNIC '%s'\n",
                 config.vms.size(), rnic->name().c_str());

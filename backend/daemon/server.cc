@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "daemon/socket_owner.h"
+
 namespace vrdma::daemon {
 namespace {
 
@@ -45,12 +47,12 @@ nlohmann::json to_json(const rnic::Counters& counters) {
 
 }  // namespace
 
-Server::Vm::Vm(const VmConfig& config, uint32_t socket_mode, rnic::Rnic& rnic,
+Server::Vm::Vm(const VmConfig& config, const vhost::SocketAccess& access, rnic::Rnic& rnic,
                const std::shared_ptr<spdlog::logger>& logger)
     : name_(config.name),
       device_({.guest = config.name, .mac = config.mac, .limits = config.limits}, rnic, logger),
       // The vhost library does not know which guest it serves: the logger's name says it.
-      listener_(config.socket.string(), socket_mode, device_, logger->clone(config.name)) {}
+      listener_(config.socket.string(), access, device_, logger->clone(config.name)) {}
 
 Server::Vm::~Vm() {
     listener_.stop();
@@ -67,7 +69,7 @@ Server::Server(const Config& config, std::unique_ptr<rnic::Rnic> rnic,
                const std::shared_ptr<spdlog::logger>& logger)
     : rnic_(std::move(rnic)), logger_(logger) {
     for (const VmConfig& vm : config.vms) {
-        vms_.push_back(std::make_unique<Vm>(vm, config.socket_mode, *rnic_, logger));
+        vms_.push_back(std::make_unique<Vm>(vm, socket_access(config, vm), *rnic_, logger));
     }
     if (!config.status_socket.empty()) {
         status_ = std::make_unique<StatusSocket>(

@@ -48,7 +48,7 @@ class Server {
     // start() to the end of the object.
     class Vm {
       public:
-        Vm(const VmConfig& config, uint32_t socket_mode, rnic::Rnic& rnic,
+        Vm(const VmConfig& config, const vhost::SocketAccess& access, rnic::Rnic& rnic,
            const std::shared_ptr<spdlog::logger>& logger);
         ~Vm();
         Vm(const Vm&) = delete;

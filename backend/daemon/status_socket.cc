@@ -25,7 +25,7 @@ StatusSocket::StatusSocket(const std::filesystem::path& path, std::function<std:
                            std::shared_ptr<spdlog::logger> logger)
     : document_(std::move(document)),
       logger_(std::move(logger)),
-      socket_(path.string(), kMode),
+      socket_(path.string(), {.mode = kMode}),
       stop_(::eventfd(0, EFD_CLOEXEC)) {
     if (!stop_) {
         throw std::system_error(errno, std::generic_category(), "status socket");

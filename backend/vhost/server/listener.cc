@@ -3,6 +3,7 @@
 #include "vhost/server/listener.h"
 
 #include <sys/epoll.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <exception>
@@ -10,9 +11,20 @@
 
 namespace vrdma::vhost {
 
-Listener::Listener(std::string path, mode_t mode, Device& device,
+Listener::Listener(std::string path, const SocketAccess& access, Device& device,
                    std::shared_ptr<spdlog::logger> logger)
-    : device_(device), logger_(std::move(logger)), socket_(std::move(path), mode) {
+    : device_(device),
+      logger_(std::move(logger)),
+      access_(access),
+      refusals_(logger_),
+      socket_(std::move(path), access) {
+    constexpr mode_t kOthers = S_IROTH | S_IWOTH;
+    if (!socket_.gave_away() && !access_.group && (access_.mode & kOthers) != kOthers) {
+        logger_->warn(
+            "{}: the socket cannot be given to the user {} (CAP_CHOWN), who cannot reach it so; "
+            "set socket_group, or socket_mode = 0o666, with which other users are turned away",
+            this->path(), *access_.user);
+    }
     loop_.add(socket_.fd(), EPOLLIN, [this](uint32_t) { accept(); });
 }
 
@@ -29,6 +41,10 @@ void Listener::accept() {
         if (peer.error() == Errno{EMFILE} || peer.error() == Errno{ENFILE}) {
             logger_->error("{}: a VMM is turned away: {}", path(), to_string(peer.error()));
         }
+        return;
+    }
+    if (const auto why = why_refused(peer->get(), access_)) {
+        refusals_.warn("{}: a VMM is turned away: {}", path(), *why);
         return;
     }
     if (connection_ != nullptr) {

@@ -2,12 +2,12 @@
 // Copyright (c) 2026 the vrdma authors
 #pragma once
 
-#include <sys/types.h>
-
 #include <spdlog/logger.h>
 #include <memory>
 #include <string>
+#include <utility>
 
+#include "rate_limited_log.h"
 #include "vhost/device.h"
 #include "vhost/server/connection.h"
 #include "vhost/server/event_loop.h"
@@ -19,9 +19,13 @@ namespace vrdma::vhost {
 // may come.  One thread runs run().
 class Listener {
   public:
-    // Throws std::runtime_error when the path cannot be listened on, or the kernel lacks what a
-    // connection needs.
-    Listener(std::string path, mode_t mode, Device& device, std::shared_ptr<spdlog::logger> logger);
+    // Serves only whom `access` names.  Throws std::runtime_error when the path cannot be listened
+    // on, or the kernel lacks what a connection needs.
+    Listener(std::string path, const SocketAccess& access, Device& device,
+             std::shared_ptr<spdlog::logger> logger);
+    // Serves whom the permissions of the path let in.
+    Listener(std::string path, mode_t mode, Device& device, std::shared_ptr<spdlog::logger> logger)
+        : Listener(std::move(path), SocketAccess{.mode = mode}, device, std::move(logger)) {}
 
     // Disconnects the VMM and removes the path.  run() must have returned.
     ~Listener() = default;
@@ -41,6 +45,8 @@ class Listener {
 
     Device& device_;
     const std::shared_ptr<spdlog::logger> logger_;
+    const SocketAccess access_;
+    RateLimitedLog refusals_;
     ListeningSocket socket_;
     EventLoop loop_;
     std::unique_ptr<EventfdSignaller> signaller_ = std::make_unique<EventfdSignaller>();

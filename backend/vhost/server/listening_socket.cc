@@ -60,7 +60,8 @@ void remove_stale(const std::string& path, const sockaddr_un& address) {
 
 }  // namespace
 
-ListeningSocket::ListeningSocket(std::string path, mode_t mode) : path_(std::move(path)) {
+ListeningSocket::ListeningSocket(std::string path, const SocketAccess& access)
+    : path_(std::move(path)) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (path_.empty() || path_.size() >= sizeof(address.sun_path)) {
@@ -74,9 +75,18 @@ ListeningSocket::ListeningSocket(std::string path, mode_t mode) : path_(std::mov
     if (::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
         throw_errno(path_, "bind");
     }
+    constexpr auto kUnchanged = static_cast<uid_t>(-1);
+    if (access.group && ::lchown(path_.c_str(), kUnchanged, *access.group) != 0) {
+        const std::string error = std::strerror(errno);
+        ::unlink(path_.c_str());
+        throw_error(path_, fmt::format("cannot be given to the group {}: {}; have vrdmad run with "
+                                       "that group (SupplementaryGroups= in a systemd unit)",
+                                       *access.group, error));
+    }
+    gave_away_ = !access.user || ::lchown(path_.c_str(), *access.user, kUnchanged) == 0;
     struct stat status {};
     // Nobody can connect before listen(), so that the permissions are there in time.
-    if (::chmod(path_.c_str(), mode) != 0 || ::lstat(path_.c_str(), &status) != 0 ||
+    if (::chmod(path_.c_str(), access.mode) != 0 || ::lstat(path_.c_str(), &status) != 0 ||
         ::listen(socket_.get(), kBacklog) != 0) {
         const int error = errno;
         ::unlink(path_.c_str());

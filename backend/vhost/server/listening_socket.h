@@ -8,16 +8,19 @@
 
 #include "file_descriptor.h"
 #include "result.h"
+#include "vhost/server/socket_access.h"
 
 namespace vrdma::vhost {
 
 // A Unix stream socket that listens on a path.
 class ListeningSocket {
   public:
-    // Binds `path` with the given permissions and listens, non-blocking.  A socket that
-    // nobody listens on any more is replaced.  Throws std::runtime_error when somebody listens
-    // on it, when the path is something else than a socket, or when the socket cannot be made.
-    ListeningSocket(std::string path, mode_t mode);
+    // Binds `path` with the mode and the group of `access`, and listens, non-blocking.  The path
+    // becomes the user's as well if this process may give files away, see gave_away().  A socket
+    // that nobody listens on any more is replaced.  Throws std::runtime_error when somebody listens
+    // on it, when the path is something else than a socket, when the socket cannot be made, or when
+    // this process is not in the group.
+    ListeningSocket(std::string path, const SocketAccess& access);
 
     // Removes the path, unless it is another socket's by now.
     ~ListeningSocket();
@@ -28,6 +31,9 @@ class ListeningSocket {
     // or ENFILE when there was no descriptor for the client, which has been turned away.
     Result<FileDescriptor> accept();
 
+    // Whether the path is the user's that was asked for.
+    bool gave_away() const { return gave_away_; }
+
     const std::string& path() const { return path_; }
     int fd() const { return socket_.get(); }
 
@@ -35,7 +41,8 @@ class ListeningSocket {
     const std::string path_;
     FileDescriptor socket_;
     FileDescriptor reserve_;  // closed to accept a client when descriptors have run out
-    ino_t inode_ = 0;         // of the path, so that no other socket is removed
+    bool gave_away_ = true;
+    ino_t inode_ = 0;  // of the path, so that no other socket is removed
 };
 
 }  // namespace vrdma::vhost

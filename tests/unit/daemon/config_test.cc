@@ -8,6 +8,8 @@
 #include <functional>
 #include <string>
 
+#include "daemon/socket_owner.h"
+
 namespace vrdma::daemon {
 namespace {
 
@@ -331,6 +333,44 @@ TEST(ConfigTest, RejectsAStatusSocketThatCannotBe) {
     EXPECT_THAT(rejection([&] { check_config(config); }), HasSubstr("longer than"));
     config.status_socket = "/run/status.sock";
     EXPECT_EQ(rejection([&] { check_config(config); }), "(accepted)");
+}
+
+TEST(ConfigTest, AMachineMayHaveAnotherOwnerOfItsSocketThanTheOthers) {
+    const Config config = parse_config(R"(
+[daemon]
+socket_user = "root"
+socket_group = "65001"
+[[vm]]
+socket = "/run/a"
+[[vm]]
+socket = "/run/b"
+socket_user = "65002"
+)",
+                                       "vrdmad.toml");
+    const auto a = socket_access(config, config.vms[0]);
+    const auto b = socket_access(config, config.vms[1]);
+    EXPECT_EQ(a.user, 0U);
+    EXPECT_EQ(a.group, 65001U);
+    EXPECT_EQ(b.user, 65002U);
+    EXPECT_EQ(b.group, 65001U);
+    EXPECT_EQ(b.mode, 0660U);
+}
+
+TEST(ConfigTest, AnUnknownOwnerOfASocketIsNamed) {
+    Config config;
+    config.vms.push_back(parse_vm_option("socket=/run/a,socket_user=no-such-user"));
+    EXPECT_THAT(rejection([&] { socket_access(config, config.vms[0]); }),
+                HasSubstr("'socket_user' is 'no-such-user', which this host does not know"));
+    config.vms[0] = parse_vm_option("socket=/run/a,socket_group=4294967295");
+    EXPECT_THAT(rejection([&] { socket_access(config, config.vms[0]); }),
+                HasSubstr("'socket_group' is '4294967295'"));
+}
+
+TEST(ConfigTest, ASeccompModeIsOnLogOrOff) {
+    EXPECT_EQ(parse_config("[daemon]\nseccomp = \"log\"", "f").seccomp, SeccompMode::kLog);
+    EXPECT_EQ(parse_config("[daemon]\nseccomp = \"off\"", "f").seccomp, SeccompMode::kOff);
+    EXPECT_THAT(rejection("[daemon]\nseccomp = \"strict\""),
+                HasSubstr("'strict' is no mode; there are on, log, off"));
 }
 
 }  // namespace

@@ -21,8 +21,8 @@ TemporaryFolder::~TemporaryFolder() {
     std::filesystem::remove_all(path_, ignored);
 }
 
-TestServer::TestServer()
-    : listener_(std::make_unique<vhost::Listener>(path_, 0600, device_, log_.logger())),
+TestServer::TestServer(const vhost::SocketAccess& access)
+    : listener_(std::make_unique<vhost::Listener>(path_, access, device_, log_.logger())),
       thread_([this] { listener_->run(); }) {}
 
 void TestServer::stop() {

@@ -29,7 +29,7 @@ class TemporaryFolder {
 // A device, served on a socket by a thread.
 class TestServer {
   public:
-    TestServer();
+    explicit TestServer(const vhost::SocketAccess& access = {.mode = 0600});
     ~TestServer() { stop(); }
 
     void stop();
