@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
 // Runs a fuzz target on inputs of many lengths, the same in each run, where there is no libFuzzer:
-// so that each build has the targets, and a target that fails at once is found.  With arguments,
-// the inputs are these files, as libFuzzer takes them.
+// so that each build has the targets, and a target that fails at once is found.  The corpus of the
+// target, which the first argument names if it ends in ".hex", is run as well.  With other
+// arguments, the inputs are these files, as libFuzzer takes them.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -34,9 +35,33 @@ std::vector<uint8_t> read_file(const std::string& path) {
     return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
+// The inputs of a corpus: hexadecimal digits, one input a line (scripts/fuzz).
+std::vector<std::vector<uint8_t>> read_corpus(const std::string& path) {
+    std::vector<std::vector<uint8_t>> inputs;
+    std::ifstream file(path);
+    for (std::string line; std::getline(file, line);) {
+        if (line.starts_with("#")) {
+            continue;
+        }
+        auto& input = inputs.emplace_back();
+        for (size_t i = 0; i + 1 < line.size(); i += 2) {
+            input.push_back(static_cast<uint8_t>(std::stoul(line.substr(i, 2), nullptr, 16)));
+        }
+    }
+    return inputs;
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
+    if (count == 2 && std::string(arguments[1]).ends_with(".hex")) {
+        const auto corpus = read_corpus(arguments[1]);
+        for (const auto& input : corpus) {
+            LLVMFuzzerTestOneInput(input.data(), input.size());
+        }
+        std::printf("%zu inputs of the corpus\n", corpus.size());
+        count = 1;
+    }
     for (int i = 1; i < count; ++i) {
         const auto bytes = read_file(arguments[i]);
         LLVMFuzzerTestOneInput(bytes.data(), bytes.size());

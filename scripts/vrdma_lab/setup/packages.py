@@ -31,6 +31,7 @@ GROUPS = {
         "ninja-build xz-utils"
     ),
     "bench": "valgrind",
+    "fuzz": "clang-14 libclang-rt-14-dev",
     "debian": "debootstrap e2fsprogs",
     "lab": "kmod",
     "libvirt": "libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients",

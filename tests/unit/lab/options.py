@@ -13,9 +13,10 @@ from pathlib import Path
 
 from vrdma_lab import paths
 from vrdma_lab.bench import cases
-from vrdma_lab.cli import bench, command, demo, lab, test
+from vrdma_lab.cli import bench, command, demo, fuzz, lab, test
 from vrdma_lab.cli.command import Refusal
 from vrdma_lab.errors import Interrupted, LabError
+from vrdma_lab.setup.fuzz_corpus import LIMIT, choose
 
 Parse = Callable[[Sequence[str]], object]
 
@@ -203,6 +204,33 @@ class Bench(OptionsTest):
         self.assert_refused(bench.parse, "cannot read '/nowhere'", "lab", "--from", "/nowhere")
         alone = "--from measures nothing: it goes with --markdown alone"
         self.assert_refused(bench.parse, alone, "lab", "--from", __file__, "--rounds", "3")
+
+
+class Fuzz(OptionsTest):
+    def test_all_are_the_targets_that_cmake_builds(self) -> None:
+        chosen = fuzz.parse(["all"]).targets
+        self.assertIn("split_ring", chosen)
+        self.assertEqual(chosen, tuple(fuzz.targets()))
+
+    def test_a_time_has_a_unit(self) -> None:
+        for text, wanted in (("90", 90), ("90s", 90), ("15m", 900), ("2h", 7200)):
+            self.assertEqual(fuzz.parse(["config", "--time", text]).time, wanted)
+
+    def test_mistakes_are_refused(self) -> None:
+        self.assert_refused(fuzz.parse, "there is no target 'x': --list names them", "x")
+        self.assert_refused(fuzz.parse, "name a target, or all")
+        for time in ("0", "1d", "m", "-5"):
+            self.assert_refused(
+                fuzz.parse, f"'{time}' is no time: write 90, 90s, 15m or 2h",
+                "config", f"--time={time}",
+            )
+
+    def test_a_corpus_is_small_and_has_each_input_once(self) -> None:
+        inputs = [b"b", b"a", b"b", b"", bytes(2000), *(bytes([i]) * 1000 for i in range(40))]
+        chosen = choose(inputs)
+        self.assertEqual(chosen[:2], [b"a", b"b"])
+        self.assertLessEqual(sum(map(len, chosen)), LIMIT)
+        self.assertEqual(len(chosen), 2 + LIMIT // 1000)
 
 
 if __name__ == "__main__":
