@@ -47,7 +47,8 @@ std::vector<std::string> unchangeable(const Config& running, const Config& wante
             continue;
         }
         stays(sentences,
-              before->socket != vm.socket || before->mac != vm.mac ||
+              before->socket != vm.socket || before->socket_user != vm.socket_user ||
+                  before->socket_group != vm.socket_group || before->mac != vm.mac ||
                   before->addresses != vm.addresses,
               fmt::format("of the virtual machine '{}', everything but its limits", vm.name));
     }
