@@ -73,7 +73,8 @@ std::filesystem::path make_folder() {
 // The machines of the status whose names begin with `prefix` and that are connected.
 size_t connected(const daemon::Server& server, const std::string& prefix) {
     size_t count = 0;
-    for (const auto& vm : nlohmann::json::parse(server.status()).at("vms")) {
+    const auto status = nlohmann::json::parse(server.status());
+    for (const auto& vm : status.at("vms")) {
         if (vm.at("name").get<std::string>().starts_with(prefix) &&
             vm.at("connected").get<bool>()) {
             ++count;
@@ -200,7 +201,8 @@ void run(const Options& options) {
         throw std::runtime_error("an honest machine suffered");
     }
     if (!(after == before)) {
-        throw std::runtime_error("what the hostile machines held is not all free");
+        throw std::runtime_error("what the hostile machines held is not all free: " +
+                                 server.status());
     }
     // The honest ones work as before, and leave as little.
     for (auto& pair : honest) {
@@ -211,7 +213,8 @@ void run(const Options& options) {
     const Holdings none = holdings(rnic);
     std::printf("none:   %s\n", none.text().c_str());
     if (!(none == empty)) {
-        throw std::runtime_error("what the honest machines held is not all free");
+        throw std::runtime_error("what the honest machines held is not all free: " +
+                                 server.status());
     }
     std::filesystem::remove_all(folder);
 }
