@@ -13,6 +13,7 @@ from vrdma_check.check import Context, Outcome
 # The first prefix that matches decides.
 LICENCES = (
     ("frontend/", "GPL-2.0"),
+    ("tests/e2e/guest/hostile/", "GPL-2.0"),
     ("qemu-device/", "GPL-2.0-or-later"),
     ("common/", "BSD-3-Clause"),
     ("", "Apache-2.0"),

@@ -31,7 +31,12 @@ def send_program(guest: Guest, name: str, libraries: tuple[str, ...] = ()) -> No
             str(FOLDER / f"{name}.c"),
         ]
         subprocess.run([*command, *(f"-l{library}" for library in libraries)], check=True)
-        text = base64.b64encode(program.read_bytes()).decode()
+        send_file(guest, name, program.read_bytes())
+
+
+def send_file(guest: Guest, name: str, content: bytes) -> None:
+    """Puts an executable file with this content into the guest's /tmp."""
+    text = base64.b64encode(content).decode()
     guest.must(f": > /tmp/{name}.b64")
     for start in range(0, len(text), CHUNK):
         guest.must(f"echo {text[start:start + CHUNK]} >> /tmp/{name}.b64")
