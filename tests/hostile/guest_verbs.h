@@ -7,6 +7,7 @@
 #include <vrdma_check.h>
 #include <vrdma_doorbell.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <span>
@@ -66,7 +67,8 @@ class GuestVerbs {
         }
         const auto answer = device_.execute(bytes, sizeof(Response) + udata.size());
         Response response{};
-        std::memcpy(&response, answer.data(), std::min(answer.size(), sizeof(response)));
+        std::ranges::copy(std::span(answer).first(std::min(answer.size(), sizeof(response))),
+                          bytes_of(response).begin());
         if (answer.size() > sizeof(response)) {
             std::memcpy(udata.data(), answer.data() + sizeof(response),
                         std::min(answer.size() - sizeof(response), udata.size()));

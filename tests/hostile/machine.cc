@@ -99,7 +99,7 @@ std::vector<std::byte> Machine::execute(std::span<const std::byte> request, size
     test::DriverQueue& control = *queues_.at(VRDMA_VQ_CONTROL);
     const size_t length = std::min(request.size(), kRequestRoom);
     const size_t answer = std::min(room, kAnswerRoom);
-    std::memcpy(memory_.host(request_, kRequestRoom), request.data(), length);
+    std::ranges::copy(request.first(length), memory_.host(request_, kRequestRoom));
     std::memset(memory_.host(answer_, kAnswerRoom), 0, answer);
     const uint16_t id = control.add({{request_, static_cast<uint32_t>(length)},
                                      {answer_, static_cast<uint32_t>(answer), true}});
