@@ -119,6 +119,7 @@ void run(const Options& options) {
     auto owned = embedded::make_embedded_rnic(embedded, test::silent_logger());
     const embedded::EmbeddedRnic& rnic = *owned;
     daemon::Server server(config, std::move(owned), test::silent_logger());
+    server.start();
     const Holdings empty = holdings(rnic);
 
     std::mt19937_64 seeds(options.seed);
