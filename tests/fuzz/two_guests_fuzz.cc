@@ -121,23 +121,23 @@ class ShmMapper : public device::ShmMapper {
 class Machine : public hostile::GuestDevice {
   public:
     Machine(embedded::EmbeddedRnic& rnic, const std::string& name)
-        : port_(std::move(rnic.open_port(name, sink_).value())),
+        : budgets_(name, {.registered_bytes = uint64_t{64} << 20}, rnic.attributes(),
+                   test::silent_logger()),
+          port_(std::move(rnic.open_port(name, sink_).value())),
           request_(memory_.allocate(kRequestRoom)),
           answer_(memory_.allocate(kAnswerRoom)),
-          dispatcher_(name, device::Limits{}.mr_runs, test::silent_logger()) {
+          dispatcher_(name, test::silent_logger()) {
         require(
             queue_.set_up(driver_->layout(), driver_->initial_base(), guest_memory_).has_value());
         port_->set_doorbells(doorbells_.area(), -1);
         port_->set_memory(guest_memory_);
-        device::Limits limits;
-        limits.registered_bytes = uint64_t{64} << 20;
+        port_->set_budgets(budgets_.of_port());
         verbs_ = std::make_unique<device::Verbs>(
-            device::Verbs::Options{.guest = name,
-                                   .limits = limits,
+            device::Verbs::Options{.budgets = budgets_,
                                    .attributes = rnic.attributes(),
                                    .udata_pointers = rnic.udata_pointers()},
             *port_, shm_, device::DoorbellMemory{doorbells_.fd(), doorbells_.length()},
-            [this] { return guest_memory_; }, test::silent_logger());
+            [this] { return guest_memory_; });
     }
     ~Machine() override { queue_.tear_down(); }
     Machine(const Machine&) = delete;
@@ -174,6 +174,7 @@ class Machine : public hostile::GuestDevice {
     ShmMapper shm_;
     test::RecordingSink sink_;
     device::DoorbellArea doorbells_;
+    device::GuestBudgets budgets_;
     std::unique_ptr<rnic::Port> port_;
     std::unique_ptr<device::Verbs> verbs_;
     uint64_t request_;

@@ -35,13 +35,12 @@ class PvrdmaCve : public CommandTest {
         rnic_ = embedded::make_embedded_rnic(config, logger_);
         embedded_port_ = std::move(rnic_->open_port("guest", sink_).value());
         embedded_port_->set_memory(memory_.as_guest_memory());
-        verbs_ = std::make_unique<Verbs>(
-            Verbs::Options{.guest = "guest",
-                           .limits = {},
-                           .attributes = rnic_->attributes(),
-                           .udata_pointers = rnic_->udata_pointers()},
-            *embedded_port_, shm_, DoorbellMemory{.fd = 3, .length = VRDMA_SHM_PAGE_SIZE},
-            [this] { return memory_.as_guest_memory(); }, logger_);
+        verbs_ = std::make_unique<Verbs>(Verbs::Options{.budgets = *budgets_,
+                                                        .attributes = rnic_->attributes(),
+                                                        .udata_pointers = rnic_->udata_pointers()},
+                                         *embedded_port_, shm_,
+                                         DoorbellMemory{.fd = 3, .length = VRDMA_SHM_PAGE_SIZE},
+                                         [this] { return memory_.as_guest_memory(); });
     }
     ~PvrdmaCve() override {
         verbs_.reset();
@@ -265,7 +264,7 @@ TEST_P(PvrdmaCveSession, CVE_2018_20191) {
 // each other, and work queues whose indexes never meet.  Each look ends, by counts and not by time.
 TEST_F(CommandTest, CVE_2018_20216) {
     auto driver = test::DriverQueue::create(memory_, 4, vhost::bit(VIRTIO_F_VERSION_1));
-    vhost::Virtqueue queue(VRDMA_VQ_CONTROL, logger_);
+    vhost::Virtqueue queue(VRDMA_VQ_CONTROL, test::signaller(), logger_);
     ASSERT_TRUE(queue.set_up(driver->layout(), driver->initial_base(), memory_.as_guest_memory()));
     const uint64_t address = memory_.allocate(64);
     driver->forge(std::array{test::RawDescriptor{address, 16, VRING_DESC_F_NEXT, 1},
@@ -362,7 +361,7 @@ TEST_F(PvrdmaCve, CVE_2021_3608) {
           &vhost::RingLayout::device}) {
         vhost::RingLayout layout = driver_->layout();
         layout.*part = test::FakeMemory::vmm_address(end);
-        vhost::Virtqueue queue(1, logger_);
+        vhost::Virtqueue queue(1, test::signaller(), logger_);
         EXPECT_FALSE(queue.set_up(layout, 0, memory_.as_guest_memory()));
         queue.tear_down();
         EXPECT_TRUE(queue.set_up(driver_->layout(), 0, memory_.as_guest_memory()));
@@ -411,26 +410,26 @@ TEST_F(CommandTest, CVE_2023_1544) {
     for (const uint16_t size : {uint16_t{0}, uint16_t{3}, uint16_t{32769}, uint16_t{65535}}) {
         vhost::RingLayout layout = driver_->layout();
         layout.size = size;
-        vhost::Virtqueue queue(1, logger_);
+        vhost::Virtqueue queue(1, test::signaller(), logger_);
         EXPECT_EQ(queue.set_up(layout, 0, memory_.as_guest_memory()).error(), Errno{EINVAL})
             << size;
     }
     for (const uint64_t room : {uint64_t{16}, uint64_t{16} * 15, uint64_t{16} * 16 - 16}) {
         vhost::RingLayout layout = driver_->layout();
         layout.descriptors = test::FakeMemory::vmm_address(end - room);
-        vhost::Virtqueue queue(1, logger_);
+        vhost::Virtqueue queue(1, test::signaller(), logger_);
         EXPECT_EQ(queue.set_up(layout, 0, memory_.as_guest_memory()).error(), Errno{EFAULT})
             << room;
     }
     vhost::RingLayout fits = driver_->layout();
     fits.descriptors = test::FakeMemory::vmm_address(end - uint64_t{16} * 16);
-    vhost::Virtqueue last(1, logger_);
+    vhost::Virtqueue last(1, test::signaller(), logger_);
     EXPECT_TRUE(last.set_up(fits, 0, memory_.as_guest_memory()));
     last.tear_down();
 
     auto driver = test::DriverQueue::create(memory_, 16, vhost::bit(VIRTIO_F_VERSION_1));
     for (const uint16_t head : {uint16_t{16}, uint16_t{17}, uint16_t{0x7fff}, uint16_t{0xffff}}) {
-        vhost::Virtqueue queue(1, logger_);
+        vhost::Virtqueue queue(1, test::signaller(), logger_);
         ASSERT_TRUE(queue.set_up(driver->layout(), 0, memory_.as_guest_memory()));
         dynamic_cast<test::SplitDriverQueue&>(*driver).make_available(head);
         EXPECT_EQ(queue.pop().error(), Errno{EPROTO}) << head;
