@@ -4,7 +4,11 @@
 // nothing is left of them.
 #include <rdma/ib_user_ioctl_verbs.h>
 
+#include <algorithm>
+#include <fstream>
+
 #include "fixture.h"
+#include "rnic/embedded/rings/ring_memory.h"
 
 namespace vrdma::embedded::test {
 namespace {
@@ -291,6 +295,45 @@ TEST_F(Ports, RingMemoryOfAContextIsBounded) {
     EXPECT_EQ(try_cq(a, 600, 4095).error(), Errno{ENOMEM});
     EXPECT_TRUE(try_cq(a, 600, 255).has_value());
     EXPECT_EQ(small->counters().completion_queues, 0u);
+}
+
+// A guest may have a thousand contexts, and a daemon two dozen guests.
+TEST_F(Ports, AContextWithoutRingsTakesNoAddressSpaceAndOneWithFewTakesLittle) {
+    Guest a(*rnic, "alice", 1);
+    const auto address_space = [] {
+        uint64_t pages = 0;
+        std::ifstream("/proc/self/statm") >> pages;
+        return pages * 4096;
+    };
+    const uint64_t before = address_space();
+    std::vector<std::unique_ptr<rnic::Context>> contexts;
+    for (int i = 0; i < 500; ++i) {
+        rnic::Udata udata;
+        contexts.push_back(a.port->alloc_context(udata).value());
+    }
+    EXPECT_LT(address_space() - before, uint64_t{500} << 20);
+    // Rings of all sizes still find room, in parts that grow.
+    auto limit = EmbeddedLimits().ring_bytes_per_context;
+    auto memory = RingMemory::create(limit).value();
+    std::vector<RingRange> ranges;
+    uint64_t sum = 0;
+    for (uint64_t size = 4096; size <= uint64_t{256} << 20; size *= 2) {
+        ranges.push_back(memory->allocate(size).value());
+        sum += size;
+        *ranges.back().data() = std::byte{1};
+        ranges.back().data()[size - 1] = std::byte{2};
+        EXPECT_TRUE(memory->covers(ranges.back().offset(), size));
+        EXPECT_LE(memory->mapped(), std::max<uint64_t>(4 * sum, 2 << 20));
+    }
+    EXPECT_EQ(memory->used(), sum);
+    const uint64_t mapped = memory->mapped();
+    ranges.clear();
+    for (uint64_t size = 4096; size <= uint64_t{256} << 20; size *= 2) {
+        ranges.push_back(memory->allocate(size).value());
+        EXPECT_EQ(*ranges.back().data(), std::byte{0});
+    }
+    EXPECT_EQ(memory->mapped(), mapped);
+    EXPECT_EQ(memory->allocate(limit).error(), Errno{ENOMEM});
 }
 
 TEST_F(Ports, LimitsThatTheAbiCannotExpressAreRefusedAtTheStart) {

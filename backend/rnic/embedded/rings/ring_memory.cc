@@ -6,10 +6,18 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <iterator>
 #include <limits>
 #include <utility>
 
 namespace vrdma::embedded {
+namespace {
+
+// Bytes of the first part: room for a few dozen rings of common sizes.
+constexpr uint64_t kFirstPart = 2 << 20;
+
+}  // namespace
 
 RingRange::RingRange(RingRange&& other) noexcept
     : memory_(std::move(other.memory_)),
@@ -48,29 +56,57 @@ Result<std::shared_ptr<RingMemory>> RingMemory::create(uint64_t capacity) {
     if (::fcntl(file.get(), F_ADD_SEALS, F_SEAL_SHRINK) != 0) {
         return fail(errno);
     }
-    auto mapping = memory::Mapping::map(file.get(), 0, size_of(capacity));
+    return std::shared_ptr<RingMemory>(new RingMemory(std::move(file), size_of(capacity)));
+}
+
+// Maps a part that has room for `size` bytes.
+Result<void> RingMemory::add_part(uint64_t size) {
+    const uint64_t left = capacity_ - mapped();
+    if (size > left) {
+        return fail(ENOMEM);
+    }
+    const uint64_t wanted = std::min(std::max({kFirstPart, mapped(), size}), left);
+    auto mapping = memory::Mapping::map(file_.get(), mapped(), wanted);
     if (!mapping) {
         return fail(mapping.error());
     }
-    return std::shared_ptr<RingMemory>(new RingMemory(std::move(file), std::move(*mapping)));
+    parts_.push_back({.offset = mapped(), .mapping = std::move(*mapping)});
+    return {};
+}
+
+// The first place in the part that has `size` bytes free.
+std::optional<uint64_t> RingMemory::find_room(const Part& part, uint64_t size) const {
+    uint64_t offset = part.offset;
+    for (auto it = allocated_.lower_bound(part.offset);
+         it != allocated_.end() && it->first < part.end(); ++it) {
+        if (it->first - offset >= size) {
+            break;
+        }
+        offset = it->first + it->second;
+    }
+    return size <= part.end() - offset ? std::optional(offset) : std::nullopt;
 }
 
 Result<RingRange> RingMemory::allocate(uint64_t size) {
-    if (size == 0 || size > mapping_.size()) {
+    if (size == 0 || size > capacity_) {
         return fail(ENOMEM);
     }
     size = size_of(size);
-    // First fit: the number of rings of one context is small beside the cost of a verb.
-    uint64_t offset = 0;
-    for (const auto& [start, length] : allocated_) {
-        if (start - offset >= size) {
-            break;
+    // First fit: the number of rings of one context is small beside the cost of a verb.  A ring
+    // lies in one part.
+    std::optional<uint64_t> room;
+    auto part = parts_.begin();
+    while (part != parts_.end() && !(room = find_room(*part, size))) {
+        ++part;
+    }
+    if (!room) {
+        if (auto added = add_part(size); !added) {
+            return fail(added.error());
         }
-        offset = start + length;
+        part = std::prev(parts_.end());
+        room = part->offset;
     }
-    if (size > mapping_.size() - offset) {
-        return fail(ENOMEM);
-    }
+    const uint64_t offset = *room;
     if (offset + size > file_size_) {
         if (::ftruncate(file_.get(), static_cast<off_t>(offset + size)) != 0) {
             return fail(errno);
@@ -81,7 +117,7 @@ Result<RingRange> RingMemory::allocate(uint64_t size) {
     used_ += size;
     RingRange range;
     range.memory_ = shared_from_this();
-    range.data_ = mapping_.data() + offset;
+    range.data_ = part->mapping.data() + (offset - part->offset);
     range.offset_ = offset;
     range.size_ = size;
     return range;

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
+#include <vector>
 
 #include "file_descriptor.h"
 #include "memory/mapping.h"
@@ -39,8 +41,10 @@ class RingRange {
     uint64_t size_ = 0;
 };
 
-// The memory of all rings of one guest user context: one sparse file that is mapped here once, so
-// that ten thousand rings cost one descriptor and one mapping.
+// The memory of all rings of one guest user context: one sparse file that is mapped here in a few
+// parts, so that ten thousand rings cost one descriptor and a few mappings.  A part is mapped when
+// a ring needs room, and each has as many bytes as all before it: a context with few rings takes
+// little of this process's address space, of which a guest may have a thousand contexts.
 class RingMemory : public std::enable_shared_from_this<RingMemory> {
   public:
     // `capacity` bounds, in bytes, what the context's rings can take together. Answers the errno
@@ -56,19 +60,33 @@ class RingMemory : public std::enable_shared_from_this<RingMemory> {
     // Whether (offset, length) lies within a range that is allocated now.
     bool covers(uint64_t offset, uint64_t length) const;
 
+    // Bytes of this process's address space that the rings take up.
+    uint64_t mapped() const { return parts_.empty() ? 0 : parts_.back().end(); }
+
     int fd() const { return file_.get(); }
     uint64_t used() const { return used_; }
 
   private:
     friend class RingRange;
-    RingMemory(FileDescriptor file, memory::Mapping mapping)
-        : file_(std::move(file)), mapping_(std::move(mapping)) {}
+    RingMemory(FileDescriptor file, uint64_t capacity)
+        : file_(std::move(file)), capacity_(capacity) {}
+
+    // A part of the file, from `offset`.
+    struct Part {
+        uint64_t offset = 0;
+        memory::Mapping mapping;
+        uint64_t end() const { return offset + mapping.size(); }
+    };
+
+    Result<void> add_part(uint64_t size);
+    std::optional<uint64_t> find_room(const Part& part, uint64_t size) const;
     void release(uint64_t offset, uint64_t size);
 
     static constexpr uint64_t kPage = 4096;
 
     FileDescriptor file_;
-    memory::Mapping mapping_;
+    const uint64_t capacity_;
+    std::vector<Part> parts_;  // in the order of the file
     uint64_t file_size_ = 0;
     uint64_t used_ = 0;
     std::map<uint64_t, uint64_t> allocated_;  // offset -> size
