@@ -2,6 +2,8 @@
 // Copyright (c) 2026 the vrdma authors
 #include "device/shm/shm_allocator.h"
 
+#include <iterator>
+
 namespace vrdma::device {
 
 ShmAllocator::ShmAllocator(uint64_t size) : size_(size) {
@@ -24,6 +26,20 @@ Result<uint64_t> ShmAllocator::allocate(uint64_t length) {
         return offset;
     }
     return fail(ENOMEM);
+}
+
+void ShmAllocator::take(uint64_t offset, uint64_t length) {
+    const auto it = std::prev(free_.upper_bound(offset));
+    const auto [start, available] = *it;
+    const uint64_t end = start + available;
+    free_.erase(it);
+    if (start != offset) {
+        free_.emplace(start, offset - start);
+    }
+    if (offset + length != end) {
+        free_.emplace(offset + length, end - (offset + length));
+    }
+    used_ += length;
 }
 
 void ShmAllocator::free(uint64_t offset, uint64_t length) {

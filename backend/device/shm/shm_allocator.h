@@ -22,7 +22,10 @@ class ShmAllocator {
     // Takes a free range of `length` bytes and returns its offset.  ENOMEM when there is none.
     Result<uint64_t> allocate(uint64_t length);
 
-    // Gives back a range that allocate() returned.
+    // Takes this very range, which is free.
+    void take(uint64_t offset, uint64_t length);
+
+    // Gives back a range that allocate() or take() took.
     void free(uint64_t offset, uint64_t length);
 
   private:

@@ -39,7 +39,7 @@ Result<uint64_t> VmmShm::map(int fd, uint64_t fd_offset, uint64_t length) {
             guest_, allocator_.size(), length, allocator_.used(), to_string(offset.error()));
         return fail(offset.error());
     }
-    const uint64_t generation = generation_;
+    pending->range = {.offset = *offset, .length = length, .generation = generation_};
 
     const vhost::MapRequest request{.region = VRDMA_SHM_ID,
                                     .fd = fd,
@@ -47,16 +47,15 @@ Result<uint64_t> VmmShm::map(int fd, uint64_t fd_offset, uint64_t length) {
                                     .region_offset = *offset,
                                     .length = length,
                                     .writable = true};
-    auto sent = channel_->map(
-        request, [this, pending, generation, offset = *offset, length](Result<void> result) {
-            finish(pending, generation, offset, length, result);
-        });
+    auto sent =
+        channel_->map(request, [this, pending](Result<void> result) { finish(pending, result); });
     if (!sent) {
         allocator_.free(*offset, length);
         log_.warn("{}: the VMM cannot be asked to map {} bytes: {}; the verb gets {}", guest_,
                   length, to_string(sent.error()), to_string(Errno{ENOTCONN}));
         return fail(ENOTCONN);
     }
+    under_way_.push_back(pending);
     changed_.wait(lock, [&] { return pending->done || cancelled_ != 0; });
     if (!pending->done) {
         pending->abandoned = true;
@@ -76,18 +75,17 @@ Result<uint64_t> VmmShm::map(int fd, uint64_t fd_offset, uint64_t length) {
     return *offset;
 }
 
-void VmmShm::finish(const std::shared_ptr<Pending>& pending, uint64_t generation, uint64_t offset,
-                    uint64_t length, Result<void> result) {
+void VmmShm::finish(const std::shared_ptr<Pending>& pending, Result<void> result) {
     const std::lock_guard lock(mutex_);
+    std::erase(under_way_, pending);
+    // The shared memory region may have been emptied since the request.
+    const bool stale = pending->range.generation != generation_;
     pending->done = true;
-    pending->result = result;
-    if (generation != generation_) {
-        // The shared memory region has been emptied since the request.
-        pending->result = fail(ECONNRESET);
-    } else if (!pending->result) {
-        allocator_.free(offset, length);
-    } else if (pending->abandoned) {
-        unmaps_.push_back({offset, length});
+    pending->result = stale ? fail(ECONNRESET) : result;
+    if (!result) {
+        allocator_.free(pending->range.offset, pending->range.length);
+    } else if (stale || pending->abandoned) {
+        unmaps_.push_back(pending->range);
         send_unmaps_locked();
     }
     changed_.notify_all();
@@ -95,7 +93,7 @@ void VmmShm::finish(const std::shared_ptr<Pending>& pending, uint64_t generation
 
 void VmmShm::unmap(uint64_t shm_offset, uint64_t length) {
     const std::lock_guard lock(mutex_);
-    unmaps_.push_back({shm_offset, length});
+    unmaps_.push_back({.offset = shm_offset, .length = length, .generation = generation_});
     send_unmaps_locked();
 }
 
@@ -135,8 +133,9 @@ void VmmShm::finish_unmap(const Range& range, const Result<void>& result) {
 }
 
 void VmmShm::log_unmap_failure_locked(const Range& range, Errno error) {
-    // A VMM that goes takes the shared memory region with it.
-    if (error != Errno{ECONNRESET} && error != Errno{ENOTCONN}) {
+    // A VMM that goes takes the shared memory region with it, and one that was reset may have
+    // nothing there any more.
+    if (error != Errno{ECONNRESET} && error != Errno{ENOTCONN} && range.generation == generation_) {
         log_.warn("{}: the VMM could not unmap {} bytes at shared memory offset {:#x}: {}", guest_,
                   range.length, range.offset, to_string(error));
     }
@@ -189,6 +188,9 @@ void VmmShm::clear() {
     allocator_ = ShmAllocator(allocator_.size());
     unmaps_.clear();
     ++generation_;
+    for (const auto& pending : under_way_) {
+        allocator_.take(pending->range.offset, pending->range.length);
+    }
     changed_.notify_all();
 }
 

@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "device/shm/shm_allocator.h"
 #include "device/shm/shm_mapper.h"
@@ -47,7 +48,9 @@ class VmmShm : public ShmMapper {
     // Lets go of files that the VMM has not been asked yet to map.  Any thread.
     void withdraw_maps();
 
-    // The VMM has emptied the shared memory region: it was reset or is gone.
+    // The VMM has emptied the shared memory region: it was reset or is gone.  A map request that
+    // the VMM has not answered yet may be carried out before or after that.  So its range stays
+    // taken until the answer has come, and what is mapped there by then is unmapped.
     void clear();
 
     uint64_t size() const;
@@ -61,17 +64,18 @@ class VmmShm : public ShmMapper {
     struct Range {
         uint64_t offset;
         uint64_t length;
+        uint64_t generation;  // in which it was mapped
     };
 
     // The state of one map request.
     struct Pending {
+        Range range{};
         bool done = false;
         bool abandoned = false;  // nobody waits any more
         Result<void> result;
     };
 
-    void finish(const std::shared_ptr<Pending>& pending, uint64_t generation, uint64_t offset,
-                uint64_t length, Result<void> result);
+    void finish(const std::shared_ptr<Pending>& pending, Result<void> result);
     void send_unmaps_locked();
     void finish_unmap(const Range& range, const Result<void>& result);
     void log_unmap_failure_locked(const Range& range, Errno error);
@@ -85,6 +89,7 @@ class VmmShm : public ShmMapper {
     // an older generation is void.
     uint64_t generation_ = 0;
     unsigned cancelled_ = 0;    // a sum of Cancel
+    std::vector<std::shared_ptr<Pending>> under_way_;  // map requests without an answer
     std::deque<Range> unmaps_;  // yet to be sent
     size_t outstanding_unmaps_ = 0;
     RateLimitedLog log_;

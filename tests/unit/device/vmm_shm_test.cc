@@ -111,6 +111,38 @@ TEST_F(VmmShmTest, AChannelThatIsClosedIsEnotconn) {
     EXPECT_EQ(shm_.used(), 0U);
 }
 
+// QEMU empties the region, tells the daemon, and only then comes to what is in the channel.
+TEST_F(VmmShmTest, AMapUnderWayAtAResetIsUndoneAndItsPlaceIsNotGivenOutBefore) {
+    const auto map_cancelled = [&] {
+        std::thread control(
+            [&] { EXPECT_EQ(shm_.map(file_.get(), 0, kPage), tl::unexpected(Errno{ECANCELED})); });
+        auto request = vmm_->receive();
+        shm_.cancel(VmmShm::Cancel::kQueueStops);
+        control.join();
+        shm_.resume(VmmShm::Cancel::kQueueStops);
+        return request;
+    };
+    const auto before_reset = map_cancelled();
+    shm_.clear();
+    EXPECT_EQ(shm_.used(), kPage);
+    const auto after_reset = map_cancelled();
+    EXPECT_NE(after_reset.mapping.region_offset, before_reset.mapping.region_offset);
+    shm_.clear();
+    shm_.clear();
+
+    ASSERT_EQ(vmm_shm_.map(before_reset.mapping, before_reset.fds[0].get()), 0);
+    vmm_->reply(before_reset, 0);
+    handle_replies_until([&] { return shm_.used() == kPage; });
+    const auto unmap = vmm_->receive();
+    EXPECT_EQ(unmap.type(), vhost::BackendRequest::kShmemUnmap);
+    EXPECT_EQ(unmap.mapping.region_offset, before_reset.mapping.region_offset);
+    EXPECT_EQ(unmap.mapping.length, kPage);
+    // The place is free again behind the request that empties it.
+    EXPECT_EQ(map_cancelled().mapping.region_offset, before_reset.mapping.region_offset);
+    vmm_->reply(after_reset, EIO);
+    handle_replies_until([&] { return shm_.used() == kPage; });
+}
+
 TEST_F(VmmShmTest, ACancelledMapDoesNotWait) {
     shm_.cancel(VmmShm::Cancel::kQueueStops);
     EXPECT_EQ(shm_.map(file_.get(), 0, kPage), tl::unexpected(Errno{ECANCELED}));
