@@ -13,6 +13,7 @@
 
 #include "device/features.h"
 #include "memory/page_size.h"
+#include "rate_limited_logger.h"
 
 namespace vrdma::device {
 namespace {
@@ -50,12 +51,12 @@ VirtualDevice::VirtualDevice(Options options, rnic::Rnic& rnic,
     : options_(std::move(options)),
       rnic_(rnic),
       attributes_(attributes_of(rnic, options_.mac)),
-      logger_(logger),
-      resets_log_(logger),
-      events_(options_.guest, logger),
-      shm_(options_.guest, logger),
-      budgets_(options_.guest, options_.limits, attributes_, logger),
-      dispatcher_(options_.guest, logger),
+      logger_(rate_limited(*logger)),
+      resets_log_(logger_),
+      events_(options_.guest, logger_),
+      shm_(options_.guest, logger_),
+      budgets_(options_.guest, options_.limits, attributes_, logger_),
+      dispatcher_(options_.guest, logger_),
       limits_(options_.limits),
       lost_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       limits_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),

@@ -101,8 +101,8 @@ class VirtualDevice : public vhost::Device {
     const Options options_;
     rnic::Rnic& rnic_;
     const rnic::DeviceAttributes attributes_;
-    const std::shared_ptr<spdlog::logger> logger_;
-    RateLimitedLog resets_log_;  // the connection's thread only
+    const std::shared_ptr<spdlog::logger> logger_;  // limits the rate of lines
+    RateLimitedLog resets_log_;                     // the connection's thread only
     EventDelivery events_;
     VmmShm shm_;
     GuestBudgets budgets_;          // before all that is charged to them

@@ -21,7 +21,7 @@ UverbsPort::UverbsPort(std::shared_ptr<RnicState> rnic, const std::string& guest
     }
     if (state_.rnic->vendor.transport == Transport::kRoce) {
         ucma_ = std::make_unique<UcmaPort>(guest, *state_.addresses, state_.qps, sink,
-                                           state_.rnic->open_rdma_cm, state_.rnic->logger);
+                                           state_.rnic->open_rdma_cm, state_.logger);
         return;
     }
     auto file = state_.rnic->open_rdma_cm();
@@ -29,8 +29,8 @@ UverbsPort::UverbsPort(std::shared_ptr<RnicState> rnic, const std::string& guest
         throw std::system_error(to_int(file.error()), std::generic_category(),
                                 "the kernel's connection manager, /dev/infiniband/rdma_cm");
     }
-    iw_cm_ = std::make_unique<IwCmPort>(guest, *state_.addresses, sink, std::move(*file),
-                                        state_.rnic->logger);
+    iw_cm_ =
+        std::make_unique<IwCmPort>(guest, *state_.addresses, sink, std::move(*file), state_.logger);
 }
 
 Result<void> UverbsPort::add_gid(uint32_t index, const rnic::Gid& gid, uint32_t type,

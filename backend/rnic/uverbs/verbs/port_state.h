@@ -18,6 +18,7 @@
 #include "rnic/uverbs/events/port_events.h"
 #include "rnic/uverbs/events/port_worker.h"
 #include "rnic/uverbs/events/sink_list.h"
+#include "rnic/uverbs/guest_loggers.h"
 #include "rnic/uverbs/kernel/rdma_cm.h"
 #include "rnic/uverbs/kernel/uverbs.h"
 #include "rnic/uverbs/ucma/guest_qps.h"
@@ -34,6 +35,7 @@ struct RnicState {
     const std::shared_ptr<OverlayMap> addresses;  // null for iWARP without connections
     const OpenRdmaCm open_rdma_cm;                // empty when guests get no connections
     const std::shared_ptr<spdlog::logger> logger;
+    GuestLoggers guest_loggers{logger};
     memory::MappingBudget mappings{};
     rnic::LiveObjects live{};
     SinkList sinks{};
@@ -46,16 +48,18 @@ struct PortState {
               rnic::EventSink& sink)
         : rnic(std::move(rnic_state)),
           guest(guest_name),
-          log(rnic->logger),
-          events(guest, rnic->vendor, sink, rnic->logger),
+          logger(rnic->guest_loggers.of(guest)),
+          log(logger),
+          events(guest, rnic->vendor, sink, logger),
           worker(events, rnic->spin) {
         if (rnic->addresses != nullptr) {
-            addresses = std::make_unique<GuestAddresses>(guest, rnic->addresses, rnic->logger);
+            addresses = std::make_unique<GuestAddresses>(guest, rnic->addresses, logger);
         }
     }
 
     const std::shared_ptr<RnicState> rnic;
     const std::string guest;  // named in logs
+    const std::shared_ptr<spdlog::logger> logger;
     RateLimitedLog log;
     rnic::PortBudgets budgets;
     std::unique_ptr<GuestAddresses> addresses;  // null if rnic->addresses is
