@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
 // Memory regions in several pieces, their keys, and what may be registered.
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "fixture.h"
+#include "memory/guest_memory.h"
 
 namespace vrdma::embedded::test {
 namespace {
@@ -25,6 +29,48 @@ class MemoryRegions : public TwoGuests {
         return attributes;
     }
 };
+
+// The responder and the requester run on a thread that serves other guests.  A page that is not
+// there is the machine's own loss (memory/watched_range.h).
+TEST_F(MemoryRegions, InMemoryThatTheVmmTookAwayDoNotStopTheWorker) {
+    constexpr uint64_t kSize = 8 << 20;
+    const auto faults = std::make_shared<memory::FaultReport>();
+    const FileDescriptor file(::memfd_create("ram", MFD_CLOEXEC));
+    ASSERT_EQ(::ftruncate(file.get(), kSize), 0);
+    const auto region = std::make_shared<const memory::GuestRegion>(
+        memory::GuestPhysicalAddress{0}, kSize, 0,
+        memory::Mapping::map(file.get(), 0, kSize).value(), 0,
+        memory::FileBacking{FileDescriptor(::dup(file.get())), 0, 4096, memory::file_label("ram")},
+        faults);
+    rnic::MrAttributes attributes;
+    attributes.iova = {0x7000};
+    attributes.length = kSize;
+    attributes.access = kAllAccess;
+    attributes.pieces.push_back({{region->data(), kSize}, region});
+    rnic::Udata udata;
+    ClientMr lost;
+    lost.object = b.guest.context->reg_mr(b.guest.pd(), std::move(attributes), udata).value();
+    lost.iova = 0x7000;
+    ASSERT_EQ(::ftruncate(file.get(), 0), 0);
+    for (const auto opcode : {WrOpcode::kRdmaWrite, WrOpcode::kRdmaRead}) {
+        ASSERT_TRUE(a.qp.post_send({.opcode = opcode,
+                                    .remote_address = lost.iova + 5 * (1 << 20),
+                                    .rkey = lost.rkey(),
+                                    .sges = {a.mr.sge(0, 16384)}}));
+        settle();
+        EXPECT_EQ(status_of(only_completion(a.send_cq)), WcStatus::kSuccess);
+        ASSERT_TRUE(faults->first());
+        EXPECT_EQ(faults->first()->file_offset, 5u << 20);
+    }
+    // The other way, out of the memory that is lost.
+    ASSERT_TRUE(b.qp.post_send({.opcode = WrOpcode::kRdmaWrite,
+                                .remote_address = a.mr.iova,
+                                .rkey = a.mr.rkey(),
+                                .sges = {{lost.iova, 16384, lost.lkey()}}}));
+    settle();
+    EXPECT_EQ(status_of(only_completion(b.send_cq)), WcStatus::kSuccess);
+    EXPECT_EQ(a.bytes(0, 16384), std::vector<std::byte>(16384));
+}
 
 // Pieces of odd sizes at odd places on both sides, so that no boundary coincides.
 TEST_F(MemoryRegions, InMisalignedPiecesAreCopiedByteByByteRight) {
