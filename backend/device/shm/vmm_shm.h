@@ -88,9 +88,9 @@ class VmmShm : public ShmMapper {
     // Counts how often the VMM has emptied the shared memory region.  A reply to a request of
     // an older generation is void.
     uint64_t generation_ = 0;
-    unsigned cancelled_ = 0;    // a sum of Cancel
+    unsigned cancelled_ = 0;                           // a sum of Cancel
     std::vector<std::shared_ptr<Pending>> under_way_;  // map requests without an answer
-    std::deque<Range> unmaps_;  // yet to be sent
+    std::deque<Range> unmaps_;                         // yet to be sent
     size_t outstanding_unmaps_ = 0;
     RateLimitedLog log_;
 };
