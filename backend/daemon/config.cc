@@ -70,6 +70,16 @@ class Parser {
         };
     }
 
+    Reader yes_or_no(bool& target) const {
+        return [this, &target](const std::string& key, const toml::node& value) {
+            const auto* boolean = value.as_boolean();
+            if (boolean == nullptr) {
+                reject(file_, value.source(), fmt::format("'{}' must be true or false", key));
+            }
+            target = boolean->get();
+        };
+    }
+
     template <typename Integer>
     Reader number(Integer& target, uint64_t minimum, uint64_t maximum) const {
         return [this, &target, minimum, maximum](const std::string& key, const toml::node& value) {
@@ -154,6 +164,17 @@ class Parser {
     std::string file_;
 };
 
+constexpr const char* kFileSystemSyntax =
+    "type of a file system; write it as /proc/filesystems has it, ext4 for example";
+
+// Takes any name without a space: the kernel module of the file system may not be loaded yet.
+std::optional<std::string> parse_file_system(std::string_view text) {
+    if (text.empty() || text.find_first_of(" \t\n") != std::string_view::npos) {
+        return std::nullopt;
+    }
+    return std::string(text);
+}
+
 constexpr const char* kMacSyntax = "MAC address; write it as 52:54:00:12:34:56";
 constexpr const char* kAddressSyntax = "IP address; write it as 10.9.0.2 or fd00::2";
 constexpr const char* kPrefixSyntax =
@@ -193,7 +214,8 @@ std::optional<rnic::MacAddress> parse_mac(std::string_view text) {
 }
 
 void read_limits(const Parser& parser, const toml::table& table, device::Limits& limits) {
-    Schema schema;
+    Schema schema{{"region_bytes", parser.number(limits.region_bytes, 1,
+                                                 std::numeric_limits<int64_t>::max())}};
     for (const device::LimitKey& row : device::kLimitKeys) {
         const Reader limit = parser.number(limits.*row.limit, row.min_limit, row.max_limit);
         schema.emplace(row.key, limit);
@@ -322,6 +344,13 @@ Config parse_config(std::string_view document, const std::string& name) {
                       {"announce", parser.parsed(config.announce, parse_announce, kAnnounceSyntax)},
                       {"threads", parser.number(config.threads, 1, 256)},
                       {"spin_us", parser.number(config.spin_us, 0, 1000000)}});
+             })},
+            {"memory", parser.table([&](const toml::table& table) {
+                 parser.read_table(
+                     table, "[memory]",
+                     {{"file_systems", parser.parsed_list(config.memory.file_systems,
+                                                          parse_file_system, kFileSystemSyntax)},
+                      {"unsealed_memfds", parser.yes_or_no(config.memory.unsealed_memfds)}});
              })},
             {"limits", parser.table([&](const toml::table& table) {
                  read_limits(parser, table, config.limits);

@@ -15,6 +15,7 @@
 #include "device/object_kinds.h"
 #include "rnic/attributes.h"
 #include "rnic/uverbs/addressing/address_rules.h"
+#include "vhost/protocol/memory_table.h"
 
 namespace vrdma::daemon {
 
@@ -50,6 +51,7 @@ struct Config {
     std::string socket_group;             // empty: anybody is served whom the permissions let in
     std::filesystem::path status_socket;  // empty for none
     SeccompMode seccomp = default_seccomp_mode();
+    vhost::MemoryRules memory;            // which files may be a guest's memory
     std::vector<VmConfig> vms;
 };
 

@@ -47,12 +47,16 @@ nlohmann::json to_json(const rnic::Counters& counters) {
 
 }  // namespace
 
-Server::Vm::Vm(const VmConfig& config, const vhost::SocketAccess& access, rnic::Rnic& rnic,
+Server::Vm::Vm(const VmConfig& config, const vhost::SocketAccess& access,
+               const vhost::MemoryRules& memory, rnic::Rnic& rnic,
                const std::shared_ptr<spdlog::logger>& logger)
     : name_(config.name),
       device_({.guest = config.name, .mac = config.mac, .limits = config.limits}, rnic, logger),
+      memory_(std::make_shared<vhost::RegionMapper>(memory)),
       // The vhost library does not know which guest it serves: the logger's name says it.
-      listener_(config.socket.string(), access, device_, logger->clone(config.name)) {}
+      listener_(config.socket.string(), access, device_, logger->clone(config.name), memory_) {
+    set_region_limit(config.limits);
+}
 
 Server::Vm::~Vm() {
     listener_.stop();
@@ -69,7 +73,8 @@ Server::Server(const Config& config, std::unique_ptr<rnic::Rnic> rnic,
                const std::shared_ptr<spdlog::logger>& logger)
     : rnic_(std::move(rnic)), logger_(logger) {
     for (const VmConfig& vm : config.vms) {
-        vms_.push_back(std::make_unique<Vm>(vm, socket_access(config, vm), *rnic_, logger));
+        vms_.push_back(
+            std::make_unique<Vm>(vm, socket_access(config, vm), config.memory, *rnic_, logger));
     }
     if (!config.status_socket.empty()) {
         status_ = std::make_unique<StatusSocket>(

@@ -48,7 +48,8 @@ class Server {
     // start() to the end of the object.
     class Vm {
       public:
-        Vm(const VmConfig& config, const vhost::SocketAccess& access, rnic::Rnic& rnic,
+        Vm(const VmConfig& config, const vhost::SocketAccess& access,
+           const vhost::MemoryRules& memory, rnic::Rnic& rnic,
            const std::shared_ptr<spdlog::logger>& logger);
         ~Vm();
         Vm(const Vm&) = delete;
@@ -60,11 +61,19 @@ class Server {
         const std::string& name() const { return name_; }
         const std::string& socket() const { return listener_.path(); }
         device::VirtualDevice::Status status() { return device_.status(); }
-        void set_limits(const device::Limits& limits) { device_.set_limits(limits); }
+        void set_limits(const device::Limits& limits) {
+            device_.set_limits(limits);
+            set_region_limit(limits);
+        }
 
       private:
+        void set_region_limit(const device::Limits& limits) {
+            memory_->limits().region_bytes.store(limits.region_bytes, std::memory_order_relaxed);
+        }
+
         const std::string name_;
         device::VirtualDevice device_;
+        const std::shared_ptr<vhost::RegionMapper> memory_;
         vhost::Listener listener_;
         std::thread thread_;
     };

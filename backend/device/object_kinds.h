@@ -84,6 +84,8 @@ struct Limits {
     VRDMA_RATES(VRDMA_LIMIT)
 #undef VRDMA_LIMIT
 
+    uint64_t region_bytes = uint64_t{2} << 40;  // of the memory that the VMM hands over
+
     bool operator==(const Limits&) const = default;
 };
 

@@ -105,9 +105,10 @@ void fuzz_messages(const uint8_t* data, size_t size) {
 
     FuzzDevice device;
     vhost::EventLoop loop;
+    const vhost::Machine machine{.logger = std::make_shared<spdlog::logger>("fuzz"),
+                                 .memory = std::make_shared<vhost::RegionMapper>()};
     auto connection = std::make_unique<vhost::Connection>(
-        std::move(pair.theirs), device, loop, signaller(), std::make_shared<spdlog::logger>("fuzz"),
-        [&loop] { loop.stop(); });
+        std::move(pair.theirs), device, loop, signaller(), machine, [&loop] { loop.stop(); });
     loop.run();
 }
 

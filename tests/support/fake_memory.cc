@@ -2,12 +2,14 @@
 // Copyright (c) 2026 the vrdma authors
 #include "support/fake_memory.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
 #include <stdexcept>
+#include <utility>
 
 #include "vhost/protocol/memory_table.h"
 
@@ -24,10 +26,23 @@ FakeMemory::FakeMemory(uint64_t size, uint64_t start) {
 }
 
 FakeMemory::Region& FakeMemory::add_region(uint64_t start, uint64_t size, uint64_t file_offset) {
-    FileDescriptor file(::memfd_create("guest-ram", MFD_CLOEXEC));
-    if (!file.valid() || ::ftruncate(file.get(), static_cast<off_t>(file_offset + size)) != 0) {
+    FileDescriptor file(::memfd_create("guest-ram", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    if (!file.valid() || ::ftruncate(file.get(), static_cast<off_t>(file_offset + size)) != 0 ||
+        ::fcntl(file.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0) {
         throw std::runtime_error("no memory file");
     }
+    return map(std::move(file), start, size, file_offset);
+}
+
+FakeMemory::Region& FakeMemory::add_region_of(FileDescriptor file, uint64_t start, uint64_t size) {
+    if (::ftruncate(file.get(), static_cast<off_t>(size)) != 0) {
+        throw std::runtime_error("a memory file cannot grow");
+    }
+    return map(std::move(file), start, size, 0);
+}
+
+FakeMemory::Region& FakeMemory::map(FileDescriptor file, uint64_t start, uint64_t size,
+                                    uint64_t file_offset) {
     auto mapping = memory::Mapping::map(file.get(), 0, file_offset + size);
     if (!mapping) {
         throw std::runtime_error("cannot map a memory file");
@@ -73,11 +88,12 @@ std::vector<std::byte> FakeMemory::load(uint64_t address, size_t size) const {
 }
 
 std::shared_ptr<const memory::GuestMemory> FakeMemory::as_guest_memory() const {
+    vhost::RegionMapper mapper;
     memory::GuestMemory memory;
     for (const auto& region : regions_) {
-        auto mapped = vhost::map_region(region->describe(), region->file);
+        auto mapped = mapper.map(region->describe(), region->file, memory, nullptr);
         if (!mapped) {
-            throw std::runtime_error(mapped.error());
+            throw std::runtime_error(mapped.error().what);
         }
         memory = memory.with(std::move(*mapped)).value();
     }

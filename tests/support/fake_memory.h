@@ -38,6 +38,8 @@ class FakeMemory {
 
     // Plugs RAM in, which begins `file_offset` bytes into its file.
     Region& add_region(uint64_t start, uint64_t size, uint64_t file_offset = 0);
+    // The same, in a file that the test has chosen, which is made as long as the region.
+    Region& add_region_of(FileDescriptor file, uint64_t start, uint64_t size);
     void remove_region(uint64_t start);
 
     const std::vector<std::unique_ptr<Region>>& regions() const { return regions_; }
@@ -64,6 +66,8 @@ class FakeMemory {
     std::shared_ptr<const memory::GuestMemory> as_guest_memory() const;
 
   private:
+    Region& map(FileDescriptor file, uint64_t start, uint64_t size, uint64_t file_offset);
+
     std::vector<std::unique_ptr<Region>> regions_;
     uint64_t next_ = 0;
 };

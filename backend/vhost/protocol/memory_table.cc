@@ -8,6 +8,10 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include <algorithm>
+#include <utility>
+
+#include "memory/file_system.h"
 #include "memory/page_size.h"
 
 namespace vrdma::vhost {
@@ -23,45 +27,115 @@ uint64_t mapping_granule(const FileDescriptor& file) {
     return memory::system_page_size();
 }
 
+uint64_t bytes_of(const memory::GuestMemory& memory) {
+    uint64_t sum = 0;
+    for (const auto& region : memory.regions()) {
+        sum += region->size();
+    }
+    return sum;
+}
+
+RegionMapper::Refusal limit_reached(uint64_t bytes, uint64_t limit, const std::string& besides) {
+    return {.what = fmt::format("limit reached: it has {} bytes besides {}, and {} are allowed; "
+                                "raise region_bytes in the machine's limits if that is its memory",
+                                bytes, besides, limit)};
+}
+
 }  // namespace
 
-tl::expected<std::shared_ptr<const memory::GuestRegion>, std::string> map_region(
-    const VuMemoryRegion& region, const FileDescriptor& file) {
-    const auto error = [&](const std::string& what) {
+// The first look at a descriptor asks nothing of its file system, which the VMM may have made
+// (FUSE) and may never answer.
+tl::expected<void, RegionMapper::Refusal> RegionMapper::check_file(
+    const FileDescriptor& file) const {
+    const int seals = memory::seals_of(file.get());
+    if (seals < 0) {
+        const std::string type = memory::file_system_of(file.get());
+        if (std::ranges::find(rules_.file_systems, type) != rules_.file_systems.end()) {
+            return {};
+        }
         return tl::unexpected(
-            fmt::format("memory region {:#x}+{:#x}: {}", region.guest_address, region.size, what));
+            Refusal{.what = fmt::format(
+                        "its file is on {}, and a file system other than tmpfs or hugetlbfs can "
+                        "hold up whoever touches its memory; give the virtual machine "
+                        "memory-backend-memfd, or allow the file system by file_systems in "
+                        "[memory] if it is a local one",
+                        type.empty() ? "a file system that vrdmad does not see mounted" : type),
+                    .untrusted = true});
+    }
+    if ((seals & F_SEAL_SHRINK) == 0 && !rules_.unsealed_memfds && memory::is_memfd(file.get())) {
+        return tl::unexpected(
+            Refusal{.what = "its memfd is not sealed against shrinking; give the virtual machine "
+                            "memory-backend-memfd without seal=off, or allow such memory by "
+                            "unsealed_memfds = true in [memory]",
+                    .untrusted = true});
+    }
+    return {};
+}
+
+tl::expected<std::shared_ptr<const memory::GuestRegion>, RegionMapper::Refusal> RegionMapper::map(
+    const VuMemoryRegion& region, const FileDescriptor& file, const memory::GuestMemory& others,
+    std::shared_ptr<memory::FaultReport> faults) {
+    const auto error = [&](Refusal refusal) {
+        refusal.what = fmt::format("memory region {:#x}+{:#x}: {}", region.guest_address,
+                                   region.size, refusal.what);
+        return tl::unexpected(std::move(refusal));
     };
     if (region.size == 0 || region.size - 1 > UINT64_MAX - region.guest_address ||
         region.size - 1 > UINT64_MAX - region.user_address ||
         region.size > UINT64_MAX - region.mmap_offset) {
-        return error("it is empty or wraps around");
+        return error({.what = "it is empty or wraps around"});
+    }
+    if (auto good = check_file(file); !good) {
+        return error(good.error());
     }
     struct stat status {};
     if (::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
-        return error("its descriptor is not a memory file");
+        return error({.what = "its descriptor is not a memory file"});
     }
     // Touching a mapping beyond the end of its file is a SIGBUS.
     if (region.mmap_offset + region.size > static_cast<uint64_t>(status.st_size)) {
-        return error(fmt::format("it ends beyond its file of {:#x} bytes", status.st_size));
+        return error(
+            {.what = fmt::format("it ends beyond its file of {:#x} bytes", status.st_size)});
+    }
+    const uint64_t limit = limits_.region_bytes.load(std::memory_order_relaxed);
+    const uint64_t table_bytes = bytes_of(others);
+    if (region.size > limit || table_bytes > limit - region.size) {
+        return error(
+            limit_reached(region.size, limit, fmt::format("the {} of other regions", table_bytes)));
     }
     const uint64_t granule = mapping_granule(file);
     const uint64_t before = region.mmap_offset % granule;
     uint64_t length = before + region.size;
     length += (granule - length % granule) % granule;
+    // Twice as much: a new table is mapped before the old one is given up.
+    constexpr uint64_t kTables = 2;
+    const uint64_t mapped_limit = limit > UINT64_MAX / kTables ? UINT64_MAX : limit * kTables;
+    auto share = address_space_->take(
+        length, {.bytes = mapped_limit, .mappings = kTables * kMaxMemorySlots});
+    if (!share) {
+        return error(limit_reached(
+            length, mapped_limit,
+            fmt::format("the {} that are mapped, those of regions that were taken back and are "
+                        "registered yet among them",
+                        address_space_->used())));
+    }
     auto mapping = memory::Mapping::map(file.get(), region.mmap_offset - before, length);
     if (!mapping) {
-        return error("mmap: " + to_string(mapping.error()));
+        return error({.what = "mmap: " + to_string(mapping.error())});
     }
+    mapping->count(std::move(*share));
     // The message's descriptor is closed after the message; the duplicate lives as long as the
     // region.
     FileDescriptor kept(::fcntl(file.get(), F_DUPFD_CLOEXEC, 0));
     if (!kept) {
-        return error("fcntl(F_DUPFD_CLOEXEC): " + to_string(Errno{errno}));
+        return error({.what = "fcntl(F_DUPFD_CLOEXEC): " + to_string(Errno{errno})});
     }
+    const memory::FileLabel label = memory::file_label(memory::name_of(file.get()));
     return std::make_shared<const memory::GuestRegion>(
         memory::GuestPhysicalAddress{region.guest_address}, region.size, region.user_address,
         std::move(*mapping), before,
-        memory::FileBacking{std::move(kept), region.mmap_offset, granule});
+        memory::FileBacking{std::move(kept), region.mmap_offset, granule, label},
+        std::move(faults));
 }
 
 }  // namespace vrdma::vhost

@@ -20,18 +20,26 @@ constexpr int kMaxBatch = 64;
 }  // namespace
 
 Connection::Connection(FileDescriptor socket, Device& device, EventLoop& loop,
-                       EventfdSignaller& signaller, const std::shared_ptr<spdlog::logger>& logger,
+                       EventfdSignaller& signaller, const Machine& machine,
                        std::function<void()> closed)
     : socket_(std::move(socket)),
       loop_(loop),
-      logger_(logger),
+      logger_(machine.logger),
       closed_(std::move(closed)),
-      session_(device, loop, signaller, logger) {
+      session_(device, loop, signaller, machine) {
     loop_.add(socket_.get(), EPOLLIN, [this](uint32_t) { receive(); });
+    loop_.add(session_.faults().fd(), EPOLLIN, [this](uint32_t) { memory_failed(); });
 }
 
 Connection::~Connection() {
+    loop_.remove(session_.faults().fd());
     loop_.remove(socket_.get());
+}
+
+// A thread that has touched guest memory has found none, and went on with zeros.
+void Connection::memory_failed() {
+    logger_->error("closing the connection: {}", session_.explain_fault());
+    leave();
 }
 
 void Connection::receive() {

@@ -2,8 +2,6 @@
 // Copyright (c) 2026 the vrdma authors
 #pragma once
 
-#include <spdlog/logger.h>
-
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -13,6 +11,7 @@
 #include "vhost/device.h"
 #include "vhost/protocol/message.h"
 #include "vhost/server/event_loop.h"
+#include "vhost/server/machine.h"
 #include "vhost/server/vmm_session.h"
 
 namespace vrdma::vhost {
@@ -22,9 +21,10 @@ namespace vrdma::vhost {
 class Connection {
   public:
     // Serves `device` on `socket`.  `closed` is called, on the loop's thread, when the VMM
-    // has left or has broken the protocol; the connection is to be destroyed then.
+    // has left or has broken the protocol, or the guest's memory has failed; the connection is to
+    // be destroyed then.  `signaller` and `machine` outlive the connection.
     Connection(FileDescriptor socket, Device& device, EventLoop& loop, EventfdSignaller& signaller,
-               const std::shared_ptr<spdlog::logger>& logger, std::function<void()> closed);
+               const Machine& machine, std::function<void()> closed);
 
     // Ends the session, which stops the queues and tells the device, and closes the socket.
     ~Connection();
@@ -33,6 +33,7 @@ class Connection {
 
   private:
     void receive();
+    void memory_failed();
     void leave();
     bool handle(Message& message);
     bool reply(const Message& message, std::span<const std::byte> payload);

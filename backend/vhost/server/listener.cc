@@ -9,18 +9,20 @@
 #include <exception>
 #include <utility>
 
+#include "rate_limited_logger.h"
+
 namespace vrdma::vhost {
 
 Listener::Listener(std::string path, const SocketAccess& access, Device& device,
-                   std::shared_ptr<spdlog::logger> logger)
+                   const std::shared_ptr<spdlog::logger>& logger,
+                   std::shared_ptr<RegionMapper> memory)
     : device_(device),
-      logger_(std::move(logger)),
+      machine_{.logger = rate_limited(*logger), .memory = std::move(memory)},
       access_(access),
-      refusals_(logger_),
       socket_(std::move(path), access) {
     constexpr mode_t kOthers = S_IROTH | S_IWOTH;
     if (!socket_.gave_away() && !access_.group && (access_.mode & kOthers) != kOthers) {
-        logger_->warn(
+        machine_.logger->warn(
             "{}: the socket cannot be given to the user {} (CAP_CHOWN), who cannot reach it so; "
             "set socket_group, or socket_mode = 0o666, with which other users are turned away",
             this->path(), *access_.user);
@@ -39,24 +41,25 @@ void Listener::accept() {
     auto peer = socket_.accept();
     if (!peer) {
         if (peer.error() == Errno{EMFILE} || peer.error() == Errno{ENFILE}) {
-            logger_->error("{}: a VMM is turned away: {}", path(), to_string(peer.error()));
+            machine_.logger->error("{}: a VMM is turned away: {}", path(), to_string(peer.error()));
         }
         return;
     }
     if (const auto why = why_refused(peer->get(), access_)) {
-        refusals_.warn("{}: a VMM is turned away: {}", path(), *why);
+        machine_.logger->warn("{}: a VMM is turned away: {}", path(), *why);
         return;
     }
     if (connection_ != nullptr) {
-        logger_->warn("{}: a second VMM is turned away while the first is connected", path());
+        machine_.logger->warn("{}: a second VMM is turned away while the first is connected",
+                              path());
         return;
     }
-    logger_->info("{}: a VMM has connected", path());
+    machine_.logger->info("{}: a VMM has connected", path());
     try {
         connection_ = std::make_unique<Connection>(std::move(*peer), device_, loop_, *signaller_,
-                                                   logger_, [this] { connection_.reset(); });
+                                                   machine_, [this] { connection_.reset(); });
     } catch (const std::exception& error) {
-        logger_->error("{}: a VMM is turned away: {}", path(), error.what());
+        machine_.logger->error("{}: a VMM is turned away: {}", path(), error.what());
     }
 }
 

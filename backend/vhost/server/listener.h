@@ -7,11 +7,11 @@
 #include <string>
 #include <utility>
 
-#include "rate_limited_log.h"
 #include "vhost/device.h"
 #include "vhost/server/connection.h"
 #include "vhost/server/event_loop.h"
 #include "vhost/server/listening_socket.h"
+#include "vhost/server/machine.h"
 
 namespace vrdma::vhost {
 
@@ -19,13 +19,16 @@ namespace vrdma::vhost {
 // may come.  One thread runs run().
 class Listener {
   public:
-    // Serves only whom `access` names.  Throws std::runtime_error when the path cannot be listened
-    // on, or the kernel lacks what a connection needs.
+    // Serves only whom `access` names.  `memory` maps what VMMs hand over.  Throws
+    // std::runtime_error when the path cannot be listened on, or the kernel lacks what a connection
+    // needs.
     Listener(std::string path, const SocketAccess& access, Device& device,
-             std::shared_ptr<spdlog::logger> logger);
+             const std::shared_ptr<spdlog::logger>& logger,
+             std::shared_ptr<RegionMapper> memory = std::make_shared<RegionMapper>());
     // Serves whom the permissions of the path let in.
-    Listener(std::string path, mode_t mode, Device& device, std::shared_ptr<spdlog::logger> logger)
-        : Listener(std::move(path), SocketAccess{.mode = mode}, device, std::move(logger)) {}
+    Listener(std::string path, mode_t mode, Device& device,
+             const std::shared_ptr<spdlog::logger>& logger)
+        : Listener(std::move(path), SocketAccess{.mode = mode}, device, logger) {}
 
     // Disconnects the VMM and removes the path.  run() must have returned.
     ~Listener() = default;
@@ -44,9 +47,8 @@ class Listener {
     void accept();
 
     Device& device_;
-    const std::shared_ptr<spdlog::logger> logger_;
+    const Machine machine_;
     const SocketAccess access_;
-    RateLimitedLog refusals_;
     ListeningSocket socket_;
     EventLoop loop_;
     std::unique_ptr<EventfdSignaller> signaller_ = std::make_unique<EventfdSignaller>();

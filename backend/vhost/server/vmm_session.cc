@@ -43,14 +43,15 @@ std::optional<VuConfigHeader> config_header(const Message& message) {
 }  // namespace
 
 VmmSession::VmmSession(Device& device, EventLoop& loop, EventfdSignaller& signaller,
-                       std::shared_ptr<spdlog::logger> logger)
+                       const Machine& machine)
     : device_(device),
       loop_(loop),
       signaller_(signaller),
-      logger_(std::move(logger)),
+      machine_(machine),
       memory_(std::make_shared<const memory::GuestMemory>()) {
     for (uint16_t index = 0; index < device_.queue_count(); ++index) {
-        queues_.push_back(std::make_unique<QueueState>(index, device_, signaller_, logger_));
+        queues_.push_back(
+            std::make_unique<QueueState>(index, device_, signaller_, machine_.logger));
     }
     device_.connected();
 }
@@ -172,7 +173,8 @@ Result<void> VmmSession::open_backend_requests(FileDescriptor socket) {
         return fail(EPROTOTYPE);
     }
     retire_backend_requests();
-    backend_requests_ = std::make_shared<BackendRequests>(std::move(socket), reply_ack(), logger_);
+    backend_requests_ =
+        std::make_shared<BackendRequests>(std::move(socket), reply_ack(), machine_.logger);
     // Edge-triggered: the channel sends until the socket is full, from whatever thread, and
     // is told here when there is room again.
     loop_.add(backend_requests_->fd(), EPOLLIN | EPOLLOUT | EPOLLET, [this](uint32_t) {

@@ -2,8 +2,6 @@
 // Copyright (c) 2026 the vrdma authors
 #pragma once
 
-#include <spdlog/logger.h>
-
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -18,6 +16,7 @@
 #include "vhost/protocol/backend_requests.h"
 #include "vhost/protocol/message.h"
 #include "vhost/server/event_loop.h"
+#include "vhost/server/machine.h"
 #include "vhost/server/outcome.h"
 #include "vhost/server/queue_state.h"
 
@@ -29,9 +28,9 @@ namespace vrdma::vhost {
 // connection's thread only.
 class VmmSession {
   public:
-    // Tells the device that it is connected.  All but the logger outlive the session.
+    // Tells the device that it is connected.  All arguments outlive the session.
     VmmSession(Device& device, EventLoop& loop, EventfdSignaller& signaller,
-               std::shared_ptr<spdlog::logger> logger);
+               const Machine& machine);
 
     // Stops the queues, fails what the channel of back-end requests has outstanding, tells the
     // device that it is disconnected, lets go of guest memory, and closes the channel last.
@@ -41,6 +40,12 @@ class VmmSession {
 
     // Whether the protocol feature REPLY_ACK was negotiated.
     bool reply_ack() const;
+
+    // Accesses to the memory of this session that fail.
+    const memory::FaultReport& faults() const { return *faults_; }
+
+    // What went wrong with the first of them, and what to do, for the log.
+    std::string explain_fault() const;
 
     // The session as a whole (vmm_session.cc).
     Outcome get_features(Message& message);
@@ -77,6 +82,9 @@ class VmmSession {
     QueueState* queue(uint64_t index) const;
     tl::expected<RingFd, Refusal> ring_fd(Message& message) const;
     void reset();
+    tl::expected<memory::GuestMemory, Refusal> with_region(const memory::GuestMemory& memory,
+                                                           const VuMemoryRegion& region,
+                                                           const FileDescriptor& file);
     void set_memory(memory::GuestMemory memory);
     Result<void> open_backend_requests(FileDescriptor socket);
     void retire_backend_requests();
@@ -84,7 +92,8 @@ class VmmSession {
     Device& device_;
     EventLoop& loop_;
     EventfdSignaller& signaller_;
-    const std::shared_ptr<spdlog::logger> logger_;
+    const Machine& machine_;
+    const std::shared_ptr<memory::FaultReport> faults_ = std::make_shared<memory::FaultReport>();
     bool owned_ = false;  // a session in the protocol's sense has begun
     uint64_t features_ = 0;
     uint64_t protocol_features_ = 0;

@@ -2,12 +2,14 @@
 // Copyright (c) 2026 the vrdma authors
 // The messages about guest memory.
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <utility>
 
+#include "memory/page_size.h"
 #include "vhost/protocol/memory_table.h"
 #include "vhost/protocol/vhost_user.h"
 #include "vhost/server/vmm_session.h"
@@ -15,22 +17,61 @@
 namespace vrdma::vhost {
 namespace {
 
-tl::expected<memory::GuestMemory, std::string> with_region(const memory::GuestMemory& memory,
-                                                           const VuMemoryRegion& region,
-                                                           const FileDescriptor& file) {
-    auto mapped = map_region(region, file);
-    if (!mapped) {
-        return tl::unexpected(mapped.error());
+// Why there is no page at `fault`, and what to do about it.
+std::string explain(const memory::Fault& fault, const memory::GuestRegion* region) {
+    if (fault.hardware) {
+        return "the host's memory has an error there; see the host's kernel log";
     }
-    auto added = memory.with(std::move(*mapped));
-    if (!added) {
-        return tl::unexpected(fmt::format("memory region {:#x}+{:#x} overlaps another one",
-                                          region.guest_address, region.size));
+    struct stat status {};
+    if (region == nullptr || ::fstat(region->backing().file.get(), &status) != 0) {
+        return "the file has no page there, and none can be had";
     }
-    return std::move(*added);
+    if (fault.file_offset >= static_cast<uint64_t>(status.st_size)) {
+        return fmt::format(
+            "the file has {:#x} bytes now, and had more when the VMM handed it over; give the "
+            "virtual machine memory-backend-memfd, which is sealed against that",
+            status.st_size);
+    }
+    if (region->backing().page_size > memory::system_page_size()) {
+        return "no huge page is left for it; reserve the virtual machine's huge pages "
+               "(vm.nr_hugepages), and let QEMU take them when it starts (prealloc=on)";
+    }
+    return "its file system has no room for the page; make room there for all of the virtual "
+           "machine's memory, and let QEMU take it when it starts (prealloc=on), or give it "
+           "memory-backend-memfd";
 }
 
 }  // namespace
+
+std::string VmmSession::explain_fault() const {
+    const auto fault = faults_->first();
+    if (!fault) {
+        return "an access to guest memory failed";
+    }
+    const memory::GuestRegion* found = nullptr;
+    for (const auto& region : memory_->regions()) {
+        if (fault->address >= region->data() && fault->address < region->data() + region->size()) {
+            found = region.get();
+        }
+    }
+    return fmt::format("an access to guest memory failed, at {:#x} of {}: {}", fault->file_offset,
+                       fault->file, explain(*fault, found));
+}
+
+tl::expected<memory::GuestMemory, Refusal> VmmSession::with_region(
+    const memory::GuestMemory& memory, const VuMemoryRegion& region, const FileDescriptor& file) {
+    auto mapped = machine_.memory->map(region, file, memory, faults_);
+    if (!mapped) {
+        return mapped.error().untrusted ? malformed(mapped.error().what)
+                                        : refuse(mapped.error().what);
+    }
+    auto added = memory.with(std::move(*mapped));
+    if (!added) {
+        return refuse(fmt::format("memory region {:#x}+{:#x} overlaps another one",
+                                  region.guest_address, region.size));
+    }
+    return std::move(*added);
+}
 
 Outcome VmmSession::set_mem_table(Message& message) {
     VuMemoryTable table{};
@@ -45,7 +86,7 @@ Outcome VmmSession::set_mem_table(Message& message) {
     for (size_t i = 0; i < count; ++i) {
         auto added = with_region(memory, table.regions[i], message.fds[i]);
         if (!added) {
-            return refuse(added.error());
+            return tl::unexpected(added.error());
         }
         memory = std::move(*added);
     }
@@ -63,7 +104,7 @@ Outcome VmmSession::add_mem_reg(Message& message) {
     }
     auto added = with_region(*memory_, message.as<VuSingleRegion>().region, message.fds[0]);
     if (!added) {
-        return refuse(added.error());
+        return tl::unexpected(added.error());
     }
     set_memory(std::move(*added));
     return done();

@@ -47,9 +47,13 @@ via = "10.9.0.2"
 [[peer]]
 gid = "fd77::/64"
 network = "red"
+[memory]
+file_systems = ["ext4", "xfs"]
+unsealed_memfds = true
 [limits]
 queue_pairs = 100
 memory_regions = 50
+region_bytes = 1073741824
 [[vm]]
 name = "a"
 socket = "/run/vrdma/a.sock"
@@ -77,7 +81,10 @@ queue_pairs = 5
     EXPECT_EQ(to_string(config.peers[1].gid), "fd77::/64");
     EXPECT_EQ(config.peers[1].via, std::nullopt);
     EXPECT_EQ(config.peers[1].network, "red");
+    EXPECT_EQ(config.memory.file_systems, (std::vector<std::string>{"ext4", "xfs"}));
+    EXPECT_TRUE(config.memory.unsealed_memfds);
     ASSERT_EQ(config.vms.size(), 2U);
+    EXPECT_EQ(config.vms[1].limits.region_bytes, uint64_t{1} << 30);
     EXPECT_EQ(config.vms[0].addresses.network, "red");
     ASSERT_EQ(config.vms[0].addresses.gids.size(), 2U);
     EXPECT_EQ(to_string(config.vms[0].addresses.gids[1]), "fd77::/64");
@@ -223,6 +230,11 @@ TEST(ConfigTest, WithoutAGidIndexTheRnicsOwnDefaultCounts) {
 TEST(ConfigTest, RejectsAPortAndAGidIndexOutOfRange) {
     EXPECT_THAT(rejection("[rnic]\nport = 0\n"), HasSubstr("integer from 1 to 255"));
     EXPECT_THAT(rejection("[rnic]\ngid_index = 256\n"), HasSubstr("integer from 0 to 255"));
+}
+
+TEST(ConfigTest, NamesTheLineOfAFileSystemThatIsNone) {
+    EXPECT_THAT(rejection("[memory]\nfile_systems = [\"a b\"]\n"), HasSubstr("vrdmad.toml:2"));
+    EXPECT_THAT(rejection("[memory]\nunsealed_memfds = 1\n"), HasSubstr("true or false"));
 }
 
 TEST(ConfigTest, RejectsAPeerWithoutGid) {

@@ -78,7 +78,7 @@ TEST_F(MemoryTest, AnEmptyTableLeavesNone) {
 TEST_F(MemoryTest, ARefusedTableLeavesTheOldOne) {
     ASSERT_TRUE(vmm_.share(memory_));
     FakeMemory bad(kMegabyte, kHotplug);
-    ASSERT_EQ(::ftruncate(bad.regions()[0]->file.get(), 4096), 0);
+    bad.regions()[0]->size *= 2;
     EXPECT_FALSE(vmm_.share(bad));
     EXPECT_EQ(server_.log().count("ends beyond its file"), 1u);
     ASSERT_EQ(device_.state().memory->regions().size(), 1u);
@@ -113,8 +113,9 @@ TEST_F(MemoryTest, ARegionOfSomethingElseThanAFileIsRefused) {
     const FileDescriptor reader(pipe_fds[0]);
     const FileDescriptor writer(pipe_fds[1]);
     const vhost::VuSingleRegion message{0, {0, 4096, 0, 0}};
-    EXPECT_FALSE(vmm_.acknowledged(Request::kAddMemReg, std::as_bytes(std::span(&message, 1)),
-                                   std::span(pipe_fds, 1)));
+    vmm_.send(Request::kAddMemReg, std::as_bytes(std::span(&message, 1)), std::span(pipe_fds, 1));
+    vmm_.wait_disconnected();
+    EXPECT_EQ(server_.log().count("other than tmpfs or hugetlbfs"), 1u);
 }
 
 TEST_F(MemoryTest, MemoryIsPluggedInAndOutUnderARunningRing) {
@@ -178,6 +179,26 @@ TEST_F(MemoryTest, RemovingWithADescriptorWorksToo) {
     EXPECT_TRUE(vmm_.acknowledged(Request::kRemMemReg, std::as_bytes(std::span(&message, 1)),
                                   std::span(&fd, 1)));
     EXPECT_TRUE(device_.state().memory->regions().empty());
+}
+
+// A guest that registers a page of each region keeps it mapped, and mappings of this process are
+// limited (vm.max_map_count).
+TEST_F(MemoryTest, RegionsThatWereTakenBackCountForAsLongAsTheyAreUsed) {
+    const uint64_t slots = vmm_.ask_u64(Request::kGetMaxMemSlots);
+    std::vector<std::shared_ptr<const memory::GuestMemory>> used;
+    const vhost::VuSingleRegion region{0, {0, 4096, 0, 0}};
+    const auto remove = [&] {
+        return vmm_.acknowledged(Request::kRemMemReg, std::as_bytes(std::span(&region, 1)));
+    };
+    for (uint64_t i = 0; i < 2 * slots; ++i) {
+        ASSERT_TRUE(add(region.region)) << i;
+        used.push_back(device_.state().memory);
+        ASSERT_TRUE(remove()) << i;
+    }
+    EXPECT_FALSE(add(region.region));
+    EXPECT_EQ(server_.log().count("limit reached"), 1u);
+    used.clear();
+    EXPECT_TRUE(add(region.region));
 }
 
 TEST_F(MemoryTest, TheSlotsThatAreAnnouncedCanBeUsed) {
