@@ -13,6 +13,7 @@
 
 #include "daemon/capabilities.h"
 #include "daemon/config.h"
+#include "daemon/device_ioctls.h"
 #include "daemon/reload.h"
 #include "daemon/rnic_choice.h"
 #include "daemon/seccomp_filter.h"
@@ -171,6 +172,11 @@ int serve(const Options& options, Config config) {
     ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     ::signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
+    if (!vrdma::daemon::give_up_device_ioctls() && config.rnic != "embedded") {
+        logger->info(
+            "the kernel is older than Linux 6.10 or has no Landlock: a QEMU that its guest has "
+            "taken over can issue verbs by the RNIC's files (docs/threat-model.md)");
+    }
     if (vrdma::daemon::is_embedded(config)) {
         vrdma::daemon::keep_file_capabilities_only();
     }
