@@ -179,6 +179,64 @@ class HostileVmmTest : public testing::Test {
     unsigned seed_ = 0;
 };
 
+TEST_F(HostileVmmTest, MessagesThatAreNoneCostTheConnectionAlone) {
+    serve();
+    const vhost::VuHeader reply{static_cast<uint32_t>(Request::kGetFeatures),
+                                vhost::kVersion | vhost::kFlagReply, 0};
+    const vhost::VuHeader too_long{static_cast<uint32_t>(Request::kSetFeatures), vhost::kVersion,
+                                   UINT32_MAX};
+    const vhost::VuHeader version{static_cast<uint32_t>(Request::kGetFeatures), 7, 0};
+    for (const vhost::VuHeader& header : {reply, too_long, version}) {
+        FakeVmm vmm(hostile_socket());
+        vmm.send_raw(bytes_of(header));
+        vmm.wait_disconnected();
+        expect_neighbours_served();
+    }
+    for (uint32_t request = 1; request < 45; ++request) {
+        FakeVmm vmm(hostile_socket());
+        const std::vector<std::byte> payload(request * 7 % 300, std::byte{0xff});
+        try {
+            vmm.send(static_cast<Request>(request), payload);
+            vmm.send_raw(bytes_of(too_long));
+        } catch (const std::runtime_error&) {
+            // The first of them was enough for the server.
+        }
+        vmm.wait_disconnected();
+    }
+    expect_neighbours_served();
+}
+
+TEST_F(HostileVmmTest, DescriptorsOfAnyKindCostTheConnectionAlone) {
+    serve();
+    int ends[2];
+    ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+    const FileDescriptor reader(ends[0]);
+    const FileDescriptor writer(ends[1]);
+    const FileDescriptor zero(::open("/dev/zero", O_RDWR | O_CLOEXEC));
+    const FileDescriptor folder(::open("/dev/shm", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const FileDescriptor event(::eventfd(0, EFD_CLOEXEC));
+    const FileDescriptor status(::open("/proc/self/status", O_RDONLY | O_CLOEXEC));
+    for (const FileDescriptor* file : {&reader, &writer, &zero, &folder, &event, &status}) {
+        FakeVmm vmm(hostile_socket());
+        vmm.negotiate();
+        add_region(vmm, {0, 4096, 0, 0}, file->get());
+        vmm.wait_disconnected();
+        expect_neighbours_served();
+    }
+    FakeVmm vmm(hostile_socket());
+    vmm.negotiate();
+    const uint64_t queue = 0;
+    for (const FileDescriptor* file : {&reader, &writer, &zero, &folder, &status}) {
+        const int fd = file->get();
+        EXPECT_FALSE(vmm.acknowledged(Request::kSetVringCall, bytes_of(queue), std::span(&fd, 1)));
+    }
+    const std::array<int, 8> many{reader.get(), reader.get(), reader.get(), reader.get(),
+                                  reader.get(), reader.get(), reader.get(), reader.get()};
+    vmm.send(Request::kGetFeatures, {}, many);
+    vmm.wait_disconnected();
+    expect_neighbours_served();
+}
+
 TEST_F(HostileVmmTest, MemoryThatTheVmmShrinksCostsItsConnectionAlone) {
     serve();
     for (int round = 0; round < 3; ++round) {
@@ -308,7 +366,6 @@ TEST_F(HostileVmmTest, NothingThatAVmmDoesFillsTheLog) {
     }
     expect_neighbours_served();
     EXPECT_LT(log_.count("\n"), 150U) << log_.str();
-    EXPECT_THAT(log_.str(), testing::HasSubstr("more lines left out"));
 }
 
 }  // namespace
