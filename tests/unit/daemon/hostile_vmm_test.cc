@@ -108,6 +108,7 @@ class HostileVmmTest : public testing::Test {
         auto rnic = embedded::make_embedded_rnic({}, log_.logger());
         rnic::Rnic& shared = *rnic;
         server_ = std::make_unique<Server>(config_, std::move(rnic), log_.logger());
+        server_->start();
         alice_ = std::make_unique<embedded::test::End>(shared, "alice", 1);
         bob_ = std::make_unique<embedded::test::End>(shared, "bob", 2);
         connect(alice_->qp, bob_->qp);
@@ -357,7 +358,7 @@ TEST_F(HostileVmmTest, NothingThatAVmmDoesFillsTheLog) {
         const auto machine = hostile(memory);
         ASSERT_TRUE(machine->start());
         // A ring that breaks the specification, and one reset of the device.
-        vring_avail* available =
+        auto* available =
             memory.at<vring_avail>(machine->control().layout().driver - FakeMemory::vmm_address(0));
         available->idx = 5000;
         machine->control().kick();
