@@ -79,7 +79,7 @@ class Budget {
     // Takes the amount, whether or not there is room.
     Charge take(uint64_t amount = 1) {
         used_.fetch_add(amount, std::memory_order_relaxed);
-        return Charge(*this, amount);
+        return {*this, amount};
     }
 
   private:

@@ -30,8 +30,8 @@ void require(bool condition) {
 }
 
 uint64_t page() {
-    static const auto size = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
-    return size;
+    static const auto kSize = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+    return kSize;
 }
 
 FileDescriptor file_of(uint64_t size) {

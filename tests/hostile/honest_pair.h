@@ -16,7 +16,7 @@ namespace vrdma::hostile {
 // One guest that does nothing but transfers, with one queue pair.
 class HonestGuest {
   public:
-    static constexpr uint64_t kMemory = 256 * 1024;
+    static constexpr uint64_t kMemory = uint64_t{256} << 10;
 
     HonestGuest(const std::string& socket, uint8_t address, bool packed);
 

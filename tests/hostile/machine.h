@@ -55,8 +55,8 @@ class Machine : public GuestDevice {
     test::DriverQueue& start_queue(uint32_t index, uint16_t size);
 
   private:
-    static constexpr size_t kRequestRoom = 64 * 1024;
-    static constexpr size_t kAnswerRoom = 16 * 1024;
+    static constexpr size_t kRequestRoom = size_t{64} << 10;
+    static constexpr size_t kAnswerRoom = size_t{16} << 10;
 
     void fill(uint32_t index);
     bool drain(uint32_t index);

@@ -124,7 +124,7 @@ void run(const Options& options) {
 
     std::mt19937_64 seeds(options.seed);
     std::vector<std::unique_ptr<hostile::HonestPair>> honest;
-    for (unsigned i = 0; i < pairs; ++i) {
+    for (size_t i = 0; i < pairs; ++i) {
         honest.push_back(std::make_unique<hostile::HonestPair>(
             fmt::format("pair {}", i), honest_sockets[2 * i], honest_sockets[2 * i + 1],
             static_cast<uint8_t>(1 + 2 * i), seeds()));
@@ -142,10 +142,12 @@ void run(const Options& options) {
     std::atomic<bool> stop = false;
     std::atomic<bool> failed = false;
     std::vector<hostile::HostileMachine> machines;
+    machines.reserve(hostile_sockets.size());
     for (const auto& path : hostile_sockets) {
         machines.emplace_back(path, targets, seeds());
     }
     std::vector<std::thread> threads;
+    threads.reserve(machines.size());
     for (auto& machine : machines) {
         threads.emplace_back([&] {
             while (!stop.load()) {
@@ -222,7 +224,7 @@ void run(const Options& options) {
 
 }  // namespace
 
-int main(int count, char** arguments) {
+int main(int count, char** arguments) try {
     Options options;
     CLI::App app("Hostile and honest machines on one vrdmad");
     app.add_option("--guests", options.guests, "machines, half of them hostile")
@@ -234,12 +236,10 @@ int main(int count, char** arguments) {
     std::setvbuf(stdout, nullptr, _IOLBF, 0);
     std::printf("seed %llu: %u machines, %u seconds\n",
                 static_cast<unsigned long long>(options.seed), options.guests, options.seconds);
-    try {
-        run(options);
-    } catch (const std::exception& error) {
-        std::printf("FAILED: %s\n", error.what());
-        return 1;
-    }
+    run(options);
     std::printf("ok\n");
     return 0;
+} catch (const std::exception& error) {
+    std::printf("FAILED: %s\n", error.what());
+    return 1;
 }

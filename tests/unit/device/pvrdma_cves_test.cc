@@ -353,7 +353,7 @@ TEST_F(PvrdmaCve, CVE_2021_3608) {
         for (size_t i = 0; i < runs.size(); ++i) {
             runs[i] = {.gpa = htole64(i == bad ? end : kRam + i * 65536), .length = htole64(4096)};
         }
-        EXPECT_NE(ask_bytes(reg_mr(context, my_pd, 3 * 4096, 3, runs)).first, 0) << bad;
+        EXPECT_NE(ask_bytes(reg_mr(context, my_pd, uint64_t{3} * 4096, 3, runs)).first, 0) << bad;
         EXPECT_EQ(rnic_->counters().memory_regions, 0U);
         EXPECT_EQ(verbs_->counts().registered_bytes, 0U);
     }

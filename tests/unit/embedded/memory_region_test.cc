@@ -54,7 +54,7 @@ TEST_F(MemoryRegions, InMemoryThatTheVmmTookAwayDoNotStopTheWorker) {
     ASSERT_EQ(::ftruncate(file.get(), 0), 0);
     for (const auto opcode : {WrOpcode::kRdmaWrite, WrOpcode::kRdmaRead}) {
         ASSERT_TRUE(a.qp.post_send({.opcode = opcode,
-                                    .remote_address = lost.iova + 5 * (1 << 20),
+                                    .remote_address = lost.iova + (uint64_t{5} << 20),
                                     .rkey = lost.rkey(),
                                     .sges = {a.mr.sge(0, 16384)}}));
         settle();
