@@ -4,11 +4,14 @@
 // message with the one that was to come.
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/rds.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PORT 4000
@@ -71,6 +74,29 @@ static void send_all(int fd, const char *to, unsigned int count, size_t size)
 	printf("sent %u\n", count);
 }
 
+// Whether RDS has messages that it has not given to a connection yet.  A length of 0 asks for the
+// length of their list alone, and is too short if there are any (rds_info_getsockopt()).
+static bool has_unsent(int fd)
+{
+	socklen_t length = 0;
+
+	if (getsockopt(fd, SOL_RDS, RDS_INFO_SEND_MESSAGES, NULL, &length) >= 0)
+		return false;
+	if (errno != ENOSPC)
+		die("getsockopt");
+	return true;
+}
+
+// Waits until all messages are on their way: close() drops the others (rds_send_drop_to()), which
+// are all of them as long as RDS still connects.  RDS has no event for it.
+static void wait_sent(int fd)
+{
+	const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
+
+	while (has_unsent(fd))
+		nanosleep(&pause, NULL);
+}
+
 // rds_messages OWN-IP COUNT SIZE [TO-IP]
 int main(int argc, char **argv)
 {
@@ -86,6 +112,7 @@ int main(int argc, char **argv)
 		die("bind");
 	if (argc > 4) {
 		send_all(fd, argv[4], atoi(argv[2]), atoi(argv[3]));
+		wait_sent(fd);
 	} else {
 		printf("ready\n");
 		fflush(stdout);
