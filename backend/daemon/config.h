@@ -51,7 +51,7 @@ struct Config {
     std::string socket_group;             // empty: anybody is served whom the permissions let in
     std::filesystem::path status_socket;  // empty for none
     SeccompMode seccomp = default_seccomp_mode();
-    vhost::MemoryRules memory;            // which files may be a guest's memory
+    vhost::MemoryRules memory;  // which files may be a guest's memory
     std::vector<VmConfig> vms;
 };
 
