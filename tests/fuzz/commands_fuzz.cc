@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "device/command_dispatcher.h"
+#include "support/commands.h"
 #include "support/driver_queue.h"
 #include "support/fake_memory.h"
 #include "support/fake_rnic.h"
@@ -37,19 +38,6 @@ void require(bool condition) {
         __builtin_trap();
     }
 }
-
-// Fixed requests that are right as far as their length goes; the rest is the input's.
-struct Shape {
-    uint16_t opcode;
-    uint32_t request;
-    uint32_t response;
-};
-constexpr std::array kShapes = {
-#define VRDMA_SHAPE(NAME, name, opcode, request, response, feature, flags) \
-    Shape{VRDMA_CMD_##NAME, sizeof(request), sizeof(response)},
-    VRDMA_COMMANDS(VRDMA_SHAPE)
-#undef VRDMA_SHAPE
-};
 
 // A number that a request may have: a handle of a context, objects of it, and quantities around
 // every limit.
@@ -111,7 +99,7 @@ void set_runs(std::vector<std::byte>& request, uint32_t count, uint64_t length) 
     std::memcpy(request.data(), &typed, sizeof(typed));
 }
 
-std::vector<std::byte> make_request(FuzzedDataProvider& input, const Shape& shape) {
+std::vector<std::byte> make_request(FuzzedDataProvider& input, const test::CommandShape& shape) {
     std::vector<std::byte> request(shape.request);
     // Words, as nearly every field is one; raw bytes now and then.
     for (size_t i = 0; i + 4 <= request.size(); i += 4) {
@@ -278,8 +266,9 @@ void fuzz_commands(const uint8_t* data, size_t size) {
                 guest.send(raw, input.ConsumeIntegralInRange<uint32_t>(0, 0x200));
                 continue;
             }
-            const Shape& shape =
-                kShapes[input.ConsumeIntegralInRange<size_t>(0, kShapes.size() - 1)];
+            const test::CommandShape& shape =
+                test::kCommandShapes[input.ConsumeIntegralInRange<size_t>(
+                    0, test::kCommandShapes.size() - 1)];
             const auto request = make_request(input, shape);
             const bool enough = input.ConsumeIntegralInRange(0, 15) != 0;
             guest.send(request, enough ? shape.response + 40

@@ -9,6 +9,7 @@
 
 #include "rnic/embedded/rings/rxe_abi.h"
 #include "rxe_client.h"
+#include "support/commands.h"
 
 namespace vrdma::hostile {
 namespace {
@@ -19,19 +20,6 @@ using embedded::Sge;
 
 constexpr size_t kRemembered = 64;
 constexpr uint64_t kIova = 0x7f0000000000;
-
-// The size of each command's request and response.
-struct Shape {
-    uint16_t opcode;
-    uint32_t request;
-    uint32_t response;
-};
-constexpr std::array kShapes = {
-#define VRDMA_SHAPE(NAME, name, opcode, request, response, feature, flags) \
-    Shape{VRDMA_CMD_##NAME, sizeof(request), sizeof(response)},
-    VRDMA_COMMANDS(VRDMA_SHAPE)
-#undef VRDMA_SHAPE
-};
 
 // The RNIC may look at the same moment: a guest's stores are whole words.
 void store(std::byte* at, uint32_t value) {
@@ -453,7 +441,8 @@ void Attacker::destroy() {
 
 // A command whose fields are numbers and handles without sense.
 void Attacker::garbage_command() {
-    const Shape& shape = kShapes[choices_.below(kShapes.size())];
+    const test::CommandShape& shape =
+        test::kCommandShapes[choices_.below(test::kCommandShapes.size())];
     std::vector<std::byte> request(shape.request + choices_.below(3) * 16);
     const std::array<const std::vector<uint32_t>*, 6> lists{
         &known_.uctxs, &known_.pds, &known_.cqs, &known_.qps, &known_.mrs, &known_.keys};

@@ -16,6 +16,7 @@
 
 #include "hostile/guest_device.h"
 #include "rnic/rnic.h"
+#include "support/commands.h"
 
 namespace vrdma::hostile {
 
@@ -42,15 +43,7 @@ class GuestVerbs {
 
     template <typename Request>
     static Request make(uint16_t opcode, uint32_t uctx = VRDMA_NO_HANDLE) {
-        Request request{};
-        const vrdma_cmd_hdr header{.opcode = htole16(opcode),
-                                   .region_count = 0,
-                                   .length = htole32(sizeof(Request)),
-                                   .uctx = htole32(uctx),
-                                   .udata_in_len = 0,
-                                   .udata_out_len = 0};
-        std::memcpy(&request, &header, sizeof(header));
-        return request;
+        return test::make_command<Request>(opcode, uctx);
     }
 
     // Status and response.  `udata` gets what comes behind the response; `runs` end the request.

@@ -15,6 +15,7 @@
 
 #include "device/command_dispatcher.h"
 #include "support/captured_log.h"
+#include "support/commands.h"
 #include "support/driver_queue.h"
 #include "support/fake_memory.h"
 #include "support/fake_rnic.h"
@@ -57,15 +58,7 @@ class CommandTest : public testing::Test {
     }
     template <typename Request>
     static Request make(uint16_t opcode, uint32_t uctx = VRDMA_NO_HANDLE) {
-        Request request{};
-        const vrdma_cmd_hdr header{.opcode = htole16(opcode),
-                                   .region_count = 0,
-                                   .length = htole32(sizeof(Request)),
-                                   .uctx = htole32(uctx),
-                                   .udata_in_len = 0,
-                                   .udata_out_len = 0};
-        std::memcpy(&request, &header, sizeof(header));
-        return request;
+        return test::make_command<Request>(opcode, uctx);
     }
 
     // The status of the answer, and the handle for a verb whose answer has one.
