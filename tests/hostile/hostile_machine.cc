@@ -106,16 +106,25 @@ std::byte* host(Machine& machine, uint64_t vmm_address, uint64_t size) {
     return machine.memory().host(vmm_address - test::FakeMemory::vmm_address(0), size);
 }
 
-// Overwrites a virtqueue's own memory: descriptors that loop, point outside or are too long,
-// indices that jump.
-void spoil_virtqueue(Machine& machine, Choices& choices) {
+// One of the virtqueues that run, or null.
+test::DriverQueue* some_queue(Machine& machine, Choices& choices) {
     auto& queues = machine.queues();
     if (queues.empty()) {
-        return;
+        return nullptr;
     }
     auto chosen = queues.begin();
     std::advance(chosen, choices.below(queues.size()));
-    test::DriverQueue& queue = *chosen->second;
+    return chosen->second.get();
+}
+
+// Overwrites a virtqueue's own memory: descriptors that loop, point outside or are too long,
+// indices that jump.
+void spoil_virtqueue(Machine& machine, Choices& choices) {
+    test::DriverQueue* const chosen = some_queue(machine, choices);
+    if (chosen == nullptr) {
+        return;
+    }
+    test::DriverQueue& queue = *chosen;
     const vhost::RingLayout& layout = queue.layout();
     const uint64_t size = layout.size;
     std::byte* const descriptors = host(machine, layout.descriptors, size * 16);
@@ -163,13 +172,11 @@ void restart_queue(Machine& machine, Choices& choices) {
 
 // Makes as much available as a ring has room for, in chains as long as they can be.
 void flood_queue(Machine& machine, Choices& choices) {
-    auto& queues = machine.queues();
-    if (queues.empty()) {
+    test::DriverQueue* const chosen = some_queue(machine, choices);
+    if (chosen == nullptr) {
         return;
     }
-    auto chosen = queues.begin();
-    std::advance(chosen, choices.below(queues.size()));
-    test::DriverQueue& queue = *chosen->second;
+    test::DriverQueue& queue = *chosen;
     const bool writes = choices.one_in(2);
     const uint64_t length = choices.pick<uint64_t>({0, 1, 7, 8, 64});
     const uint64_t piece = machine.memory().regions().front()->start;

@@ -32,6 +32,27 @@ class LimitsTest : public VirtualDeviceTest {
             alloc_ucontext();
         }
     }
+
+    // Starts the queues at a low rate, and submits six commands of which at least one waits.
+    // Answers how many contexts there were before the six.
+    int have_commands_wait() {
+        Limits limits;
+        limits.commands_per_second = 1;
+        limits.command_burst = 1;
+        device_->set_limits(limits);
+        start_queues();
+        exhaust_rate();
+        const uint64_t before = waits();
+        const int contexts = seen(&FakeRnicState::contexts);
+        const auto request = make<vrdma_cmd_empty>(VRDMA_CMD_ALLOC_UCONTEXT);
+        for (int i = 0; i < 6; ++i) {
+            submit(bytes(request), sizeof(vrdma_rsp_handle));
+        }
+        while (waits() == before) {
+            std::this_thread::yield();
+        }
+        return contexts;
+    }
 };
 
 INSTANTIATE_TEST_SUITE_P(Rings, LimitsTest, testing::Bool(),
@@ -100,21 +121,7 @@ TEST_P(LimitsTest, CommandsBeyondTheRateWaitAndAreExecutedLater) {
 }
 
 TEST_P(LimitsTest, ARateThatIsRaisedLetsCommandsGoThatWait) {
-    Limits limits;
-    limits.commands_per_second = 1;
-    limits.command_burst = 1;
-    device_->set_limits(limits);
-    start_queues();
-    exhaust_rate();
-    const uint64_t before = waits();
-    const int contexts = seen(&FakeRnicState::contexts);
-    const auto request = make<vrdma_cmd_empty>(VRDMA_CMD_ALLOC_UCONTEXT);
-    for (int i = 0; i < 6; ++i) {
-        submit(bytes(request), sizeof(vrdma_rsp_handle));
-    }
-    while (waits() == before) {
-        std::this_thread::yield();
-    }
+    const int contexts = have_commands_wait();
     device_->set_limits({});
     for (int i = 0; i < 6; ++i) {
         control().wait_used();
@@ -123,21 +130,7 @@ TEST_P(LimitsTest, ARateThatIsRaisedLetsCommandsGoThatWait) {
 }
 
 TEST_P(LimitsTest, AQueueStopsAtOnceWhileCommandsWaitAndTheyAreExecutedWhenItResumes) {
-    Limits limits;
-    limits.commands_per_second = 1;
-    limits.command_burst = 1;
-    device_->set_limits(limits);
-    start_queues();
-    exhaust_rate();
-    const uint64_t before = waits();
-    const int contexts = seen(&FakeRnicState::contexts);
-    const auto request = make<vrdma_cmd_empty>(VRDMA_CMD_ALLOC_UCONTEXT);
-    for (int i = 0; i < 6; ++i) {
-        submit(bytes(request), sizeof(vrdma_rsp_handle));
-    }
-    while (waits() == before) {
-        std::this_thread::yield();
-    }
+    const int contexts = have_commands_wait();
     const uint32_t base = vmm_->stop_queue(VRDMA_VQ_CONTROL);
     device_->set_limits({});
     vmm_->start_queue(VRDMA_VQ_CONTROL, control(), base);
@@ -148,20 +141,7 @@ TEST_P(LimitsTest, AQueueStopsAtOnceWhileCommandsWaitAndTheyAreExecutedWhenItRes
 }
 
 TEST_P(LimitsTest, ADeviceWhoseCommandsWaitIsReset) {
-    Limits limits;
-    limits.commands_per_second = 1;
-    limits.command_burst = 1;
-    device_->set_limits(limits);
-    start_queues();
-    exhaust_rate();
-    const uint64_t before = waits();
-    const auto request = make<vrdma_cmd_empty>(VRDMA_CMD_ALLOC_UCONTEXT);
-    for (int i = 0; i < 6; ++i) {
-        submit(bytes(request), sizeof(vrdma_rsp_handle));
-    }
-    while (waits() == before) {
-        std::this_thread::yield();
-    }
+    have_commands_wait();
     for (const auto& [index, queue] : queues_) {
         vmm_->stop_queue(index);
     }

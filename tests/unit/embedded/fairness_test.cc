@@ -52,6 +52,22 @@ struct Neighbours : TwoGuests {
     }
     rnic::Counters counters(End& end) { return end.guest.port->query_counters().value(); }
     uint64_t sent_bytes(End& end) { return counters(end)[VRDMA_COUNTER_SENT_BYTES]; }
+    // Has a and the neighbour's writers write without end.  Answers a's bytes for each byte of the
+    // neighbour's.
+    double share_beside_writers() {
+        for (unsigned i = 0; i < kTurns; ++i) {
+            while (a.qp.enqueue_send(write_wr(0, 0, kLong))) {
+            }
+            a.qp.ring_doorbell();
+            while (a.send_cq.poll()) {
+            }
+            keep_writing(kLong);
+            rnic->poll_once();
+        }
+        const auto here = static_cast<double>(sent_bytes(a));
+        const auto there = static_cast<double>(sent_bytes(c));
+        return here / there;
+    }
 
     End c;
     std::vector<ClientQp> writers;
@@ -78,35 +94,13 @@ INSTANTIATE_TEST_SUITE_P(QueuePairs, BusyNeighbour, ::testing::Values(1, 16, 200
 
 TEST_F(Neighbours, OfOneWeightMoveAsManyBytes) {
     make_writers(4);
-    for (unsigned i = 0; i < kTurns; ++i) {
-        while (a.qp.enqueue_send(write_wr(0, 0, kLong))) {
-        }
-        a.qp.ring_doorbell();
-        while (a.send_cq.poll()) {
-        }
-        keep_writing(kLong);
-        rnic->poll_once();
-    }
-    const auto here = static_cast<double>(sent_bytes(a));
-    const auto there = static_cast<double>(sent_bytes(c));
-    EXPECT_NEAR(here / there, 1, 0.1);
+    EXPECT_NEAR(share_beside_writers(), 1, 0.1);
 }
 
 TEST_F(Neighbours, MoveBytesByTheirWeights) {
     make_writers(4);
     ASSERT_TRUE(a.guest.port->set_traffic_limits({.weight = 3}));
-    for (unsigned i = 0; i < kTurns; ++i) {
-        while (a.qp.enqueue_send(write_wr(0, 0, kLong))) {
-        }
-        a.qp.ring_doorbell();
-        while (a.send_cq.poll()) {
-        }
-        keep_writing(kLong);
-        rnic->poll_once();
-    }
-    const auto here = static_cast<double>(sent_bytes(a));
-    const auto there = static_cast<double>(sent_bytes(c));
-    EXPECT_NEAR(here / there, 3, 0.3);
+    EXPECT_NEAR(share_beside_writers(), 3, 0.3);
 }
 
 TEST_F(Neighbours, PayForDoorbellsBehindWhichThereIsNothing) {
