@@ -11,7 +11,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-UNITS = Path(os.environ["VRDMA_BUILD"]) / "packaging" / "systemd"
+UNITS = Path(os.environ["VRDMA_BUILD"]) / "backend" / "systemd"
 # An instance of the unit for tenants stands for all of them.
 INSTANCES = {"vrdmad.service": "vrdmad.service", "vrdmad@.service": "vrdmad@red.service"}
 
