@@ -477,7 +477,7 @@ void Attacker::spoil_ring() {
         return;
     }
     const Ring& ring = known_.rings[choices_.below(known_.rings.size())];
-    std::byte* const data = reinterpret_cast<std::byte*>(verbs_.header(ring.at));
+    auto* const data = reinterpret_cast<std::byte*>(verbs_.header(ring.at));
     for (uint64_t count = 1 + choices_.below(16); count != 0; --count) {
         // Half of the stores go to the ring's header, with its indices.
         const uint64_t reach = choices_.one_in(2) ? sizeof(rxe_queue_buf) : ring.at.length;

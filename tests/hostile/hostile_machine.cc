@@ -178,7 +178,7 @@ void flood_queue(Machine& machine, Choices& choices) {
     }
     test::DriverQueue& queue = *chosen;
     const bool writes = choices.one_in(2);
-    const uint64_t length = choices.pick<uint64_t>({0, 1, 7, 8, 64});
+    const auto length = choices.pick<uint64_t>({0, 1, 7, 8, 64});
     const uint64_t piece = machine.memory().regions().front()->start;
     try {
         for (uint16_t i = 0; i < queue.size(); ++i) {
@@ -304,7 +304,7 @@ void HostileMachine::attack(const std::atomic<bool>& stop) {
         guest.aim_at(target.qp_number, target.gid);
     }
     // A session's VMM does nothing as a rule, so that its guest gets far.
-    const uint64_t vmm_attacks = choices_.pick<uint64_t>({0, 0, 32, 8});
+    const auto vmm_attacks = choices_.pick<uint64_t>({0, 0, 32, 8});
     for (uint64_t steps = choices_.below(500); steps != 0 && !stop.load(); --steps) {
         ++attacks_;
         if (vmm_attacks == 0 || !choices_.one_in(vmm_attacks)) {

@@ -8,7 +8,7 @@ namespace vrdma::device {
 
 Verbs::Verbs(Options options, rnic::Port& port, ShmMapper& shm, DoorbellMemory doorbells,
              GuestMemorySource memory)
-    : options_(std::move(options)),
+    : options_(options),
       port_(port),
       memory_(std::move(memory)),
       quota_(options_.budgets.registered_bytes, options_.budgets.total_mr_runs),

@@ -17,7 +17,7 @@ inline constexpr int64_t kLookCost = 256;      // a word of doorbells, a queue p
 
 // A turn ends when about so much is done, some two microseconds: the longest that one guest waits
 // for another one's turn.
-inline constexpr int64_t kTurnCost = 16 * 1024;
+inline constexpr int64_t kTurnCost = int64_t{16} * 1024;
 
 // What is done in one turn of a queue pair, and what is left of the turn.
 class Turn {
