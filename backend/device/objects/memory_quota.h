@@ -14,7 +14,7 @@ namespace vrdma::device {
 // Guest memory that an object keeps in use.
 struct MemoryUse {
     uint64_t bytes = 0;
-    uint64_t runs = 0;
+    uint64_t runs = 0;  // or pieces, where there are more: a run may span several regions of RAM
 };
 
 // A part of the quota, taken as long as the charge lives.

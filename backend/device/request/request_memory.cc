@@ -17,6 +17,7 @@ struct RequestedRegion {
     uint16_t offset = 0;
     uint64_t length = 0;  // bytes
     std::span<const vrdma_run> runs{};
+    bool lasting = false;  // the object that is made keeps it in use
 };
 
 template <typename Request>
@@ -55,12 +56,10 @@ vrdma_udata_counts udata_counts(uint16_t opcode, std::span<const std::byte> requ
 
 // Sees that `regions` are the memory that the user pointers in `udata` name, no more and no
 // less.  Whether their runs are guest memory is not looked at.  EFAULT for a pointer without
-// its region, EINVAL for all else that does not fit.  Returns what the object that is being
-// made keeps in use.
-Result<MemoryUse> check_regions(std::span<const vrdma_udata_pointer> pointers, uint16_t opcode,
-                                std::span<const std::byte> udata, const vrdma_udata_counts& counts,
-                                std::span<const RequestedRegion> regions) {
-    MemoryUse lasting;
+// its region, EINVAL for all else that does not fit.  Marks the lasting regions.
+Result<void> check_regions(std::span<const vrdma_udata_pointer> pointers, uint16_t opcode,
+                           std::span<const std::byte> udata, const vrdma_udata_counts& counts,
+                           std::span<RequestedRegion> regions) {
     size_t wanted = 0;
     for (const vrdma_udata_pointer& pointer : pointers) {
         if (le16toh(pointer.opcode) != opcode) {
@@ -86,15 +85,14 @@ Result<MemoryUse> check_regions(std::span<const vrdma_udata_pointer> pointers, u
         }
         ++wanted;
         if ((le32toh(pointer.flags) & VRDMA_UDATA_POINTER_LASTING) != 0) {
-            lasting.bytes += length;
-            lasting.runs += region->runs.size();
+            region->lasting = true;
         }
     }
     // A region that no pointer asks for, or a second one for the same pointer.
     if (regions.size() != wanted) {
         return fail(EINVAL);
     }
-    return lasting;
+    return {};
 }
 
 }  // namespace
@@ -119,6 +117,10 @@ Result<std::vector<memory::PinnedRange>> GuestRuns::pin(uint64_t length) const {
         sum += left;
         // A run may span regions of guest memory that adjoin.
         while (left != 0) {
+            const uint64_t count = pieces_before_ + pieces.size() + 1;
+            if (auto room = mr_runs_->check(count, Errno{ENOMEM}); !room) {
+                return fail(room.error());
+            }
             auto piece = memory->pin_prefix(memory::GuestPhysicalAddress{address}, left);
             if (!piece) {
                 return fail(piece.error());
@@ -177,21 +179,28 @@ Result<RequestMemory> RequestMemoryReader::read(const vhost::DescriptorChain& ch
                         .runs = runs.first(count)};
         runs = runs.subspan(count);
     }
-    const auto wanted = std::span<const RequestedRegion>(requested).first(region_count);
-    auto lasting = check_regions(pointers, request.opcode, request.udata,
-                                 udata_counts(request.opcode, request.fixed), wanted);
-    if (!lasting) {
-        return fail(lasting.error());
+    const auto wanted = std::span(requested).first(region_count);
+    if (auto checked = check_regions(pointers, request.opcode, request.udata,
+                                     udata_counts(request.opcode, request.fixed), wanted);
+        !checked) {
+        return fail(checked.error());
     }
-    RequestMemory result{.udata_regions = {}, .lasting = *lasting, .runs = GuestRuns(runs, memory)};
+    RequestMemory result;
+    uint64_t piece_count = 0;
     for (const RequestedRegion& region : wanted) {
-        auto pieces = GuestRuns(region.runs, memory).pin(region.length);
+        auto pieces = GuestRuns(region.runs, memory, mr_runs, piece_count).pin(region.length);
         if (!pieces) {
             return fail(pieces.error());
+        }
+        piece_count += pieces->size();
+        if (region.lasting) {
+            result.lasting.bytes += region.length;
+            result.lasting.runs += pieces->size();
         }
         result.udata_regions.push_back(
             {.offset = region.offset, .length = region.length, .pieces = std::move(*pieces)});
     }
+    result.runs = GuestRuns(runs, memory, mr_runs, piece_count);
     return result;
 }
 

@@ -30,19 +30,22 @@ using GuestMemorySource = std::function<std::shared_ptr<const memory::GuestMemor
 class GuestRuns {
   public:
     GuestRuns() = default;
-    // `memory` and what `runs` points to outlive the object.
-    GuestRuns(std::span<const vrdma_run> runs, const GuestMemorySource& memory)
-        : runs_(runs), memory_(&memory) {}
+    // `mr_runs` bounds the pieces of one request, of which there are `pieces_before` already.
+    // `memory`, `mr_runs` and what `runs` points to outlive the object.
+    GuestRuns(std::span<const vrdma_run> runs, const GuestMemorySource& memory, Budget& mr_runs,
+              uint64_t pieces_before = 0)
+        : runs_(runs), memory_(&memory), mr_runs_(&mr_runs), pieces_before_(pieces_before) {}
 
-    size_t size() const { return runs_.size(); }
-
-    // The host memory behind the runs.  EINVAL unless they sum up to `length` bytes, EFAULT
-    // where there is no guest memory.
+    // The host memory behind the runs: one piece for each run, or more where a run spans regions
+    // of guest memory that adjoin.  EINVAL unless the runs sum up to `length` bytes, EFAULT where
+    // there is no guest memory, ENOMEM and a log line for too many pieces.
     Result<std::vector<memory::PinnedRange>> pin(uint64_t length) const;
 
   private:
     std::span<const vrdma_run> runs_{};
     const GuestMemorySource* memory_ = nullptr;
+    Budget* mr_runs_ = nullptr;
+    uint64_t pieces_before_ = 0;
 };
 
 // The memory of one request.
@@ -64,9 +67,9 @@ class RequestMemoryReader {
     };
 
     // Reads what follows udata, from `offset` of the chain, and finds the memory behind the
-    // user pointers that `pointers` describes.  ENOMEM and a log line for more runs than `mr_runs`
-    // allows for one request, EFAULT for a pointer without its region and for what is not guest
-    // memory, EINVAL for all else that does not fit.
+    // user pointers that `pointers` describes.  ENOMEM and a log line for more runs or
+    // pieces than `mr_runs` allows for one request, EFAULT for a pointer without its region and for
+    // what is not guest memory, EINVAL for all else that does not fit.
     Result<RequestMemory> read(const vhost::DescriptorChain& chain, size_t offset,
                                const Request& request,
                                std::span<const vrdma_udata_pointer> pointers,

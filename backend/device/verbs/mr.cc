@@ -31,17 +31,17 @@ struct RegionMemory {
     std::vector<memory::PinnedRange> pieces;
 };
 
-// Charges and pins the runs of the request, which must sum up to the extent of `length` bytes.
-// Errors of MemoryQuota::charge() and GuestRuns::pin(), in this order.
+// Pins the runs of the request, which must sum up to the extent of `length` bytes, and charges the
+// pieces.  Errors of GuestRuns::pin() and MemoryQuota::charge(), in this order.
 Result<RegionMemory> region_memory(Verbs& verbs, const Call& call, uint64_t length) {
     const uint64_t extent = vrdma_region_extent(length);
-    auto charge = verbs.quota().charge({.bytes = extent, .runs = call.runs.size()});
-    if (!charge) {
-        return fail(charge.error());
-    }
     auto pieces = call.runs.pin(extent);
     if (!pieces) {
         return fail(pieces.error());
+    }
+    auto charge = verbs.quota().charge({.bytes = extent, .runs = pieces->size()});
+    if (!charge) {
+        return fail(charge.error());
     }
     return RegionMemory{.charge = std::move(*charge), .pieces = std::move(*pieces)};
 }

@@ -46,6 +46,36 @@ TEST_F(HostileGuestTest, RunsWhoseSumWrapsAreRefused) {
     EXPECT_EQ(state_.mrs, 0);
 }
 
+// A run of 16 bytes in the request is as many pieces here as it spans regions of RAM.  The VMM
+// makes these regions, and may make each a page long.
+TEST_F(HostileGuestTest, RegionsThatAdjoinCountAsPieces) {
+    constexpr uint64_t kPage = 4096;
+    constexpr uint64_t kAdjoining = kRam + (uint64_t{1} << 30);
+    constexpr uint64_t kMaxRuns = 16;
+    constexpr uint64_t kRegions = kMaxRuns + 1;
+    budgets_->mr_runs.set_limit(kMaxRuns);
+    for (uint64_t i = 0; i < kRegions; ++i) {
+        memory_.add_region(kAdjoining + i * kPage, kPage);
+    }
+    const uint32_t context = uctx();
+    const uint32_t my_pd = pd(context);
+    const auto register_pages = [&](uint64_t pages) {
+        const std::array<vrdma_run, 1> run{
+            {{.gpa = htole64(kAdjoining), .length = htole64(pages * kPage)}}};
+        return ask_bytes(reg_mr(context, my_pd, pages * kPage, 1, run)).first;
+    };
+    EXPECT_EQ(register_pages(kRegions), ENOMEM);
+    EXPECT_EQ(budgets_->mr_runs.times_reached(), 1U);
+    EXPECT_EQ(budgets_->total_mr_runs.used(), 0U);
+    // Each piece counts, where runs are limited over all memory regions.
+    budgets_->total_mr_runs.set_limit(kMaxRuns + 1);
+    EXPECT_EQ(register_pages(kMaxRuns), 0);
+    EXPECT_EQ(budgets_->total_mr_runs.used(), kMaxRuns);
+    EXPECT_EQ(register_pages(2), EDQUOT);
+    EXPECT_EQ(register_pages(1), 0);
+    EXPECT_EQ(state_.mrs, 2);
+}
+
 // CVE-2022-1050, CVE-2018-20191: commands before what they need is there.
 TEST_F(HostileGuestTest, EveryCommandMayComeFirst) {
     for (uint32_t opcode = 0; opcode <= UINT16_MAX; opcode += opcode < 0x800 ? 1 : 251) {

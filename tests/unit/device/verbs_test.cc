@@ -44,7 +44,8 @@ class VerbsTest : public testing::Test {
     Result<Response> run(Result<void> (*function)(Verbs&, Call&, const Request&, Response&),
                          const Request& request, uint32_t uctx,
                          std::span<const vrdma_run> runs = {}) {
-        Call call{.uctx = uctx, .udata = {}, .runs = GuestRuns(runs, guest_memory_)};
+        Call call{
+            .uctx = uctx, .udata = {}, .runs = GuestRuns(runs, guest_memory_, budgets_->mr_runs)};
         Response response{};
         auto result = function(*verbs_, call, request, response);
         if (!result) {
