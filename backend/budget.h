@@ -3,8 +3,12 @@
 // How much one guest may have of something, and how much it has.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <atomic>
 #include <cstdint>
+#include <string>
+#include <tl/expected.hpp>
 #include <utility>
 
 #include "limit_log.h"
@@ -65,14 +69,29 @@ class Budget {
         return fail(refuse(used, amount, error));
     }
 
+    // As check() and charge(), for what is no verb: whoever asks logs by himself that it reached a
+    // limit, in the words of the error.  check_beside() compares with `used`, a part of what is in
+    // use, and charge_within() takes up to `times` the limit.
+    tl::expected<void, std::string> check_beside(uint64_t used, uint64_t amount) {
+        if (has_room(used, amount)) {
+            return {};
+        }
+        return tl::unexpected(count_refusal(used, amount));
+    }
+    tl::expected<Charge, std::string> charge_within(uint64_t times, uint64_t amount) {
+        uint64_t used = 0;
+        if (!take_room(amount, times, used)) {
+            return tl::unexpected(count_refusal(used, amount, times));
+        }
+        return Charge(*this, amount);
+    }
+
     // As check(), and takes the amount if there is room.
     Result<Charge> charge(uint64_t amount = 1) {
-        uint64_t used = this->used();
-        do {
-            if (!has_room(used, amount)) {
-                return fail(refuse(used, amount, Errno{EDQUOT}));
-            }
-        } while (!used_.compare_exchange_weak(used, used + amount, std::memory_order_relaxed));
+        uint64_t used = 0;
+        if (!take_room(amount, 1, used)) {
+            return fail(refuse(used, amount, Errno{EDQUOT}));
+        }
         return Charge(*this, amount);
     }
 
@@ -85,17 +104,37 @@ class Budget {
   private:
     friend class Charge;
 
-    bool has_room(uint64_t used, uint64_t amount) const {
-        const uint64_t limit = this->limit();
+    uint64_t limit(uint64_t times) const {
+        uint64_t product = 0;
+        return __builtin_mul_overflow(limit(), times, &product) ? UINT64_MAX : product;
+    }
+
+    bool has_room(uint64_t used, uint64_t amount, uint64_t times = 1) const {
+        const uint64_t limit = this->limit(times);
         return amount <= limit && used <= limit - amount;
     }
 
-    Errno refuse(uint64_t used, uint64_t amount, Errno error) {
+    // Whether there was room; if not, `used` is what was in use.
+    bool take_room(uint64_t amount, uint64_t times, uint64_t& used) {
+        used = this->used();
+        do {
+            if (!has_room(used, amount, times)) {
+                return false;
+            }
+        } while (!used_.compare_exchange_weak(used, used + amount, std::memory_order_relaxed));
+        return true;
+    }
+
+    std::string count_refusal(uint64_t used, uint64_t amount, uint64_t times = 1) {
         reached_.fetch_add(1, std::memory_order_relaxed);
-        return log_.reached(error,
-                            "{} {}, of which {} are in use and {} more are wanted; raise '{}' if "
-                            "the guest may have more",
-                            limit(), name_, used, amount, key_);
+        return fmt::format(
+            "{} {}, of which {} are in use and {} more are wanted; raise '{}' if the guest may "
+            "have more",
+            limit(times), name_, used, amount, key_);
+    }
+
+    Errno refuse(uint64_t used, uint64_t amount, Errno error) {
+        return log_.reached(error, "{}", count_refusal(used, amount));
     }
 
     const char* const key_;

@@ -214,8 +214,7 @@ std::optional<rnic::MacAddress> parse_mac(std::string_view text) {
 }
 
 void read_limits(const Parser& parser, const toml::table& table, device::Limits& limits) {
-    Schema schema{{"region_bytes",
-                   parser.number(limits.region_bytes, 1, std::numeric_limits<int64_t>::max())}};
+    Schema schema;
     for (const device::LimitKey& row : device::kLimitKeys) {
         const Reader limit = parser.number(limits.*row.limit, row.min_limit, row.max_limit);
         schema.emplace(row.key, limit);

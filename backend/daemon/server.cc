@@ -52,11 +52,9 @@ Server::Vm::Vm(const VmConfig& config, const vhost::SocketAccess& access,
                const std::shared_ptr<spdlog::logger>& logger)
     : name_(config.name),
       device_({.guest = config.name, .mac = config.mac, .limits = config.limits}, rnic, logger),
-      memory_(std::make_shared<vhost::RegionMapper>(memory)),
       // The vhost library does not know which guest it serves: the logger's name says it.
-      listener_(config.socket.string(), access, device_, logger->clone(config.name), memory_) {
-    set_region_limit(config.limits);
-}
+      listener_(config.socket.string(), access, device_, logger->clone(config.name),
+                std::make_shared<vhost::RegionMapper>(memory, device_.memory_budgets())) {}
 
 Server::Vm::~Vm() {
     listener_.stop();

@@ -61,19 +61,11 @@ class Server {
         const std::string& name() const { return name_; }
         const std::string& socket() const { return listener_.path(); }
         device::VirtualDevice::Status status() { return device_.status(); }
-        void set_limits(const device::Limits& limits) {
-            device_.set_limits(limits);
-            set_region_limit(limits);
-        }
+        void set_limits(const device::Limits& limits) { device_.set_limits(limits); }
 
       private:
-        void set_region_limit(const device::Limits& limits) {
-            memory_->limits().region_bytes.store(limits.region_bytes, std::memory_order_relaxed);
-        }
-
         const std::string name_;
         device::VirtualDevice device_;
-        const std::shared_ptr<vhost::RegionMapper> memory_;
         vhost::Listener listener_;
         std::thread thread_;
     };

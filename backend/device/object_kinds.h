@@ -44,11 +44,14 @@
 //   name       in log messages, plural
 //   limit      of one virtual machine, unless the operator sets another limit
 //   max_limit  the highest limit that the operator can set
-// mr_runs is what one verb may name, all others are sums over what the guest has.
+// mr_runs is what one verb may name, all others are sums over what the guest has.  region_bytes and
+// memory_slots are what the VMM may have in a table of regions, see vhost::MemoryBudgets.
 #define VRDMA_AMOUNTS(X)                                                                         \
     X(registered_bytes, "bytes of memory regions", uint64_t{1} << 40, INT64_MAX)                 \
     X(mr_runs, "guest-physical runs of one memory region", 262144, 16777216)                     \
     X(total_mr_runs, "guest-physical runs of memory regions", 4194304, INT64_MAX)                \
+    X(region_bytes, "bytes of RAM that the VMM hands over", uint64_t{2} << 40, INT64_MAX)        \
+    X(memory_slots, "regions of RAM that the VMM hands over", 509, 509)                          \
     X(ring_bytes, "bytes of rings", uint64_t{1} << 30, INT64_MAX)                                \
     X(shared_memory_bytes, "bytes mapped into the shared memory region", uint64_t{1} << 40,      \
       INT64_MAX)                                                                                 \
@@ -83,8 +86,6 @@ struct Limits {
 #define VRDMA_LIMIT(field, limit, min_limit, max_limit) uint64_t field = limit;
     VRDMA_RATES(VRDMA_LIMIT)
 #undef VRDMA_LIMIT
-
-    uint64_t region_bytes = uint64_t{2} << 40;  // of the memory that the VMM hands over
 
     bool operator==(const Limits&) const = default;
 };

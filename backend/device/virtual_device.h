@@ -63,6 +63,9 @@ class VirtualDevice : public vhost::Device {
 
     Status status();
 
+    // What the VMM's memory is charged to; belongs to the device.
+    vhost::MemoryBudgets memory_budgets() { return budgets_.of_vmm(); }
+
     // Changes the limits, soon.  What the guest has beyond a new limit stays.  Waits for nobody;
     // any thread.
     void set_limits(const Limits& limits);

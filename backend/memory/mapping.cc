@@ -18,7 +18,7 @@ Result<Mapping> Mapping::map(int fd, uint64_t offset, size_t size) {
 Mapping& Mapping::operator=(Mapping&& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
-    std::swap(share_, other.share_);
+    std::swap(charges_, other.charges_);
     return *this;
 }
 

@@ -7,7 +7,7 @@
 #include <span>
 #include <utility>
 
-#include "memory/address_space.h"
+#include "budget.h"
 #include "result.h"
 
 namespace vrdma::memory {
@@ -15,11 +15,17 @@ namespace vrdma::memory {
 // Owns a shared mapping of a file in this process.
 class Mapping {
   public:
+    // What a mapping takes of its machine's budgets.
+    struct Charges {
+        Charge bytes;
+        Charge slot;
+    };
+
     Mapping() = default;
     Mapping(Mapping&& other) noexcept
         : data_(std::exchange(other.data_, nullptr)),
           size_(std::exchange(other.size_, 0)),
-          share_(std::move(other.share_)) {}
+          charges_(std::move(other.charges_)) {}
     Mapping& operator=(Mapping&& other) noexcept;
     Mapping(const Mapping&) = delete;
     Mapping& operator=(const Mapping&) = delete;
@@ -29,8 +35,8 @@ class Mapping {
     // offsets are in bytes, the offset page-aligned.  The errors are those of mmap(2).
     static Result<Mapping> map(int fd, uint64_t offset, size_t size);
 
-    // Counts the mapping's address space by `share` for as long as it is mapped.
-    void count(AddressSpace::Share share) { share_ = std::move(share); }
+    // Keeps `charges` for as long as the memory is mapped.
+    void keep(Charges charges) { charges_ = std::move(charges); }
 
     std::byte* data() const { return data_; }
     size_t size() const { return size_; }
@@ -40,7 +46,7 @@ class Mapping {
 
     std::byte* data_ = nullptr;
     size_t size_ = 0;
-    AddressSpace::Share share_;
+    Charges charges_;
 };
 
 }  // namespace vrdma::memory

@@ -12,6 +12,7 @@
 #include "device/object_kinds.h"
 #include "limit_log.h"
 #include "rnic/port_budgets.h"
+#include "vhost/protocol/memory_table.h"
 
 namespace vrdma::device {
 
@@ -55,6 +56,11 @@ class GuestBudgets {
                 .connection_events = &connection_events};
     }
 
+    // What the VMM's memory is charged to.
+    vhost::MemoryBudgets of_vmm() {
+        return {.region_bytes = &region_bytes, .memory_slots = &memory_slots};
+    }
+
     // All budgets, in the order of the lists.
     std::vector<const Budget*> all() const {
         return {
@@ -77,5 +83,6 @@ class GuestBudgets {
     VRDMA_AMOUNTS(VRDMA_BUDGET)
 #undef VRDMA_BUDGET
 };
+static_assert(Limits{}.memory_slots == vhost::kMaxMemorySlots);
 
 }  // namespace vrdma::device

@@ -35,10 +35,18 @@ uint64_t bytes_of(const memory::GuestMemory& memory) {
     return sum;
 }
 
-RegionMapper::Refusal limit_reached(uint64_t bytes, uint64_t limit, const std::string& besides) {
-    return {.what = fmt::format("limit reached: it has {} bytes besides {}, and {} are allowed; "
-                                "raise region_bytes in the machine's limits if that is its memory",
-                                bytes, besides, limit)};
+// Takes `mapped` of the budget, unless the table had more than the limit with `wanted` besides the
+// `others` that are in it.
+tl::expected<Charge, std::string> charge(Budget* budget, uint64_t others, uint64_t wanted,
+                                         uint64_t mapped) {
+    constexpr uint64_t kTables = 2;  // see MemoryBudgets
+    if (budget == nullptr) {
+        return Charge();
+    }
+    if (auto room = budget->check_beside(others, wanted); !room) {
+        return tl::unexpected(room.error());
+    }
+    return budget->charge_within(kTables, mapped);
 }
 
 }  // namespace
@@ -72,6 +80,20 @@ tl::expected<void, RegionMapper::Refusal> RegionMapper::check_file(
     return {};
 }
 
+// Charges a region of `size` bytes, whose mapping has `length`.
+tl::expected<memory::Mapping::Charges, std::string> RegionMapper::charge(
+    uint64_t size, uint64_t length, const memory::GuestMemory& others) {
+    auto bytes = vhost::charge(budgets_.region_bytes, bytes_of(others), size, length);
+    if (!bytes) {
+        return tl::unexpected(bytes.error());
+    }
+    auto slot = vhost::charge(budgets_.memory_slots, others.regions().size(), 1, 1);
+    if (!slot) {
+        return tl::unexpected(slot.error());
+    }
+    return memory::Mapping::Charges{std::move(*bytes), std::move(*slot)};
+}
+
 tl::expected<std::shared_ptr<const memory::GuestRegion>, RegionMapper::Refusal> RegionMapper::map(
     const VuMemoryRegion& region, const FileDescriptor& file, const memory::GuestMemory& others,
     std::shared_ptr<memory::FaultReport> faults) {
@@ -97,33 +119,19 @@ tl::expected<std::shared_ptr<const memory::GuestRegion>, RegionMapper::Refusal> 
         return error(
             {.what = fmt::format("it ends beyond its file of {:#x} bytes", status.st_size)});
     }
-    const uint64_t limit = limits_.region_bytes.load(std::memory_order_relaxed);
-    const uint64_t table_bytes = bytes_of(others);
-    if (region.size > limit || table_bytes > limit - region.size) {
-        return error(
-            limit_reached(region.size, limit, fmt::format("the {} of other regions", table_bytes)));
-    }
     const uint64_t granule = mapping_granule(file);
     const uint64_t before = region.mmap_offset % granule;
     uint64_t length = before + region.size;
     length += (granule - length % granule) % granule;
-    // Twice as much: a new table is mapped before the old one is given up.
-    constexpr uint64_t kTables = 2;
-    const uint64_t mapped_limit = limit > UINT64_MAX / kTables ? UINT64_MAX : limit * kTables;
-    auto share = address_space_->take(
-        length, {.bytes = mapped_limit, .mappings = kTables * kMaxMemorySlots});
-    if (!share) {
-        return error(limit_reached(
-            length, mapped_limit,
-            fmt::format("the {} that are mapped, those of regions that were taken back and are "
-                        "registered yet among them",
-                        address_space_->used())));
+    auto charges = charge(region.size, length, others);
+    if (!charges) {
+        return error({.what = "limit reached: " + charges.error()});
     }
     auto mapping = memory::Mapping::map(file.get(), region.mmap_offset - before, length);
     if (!mapping) {
         return error({.what = "mmap: " + to_string(mapping.error())});
     }
-    mapping->count(std::move(*share));
+    mapping->keep(std::move(*charges));
     // The message's descriptor is closed after the message; the duplicate lives as long as the
     // region.
     FileDescriptor kept(::fcntl(file.get(), F_DUPFD_CLOEXEC, 0));

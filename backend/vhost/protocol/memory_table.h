@@ -2,15 +2,14 @@
 // Copyright (c) 2026 the vrdma authors
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <tl/expected.hpp>
 #include <vector>
 
+#include "budget.h"
 #include "file_descriptor.h"
-#include "memory/address_space.h"
 #include "memory/fault_report.h"
 #include "memory/guest_memory.h"
 #include "vhost/protocol/vhost_user.h"
@@ -20,12 +19,12 @@ namespace vrdma::vhost {
 // Memory regions that a VMM may have in all: enough for any number of hot-plugged modules.
 inline constexpr uint64_t kMaxMemorySlots = 509;
 
-// How much memory one machine's VMM may hand over.  Any thread may change a limit, which then
-// counts for regions that come.
-struct MemoryLimits {
-    // Bytes of all regions of a table.  With regions that the VMM has taken back and that a
-    // memory region still refers to, a machine may have twice as many bytes mapped.
-    std::atomic<uint64_t> region_bytes = uint64_t{2} << 40;
+// How much memory one machine's VMM may hand over in a table of regions.  A machine may have twice
+// as much mapped: a new table is mapped before the old one is given up, and a memory region may
+// still refer to a region that the VMM has taken back.  Null: without limit.
+struct MemoryBudgets {
+    Budget* region_bytes = nullptr;
+    Budget* memory_slots = nullptr;
 };
 
 // Which files the operator takes for a guest's memory.
@@ -40,7 +39,9 @@ struct MemoryRules {
 // Maps the regions that one machine's VMM describes, on this connection and later ones.
 class RegionMapper {
   public:
-    explicit RegionMapper(MemoryRules rules = {}) : rules_(std::move(rules)) {}
+    // The budgets outlive the object and the regions.
+    explicit RegionMapper(MemoryRules rules = {}, const MemoryBudgets& budgets = {})
+        : rules_(std::move(rules)), budgets_(budgets) {}
     RegionMapper(const RegionMapper&) = delete;
     RegionMapper& operator=(const RegionMapper&) = delete;
 
@@ -56,18 +57,13 @@ class RegionMapper {
         const VuMemoryRegion& region, const FileDescriptor& file, const memory::GuestMemory& others,
         std::shared_ptr<memory::FaultReport> faults);
 
-    MemoryLimits& limits() { return limits_; }
-
-    // Bytes of address space that the machine's regions take up at this moment.
-    uint64_t mapped_bytes() const { return address_space_->used(); }
-
   private:
     tl::expected<void, Refusal> check_file(const FileDescriptor& file) const;
+    tl::expected<memory::Mapping::Charges, std::string> charge(uint64_t size, uint64_t length,
+                                                               const memory::GuestMemory& others);
 
     const MemoryRules rules_;
-    MemoryLimits limits_;
-    const std::shared_ptr<memory::AddressSpace> address_space_ =
-        std::make_shared<memory::AddressSpace>();
+    const MemoryBudgets budgets_;
 };
 
 }  // namespace vrdma::vhost

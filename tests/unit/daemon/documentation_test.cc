@@ -57,11 +57,7 @@ TEST(DocumentationTest, EachLimitIsInTheTableWithItsDefault) {
         ASSERT_NE(found, rows.end()) << row.key << " is not in docs/operations.md";
         EXPECT_EQ(number_of(found->second), device::Limits{}.*row.limit) << row.key;
     }
-    // This limit is the VMM's, and the guest has no budget for it.
-    ASSERT_TRUE(rows.contains("region_bytes"));
-    EXPECT_EQ(number_of(rows.at("region_bytes")), device::Limits{}.region_bytes);
-    EXPECT_EQ(rows.size(), std::size(device::kLimitKeys) + 1)
-        << "the page has keys that there are not";
+    EXPECT_EQ(rows.size(), std::size(device::kLimitKeys)) << "the page has keys that there are not";
 }
 
 TEST(DocumentationTest, TheExamplesOfLimitsAreConfigurationsThatWork) {

@@ -339,7 +339,16 @@ TEST_F(HostileVmmTest, AddressSpaceIsBoundedAndComesBackWithTheConnection) {
         }
         EXPECT_EQ(taken, 2U);
     }
-    EXPECT_THAT(log_.str(), testing::HasSubstr("raise region_bytes"));
+    EXPECT_THAT(log_.str(), testing::HasSubstr("raise 'region_bytes'"));
+    const auto region_bytes = [&] {
+        return nlohmann::json::parse(server_->status())["vms"][1]["limits"]["region_bytes"];
+    };
+    while (region_bytes()["used"] != 0) {
+        std::this_thread::yield();
+    }
+    const auto limit = region_bytes();
+    EXPECT_EQ(limit["limit"], 2 * kTerabyte);
+    EXPECT_EQ(limit["reached"], 20 * 6);
     expect_neighbours_served();
 }
 
