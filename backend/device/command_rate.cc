@@ -5,6 +5,7 @@
 #include <sys/timerfd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <system_error>
 
 namespace vrdma::device {
@@ -16,12 +17,18 @@ CommandRate::CommandRate() : timer_(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXE
 }
 
 void CommandRate::set(uint64_t per_second, uint64_t burst) {
-    bucket_.set(per_second, burst, TokenBucket::Time::clock::now());
+    bucket_.change(per_second, TokenBucket::time_of(per_second, burst), now_ns());
+}
+
+uint64_t CommandRate::now_ns() {
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    return static_cast<uint64_t>(std::chrono::nanoseconds(now).count());
 }
 
 bool CommandRate::admits() {
-    const auto wait = bucket_.wait(TokenBucket::Time::clock::now());
-    if (wait == TokenBucket::Duration::zero()) {
+    const uint64_t open_at_ns = bucket_.open_at_ns();
+    const uint64_t now = open_at_ns == 0 ? 0 : now_ns();
+    if (open_at_ns <= now) {
         waiting_ = false;
         return true;
     }
@@ -29,12 +36,12 @@ bool CommandRate::admits() {
         waiting_ = true;
         reached_.fetch_add(1, std::memory_order_relaxed);
     }
-    arm(wait);
+    arm(open_at_ns - now);
     return false;
 }
 
 void CommandRate::wake() {
-    arm(TokenBucket::Duration(1));  // a timer of zero is none
+    arm(1);  // a timer of zero is none
 }
 
 void CommandRate::clear_timer() {
@@ -42,12 +49,11 @@ void CommandRate::clear_timer() {
     [[maybe_unused]] const ssize_t got = ::read(timer_.get(), &expirations, sizeof(expirations));
 }
 
-void CommandRate::arm(TokenBucket::Duration wait) {
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(wait);
-    const itimerspec timer{
-        .it_interval = {},
-        .it_value = {.tv_sec = seconds.count(),
-                     .tv_nsec = std::chrono::nanoseconds(wait - seconds).count()}};
+void CommandRate::arm(uint64_t wait_ns) {
+    constexpr uint64_t kNsPerSecond = 1'000'000'000;
+    const itimerspec timer{.it_interval = {},
+                           .it_value = {.tv_sec = static_cast<time_t>(wait_ns / kNsPerSecond),
+                                        .tv_nsec = static_cast<long>(wait_ns % kNsPerSecond)}};
     // Fails for no value that can be here.
     (void)::timerfd_settime(timer_.get(), 0, &timer, nullptr);
 }

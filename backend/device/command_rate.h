@@ -5,8 +5,8 @@
 #include <atomic>
 #include <cstdint>
 
-#include "device/token_bucket.h"
 #include "file_descriptor.h"
+#include "token_bucket.h"
 
 namespace vrdma::device {
 
@@ -24,7 +24,7 @@ class CommandRate {
     // Whether a command may be executed now.  If not, timer_fd() is readable when one may.
     bool admits();
     // A command was executed.
-    void count() { bucket_.take(TokenBucket::Time::clock::now()); }
+    void count() { bucket_.take(1, now_ns()); }
 
     // A timerfd, non-blocking.
     int timer_fd() const { return timer_.get(); }
@@ -37,7 +37,8 @@ class CommandRate {
     uint64_t times_reached() const { return reached_.load(std::memory_order_relaxed); }
 
   private:
-    void arm(TokenBucket::Duration wait);
+    static uint64_t now_ns();
+    void arm(uint64_t wait_ns);
 
     TokenBucket bucket_;
     FileDescriptor timer_;

@@ -6,7 +6,6 @@
 #include <string_view>
 #include <thread>
 
-#include "device/token_bucket.h"
 #include "virtual_device_fixture.h"
 
 namespace vrdma::device {
@@ -162,66 +161,6 @@ TEST_P(LimitsTest, AGuestThatWaitsDoesNotTouchAnother) {
     EXPECT_EQ(limit(other, "contexts").reached, 0U);
     EXPECT_EQ(limit(other, "contexts").limit, Limits{}.contexts);
     EXPECT_EQ(*limit(other, "commands_per_second").reached, 0U);
-}
-
-TEST(TokenBucketTest, GivesTheBurstAndThenTheRate) {
-    TokenBucket bucket;
-    TokenBucket::Time now(1000h);
-    bucket.set(10, 3, now);
-    for (int i = 0; i < 3; ++i) {
-        EXPECT_EQ(bucket.wait(now), 0ns) << i;
-        bucket.take(now);
-    }
-    EXPECT_EQ(bucket.wait(now), 100ms);
-    now += 99ms;
-    EXPECT_EQ(bucket.wait(now), 1ms);
-    now += 1ms;
-    EXPECT_EQ(bucket.wait(now), 0ns);
-    bucket.take(now);
-    EXPECT_EQ(bucket.wait(now), 100ms);
-    now += 24h;
-    for (int i = 0; i < 3; ++i) {
-        EXPECT_EQ(bucket.wait(now), 0ns) << "no more than the burst is saved: " << i;
-        bucket.take(now);
-    }
-    EXPECT_EQ(bucket.wait(now), 100ms);
-}
-
-TEST(TokenBucketTest, WithoutARateNothingWaits) {
-    TokenBucket bucket;
-    const TokenBucket::Time now(1000h);
-    for (int i = 0; i < 1000; ++i) {
-        EXPECT_EQ(bucket.wait(now), 0ns);
-        bucket.take(now);
-    }
-    bucket.set(0, 1, now);
-    bucket.take(now);
-    EXPECT_EQ(bucket.wait(now), 0ns);
-}
-
-TEST(TokenBucketTest, TakesAnyRateAndBurst) {
-    const TokenBucket::Time now(1000h);
-    for (const uint64_t rate : {uint64_t{1}, uint64_t{INT64_MAX}, UINT64_MAX}) {
-        for (const uint64_t burst : {uint64_t{1}, uint64_t{INT64_MAX}, UINT64_MAX}) {
-            TokenBucket bucket;
-            bucket.set(rate, burst, now);
-            EXPECT_EQ(bucket.wait(now), 0ns);
-            bucket.take(now);
-            EXPECT_GE(bucket.wait(now), 0ns);
-            EXPECT_LE(bucket.wait(now), 1s);
-        }
-    }
-}
-
-TEST(TokenBucketTest, ARateThatChangesLeavesNobodyWaitingLongerThanTheNewBurst) {
-    TokenBucket bucket;
-    const TokenBucket::Time now(1000h);
-    bucket.set(1, 100, now);
-    for (int i = 0; i < 100; ++i) {
-        bucket.take(now);
-    }
-    bucket.set(1000, 10, now);
-    EXPECT_EQ(bucket.wait(now), 1ms);
 }
 
 }  // namespace

@@ -12,8 +12,8 @@
 #include "rnic/embedded/contexts/qp_context.h"
 #include "rnic/embedded/contexts/qp_list.h"
 #include "rnic/embedded/contexts/turn.h"
-#include "rnic/embedded/datapath/token_bucket.h"
 #include "rnic/traffic_limits.h"
+#include "token_bucket.h"
 
 namespace vrdma::embedded {
 
@@ -122,8 +122,8 @@ class PortWork {
         const auto burst_ns = static_cast<uint64_t>(std::chrono::nanoseconds(limits.burst).count());
         weight_ = limits.weight;
         update_cost_factor();
-        bytes_.set(limits.bytes_per_second, burst_ns);
-        messages_.set(limits.messages_per_second, burst_ns);
+        bytes_ = TokenBucket(limits.bytes_per_second, burst_ns);
+        messages_ = TokenBucket(limits.messages_per_second, burst_ns);
         has_rate_ = bytes_.limits() || messages_.limits();
         open_at_ns_ = 0;
     }
