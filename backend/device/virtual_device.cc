@@ -101,8 +101,12 @@ VirtualDevice::Status VirtualDevice::status() {
     status.limits.push_back({.key = #field, .limit = limits.field, .used = {}, .reached = {}});
     VRDMA_RATES(VRDMA_RATE)
 #undef VRDMA_RATE
-    std::ranges::find(status.limits, std::string_view("commands_per_second"), &LimitStatus::key)
-        ->reached = command_rate_.times_reached();
+    const auto reached = [&](std::string_view rate, uint64_t times) {
+        std::ranges::find(status.limits, rate, &LimitStatus::key)->reached = times;
+    };
+    reached("commands_per_second", command_rate_.times_reached());
+    reached("messages_per_second", budgets_.traffic.messages_per_second.load());
+    reached("bytes_per_second", budgets_.traffic.bytes_per_second.load());
     refresh_counters();
     const std::lock_guard lock(counters_mutex_);
     status.counters = counters_;

@@ -6,13 +6,16 @@
 
 namespace vrdma::rnic {
 
-// What one guest's port charges by itself, because only the RNIC knows how much a verb takes of the
-// host's memory.  Null: without limit.
+struct TrafficReached;
+
+// What one guest's port charges or counts by itself: only the RNIC knows how much a verb takes of
+// the host's memory, and when traffic waits.  Null: without limit, not counted.
 struct PortBudgets {
     Budget* ring_bytes = nullptr;
     Budget* connections = nullptr;         // iw_cm: connections and listeners; ucma: ids
     Budget* connection_backlog = nullptr;  // requests that listeners may have waiting
     Budget* connection_events = nullptr;   // that may wait for the guest
+    TrafficReached* traffic = nullptr;
 };
 
 // As Budget::check(), charge() and take().

@@ -2,6 +2,7 @@
 // Copyright (c) 2026 the vrdma authors
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 
@@ -27,6 +28,12 @@ struct TrafficLimits {
     std::chrono::microseconds burst = std::chrono::milliseconds(10);
 
     bool operator==(const TrafficLimits&) const = default;
+};
+
+// How often work of a guest began to wait for a rate: for the one that it waits for longer.
+struct TrafficReached {
+    std::atomic<uint64_t> bytes_per_second = 0;
+    std::atomic<uint64_t> messages_per_second = 0;
 };
 
 // Whether the values are ones that may be set.

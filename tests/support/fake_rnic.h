@@ -52,6 +52,7 @@ struct FakeRnicState {
     std::optional<int> refuse;  // errno of the next create verb
     rnic::Counters counters{};
     rnic::TrafficLimits traffic;  // of the port
+    rnic::PortBudgets budgets;    // of the port that was opened last
     rnic::MmapSource mmap_source{.fd = 7, .offset = 0x2000, .caching = 0};
     uint64_t mmap_offset = 0x5000;  // the one that mmap() knows
     vrdma_doorbell_area* doorbells = nullptr;
@@ -296,6 +297,10 @@ class FakePort : public Counted<rnic::Port> {
     void set_memory(std::shared_ptr<const memory::GuestMemory> memory) override {
         const std::lock_guard lock(state_.mutex);
         state_.memory = std::move(memory);
+    }
+    void set_budgets(const rnic::PortBudgets& budgets) override {
+        const std::lock_guard lock(state_.mutex);
+        state_.budgets = budgets;
     }
     Result<void> set_traffic_limits(const rnic::TrafficLimits& limits) override {
         const std::lock_guard lock(state_.mutex);

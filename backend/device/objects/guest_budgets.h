@@ -12,6 +12,7 @@
 #include "device/object_kinds.h"
 #include "limit_log.h"
 #include "rnic/port_budgets.h"
+#include "rnic/traffic_limits.h"
 #include "vhost/protocol/memory_table.h"
 
 namespace vrdma::device {
@@ -53,7 +54,8 @@ class GuestBudgets {
         return {.ring_bytes = &ring_bytes,
                 .connections = &connections,
                 .connection_backlog = &connection_backlog,
-                .connection_events = &connection_events};
+                .connection_events = &connection_events,
+                .traffic = &traffic};
     }
 
     // What the VMM's memory is charged to.
@@ -82,6 +84,7 @@ class GuestBudgets {
 #define VRDMA_BUDGET(field, name, limit, max_limit) Budget field{#field, name, limit, log_};
     VRDMA_AMOUNTS(VRDMA_BUDGET)
 #undef VRDMA_BUDGET
+    rnic::TrafficReached traffic;
 };
 static_assert(Limits{}.memory_slots == vhost::kMaxMemorySlots);
 

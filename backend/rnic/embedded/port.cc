@@ -169,4 +169,10 @@ Result<void> EmbeddedPort::set_traffic_limits(const rnic::TrafficLimits& limits)
     return {};
 }
 
+void EmbeddedPort::set_budgets(const rnic::PortBudgets& budgets) {
+    quota_.set_budgets(budgets);
+    const Gate::Pause pause(services_.gate);
+    context_.work()->count_waits(budgets.traffic);
+}
+
 }  // namespace vrdma::embedded

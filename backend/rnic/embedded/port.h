@@ -30,7 +30,7 @@ class EmbeddedPort final : public rnic::Port {
     void set_memory(std::shared_ptr<const memory::GuestMemory> memory) override;
     void set_doorbells(vrdma_doorbell_area* area, int notify_fd) override;
     Result<void> set_traffic_limits(const rnic::TrafficLimits& limits) override;
-    void set_budgets(const rnic::PortBudgets& budgets) override { quota_.set_budgets(budgets); }
+    void set_budgets(const rnic::PortBudgets& budgets) override;
 
   private:
     EmbeddedPort(std::shared_ptr<RnicState> rnic, const std::string& guest, rnic::EventSink& sink,

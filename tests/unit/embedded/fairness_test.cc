@@ -223,6 +223,14 @@ struct LimitedGuest : Neighbours {
         }
     }
     void settle_while_limited() { settle(); }
+
+    // How often a's work waited. Static, as it outlives a's port, which the base class has.
+    rnic::TrafficReached& count_waits() {
+        static rnic::TrafficReached reached;
+        reached.bytes_per_second = reached.messages_per_second = 0;
+        a.guest.port->set_budgets({.traffic = &reached});
+        return reached;
+    }
 };
 
 TEST_F(LimitedGuest, SendsItsBurstAndThenAtItsRate) {
@@ -251,6 +259,26 @@ TEST_F(LimitedGuest, HasItsBytesCounted) {
         writes += completed(kLong);
     }
     EXPECT_NEAR(writes, 44, 2);
+}
+
+TEST_F(LimitedGuest, HasItsWaitsCountedForTheRateThatItWaitsFor) {
+    const rnic::TrafficReached& reached = count_waits();
+    ASSERT_TRUE(a.guest.port->set_traffic_limits({.messages_per_second = 1000}));
+    completed(64);
+    EXPECT_EQ(reached.messages_per_second, 1u);
+    completed(64);
+    EXPECT_EQ(reached.messages_per_second, 1u) << "it is the same wait";
+    clock->advance(kMs * kTurnMessages);
+    EXPECT_GT(completed(64), 0u);
+    EXPECT_EQ(reached.messages_per_second, 2u);
+    EXPECT_EQ(reached.bytes_per_second, 0u);
+    ASSERT_TRUE(a.guest.port->set_traffic_limits({.bytes_per_second = 1000}));
+    completed(kLong);
+    EXPECT_EQ(reached.messages_per_second, 2u);
+    EXPECT_EQ(reached.bytes_per_second, 1u);
+    ASSERT_TRUE(a.guest.port->set_traffic_limits({}));
+    settle();
+    EXPECT_EQ(reached.bytes_per_second, 1u);
 }
 
 TEST_F(LimitedGuest, KeepsNobodyElseWaiting) {

@@ -126,12 +126,26 @@ class PortWork {
         messages_ = TokenBucket(limits.messages_per_second, burst_ns);
         has_rate_ = bytes_.limits() || messages_.limits();
         open_at_ns_ = 0;
+        waits_ = false;
+    }
+    // Counts in `reached`, which outlives the port, how often work waits.  Null: does not count.
+    void count_waits(rnic::TrafficReached* reached) { reached_ = reached; }
+    // The port has work that may not be sent before open_at_ns().
+    void wait() {
+        if (waits_ || reached_ == nullptr) {
+            return;
+        }
+        waits_ = true;
+        auto& rate = bytes_.open_at_ns() > messages_.open_at_ns() ? reached_->bytes_per_second
+                                                                  : reached_->messages_per_second;
+        rate.fetch_add(1, std::memory_order_relaxed);
     }
     bool has_rate() const { return has_rate_; }
     void take(uint64_t bytes, uint64_t messages, uint64_t now_ns) {
         bytes_.take(bytes, now_ns);
         messages_.take(messages, now_ns);
         open_at_ns_ = std::max(bytes_.open_at_ns(), messages_.open_at_ns());
+        waits_ = false;
     }
     // The time from which on the port may send; the past for a port without rates.
     uint64_t open_at_ns() const { return open_at_ns_; }
@@ -168,6 +182,8 @@ class PortWork {
     uint64_t virtual_end_ = 0;
     uint64_t open_at_ns_ = 0;
     bool has_rate_ = false;
+    bool waits_ = false;  // and that was counted
+    rnic::TrafficReached* reached_ = nullptr;
     int64_t good_ = 0;
     rnic::DoorbellScan arms_;
     TokenBucket bytes_;

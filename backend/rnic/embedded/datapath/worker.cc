@@ -159,6 +159,7 @@ void Worker::set_polling(bool polling) {
                 now_ns_ = clock_.now_ns();
             }
             if (work->open_at_ns() > now_ns_) {
+                work->wait();
                 continue;
             }
         }
