@@ -129,7 +129,11 @@ tl::expected<std::shared_ptr<const memory::GuestRegion>, RegionMapper::Refusal> 
     }
     auto mapping = memory::Mapping::map(file.get(), region.mmap_offset - before, length);
     if (!mapping) {
-        return error({.what = "mmap: " + to_string(mapping.error())});
+        const char* advice = mapping.error() == Errno{ENOMEM}
+                                 ? "; if vrdmad has as many mappings as vm.max_map_count allows, "
+                                   "raise that sysctl"
+                                 : "";
+        return error({.what = "mmap: " + to_string(mapping.error()) + advice});
     }
     mapping->keep(std::move(*charges));
     // The message's descriptor is closed after the message; the duplicate lives as long as the

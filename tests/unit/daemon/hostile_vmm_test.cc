@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/virtio_config.h>
+#include <malloc.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #include <array>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <thread>
 #include <vector>
@@ -24,6 +26,7 @@
 #include "fixture.h"
 #include "memory/file_system.h"
 #include "support/captured_log.h"
+#include "support/commands.h"
 #include "support/driver_queue.h"
 #include "support/fake_memory.h"
 #include "support/fake_vmm.h"
@@ -77,11 +80,81 @@ class TestMachine {
         return answer.size() == sizeof(vrdma_rsp_query_device) && answer[0] == std::byte{0};
     }
 
+    // The status and the handle of the answer, whose room includes `udata` bytes of the vendor.
+    template <typename Request>
+    std::pair<int, uint32_t> ask(Request request, uint32_t udata = 0) {
+        request.hdr.udata_out_len = htole32(udata);
+        auto answer = control_->transact(bytes_of(request), sizeof(vrdma_rsp_create_cq) + udata);
+        vrdma_rsp_handle response{};
+        std::memcpy(&response, answer.data(), std::min(answer.size(), sizeof(response)));
+        return {static_cast<int>(le32toh(response.hdr.status)), le32toh(response.handle)};
+    }
+
   private:
     FakeMemory& memory_;
     FakeVmm vmm_;
     uint64_t features_;
     std::unique_ptr<test::DriverQueue> control_;
+};
+
+// All memory mappings that this process may still have (vm.max_map_count), for as long as the
+// object lives.
+class AllMappings {
+  public:
+    static uint64_t limit() {
+        uint64_t limit = 0;
+        std::ifstream("/proc/sys/vm/max_map_count") >> limit;
+        return limit;
+    }
+
+    AllMappings() {
+        keep_heap_free();
+        // Neighbours with different rights are no single mapping.
+        size_ = limit() * kPage;
+        start_ =
+            ::mmap(nullptr, size_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        EXPECT_NE(start_, MAP_FAILED);
+        for (uint64_t offset = kPage; offset < size_; offset += 2 * kPage) {
+            if (::mprotect(static_cast<char*>(start_) + offset, kPage, PROT_READ) != 0) {
+                EXPECT_EQ(errno, ENOMEM);
+                break;
+            }
+        }
+        // The last ones, which cannot be had by a mapping that falls to pieces.
+        for (int protection = PROT_READ;; protection ^= PROT_WRITE) {
+            void* page = ::mmap(nullptr, kPage, protection, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+            if (page == MAP_FAILED) {
+                EXPECT_EQ(errno, ENOMEM);
+                return;
+            }
+            pages_[page_count_++ % pages_.size()] = page;
+        }
+    }
+    ~AllMappings() {
+        for (size_t i = 0; i < std::min(page_count_, pages_.size()); ++i) {
+            ::munmap(pages_[i], kPage);
+        }
+        ::munmap(start_, size_);
+    }
+    AllMappings(const AllMappings&) = delete;
+    AllMappings& operator=(const AllMappings&) = delete;
+
+  private:
+    static constexpr size_t kPage = 4096;
+
+    // A heap cannot grow meanwhile, so there has to be enough.
+    static void keep_heap_free() {
+        ::mallopt(M_TRIM_THRESHOLD, 256 << 20);
+        std::vector<std::unique_ptr<char[]>> chunks(1024);
+        for (auto& chunk : chunks) {
+            chunk = std::make_unique<char[]>(16384);
+        }
+    }
+
+    void* start_ = nullptr;
+    size_t size_ = 0;
+    std::array<void*, 64> pages_{};
+    size_t page_count_ = 0;
 };
 
 class HostileVmmTest : public testing::Test {
@@ -349,6 +422,42 @@ TEST_F(HostileVmmTest, AddressSpaceIsBoundedAndComesBackWithTheConnection) {
     const auto limit = region_bytes();
     EXPECT_EQ(limit["limit"], 2 * kTerabyte);
     EXPECT_EQ(limit["reached"], 20 * 6);
+    expect_neighbours_served();
+}
+
+TEST_F(HostileVmmTest, MappingsThatRunOutCostWhoWantsOne) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    GTEST_SKIP() << "a sanitizer cannot do without mappings";
+#endif
+    if (AllMappings::limit() > 1 << 21) {
+        GTEST_SKIP() << "vm.max_map_count allows too many mappings to take them all";
+    }
+    serve();
+    FakeMemory memory;
+    const auto machine = hostile(memory);
+    ASSERT_TRUE(machine->start());
+    auto create_cq = test::make_command<vrdma_cmd_create_cq>(
+        VRDMA_CMD_CREATE_CQ,
+        machine->ask(test::make_command<vrdma_cmd_empty>(VRDMA_CMD_ALLOC_UCONTEXT)).second);
+    create_cq.cqe = htole32(16);
+    constexpr uint32_t kUdata = 16;
+    const FileDescriptor file = sealed_memfd(kMegabyte);
+    const vhost::VuSingleRegion region{0, {kTerabyte, kMegabyte, kTerabyte, 0}};
+    const auto add_region = [&] {
+        const int fd = file.get();
+        return machine->vmm().acknowledged(Request::kAddMemReg, bytes_of(region),
+                                           std::span(&fd, 1));
+    };
+    {
+        const AllMappings all;
+        EXPECT_EQ(machine->ask(create_cq, kUdata).first, ENOMEM);
+        EXPECT_FALSE(add_region());
+        EXPECT_TRUE(machine->served());
+        expect_neighbours_served();
+    }
+    EXPECT_THAT(log_.str(), testing::HasSubstr("vm.max_map_count"));
+    EXPECT_EQ(machine->ask(create_cq, kUdata).first, 0);
+    EXPECT_TRUE(add_region());
     expect_neighbours_served();
 }
 
