@@ -11,28 +11,25 @@
 #include <system_error>
 #include <utility>
 
+#include "epoll.h"
 #include "helper_thread.h"
 
 namespace vrdma::device {
 namespace {
 
-[[noreturn]] void throw_errno(const char* what) {
-    throw std::system_error(errno, std::generic_category(), what);
-}
-
-// With these flags every write to an eventfd wakes, and nobody needs to read it.
-bool add_to_epoll(const FileDescriptor& epoll, int fd) {
-    epoll_event event{.events = EPOLLIN | EPOLLET, .data = {.fd = fd}};
-    return ::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd, &event) == 0;
+// The tag of an epoll event is the descriptor.
+void add(const FileDescriptor& epoll, int fd) {
+    must_watch_writes(epoll, fd, static_cast<uint64_t>(fd), "control thread");
 }
 
 }  // namespace
 
 ControlThread::ControlThread()
     : epoll_(::epoll_create1(EPOLL_CLOEXEC)), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-    if (!epoll_ || !wake_ || !add_to_epoll(epoll_, wake_.get())) {
-        throw_errno("control thread");
+    if (!epoll_ || !wake_) {
+        throw std::system_error(errno, std::generic_category(), "control thread");
     }
+    add(epoll_, wake_.get());
     thread_ = std::thread([this] { run(); });
 }
 
@@ -52,9 +49,7 @@ void ControlThread::wake() {
 void ControlThread::watch(int fd, Handler handler) {
     {
         const std::lock_guard lock(mutex_);
-        if (!add_to_epoll(epoll_, fd)) {
-            throw_errno("control thread: watch");
-        }
+        add(epoll_, fd);
         // The guest kicked nobody for what it made available before its queue was started.
         watched_.insert_or_assign(fd, Watched{std::move(handler), true});
     }
@@ -90,7 +85,8 @@ void ControlThread::run() {
         lock.lock();
         for (int i = 0; i < count; ++i) {
             // The descriptor may have been unwatched in the meantime, or is the one that wakes.
-            const auto found = watched_.find(events[static_cast<size_t>(i)].data.fd);
+            const auto found =
+                watched_.find(static_cast<int>(events[static_cast<size_t>(i)].data.u64));
             if (found != watched_.end()) {
                 found->second.called = true;
             }

@@ -5,30 +5,25 @@
 #include <sys/epoll.h>
 
 #include <array>
-#include <cerrno>
-#include <system_error>
 
+#include "epoll.h"
 #include "helper_thread.h"
 
 namespace vrdma::device {
 namespace {
 
 // The tag of an epoll event is this one, or a virtqueue's index.
-constexpr uint32_t kWakeTag = UINT32_MAX;
+constexpr uint64_t kWakeTag = UINT64_MAX;
 
-// With these flags every write to an eventfd wakes, and nobody needs to read it.
-void add_to_epoll(const FileDescriptor& epoll, int fd, uint32_t tag) {
-    epoll_event event{.events = EPOLLIN | EPOLLET, .data = {.u32 = tag}};
-    if (::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
-        throw std::system_error(errno, std::generic_category(), "thread for events");
-    }
+void add(const FileDescriptor& epoll, int fd, uint64_t tag) {
+    must_watch_writes(epoll, fd, tag, "thread for events");
 }
 
 }  // namespace
 
 EventThread::EventThread(EventDelivery& delivery)
     : delivery_(delivery), epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
-    add_to_epoll(epoll_, delivery_.wake_fd(), kWakeTag);
+    add(epoll_, delivery_.wake_fd(), kWakeTag);
     thread_ = std::thread([this] { run(); });
 }
 
@@ -39,7 +34,7 @@ EventThread::~EventThread() {
 }
 
 void EventThread::start_queue(uint16_t index, vhost::Virtqueue& queue) {
-    add_to_epoll(epoll_, queue.kick_fd(), index);
+    add(epoll_, queue.kick_fd(), index);
     delivery_.set_virtqueue(index, &queue);
 }
 
@@ -63,7 +58,7 @@ void EventThread::sleep() {
     std::array<epoll_event, 16> events;
     const int count = ::epoll_wait(epoll_.get(), events.data(), events.size(), -1);
     for (int i = 0; i < count; ++i) {
-        const uint32_t tag = events[static_cast<size_t>(i)].data.u32;
+        const uint64_t tag = events[static_cast<size_t>(i)].data.u64;
         if (tag != kWakeTag) {
             delivery_.kicked(static_cast<uint16_t>(tag));
         }

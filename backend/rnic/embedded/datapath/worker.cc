@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <system_error>
 
+#include "epoll.h"
 #include "helper_thread.h"
 #include "rnic/doorbell_scan.h"
 
@@ -22,12 +23,8 @@ constexpr unsigned kLooksPerTurn = 16;
 constexpr uint64_t kNsPerMs = 1'000'000;
 constexpr int kMaxSleepMs = 3'600'000;
 
-void watch_fd(int epoll, int fd) {
-    // Edge-triggered: every write to the eventfd wakes, and nobody needs to read it.
-    epoll_event event{};
-    event.events = EPOLLIN | EPOLLET;
-    ::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
-}
+// All that wakes a worker is looked at whenever it is awake.
+constexpr uint64_t kNoTag = 0;
 
 }  // namespace
 
@@ -41,7 +38,7 @@ Worker::Worker(Gate& gate, Clock& clock, const Fabric& fabric, AtomicUnit& atomi
     if (!epoll_) {
         throw std::system_error(errno, std::generic_category(), "embedded RNIC: worker");
     }
-    watch_fd(epoll_.get(), calls_.wake_fd());
+    must_watch_writes(epoll_, calls_.wake_fd(), kNoTag, "embedded RNIC: worker");
 }
 
 Worker::~Worker() {
@@ -456,7 +453,8 @@ void Worker::watch(PortContext& port, vrdma_doorbell_area* area, int notify_fd) 
     port.set_doorbells(area, notify_fd);
     port.work()->use(area);
     if (notify_fd >= 0) {
-        watch_fd(epoll_.get(), notify_fd);
+        // Without the descriptor the worker still looks at the guest whenever it is awake.
+        (void)watch_writes(epoll_, notify_fd, kNoTag);
     }
     if (area == nullptr) {
         return;

@@ -9,8 +9,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <system_error>
 
+#include "epoll.h"
 #include "helper_thread.h"
 #include "rnic/doorbell_scan.h"
 
@@ -27,19 +29,6 @@ constexpr uint64_t kFirstFileTag = 2;
 constexpr unsigned kIdleLooks = 32;
 constexpr unsigned kBusyLooks = 8;
 
-Result<void> add_to_epoll(int epoll, int fd, uint32_t events, uint64_t tag) {
-    epoll_event event{};
-    event.events = events;
-    event.data.u64 = tag;
-    if (::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
-        return fail(errno);
-    }
-    return {};
-}
-
-// With these flags every write to an eventfd wakes, and nobody needs to read it.
-constexpr uint32_t kEachWrite = EPOLLIN | EPOLLET;
-
 void relax() {
 #if defined(__x86_64__)
     __builtin_ia32_pause();
@@ -54,9 +43,10 @@ PortWorker::PortWorker(PortEvents& events, std::chrono::nanoseconds spin)
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       next_file_(kFirstFileTag) {
-    if (!epoll_ || !wake_ || !add_to_epoll(epoll_.get(), wake_.get(), kEachWrite, kWakeTag)) {
+    if (!epoll_ || !wake_) {
         throw std::system_error(errno, std::generic_category(), "RNIC worker");
     }
+    must_watch_writes(epoll_, wake_.get(), kWakeTag, "RNIC worker");
     thread_ = std::thread([this] { run(); });
 }
 
@@ -199,11 +189,14 @@ bool PortWorker::look_at_files(int timeout_ms) {
 
 Result<void> PortWorker::watch(std::shared_ptr<EventFile> file) {
     const std::lock_guard lock(files_mutex_);
-    auto added = add_to_epoll(epoll_.get(), file->fd(), EPOLLIN, next_file_);
-    if (added) {
-        files_.emplace(next_file_++, std::move(file));
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.u64 = next_file_;
+    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, file->fd(), &event) != 0) {
+        return fail(errno);
     }
-    return added;
+    files_.emplace(next_file_++, std::move(file));
+    return {};
 }
 
 void PortWorker::forget(EventFile& file) {
@@ -258,7 +251,7 @@ void PortWorker::take_new_doorbells() {
     events_.use_area(doorbells_.area);
     if (doorbells_.notify_fd >= 0) {
         // Without the descriptor the worker still looks at the guest whenever it is awake.
-        (void)add_to_epoll(epoll_.get(), doorbells_.notify_fd, kEachWrite, kNotifyTag);
+        (void)watch_writes(epoll_, doorbells_.notify_fd, kNotifyTag);
     }
     set_polling(true);
     has_new_doorbells_.store(false, std::memory_order_release);
