@@ -120,26 +120,44 @@ constexpr std::array kPointers{
 };
 
 // DevX objects and UARs that are made by ioctl do not exist in the guest.  The library tries a
-// context with DevX first.  It learns from tot_bfregs that there are no dynamic UARs.
+// context with DevX first.  It learns from tot_bfregs that there are no dynamic UARs.  Such a UAR
+// is also what a page index of the user's names, and the kernel does not check whose that page is.
 constexpr std::array kWithheld{
     WithheldBits{.opcode = VRDMA_CMD_ALLOC_UCONTEXT,
-                 .action = WithheldBits::Action::kRefuse,
+                 .action = WithheldBits::Action::kDecline,
                  .offset = offsetof(mlx5_ib_alloc_ucontext_req_v2, flags),
+                 .size = sizeof(mlx5_ib_alloc_ucontext_req_v2::flags),
                  .bits = MLX5_IB_ALLOC_UCTX_DEVX},
     WithheldBits{.opcode = VRDMA_CMD_ALLOC_UCONTEXT,
                  .action = WithheldBits::Action::kClear,
                  .offset = offsetof(mlx5_ib_alloc_ucontext_req_v2, lib_caps),
+                 .size = sizeof(mlx5_ib_alloc_ucontext_req_v2::lib_caps),
                  .bits = MLX5_LIB_CAP_DYN_UAR},
+    WithheldBits{.opcode = VRDMA_CMD_CREATE_QP,
+                 .action = WithheldBits::Action::kRefuse,
+                 .offset = offsetof(mlx5_ib_create_qp, flags),
+                 .size = sizeof(mlx5_ib_create_qp::flags),
+                 .bits = MLX5_QP_FLAG_UAR_PAGE_INDEX},
+    WithheldBits{.opcode = VRDMA_CMD_CREATE_CQ,
+                 .action = WithheldBits::Action::kRefuse,
+                 .offset = offsetof(mlx5_ib_create_cq, flags),
+                 .size = sizeof(mlx5_ib_create_cq::flags),
+                 .bits = MLX5_IB_CREATE_CQ_FLAGS_UAR_PAGE_INDEX},
 };
 
 // get_command() of the page offset: MLX5_IB_MMAP_CMD_SHIFT, MLX5_IB_MMAP_CMD_MASK.
-constexpr MmapRule mapped_as(mlx5_ib_mmap_cmd command, uint32_t caching) {
+constexpr MmapRule mapped_as(mlx5_ib_mmap_cmd command, uint32_t caching, bool read_only = false) {
     constexpr unsigned kPageShift = 12;
     constexpr unsigned kCommandShift = 8;
     constexpr uint64_t kCommandMask = 0xff;
     return {.mask = kCommandMask << (kPageShift + kCommandShift),
             .value = uint64_t{command} << (kPageShift + kCommandShift),
-            .caching = caching};
+            .caching = caching,
+            .read_only = read_only};
+}
+
+constexpr MmapRule read_only(mlx5_ib_mmap_cmd command) {
+    return mapped_as(command, VRDMA_MMAP_CACHED, true);
 }
 
 constexpr std::array kMmap{
@@ -147,8 +165,9 @@ constexpr std::array kMmap{
     mapped_as(MLX5_IB_MMAP_WC_PAGE, VRDMA_MMAP_WRITE_COMBINE),
     mapped_as(MLX5_IB_MMAP_ALLOC_WC, VRDMA_MMAP_WRITE_COMBINE),
     mapped_as(MLX5_IB_MMAP_NC_PAGE, VRDMA_MMAP_NONCACHED),
-    mapped_as(MLX5_IB_MMAP_CORE_CLOCK, VRDMA_MMAP_NONCACHED),
     mapped_as(MLX5_IB_MMAP_DEVICE_MEM, VRDMA_MMAP_WRITE_COMBINE),
+    read_only(MLX5_IB_MMAP_CORE_CLOCK),
+    read_only(MLX5_IB_MMAP_CLOCK_INFO),
 };
 
 // The daemon's own context makes no queues, and asks for as few UARs as there can be.

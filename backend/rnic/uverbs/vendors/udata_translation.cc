@@ -7,6 +7,7 @@
 #include <vrdma_protocol.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 namespace vrdma::uverbs {
@@ -20,31 +21,42 @@ bool fits(const UdataLengths& lengths, const rnic::Udata& udata) {
            udata.out.size() % kWord == 0;
 }
 
-// The u64 at `offset`; none when the bytes end before.
-std::byte* u64_at(std::vector<std::byte>& bytes, size_t offset) {
-    return bytes.size() < sizeof(uint64_t) || offset > bytes.size() - sizeof(uint64_t)
-               ? nullptr
-               : bytes.data() + offset;
+// load() and store() have the first bytes of a u64 for a field that is shorter.
+static_assert(std::endian::native == std::endian::little);
+
+// The field of `size` bytes at `offset`, or null: the libraries of a verb may end before it. EINVAL
+// when the bytes end within the field: the kernel would take the part for the whole.
+Result<std::byte*> field_at(std::vector<std::byte>& bytes, size_t offset, size_t size,
+                            std::string& reason) {
+    if (offset >= bytes.size()) {
+        return nullptr;
+    }
+    if (bytes.size() - offset < size) {
+        reason = fmt::format("the guest's {} private bytes end within the field at byte {}",
+                             bytes.size(), offset);
+        return fail(EINVAL);
+    }
+    return bytes.data() + offset;
 }
 
-uint64_t load_u64(const std::byte* from) {
-    uint64_t value;
-    std::memcpy(&value, from, sizeof(value));
+uint64_t load(const std::byte* from, size_t size) {
+    uint64_t value = 0;
+    std::memcpy(&value, from, size);
     return value;
 }
 
-void store_u64(std::byte* to, uint64_t value) {
-    std::memcpy(to, &value, sizeof(value));
+void store(std::byte* to, uint64_t value, size_t size) {
+    std::memcpy(to, &value, size);
 }
 
 }  // namespace
 
 Result<UdataTranslation> UdataTranslation::make(const VendorEntry& vendor, uint16_t opcode,
                                                 rnic::Udata& udata, memory::MappingBudget& budget,
-                                                std::string& reason) {
+                                                Refusal& refusal) {
     const UdataLengths& lengths = vendor.lengths(opcode);
     if (!fits(lengths, udata)) {
-        reason = fmt::format(
+        refusal.reason = fmt::format(
             "the guest's library sends {} private bytes and has room for {}, {} expects {} to {} "
             "and room for at most {} (another version of the library?)",
             udata.in.size(), udata.out.size(), vendor.name, lengths.in_min, lengths.in_max,
@@ -52,14 +64,14 @@ Result<UdataTranslation> UdataTranslation::make(const VendorEntry& vendor, uint1
         return fail(EINVAL);
     }
     UdataTranslation translation(udata);
-    if (auto withheld = translation.withhold(vendor, opcode, reason); !withheld) {
+    if (auto withheld = translation.withhold(vendor, opcode, refusal); !withheld) {
         return fail(withheld.error());
     }
     for (const vrdma_udata_pointer& pointer : vendor.pointers) {
         if (le16toh(pointer.opcode) != opcode) {
             continue;
         }
-        if (auto translated = translation.translate(pointer, budget, reason); !translated) {
+        if (auto translated = translation.translate(pointer, budget, refusal.reason); !translated) {
             return fail(translated.error());
         }
     }
@@ -67,19 +79,27 @@ Result<UdataTranslation> UdataTranslation::make(const VendorEntry& vendor, uint1
 }
 
 Result<void> UdataTranslation::withhold(const VendorEntry& vendor, uint16_t opcode,
-                                        std::string& reason) {
+                                        Refusal& refusal) {
+    using Action = WithheldBits::Action;
     for (const WithheldBits& withheld : vendor.withheld) {
-        std::byte* field = u64_at(in_, withheld.offset);
-        if (withheld.opcode != opcode || field == nullptr ||
-            (load_u64(field) & withheld.bits) == 0) {
+        if (withheld.opcode != opcode) {
             continue;
         }
-        if (withheld.action == WithheldBits::Action::kRefuse) {
-            reason = fmt::format("the guest's library asks for what {} is not given (bits {:#x})",
-                                 vendor.name, withheld.bits);
+        const auto field = field_at(in_, withheld.offset, withheld.size, refusal.reason);
+        if (!field) {
+            return fail(field.error());
+        }
+        if (*field == nullptr || (load(*field, withheld.size) & withheld.bits) == 0) {
+            continue;
+        }
+        if (withheld.action != Action::kClear) {
+            refusal.reason =
+                fmt::format("the guest's library asks for what {} is not given (bits {:#x})",
+                            vendor.name, withheld.bits);
+            refusal.expected = withheld.action == Action::kDecline;
             return fail(EOPNOTSUPP);
         }
-        store_u64(field, load_u64(field) & ~withheld.bits);
+        store(*field, load(*field, withheld.size) & ~withheld.bits, withheld.size);
     }
     return {};
 }
@@ -87,11 +107,14 @@ Result<void> UdataTranslation::withhold(const VendorEntry& vendor, uint16_t opco
 Result<void> UdataTranslation::translate(const vrdma_udata_pointer& pointer,
                                          memory::MappingBudget& budget, std::string& reason) {
     const uint16_t offset = le16toh(pointer.offset);
-    std::byte* field = u64_at(in_, offset);
-    if (field == nullptr || load_u64(field) == 0) {
+    const auto field = field_at(in_, offset, sizeof(uint64_t), reason);
+    if (!field) {
+        return fail(field.error());
+    }
+    const uint64_t guest_address = *field == nullptr ? 0 : load(*field, sizeof(uint64_t));
+    if (guest_address == 0) {
         return {};
     }
-    const uint64_t guest_address = load_u64(field);
     const auto region = std::ranges::find(udata_->regions, offset, &rnic::UdataRegion::offset);
     if (region == udata_->regions.end()) {
         reason = fmt::format("the guest sends no memory for the pointer at byte {}", offset);
@@ -105,7 +128,8 @@ Result<void> UdataTranslation::translate(const vrdma_udata_pointer& pointer,
     if (!mapping) {
         return fail(mapping.error());
     }
-    store_u64(field, reinterpret_cast<uintptr_t>(mapping->data()) + (whole_pages ? in_page : 0));
+    store(*field, reinterpret_cast<uintptr_t>(mapping->data()) + (whole_pages ? in_page : 0),
+          sizeof(uint64_t));
     mappings_.push_back(std::move(*mapping));
     return {};
 }

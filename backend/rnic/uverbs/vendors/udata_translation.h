@@ -21,12 +21,18 @@ namespace vrdma::uverbs {
 // the command: the kernel pins what it goes on using.
 class UdataTranslation {
   public:
-    // `opcode` is the guest's command, enum vrdma_opcode.  Errors, with the `reason` for the log:
+    // Why there is none, for the log.
+    struct Refusal {
+        std::string reason;
+        bool expected = false;  // the library tries this each time, and then does without
+    };
+
+    // `opcode` is the guest's command, enum vrdma_opcode.  Errors, with the `refusal` for the log:
     // EINVAL for lengths that the table does not have, EFAULT for a pointer without memory,
     // EOPNOTSUPP for withheld bits, and StitchedMapping::make()'s.
     static Result<UdataTranslation> make(const VendorEntry& vendor, uint16_t opcode,
                                          rnic::Udata& udata, memory::MappingBudget& budget,
-                                         std::string& reason);
+                                         Refusal& refusal);
 
     CommandUdata command_udata() { return {.in = in_, .out = udata_->out}; }
 
@@ -37,7 +43,7 @@ class UdataTranslation {
     explicit UdataTranslation(rnic::Udata& udata)
         : udata_(&udata), in_(udata.in.begin(), udata.in.end()) {}
 
-    Result<void> withhold(const VendorEntry& vendor, uint16_t opcode, std::string& reason);
+    Result<void> withhold(const VendorEntry& vendor, uint16_t opcode, Refusal& refusal);
     Result<void> translate(const vrdma_udata_pointer& pointer, memory::MappingBudget& budget,
                            std::string& reason);
 

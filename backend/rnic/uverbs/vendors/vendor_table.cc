@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::array kTable{&kRxeEntry, &kSiwEntry, &kMlx5Entry};
 constexpr UdataLengths kNoUdata{};
+constexpr MmapRule kNoRule{};
 
 }  // namespace
 
@@ -18,13 +19,10 @@ const UdataLengths& VendorEntry::lengths(uint16_t opcode) const {
     return found == udata.end() ? kNoUdata : *found;
 }
 
-uint32_t VendorEntry::caching(uint64_t mmap_offset) const {
-    for (const MmapRule& rule : mmap) {
-        if ((mmap_offset & rule.mask) == rule.value) {
-            return rule.caching;
-        }
-    }
-    return VRDMA_MMAP_CACHED;
+const MmapRule& VendorEntry::mmap_rule(uint64_t mmap_offset) const {
+    const auto found = std::ranges::find_if(
+        mmap, [&](const MmapRule& rule) { return (mmap_offset & rule.mask) == rule.value; });
+    return found == mmap.end() ? kNoRule : *found;
 }
 
 std::span<const VendorEntry* const> vendor_table() {

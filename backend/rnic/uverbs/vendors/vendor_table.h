@@ -39,12 +39,14 @@ struct UdataLengths {
 // Bits of a verb's private bytes that ask for what vrdma does not forward.
 struct WithheldBits {
     enum class Action {
-        kClear,   // the library can do without, and learns so from the answer
-        kRefuse,  // EOPNOTSUPP: the library tries, and then does without
+        kClear,    // the library can do without, and learns so from the answer
+        kDecline,  // EOPNOTSUPP: the library tries each time, and then does without
+        kRefuse,   // EOPNOTSUPP: no library asks for it in a guest
     };
     uint16_t opcode = 0;
     Action action = Action::kClear;
-    uint16_t offset = 0;  // where the u64 with the bits is
+    uint16_t offset = 0;              // where the field with the bits is
+    uint8_t size = sizeof(uint64_t);  // of the field, in bytes, at most 8
     uint64_t bits = 0;
 };
 
@@ -53,6 +55,9 @@ struct MmapRule {
     uint64_t mask = 0;
     uint64_t value = 0;
     uint32_t caching = VRDMA_MMAP_CACHED;
+    // The driver lets users read the memory only.  Guests do not get it: KVM stops a virtual
+    // machine that writes to memory which the VMM may not write (docs/adding-an-rnic.md).
+    bool read_only = false;
 };
 
 struct VendorEntry {
@@ -79,7 +84,8 @@ struct VendorEntry {
     size_t own_context_answer = 0;  // bytes
 
     const UdataLengths& lengths(uint16_t opcode) const;
-    uint32_t caching(uint64_t mmap_offset) const;
+    // The rule for memory at this offset of the uverbs file; the default rule when none fits.
+    const MmapRule& mmap_rule(uint64_t mmap_offset) const;
 };
 
 // The entries of all drivers.

@@ -2,8 +2,6 @@
 // Copyright (c) 2026 the vrdma authors
 #include "rnic/uverbs/verbs/context_state.h"
 
-#include <string>
-
 namespace vrdma::uverbs {
 
 Result<void> ContextState::usable() const {
@@ -14,12 +12,15 @@ Result<void> ContextState::usable() const {
 }
 
 Result<UdataTranslation> ContextState::translate(uint16_t opcode, rnic::Udata& udata) const {
-    std::string reason;
+    UdataTranslation::Refusal refusal;
     auto translation =
-        UdataTranslation::make(port.rnic->vendor, opcode, udata, port.rnic->mappings, reason);
-    if (!translation) {
-        port.log.warn("{}: command {:#06x}: {}; the verb gets {}", port.guest, opcode, reason,
-                      to_string(translation.error()));
+        UdataTranslation::make(port.rnic->vendor, opcode, udata, port.rnic->mappings, refusal);
+    if (!translation && refusal.expected) {
+        port.logger->debug("{}: command {:#06x}: {}; the library does without", port.guest, opcode,
+                           refusal.reason);
+    } else if (!translation) {
+        port.log.warn("{}: command {:#06x}: {}; the verb gets {}", port.guest, opcode,
+                      refusal.reason, to_string(translation.error()));
     }
     return translation;
 }

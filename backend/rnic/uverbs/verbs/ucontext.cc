@@ -80,11 +80,20 @@ Result<rnic::MmapSource> UverbsContext::mmap(uint64_t offset, uint64_t) {
     if (offset % VRDMA_SHM_PAGE_SIZE != 0) {
         return fail(EINVAL);
     }
+    const MmapRule& rule = state_.port.rnic->vendor.mmap_rule(offset);
+    if (rule.read_only) {
+        // The library tries at each start of a program, and does without.
+        state_.port.logger->debug(
+            "{}: offset {:#x} of the RNIC's file is for reading only, and is "
+            "not mapped into guests",
+            state_.port.guest, offset);
+        return fail(EOPNOTSUPP);
+    }
     // The driver judges the offset when the VMM maps it, and knows what belongs to this file.
     return rnic::MmapSource{
         .fd = state_.file->fd(),
         .offset = offset,
-        .caching = state_.port.rnic->vendor.caching(offset),
+        .caching = rule.caching,
     };
 }
 

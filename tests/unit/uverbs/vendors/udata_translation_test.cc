@@ -20,7 +20,7 @@ class UdataTranslationTest : public testing::Test {
   protected:
     Result<UdataTranslation> translate(const VendorEntry& vendor, uint16_t opcode) {
         udata = {.in = in, .out = out, .out_written = 0, .regions = regions};
-        return UdataTranslation::make(vendor, opcode, udata, budget, reason);
+        return UdataTranslation::make(vendor, opcode, udata, budget, refusal);
     }
     int error(const VendorEntry& vendor, uint16_t opcode) {
         auto translation = translate(vendor, opcode);
@@ -47,7 +47,7 @@ class UdataTranslationTest : public testing::Test {
     std::vector<rnic::UdataRegion> regions;
     rnic::Udata udata;
     memory::MappingBudget budget;
-    std::string reason;
+    UdataTranslation::Refusal refusal;
 };
 
 TEST_F(UdataTranslationTest, PassesBytesWithoutPointersOnAsTheyAre) {
@@ -55,7 +55,7 @@ TEST_F(UdataTranslationTest, PassesBytesWithoutPointersOnAsTheyAre) {
           std::byte{5}, std::byte{6}, std::byte{7}, std::byte{8}};
     out.resize(8);
     auto translation = translate(kSiwEntry, VRDMA_CMD_REG_MR);
-    ASSERT_TRUE(translation) << reason;
+    ASSERT_TRUE(translation) << refusal.reason;
     const CommandUdata bytes = translation->command_udata();
     EXPECT_TRUE(std::ranges::equal(bytes.in, in));
     EXPECT_EQ(bytes.out.data(), out.data());
@@ -74,7 +74,7 @@ TEST_F(UdataTranslationTest, RefusesLengthsThatTheTableDoesNotHave) {
     in.resize(4);
     out.resize(8);
     EXPECT_EQ(error(kSiwEntry, VRDMA_CMD_REG_MR), EINVAL) << "shorter";
-    EXPECT_THAT(reason, HasSubstr("sends 4 private bytes"));
+    EXPECT_THAT(refusal.reason, HasSubstr("sends 4 private bytes"));
     in.resize(12);
     EXPECT_EQ(error(kSiwEntry, VRDMA_CMD_REG_MR), EINVAL) << "longer";
     in.resize(8);
@@ -94,7 +94,7 @@ TEST_F(UdataTranslationTest, PutsAnAddressOfThisProcessInAPointersPlace) {
     send(rxe_modify_srq_cmd{.mmap_info_addr = 0x7fff0000'0123});
     regions.push_back({.offset = 0, .length = 16, .pieces = {pin(0x5123, 16)}});
     auto translation = translate(kRxeEntry, VRDMA_CMD_MODIFY_SRQ);
-    ASSERT_TRUE(translation) << reason;
+    ASSERT_TRUE(translation) << refusal.reason;
     const auto sent = as<rxe_modify_srq_cmd>(translation->command_udata().in);
     EXPECT_EQ(reinterpret_cast<std::byte*>(sent.mmap_info_addr), regions[0].pieces[0].range.data);
     EXPECT_EQ(as<rxe_modify_srq_cmd>(in).mmap_info_addr, 0x7fff0000'0123u) << "the guest's bytes";
@@ -111,7 +111,7 @@ TEST_F(UdataTranslationTest, LaysScatteredMemoryBehindAPointerOut) {
         {.offset = 0, .length = 8192, .pieces = {pin(0x8000, 4096), pin(0x4000, 4096)}});
     out.resize(8);
     auto translation = translate(kMlx5Entry, VRDMA_CMD_CREATE_CQ);
-    ASSERT_TRUE(translation) << reason;
+    ASSERT_TRUE(translation) << refusal.reason;
     const auto sent = as<mlx5_ib_create_cq>(translation->command_udata().in);
     const auto* data = reinterpret_cast<const std::byte*>(sent.buf_addr);
     EXPECT_EQ(data[4095], std::byte{0xaa});
@@ -128,7 +128,7 @@ TEST_F(UdataTranslationTest, APointerIntoWholePagesKeepsItsPlaceInThePage) {
                        .pieces = {pin(0x7000, 4096)}});
     out.resize(8);
     auto translation = translate(kMlx5Entry, VRDMA_CMD_CREATE_CQ);
-    ASSERT_TRUE(translation) << reason;
+    ASSERT_TRUE(translation) << refusal.reason;
     const auto sent = as<mlx5_ib_create_cq>(translation->command_udata().in);
     EXPECT_EQ(reinterpret_cast<std::byte*>(sent.db_addr), regions[0].pieces[0].range.data + 0x840);
 }
@@ -136,7 +136,7 @@ TEST_F(UdataTranslationTest, APointerIntoWholePagesKeepsItsPlaceInThePage) {
 TEST_F(UdataTranslationTest, ANullPointerStaysOne) {
     send(rxe_modify_srq_cmd{.mmap_info_addr = 0});
     auto translation = translate(kRxeEntry, VRDMA_CMD_MODIFY_SRQ);
-    ASSERT_TRUE(translation) << reason;
+    ASSERT_TRUE(translation) << refusal.reason;
     EXPECT_EQ(as<rxe_modify_srq_cmd>(translation->command_udata().in).mmap_info_addr, 0u);
 }
 
@@ -152,6 +152,24 @@ TEST_F(UdataTranslationTest, RefusesWhatTheLibraryTriesAndCanDoWithout) {
     request.flags = MLX5_IB_ALLOC_UCTX_DEVX;
     send(request);
     EXPECT_EQ(error(kMlx5Entry, VRDMA_CMD_ALLOC_UCONTEXT), EOPNOTSUPP);
+    EXPECT_TRUE(refusal.expected);
+}
+
+TEST_F(UdataTranslationTest, RefusesAQueueOnADoorbellPageOfTheGuestsChoice) {
+    mlx5_ib_create_qp qp{};
+    qp.flags = MLX5_QP_FLAG_UAR_PAGE_INDEX | MLX5_QP_FLAG_SIGNATURE;
+    send(qp);
+    out.resize(sizeof(mlx5_ib_create_qp_resp));
+    EXPECT_EQ(error(kMlx5Entry, VRDMA_CMD_CREATE_QP), EOPNOTSUPP);
+    EXPECT_FALSE(refusal.expected);
+    mlx5_ib_create_cq cq{};
+    cq.flags = MLX5_IB_CREATE_CQ_FLAGS_UAR_PAGE_INDEX;
+    send(cq);
+    out.resize(sizeof(mlx5_ib_create_cq_resp));
+    EXPECT_EQ(error(kMlx5Entry, VRDMA_CMD_CREATE_CQ), EOPNOTSUPP);
+    cq.flags = MLX5_IB_CREATE_CQ_FLAGS_CQE_128B_PAD;
+    send(cq);
+    EXPECT_EQ(error(kMlx5Entry, VRDMA_CMD_CREATE_CQ), 0) << refusal.reason;
 }
 
 TEST_F(UdataTranslationTest, ClearsWhatTheLibraryLearnsFromTheAnswer) {
@@ -160,7 +178,7 @@ TEST_F(UdataTranslationTest, ClearsWhatTheLibraryLearnsFromTheAnswer) {
     request.lib_caps = MLX5_LIB_CAP_4K_UAR | MLX5_LIB_CAP_DYN_UAR;
     send(request);
     auto translation = translate(kMlx5Entry, VRDMA_CMD_ALLOC_UCONTEXT);
-    ASSERT_TRUE(translation) << reason;
+    ASSERT_TRUE(translation) << refusal.reason;
     const auto sent = as<mlx5_ib_alloc_ucontext_req_v2>(translation->command_udata().in);
     EXPECT_EQ(sent.lib_caps, uint64_t{MLX5_LIB_CAP_4K_UAR});
     EXPECT_EQ(sent.total_num_bfregs, 16u);
@@ -168,7 +186,24 @@ TEST_F(UdataTranslationTest, ClearsWhatTheLibraryLearnsFromTheAnswer) {
 
 TEST_F(UdataTranslationTest, AnOlderLibrarysBytesMayEndBeforeAWithheldField) {
     send(mlx5_ib_alloc_ucontext_req{.total_num_bfregs = 16, .num_low_latency_bfregs = 4});
-    EXPECT_EQ(error(kMlx5Entry, VRDMA_CMD_ALLOC_UCONTEXT), 0) << reason;
+    EXPECT_EQ(error(kMlx5Entry, VRDMA_CMD_ALLOC_UCONTEXT), 0) << refusal.reason;
+}
+
+// The kernel copies what there is, and has zeros for the rest.
+TEST_F(UdataTranslationTest, RefusesBytesThatEndWithinAFieldThatItLooksAt) {
+    mlx5_ib_alloc_ucontext_req_v2 request{};
+    request.lib_caps = MLX5_LIB_CAP_DYN_UAR;
+    send(request);
+    in.resize(offsetof(mlx5_ib_alloc_ucontext_req_v2, lib_caps) + 4);
+    EXPECT_EQ(error(kMlx5Entry, VRDMA_CMD_ALLOC_UCONTEXT), EINVAL);
+    EXPECT_THAT(refusal.reason, HasSubstr("end within the field at byte 24"));
+
+    static constexpr UdataLengths kAnyLength{
+        .opcode = VRDMA_CMD_MODIFY_SRQ, .in_min = 0, .in_max = 8, .out_max = 0};
+    VendorEntry entry = kRxeEntry;
+    entry.udata = std::span(&kAnyLength, 1);
+    in.assign(4, std::byte{0x10});
+    EXPECT_EQ(error(entry, VRDMA_CMD_MODIFY_SRQ), EINVAL) << "half a pointer";
 }
 
 }  // namespace

@@ -126,9 +126,14 @@ TEST_F(Mlx5Lengths, OfADoorbellRecordIsThatOfTwoCounters) {
 
 TEST(VendorTable, TellsHowMlx5sPagesAreMapped) {
     const auto offset = [](mlx5_ib_mmap_cmd command) { return uint64_t{command} << 20 | 7 << 12; };
-    EXPECT_EQ(kMlx5Entry.caching(offset(MLX5_IB_MMAP_WC_PAGE)), uint32_t{VRDMA_MMAP_WRITE_COMBINE});
-    EXPECT_EQ(kMlx5Entry.caching(offset(MLX5_IB_MMAP_NC_PAGE)), uint32_t{VRDMA_MMAP_NONCACHED});
-    EXPECT_EQ(kMlx5Entry.caching(offset(MLX5_IB_MMAP_CLOCK_INFO)), uint32_t{VRDMA_MMAP_CACHED});
+    const auto rule = [&](mlx5_ib_mmap_cmd command) {
+        return kMlx5Entry.mmap_rule(offset(command));
+    };
+    EXPECT_EQ(rule(MLX5_IB_MMAP_WC_PAGE).caching, uint32_t{VRDMA_MMAP_WRITE_COMBINE});
+    EXPECT_EQ(rule(MLX5_IB_MMAP_NC_PAGE).caching, uint32_t{VRDMA_MMAP_NONCACHED});
+    EXPECT_FALSE(rule(MLX5_IB_MMAP_NC_PAGE).read_only);
+    EXPECT_TRUE(rule(MLX5_IB_MMAP_CLOCK_INFO).read_only);
+    EXPECT_TRUE(rule(MLX5_IB_MMAP_CORE_CLOCK).read_only);
 }
 
 }  // namespace

@@ -4,6 +4,9 @@
 #include <endian.h>
 #include <gmock/gmock.h>
 #include <infiniband/verbs.h>
+#include <rdma/mlx5-abi.h>
+
+#include <cstring>
 
 #include "budget.h"
 #include "unit/uverbs/fakes/fake_netdev.h"
@@ -13,6 +16,7 @@ namespace vrdma::uverbs {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 class UverbsObjects : public GuestTest {
   protected:
@@ -404,6 +408,35 @@ TEST_F(UverbsObjects, WhatTheKernelDoesNotDestroyIsNamedInTheLog) {
     kernel.refuse(IB_USER_VERBS_CMD_DEALLOC_PD, EBUSY);
     pd.reset();
     EXPECT_THAT(log.str(), HasSubstr("does not destroy a protection domain"));
+}
+
+class Mlx5Objects : public GuestTest {
+  protected:
+    Mlx5Objects() {
+        host.driver_id = RDMA_DRIVER_MLX5;
+        host.uverbs_abi_version = 1;
+    }
+    void SetUp() override {
+        make_rnic();
+        port = rnic->open_port("alice", sink).value();
+        context = open(0).value();
+    }
+    Result<std::unique_ptr<rnic::Context>> open(uint32_t flags) {
+        mlx5_ib_alloc_ucontext_req_v2 request{};
+        request.flags = flags;
+        TestUdata bytes;
+        bytes.in.resize(sizeof(request));
+        std::memcpy(bytes.in.data(), &request, sizeof(request));
+        auto udata = bytes.udata();
+        return port->alloc_context(udata);
+    }
+};
+
+TEST_F(Mlx5Objects, WhatEachProgramTriesIsNoWarning) {
+    EXPECT_EQ(open(MLX5_IB_ALLOC_UCTX_DEVX).error(), Errno{EOPNOTSUPP});
+    EXPECT_EQ(context->mmap(uint64_t{MLX5_IB_MMAP_CORE_CLOCK} << 20, 0x1000).error(),
+              Errno{EOPNOTSUPP});
+    EXPECT_THAT(log.str(), Not(HasSubstr("alice")));
 }
 
 class SiwObjects : public GuestTest {
