@@ -100,9 +100,10 @@ TEST_F(UverbsLifetime, DoorbellAreasComeAndGoUnderARingingGuest) {
     auto qp = make_qp(7, *pd, *cq);
     std::atomic<bool> stop = false;
     std::thread guest([&] {
-        while (!stop) {
+        // At least once, also if the thread begins after the loop below.
+        do {
             doorbells.ring_qp(7);
-        }
+        } while (!stop);
     });
     for (int i = 0; i < 200; ++i) {
         port->set_doorbells(nullptr, -1);
