@@ -223,6 +223,22 @@ Result<rnic::AhAttributes> GuestAddresses::underlay_of_group(const rnic::AhAttri
     return replaced(guest, *path);
 }
 
+Result<void> GuestAddresses::check_same(const rnic::AhAttributes& guest,
+                                        const rnic::AhAttributes& underlay) {
+    if (guest.dgid == underlay.dgid && guest.sgid_index == underlay.sgid_index) {
+        return {};
+    }
+    const auto source = gids_.find(guest.sgid_index);
+    path_log_.warn(
+        "{}: no datagrams from {} (GID index {}) to {}: this RNIC's library writes the path into "
+        "its requests itself, and in the underlay the path is from GID index {} to {}; announce "
+        "the guest's address on the RNIC's netdev at the index that it has in the guest, and name "
+        "the peer by its own address",
+        guest_, source == gids_.end() ? "?" : to_string(source->second.gid), guest.sgid_index,
+        to_string(guest.dgid), underlay.sgid_index, to_string(underlay.dgid));
+    return fail(EADDRNOTAVAIL);
+}
+
 rnic::AhAttributes GuestAddresses::replaced(const rnic::AhAttributes& guest,
                                             const UnderlayPath& path) const {
     rnic::AhAttributes underlay = guest;

@@ -96,6 +96,11 @@ class GuestAddresses {
     // As underlay(), with a multicast group as destination, which keeps its name.
     Result<rnic::AhAttributes> underlay_of_group(const rnic::AhAttributes& guest);
 
+    // Whether the RNIC may be given the guest's attributes as they are: `underlay`, of one of the
+    // functions above, has the same source index and destination.  EADDRNOTAVAIL otherwise; the log
+    // says what to change.
+    Result<void> check_same(const rnic::AhAttributes& guest, const rnic::AhAttributes& underlay);
+
   private:
     // An entry of the table.
     struct Entry {

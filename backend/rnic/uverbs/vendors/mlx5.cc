@@ -194,6 +194,7 @@ const VendorEntry kMlx5Entry{
     .srq_only_grows = false,
     // The new buffer is user memory, and takes the place of one that the guest has pinned.
     .resizes_cqs = false,
+    .ah_in_user_memory = true,
     .own_context = kOwnContext,
     .own_context_answer = sizeof(mlx5_ib_alloc_ucontext_resp),
 };

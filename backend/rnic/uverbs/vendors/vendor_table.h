@@ -79,6 +79,9 @@ struct VendorEntry {
     // may read memory of the process that executes its POST_SEND.  The guest's memory is therefore
     // placed at the guest's own addresses.
     bool regions_by_start = false;
+    // The library keeps the path of an address handle in its own memory and copies it into each UD
+    // request, so the RNIC gets the guest's own GID index and destination.
+    bool ah_in_user_memory = false;
     // GET_CONTEXT's private bytes for a context of the daemon's own.
     std::span<const std::byte> own_context;
     size_t own_context_answer = 0;  // bytes

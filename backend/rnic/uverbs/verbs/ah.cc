@@ -64,6 +64,11 @@ Result<std::unique_ptr<rnic::AddressHandle>> Ah::create(const ContextState& cont
     if (!path) {
         return fail(path.error());
     }
+    if (context.port.rnic->vendor.ah_in_user_memory) {
+        if (auto same = addresses->check_same(attributes, *path); !same) {
+            return fail(same.error());
+        }
+    }
     ib_uverbs_create_ah request{};
     request.pd_handle = handle_of(pd);
     request.attr = ah_attributes(*path);

@@ -439,6 +439,45 @@ TEST_F(Mlx5Objects, WhatEachProgramTriesIsNoWarning) {
     EXPECT_THAT(log.str(), Not(HasSubstr("alice")));
 }
 
+// libmlx5 copies the path from the address handle in its memory into each request.
+class Mlx5AddressHandles : public Mlx5Objects {
+  protected:
+    void SetUp() override {
+        sysfs.set_gid("rxe0", 2, "10.77.0.1");
+        sysfs.set_gid("rxe0", 4, "10.77.0.2");
+        config.addresses.peers.push_back({"", *parse_gid_prefix("10.77.0.9"), gid("10.9.0.8")});
+        Mlx5Objects::SetUp();
+        ASSERT_TRUE(port->add_gid(2, gid("10.77.0.1"), kRoceV2));
+        ASSERT_TRUE(port->add_gid(3, gid("10.77.0.2"), kRoceV2));
+        pd = make_pd();
+    }
+    int make(uint8_t sgid_index, const std::string& peer) {
+        rnic::AhAttributes attributes{.dgid = gid(peer)};
+        attributes.sgid_index = sgid_index;
+        attributes.port = 1;
+        TestUdata bytes(0, sizeof(mlx5_ib_create_ah_resp));
+        auto udata = bytes.udata();
+        auto ah = context->create_ah(*pd, attributes, udata);
+        return ah ? 0 : to_int(ah.error());
+    }
+    std::unique_ptr<rnic::ProtectionDomain> pd;
+};
+
+TEST_F(Mlx5AddressHandles, ServeForAnAnnouncedAddressAtTheSameIndex) {
+    EXPECT_EQ(make(2, "10.9.0.8"), 0);
+}
+
+TEST_F(Mlx5AddressHandles, AreRefusedWhereTheIndexIsAnothersOnTheHost) {
+    EXPECT_EQ(make(3, "10.9.0.8"), EADDRNOTAVAIL);
+    EXPECT_THAT(log.str(), HasSubstr("no datagrams from 10.77.0.2 (GID index 3) to 10.9.0.8"));
+    EXPECT_THAT(log.str(), HasSubstr("from GID index 4"));
+}
+
+TEST_F(Mlx5AddressHandles, AreRefusedWhereThePeerHasAnotherNameInTheUnderlay) {
+    EXPECT_EQ(make(2, "10.77.0.9"), EADDRNOTAVAIL);
+    EXPECT_EQ(kernel.count(IB_USER_VERBS_CMD_CREATE_AH), 0u);
+}
+
 class SiwObjects : public GuestTest {
   protected:
     SiwObjects() {
