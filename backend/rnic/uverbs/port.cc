@@ -97,6 +97,9 @@ void UverbsPort::set_budgets(const rnic::PortBudgets& budgets) {
 }
 
 void UverbsPort::set_doorbells(vrdma_doorbell_area* area, int notify_fd) {
+    if (!state_.rnic->vendor.needs_system_calls()) {
+        return;  // the guest's bits and notifications mean nothing, and do not wake the worker
+    }
     state_.area = area;
     state_.worker.set_doorbells(area, notify_fd);
 }

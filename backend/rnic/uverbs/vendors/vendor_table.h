@@ -86,6 +86,11 @@ struct VendorEntry {
     std::span<const std::byte> own_context;
     size_t own_context_answer = 0;  // bytes
 
+    // Whether the library needs somebody to make system calls for it while messages are on their
+    // way.
+    bool needs_system_calls() const {
+        return doorbell == Signal::kSystemCall || cq_arming == Signal::kSystemCall;
+    }
     const UdataLengths& lengths(uint16_t opcode) const;
     // The rule for memory at this offset of the uverbs file; the default rule when none fits.
     const MmapRule& mmap_rule(uint64_t mmap_offset) const;

@@ -51,7 +51,8 @@ struct PortState {
           logger(rnic->guest_loggers.of(guest)),
           log(logger),
           events(guest, rnic->vendor, sink, logger),
-          worker(events, rnic->spin) {
+          // Where nothing is rung through the daemon, there is nothing to look for.
+          worker(events, rnic->vendor.needs_system_calls() ? rnic->spin : rnic->spin.zero()) {
         if (rnic->addresses != nullptr) {
             addresses = std::make_unique<GuestAddresses>(guest, rnic->addresses, logger);
         }

@@ -280,5 +280,25 @@ TEST_F(MappedArming, EveryCompletionThatTheKernelReportsIsTheGuests) {
     EXPECT_EQ(kernel.count(IB_USER_VERBS_CMD_REQ_NOTIFY_CQ), 0u);
 }
 
+class MappedDoorbells : public GuestTest {
+  protected:
+    MappedDoorbells() {
+        host.driver_id = RDMA_DRIVER_MLX5;
+        host.uverbs_abi_version = 1;
+        config.spin = std::chrono::hours{24};
+    }
+    void SetUp() override {
+        make_rnic();
+        port = rnic->open_port("alice", sink).value();
+    }
+    void TearDown() override { port.reset(); }
+    Doorbells doorbells;
+};
+
+TEST_F(MappedDoorbells, AreNotLookedForByTheWorker) {
+    port->set_doorbells(doorbells.area(), doorbells.notify_fd());
+    EXPECT_FALSE(doorbells.polling());
+}
+
 }  // namespace
 }  // namespace vrdma::uverbs
