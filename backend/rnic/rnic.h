@@ -226,6 +226,8 @@ class Port {
     virtual ~Port() = default;
 
     virtual PortAttributes query_port() = 0;
+    // QUERY_DEVICE's private answer, for the library; most RNICs have none.
+    virtual Result<void> query_device(Udata&) { return {}; }
     // What the guest has sent and received, on an RNIC whose attributes say `has_counters`.
     virtual Result<Counters> query_counters() { return fail(EOPNOTSUPP); }
     // `vlan` is the id of the VLAN whose netdev has the address.

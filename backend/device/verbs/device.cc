@@ -9,8 +9,13 @@
 
 namespace vrdma::device::verb {
 
-Result<void> query_device(Verbs& verbs, Call&, const vrdma_cmd_empty&,
+Result<void> query_device(Verbs& verbs, Call& call, const vrdma_cmd_empty&,
                           vrdma_rsp_query_device& response) {
+    if (!call.udata.out.empty()) {
+        if (auto answered = verbs.port().query_device(call.udata); !answered) {
+            return answered;
+        }
+    }
     const ObjectTables& objects = verbs.objects();
     rnic::DeviceAttributes attributes = verbs.attributes();
     attributes.max_pd = objects.pds.limit();

@@ -11,8 +11,8 @@
 namespace vrdma::uverbs {
 
 UverbsPort::UverbsPort(std::shared_ptr<RnicState> rnic, const std::string& guest,
-                       rnic::EventSink& sink, std::function<rnic::PortAttributes()> query)
-    : query_(std::move(query)),
+                       rnic::EventSink& sink, Queries& queries)
+    : queries_(queries),
       state_(std::move(rnic), guest, sink),
       count_(state_.rnic->live.ports),
       sink_(state_.rnic->sinks, sink) {

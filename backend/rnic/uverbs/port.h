@@ -2,7 +2,6 @@
 // Copyright (c) 2026 the vrdma authors
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 
@@ -16,11 +15,20 @@ namespace vrdma::uverbs {
 // One guest's access to the RNIC's port.
 class UverbsPort final : public rnic::Port {
   public:
-    // `query` asks the kernel for the port's attributes.
-    UverbsPort(std::shared_ptr<RnicState> rnic, const std::string& guest, rnic::EventSink& sink,
-               std::function<rnic::PortAttributes()> query);
+    // What the port asks the kernel about the RNIC as a whole.  Any thread.
+    class Queries {
+      public:
+        virtual ~Queries() = default;
+        virtual rnic::PortAttributes query_port() = 0;
+        virtual Result<void> query_device(rnic::Udata& udata) = 0;
+    };
 
-    rnic::PortAttributes query_port() override { return query_(); }
+    // `queries` outlives the port.
+    UverbsPort(std::shared_ptr<RnicState> rnic, const std::string& guest, rnic::EventSink& sink,
+               Queries& queries);
+
+    rnic::PortAttributes query_port() override { return queries_.query_port(); }
+    Result<void> query_device(rnic::Udata& udata) override { return queries_.query_device(udata); }
     Result<void> add_gid(uint32_t index, const rnic::Gid& gid, uint32_t type,
                          uint16_t vlan) override;
     Result<void> del_gid(uint32_t index) override;
@@ -32,7 +40,7 @@ class UverbsPort final : public rnic::Port {
     void set_budgets(const rnic::PortBudgets& budgets) override;
 
   private:
-    const std::function<rnic::PortAttributes()> query_;
+    Queries& queries_;
     PortState state_;
     std::unique_ptr<IwCmPort> iw_cm_;  // for iWARP with connections, else null
     std::unique_ptr<UcmaPort> ucma_;   // for RoCE with connections, else null

@@ -7,6 +7,7 @@
 #include <infiniband/verbs.h>
 
 #include <algorithm>
+#include <functional>
 #include <mutex>
 #include <vector>
 
@@ -124,7 +125,7 @@ void check_port(const HostRnic& host, uint32_t port, UverbsFile& file) {
     }
 }
 
-class UverbsRnic final : public rnic::Rnic {
+class UverbsRnic final : public rnic::Rnic, public UverbsPort::Queries {
   public:
     UverbsRnic(std::string name, std::shared_ptr<RnicState> state,
                std::shared_ptr<HostGidTable> gids, rnic::DeviceAttributes attributes,
@@ -158,7 +159,8 @@ class UverbsRnic final : public rnic::Rnic {
                                                   rnic::EventSink& sink) override;
 
   private:
-    rnic::PortAttributes query_port();
+    rnic::PortAttributes query_port() override;
+    Result<void> query_device(rnic::Udata& udata) override;
     void removed();
 
     const std::string name_;
@@ -179,7 +181,7 @@ Result<std::unique_ptr<rnic::Port>> UverbsRnic::open_port(const std::string& gue
     if (state_->removed.load(std::memory_order_relaxed)) {
         return fail(ENODEV);
     }
-    return std::make_unique<UverbsPort>(state_, guest, sink, [this] { return query_port(); });
+    return std::make_unique<UverbsPort>(state_, guest, sink, *this);
 }
 
 rnic::PortAttributes UverbsRnic::query_port() {
@@ -199,6 +201,30 @@ rnic::PortAttributes UverbsRnic::query_port() {
     }
     attributes.gid_tbl_len = attributes_.iwarp ? 1 : GuestAddresses::kTableLength;
     return attributes;
+}
+
+// The driver fills as much as there is room for, and says so in the answer.  So it is asked each
+// time, with the guest's room.
+Result<void> UverbsRnic::query_device(rnic::Udata& udata) {
+    constexpr size_t kWord = 8;  // bytes, of an extended command
+    const std::span<const std::byte> known = state_->vendor.query_device_answer;
+    const size_t room = std::min(udata.out.size(), known.size()) / kWord * kWord;
+    if (room == 0) {
+        return {};
+    }
+    const std::span<std::byte> answer = udata.out.first(room);
+    {
+        const std::lock_guard lock(file_mutex_);
+        if (file_ == nullptr) {
+            return fail(ENODEV);
+        }
+        if (auto queried = query_device_udata(*file_, answer); !queried) {
+            return queried;
+        }
+    }
+    std::ranges::transform(answer, known.first(room), answer.begin(), std::bit_and<std::byte>());
+    udata.out_written = room;
+    return {};
 }
 
 void UverbsRnic::removed() {

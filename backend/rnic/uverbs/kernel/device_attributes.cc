@@ -110,6 +110,14 @@ Result<rnic::DeviceAttributes> query_device(UverbsFile& file, const SupportedVer
     };
 }
 
+Result<void> query_device_udata(UverbsFile& file, std::span<std::byte> out) {
+    ib_uverbs_ex_query_device_resp kernel{};
+    return execute(file,
+                   UverbsCommand::extended(IB_USER_VERBS_EX_CMD_QUERY_DEVICE,
+                                           ib_uverbs_ex_query_device{}, kernel),
+                   {.in = {}, .out = out});
+}
+
 Result<ib_uverbs_query_port_resp> query_port(UverbsFile& file, uint32_t port) {
     ib_uverbs_query_port request{};
     request.port_num = static_cast<uint8_t>(port);

@@ -30,6 +30,9 @@ SupportedVerbs find_supported_verbs(UverbsFile& file);
 // driver has no verbs for.  Errors: the kernel's.
 Result<rnic::DeviceAttributes> query_device(UverbsFile& file, const SupportedVerbs& verbs);
 
+// The driver's private bytes of the answer to QUERY_DEVICE, a multiple of 8.  Errors: the kernel's.
+Result<void> query_device_udata(UverbsFile& file, std::span<std::byte> out);
+
 // Asks the kernel for the attributes of a port of the RNIC.  Errors: the kernel's.
 Result<ib_uverbs_query_port_resp> query_port(UverbsFile& file, uint32_t port);
 

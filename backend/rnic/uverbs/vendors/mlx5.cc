@@ -170,6 +170,23 @@ constexpr std::array kMmap{
     read_only(MLX5_IB_MMAP_CLOCK_INFO),
 };
 
+// What the library learns of the adapter's capabilities.  Left out is what guests have no verbs
+// for: raw packets (segmentation, hashing, pacing, parsing, strides, tunnels, multi-packet
+// requests) and dynamically connected queue pairs.
+constexpr mlx5_ib_query_device_resp known_capabilities() {
+    constexpr uint32_t kAll = ~uint32_t{0};
+    mlx5_ib_query_device_resp known{};
+    known.comp_mask = kAll;
+    known.response_length = kAll;
+    known.cqe_comp_caps = {.max_num = kAll, .supported_format = kAll};
+    known.flags = MLX5_IB_QUERY_DEV_RESP_FLAGS_CQE_128B_COMP |
+                  MLX5_IB_QUERY_DEV_RESP_FLAGS_CQE_128B_PAD |
+                  MLX5_IB_QUERY_DEV_RESP_PACKET_BASED_CREDIT_MODE;
+    return known;
+}
+constexpr auto kQueryDeviceAnswer =
+    std::bit_cast<std::array<std::byte, sizeof(mlx5_ib_query_device_resp)>>(known_capabilities());
+
 // The daemon's own context makes no queues, and asks for as few UARs as there can be.
 constexpr auto kOwnContext =
     std::bit_cast<std::array<std::byte, sizeof(mlx5_ib_alloc_ucontext_req)>>(
@@ -195,6 +212,7 @@ const VendorEntry kMlx5Entry{
     // The new buffer is user memory, and takes the place of one that the guest has pinned.
     .resizes_cqs = false,
     .ah_in_user_memory = true,
+    .query_device_answer = kQueryDeviceAnswer,
     .own_context = kOwnContext,
     .own_context_answer = sizeof(mlx5_ib_alloc_ucontext_resp),
 };

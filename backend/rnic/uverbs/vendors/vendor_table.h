@@ -82,6 +82,9 @@ struct VendorEntry {
     // The library keeps the path of an address handle in its own memory and copies it into each UD
     // request, so the RNIC gets the guest's own GID index and destination.
     bool ah_in_user_memory = false;
+    // What guests get of QUERY_DEVICE's private answer: the bits that are set here.  The size is
+    // that of the driver's structure.  Empty: guests get no private answer.
+    std::span<const std::byte> query_device_answer{};
     // GET_CONTEXT's private bytes for a context of the daemon's own.
     std::span<const std::byte> own_context;
     size_t own_context_answer = 0;  // bytes

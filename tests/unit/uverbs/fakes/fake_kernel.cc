@@ -27,6 +27,8 @@ const std::map<uint32_t, Method>& methods() {
          {sizeof(ib_uverbs_get_context), sizeof(ib_uverbs_get_context_resp), true}},
         {IB_USER_VERBS_CMD_QUERY_DEVICE,
          {sizeof(ib_uverbs_query_device), sizeof(ib_uverbs_query_device_resp)}},
+        {FakeKernel::extended(IB_USER_VERBS_EX_CMD_QUERY_DEVICE),
+         {sizeof(ib_uverbs_ex_query_device), sizeof(ib_uverbs_ex_query_device_resp), true}},
         {IB_USER_VERBS_CMD_QUERY_PORT,
          {sizeof(ib_uverbs_query_port), sizeof(ib_uverbs_query_port_resp)}},
         {IB_USER_VERBS_CMD_ALLOC_PD,
@@ -218,6 +220,8 @@ Result<void> FakeKernel::handle(std::unique_ptr<Context>& context, uint32_t comm
     switch (command) {
         case IB_USER_VERBS_CMD_QUERY_DEVICE:
             return bundle.respond(device_attributes);
+        case IB_USER_VERBS_EX_CMD_QUERY_DEVICE | IB_USER_VERBS_CMD_FLAG_EXTENDED:
+            return {};
         case IB_USER_VERBS_CMD_QUERY_PORT:
             return bundle.respond(port_attributes);
         case IB_USER_VERBS_CMD_CREATE_COMP_CHANNEL: {

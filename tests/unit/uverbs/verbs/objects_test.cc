@@ -439,6 +439,41 @@ TEST_F(Mlx5Objects, WhatEachProgramTriesIsNoWarning) {
     EXPECT_THAT(log.str(), Not(HasSubstr("alice")));
 }
 
+TEST_F(Mlx5Objects, TheLibraryLearnsWhatGuestsHaveVerbsForOnly) {
+    kernel.answer(FakeKernel::extended(IB_USER_VERBS_EX_CMD_QUERY_DEVICE),
+                  std::vector(sizeof(mlx5_ib_query_device_resp), std::byte{0xff}));
+    TestUdata bytes(0, sizeof(mlx5_ib_query_device_resp) + 64);
+    auto udata = bytes.udata();
+    ASSERT_TRUE(port->query_device(udata));
+    EXPECT_EQ(udata.out_written, sizeof(mlx5_ib_query_device_resp));
+    mlx5_ib_query_device_resp answer;
+    std::memcpy(&answer, bytes.out.data(), sizeof(answer));
+    EXPECT_EQ(answer.cqe_comp_caps.max_num, 0xffffffffu);
+    EXPECT_EQ(answer.flags, uint32_t{MLX5_IB_QUERY_DEV_RESP_FLAGS_CQE_128B_COMP |
+                                     MLX5_IB_QUERY_DEV_RESP_FLAGS_CQE_128B_PAD |
+                                     MLX5_IB_QUERY_DEV_RESP_PACKET_BASED_CREDIT_MODE});
+    EXPECT_EQ(answer.tso_caps.max_tso, 0u);
+    EXPECT_EQ(answer.striding_rq_caps.supported_qpts, 0u);
+    EXPECT_EQ(answer.dci_streams_caps.max_log_num_concurent, 0);
+}
+
+// The driver's answer says how long it is.
+TEST_F(Mlx5Objects, AnOlderLibrarysRoomIsTheKernels) {
+    TestUdata bytes(0, 16);
+    auto udata = bytes.udata();
+    ASSERT_TRUE(port->query_device(udata));
+    EXPECT_EQ(udata.out_written, 16u);
+    EXPECT_EQ(kernel.last(FakeKernel::extended(IB_USER_VERBS_EX_CMD_QUERY_DEVICE)).udata_out, 16u);
+}
+
+TEST_F(UverbsObjects, ADriverWithoutAPrivateAnswerIsNotAsked) {
+    TestUdata bytes(0, 64);
+    auto udata = bytes.udata();
+    ASSERT_TRUE(port->query_device(udata));
+    EXPECT_EQ(udata.out_written, 0u);
+    EXPECT_EQ(kernel.count(FakeKernel::extended(IB_USER_VERBS_EX_CMD_QUERY_DEVICE)), 0u);
+}
+
 // libmlx5 copies the path from the address handle in its memory into each request.
 class Mlx5AddressHandles : public Mlx5Objects {
   protected:
