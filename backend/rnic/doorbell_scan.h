@@ -37,14 +37,15 @@ template <typename Handle>
 void take_doorbells(vrdma_doorbell_bitmap& bitmap, const Handle& handle) {
     constexpr uint32_t kBits = VRDMA_DB_BITS_PER_WORD;
     // Acquire: pairs with the driver's read-modify-writes, which come after what it rings for.
-    uint64_t root = memory::exchange(&bitmap.root, 0, std::memory_order_acquire);
+    // Release: whoever sees that a bit is taken also sees what the caller wrote before.
+    uint64_t root = memory::exchange(&bitmap.root, 0, std::memory_order_acq_rel);
     root &= (uint64_t{1} << VRDMA_DB_SUMMARY_WORDS) - 1;
     for (; root != 0; root &= root - 1) {
         const auto i = static_cast<uint32_t>(std::countr_zero(root));
-        uint64_t summary = memory::exchange(&bitmap.summary[i], 0, std::memory_order_acquire);
+        uint64_t summary = memory::exchange(&bitmap.summary[i], 0, std::memory_order_acq_rel);
         for (; summary != 0; summary &= summary - 1) {
             const uint32_t j = i * kBits + static_cast<uint32_t>(std::countr_zero(summary));
-            uint64_t bits = memory::exchange(&bitmap.bits[j], 0, std::memory_order_acquire);
+            uint64_t bits = memory::exchange(&bitmap.bits[j], 0, std::memory_order_acq_rel);
             for (; bits != 0; bits &= bits - 1) {
                 handle(j * kBits + static_cast<uint32_t>(std::countr_zero(bits)));
             }

@@ -143,10 +143,9 @@ bool PortWorker::take_doorbells() {
     }
     bool any = false;
     if (rnic::has_rung(area->qp, std::memory_order_relaxed)) {
-        rings_.store(true, std::memory_order_relaxed);
         // Pairs with catch_up(), which reads the bits first: whoever sees that they are taken also
-        // sees rings_.
-        std::atomic_thread_fence(std::memory_order_release);
+        // sees rings_, because they are taken by exchanges that release.
+        rings_.store(true, std::memory_order_relaxed);
         rnic::take_doorbells(area->qp,
                              [this](uint32_t handle) { events_.send_queue_rung(handle); });
         rings_.store(false, std::memory_order_release);
