@@ -63,7 +63,6 @@ EmbeddedPort::~EmbeddedPort() {
         clear_gid(index);
     }
     worker_.remove(context_);
-    services_.fabric.forget_paths();
     rnic_->logger->debug("embedded RNIC: port for {} is gone", guest_);
 }
 

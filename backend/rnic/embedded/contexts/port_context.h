@@ -71,8 +71,15 @@ class PortContext {
     }
     void set_gid(uint32_t index, const rnic::Gid& gid, uint16_t vlan) {
         gids_[index] = GidEntry{gid, vlan};
+        ++address_generation_;
     }
-    void clear_gid(uint32_t index) { gids_[index].reset(); }
+    void clear_gid(uint32_t index) {
+        gids_[index].reset();
+        ++address_generation_;
+    }
+    // Grows when the port's addresses change. A connection is of two ports, and the sum of theirs
+    // tells whether it still is: no other guest makes it look for its peer again.
+    uint64_t address_generation() const { return address_generation_; }
 
     // Queue pairs by handle; null where there is none.
     std::span<QpContext* const> qps() const { return qps_; }
@@ -153,6 +160,7 @@ class PortContext {
     QpContext* gsi_ = nullptr;
     std::unordered_map<uint32_t, CqEntry> cqs_;  // by handle
     std::array<std::optional<GidEntry>, kGidTableLength> gids_;
+    uint64_t address_generation_ = 0;
     std::atomic<bool> has_failed_cq_{false};
     ErrorCounts errors_;
     rnic::Counters past_traffic_{};

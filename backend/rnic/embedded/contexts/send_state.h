@@ -117,13 +117,15 @@ class SendState {
     bool report_drained() { return !std::exchange(drain_reported_, true); }
     void expect_drain() { drain_reported_ = false; }
 
-    // The connected peer, as of a generation of the fabric's.
-    bool knows_peer(uint64_t generation) const { return generation_ == generation; }
+    // The connected peer, or null when it is to be looked for. It is the peer as long as
+    // `addresses` are the ones of both ports, see PortContext::address_generation().
     QpContext* peer() const { return peer_; }
-    void set_peer(QpContext* peer, uint64_t generation) {
+    bool knows(uint64_t addresses) const { return peer_addresses_ == addresses; }
+    void set_peer(QpContext* peer, uint64_t addresses) {
         peer_ = peer;
-        generation_ = generation;
+        peer_addresses_ = addresses;
     }
+    void forget_peer() { peer_ = nullptr; }
 
     // Takes the oldest request, which must exist, only to flush it; the message in progress is
     // given up.
@@ -158,7 +160,7 @@ class SendState {
     bool drain_reported_ = false;
 
     QpContext* peer_ = nullptr;
-    uint64_t generation_ = 0;
+    uint64_t peer_addresses_ = 0;
 
     SendRequest request_;
 };

@@ -62,7 +62,7 @@ class Requester {
     Step read(QpContext& qp, Turn& turn);
     Step atomic(QpContext& qp);
     QpContext* reach(QpContext& qp);
-    void find_peer(QpContext& qp);
+    QpContext* find_peer(QpContext& qp);
     static Step unreachable(QpContext& qp);
     static Step refused(QpContext& qp, const QpContext& peer, Verdict verdict);
 

@@ -30,16 +30,20 @@ bool add_window(ScatterList& list, const QpContext& peer, uint32_t rkey, uint64_
                     length);
 }
 
+uint64_t addresses_of(const QpContext& qp, const QpContext& peer) {
+    return qp.port().address_generation() + peer.port().address_generation();
+}
+
 }  // namespace
 
 // The connected peer if it can be reached and takes messages, else null.
 [[gnu::always_inline]] inline QpContext* Requester::reach(QpContext& qp) {
-    if (!qp.send().knows_peer(fabric_.generation())) [[unlikely]] {
-        find_peer(qp);
-    }
     QpContext* peer = qp.send().peer();
-    if (peer == nullptr) {
-        return nullptr;
+    if (peer == nullptr || !qp.send().knows(addresses_of(qp, *peer))) [[unlikely]] {
+        peer = find_peer(qp);
+        if (peer == nullptr) {
+            return nullptr;
+        }
     }
     const QpState state = peer->state();
     if (!receives(state)) {
@@ -219,7 +223,7 @@ Requester::Step Requester::atomic(QpContext& qp) {
 
 // The queue pair that `qp` names as its peer, if that one names `qp` as well: nobody else may send
 // to it (IBTA 1.4, 9.6.1).
-void Requester::find_peer(QpContext& qp) {
+QpContext* Requester::find_peer(QpContext& qp) {
     const auto port_of = [this](const QpContext& from) {
         const rnic::AhAttributes& path = from.attributes().ah;
         return fabric_.find_port(path.dgid, from.port().segment(path.sgid_index));
@@ -229,7 +233,12 @@ void Requester::find_peer(QpContext& qp) {
     const bool connected =
         port != nullptr && peer != nullptr && &peer->port() == port && peer->type() == qp.type() &&
         peer->attributes().dest_qp_num == qp.number() && port_of(*peer) == &qp.port();
-    qp.send().set_peer(connected ? peer : nullptr, fabric_.generation());
+    if (!connected) {
+        qp.send().forget_peer();
+        return nullptr;
+    }
+    qp.send().set_peer(peer, addresses_of(qp, *peer));
+    return peer;
 }
 
 // Nobody answers: a reliable connection tries again, retry_cnt times (9.9.2.1).

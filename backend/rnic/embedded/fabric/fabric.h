@@ -25,27 +25,17 @@ class Fabric {
     std::span<const MulticastGroups::Member> members(const rnic::Gid& group, uint64_t first) const {
         return groups_.members(group, first);
     }
-    // Changes when a path that was found before may be wrong.
-    uint64_t generation() const { return generation_; }
 
     // Answers who has the address now.
     PortContext& add_gid(const rnic::Gid& gid, Segment segment, PortContext& port) {
-        PortContext& owner = gids_.add(gid, segment, port);
-        forget_paths();
-        return owner;
+        return gids_.add(gid, segment, port);
     }
     void remove_gid(const rnic::Gid& gid, Segment segment, PortContext& port) {
         gids_.remove(gid, segment, port);
-        forget_paths();
     }
     // Answers the queue pair's number, or 0 when there is none left.
     uint32_t add_qp(QpContext& qp) { return qps_.insert(qp); }
-    void remove_qp(uint32_t number) {
-        qps_.erase(number);
-        forget_paths();
-    }
-    // A queue pair has another peer or another state.
-    void forget_paths() { ++generation_; }
+    void remove_qp(uint32_t number) { qps_.erase(number); }
 
     MulticastGroups& groups() { return groups_; }
 
@@ -53,7 +43,6 @@ class Fabric {
     GidTable gids_;
     QpTable qps_;
     MulticastGroups groups_;
-    uint64_t generation_ = 1;
 };
 
 }  // namespace vrdma::embedded

@@ -163,11 +163,11 @@ Qp::~Qp() {
         services_.worker.run_posted(context_);
         services_.worker.forget(context_);
         context_.set_state(QpState::kReset);
+        forget_peer();
         context_.add_to(services_.port.past_traffic());
         services_.port.remove_qp(context_.handle());
         if (context_.type() == QpType::kGsi) {
             services_.port.set_gsi(nullptr);
-            services_.fabric.forget_paths();
         } else {
             services_.fabric.remove_qp(context_.number());
         }
@@ -201,6 +201,7 @@ Result<void> Qp::modify(uint32_t attr_mask, const rnic::QpAttributes& wanted, rn
     if (from != to) {
         services_.worker.run_posted(context_);
     }
+    forget_peer();
     apply(attr_mask, wanted);
     enter(from, to);
     return {};
@@ -259,7 +260,6 @@ void Qp::apply(uint32_t attr_mask, const rnic::QpAttributes& wanted) {
 }
 
 void Qp::enter(QpState from, QpState to) {
-    services_.fabric.forget_paths();
     if (to == QpState::kReset) {
         reset();
     } else if (to == QpState::kSendQueueDrained && from != to) {
@@ -271,6 +271,16 @@ void Qp::enter(QpState from, QpState to) {
     if (to >= QpState::kReadyToSend) {
         context_.call_home();
     }
+}
+
+// The queue pair looks for its peer anew, and so does that one. Nobody else can have found this
+// one: a connection's ends name each other (Requester::find_peer()).
+void Qp::forget_peer() {
+    QpContext* peer = services_.fabric.find_qp(context_.attributes().dest_qp_num);
+    if (peer != nullptr && peer->send().peer() == &context_) {
+        peer->send().forget_peer();
+    }
+    context_.send().forget_peer();
 }
 
 void Qp::reset() {

@@ -43,6 +43,7 @@ class Qp final : public rnic::QueuePair {
     Result<void> check(uint32_t attr_mask, const rnic::QpAttributes& wanted) const;
     void apply(uint32_t attr_mask, const rnic::QpAttributes& wanted);
     void enter(QpState from, QpState to);
+    void forget_peer();
     void reset();
     void leave_groups();
 
