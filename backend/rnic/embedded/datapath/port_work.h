@@ -12,6 +12,7 @@
 #include "rnic/embedded/contexts/qp_context.h"
 #include "rnic/embedded/contexts/qp_list.h"
 #include "rnic/embedded/contexts/turn.h"
+#include "rnic/embedded/sync/slice_counter.h"
 #include "rnic/traffic_limits.h"
 #include "token_bucket.h"
 
@@ -19,7 +20,7 @@ namespace vrdma::embedded {
 
 // What one port has to do on its worker, and what the port has had of the worker's time. It belongs
 // to the worker; verbs change it in a Pause.
-class PortWork {
+class alignas(kCacheLineSize) PortWork {
   public:
     explicit PortWork(PortContext& port) : port_(port) {}
     PortWork(const PortWork&) = delete;
@@ -169,19 +170,21 @@ class PortWork {
 
     static constexpr __le64 kNeverRung = 0;
 
+    // What every turn looks at for each port, whoever's turn it is, in one cache line.
     const __le64* sends_root_ = &kNeverRung;  // guest-controlled
-    bool goes_on_ = false;                    // without another doorbell
+    uint64_t virtual_end_ = 0;
+    uint64_t open_at_ns_ = 0;
+    bool goes_on_ = false;  // without another doorbell
+
+    bool has_rate_ = false;
+    uint32_t cost_factor_ = kUnitWeight;
     PortContext& port_;
     vrdma_doorbell_area* area_ = nullptr;  // guest-controlled
     QpList active_;
     rnic::DoorbellScan sends_;
     uint32_t next_to_fail_ = kNoSearch;
-    uint32_t cost_factor_ = kUnitWeight;
     uint32_t weight_ = 1;
     int64_t pace_ = kAsCharged;
-    uint64_t virtual_end_ = 0;
-    uint64_t open_at_ns_ = 0;
-    bool has_rate_ = false;
     bool waits_ = false;  // and that was counted
     rnic::TrafficReached* reached_ = nullptr;
     int64_t good_ = 0;
