@@ -150,8 +150,12 @@ Result<std::unique_ptr<rnic::Context>> EmbeddedPort::alloc_context(rnic::Udata&)
 }
 
 void EmbeddedPort::set_memory(std::shared_ptr<const memory::GuestMemory> memory) {
-    const Gate::Pause pause(services_.gate);
-    context_.keys().set_guest_memory(std::move(memory));
+    KeySpace& keys = context_.keys();
+    KeySpace::MemoryChange change = keys.prepare(std::move(memory));
+    for (bool done = false; !done;) {
+        const Gate::Pause pause(services_.gate);
+        done = keys.apply(change);
+    }
 }
 
 void EmbeddedPort::set_doorbells(vrdma_doorbell_area* area, int notify_fd) {

@@ -133,7 +133,8 @@ TEST(WindowTable, IsSearchedInParts) {
     WindowTable table;
     for (unsigned i = 0; i < 1000; ++i) {
         windows.push_back(std::make_unique<Window>(pd, Window::Type::k1));
-        table.insert(*windows.back());
+        WindowTable::Room room = table.make_room();
+        table.insert(*windows.back(), room);
     }
     const WindowOwner owner(pd);
     std::vector<uint32_t> ends;
@@ -141,7 +142,7 @@ TEST(WindowTable, IsSearchedInParts) {
         done = table.forget(owner, done);
         ends.push_back(done);
     }
-    EXPECT_EQ(ends, (std::vector<uint32_t>{256, 512, 768, 1000}));
+    EXPECT_EQ(ends, (std::vector<uint32_t>{256, 512, 768, 1024}));
 }
 
 }  // namespace

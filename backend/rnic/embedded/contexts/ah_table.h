@@ -3,10 +3,9 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
-#include <vector>
 
 #include "rnic/attributes.h"
+#include "rnic/embedded/sync/slot_table.h"
 
 namespace vrdma::embedded {
 
@@ -22,28 +21,17 @@ struct AddressVector {
 // which tells librxe that there is no such table. Changes in a Pause only.
 class AhTable {
   public:
-    uint32_t insert(const AddressVector& address) {
-        if (free_.empty()) {
-            entries_.push_back(&address);
-            return static_cast<uint32_t>(entries_.size() - 1);
-        }
-        const uint32_t number = free_.front();
-        free_.pop_front();
-        entries_[number] = &address;
-        return number;
+    using Room = SlotTable<const AddressVector>::Room;
+    Room make_room() const { return addresses_.make_room(); }
+    uint32_t insert(const AddressVector& address, Room& room) {
+        return addresses_.insert(address, room);
     }
-    void erase(uint32_t number) {
-        entries_[number] = nullptr;
-        free_.push_back(number);
-    }
+    void erase(uint32_t number) { addresses_.erase(number); }
 
-    const AddressVector* find(uint32_t number) const {
-        return number < entries_.size() ? entries_[number] : nullptr;
-    }
+    const AddressVector* find(uint32_t number) const { return addresses_.at(number); }
 
   private:
-    std::vector<const AddressVector*> entries_{1};
-    std::deque<uint32_t> free_;
+    SlotTable<const AddressVector> addresses_{1};
 };
 
 }  // namespace vrdma::embedded

@@ -11,9 +11,7 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <unordered_map>
 #include <utility>
-#include <vector>
 
 #include "rnic/embedded/contexts/ah_table.h"
 #include "rnic/embedded/contexts/call_queue.h"
@@ -23,6 +21,7 @@
 #include "rnic/embedded/fabric/vlan.h"
 #include "rnic/embedded/keys/key_space.h"
 #include "rnic/embedded/rings/rxe_abi.h"
+#include "rnic/embedded/sync/handle_table.h"
 #include "rnic/rnic.h"
 
 namespace vrdma::embedded {
@@ -82,20 +81,13 @@ class PortContext {
     uint64_t address_generation() const { return address_generation_; }
 
     // Queue pairs by handle; null where there is none.
-    std::span<QpContext* const> qps() const { return qps_; }
-    bool has_qp(uint32_t handle) const { return handle < qps_.size() && qps_[handle] != nullptr; }
-    void add_qp(uint32_t handle, QpContext& qp) {
-        if (qps_.size() <= handle) {
-            qps_.resize(handle + 1);
-        }
-        qps_[handle] = &qp;
-    }
+    std::span<QpContext* const> qps() const { return qps_.entries(); }
+    bool has_qp(uint32_t handle) const { return qps_.at(handle) != nullptr; }
+    using QpRoom = HandleTable<QpContext*>::Room;
+    QpRoom make_room_for_qp(uint32_t handle) const { return qps_.make_room(handle); }
+    void add_qp(uint32_t handle, QpContext& qp, QpRoom& room) { qps_.set(handle, &qp, room); }
     // Nothing happens for a queue pair that could not be added.
-    void remove_qp(uint32_t handle) {
-        if (has_qp(handle)) {
-            qps_[handle] = nullptr;
-        }
-    }
+    void remove_qp(uint32_t handle) { qps_.clear(handle); }
     // QP 1, or null.
     QpContext* gsi() const { return gsi_; }
     void set_gsi(QpContext* qp) { gsi_ = qp; }
@@ -112,21 +104,26 @@ class PortContext {
     void set_doorbells(vrdma_doorbell_area* area, int notify_fd) {
         area_ = area;
         notify_fd_ = notify_fd;
-        for (const auto& [handle, cq] : cqs_) {
-            cq.arming->use(area, handle);
+        for (uint32_t handle = 0; handle < cqs_.entries().size(); ++handle) {
+            if (const CqEntry entry = cqs_.at(handle); entry.cq != nullptr) {
+                entry.arming->use(area, handle);
+            }
         }
     }
-    bool has_cq(uint32_t handle) const { return cqs_.contains(handle); }
+    bool has_cq(uint32_t handle) const { return cq(handle) != nullptr; }
     // Null when there is none.
-    CqContext* cq(uint32_t handle) const {
-        const auto found = cqs_.find(handle);
-        return found == cqs_.end() ? nullptr : found->second.cq;
-    }
-    void add_cq(uint32_t handle, CqContext& cq, CqArming& arming) {
-        cqs_.emplace(handle, CqEntry{&cq, &arming});
+    CqContext* cq(uint32_t handle) const { return cqs_.at(handle).cq; }
+    struct CqEntry {
+        CqContext* cq = nullptr;
+        CqArming* arming = nullptr;
+    };
+    using CqRoom = HandleTable<CqEntry>::Room;
+    CqRoom make_room_for_cq(uint32_t handle) const { return cqs_.make_room(handle); }
+    void add_cq(uint32_t handle, CqContext& cq, CqArming& arming, CqRoom& room) {
+        cqs_.set(handle, {&cq, &arming}, room);
         arming.use(area_, handle);
     }
-    void remove_cq(uint32_t handle) { cqs_.erase(handle); }
+    void remove_cq(uint32_t handle) { cqs_.clear(handle); }
 
     // Tells that a CQ of the port has overflowed. The home worker puts the queue pairs of that CQ
     // into the error state soon. Any worker.
@@ -142,11 +139,6 @@ class PortContext {
         uint16_t vlan;
     };
 
-    struct CqEntry {
-        CqContext* cq;
-        CqArming* arming;
-    };
-
     const std::string guest_;
     const uint32_t network_;
     rnic::EventSink& sink_;
@@ -156,9 +148,9 @@ class PortContext {
     int notify_fd_ = -1;
     KeySpace keys_;
     AhTable address_handles_;
-    std::vector<QpContext*> qps_;
+    HandleTable<QpContext*> qps_;
     QpContext* gsi_ = nullptr;
-    std::unordered_map<uint32_t, CqEntry> cqs_;  // by handle
+    HandleTable<CqEntry> cqs_;
     std::array<std::optional<GidEntry>, kGidTableLength> gids_;
     uint64_t address_generation_ = 0;
     std::atomic<bool> has_failed_cq_{false};

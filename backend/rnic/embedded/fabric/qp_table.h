@@ -2,9 +2,9 @@
 // Copyright (c) 2026 the vrdma authors
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <deque>
-#include <vector>
+#include <memory>
 
 namespace vrdma::embedded {
 
@@ -20,7 +20,8 @@ class QpTable {
 
     QpContext* find(uint32_t number) const {
         const uint32_t slot = number & kSlotMask;
-        return slot < entries_.size() && entries_[slot].number == number ? entries_[slot].qp
+        const Part* part = parts_[slot / kPart].get();
+        return part != nullptr && (*part)[slot % kPart].number == number ? (*part)[slot % kPart].qp
                                                                          : nullptr;
     }
 
@@ -29,13 +30,24 @@ class QpTable {
     static constexpr uint32_t kSlotBits = 18;
     static constexpr uint32_t kSlotMask = (1u << kSlotBits) - 1;
     static constexpr uint32_t kVariantMask = (1u << (24 - kSlotBits)) - 1;
+    // The table grows by parts of one size, so that a Pause is not longer with more queue pairs.
+    static constexpr uint32_t kPart = 512;
     struct Entry {
         QpContext* qp = nullptr;
         uint32_t number = 0;
         uint32_t variant = 0;
+        uint32_t next_free = 0;
     };
-    std::vector<Entry> entries_{2};  // QP 0 and QP 1 are the management ones
-    std::deque<uint32_t> free_;
+    using Part = std::array<Entry, kPart>;
+
+    Entry& at(uint32_t slot) { return (*parts_[slot / kPart])[slot % kPart]; }
+    bool add_part();
+    void free(uint32_t slot);
+
+    std::array<std::unique_ptr<Part>, (kSlotMask + 1) / kPart> parts_;
+    uint32_t parts_used_ = 0;
+    uint32_t first_free_ = 0;  // the longest unused first; 0: none
+    uint32_t last_free_ = 0;
 };
 
 }  // namespace vrdma::embedded

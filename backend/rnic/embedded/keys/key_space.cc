@@ -2,6 +2,9 @@
 // Copyright (c) 2026 the vrdma authors
 #include "rnic/embedded/keys/key_space.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace vrdma::embedded {
 
 Invalidation KeySpace::invalidate(uint32_t key, const WindowOwner& owner, bool remote,
@@ -16,16 +19,16 @@ Invalidation KeySpace::invalidate(uint32_t key, const WindowOwner& owner, bool r
     return region->invalidate(key, remote, slices);
 }
 
-void KeySpace::insert(Region& region) {
-    regions_.insert(region);
+RegionTable::Room KeySpace::prepare(Region& region) {
     if (region.is_dma()) {
-        region.use_guest_memory(memory_.get());
+        Region::Layout layout(memory_.get());
+        region.use_guest_memory(layout);
         dma_regions_.push_back(&region);
     }
+    return regions_.make_room();
 }
 
-void KeySpace::erase(Region& region) {
-    regions_.erase(region);
+void KeySpace::forget(const Region& region) {
     if (region.is_dma()) {
         std::erase(dma_regions_, &region);
     }
@@ -33,7 +36,8 @@ void KeySpace::erase(Region& region) {
 
 void KeySpace::renew(Region& region) {
     regions_.erase(region);
-    regions_.insert(region);
+    RegionTable::Room none;  // the number that was the region's is free
+    regions_.insert(region, none);
 }
 
 void KeySpace::erase(Window& window) {
@@ -41,11 +45,26 @@ void KeySpace::erase(Window& window) {
     windows_.erase(window);
 }
 
-void KeySpace::set_guest_memory(std::shared_ptr<const memory::GuestMemory> memory) {
-    memory_ = std::move(memory);
-    for (Region* region : dma_regions_) {
-        region->use_guest_memory(memory_.get());
+KeySpace::MemoryChange KeySpace::prepare(std::shared_ptr<const memory::GuestMemory> memory) const {
+    MemoryChange change;
+    change.layouts.reserve(dma_regions_.size());
+    for (size_t i = 0; i < dma_regions_.size(); ++i) {
+        change.layouts.emplace_back(memory.get());
     }
+    change.memory = std::move(memory);
+    return change;
+}
+
+bool KeySpace::apply(MemoryChange& change) {
+    constexpr size_t kRegionsPerPause = 256;
+    if (change.done == 0) {
+        memory_.swap(change.memory);
+    }
+    const size_t end = std::min(dma_regions_.size(), change.done + kRegionsPerPause);
+    for (; change.done < end; ++change.done) {
+        dma_regions_[change.done]->use_guest_memory(change.layouts[change.done]);
+    }
+    return end == dma_regions_.size();
 }
 
 }  // namespace vrdma::embedded

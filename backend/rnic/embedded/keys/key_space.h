@@ -26,12 +26,16 @@ class KeySpace {
     Invalidation invalidate(uint32_t key, const WindowOwner& owner, bool remote,
                             const WorkerSlices& slices);
 
-    void insert(Region& region);
+    // What insert() of the region needs; called outside a Pause.
+    RegionTable::Room prepare(Region& region);
+    void insert(Region& region, RegionTable::Room& room) { regions_.insert(region, room); }
     // Nobody finds the region any more. The windows that are bound to it are still to be forgotten.
-    void erase(Region& region);
+    void erase(const Region& region) { regions_.erase(region); }
+    // After erase(), outside a Pause.
+    void forget(const Region& region);
     // Gives the region another key.
     void renew(Region& region);
-    void insert(Window& window) { windows_.insert(window); }
+    void insert(Window& window, WindowTable::Room& room) { windows_.insert(window, room); }
     void erase(Window& window);
     // A region or a queue pair goes: ends the bindings to it of some windows from number `first`
     // on. Answers the number of the next one.
@@ -39,13 +43,25 @@ class KeySpace {
     uint32_t forget_windows(const Object& object, uint32_t first) {
         return windows_.forget(object, first);
     }
-    void set_guest_memory(std::shared_ptr<const memory::GuestMemory> memory);
+
+    // A change of the guest's memory, which the regions of all that memory follow.
+    class MemoryChange {
+        friend class KeySpace;
+        std::shared_ptr<const memory::GuestMemory> memory;
+        std::vector<Region::Layout> layouts;  // of dma_regions_, in their order
+        size_t done = 0;
+    };
+    // Lays the change out, outside a Pause.
+    MemoryChange prepare(std::shared_ptr<const memory::GuestMemory> memory) const;
+    // Carries the change out for some of the regions, in a Pause. False when there are more. The
+    // memory that there was is let go with `change`.
+    bool apply(MemoryChange& change);
 
   private:
     RegionTable regions_;
     WindowTable windows_;
     std::shared_ptr<const memory::GuestMemory> memory_;
-    std::vector<Region*> dma_regions_;
+    std::vector<Region*> dma_regions_;  // workers do not look here
 };
 
 }  // namespace vrdma::embedded

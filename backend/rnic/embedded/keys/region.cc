@@ -181,27 +181,15 @@ void Region::enter_table(uint32_t key) {
     key_.store(fast_ != nullptr ? 0 : key, std::memory_order_relaxed);
 }
 
-void RegionTable::insert(Region& region) {
-    uint32_t index;
-    if (free_.empty()) {
-        index = static_cast<uint32_t>(regions_.size());
-        regions_.push_back(nullptr);
-        variants_.push_back(0);
-        entries_ = regions_.data();
-        size_ = static_cast<uint32_t>(regions_.size());
-    } else {
-        index = free_.front();
-        free_.pop_front();
-    }
-    regions_[index] = &region;
-    region.enter_table(index << 8 | variants_[index]);
+void RegionTable::insert(Region& region, Room& room) {
+    const uint32_t index = regions_.insert(region, room);
+    region.enter_table(index << 8 | regions_.variant(index));
 }
 
 void RegionTable::erase(const Region& region) {
     const uint32_t index = region.first_key_ >> 8;
-    regions_[index] = nullptr;
-    ++variants_[index];
-    free_.push_back(index);
+    ++regions_.variant(index);
+    regions_.erase(index);
 }
 
 }  // namespace vrdma::embedded

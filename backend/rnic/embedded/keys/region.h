@@ -5,7 +5,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <span>
 #include <vector>
@@ -14,6 +13,7 @@
 #include "result.h"
 #include "rnic/attributes.h"
 #include "rnic/embedded/keys/fast_registration.h"
+#include "rnic/embedded/sync/slot_table.h"
 
 namespace vrdma::embedded {
 
@@ -80,8 +80,9 @@ class Region {
 
     // Whether the region is all of the guest's memory.
     bool is_dma() const { return is_dma_; }
-    // Follows a change of the guest's memory, which such a region is. Called in a Pause.
-    void use_guest_memory(const memory::GuestMemory* memory);
+    // Becomes all of the guest's memory, as it is or as it has been laid out, and gives `layout`
+    // what the region was. Called in a Pause, or while nobody finds the region.
+    void use_guest_memory(Layout& layout);
 
     // The most pages that work requests may register; 0 for a region that they may not register.
     uint32_t max_pages() const { return fast_ != nullptr ? fast_->max_pages() : 0; }
@@ -125,7 +126,10 @@ class Region {
 struct Region::Layout {
     Layout() = default;
     explicit Layout(std::vector<memory::PinnedRange> ranges);
+    // All of a guest's memory; nothing for null.
+    explicit Layout(const memory::GuestMemory* memory);
 
+    uint64_t length = 0;  // of a region of all memory
     std::byte* contiguous = nullptr;
     std::vector<Piece> pieces;
     std::vector<std::shared_ptr<const memory::GuestRegion>> keep_mapped;
@@ -136,8 +140,10 @@ struct Region::Layout {
 // keys that work requests register and invalidate.
 class RegionTable {
   public:
+    using Room = SlotTable<Region>::Room;
+    Room make_room() const { return regions_.make_room(); }
     // There are fewer regions than a key has room for: EmbeddedLimits::max_mr.
-    void insert(Region& region);
+    void insert(Region& region, Room& room);
     void erase(const Region& region);
 
     const Region* find(uint32_t key) const {
@@ -148,17 +154,10 @@ class RegionTable {
     }
 
     // The region that `key`, but for its low 8 bits, belongs to, whether valid or not.
-    Region* at(uint32_t key) const {
-        const uint32_t index = key >> 8;
-        return index < size_ ? entries_[index] : nullptr;
-    }
+    Region* at(uint32_t key) const { return regions_.at(key >> 8); }
 
   private:
-    std::vector<Region*> regions_{nullptr};  // index 0 is never given out
-    Region* const* entries_ = regions_.data();
-    uint32_t size_ = 1;
-    std::vector<uint8_t> variants_{0};
-    std::deque<uint32_t> free_;  // the longest unused first
+    SlotTable<Region> regions_{1};  // a key is never 0
 };
 
 }  // namespace vrdma::embedded

@@ -144,26 +144,16 @@ void Window::forget(const WindowOwner& owner) {
     state_ = State::kFree;
 }
 
-void WindowTable::insert(Window& window) {
-    uint32_t index;
-    if (free_.empty()) {
-        index = static_cast<uint32_t>(windows_.size());
-        windows_.push_back(nullptr);
-        variants_.push_back(0);
-    } else {
-        index = free_.front();
-        free_.pop_front();
-    }
-    windows_[index] = &window;
-    window.first_key_ = kWindowBit | index << 8 | variants_[index];
+void WindowTable::insert(Window& window, Room& room) {
+    const uint32_t index = windows_.insert(window, room);
+    window.first_key_ = kWindowBit | index << 8 | windows_.variant(index);
     window.key_ = window.first_key_;
 }
 
 void WindowTable::erase(const Window& window) {
     const uint32_t index = (window.first_key_ & ~kWindowBit) >> 8;
-    windows_[index] = nullptr;
-    variants_[index] = static_cast<uint8_t>((window.key_ & kVariant) + 1);
-    free_.push_back(index);
+    windows_.variant(index) = static_cast<uint8_t>((window.key_ & kVariant) + 1);
+    windows_.erase(index);
 }
 
 }  // namespace vrdma::embedded

@@ -5,11 +5,10 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
-#include <deque>
-#include <vector>
 
 #include "rnic/embedded/keys/region.h"
 #include "rnic/embedded/sync/grace_period.h"
+#include "rnic/embedded/sync/slot_table.h"
 #include "rnic/embedded/sync/spin_lock.h"
 
 namespace vrdma::embedded {
@@ -93,7 +92,9 @@ class WindowTable {
   public:
     static constexpr uint32_t kWindowBit = 1u << 31;
 
-    void insert(Window& window);
+    using Room = SlotTable<Window>::Room;
+    Room make_room() const { return windows_.make_room(); }
+    void insert(Window& window, Room& room);
     void erase(const Window& window);
 
     // The window that `key`, but for its low 8 bits, belongs to.
@@ -101,10 +102,9 @@ class WindowTable {
         if ((key & kWindowBit) == 0) {
             return nullptr;
         }
-        const uint32_t index = (key & ~kWindowBit) >> 8;
-        return index < windows_.size() ? windows_[index] : nullptr;
+        return windows_.at((key & ~kWindowBit) >> 8);
     }
-    uint32_t size() const { return static_cast<uint32_t>(windows_.size()); }
+    uint32_t size() const { return windows_.size(); }
 
     // The windows that one Pause looks at.
     static constexpr uint32_t kMostToForget = 256;
@@ -114,17 +114,15 @@ class WindowTable {
     uint32_t forget(const Object& object, uint32_t first) {
         const uint32_t end = first + std::min(kMostToForget, size() - first);
         for (; first < end; ++first) {
-            if (windows_[first] != nullptr) {
-                windows_[first]->forget(object);
+            if (Window* window = windows_.at(first); window != nullptr) {
+                window->forget(object);
             }
         }
         return end;
     }
 
   private:
-    std::vector<Window*> windows_;
-    std::vector<uint8_t> variants_;
-    std::deque<uint32_t> free_;  // the longest unused first
+    SlotTable<Window> windows_{0};
 };
 
 }  // namespace vrdma::embedded

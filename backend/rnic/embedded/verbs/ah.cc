@@ -29,8 +29,9 @@ Ah::Ah(const PortServices& services, const Pd& pd, const rnic::AhAttributes& att
       gate_(services.gate),
       table_(services.port.address_handles()),
       count_(std::move(count)) {
+    AhTable::Room room = table_.make_room();
     const Gate::Pause pause(gate_);
-    number_ = table_.insert(address_);
+    number_ = table_.insert(address_, room);
 }
 
 Ah::~Ah() {

@@ -42,8 +42,9 @@ Cq::Cq(const PortServices& services, const RingPool& rings, uint32_t handle, uin
       rings_(rings),
       count_(std::move(count)),
       bytes_(std::move(ring.bytes)) {
+    PortContext::CqRoom room = services_.port.make_room_for_cq(handle_);
     const Gate::Pause pause(services_.gate);
-    services_.port.add_cq(handle_, context_, context_.arming());
+    services_.port.add_cq(handle_, context_, context_.arming(), room);
 }
 
 Cq::~Cq() {

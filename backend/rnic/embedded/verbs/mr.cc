@@ -33,8 +33,9 @@ Result<void> check_range(const rnic::MrAttributes& attributes) {
 template <typename Attributes>
 Mr::Mr(Gate& gate, KeySpace& keys, const Pd& pd, Attributes attributes, rnic::LiveCount count)
     : region_(pd, std::move(attributes)), gate_(gate), keys_(keys), count_(std::move(count)) {
+    RegionTable::Room room = keys_.prepare(region_);
     const Gate::Pause pause(gate_);
-    keys_.insert(region_);
+    keys_.insert(region_, room);
 }
 
 template <typename Attributes>
@@ -119,6 +120,7 @@ Mr::~Mr() {
         const Gate::Pause pause(gate_);
         keys_.erase(region_);
     }
+    keys_.forget(region_);
     // No window is bound to the region from here on.
     for (uint32_t done = 0; region_.has_windows() && done < keys_.windows().size();) {
         const Gate::Pause pause(gate_);

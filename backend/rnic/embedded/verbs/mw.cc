@@ -19,8 +19,9 @@ Result<std::unique_ptr<Mw>> Mw::create(Gate& gate, Quota& quota, KeySpace& keys,
 
 Mw::Mw(Gate& gate, KeySpace& keys, const Pd& pd, Window::Type type, rnic::LiveCount count)
     : window_(pd, type), gate_(gate), keys_(keys), count_(std::move(count)) {
+    WindowTable::Room room = keys_.windows().make_room();
     const Gate::Pause pause(gate_);
-    keys_.insert(window_);
+    keys_.insert(window_, room);
 }
 
 Mw::~Mw() {

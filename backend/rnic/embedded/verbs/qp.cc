@@ -80,6 +80,7 @@ Result<std::unique_ptr<Qp>> Qp::create(const PortServices& services, const RingP
     std::unique_ptr<Qp> qp(
         new Qp(services, handle, init, std::move(*own_rings), std::move(*count)));
     {
+        PortContext::QpRoom room = services.port.make_room_for_qp(handle);
         const Gate::Pause pause(services.gate);
         if (services.port.has_qp(handle)) {
             return fail(EINVAL);
@@ -87,7 +88,7 @@ Result<std::unique_ptr<Qp>> Qp::create(const PortServices& services, const RingP
         if (auto numbered = qp->take_number(); !numbered) {
             return fail(numbered.error());
         }
-        services.port.add_qp(handle, qp->context_);
+        services.port.add_qp(handle, qp->context_, room);
     }
     const QpContext& context = qp->context_;
     answer(udata, rxe_create_qp_resp{
