@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "rnic/live_objects.h"
 #include "rnic/rnic.h"
@@ -41,6 +42,10 @@ class Clock {
   public:
     virtual ~Clock() = default;
     virtual uint64_t now_ns() = 0;
+    // Has a verb of a guest that has had its share wait.
+    virtual void sleep_ns(uint64_t duration) {
+        std::this_thread::sleep_for(std::chrono::nanoseconds(duration));
+    }
 };
 
 // What the operator says about one guest's addresses.
@@ -71,8 +76,9 @@ class EmbeddedRnic : public rnic::Rnic {
   public:
     virtual EmbeddedCounters counters() const = 0;
 
-    // How long verbs have had all workers stand still.
+    // How long and how often verbs have had all workers stand still.
     virtual std::chrono::nanoseconds paused() const = 0;
+    virtual uint64_t pauses() const = 0;
 
     // With threads == 0: one round of the engine, that is, one look at the doorbells, the due
     // timers and one slice of one active queue pair. False when there was nothing to do. Must not

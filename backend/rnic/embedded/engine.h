@@ -25,7 +25,9 @@ class Engine {
     Engine& operator=(const Engine&) = delete;
 
     Gate& gate() { return gate_; }
+    Clock& clock() { return *clock_; }
     std::chrono::nanoseconds paused() const { return gate_.paused(); }
+    uint64_t pauses() const { return gate_.pauses(); }
     Fabric& fabric() { return fabric_; }
 
     // The home of a new port: the worker that has the fewest.

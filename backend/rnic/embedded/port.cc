@@ -51,14 +51,15 @@ EmbeddedPort::EmbeddedPort(std::shared_ptr<RnicState> rnic, const std::string& g
       worker_(rnic_->engine.least_busy_worker()),
       context_(guest_, rnic_->network_of(guest_), sink, worker_.calls()),
       quota_(rnic_->usage, rnic_->limits),
-      services_{rnic_->engine.gate(), quota_, context_, worker_, rnic_->engine.fabric()},
+      gate_(rnic_->engine.gate(), rnic_->engine.clock()),
+      services_{gate_, quota_, context_, worker_, rnic_->engine.fabric()},
       count_(rnic_->usage.ports) {
     worker_.add(context_);
     rnic_->logger->debug("embedded RNIC: port for {}", guest_);
 }
 
 EmbeddedPort::~EmbeddedPort() {
-    const Gate::Pause pause(services_.gate);
+    const Gate::Pause pause(rnic_->engine.gate());
     for (uint32_t index = 0; index < kGidTableLength; ++index) {
         clear_gid(index);
     }
@@ -118,7 +119,7 @@ Result<void> EmbeddedPort::add_gid(uint32_t index, const rnic::Gid& gid, uint32_
     }
     std::string owner;
     {
-        const Gate::Pause pause(services_.gate);
+        const GuestGate::Pause pause(services_.gate);
         // The new GID is claimed before the old one goes, so that a GID that replaces itself keeps
         // its place.
         owner = services_.fabric.add_gid(gid, {context_.network(), vlan}, context_).guest();
@@ -140,7 +141,7 @@ Result<void> EmbeddedPort::del_gid(uint32_t index) {
     if (index >= kGidTableLength) {
         return fail(EINVAL);
     }
-    const Gate::Pause pause(services_.gate);
+    const GuestGate::Pause pause(services_.gate);
     clear_gid(index);
     return {};
 }
@@ -153,13 +154,13 @@ void EmbeddedPort::set_memory(std::shared_ptr<const memory::GuestMemory> memory)
     KeySpace& keys = context_.keys();
     KeySpace::MemoryChange change = keys.prepare(std::move(memory));
     for (bool done = false; !done;) {
-        const Gate::Pause pause(services_.gate);
+        const GuestGate::Pause pause(services_.gate);
         done = keys.apply(change);
     }
 }
 
 void EmbeddedPort::set_doorbells(vrdma_doorbell_area* area, int notify_fd) {
-    const Gate::Pause pause(services_.gate);
+    const GuestGate::Pause pause(services_.gate);
     worker_.watch(context_, area, notify_fd);
 }
 
@@ -167,7 +168,8 @@ Result<void> EmbeddedPort::set_traffic_limits(const rnic::TrafficLimits& limits)
     if (!rnic::is_valid(limits)) {
         return fail(EINVAL);
     }
-    const Gate::Pause pause(services_.gate);
+    // The operator's, not the guest's.
+    const Gate::Pause pause(rnic_->engine.gate());
     worker_.limit(context_, limits);
     return {};
 }

@@ -8,6 +8,7 @@
 #include "rate_limited_log.h"
 #include "rnic/embedded/contexts/port_context.h"
 #include "rnic/embedded/rnic_state.h"
+#include "rnic/embedded/verbs/guest_gate.h"
 #include "rnic/embedded/verbs/port_services.h"
 #include "rnic/embedded/verbs/quota.h"
 #include "rnic/rnic.h"
@@ -43,6 +44,7 @@ class EmbeddedPort final : public rnic::Port {
     Worker& worker_;
     PortContext context_;
     Quota quota_;
+    GuestGate gate_;
     const PortServices services_;
     rnic::LiveCount count_;
 };

@@ -64,6 +64,7 @@ class Rnic final : public EmbeddedRnic {
         return list;
     }
     std::chrono::nanoseconds paused() const override { return state_->engine.paused(); }
+    uint64_t pauses() const override { return state_->engine.pauses(); }
     void wait_for_threads() override { const Gate::Pause pause(state_->engine.gate()); }
     bool poll_once() override { return state_->engine.poll_once(); }
 

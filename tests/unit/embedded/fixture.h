@@ -21,9 +21,13 @@ class FakeClock : public Clock {
   public:
     uint64_t now_ns() override { return now_; }
     void advance(uint64_t nanoseconds) { now_ += nanoseconds; }
+    void sleep_ns(uint64_t duration) override { slept_ += duration; }
+    // What verbs have waited for.
+    uint64_t slept_ns() const { return slept_; }
 
   private:
     uint64_t now_ = 1'000'000'000;
+    uint64_t slept_ = 0;
 };
 
 // An RNIC that works only when it is stepped, and the clock that it goes by.

@@ -48,6 +48,7 @@ Gate::Pause::Pause(Gate& gate) : gate_(gate), one_at_a_time_(gate.pauses_) {
 Gate::Pause::~Pause() {
     const std::chrono::nanoseconds lasted = std::chrono::steady_clock::now() - begun_;
     gate_.paused_ns_.fetch_add(lasted.count(), std::memory_order_relaxed);
+    gate_.count_.fetch_add(1, std::memory_order_relaxed);
     {
         std::lock_guard lock(gate_.mutex_);
         gate_.requests_.fetch_sub(1, std::memory_order_relaxed);

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <mutex>
 
 namespace vrdma::embedded {
@@ -39,7 +40,8 @@ class Gate {
         std::chrono::steady_clock::time_point begun_;
     };
 
-    // How long Pauses have lasted altogether. Any thread.
+    // How many Pauses there were, and how long they have lasted altogether. Any thread.
+    uint64_t pauses() const { return count_.load(std::memory_order_relaxed); }
     std::chrono::nanoseconds paused() const {
         return std::chrono::nanoseconds(paused_ns_.load(std::memory_order_relaxed));
     }
@@ -54,6 +56,7 @@ class Gate {
     std::atomic<unsigned> requests_{0};
     std::atomic<unsigned> inside_{0};  // changes under mutex_
     std::atomic<int64_t> paused_ns_{0};
+    std::atomic<uint64_t> count_{0};
 };
 
 }  // namespace vrdma::embedded

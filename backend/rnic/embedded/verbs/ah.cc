@@ -30,12 +30,12 @@ Ah::Ah(const PortServices& services, const Pd& pd, const rnic::AhAttributes& att
       table_(services.port.address_handles()),
       count_(std::move(count)) {
     AhTable::Room room = table_.make_room();
-    const Gate::Pause pause(gate_);
+    const GuestGate::Pause pause(gate_);
     number_ = table_.insert(address_, room);
 }
 
 Ah::~Ah() {
-    const Gate::Pause pause(gate_);
+    const GuestGate::Pause pause(gate_);
     table_.erase(number_);
 }
 

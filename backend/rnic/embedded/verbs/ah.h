@@ -26,7 +26,7 @@ class Ah final : public rnic::AddressHandle {
 
     const AddressVector address_;
     uint32_t number_ = 0;
-    Gate& gate_;
+    GuestGate& gate_;
     AhTable& table_;
     rnic::LiveCount count_;
 };

@@ -43,12 +43,12 @@ Cq::Cq(const PortServices& services, const RingPool& rings, uint32_t handle, uin
       count_(std::move(count)),
       bytes_(std::move(ring.bytes)) {
     PortContext::CqRoom room = services_.port.make_room_for_cq(handle_);
-    const Gate::Pause pause(services_.gate);
+    const GuestGate::Pause pause(services_.gate);
     services_.port.add_cq(handle_, context_, context_.arming(), room);
 }
 
 Cq::~Cq() {
-    const Gate::Pause pause(services_.gate);
+    const GuestGate::Pause pause(services_.gate);
     services_.port.remove_cq(handle_);
 }
 
@@ -65,7 +65,7 @@ Result<void> Cq::resize(uint32_t& cqe, rnic::Udata& udata) {
             continue;
         }
         // One Pause for each, so that other guests' work goes on between them.
-        const Gate::Pause pause(services_.gate);
+        const GuestGate::Pause pause(services_.gate);
         services_.worker.run_posted(*qp);
     }
     auto ring = rings_.create(RingGeometry::fit(cqe, kCqElementSize));

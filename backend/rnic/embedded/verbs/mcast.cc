@@ -12,7 +12,7 @@ Result<void> Qp::attach_mcast(const rnic::Gid& gid, uint16_t) {
         return fail(EINVAL);
     }
     groups_.reserve(groups_.size() + 1);
-    const Gate::Pause pause(services_.gate);
+    const GuestGate::Pause pause(services_.gate);
     auto attached = services_.fabric.groups().attach(gid, context_, services_.port);
     if (attached && std::ranges::find(groups_, gid) == groups_.end()) {
         groups_.push_back(gid);
@@ -21,7 +21,7 @@ Result<void> Qp::attach_mcast(const rnic::Gid& gid, uint16_t) {
 }
 
 Result<void> Qp::detach_mcast(const rnic::Gid& gid, uint16_t) {
-    const Gate::Pause pause(services_.gate);
+    const GuestGate::Pause pause(services_.gate);
     auto detached = services_.fabric.groups().detach(gid, context_);
     if (detached) {
         std::erase(groups_, gid);
@@ -32,7 +32,7 @@ Result<void> Qp::detach_mcast(const rnic::Gid& gid, uint16_t) {
 // One Pause for each group.
 void Qp::leave_groups() {
     while (!groups_.empty()) {
-        const Gate::Pause pause(services_.gate);
+        const GuestGate::Pause pause(services_.gate);
         services_.fabric.groups().detach(groups_.back(), context_);
         groups_.pop_back();
     }

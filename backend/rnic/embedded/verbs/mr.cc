@@ -31,16 +31,16 @@ Result<void> check_range(const rnic::MrAttributes& attributes) {
 }  // namespace
 
 template <typename Attributes>
-Mr::Mr(Gate& gate, KeySpace& keys, const Pd& pd, Attributes attributes, rnic::LiveCount count)
+Mr::Mr(GuestGate& gate, KeySpace& keys, const Pd& pd, Attributes attributes, rnic::LiveCount count)
     : region_(pd, std::move(attributes)), gate_(gate), keys_(keys), count_(std::move(count)) {
     RegionTable::Room room = keys_.prepare(region_);
-    const Gate::Pause pause(gate_);
+    const GuestGate::Pause pause(gate_);
     keys_.insert(region_, room);
 }
 
 template <typename Attributes>
-Result<std::unique_ptr<Mr>> Mr::register_as(Gate& gate, Quota& quota, KeySpace& keys, const Pd& pd,
-                                            Attributes attributes) {
+Result<std::unique_ptr<Mr>> Mr::register_as(GuestGate& gate, Quota& quota, KeySpace& keys,
+                                            const Pd& pd, Attributes attributes) {
     auto count = quota.take(&Usage::memory_regions, quota.limits().max_mr);
     if (!count) {
         return fail(count.error());
@@ -48,7 +48,7 @@ Result<std::unique_ptr<Mr>> Mr::register_as(Gate& gate, Quota& quota, KeySpace& 
     return std::unique_ptr<Mr>(new Mr(gate, keys, pd, std::move(attributes), std::move(*count)));
 }
 
-Result<std::unique_ptr<Mr>> Mr::create(Gate& gate, Quota& quota, KeySpace& keys, const Pd& pd,
+Result<std::unique_ptr<Mr>> Mr::create(GuestGate& gate, Quota& quota, KeySpace& keys, const Pd& pd,
                                        rnic::MrAttributes attributes) {
     if (auto checked = Region::check_access(attributes.access); !checked) {
         return fail(checked.error());
@@ -59,16 +59,16 @@ Result<std::unique_ptr<Mr>> Mr::create(Gate& gate, Quota& quota, KeySpace& keys,
     return register_as(gate, quota, keys, pd, std::move(attributes));
 }
 
-Result<std::unique_ptr<Mr>> Mr::create_dma(Gate& gate, Quota& quota, KeySpace& keys, const Pd& pd,
-                                           const rnic::DmaMrAttributes& attributes) {
+Result<std::unique_ptr<Mr>> Mr::create_dma(GuestGate& gate, Quota& quota, KeySpace& keys,
+                                           const Pd& pd, const rnic::DmaMrAttributes& attributes) {
     if (auto checked = Region::check_access(attributes.access); !checked) {
         return fail(checked.error());
     }
     return register_as(gate, quota, keys, pd, attributes);
 }
 
-Result<std::unique_ptr<Mr>> Mr::create_fast(Gate& gate, Quota& quota, KeySpace& keys, const Pd& pd,
-                                            rnic::FastMrAttributes attributes) {
+Result<std::unique_ptr<Mr>> Mr::create_fast(GuestGate& gate, Quota& quota, KeySpace& keys,
+                                            const Pd& pd, rnic::FastMrAttributes attributes) {
     uint64_t size = 0;
     for (const auto& piece : attributes.description) {
         size += piece.range.size;
@@ -98,7 +98,7 @@ Result<void> Mr::reregister(const rnic::MrChanges& changes, rnic::ProtectionDoma
     // It goes, with what the region had before, after the Pause.
     Region::Layout layout(changes.translation ? std::move(attributes.pieces)
                                               : std::vector<memory::PinnedRange>());
-    const Gate::Pause pause(gate_);
+    const GuestGate::Pause pause(gate_);
     if (region_.has_windows()) {
         return fail(EBUSY);
     }
@@ -117,13 +117,13 @@ Result<void> Mr::deregister() {
 
 Mr::~Mr() {
     {
-        const Gate::Pause pause(gate_);
+        const GuestGate::Pause pause(gate_);
         keys_.erase(region_);
     }
     keys_.forget(region_);
     // No window is bound to the region from here on.
     for (uint32_t done = 0; region_.has_windows() && done < keys_.windows().size();) {
-        const Gate::Pause pause(gate_);
+        const GuestGate::Pause pause(gate_);
         done = keys_.forget_windows(region_, done);
     }
 }

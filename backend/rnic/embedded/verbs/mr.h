@@ -6,7 +6,7 @@
 
 #include "rnic/embedded/keys/key_space.h"
 #include "rnic/embedded/keys/region.h"
-#include "rnic/embedded/sync/gate.h"
+#include "rnic/embedded/verbs/guest_gate.h"
 #include "rnic/embedded/verbs/pd.h"
 #include "rnic/embedded/verbs/quota.h"
 #include "rnic/rnic.h"
@@ -18,14 +18,14 @@ class Mr final : public rnic::MemoryRegion {
     // EINVAL for a region that is empty, wraps or does not match its pieces, and for access rights
     // that IBTA 1.4, 11.2.7.1 does not allow together; EOPNOTSUPP for rights that are not offered;
     // ENOMEM.
-    static Result<std::unique_ptr<Mr>> create(Gate& gate, Quota& quota, KeySpace& keys,
+    static Result<std::unique_ptr<Mr>> create(GuestGate& gate, Quota& quota, KeySpace& keys,
                                               const Pd& pd, rnic::MrAttributes attributes);
     // All memory of the port's guest. Errors as above.
-    static Result<std::unique_ptr<Mr>> create_dma(Gate& gate, Quota& quota, KeySpace& keys,
+    static Result<std::unique_ptr<Mr>> create_dma(GuestGate& gate, Quota& quota, KeySpace& keys,
                                                   const Pd& pd,
                                                   const rnic::DmaMrAttributes& attributes);
     // Without memory until work requests register some. EINVAL, ENOMEM.
-    static Result<std::unique_ptr<Mr>> create_fast(Gate& gate, Quota& quota, KeySpace& keys,
+    static Result<std::unique_ptr<Mr>> create_fast(GuestGate& gate, Quota& quota, KeySpace& keys,
                                                    const Pd& pd, rnic::FastMrAttributes attributes);
     ~Mr() override;
 
@@ -39,13 +39,13 @@ class Mr final : public rnic::MemoryRegion {
 
   private:
     template <typename Attributes>
-    static Result<std::unique_ptr<Mr>> register_as(Gate& gate, Quota& quota, KeySpace& keys,
+    static Result<std::unique_ptr<Mr>> register_as(GuestGate& gate, Quota& quota, KeySpace& keys,
                                                    const Pd& pd, Attributes attributes);
     template <typename Attributes>
-    Mr(Gate& gate, KeySpace& keys, const Pd& pd, Attributes attributes, rnic::LiveCount count);
+    Mr(GuestGate& gate, KeySpace& keys, const Pd& pd, Attributes attributes, rnic::LiveCount count);
 
     Region region_;
-    Gate& gate_;
+    GuestGate& gate_;
     KeySpace& keys_;
     rnic::LiveCount count_;
 };

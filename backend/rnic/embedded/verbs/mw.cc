@@ -4,7 +4,7 @@
 
 namespace vrdma::embedded {
 
-Result<std::unique_ptr<Mw>> Mw::create(Gate& gate, Quota& quota, KeySpace& keys, const Pd& pd,
+Result<std::unique_ptr<Mw>> Mw::create(GuestGate& gate, Quota& quota, KeySpace& keys, const Pd& pd,
                                        uint8_t type) {
     const auto wanted = static_cast<Window::Type>(type);
     if (wanted != Window::Type::k1 && wanted != Window::Type::k2) {
@@ -17,15 +17,15 @@ Result<std::unique_ptr<Mw>> Mw::create(Gate& gate, Quota& quota, KeySpace& keys,
     return std::unique_ptr<Mw>(new Mw(gate, keys, pd, wanted, std::move(*count)));
 }
 
-Mw::Mw(Gate& gate, KeySpace& keys, const Pd& pd, Window::Type type, rnic::LiveCount count)
+Mw::Mw(GuestGate& gate, KeySpace& keys, const Pd& pd, Window::Type type, rnic::LiveCount count)
     : window_(pd, type), gate_(gate), keys_(keys), count_(std::move(count)) {
     WindowTable::Room room = keys_.windows().make_room();
-    const Gate::Pause pause(gate_);
+    const GuestGate::Pause pause(gate_);
     keys_.insert(window_, room);
 }
 
 Mw::~Mw() {
-    const Gate::Pause pause(gate_);
+    const GuestGate::Pause pause(gate_);
     keys_.erase(window_);
 }
 

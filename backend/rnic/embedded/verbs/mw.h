@@ -6,7 +6,7 @@
 
 #include "rnic/embedded/keys/key_space.h"
 #include "rnic/embedded/keys/window.h"
-#include "rnic/embedded/sync/gate.h"
+#include "rnic/embedded/verbs/guest_gate.h"
 #include "rnic/embedded/verbs/pd.h"
 #include "rnic/embedded/verbs/quota.h"
 #include "rnic/rnic.h"
@@ -16,17 +16,17 @@ namespace vrdma::embedded {
 class Mw final : public rnic::MemoryWindow {
   public:
     // EINVAL for a type that there is not; ENOMEM.
-    static Result<std::unique_ptr<Mw>> create(Gate& gate, Quota& quota, KeySpace& keys,
+    static Result<std::unique_ptr<Mw>> create(GuestGate& gate, Quota& quota, KeySpace& keys,
                                               const Pd& pd, uint8_t type);
     ~Mw() override;
 
     uint32_t rkey() const override { return window_.first_key(); }
 
   private:
-    Mw(Gate& gate, KeySpace& keys, const Pd& pd, Window::Type type, rnic::LiveCount count);
+    Mw(GuestGate& gate, KeySpace& keys, const Pd& pd, Window::Type type, rnic::LiveCount count);
 
     Window window_;
-    Gate& gate_;
+    GuestGate& gate_;
     KeySpace& keys_;
     rnic::LiveCount count_;
 };

@@ -5,14 +5,14 @@
 #include "rnic/embedded/contexts/port_context.h"
 #include "rnic/embedded/datapath/worker.h"
 #include "rnic/embedded/fabric/fabric.h"
-#include "rnic/embedded/sync/gate.h"
+#include "rnic/embedded/verbs/guest_gate.h"
 #include "rnic/embedded/verbs/quota.h"
 
 namespace vrdma::embedded {
 
 // The parts of the RNIC that the verbs of one port act on.
 struct PortServices {
-    Gate& gate;
+    GuestGate& gate;
     Quota& quota;
     PortContext& port;
     Worker& worker;  // the port's home

@@ -81,7 +81,7 @@ Result<std::unique_ptr<Qp>> Qp::create(const PortServices& services, const RingP
         new Qp(services, handle, init, std::move(*own_rings), std::move(*count)));
     {
         PortContext::QpRoom room = services.port.make_room_for_qp(handle);
-        const Gate::Pause pause(services.gate);
+        const GuestGate::Pause pause(services.gate);
         if (services.port.has_qp(handle)) {
             return fail(EINVAL);
         }
@@ -160,7 +160,7 @@ Qp::~Qp() {
         return;
     }
     {
-        const Gate::Pause pause(services_.gate);
+        const GuestGate::Pause pause(services_.gate);
         services_.worker.run_posted(context_);
         services_.worker.forget(context_);
         context_.set_state(QpState::kReset);
@@ -178,13 +178,13 @@ Qp::~Qp() {
     leave_groups();
     KeySpace& keys = services_.port.keys();
     for (uint32_t done = 0; context_.windows().has_windows() && done < keys.windows().size();) {
-        const Gate::Pause pause(services_.gate);
+        const GuestGate::Pause pause(services_.gate);
         done = keys.forget_windows(context_.windows(), done);
     }
 }
 
 Result<void> Qp::modify(uint32_t attr_mask, const rnic::QpAttributes& wanted, rnic::Udata&) {
-    const Gate::Pause pause(services_.gate);
+    const GuestGate::Pause pause(services_.gate);
     const QpState from = context_.state();
     if ((attr_mask & kAttrState) != 0 && wanted.qp_state > static_cast<uint8_t>(QpState::kError)) {
         return fail(EINVAL);
@@ -294,7 +294,7 @@ void Qp::reset() {
 }
 
 Result<rnic::QpAttributes> Qp::query() {
-    const Gate::Pause pause(services_.gate);
+    const GuestGate::Pause pause(services_.gate);
     rnic::QpAttributes answer = context_.attributes();
     const QpState now = context_.state();
     answer.qp_state = static_cast<uint8_t>(now);

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
+// What verbs may do while all workers stand still, and how often.
+#include "fixture.h"
+#include "rnic/embedded/rings/rxe_abi.h"
+#include "rnic/embedded/sync/handle_table.h"
+#include "rnic/embedded/sync/slot_table.h"
+#include "rnic/embedded/verbs/guest_gate.h"
+#include "support/fake_memory.h"
+
+namespace vrdma::embedded::test {
+namespace {
+
+// Time passes when somebody waits.
+class WaitedClock final : public FakeClock {
+  public:
+    void sleep_ns(uint64_t duration) override {
+        FakeClock::sleep_ns(duration);
+        advance(duration);
+        longest = std::max(longest, duration);
+    }
+    uint64_t longest = 0;
+};
+
+struct Parking : ::testing::Test {
+    void pause(GuestGate& guest, uint64_t lasting_ns) {
+        const GuestGate::Pause pause(guest);
+        clock.advance(lasting_ns);
+    }
+
+    WaitedClock clock;
+    Gate gate;
+    GuestGate mallory{gate, clock};
+    GuestGate alice{gate, clock};
+};
+
+TEST_F(Parking, TakesAGuestsShareOfTheTimeAndNoMore) {
+    constexpr uint64_t kPauses = 10'000;
+    constexpr uint64_t kEach = 3'000;
+    const uint64_t start = clock.now_ns();
+    for (uint64_t i = 0; i < kPauses; ++i) {
+        pause(mallory, kEach);
+    }
+    const auto each = static_cast<double>(kEach + GuestGate::kParking.count());
+    const double cost = kPauses * each;
+    const auto elapsed = static_cast<double>(clock.now_ns() - start);
+    // The one that uses the share up is more than the share.
+    const double most = elapsed / GuestGate::kShare + GuestGate::kBurst.count() + each;
+    EXPECT_LE(cost, most);
+    EXPECT_GE(cost, elapsed / GuestGate::kShare) << "the guest has its share";
+    EXPECT_EQ(gate.pauses(), kPauses);
+}
+
+TEST_F(Parking, CostsOnlyTheGuestThatDoesIt) {
+    for (unsigned i = 0; i < 10'000; ++i) {
+        pause(mallory, 3'000);
+    }
+    const uint64_t slept = clock.slept_ns();
+    EXPECT_GT(slept, 0u);
+    pause(alice, 3'000);
+    EXPECT_EQ(clock.slept_ns(), slept);
+}
+
+TEST_F(Parking, IsFreeForAGuestThatDoesItNowAndThen) {
+    for (unsigned i = 0; i < 1'000; ++i) {
+        pause(alice, 1'000);
+        clock.advance(100'000);
+    }
+    EXPECT_EQ(clock.slept_ns(), 0u);
+}
+
+// The host may take the CPU away from a verb for as long as it likes.
+TEST_F(Parking, IsNotChargedForWhatTheHostDoes) {
+    for (unsigned i = 0; i < 100; ++i) {
+        pause(mallory, 1'000'000'000);
+    }
+    for (unsigned i = 0; i < 1'000; ++i) {
+        pause(mallory, 100'000'000);
+    }
+    const uint64_t most = GuestGate::kShare * static_cast<uint64_t>(GuestGate::kLongest.count() +
+                                                                    GuestGate::kParking.count());
+    EXPECT_LE(clock.longest, most);
+}
+
+TEST(SlotTable, GrowsByARoomThatWasMadeBefore) {
+    std::array<int, 100> objects{};
+    SlotTable<int> table(1);
+    for (uint32_t i = 0; i < objects.size(); ++i) {
+        SlotTable<int>::Room room = table.make_room();
+        EXPECT_EQ(table.insert(objects[i], room), i + 1);
+    }
+    EXPECT_EQ(table.at(0), nullptr);
+    for (uint32_t i = 0; i < objects.size(); ++i) {
+        EXPECT_EQ(table.at(i + 1), &objects[i]);
+    }
+    EXPECT_EQ(table.at(table.size()), nullptr);
+}
+
+TEST(SlotTable, GivesTheNumberThatIsUnusedForTheLongestTime) {
+    std::array<int, 16> objects{};
+    SlotTable<int> table(0);
+    SlotTable<int>::Room room = table.make_room();
+    for (int& object : objects) {
+        table.insert(object, room);
+    }
+    for (const uint32_t number : {7u, 3u, 11u}) {
+        ++table.variant(number);
+        table.erase(number);
+        EXPECT_EQ(table.at(number), nullptr);
+    }
+    room = table.make_room();
+    for (const uint32_t number : {7u, 3u, 11u}) {
+        EXPECT_EQ(table.insert(objects[0], room), number);
+        EXPECT_EQ(table.variant(number), 1);
+    }
+}
+
+TEST(HandleTable, HasNothingWhereNothingWasSet) {
+    int object = 0;
+    HandleTable<int*> table;
+    auto room = table.make_room(1000);
+    table.set(1000, &object, room);
+    EXPECT_EQ(table.at(1000), &object);
+    EXPECT_EQ(table.at(999), nullptr);
+    EXPECT_EQ(table.at(1'000'000), nullptr);
+    table.clear(1000);
+    table.clear(1'000'000);
+    EXPECT_EQ(table.at(1000), nullptr);
+}
+
+// The regions of a guest's kernel follow its memory in parts.
+TEST_F(SteppedRnic, RegionsOfAllMemoryFollowItsChangeInParts) {
+    constexpr unsigned kRegions = 600;
+    Guest guest(*rnic, "alice", 1);
+    vrdma::test::FakeMemory ram{1 << 20, 0x10000};
+    std::vector<ClientMr> regions;
+    for (unsigned i = 0; i < kRegions; ++i) {
+        regions.push_back(guest.get_dma_mr(kAllAccess, 0));
+    }
+    const uint64_t before = rnic->pauses();
+    guest.port->set_memory(ram.as_guest_memory());
+    EXPECT_EQ(rnic->pauses() - before, 3u) << "256 in each";
+}
+
+}  // namespace
+}  // namespace vrdma::embedded::test
