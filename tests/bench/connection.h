@@ -9,6 +9,7 @@
 #include <new>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "rnic/embedded/embedded_rnic.h"
 #include "rxe_client.h"
@@ -58,8 +59,9 @@ struct End {
 // Two guests of one RNIC that is stepped, connected with each other.  Everything runs
 // on the calling thread, so what is measured is the work, not the scheduler.
 struct Connection {
-    explicit Connection(size_t size)
-        : rnic(make_embedded_rnic({.threads = 0}, vrdma::test::silent_logger())),
+    explicit Connection(size_t size, std::shared_ptr<Clock> clock = nullptr)
+        : rnic(make_embedded_rnic({.threads = 0, .clock = std::move(clock)},
+                                  vrdma::test::silent_logger())),
           a(*rnic, "alice", 1, size),
           b(*rnic, "bob", 2, size) {
         test::connect(a.qp, b.qp);

@@ -13,7 +13,8 @@ namespace {
 
 constexpr uint8_t kAddress = 66;  // of the neighbour; its peer has the next one
 
-void must(const Result<void>& result) {
+template <typename Value>
+void must(const Result<Value>& result) {
     if (!result) {
         throw std::runtime_error("an attack cannot be set up");
     }
@@ -21,6 +22,15 @@ void must(const Result<void>& result) {
 
 void set_word(__le64& word, uint64_t value) {
     memory::store(&word, value, std::memory_order_relaxed);
+}
+
+std::vector<test::ClientQp> make_queue_pairs(unsigned count, test::Guest& guest, test::ClientCq& cq,
+                                             const test::QpOptions& options) {
+    std::vector<test::ClientQp> qps;
+    for (unsigned i = 0; i < count; ++i) {
+        qps.push_back(guest.make_qp(cq, cq, options));
+    }
+    return qps;
 }
 
 // A guest that has no queue pair and says that all of them have rung.
@@ -50,10 +60,9 @@ class IdleQueuePairs final : public Attack {
     static constexpr unsigned kQueuePairs = 8000;
 
     explicit IdleQueuePairs(EmbeddedRnic& rnic)
-        : guest_(rnic, "mallory", kAddress), cq_(guest_.make_cq(63)) {
-        for (unsigned i = 0; i < kQueuePairs; ++i) {
-            qps_.push_back(guest_.make_qp(cq_, cq_, {.send_wr = 1, .recv_wr = 1, .sge = 1}));
-        }
+        : guest_(rnic, "mallory", kAddress),
+          cq_(guest_.make_cq(63)),
+          qps_(make_queue_pairs(kQueuePairs, guest_, cq_, {.send_wr = 1, .recv_wr = 1, .sge = 1})) {
     }
 
     void renew() override {
@@ -166,12 +175,14 @@ class FlushStorm final : public Attack {
     static constexpr unsigned kQueuePairs = 64;
 
     explicit FlushStorm(EmbeddedRnic& rnic)
-        : guest_(rnic, "mallory", kAddress), cq_(guest_.make_cq(65535)) {
-        for (unsigned i = 0; i < kQueuePairs; ++i) {
-            qps_.push_back(guest_.make_qp(cq_, cq_, {.send_wr = 255, .recv_wr = 255, .sge = 1}));
-            rnic::QpAttributes error;
-            error.qp_state = static_cast<uint8_t>(QpState::kError);
-            must(qps_.back().modify(kAttrState, error));
+        : guest_(rnic, "mallory", kAddress),
+          cq_(guest_.make_cq(65535)),
+          qps_(make_queue_pairs(kQueuePairs, guest_, cq_,
+                                {.send_wr = 255, .recv_wr = 255, .sge = 1})) {
+        rnic::QpAttributes error;
+        error.qp_state = static_cast<uint8_t>(QpState::kError);
+        for (auto& qp : qps_) {
+            must(qp.modify(kAttrState, error));
         }
     }
 
@@ -199,10 +210,11 @@ class FailingQueuePairs final : public Attack {
     static constexpr unsigned kQueuePairs = 64;
 
     explicit FailingQueuePairs(EmbeddedRnic& rnic)
-        : guest_(rnic, "mallory", kAddress), cq_(guest_.make_cq(65535)) {
-        for (unsigned i = 0; i < kQueuePairs; ++i) {
-            qps_.push_back(guest_.make_qp(cq_, cq_, {.type = QpType::kUd, .send_wr = 255}));
-            test::connect(qps_.back(), {}, 0);
+        : guest_(rnic, "mallory", kAddress),
+          cq_(guest_.make_cq(65535)),
+          qps_(make_queue_pairs(kQueuePairs, guest_, cq_, {.type = QpType::kUd, .send_wr = 255})) {
+        for (auto& qp : qps_) {
+            test::connect(qp, {}, 0);
         }
     }
 
@@ -280,6 +292,63 @@ class Reregistrations final : public Attack {
     std::vector<memory::PinnedRange> pieces_;
 };
 
+// A guest has the workers park as often as it can, by one verb of each kind that does.
+class Parking final : public Attack {
+  public:
+    explicit Parking(EmbeddedRnic& rnic)
+        : a_(rnic, "mallory", kAddress, kPortMtu), other_(a_.guest.make_cq(15)) {}
+
+    void renew() override {
+        // What is made is destroyed at once.
+        switch (next_++ % 8) {
+            case 0:
+                a_.guest.make_ah(kGroup);
+                break;
+            case 1:
+                a_.guest.reg_mr(a_.ram.bytes(), kAccessLocalWrite);
+                break;
+            case 2: {
+                rnic::Udata none;
+                must(a_.guest.context->alloc_mw(a_.guest.pd(), 2, none));
+                break;
+            }
+            case 3:
+                use_queue_pair();
+                break;
+            case 4:
+                must(a_.guest.port->add_gid(1, kOwn, 0));
+                must(a_.guest.port->del_gid(1));
+                break;
+            case 5:
+                a_.guest.port->set_memory(nullptr);
+                break;
+            case 6:
+                a_.guest.port->set_doorbells(a_.guest.area.get(), -1);
+                break;
+            default:
+                must(a_.qp.object->query());
+                break;
+        }
+    }
+
+  private:
+    static constexpr rnic::Gid kGroup{0xff, 0x0e, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2};
+    static constexpr rnic::Gid kOwn{0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2};
+
+    void use_queue_pair() {
+        test::ClientCq cq = a_.guest.make_cq(1);
+        test::ClientQp qp =
+            a_.guest.make_qp(cq, other_, {.type = QpType::kUd, .send_wr = 1, .recv_wr = 1});
+        test::connect(qp, {}, 0);
+        must(qp.object->attach_mcast(kGroup, 0));
+        must(qp.object->detach_mcast(kGroup, 0));
+    }
+
+    End a_;
+    unsigned next_ = 0;
+    test::ClientCq other_;
+};
+
 template <typename Kind>
 std::unique_ptr<Attack> make(EmbeddedRnic& rnic) {
     return std::make_unique<Kind>(rnic);
@@ -293,6 +362,8 @@ constexpr std::array kKinds{
     AttackKind{"8,000 queue pairs in RESET ring", Figures::kWorker, make<IdleQueuePairs>},
     AttackKind{"64 queue pairs flush", Figures::kWorker, make<FlushStorm>},
     AttackKind{"64 queue pairs fail", Figures::kWorker, make<FailingQueuePairs>},
+    AttackKind{"a verb that parks for each message", Figures::kWorker, make<Parking>},
+    AttackKind{"all verbs that park", Figures::kPauses, make<Parking>},
     AttackKind{"RESIZE_CQ of 131,000 completions", Figures::kPauses, make<CqResizes>},
     AttackKind{"REREG_MR of 100,000 pieces", Figures::kPauses, make<Reregistrations>},
 };
