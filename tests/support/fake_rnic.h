@@ -57,7 +57,16 @@ struct FakeRnicState {
     uint64_t mmap_offset = 0x5000;  // the one that mmap() knows
     vrdma_doorbell_area* doorbells = nullptr;
     FileDescriptor notify;  // a duplicate
-    std::function<void()> in_query_port;
+    // A test tells what the verb does while the guest's thread lives.
+    void in_query_port(std::function<void()> act) {
+        const std::lock_guard lock(mutex);
+        query_port_act = std::move(act);
+    }
+    std::function<void()> what_query_port_does() {
+        const std::lock_guard lock(mutex);
+        return query_port_act;
+    }
+    std::function<void()> query_port_act;  // or none
 };
 
 inline void note_udata(FakeRnicState& state, const rnic::Udata& udata) {
@@ -266,8 +275,8 @@ class FakePort : public Counted<rnic::Port> {
     using Counted::Counted;
 
     rnic::PortAttributes query_port() override {
-        if (state_.in_query_port) {
-            state_.in_query_port();
+        if (const auto act = state_.what_query_port_does()) {
+            act();
         }
         return {.state = 4, .max_mtu = 5, .active_mtu = 5, .gid_tbl_len = 16};
     }

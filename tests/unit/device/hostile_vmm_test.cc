@@ -154,15 +154,14 @@ TEST_P(HostileVmmTest, AVerbThatFindsNoMemoryOrThreadGetsAnErrnoAndTheRestLives)
     start_queues();
     auto query = make<vrdma_cmd_query_port>(VRDMA_CMD_QUERY_PORT);
     query.port = htole32(1);
-    rnic_.state.in_query_port = [] { throw std::bad_alloc(); };
+    rnic_.state.in_query_port([] { throw std::bad_alloc(); });
     EXPECT_EQ(ask<vrdma_rsp_query_port>(bytes(query)).first, uint32_t{ENOMEM});
-    rnic_.state.in_query_port = [] {
-        throw std::system_error(EAGAIN, std::generic_category(), "thread");
-    };
+    rnic_.state.in_query_port(
+        [] { throw std::system_error(EAGAIN, std::generic_category(), "thread"); });
     EXPECT_EQ(ask<vrdma_rsp_query_port>(bytes(query)).first, uint32_t{EAGAIN});
-    rnic_.state.in_query_port = [] { throw std::length_error("vector"); };
+    rnic_.state.in_query_port([] { throw std::length_error("vector"); });
     EXPECT_EQ(ask<vrdma_rsp_query_port>(bytes(query)).first, uint32_t{EIO});
-    rnic_.state.in_query_port = nullptr;
+    rnic_.state.in_query_port(nullptr);
     EXPECT_EQ(ask<vrdma_rsp_query_port>(bytes(query)).first, 0U);
 }
 

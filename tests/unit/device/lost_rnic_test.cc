@@ -116,7 +116,7 @@ TEST_P(LostRnicTest, ACommandThatWaitsForTheVmmDoesNotHoldTheRnic) {
 TEST_P(LostRnicTest, CommandsThatWaitDoNotHoldTheRnic) {
     start_queues();
     const uint32_t uctx = alloc_ucontext();
-    rnic_.state.in_query_port = [this] { lose_rnic(); };
+    rnic_.state.in_query_port([this] { lose_rnic(); });
     auto query = make<vrdma_cmd_query_port>(VRDMA_CMD_QUERY_PORT);
     query.port = htole32(1);
     const auto add = [&](std::span<const std::byte> request, uint32_t response_size) {

@@ -50,7 +50,7 @@ ClientRing::ClientRing(rxe_queue_buf* header)
 
 #ifdef __SANITIZE_THREAD__
 // ThreadSanitizer tells memory apart by address, so the ring must be used where the
-// RNIC has it: the mapping of the whole file that is there already.
+// RNIC has it: one of the mappings of the file that are there already.
 std::byte* ClientRing::map(int fd, uint64_t offset, uint64_t) {
     struct stat file;
     if (::fstat(fd, &file) != 0) {
@@ -58,10 +58,12 @@ std::byte* ClientRing::map(int fd, uint64_t offset, uint64_t) {
     }
     std::ifstream maps("/proc/self/maps");
     for (std::string line; std::getline(maps, line);) {
-        unsigned long start, from, inode;
-        if (std::sscanf(line.c_str(), "%lx-%*x %*s %lx %*s %lu", &start, &from, &inode) == 3 &&
-            inode == file.st_ino && from == 0) {
-            return reinterpret_cast<std::byte*>(start) + offset;
+        // The rings are mapped in parts.
+        unsigned long start, end, from, inode;
+        if (std::sscanf(line.c_str(), "%lx-%lx %*s %lx %*s %lu", &start, &end, &from, &inode) ==
+                4 &&
+            inode == file.st_ino && offset >= from && offset - from < end - start) {
+            return reinterpret_cast<std::byte*>(start) + (offset - from);
         }
     }
     throw std::runtime_error("ring memory is not mapped");
