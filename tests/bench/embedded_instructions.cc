@@ -19,7 +19,8 @@ namespace {
 using namespace vrdma::embedded;
 
 [[noreturn]] void usage() {
-    std::fputs("usage: embedded_instructions write|send|read BYTES MESSAGES\n", stderr);
+    std::fputs("usage: embedded_instructions write|send|send-with-event|read BYTES MESSAGES\n",
+               stderr);
     std::exit(2);
 }
 
@@ -45,7 +46,9 @@ int main(int argc, char** argv) {
     test::SendWr wr{.remote_address = connection.b.mr.iova,
                     .rkey = connection.b.mr.rkey(),
                     .sges = {connection.a.mr.sge(0, bytes)}};
-    const bool send = operation == "send";
+    // The receiver waits for completion events.
+    const bool waits = operation == "send-with-event";
+    const bool send = waits || operation == "send";
     if (send) {
         wr.opcode = WrOpcode::kSend;
     } else if (operation == "write") {
@@ -60,6 +63,9 @@ int main(int argc, char** argv) {
         if (send) {
             connection.b.qp.post_recv(i, std::span(&receive, 1));
         }
+        if (waits) {
+            connection.b.recv_cq.arm(VRDMA_CQ_ARM_NEXT);
+        }
         connection.a.qp.post_send(wr);
         do {
         } while (connection.a.send_cq.ring.empty() && connection.rnic->poll_once());
@@ -69,6 +75,9 @@ int main(int argc, char** argv) {
         }
         if (send && !connection.b.recv_cq.poll()) {
             unexpected("the message did not arrive");
+        }
+        if (waits && connection.b.guest.sink.completions_of(connection.b.recv_cq.handle) != i + 1) {
+            unexpected("there was no completion event");
         }
     }
     return 0;

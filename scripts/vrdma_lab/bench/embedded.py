@@ -100,7 +100,7 @@ def measure() -> list[Figure]:
     print("Counting instructions ...", flush=True)
     figures += [
         _instructions(folder / "embedded_instructions", operation, 64)
-        for operation in ("write", "send", "read")
+        for operation in ("write", "send", "send-with-event", "read")
     ]
     return figures
 
