@@ -176,7 +176,7 @@ Result<void> EmbeddedPort::set_traffic_limits(const rnic::TrafficLimits& limits)
 
 void EmbeddedPort::set_budgets(const rnic::PortBudgets& budgets) {
     quota_.set_budgets(budgets);
-    const Gate::Pause pause(services_.gate);
+    const Gate::Pause pause(rnic_->engine.gate());
     context_.work()->count_waits(budgets.traffic);
 }
 

@@ -5,9 +5,9 @@
 #include <chrono>
 #include <cstdint>
 
-#include "rnic/embedded/datapath/token_bucket.h"
 #include "rnic/embedded/embedded_rnic.h"
 #include "rnic/embedded/sync/gate.h"
+#include "token_bucket.h"
 
 namespace vrdma::embedded {
 
@@ -26,10 +26,10 @@ class GuestGate {
     // So no wait is longer than kShare times this and kParking.
     static constexpr std::chrono::nanoseconds kLongest = std::chrono::microseconds(100);
 
-    GuestGate(Gate& gate, Clock& clock) : gate_(gate), clock_(clock) {
-        constexpr uint64_t kSecond = 1'000'000'000;
-        pauses_.set(kSecond / kShare, static_cast<uint64_t>(kBurst.count()) * kShare);
-    }
+    GuestGate(Gate& gate, Clock& clock)
+        : gate_(gate),
+          clock_(clock),
+          pauses_(kSecond / kShare, static_cast<uint64_t>(kBurst.count()) * kShare) {}
     GuestGate(const GuestGate&) = delete;
     GuestGate& operator=(const GuestGate&) = delete;
 
@@ -59,6 +59,8 @@ class GuestGate {
     };
 
   private:
+    static constexpr uint64_t kSecond = 1'000'000'000;  // in nanoseconds
+
     Gate& gate_;
     Clock& clock_;
     TokenBucket pauses_;  // nanoseconds of them
