@@ -15,10 +15,13 @@ void SessionEvents::async_event(rnic::AsyncEventType type, uint32_t handle) {
         delivery_.async_event(type, handle);
         return;
     }
+    // These are the device's. Whoever finds the RNIC lost may let go of the session at once.
+    VmmShm& shm = shm_;
+    const int lost_fd = lost_fd_;
     // Pairs with the acquire of the thread that the descriptor wakes.
     rnic_lost_.store(true, std::memory_order_release);
-    shm_.cancel(VmmShm::Cancel::kRnicIsLost);
-    ::eventfd_write(lost_fd_, 1);
+    shm.cancel(VmmShm::Cancel::kRnicIsLost);
+    ::eventfd_write(lost_fd, 1);
 }
 
 Session::~Session() {
