@@ -10,4 +10,7 @@ namespace vrdma::daemon {
 // not those that the file was opened with (ib_safe_file_access()).  Throws std::system_error.
 void keep_file_capabilities_only();
 
+// Gives up all capabilities, for good.  Throws std::system_error.
+void keep_no_capability();
+
 }  // namespace vrdma::daemon

@@ -172,6 +172,7 @@ int serve(const Options& options, Config config) {
     ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     ::signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
+    const auto receivers = vrdma::daemon::Server::start_receivers(config);
     if (!vrdma::daemon::give_up_device_ioctls() && config.rnic != "embedded") {
         logger->info(
             "the kernel is older than Linux 6.10 or has no Landlock: a QEMU that its guest has "
@@ -182,7 +183,8 @@ int serve(const Options& options, Config config) {
     }
 
     const vrdma::daemon::ServiceManager manager;
-    vrdma::daemon::Server server(config, vrdma::daemon::open_rnic(config, logger), logger);
+    vrdma::daemon::Server server(config, vrdma::daemon::open_rnic(config, logger), logger,
+                                 receivers);
     restrict_system_calls(config, *logger);
     server.start();
     const vrdma::daemon::Watchdog watchdog(manager, [&] { server.wait_for_rnic_threads(); });

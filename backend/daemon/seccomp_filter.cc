@@ -159,6 +159,11 @@ void allow_open(Filter& filter, SeccompSet set) {
     filter.allow(SCMP_SYS(openat), {masked(2, refused, 0)});
 }
 
+// What a receiver reads comes by a pair (vhost/receiver/receiver.h).
+void allow_pairs_of_sockets(Filter& filter) {
+    filter.allow(SCMP_SYS(socketpair), {masked(0, kInt, AF_UNIX)});
+}
+
 // The kernel tells about RNICs and addresses by netlink; if_nametoindex(3) asks a socket of any
 // family.
 void allow_host_sockets(Filter& filter) {
@@ -215,6 +220,7 @@ void install_seccomp_filter(SeccompMode mode, SeccompSet set) {
     allow_memory_without_code(filter);
     allow_threads(filter);
     allow_open(filter, set);
+    allow_pairs_of_sockets(filter);
     if (set == SeccompSet::kHostRnic) {
         allow_host_sockets(filter);
     }

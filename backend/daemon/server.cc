@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "daemon/capabilities.h"
+#include "daemon/seccomp_filter.h"
 #include "daemon/socket_owner.h"
 
 namespace vrdma::daemon {
@@ -49,12 +51,14 @@ nlohmann::json to_json(const rnic::Counters& counters) {
 
 Server::Vm::Vm(const VmConfig& config, const vhost::SocketAccess& access,
                const vhost::MemoryRules& memory, rnic::Rnic& rnic,
-               const std::shared_ptr<spdlog::logger>& logger)
+               const std::shared_ptr<spdlog::logger>& logger,
+               std::shared_ptr<vhost::Receiver> receiver)
     : name_(config.name),
       device_({.guest = config.name, .mac = config.mac, .limits = config.limits}, rnic, logger),
       // The vhost library does not know which guest it serves: the logger's name says it.
       listener_(config.socket.string(), access, device_, logger->clone(config.name),
-                std::make_shared<vhost::RegionMapper>(memory, device_.memory_budgets())) {}
+                std::make_shared<vhost::RegionMapper>(memory, device_.memory_budgets()),
+                std::move(receiver)) {}
 
 Server::Vm::~Vm() {
     listener_.stop();
@@ -67,12 +71,25 @@ void Server::Vm::start() {
     thread_ = std::thread([this] { listener_.run(); });
 }
 
+Server::Receivers Server::start_receivers(const Config& config) {
+    Receivers receivers;
+    for (size_t i = 0; i < config.vms.size(); ++i) {
+        receivers.push_back(std::make_shared<vhost::Receiver>(vhost::Receiver::Options{
+            .file_systems = config.memory.file_systems, .confine = [&] {
+                keep_no_capability();
+                install_seccomp_filter(config.seccomp, SeccompSet::kEmbedded);
+            }}));
+    }
+    return receivers;
+}
+
 Server::Server(const Config& config, std::unique_ptr<rnic::Rnic> rnic,
-               const std::shared_ptr<spdlog::logger>& logger)
+               const std::shared_ptr<spdlog::logger>& logger, const Receivers& receivers)
     : rnic_(std::move(rnic)), logger_(logger) {
-    for (const VmConfig& vm : config.vms) {
-        vms_.push_back(
-            std::make_unique<Vm>(vm, socket_access(config, vm), config.memory, *rnic_, logger));
+    for (size_t i = 0; i < config.vms.size(); ++i) {
+        const VmConfig& vm = config.vms[i];
+        vms_.push_back(std::make_unique<Vm>(vm, socket_access(config, vm), config.memory, *rnic_,
+                                            logger, i < receivers.size() ? receivers[i] : nullptr));
     }
     if (!config.status_socket.empty()) {
         status_ = std::make_unique<StatusSocket>(

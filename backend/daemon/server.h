@@ -20,10 +20,17 @@ namespace vrdma::daemon {
 // The RNIC and the virtual devices that share it, each with its socket and thread.
 class Server {
   public:
-    // Makes every VM's socket; start() serves them.  Throws std::runtime_error (ConfigError,
+    // One for each VM of the configuration, in its order.
+    using Receivers = std::vector<std::shared_ptr<vhost::Receiver>>;
+
+    // Starts the processes that read what VMMs send.  The caller has no threads yet.
+    static Receivers start_receivers(const Config& config);
+
+    // Makes every VM's socket; start() serves them.  Without `receivers`, threads of this process
+    // read what VMMs send.  Throws std::runtime_error (ConfigError,
     // std::system_error among them) when a socket or a thread cannot be had.
     Server(const Config& config, std::unique_ptr<rnic::Rnic> rnic,
-           const std::shared_ptr<spdlog::logger>& logger);
+           const std::shared_ptr<spdlog::logger>& logger, const Receivers& receivers = {});
 
     // Disconnects every VM and frees everything.
     ~Server();
@@ -50,7 +57,8 @@ class Server {
       public:
         Vm(const VmConfig& config, const vhost::SocketAccess& access,
            const vhost::MemoryRules& memory, rnic::Rnic& rnic,
-           const std::shared_ptr<spdlog::logger>& logger);
+           const std::shared_ptr<spdlog::logger>& logger,
+           std::shared_ptr<vhost::Receiver> receiver);
         ~Vm();
         Vm(const Vm&) = delete;
         Vm& operator=(const Vm&) = delete;

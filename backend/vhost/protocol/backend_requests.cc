@@ -24,9 +24,12 @@ Result<void> to_result(uint64_t value) {
 
 }  // namespace
 
-BackendRequests::BackendRequests(FileDescriptor socket, bool reply_ack,
+BackendRequests::BackendRequests(FileDescriptor socket, FileDescriptor replies, bool reply_ack,
                                  std::shared_ptr<spdlog::logger> logger)
-    : socket_(std::move(socket)), reply_ack_(reply_ack), logger_(std::move(logger)) {}
+    : socket_(std::move(socket)),
+      replies_(std::move(replies)),
+      reply_ack_(reply_ack),
+      logger_(std::move(logger)) {}
 
 Result<void> BackendRequests::map(const MapRequest& request, Completion done) {
     FileDescriptor fd(::fcntl(request.fd, F_DUPFD_CLOEXEC, 0));
@@ -173,7 +176,7 @@ bool BackendRequests::process() {
 BackendRequests::Received BackendRequests::receive_replies() {
     while (true) {
         auto* bytes = reinterpret_cast<std::byte*>(&reply_);
-        const ssize_t got = ::recv(socket_.get(), bytes + reply_received_,
+        const ssize_t got = ::recv(replies_fd().value_or(fd()), bytes + reply_received_,
                                    sizeof(reply_) - reply_received_, MSG_DONTWAIT);
         if (got < 0) {
             if (errno == EINTR) {
@@ -221,6 +224,9 @@ void BackendRequests::retire() {
         open_ = false;
         outgoing_.clear();
         pending.swap(pending_);
+    }
+    if (replies_) {
+        ::shutdown(replies_.get(), SHUT_RDWR);
     }
     for (auto& request : pending) {
         request.done(fail(ECONNRESET));

@@ -4,12 +4,15 @@
 #pragma once
 
 #include <spdlog/logger.h>
+#include <sys/socket.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 
 #include "file_descriptor.h"
 #include "result.h"
@@ -39,9 +42,13 @@ class BackendRequests {
     // Requests that may be outstanding at one time; more are refused with EAGAIN.
     static constexpr size_t kMaxOutstanding = 1024;
 
-    // Takes the socket of SET_BACKEND_REQ_FD.  Without `reply_ack` (the protocol feature
-    // REPLY_ACK) no request can be confirmed, so that map() and unmap() answer EOPNOTSUPP.
-    BackendRequests(FileDescriptor socket, bool reply_ack, std::shared_ptr<spdlog::logger> logger);
+    // Takes the socket of SET_BACKEND_REQ_FD, and the one to read the VMM's replies from, if that
+    // is another one.  Without `reply_ack` (the protocol feature REPLY_ACK) no request can be
+    // confirmed, so that map() and unmap() answer EOPNOTSUPP.
+    BackendRequests(FileDescriptor socket, FileDescriptor replies, bool reply_ack,
+                    std::shared_ptr<spdlog::logger> logger);
+    // The VMM sees the end of the stream.
+    ~BackendRequests() { ::shutdown(socket_.get(), SHUT_RDWR); }
     BackendRequests(const BackendRequests&) = delete;
     BackendRequests& operator=(const BackendRequests&) = delete;
 
@@ -63,13 +70,18 @@ class BackendRequests {
     // channel that is broken is closed; one that the VMM has closed stays open on this side.
     bool process();
 
-    // Fails everything outstanding with ECONNRESET; later requests are refused with it.
+    // Fails everything outstanding with ECONNRESET; later requests are refused with it, and no
+    // reply is read any more.
     void retire();
 
     // As retire(), and shuts the socket down, so that the VMM sees the end of the stream.
     void close();
 
+    // The socket that has room for requests, and the one that has replies, if that is another.
     int fd() const { return socket_.get(); }
+    std::optional<int> replies_fd() const {
+        return replies_ ? std::optional(replies_.get()) : std::nullopt;
+    }
 
   private:
     struct Outgoing {
@@ -93,6 +105,7 @@ class BackendRequests {
     bool handle_reply();
 
     const FileDescriptor socket_;
+    const FileDescriptor replies_;
     const bool reply_ack_;
     const std::shared_ptr<spdlog::logger> logger_;
 

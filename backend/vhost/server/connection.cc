@@ -2,6 +2,7 @@
 // Copyright (c) 2026 the vrdma authors
 #include "vhost/server/connection.h"
 
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -19,21 +20,27 @@ constexpr int kMaxBatch = 64;
 
 }  // namespace
 
-Connection::Connection(FileDescriptor socket, Device& device, EventLoop& loop,
-                       EventfdSignaller& signaller, const Machine& machine,
+Connection::Connection(FileDescriptor socket, FileDescriptor received, Device& device,
+                       EventLoop& loop, EventfdSignaller& signaller, const Machine& machine,
                        std::function<void()> closed)
-    : socket_(std::move(socket)),
+    : socket_{std::move(socket)},
+      received_(std::move(received)),
       loop_(loop),
       logger_(machine.logger),
       closed_(std::move(closed)),
       session_(device, loop, signaller, machine) {
-    loop_.add(socket_.get(), EPOLLIN, [this](uint32_t) { receive(); });
+    loop_.add(source(), EPOLLIN, [this](uint32_t) { receive(); });
     loop_.add(session_.faults().fd(), EPOLLIN, [this](uint32_t) { memory_failed(); });
 }
 
 Connection::~Connection() {
     loop_.remove(session_.faults().fd());
-    loop_.remove(socket_.get());
+    loop_.remove(source());
+}
+
+bool Connection::vmm_has_left() const {
+    pollfd socket{.fd = socket_.fd.get(), .events = POLLRDHUP, .revents = 0};
+    return ::poll(&socket, 1, 0) == 1;
 }
 
 // A thread that has touched guest memory has found none, and went on with zeros.
@@ -44,7 +51,7 @@ void Connection::memory_failed() {
 
 void Connection::receive() {
     for (int count = 0; count < kMaxBatch; ++count) {
-        switch (reader_.read(socket_.get())) {
+        switch (reader_.read(source())) {
             case MessageReader::Status::kAgain:
                 return;
             case MessageReader::Status::kClosed:
@@ -121,7 +128,7 @@ bool Connection::reply(const Message& message, std::span<const std::byte> payloa
     msghdr reply{};
     reply.msg_iov = parts;
     reply.msg_iovlen = 2;
-    const ssize_t sent = ::sendmsg(socket_.get(), &reply, MSG_DONTWAIT | MSG_NOSIGNAL);
+    const ssize_t sent = ::sendmsg(socket_.fd.get(), &reply, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent != static_cast<ssize_t>(sizeof(header) + payload.size())) {
         logger_->error("closing the connection: the VMM does not take the reply to message {}",
                        header.request);

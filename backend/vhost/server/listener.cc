@@ -15,9 +15,11 @@ namespace vrdma::vhost {
 
 Listener::Listener(std::string path, const SocketAccess& access, Device& device,
                    const std::shared_ptr<spdlog::logger>& logger,
-                   std::shared_ptr<RegionMapper> memory)
+                   std::shared_ptr<RegionMapper> memory, std::shared_ptr<Receiver> receiver)
     : device_(device),
-      machine_{.logger = rate_limited(*logger), .memory = std::move(memory)},
+      machine_{.logger = rate_limited(*logger),
+               .memory = std::move(memory),
+               .receiver = std::move(receiver)},
       access_(access),
       socket_(std::move(path), access) {
     constexpr mode_t kOthers = S_IROTH | S_IWOTH;
@@ -49,15 +51,29 @@ void Listener::accept() {
         machine_.logger->warn("{}: a VMM is turned away: {}", path(), *why);
         return;
     }
+    if (connection_ != nullptr && connection_->vmm_has_left()) {
+        // The receiver has not told yet.
+        machine_.logger->info("the VMM has disconnected");
+        connection_.reset();
+    }
     if (connection_ != nullptr) {
         machine_.logger->warn("{}: a second VMM is turned away while the first is connected",
                               path());
         return;
     }
+    auto received = machine_.receive_from(*peer);
+    if (!received) {
+        machine_.logger->error(
+            "{}: a VMM is turned away: this machine's receiver does not take its connection ({}); "
+            "end the VMM that holds it up, or start vrdmad again if it is gone",
+            path(), to_string(received.error()));
+        return;
+    }
     machine_.logger->info("{}: a VMM has connected", path());
     try {
-        connection_ = std::make_unique<Connection>(std::move(*peer), device_, loop_, *signaller_,
-                                                   machine_, [this] { connection_.reset(); });
+        connection_ =
+            std::make_unique<Connection>(std::move(*peer), std::move(*received), device_, loop_,
+                                         *signaller_, machine_, [this] { connection_.reset(); });
     } catch (const std::exception& error) {
         machine_.logger->error("{}: a VMM is turned away: {}", path(), error.what());
     }

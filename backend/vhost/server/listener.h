@@ -19,12 +19,13 @@ namespace vrdma::vhost {
 // may come.  One thread runs run().
 class Listener {
   public:
-    // Serves only whom `access` names.  `memory` maps what VMMs hand over.  Throws
-    // std::runtime_error when the path cannot be listened on, or the kernel lacks what a connection
-    // needs.
+    // Serves only whom `access` names.  `memory` maps what VMMs hand over, `receiver` reads what
+    // they send.  Throws std::runtime_error when the path cannot be listened on, or the kernel
+    // lacks what a connection needs.
     Listener(std::string path, const SocketAccess& access, Device& device,
              const std::shared_ptr<spdlog::logger>& logger,
-             std::shared_ptr<RegionMapper> memory = std::make_shared<RegionMapper>());
+             std::shared_ptr<RegionMapper> memory = std::make_shared<RegionMapper>(),
+             std::shared_ptr<Receiver> receiver = nullptr);
     // Serves whom the permissions of the path let in.
     Listener(std::string path, mode_t mode, Device& device,
              const std::shared_ptr<spdlog::logger>& logger)

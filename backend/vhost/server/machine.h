@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "vhost/protocol/memory_table.h"
+#include "vhost/receiver/receiver.h"
 
 namespace vrdma::vhost {
 
@@ -14,6 +15,13 @@ namespace vrdma::vhost {
 struct Machine {
     std::shared_ptr<spdlog::logger> logger;  // limits the rate of lines
     std::shared_ptr<RegionMapper> memory;
+    // Reads what the VMM sends; without one, the connection's thread reads it itself.
+    std::shared_ptr<Receiver> receiver;
+
+    // The socket to read what the VMM sends on `socket` from, or none, which is `socket` itself.
+    Result<FileDescriptor> receive_from(const FileDescriptor& socket) const {
+        return receiver != nullptr ? receiver->receive_from(socket) : FileDescriptor();
+    }
 };
 
 }  // namespace vrdma::vhost

@@ -172,16 +172,29 @@ Result<void> VmmSession::open_backend_requests(FileDescriptor socket) {
     if (type != SOCK_STREAM) {
         return fail(EPROTOTYPE);
     }
+    auto replies = machine_.receive_from(socket);
+    if (!replies) {
+        return fail(replies.error());
+    }
     retire_backend_requests();
-    backend_requests_ =
-        std::make_shared<BackendRequests>(std::move(socket), reply_ack(), machine_.logger);
+    backend_requests_ = std::make_shared<BackendRequests>(std::move(socket), std::move(*replies),
+                                                          reply_ack(), machine_.logger);
     // Edge-triggered: the channel sends until the socket is full, from whatever thread, and
     // is told here when there is room again.
-    loop_.add(backend_requests_->fd(), EPOLLIN | EPOLLOUT | EPOLLET, [this](uint32_t) {
+    const auto process = [this](uint32_t) {
         if (!backend_requests_->process()) {
             retire_backend_requests();
         }
-    });
+    };
+    const auto replies_fd = backend_requests_->replies_fd();
+    const uint32_t room = EPOLLOUT | EPOLLET;
+    const uint32_t replies_came = EPOLLIN | EPOLLET;
+    if (replies_fd) {
+        loop_.add(backend_requests_->fd(), room, process);
+        loop_.add(*replies_fd, replies_came, process);
+    } else {
+        loop_.add(backend_requests_->fd(), room | replies_came, process);
+    }
     device_.backend_requests_ready(backend_requests_);
     return {};
 }
@@ -189,6 +202,9 @@ Result<void> VmmSession::open_backend_requests(FileDescriptor socket) {
 void VmmSession::retire_backend_requests() {
     if (backend_requests_ != nullptr) {
         loop_.remove(backend_requests_->fd());
+        if (const auto fd = backend_requests_->replies_fd()) {
+            loop_.remove(*fd);
+        }
         backend_requests_->retire();
         if (retired_channels_.size() == kMaxRetiredChannels) {
             retired_channels_.pop_front();

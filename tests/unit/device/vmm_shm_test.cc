@@ -30,8 +30,8 @@ class VmmShmTest : public testing::Test {
         int sockets[2];
         EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets), 0);
         EXPECT_EQ(::ftruncate(file_.get(), kPage), 0);
-        channel_ =
-            std::make_shared<vhost::BackendRequests>(FileDescriptor(sockets[0]), true, logger_);
+        channel_ = std::make_shared<vhost::BackendRequests>(FileDescriptor(sockets[0]),
+                                                            FileDescriptor(), true, logger_);
         vmm_ = std::make_unique<test::FakeBackendRequests>(FileDescriptor(sockets[1]));
         shm_.set_channel(channel_);
         EXPECT_TRUE(shm_.set_size(kMappings * kPage));
