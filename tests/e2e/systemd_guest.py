@@ -11,6 +11,7 @@ from support_py import rdmacm as rdmacm_test
 from support_py.e2e import PATIENCE, LabTest, main
 from vrdma_lab import paths
 from vrdma_lab.image.initramfs import LINE_BUFFERED
+from vrdma_lab.image.service import build_service
 from vrdma_lab.programs.rdmacm import PROGRAMS, wait_listener
 from vrdma_lab.programs.traffic import wait_listening
 from vrdma_lab.vm.guest import Guest, GuestOptions
@@ -19,6 +20,20 @@ from vrdma_lab.vm.guest import Guest, GuestOptions
 NAMING = "/etc/udev/rules.d/60-rdma-persistent-naming.rules"
 BY_GUID = 'ACTION=="add", SUBSYSTEM=="infiniband", PROGRAM="rdma_rename %k NAME_GUID"'
 UNITS = ("rdma-ndd.service", "rdma-load-modules@rdma.service", "rdma-hw.target")
+# vrdmad runs in a guest as well, as systemd starts it there.
+SERVICE = """[daemon]
+socket_group = "kvm"
+status_socket = "/run/vrdma/status.sock"
+[[vm]]
+socket = "/run/vrdma/a.sock"
+"""
+# A VMM's first message, GET_FEATURES, and the size of the answer.
+ASK_FEATURES = """use IO::Socket::UNIX;
+my $s = IO::Socket::UNIX->new("/run/vrdma/a.sock") or die "connect: $!";
+syswrite($s, pack("L3", 1, 1, 0));
+my $n = sysread($s, my $answer, 20);
+print "answer of ", $n // 0, " bytes\\n";
+"""
 LONE_COMMANDS = (
     "ib_write_bw -F -n 200",
     "ib_send_lat -F -n 200",
@@ -31,8 +46,10 @@ class SystemdGuests(LabTest, rdmacm_test.RdmaCmTest):
 
     @classmethod
     def boot(cls) -> None:
+        service = cls.lab.folder / "service.cpio"
+        build_service(service, SERVICE)
         options = GuestOptions(
-            memory_mib=2048, processors=4, nodes=2, disk=paths.debian_image()
+            memory_mib=2048, processors=4, nodes=2, disk=paths.debian_image(), archive=service
         )
         for guest in cls.lab.boot((1, 2), options):
             guest.must(
@@ -139,6 +156,56 @@ class SystemdGuests(LabTest, rdmacm_test.RdmaCmTest):
             self.assert_services(guest)
             self.assert_described(guest)
         self.run_lone_programs(a, b)
+
+    def test_6_vrdmad_runs_as_a_service(self) -> None:
+        guest = self.lab.guests[0]
+        guest.must("systemctl start vrdmad || { journalctl -u vrdmad; false; }", PATIENCE)
+        self.assert_confined(guest)
+        guest.must("systemd-analyze security --threshold=20 vrdmad", PATIENCE)
+        with self.subTest("only the machine's VMM is served"):
+            guest.must(f"cat > /root/ask.pl <<'END'\n{ASK_FEATURES}END")
+            self.assertIn("answer of 0 bytes", guest.must("perl /root/ask.pl"))
+            self.assertIn("is not in the group", guest.must("journalctl -u vrdmad"))
+            asked = guest.must("setpriv --regid kvm --clear-groups perl /root/ask.pl")
+            self.assertIn("answer of 20 bytes", asked)
+        with self.subTest("systemctl reload"):
+            guest.must("printf '[limits]\nqueue_pairs = 7\n' >> /etc/vrdma/vrdmad.toml")
+            guest.must("systemctl reload vrdmad", PATIENCE)
+            said = "SIGHUP: the limits are those of /etc/vrdma/vrdmad.toml now"
+            guest.must(f"until journalctl -u vrdmad | grep -q '{said}'; do sleep 0.1; done",
+                       PATIENCE)
+        with self.subTest("a vrdmad that hangs is ended by the watchdog, and comes again"):
+            short = "/run/systemd/system/vrdmad.service.d"
+            drop_in = "[Service]\\nWatchdogSec=5\\n"
+            guest.must(f"mkdir -p {short} && printf '{drop_in}' > {short}/watchdog.conf")
+            guest.must("systemctl daemon-reload && systemctl restart vrdmad", PATIENCE)
+            guest.must("kill -STOP $(systemctl show -P MainPID vrdmad)")
+            again = "[ $(systemctl show -P NRestarts vrdmad) -ge 1 ] && systemctl is-active vrdmad"
+            guest.must(f"until {again}; do sleep 0.1; done", PATIENCE)
+            self.assertIn("watchdog", guest.must("journalctl -u vrdmad").lower())
+        with self.subTest("systemctl stop"):
+            guest.must("systemctl stop vrdmad", PATIENCE)
+            self.assertEqual(guest.must("systemctl show -P Result vrdmad").strip(), "success")
+            guest.must("test ! -e /run/vrdma")
+
+    def assert_confined(self, guest: Guest) -> None:
+        """vrdmad and its receiver are a user of their own without capabilities, and filtered."""
+        group = "/sys/fs/cgroup/system.slice/vrdmad.service"
+        processes = guest.must(f"cat {group}/cgroup.procs").split()
+        owners = set()
+        self.assertEqual(len(processes), 2)
+        for process in processes:
+            lines = guest.must(f"cat /proc/{process}/status").splitlines()
+            fields = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+            owners.add(fields["Uid"].split()[0])
+            for which in ("CapEff", "CapPrm", "CapInh", "CapAmb"):
+                self.assertEqual(int(fields[which], 16), 0, which)
+            self.assertEqual(fields["Seccomp"], "2")
+            self.assertEqual(fields["NoNewPrivs"], "1")
+        self.assertNotIn("0", owners)
+        # The image has no nss-systemd, which would know the user's name.
+        owner = guest.must("stat -c '%A %u %G' /run/vrdma/a.sock").strip()
+        self.assertEqual([owner], [f"srw-rw---- {uid} kvm" for uid in owners])
 
     def tearDown(self) -> None:
         for guest in self.lab.guests:
