@@ -3,10 +3,12 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "hostile/choices.h"
-#include "hostile/guest_verbs.h"
+#include "hostile/command_attacks.h"
+#include "hostile/knowledge.h"
+#include "hostile/ring_attacks.h"
+#include "hostile/work_attacks.h"
 
 namespace vrdma::hostile {
 
@@ -15,70 +17,24 @@ namespace vrdma::hostile {
 // It only writes to memory that is its own, and needs nothing to succeed.
 class Attacker {
   public:
-    Attacker(GuestDevice& device, Choices& choices) : verbs_(device), choices_(choices) {}
+    Attacker(GuestDevice& device, Choices& choices) : known_(device, choices) {}
 
     void step();
 
+    // A step that touches the shared memory region alone, for a guest that has no memory any more.
+    void step_without_memory();
+
     // Forgets all objects, as after a reset of the device.
-    void forget() { known_ = {}; }
+    void forget() { known_.forget(); }
 
     // Queue pairs of other guests, to aim at.
-    void aim_at(uint32_t qp_number, const rnic::Gid& gid);
+    void aim_at(uint32_t qp_number, const rnic::Gid& gid) { known_.aim_at(qp_number, gid); }
 
   private:
-    struct Ring {
-        uint32_t uctx;
-        MappedRing at;
-        uint32_t qp;  // the handle, or VRDMA_NO_HANDLE
-    };
-    struct Known {
-        bool doorbells = false;
-        std::vector<uint32_t> uctxs;
-        std::vector<uint32_t> pds;
-        std::vector<uint32_t> cqs;
-        std::vector<uint32_t> srqs;
-        std::vector<uint32_t> qps;
-        std::vector<uint32_t> qp_numbers;
-        std::vector<uint32_t> mrs;
-        std::vector<uint32_t> mws;
-        std::vector<uint32_t> ahs;
-        std::vector<uint32_t> keys;
-        std::vector<Ring> rings;
-    };
-
-    // A handle that is right, of another object, or none at all.
-    uint32_t some(const std::vector<uint32_t>& handles);
-    uint64_t some_address();
-    rnic::Gid some_gid();
-    std::vector<vrdma_run> some_runs(uint64_t& length);
-    void remember(std::vector<uint32_t>& list, uint32_t value);
-    void map(uint32_t uctx, const mminfo& info, uint32_t qp);
-
-    void create_context();
-    void create_pd();
-    void create_cq();
-    void create_srq();
-    void create_qp();
-    void modify_qp();
-    void register_memory();
-    void reregister();
-    void create_window();
-    void create_ah();
-    void change_queue();
-    void change_gid();
-    void multicast();
-    void destroy();
-    void garbage_command();
-    void raw_command();
-    void spoil_ring();
-    void post_work();
-    void storm_doorbells();
-
-    GuestVerbs verbs_;
-    Choices& choices_;
-    Known known_;
-    std::vector<uint32_t> foreign_qps_;
-    std::vector<rnic::Gid> gids_;
+    Knowledge known_;
+    CommandAttacks commands_{known_};
+    WorkAttacks work_{known_};
+    RingAttacks rings_{known_};
 };
 
 }  // namespace vrdma::hostile
