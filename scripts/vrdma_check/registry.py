@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from vrdma_check import (checkpatch, clang_format, clang_tidy, columns, flake8, floors, mypy,
-                         prose, shellcheck, sparse, spdx)
+                         named_tests, prose, shellcheck, sparse, spdx)
 from vrdma_check.check import Check
 
 CHECKS = (
@@ -17,6 +17,9 @@ CHECKS = (
                "scripts/vrdma_check/floors.toml"),
     Check("prose", "no sentence in comments and documents begins with the object", prose.run,
           mend="put the subject first"),
+    Check("named-tests", "the tests that documents name as holders of promises exist",
+          named_tests.run,
+          mend="write the name as the test has it now, with its suite, or add the test"),
     Check("clang-format", "layout of the project's C and C++", clang_format.run,
           mend="scripts/check --fix clang-format", fix=clang_format.fix),
     Check("shellcheck", "every shell script", shellcheck.run,

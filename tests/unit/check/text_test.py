@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 the vrdma authors
-"""The checks that read the text themselves: columns, spdx, prose."""
+"""The checks that read the text themselves: columns, spdx, prose, named-tests."""
 from __future__ import annotations
 
 import unittest
 
 from project import ProjectTest
-from vrdma_check import columns, prose, spdx
+from vrdma_check import columns, named_tests, prose, spdx
 
 
 class Columns(ProjectTest):
@@ -94,6 +94,30 @@ class Prose(ProjectTest):
 
     def test_of_course_is_no_object(self) -> None:
         self.assertEqual(self.found("a.h", "// Of course the guest may lie.\n"), [])
+
+
+class NamedTests(ProjectTest):
+    def found(self, text: str) -> list[str]:
+        self.write("tests/unit/a/a_test.cc",
+                   "TEST_F(Ring, IsBounded) {\n}\nTEST(RingTest,\n     IsStopped) {\n}\n")
+        self.write("tests/unit/CMakeLists.txt",
+                   "add_test(NAME fuzz.${name} COMMAND a)\nadd_e2e_test(perftest SHORT)\n")
+        self.write("docs/threat-model.md", text)
+        return [finding.split(": ")[1] for finding in named_tests.run(self.context()).findings]
+
+    def test_tests_of_each_form_that_exist_are_taken(self) -> None:
+        self.assertEqual(self.found(
+            "(`Ring.IsBounded`, `Ring.*`, `Ring.Is*`, `RingTest`,\n`IsStopped`, `fuzz.x`, "
+            "`e2e.perftest`)\n"), [])
+
+    def test_those_that_do_not_are_found(self) -> None:
+        names = ("Ring.IsBound", "Rings.*", "RingTests", "IsNotStopped", "e2e.perftests")
+        self.assertEqual(self.found("".join(f"`{name}`\n" for name in names)),
+                         [f"there is no test '{name}'" for name in names])
+
+    def test_other_code_is_no_test(self) -> None:
+        self.assertEqual(self.found("`CAP_NET_ADMIN`, `EINVAL`, `rnic.h`, `socket_mode`, `O_X`"),
+                         [])
 
 
 if __name__ == "__main__":
