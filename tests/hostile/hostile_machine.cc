@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "hostile/machine.h"
+#include "hostile/memory_attacks.h"
 #include "vhost/protocol/vhost_user.h"
 
 namespace vrdma::hostile {
@@ -247,7 +248,12 @@ void odd_message(Machine& machine, Choices& choices) {
             break;
         }
         case 4: {
-            const FileDescriptor event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+            const FileDescriptor event(
+                ::eventfd(0, EFD_CLOEXEC | (choices.one_in(2) ? EFD_NONBLOCK : 0)));
+            if (choices.one_in(2)) {
+                // A write of more blocks.
+                ::eventfd_write(event.get(), UINT64_MAX - 1);
+            }
             vmm.set_vring_fd(choices.pick({Request::kSetVringKick, Request::kSetVringCall,
                                            Request::kSetVringErr}),
                              static_cast<uint32_t>(choices.below(80)),
@@ -291,6 +297,8 @@ void HostileMachine::attack(const std::atomic<bool>& stop) {
         return;
     }
     Machine machine(socket_, {.ram = uint64_t{4} << 20,
+                              .ram_file = choices_.pick(
+                                  {MemoryFile::kSealed, MemoryFile::kUnsealed, MemoryFile::kTmpfs}),
                               .shm = uint64_t{8} << 20,
                               .shm_holes = PROT_READ | PROT_WRITE,
                               .packed = choices_.one_in(2),
@@ -304,14 +312,19 @@ void HostileMachine::attack(const std::atomic<bool>& stop) {
         guest.aim_at(target.qp_number, target.gid);
     }
     // A session's VMM does nothing as a rule, so that its guest gets far.
+    bool has_memory = true;
     const auto vmm_attacks = choices_.pick<uint64_t>({0, 0, 32, 8});
     for (uint64_t steps = choices_.below(500); steps != 0 && !stop.load(); --steps) {
         ++attacks_;
+        if (!has_memory) {
+            guest.step_without_memory();
+            continue;
+        }
         if (vmm_attacks == 0 || !choices_.one_in(vmm_attacks)) {
             guest.step();
             continue;
         }
-        switch (choices_.below(6)) {
+        switch (choices_.below(9)) {
             case 0:
             case 1:
                 spoil_virtqueue(machine, choices_);
@@ -324,6 +337,15 @@ void HostileMachine::attack(const std::atomic<bool>& stop) {
                 break;
             case 4:
                 odd_message(machine, choices_);
+                break;
+            case 5:
+            case 6:
+                has_memory = take_memory_away(machine, choices_);
+                break;
+            case 7:
+                if (test::DriverQueue* const queue = some_queue(machine, choices_)) {
+                    queue->make_eventfds_block();
+                }
                 break;
             default:
                 machine.vmm().send(choices_.pick(

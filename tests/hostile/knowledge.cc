@@ -24,7 +24,8 @@ uint32_t Knowledge::some(const std::vector<uint32_t>& handles) {
 }
 
 uint64_t Knowledge::some_address() {
-    const auto& region = verbs.device().memory().regions().front();
+    const auto& regions = verbs.device().memory().regions();
+    const auto& region = regions[choices.below(regions.size())];
     switch (choices.below(8)) {
         case 0:
             return choices.number();

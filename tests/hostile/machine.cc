@@ -19,11 +19,19 @@ namespace {
 constexpr uint32_t kEventBytes = sizeof(vrdma_event);
 static_assert(kEventBytes == sizeof(vrdma_completion_event));
 
+constexpr uint64_t kRamStart = 0x10000;
+
+test::FakeMemory make_ram(const Machine::Options& options) {
+    test::FakeMemory memory(0);
+    memory.add_region_of(make_memory_file(options.ram_file, options.ram), kRamStart, options.ram);
+    return memory;
+}
+
 }  // namespace
 
 Machine::Machine(const std::string& socket, const Options& options)
     : options_(options),
-      memory_(options.ram),
+      memory_(make_ram(options)),
       shm_(options.shm, options.shm_holes),
       vmm_(socket),
       features_(

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "hostile/guest_device.h"
+#include "hostile/memory_file.h"
 #include "support/driver_queue.h"
 #include "support/fake_backend_requests.h"
 #include "support/fake_memory.h"
@@ -22,6 +23,7 @@ class Machine : public GuestDevice {
   public:
     struct Options {
         uint64_t ram = uint64_t{4} << 20;
+        MemoryFile ram_file = MemoryFile::kSealed;
         uint64_t shm = uint64_t{4} << 20;
         int shm_holes = PROT_NONE;
         bool packed = false;

@@ -24,6 +24,7 @@
 #include "hostile/hostile_machine.h"
 #include "rnic/embedded/embedded_rnic.h"
 #include "support/captured_log.h"
+#include "support/signaller.h"
 
 namespace {
 
@@ -99,6 +100,8 @@ void run(const Options& options) {
     const unsigned hostile = options.guests - 2 * pairs;
     const auto folder = make_folder();
     daemon::Config config;
+    // The operator allows what is hardest to live with.
+    config.memory.unsealed_memfds = true;
     const auto socket = [&](const std::string& name) {
         daemon::VmConfig vm;
         vm.name = name;
@@ -120,6 +123,7 @@ void run(const Options& options) {
     const embedded::EmbeddedRnic& rnic = *owned;
     daemon::Server server(config, std::move(owned), test::silent_logger());
     server.start();
+    test::signaller();  // its descriptor is there from now on
     const Holdings empty = holdings(rnic);
 
     std::mt19937_64 seeds(options.seed);

@@ -10,8 +10,10 @@
 
 #include <cstring>
 #include <stdexcept>
+#include <utility>
 
 #include "support/packed_driver_queue.h"
+#include "support/signaller.h"
 #include "support/socket_io.h"
 #include "support/split_driver_queue.h"
 #include "vhost/protocol/vhost_user.h"
@@ -50,7 +52,11 @@ std::unique_ptr<DriverQueue> DriverQueue::create(FakeMemory& memory, uint16_t si
 
 void DriverQueue::kick() {
     const uint64_t one = 1;
-    if (::write(kick_.get(), &one, sizeof(one)) != sizeof(one)) {
+    if (eventfds_block_) {
+        if (!signaller().signal(kick_.get())) {
+            throw std::runtime_error("cannot kick");
+        }
+    } else if (::write(kick_.get(), &one, sizeof(one)) != sizeof(one)) {
         throw std::runtime_error("cannot kick");
     }
 }
@@ -72,6 +78,9 @@ bool DriverQueue::error_signalled() {
 }
 
 void DriverQueue::make_eventfds_block() {
+    if (std::exchange(eventfds_block_, true)) {
+        return;
+    }
     for (const FileDescriptor* fd : {&kick_, &call_, &error_}) {
         const uint64_t full = UINT64_MAX - 1;
         take(*fd);

@@ -73,7 +73,8 @@ class DriverQueue {
     bool error_signalled();
 
     // Does to the eventfds what a VMM that was taken over can do: clears O_NONBLOCK and fills the
-    // counters, so that a write to any of them blocks.
+    // counters, so that a write to any of them blocks.  Kicks come from the kernel from then on, as
+    // when a guest writes to its doorbell.
     void make_eventfds_block();
 
     // Waits for the interrupt of a chain that comes back.  Throws when none comes for long.
@@ -109,6 +110,7 @@ class DriverQueue {
     FileDescriptor kick_;
     FileDescriptor call_;
     FileDescriptor error_;
+    bool eventfds_block_ = false;
 };
 
 }  // namespace vrdma::test

@@ -23,7 +23,6 @@
 #include "support/fake_backend_requests.h"
 #include "support/fake_memory.h"
 #include "support/fake_vmm.h"
-#include "vhost/rings/eventfd_signaller.h"
 
 namespace vrdma::daemon {
 namespace {
@@ -112,8 +111,7 @@ TEST_F(HungVmmsTest, SigtermEndsItCleanlyWhateverTheVmmsDo) {
     blocks.start_queue(VRDMA_VQ_EVENT).make_eventfds_block();
     blocks.control().make_eventfds_block();
     blocks.submit(VRDMA_CMD_QUERY_DEVICE, sizeof(vrdma_rsp_query_device));
-    vhost::EventfdSignaller kernel;
-    ASSERT_TRUE(kernel.signal(blocks.control().kick_fd()));
+    blocks.control().kick();
     while (!blocks.control().take_used()) {
         std::this_thread::yield();
     }
