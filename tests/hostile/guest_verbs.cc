@@ -31,12 +31,10 @@ bool GuestVerbs::try_map_doorbells() {
     const auto [status, response] =
         ask<vrdma_rsp_map_doorbells>(make<vrdma_cmd_empty>(VRDMA_CMD_MAP_DOORBELLS));
     const uint64_t offset = le64toh(response.shm_offset);
-    const auto shm = device_.shm();
-    if (status != 0 || shm.size() < sizeof(*doorbells_) ||
-        offset > shm.size() - sizeof(*doorbells_)) {
+    if (status != 0 || !reaches(offset, sizeof(*doorbells_))) {
         return false;
     }
-    doorbells_ = reinterpret_cast<vrdma_doorbell_area*>(shm.data() + offset);
+    doorbells_ = reinterpret_cast<vrdma_doorbell_area*>(device_.shm().data() + offset);
     return true;
 }
 

@@ -122,6 +122,13 @@ class GuestVerbs {
     // MMAP, status and ring.
     std::pair<uint32_t, MappedRing> try_mmap(uint32_t uctx, const mminfo& info);
 
+    // Whether the guest can have these bytes of the shared memory region as what they should be. An
+    // attacker's answers are sometimes garbage of its own.
+    bool reaches(uint64_t offset, uint64_t length) {
+        const uint64_t size = device_.shm().size();
+        return offset % VRDMA_SHM_PAGE_SIZE == 0 && offset <= size && length <= size - offset;
+    }
+
     rxe_queue_buf* header(const MappedRing& ring) {
         return reinterpret_cast<rxe_queue_buf*>(device_.shm().data() + ring.shm_offset);
     }

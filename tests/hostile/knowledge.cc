@@ -73,9 +73,8 @@ void Knowledge::map(uint32_t uctx, const mminfo& info, uint32_t qp) {
         wanted.size = choices.odd_number();
     }
     const auto [status, ring] = verbs.try_mmap(uctx, wanted);
-    const auto shm = verbs.device().shm();
-    if (status == 0 && ring.shm_offset < shm.size() &&
-        ring.length <= shm.size() - ring.shm_offset && ring.length >= sizeof(rxe_queue_buf)) {
+    if (status == 0 && verbs.reaches(ring.shm_offset, ring.length) &&
+        ring.length >= sizeof(rxe_queue_buf)) {
         if (rings.size() == kRemembered) {
             rings.erase(rings.begin());
         }
