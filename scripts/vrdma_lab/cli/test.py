@@ -16,6 +16,7 @@ from vrdma_lab import paths
 from vrdma_lab.children import end_tree
 from vrdma_lab.cli import command
 from vrdma_lab.cli.command import Parser, Refusal
+from vrdma_lab.cli.fuzz import programs
 from vrdma_lab.cli.test_progress import Progress, read_durations, shares, write_durations
 from vrdma_lab.conformance.command import run_conformance
 from vrdma_lab.conformance.results import TARGETS
@@ -40,8 +41,9 @@ Installs what is missing, builds everything and runs tests by CTest.  Without a
 word it is the short form: all tests that need no virtual machine, and some of each
 kind that does.  With a word: the tests without virtual machines (unit), those with
 (e2e), those on an RDMA host (lab, see scripts/lab), or all of them with those of
-rdma-core (see conformance), as continuous integration runs them (all).  It says
-how far the tests are, and about how long the others will take.
+rdma-core (see conformance) and libFuzzer (see scripts/fuzz), as continuous
+integration runs them (all).  It says how far the tests are, and about how long the
+others will take.
 
   --kernel 6.1|6.12   the kernel of the guests in the e2e tests (6.1); some
                       tests use both whatever this says
@@ -74,7 +76,7 @@ SELECTIONS: dict[str, tuple[str, ...]] = {
     "unit": (),
     "e2e": ("run", "applications", "debian", "libvirt"),
     "lab": ("run", "applications", "lab"),
-    "all": ("run", "applications", "debian", "libvirt", "lab"),
+    "all": ("run", "applications", "debian", "libvirt", "lab", "fuzz"),
 }
 _CONFORMANCE = "conformance"
 
@@ -158,6 +160,7 @@ def _prepare(selection: str, kernel: str) -> None:
     if selection in ("lab", "all"):
         prepare_siw(steps)
     if selection == "all":
+        build_backend(steps, "fuzz", *programs())
         for name in VERSIONS:
             prepare_rdma_core_tests(steps, name)
 

@@ -216,6 +216,14 @@ class Fuzz(OptionsTest):
         for text, wanted in (("90", 90), ("90s", 90), ("15m", 900), ("2h", 7200)):
             self.assertEqual(fuzz.parse(["config", "--time", text]).time, wanted)
 
+    def test_a_seed_is_for_runs_that_keep_nothing(self) -> None:
+        self.assertIsNone(fuzz.parse(["config"]).seed)
+        self.assertEqual(fuzz.parse(["config", "--seed", "7"]).seed, 7)
+        self.assert_refused(fuzz.parse, "--seed takes a number from 1 up, not '0'",
+                            "config", "--seed", "0")
+        self.assert_refused(fuzz.parse, "--keep is not for a run with a seed, which keeps nothing "
+                            "here", "config", "--seed", "7", "--keep")
+
     def test_mistakes_are_refused(self) -> None:
         self.assert_refused(fuzz.parse, "there is no target 'x': --list names them", "x")
         self.assert_refused(fuzz.parse, "name a target, or all")
