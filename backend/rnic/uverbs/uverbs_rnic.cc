@@ -304,6 +304,16 @@ void find_netdev(const UverbsConfig& config, const HostRnic& host, HostAccess& a
     }
 }
 
+void tell_tested(const HostRnic& host, const VendorEntry& vendor, spdlog::logger& logger) {
+    const auto level =
+        vendor.tested == Tested::kOnDevice ? spdlog::level::info : spdlog::level::warn;
+    logger.log(
+        level,
+        "{}: vrdma's entry for {} is in the state '{}' (docs/adding-an-rnic.md says what that "
+        "means)",
+        host.name, vendor.name, to_string(vendor.tested));
+}
+
 }  // namespace
 
 std::unique_ptr<rnic::Rnic> make_uverbs_rnic(const UverbsConfig& config, const HostRnic& host,
@@ -322,10 +332,7 @@ std::unique_ptr<rnic::Rnic> make_uverbs_rnic(const UverbsConfig& config, const H
                          ? nullptr
                          : std::make_shared<OverlayMap>(config.addresses, gids,
                                                         std::move(access.netdev), logger);
-    if (!vendor.tested) {
-        logger->warn("{}: vrdma's entry for {} was written from its sources and has not been run",
-                     host.name, vendor.name);
-    }
+    tell_tested(host, vendor, *logger);
     std::shared_ptr<RnicState> state(new RnicState{
         .vendor = vendor,
         .host_port = static_cast<uint8_t>(config.port),

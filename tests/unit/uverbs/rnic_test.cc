@@ -7,6 +7,7 @@
 #include <vrdma_udata_memory.h>
 
 #include "rnic/uverbs/addressing/guest_addresses.h"
+#include "rnic/uverbs/vendors/vendor_table.h"
 #include "unit/uverbs/fixture.h"
 
 namespace vrdma::uverbs {
@@ -198,11 +199,16 @@ TEST_F(UverbsRnicTest, NeedsAnEthernetPort) {
     EXPECT_THAT(refusal(), HasSubstr("is on InfiniBand"));
 }
 
-TEST_F(UverbsRnicTest, AnEntryThatWasNeverRunIsSaidToBe) {
+TEST_F(UverbsRnicTest, SaysHowFarTheEntryHasBeenTested) {
+    make_rnic();
+    EXPECT_THAT(log.str(), HasSubstr("rdma_rxe is in the state 'tested'"));
+}
+
+TEST_F(UverbsRnicTest, Mlx5RingsForItself) {
     host.driver_id = RDMA_DRIVER_MLX5;
     host.uverbs_abi_version = 1;
     make_rnic();
-    EXPECT_THAT(log.str(), HasSubstr("has not been run"));
+    EXPECT_THAT(log.str(), HasSubstr(std::string(to_string(kMlx5Entry.tested))));
     EXPECT_FALSE(rnic->attributes().cq_doorbell);
     EXPECT_EQ(kernel.last(IB_USER_VERBS_CMD_GET_CONTEXT).udata_in.size(), 8u);
 }

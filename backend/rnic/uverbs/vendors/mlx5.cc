@@ -198,7 +198,7 @@ const VendorEntry kMlx5Entry{
     .driver_id = RDMA_DRIVER_MLX5,
     .name = "mlx5_ib",
     .abi_versions = kAbiVersions,
-    .tested = false,
+    .tested = Tested::kFromSources,
     .transport = Transport::kRoce,
     .doorbell = Signal::kMappedMemory,
     .cq_arming = Signal::kMappedMemory,

@@ -38,7 +38,7 @@ const VendorEntry kRxeEntry{
     .driver_id = RDMA_DRIVER_RXE,
     .name = "rdma_rxe",
     .abi_versions = kAbiVersions,
-    .tested = true,
+    .tested = Tested::kOnDevice,
     .transport = Transport::kRoce,
     .doorbell = Signal::kSystemCall,
     .cq_arming = Signal::kSystemCall,

@@ -29,7 +29,7 @@ const VendorEntry kSiwEntry{
     .driver_id = RDMA_DRIVER_SIW,
     .name = "siw",
     .abi_versions = kAbiVersions,
-    .tested = true,
+    .tested = Tested::kOnDevice,
     .transport = Transport::kIwarp,
     .doorbell = Signal::kSystemCall,
     .cq_arming = Signal::kMappedMemory,  // struct siw_cq_ctrl, at the end of the CQ

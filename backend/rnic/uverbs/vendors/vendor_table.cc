@@ -14,6 +14,18 @@ constexpr MmapRule kNoRule{};
 
 }  // namespace
 
+std::string_view to_string(Tested tested) {
+    switch (tested) {
+        case Tested::kOnModel:
+            return "run on a model";
+        case Tested::kOnDevice:
+            return "tested";
+        case Tested::kFromSources:
+            break;
+    }
+    return "written from sources";
+}
+
 const UdataLengths& VendorEntry::lengths(uint16_t opcode) const {
     const auto found = std::ranges::find(udata, opcode, &UdataLengths::opcode);
     return found == udata.end() ? kNoUdata : *found;

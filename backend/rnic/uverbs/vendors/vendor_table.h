@@ -22,6 +22,16 @@ static_assert(std::endian::native == std::endian::little);
 
 enum class Transport { kRoce, kIwarp };
 
+// What an entry has been held against.
+enum class Tested {
+    kFromSources,  // the sources of kernel and library alone
+    kOnModel,      // the lab's suites have passed on a model of the device
+    kOnDevice,     // the lab's suites have passed on the device itself, or on the software RNIC
+};
+
+// The state in the words of the log and of docs/adding-an-rnic.md.
+std::string_view to_string(Tested tested);
+
 // How the user library tells the RNIC of something.
 enum class Signal {
     kMappedMemory,  // by a store to memory that it maps: nobody else has anything to do
@@ -64,7 +74,7 @@ struct VendorEntry {
     rdma_driver_id driver_id{};
     std::string_view name;  // the kernel module's
     std::span<const uint32_t> abi_versions;
-    bool tested = false;  // the lab's suites have passed on the driver itself
+    Tested tested = Tested::kFromSources;
     Transport transport = Transport::kRoce;
     Signal doorbell = Signal::kMappedMemory;   // new work requests in a send queue
     Signal cq_arming = Signal::kMappedMemory;  // ibv_req_notify_cq
