@@ -137,8 +137,9 @@ vrdma_cmd_query_udata_pointer_valid(const struct vrdma_cmd_query_udata_pointer *
 
 static inline int vrdma_udata_term_valid(const struct vrdma_udata_term *term)
 {
-	return (term->count & ~VRDMA_COUNT_ROUND) <= VRDMA_COUNT_MAX_WR &&
-	       term->scale <= VRDMA_SCALE_MAX_SGE;
+	return (term->count & ~(VRDMA_COUNT_ROUND | VRDMA_COUNT_ROUND_UP)) <=
+		       VRDMA_COUNT_UDATA_LOG &&
+	       term->scale <= VRDMA_SCALE_UDATA_LOG;
 }
 
 /* The flags (VRDMA_COMMAND_*) of a command; 0 for an opcode that is no command. */
@@ -171,8 +172,9 @@ static inline __u32 vrdma_udata_pointer_flags(__u16 opcode)
 	if (!(flags & VRDMA_COMMAND_HAS_POINTERS))
 		return 0;
 	if (!(flags & VRDMA_COMMAND_KEEPS_POINTERS))
-		return VRDMA_UDATA_POINTER_PAGES;
-	return VRDMA_UDATA_POINTER_PAGES | VRDMA_UDATA_POINTER_LASTING;
+		return VRDMA_UDATA_POINTER_PAGES | VRDMA_UDATA_POINTER_ROUND;
+	return VRDMA_UDATA_POINTER_PAGES | VRDMA_UDATA_POINTER_ROUND |
+	       VRDMA_UDATA_POINTER_LASTING;
 }
 
 static inline int vrdma_udata_pointer_valid(const struct vrdma_udata_pointer *pointer)

@@ -21,20 +21,27 @@
 #define VRDMA_COUNT_NONE		0	/* the term is not there */
 #define VRDMA_COUNT_UDATA		1	/* u32 at count_offset in udata */
 #define VRDMA_COUNT_CQE			2	/* CREATE_CQ's cqe */
-#define VRDMA_COUNT_MAX_WR		3	/* CREATE_SRQ's and MODIFY_SRQ's max_wr */
+/* CREATE_SRQ's and MODIFY_SRQ's max_wr, CREATE_QP's max_recv_wr */
+#define VRDMA_COUNT_MAX_WR		3
+#define VRDMA_COUNT_MAX_SEND_WR		4	/* CREATE_QP's */
+#define VRDMA_COUNT_UDATA_LOG		5	/* 2 to the power of the u8 at count_offset */
 /* With this bit, the count plus one is rounded up to a power of two. */
 #define VRDMA_COUNT_ROUND		0x80
+/* With this bit, the count is rounded up to a power of two; 0 remains 0. */
+#define VRDMA_COUNT_ROUND_UP		0x40
 
 /* Sources of a term's scale, by which the count is multiplied. */
 #define VRDMA_SCALE_CONSTANT		0	/* a */
 #define VRDMA_SCALE_UDATA		1	/* u32 at scale_offset in udata */
 #define VRDMA_SCALE_UDATA_SHIFT		2	/* 2 to the power of the u32 at scale_offset */
-/* a + b * CREATE_SRQ's max_sge, rounded up to a power of two */
+/* a + b * CREATE_SRQ's max_sge or CREATE_QP's max_recv_sge, rounded up to a power of two */
 #define VRDMA_SCALE_MAX_SGE		3
+#define VRDMA_SCALE_UDATA_LOG		4	/* 2 to the power of the u8 at scale_offset */
 
 struct vrdma_udata_term {
 	__u8   count;			/* VRDMA_COUNT_* */
 	__u8   scale;			/* VRDMA_SCALE_* */
+	/* Where the count is in udata; for counts of the command, what is added to them. */
 	__le16 count_offset;
 	__le16 scale_offset;
 	__le16 reserved;
@@ -51,6 +58,8 @@ struct vrdma_udata_term {
 #define VRDMA_UDATA_POINTER_LASTING	1
 /* The memory is the whole pages (VRDMA_SHM_PAGE_SIZE) around the bytes. */
 #define VRDMA_UDATA_POINTER_PAGES	2
+/* The length is rounded up to whole pages, wherever the memory begins. */
+#define VRDMA_UDATA_POINTER_ROUND	4
 
 /* The u64 at `offset` of the udata of `opcode` is a pointer, or 0. */
 struct vrdma_udata_pointer {

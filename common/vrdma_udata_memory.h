@@ -14,6 +14,7 @@ struct vrdma_udata_counts {
 	__u32 cqe;
 	__u32 max_wr;
 	__u32 max_sge;
+	__u32 max_send_wr;
 };
 
 /* The u32 at `offset` of `udata`, which has `size` bytes. */
@@ -26,7 +27,16 @@ static inline int vrdma_udata_u32(const __u8 *udata, __u64 size, __u32 offset, _
 	return 1;
 }
 
-/* Rounds a value of at most 2^32 up to a power of two. */
+/* 2 to the power of the u8 at `offset` of `udata`, which has `size` bytes. */
+static inline int vrdma_udata_log(const __u8 *udata, __u64 size, __u32 offset, __u64 *value)
+{
+	if (offset >= size || udata[offset] > 31)
+		return 0;
+	*value = (__u64)1 << udata[offset];
+	return 1;
+}
+
+/* Rounds a value of at most 2^33 up to a power of two. */
 static inline __u64 vrdma_round_up_pow2(__u64 value)
 {
 	__u64 power = 1;
@@ -36,6 +46,41 @@ static inline __u64 vrdma_round_up_pow2(__u64 value)
 	return power;
 }
 
+/* The count of a term that is there; 0 when it has none. */
+static inline int vrdma_udata_term_count(const struct vrdma_udata_term *term, const __u8 *udata,
+					 __u64 size, const struct vrdma_udata_counts *counts,
+					 __u64 *count)
+{
+	__u32 offset = VRDMA_LE16(term->count_offset);
+
+	switch (term->count & ~(VRDMA_COUNT_ROUND | VRDMA_COUNT_ROUND_UP)) {
+	case VRDMA_COUNT_UDATA:
+		if (!vrdma_udata_u32(udata, size, offset, count))
+			return 0;
+		break;
+	case VRDMA_COUNT_UDATA_LOG:
+		if (!vrdma_udata_log(udata, size, offset, count))
+			return 0;
+		break;
+	case VRDMA_COUNT_CQE:
+		*count = (__u64)counts->cqe + offset;
+		break;
+	case VRDMA_COUNT_MAX_WR:
+		*count = (__u64)counts->max_wr + offset;
+		break;
+	case VRDMA_COUNT_MAX_SEND_WR:
+		*count = (__u64)counts->max_send_wr + offset;
+		break;
+	default:
+		return 0;
+	}
+	if (term->count & VRDMA_COUNT_ROUND)
+		*count = vrdma_round_up_pow2(*count + 1);
+	else if ((term->count & VRDMA_COUNT_ROUND_UP) && *count)
+		*count = vrdma_round_up_pow2(*count);
+	return 1;
+}
+
 static inline int vrdma_udata_term_length(const struct vrdma_udata_term *term,
 					  const __u8 *udata, __u64 size,
 					  const struct vrdma_udata_counts *counts,
@@ -43,23 +88,11 @@ static inline int vrdma_udata_term_length(const struct vrdma_udata_term *term,
 {
 	__u64 count, scale;
 
-	switch (term->count & ~VRDMA_COUNT_ROUND) {
-	case VRDMA_COUNT_UDATA:
-		if (!vrdma_udata_u32(udata, size, VRDMA_LE16(term->count_offset), &count))
-			return 0;
-		break;
-	case VRDMA_COUNT_CQE:
-		count = counts->cqe;
-		break;
-	case VRDMA_COUNT_MAX_WR:
-		count = counts->max_wr;
-		break;
-	default:
-		*length = 0;
-		return term->count == VRDMA_COUNT_NONE;
-	}
-	if (term->count & VRDMA_COUNT_ROUND)
-		count = vrdma_round_up_pow2(count + 1);
+	*length = 0;
+	if (term->count == VRDMA_COUNT_NONE)
+		return 1;
+	if (!vrdma_udata_term_count(term, udata, size, counts, &count))
+		return 0;
 
 	switch (term->scale) {
 	case VRDMA_SCALE_CONSTANT:
@@ -75,6 +108,10 @@ static inline int vrdma_udata_term_length(const struct vrdma_udata_term *term,
 			return 0;
 		scale = (__u64)1 << scale;
 		break;
+	case VRDMA_SCALE_UDATA_LOG:
+		if (!vrdma_udata_log(udata, size, VRDMA_LE16(term->scale_offset), &scale))
+			return 0;
+		break;
 	case VRDMA_SCALE_MAX_SGE:
 		scale = (__u64)VRDMA_LE32(term->scale_b) * counts->max_sge;
 		if (scale > (__u64)1 << 31)
@@ -85,7 +122,7 @@ static inline int vrdma_udata_term_length(const struct vrdma_udata_term *term,
 		return 0;
 	}
 
-	/* Neither factor is above 2^33, but a product above 2^40 is not memory. */
+	/* Neither factor is above 2^34, but a product above 2^40 is not memory. */
 	if (count && scale > ((__u64)1 << 40) / count)
 		return 0;
 	*length = count * scale;
@@ -111,6 +148,8 @@ static inline int vrdma_udata_length(const struct vrdma_udata_pointer *pointer,
 			return 0;
 		sum += term;
 	}
+	if (VRDMA_LE32(pointer->flags) & VRDMA_UDATA_POINTER_ROUND)
+		sum = (sum + VRDMA_SHM_PAGE_SIZE - 1) & ~((__u64)VRDMA_SHM_PAGE_SIZE - 1);
 	*length = sum;
 	return sum != 0;
 }

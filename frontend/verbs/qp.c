@@ -11,6 +11,7 @@
 #include "verbs/pd.h"
 #include "verbs/qp.h"
 #include "verbs/srq.h"
+#include "vrdma_udata_memory.h"
 
 #define VRDMA_QP_ATTR_MASK	(IB_QP_STATE | IB_QP_CUR_STATE | IB_QP_EN_SQD_ASYNC_NOTIFY | \
 				 IB_QP_ACCESS_FLAGS | IB_QP_PKEY_INDEX | IB_QP_PORT | \
@@ -173,6 +174,11 @@ int vrdma_qp_acquire(struct vrdma_dev *dev, struct vrdma_qp *qp,
 		     struct ib_qp_init_attr *init_attr, struct ib_udata *udata, void *answer,
 		     u32 answer_len)
 {
+	const struct vrdma_udata_counts counts = {
+		.max_wr = init_attr->cap.max_recv_wr,
+		.max_sge = init_attr->cap.max_recv_sge,
+		.max_send_wr = init_attr->cap.max_send_wr,
+	};
 	struct vrdma_pd *pd = to_vrdma_pd(qp->ibqp.pd);
 	struct vrdma_cmd_create_qp *req;
 	struct vrdma_rsp_create_qp *rsp;
@@ -193,7 +199,7 @@ int vrdma_qp_acquire(struct vrdma_dev *dev, struct vrdma_qp *qp,
 	req = cmd->req;
 	vrdma_qp_pack_create(req, pd, init_attr);
 
-	err = vrdma_cmd_exec_user(dev, cmd, NULL, &qp->pins);
+	err = vrdma_cmd_exec_user(dev, cmd, &counts, &qp->pins);
 	if (err)
 		goto out;
 

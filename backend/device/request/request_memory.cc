@@ -48,6 +48,13 @@ vrdma_udata_counts udata_counts(uint16_t opcode, std::span<const std::byte> requ
         case VRDMA_CMD_MODIFY_SRQ:
             counts.max_wr = le32toh(as<vrdma_cmd_modify_srq>(request).max_wr);
             break;
+        case VRDMA_CMD_CREATE_QP: {
+            const auto create = as<vrdma_cmd_create_qp>(request);
+            counts.max_wr = le32toh(create.cap.max_recv_wr);
+            counts.max_sge = le32toh(create.cap.max_recv_sge);
+            counts.max_send_wr = le32toh(create.cap.max_send_wr);
+            break;
+        }
         default:
             break;
     }

@@ -152,6 +152,64 @@ TEST_F(UdataMemoryTest, AnSrqIsItsRoundedEntriesTimesTheirRoundedSize) {
     EXPECT_EQ(memory().length, 128U * 64);
 }
 
+// mlx4's QP: a send queue whose count and stride are logarithms of one byte, and a receive queue.
+TEST_F(UdataMemoryTest, LogarithmsOfOneByteAreCountAndScale) {
+    put(0, uint64_t{0x10000});
+    put(16, uint8_t{7});
+    put(17, uint8_t{6});
+    pointer_.terms[0] = {.count = VRDMA_COUNT_UDATA_LOG,
+                         .scale = VRDMA_SCALE_UDATA_LOG,
+                         .count_offset = htole16(16),
+                         .scale_offset = htole16(17),
+                         .reserved = 0,
+                         .scale_a = 0,
+                         .scale_b = 0};
+    pointer_.terms[1] = {.count = VRDMA_COUNT_MAX_WR | VRDMA_COUNT_ROUND_UP,
+                         .scale = VRDMA_SCALE_MAX_SGE,
+                         .count_offset = 0,
+                         .scale_offset = 0,
+                         .reserved = 0,
+                         .scale_a = 0,
+                         .scale_b = htole32(16)};
+    EXPECT_EQ(memory().length, 128U * 64) << "none is not rounded up";
+    counts_.max_wr = 64;
+    counts_.max_sge = 3;
+    EXPECT_EQ(memory().length, 128U * 64 + 64 * 64) << "a power of two is not rounded up";
+    counts_.max_wr = 65;
+    EXPECT_EQ(memory().length, 128U * 64 + 128 * 64);
+    put(16, uint8_t{32});
+    EXPECT_EQ(evaluate(), -1) << "no such count";
+    put(16, uint8_t{7});
+    put(17, uint8_t{0xff});
+    EXPECT_EQ(evaluate(), -1) << "no such scale";
+    pointer_.terms[0].count_offset = htole16(64);
+    EXPECT_EQ(evaluate(), -1) << "behind the end";
+}
+
+// bnxt_re's send queue: the requests, 128 that are reserved, and one more.
+TEST_F(UdataMemoryTest, WhatIsAddedToACountIsAddedBeforeItIsRounded) {
+    put(0, uint64_t{0x10800});
+    pointer_.terms[0] = {.count = VRDMA_COUNT_MAX_SEND_WR | VRDMA_COUNT_ROUND,
+                         .scale = VRDMA_SCALE_CONSTANT,
+                         .count_offset = htole16(128),
+                         .scale_offset = 0,
+                         .reserved = 0,
+                         .scale_a = htole32(144),
+                         .scale_b = 0};
+    counts_.max_send_wr = 127;
+    EXPECT_EQ(memory().length, 256U * 144);
+    counts_.max_send_wr = 128;
+    EXPECT_EQ(memory().length, 512U * 144);
+    counts_.max_send_wr = UINT32_MAX;
+    EXPECT_EQ(evaluate(), -1) << "too large";
+    counts_.max_send_wr = 0;
+    pointer_.terms[0].scale_a = htole32(16);
+    pointer_.flags = htole32(VRDMA_UDATA_POINTER_ROUND);
+    EXPECT_EQ(memory(), (Range{0x10800, 4096}));
+    pointer_.terms[0].scale_a = htole32(17);
+    EXPECT_EQ(memory(), (Range{0x10800, 8192}));
+}
+
 TEST_F(UdataMemoryTest, CountsBehindTheEndOfUdataAreInvalid) {
     put(0, uint64_t{0x10000});
     pointer_.terms[0].count = VRDMA_COUNT_UDATA;
@@ -181,7 +239,8 @@ TEST_F(UdataMemoryTest, ProductsThatAreTooLargeAreInvalid) {
     pointer_.terms[0].count = VRDMA_COUNT_CQE;
     pointer_.terms[0].scale = VRDMA_SCALE_MAX_SGE;
     pointer_.terms[0].scale_a = pointer_.terms[0].scale_b = htole32(UINT32_MAX);
-    counts_ = {.cqe = UINT32_MAX, .max_wr = UINT32_MAX, .max_sge = UINT32_MAX};
+    counts_ = {
+        .cqe = UINT32_MAX, .max_wr = UINT32_MAX, .max_sge = UINT32_MAX, .max_send_wr = UINT32_MAX};
     EXPECT_EQ(evaluate(), -1);
     pointer_.terms[0] = {};
     pointer_.length = htole64(UINT64_MAX);
@@ -192,7 +251,7 @@ TEST_F(UdataMemoryTest, UnknownTermsAreInvalid) {
     put(0, uint64_t{0x10000});
     pointer_.length = htole64(16);
     EXPECT_TRUE(vrdma_udata_pointer_valid(&pointer_));
-    for (const unsigned count : {4U, 0x7fU, 0x84U, 0xffU}) {
+    for (const unsigned count : {6U, 0x7fU, 0x86U, 0xffU}) {
         pointer_.terms[1] = {};
         pointer_.terms[1].count = static_cast<uint8_t>(count);
         EXPECT_FALSE(vrdma_udata_pointer_valid(&pointer_)) << count;
@@ -200,7 +259,7 @@ TEST_F(UdataMemoryTest, UnknownTermsAreInvalid) {
     }
     pointer_.terms[1] = {};
     pointer_.terms[1].count = VRDMA_COUNT_CQE;
-    pointer_.terms[1].scale = 4;
+    pointer_.terms[1].scale = 5;
     EXPECT_FALSE(vrdma_udata_pointer_valid(&pointer_));
     EXPECT_EQ(evaluate(), -1);
 }

@@ -30,7 +30,8 @@ struct Region {
 };
 
 // Udata of ALLOC_PD have a pointer to 16 bytes at 8; those of CREATE_CQ two, to a buffer of
-// whole pages, 64 bytes for each entry, and to a record of 8 bytes.
+// whole pages, 64 bytes for each entry, and to a record of 8 bytes; those of CREATE_QP one, to 64
+// bytes for each send and 16 for each scatter element of each receive.
 class UdataRegionsTest : public CommandTest {
   protected:
     UdataRegionsTest() {
@@ -39,9 +40,15 @@ class UdataRegionsTest : public CommandTest {
             pointer(VRDMA_CMD_CREATE_CQ, 0, 0,
                     VRDMA_UDATA_POINTER_LASTING | VRDMA_UDATA_POINTER_PAGES),
             pointer(VRDMA_CMD_CREATE_CQ, 8, 8, VRDMA_UDATA_POINTER_LASTING),
+            pointer(VRDMA_CMD_CREATE_QP, 0, 0, VRDMA_UDATA_POINTER_LASTING),
         };
         pointers_[1].terms[0].count = VRDMA_COUNT_CQE;
         pointers_[1].terms[0].scale_a = htole32(64);
+        pointers_[3].terms[0].count = VRDMA_COUNT_MAX_SEND_WR;
+        pointers_[3].terms[0].scale_a = htole32(64);
+        pointers_[3].terms[1].count = VRDMA_COUNT_MAX_WR;
+        pointers_[3].terms[1].scale = VRDMA_SCALE_MAX_SGE;
+        pointers_[3].terms[1].scale_b = htole32(16);
         for (const auto& entry : pointers_) {
             EXPECT_TRUE(vrdma_udata_pointer_valid(&entry));
         }
@@ -135,6 +142,27 @@ TEST_F(UdataRegionsTest, MemoryMayComeInManyRuns) {
     EXPECT_TRUE(is_at(state_.regions[0].pieces[0], kRam + 7 * kPage));
     EXPECT_TRUE(is_at(state_.regions[0].pieces[1], kRam + 3 * kPage));
     EXPECT_TRUE(is_at(state_.regions[1].pieces[0], kRam + kPage + 0x40));
+}
+
+TEST_F(UdataRegionsTest, AQueuePairsMemoryIsAsLongAsItsSizesSay) {
+    auto request = make<vrdma_cmd_create_qp>(VRDMA_CMD_CREATE_QP, uctx_);
+    request.pd = htole32(pd(uctx_));
+    const auto record = std::vector<Region>{{0, kPage, {run(kPage, kPage)}}};
+    const auto cq = create_cq(64, kPage, 0, record);
+    ASSERT_EQ(cq.first, 0);
+    request.send_cq = request.recv_cq = htole32(cq.second);
+    request.srq = htole32(VRDMA_NO_HANDLE);
+    request.cap.max_send_wr = htole32(10);
+    request.cap.max_recv_wr = htole32(5);
+    request.cap.max_recv_sge = htole32(3);
+    constexpr uint64_t kLength = 10 * 64 + 5 * 64;
+    const auto create = [&](uint64_t length) {
+        const std::vector<Region> regions{{0, length, {run(0, length)}}};
+        return ask_bytes(with_regions(request, kPage, 0, regions)).first;
+    };
+    EXPECT_EQ(create(kLength - 1), EINVAL);
+    EXPECT_EQ(create(kLength + 1), EINVAL);
+    EXPECT_EQ(create(kLength), 0);
 }
 
 TEST_F(UdataRegionsTest, RegionsMayComeInAnyOrder) {
@@ -297,7 +325,7 @@ TEST_F(UdataRegionsTest, APointerBeyondTheLastIsEmpty) {
         EXPECT_TRUE(verb::query_udata_pointer(*verbs_, call, request, response));
         return response;
     };
-    EXPECT_EQ(le32toh(ask_for(3).count), 3U);
+    EXPECT_EQ(le32toh(ask_for(4).count), 4U);
     EXPECT_EQ(ask_for(UINT32_MAX).pointer.opcode, 0);
 }
 

@@ -95,7 +95,7 @@ TEST_F(Mlx5Lengths, OfACqIsThatOfItsRoundedEntries) {
     mlx5_ib_create_cq udata{};
     udata.cqe_size = 128;
     EXPECT_EQ(length(VRDMA_CMD_CREATE_CQ, offsetof(mlx5_ib_create_cq, buf_addr), udata,
-                     {.cqe = 100, .max_wr = 0, .max_sge = 0}),
+                     {.cqe = 100, .max_wr = 0, .max_sge = 0, .max_send_wr = 0}),
               128u * 128);
 }
 
@@ -112,10 +112,10 @@ TEST_F(Mlx5Lengths, OfAnSrqIsThatOfItsRoundedElements) {
     const mlx5_ib_create_srq udata{};
     // 16 + 3 * 16 is a power of two; 16 + 4 * 16 is not.
     EXPECT_EQ(length(VRDMA_CMD_CREATE_SRQ, offsetof(mlx5_ib_create_srq, buf_addr), udata,
-                     {.cqe = 0, .max_wr = 63, .max_sge = 3}),
+                     {.cqe = 0, .max_wr = 63, .max_sge = 3, .max_send_wr = 0}),
               64u * 64);
     EXPECT_EQ(length(VRDMA_CMD_CREATE_SRQ, offsetof(mlx5_ib_create_srq, buf_addr), udata,
-                     {.cqe = 0, .max_wr = 64, .max_sge = 4}),
+                     {.cqe = 0, .max_wr = 64, .max_sge = 4, .max_send_wr = 0}),
               128u * 128);
 }
 
