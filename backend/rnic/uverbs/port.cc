@@ -19,7 +19,7 @@ UverbsPort::UverbsPort(std::shared_ptr<RnicState> rnic, const std::string& guest
     if (state_.rnic->open_rdma_cm == nullptr) {
         return;
     }
-    if (state_.rnic->vendor.transport == Transport::kRoce) {
+    if (state_.rnic->transport == Transport::kRoce) {
         ucma_ = std::make_unique<UcmaPort>(guest, *state_.addresses, state_.qps, sink,
                                            state_.rnic->open_rdma_cm, state_.logger);
         return;
@@ -38,7 +38,7 @@ Result<void> UverbsPort::add_gid(uint32_t index, const rnic::Gid& gid, uint32_t 
     if (state_.addresses == nullptr) {
         return fail(EOPNOTSUPP);
     }
-    if (state_.rnic->vendor.transport == Transport::kIwarp) {
+    if (state_.rnic->transport == Transport::kIwarp) {
         if (type != VRDMA_GID_TYPE_IWARP) {
             return fail(EOPNOTSUPP);
         }

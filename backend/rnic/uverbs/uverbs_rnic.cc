@@ -5,8 +5,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <infiniband/verbs.h>
+#include <sys/mman.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <functional>
 #include <mutex>
 #include <vector>
@@ -38,7 +40,9 @@ const VendorEntry& vendor_of(const HostRnic& host) {
     if (vendor == nullptr) {
         std::vector<std::string_view> known;
         for (const VendorEntry* entry : vendor_table()) {
-            known.push_back(entry->name);
+            if (entry->obstacle.empty()) {
+                known.push_back(entry->name);
+            }
         }
         throw HostRnicError(fmt::format(
             "{}: vrdma has no entry for this RNIC's driver (RDMA driver id {}), only for {}; "
@@ -53,13 +57,26 @@ const VendorEntry& vendor_of(const HostRnic& host) {
             host.name, vendor->name, host.uverbs_abi_version,
             fmt::join(vendor->abi_versions, ", ")));
     }
+    if (!vendor->obstacle.empty()) {
+        throw HostRnicError(fmt::format(
+            "{}: guests are not given RNICs of the driver {}: {}; docs/adding-an-rnic.md says more",
+            host.name, vendor->name, vendor->obstacle));
+    }
     return *vendor;
+}
+
+Transport transport_of(const HostRnic& host, const VendorEntry& vendor) {
+    if (vendor.transport != Transport::kByNodeType) {
+        return vendor.transport;
+    }
+    return host.iwarp ? Transport::kIwarp : Transport::kRoce;
 }
 
 // The daemon's own context, for events and queries of the RNIC as a whole.
 struct OwnContext {
     std::unique_ptr<UverbsFile> file;
     FileDescriptor async_events;
+    std::vector<vrdma_udata_pointer> pointers;  // the entry's, on this device
 };
 
 OwnContext open_own_context(const HostRnic& host, UverbsDevice& device, const VendorEntry& vendor) {
@@ -76,7 +93,37 @@ OwnContext open_own_context(const HostRnic& host, UverbsDevice& device, const Ve
         throw HostRnicError(fmt::format("{}: the driver {} gives no user context: {}", host.name,
                                         vendor.name, to_string(got.error())));
     }
-    return {std::move(*file), FileDescriptor(static_cast<int>(context.async_fd))};
+    FileDescriptor async_events(static_cast<int>(context.async_fd));
+    if (!describes_device(vendor, answer)) {
+        throw HostRnicError(
+            fmt::format("{}: this is a device of {} that vrdma has no entry for, only for {}; "
+                        "docs/adding-an-rnic.md says what is different",
+                        host.name, vendor.name, vendor.models.names));
+    }
+    auto pointers = pointers_on_device(vendor, answer);
+    if (!pointers) {
+        throw HostRnicError(fmt::format("{}: the driver {} does not tell the sizes of its queues",
+                                        host.name, vendor.name));
+    }
+    return {std::move(*file), std::move(async_events), std::move(*pointers)};
+}
+
+// Nothing is read or written there: the mapping has no rights, and is gone at once.
+void check_foreign_offset(const HostRnic& host, const UverbsFile& file, const VendorEntry& vendor) {
+    if (vendor.foreign_offset == 0) {
+        return;
+    }
+    void* mapped = ::mmap(nullptr, VRDMA_SHM_PAGE_SIZE, PROT_NONE, MAP_SHARED, file.fd(),
+                          static_cast<off_t>(vendor.foreign_offset));
+    if (mapped != MAP_FAILED) {
+        ::munmap(mapped, VRDMA_SHM_PAGE_SIZE);
+    } else if (errno != EAGAIN) {  // what bnxt_re answers when it has tried
+        return;
+    }
+    throw HostRnicError(fmt::format(
+        "{}: this kernel's {} maps every page of the host's memory for whoever has a user context, "
+        "so guests are not given the RNIC; Linux 6.12 does not",
+        host.name, vendor.name));
 }
 
 SupportedVerbs verbs_of(UverbsFile& file, const VendorEntry& vendor) {
@@ -95,7 +142,7 @@ rnic::DeviceAttributes query_attributes(const HostRnic& host, UverbsFile& file,
     rnic::DeviceAttributes attributes = *queried;
     attributes.driver_id = host.driver_id;
     attributes.uverbs_abi_version = host.uverbs_abi_version;
-    attributes.iwarp = vendor.transport == Transport::kIwarp;
+    attributes.iwarp = transport_of(host, vendor) == Transport::kIwarp;
     attributes.cq_doorbell = vendor.cq_arming == Signal::kSystemCall;
     // The kernel pins what this process has mapped, and maps files on hugetlbfs by whole huge
     // pages only (docs/operations.md, "Guest RAM on huge pages").
@@ -134,6 +181,7 @@ class UverbsRnic final : public rnic::Rnic, public UverbsPort::Queries {
           state_(std::move(state)),
           gids_(std::move(gids)),
           attributes_(attributes),
+          pointers_(std::move(own.pointers)),
           file_(std::move(own.file)),
           monitor_(std::move(own.async_events), std::move(removal), state_->host_port,
                    {
@@ -151,9 +199,7 @@ class UverbsRnic final : public rnic::Rnic, public UverbsPort::Queries {
 
     std::string name() const override { return name_; }
     rnic::DeviceAttributes attributes() const override { return attributes_; }
-    std::span<const vrdma_udata_pointer> udata_pointers() const override {
-        return state_->vendor.pointers;
-    }
+    std::span<const vrdma_udata_pointer> udata_pointers() const override { return pointers_; }
     std::vector<rnic::LiveObjectCount> live_objects() const override;
     Result<std::unique_ptr<rnic::Port>> open_port(const std::string& guest,
                                                   rnic::EventSink& sink) override;
@@ -167,6 +213,7 @@ class UverbsRnic final : public rnic::Rnic, public UverbsPort::Queries {
     const std::shared_ptr<RnicState> state_;
     const std::shared_ptr<HostGidTable> gids_;
     const rnic::DeviceAttributes attributes_;
+    const std::vector<vrdma_udata_pointer> pointers_;
     std::mutex file_mutex_;             // guards file_
     std::unique_ptr<UverbsFile> file_;  // null once the RNIC is being removed
     RnicMonitor monitor_;               // last: it uses all of the above
@@ -268,7 +315,7 @@ void find_connections(const UverbsConfig& config, const HostRnic& host, HostAcce
             host.name, to_string(file.error()));
         return;
     }
-    if (vendor_of(host).transport == Transport::kRoce) {
+    if (transport_of(host, vendor_of(host)) == Transport::kRoce) {
         access.open_rdma_cm = open_kernel_rdma_cm;
         return;
     }
@@ -321,6 +368,7 @@ std::unique_ptr<rnic::Rnic> make_uverbs_rnic(const UverbsConfig& config, const H
                                              std::shared_ptr<spdlog::logger> logger) {
     const VendorEntry& vendor = vendor_of(host);
     OwnContext own = open_own_context(host, *access.device, vendor);
+    check_foreign_offset(host, *own.file, vendor);
     check_port(host, config.port, *own.file);
     rnic::DeviceAttributes attributes = query_attributes(host, *own.file, vendor);
     attributes.iw_cm = attributes.iwarp && access.open_rdma_cm != nullptr;
@@ -335,6 +383,7 @@ std::unique_ptr<rnic::Rnic> make_uverbs_rnic(const UverbsConfig& config, const H
     tell_tested(host, vendor, *logger);
     std::shared_ptr<RnicState> state(new RnicState{
         .vendor = vendor,
+        .transport = transport_of(host, vendor),
         .host_port = static_cast<uint8_t>(config.port),
         .spin = config.spin,
         .device = std::move(access.device),

@@ -4,6 +4,10 @@
 #include <endian.h>
 #include <gmock/gmock.h>
 #include <infiniband/verbs.h>
+#include <rdma/bnxt_re-abi.h>
+#include <rdma/mlx4-abi.h>
+#include <sys/mman.h>
+#include <unistd.h>
 #include <vrdma_udata_memory.h>
 
 #include "rnic/uverbs/addressing/guest_addresses.h"
@@ -15,6 +19,7 @@ namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 
 class UverbsRnicTest : public UverbsTest {
   protected:
@@ -167,9 +172,10 @@ TEST_F(UverbsRnicTest, AnAddressThatTheHostGetsLaterIsKnown) {
 }
 
 TEST_F(UverbsRnicTest, NeedsAnEntryForItsDriver) {
-    host.driver_id = RDMA_DRIVER_HNS;
-    EXPECT_THAT(refusal(), AllOf(HasSubstr("rxe0"), HasSubstr("adding-an-rnic.md"),
-                                 HasSubstr("rdma_rxe"), HasSubstr("driver id 12")));
+    host.driver_id = RDMA_DRIVER_EFA;
+    EXPECT_THAT(refusal(),
+                AllOf(HasSubstr("rxe0"), HasSubstr("adding-an-rnic.md"), HasSubstr("rdma_rxe"),
+                      HasSubstr("driver id 17"), Not(HasSubstr("irdma"))));
 }
 
 TEST_F(UverbsRnicTest, NeedsAUserInterfaceThatTheEntryKnows) {
@@ -211,6 +217,74 @@ TEST_F(UverbsRnicTest, Mlx5RingsForItself) {
     EXPECT_THAT(log.str(), HasSubstr(std::string(to_string(kMlx5Entry.tested))));
     EXPECT_FALSE(rnic->attributes().cq_doorbell);
     EXPECT_EQ(kernel.last(IB_USER_VERBS_CMD_GET_CONTEXT).udata_in.size(), 8u);
+}
+
+TEST_F(UverbsRnicTest, SaysWhyGuestsGetNoRnicsOfADriver) {
+    host.driver_id = RDMA_DRIVER_IRDMA;
+    host.uverbs_abi_version = 5;
+    EXPECT_THAT(refusal(), AllOf(HasSubstr("not given RNICs of the driver irdma"),
+                                 HasSubstr("docs/adding-an-rnic.md")));
+}
+
+TEST_F(UverbsRnicTest, SaysWhichDevicesOfADriverItKnows) {
+    host.driver_id = RDMA_DRIVER_BNXT_RE;
+    host.uverbs_abi_version = 1;
+    EXPECT_THAT(refusal(), HasSubstr("only for BCM57502, BCM57504 and BCM57508"));
+}
+
+// A BCM57508 of bnxt_re.
+class BnxtReTest : public UverbsRnicTest {
+  protected:
+    BnxtReTest() {
+        host.driver_id = RDMA_DRIVER_BNXT_RE;
+        host.uverbs_abi_version = 1;
+        bnxt_re_uctx_resp answer{};
+        answer.chip_id0 = 0x1750;
+        const auto bytes = std::as_bytes(std::span(&answer, 1));
+        kernel.answer(IB_USER_VERBS_CMD_GET_CONTEXT, {bytes.begin(), bytes.end()});
+    }
+};
+
+TEST_F(BnxtReTest, GuestsMapOnlyWhatTheirContextWasTold) {
+    bnxt_re_pd_resp answer{};
+    answer.dbr = 0xfd00'3000;
+    const auto bytes = std::as_bytes(std::span(&answer, 1));
+    kernel.answer(IB_USER_VERBS_CMD_ALLOC_PD, {bytes.begin(), bytes.end()});
+    make_rnic();
+    auto port = rnic->open_port("alice", sink).value();
+    TestUdata none(0, sizeof(bnxt_re_uctx_resp));
+    auto udata = none.udata();
+    auto context = port->alloc_context(udata).value();
+    auto refused = context->mmap(answer.dbr, 4096);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(to_int(refused.error()), EINVAL);
+    TestUdata pd_bytes(0, sizeof(answer));
+    auto pd_udata = pd_bytes.udata();
+    const auto pd = context->alloc_pd(pd_udata).value();
+    auto doorbells = context->mmap(answer.dbr, 4096);
+    ASSERT_TRUE(doorbells);
+    EXPECT_EQ(doorbells->caching, uint32_t{VRDMA_MMAP_NONCACHED});
+    EXPECT_FALSE(context->mmap(answer.dbr + 4096, 4096)) << "the doorbells of another context";
+}
+
+// Linux 6.1: the file of a context maps all of the host's memory.
+TEST_F(BnxtReTest, IsNotGivenByAKernelThatMapsEveryPage) {
+    const FileDescriptor everything(::memfd_create("memory", MFD_CLOEXEC));
+    ASSERT_EQ(::ftruncate(everything.get(), 1 << 20), 0);
+    kernel.file_fd = everything.get();
+    EXPECT_THAT(refusal(), HasSubstr("maps every page of the host's memory"));
+}
+
+TEST_F(UverbsRnicTest, GivesGuestsTheScalesOfTheDevice) {
+    host.driver_id = RDMA_DRIVER_MLX4;
+    host.uverbs_abi_version = 4;
+    mlx4_ib_alloc_ucontext_resp answer{};
+    answer.cqe_size = 32;
+    const auto bytes = std::as_bytes(std::span(&answer, 1));
+    kernel.answer(IB_USER_VERBS_CMD_GET_CONTEXT, {bytes.begin(), bytes.end()});
+    make_rnic();
+    ASSERT_EQ(rnic->udata_pointers().size(), kMlx4Entry.pointers.size());
+    EXPECT_EQ(rnic->udata_pointers()[0].terms[0].scale_a, 32u);
 }
 
 TEST_F(UverbsRnicTest, AnIwarpRnicIsSaidToBe) {

@@ -124,6 +124,8 @@ HostRnic find_host_rnic(const std::string& name, const HostView& view) {
     rnic.uverbs_abi_version =
         read_abi_version(uverbs_folder(view) / rnic.uverbs_name / "abi_version");
     rnic.ports = static_cast<uint32_t>(names_in(rnics_folder(view) / name / "ports").size());
+    // "4: RNIC" (node_type_show); "1: CA" for RoCE.
+    rnic.iwarp = first_line(rnics_folder(view) / name / "node_type").starts_with("4:");
     check_can_open(name, rnic.uverbs_path);
     rnic.driver_id = view.driver_id(name);
     return rnic;

@@ -25,6 +25,7 @@ struct HostRnic {
     uint32_t driver_id = 0;             // enum rdma_driver_id
     uint32_t uverbs_abi_version = 0;    // the version of that driver's user ABI
     uint32_t ports = 0;
+    bool iwarp = false;  // the kernel's node type is that of iWARP, not that of a channel adapter
 };
 
 // Where the kernel's view of the devices is.  The defaults are the host's.

@@ -63,7 +63,7 @@ Result<UdataTranslation> UdataTranslation::make(const VendorEntry& vendor, uint1
             lengths.out_max);
         return fail(EINVAL);
     }
-    UdataTranslation translation(udata);
+    UdataTranslation translation(vendor, opcode, udata);
     if (auto withheld = translation.withhold(vendor, opcode, refusal); !withheld) {
         return fail(withheld.error());
     }
@@ -82,7 +82,7 @@ Result<void> UdataTranslation::withhold(const VendorEntry& vendor, uint16_t opco
                                         Refusal& refusal) {
     using Action = WithheldBits::Action;
     for (const WithheldBits& withheld : vendor.withheld) {
-        if (withheld.opcode != opcode) {
+        if (withheld.opcode != opcode || withheld.action == Action::kHide) {
             continue;
         }
         const auto field = field_at(in_, withheld.offset, withheld.size, refusal.reason);
@@ -102,6 +102,17 @@ Result<void> UdataTranslation::withhold(const VendorEntry& vendor, uint16_t opco
         store(*field, load(*field, withheld.size) & ~withheld.bits, withheld.size);
     }
     return {};
+}
+
+void UdataTranslation::answered() {
+    for (const WithheldBits& hidden : vendor_->withheld) {
+        if (hidden.action == WithheldBits::Action::kHide && hidden.opcode == opcode_ &&
+            udata_->out.size() >= size_t{hidden.offset} + hidden.size) {
+            std::byte* field = udata_->out.data() + hidden.offset;
+            store(field, load(field, hidden.size) & ~hidden.bits, hidden.size);
+        }
+    }
+    udata_->out_written = udata_->out.size();
 }
 
 Result<void> UdataTranslation::translate(const vrdma_udata_pointer& pointer,

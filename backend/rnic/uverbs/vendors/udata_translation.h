@@ -37,16 +37,21 @@ class UdataTranslation {
     CommandUdata command_udata() { return {.in = in_, .out = udata_->out}; }
 
     // To be called when the kernel has answered the command.
-    void answered() { udata_->out_written = udata_->out.size(); }
+    void answered();
 
   private:
-    explicit UdataTranslation(rnic::Udata& udata)
-        : udata_(&udata), in_(udata.in.begin(), udata.in.end()) {}
+    UdataTranslation(const VendorEntry& vendor, uint16_t opcode, rnic::Udata& udata)
+        : vendor_(&vendor),
+          opcode_(opcode),
+          udata_(&udata),
+          in_(udata.in.begin(), udata.in.end()) {}
 
     Result<void> withhold(const VendorEntry& vendor, uint16_t opcode, Refusal& refusal);
     Result<void> translate(const vrdma_udata_pointer& pointer, memory::MappingBudget& budget,
                            std::string& reason);
 
+    const VendorEntry* vendor_;
+    uint16_t opcode_;
     rnic::Udata* udata_;
     std::vector<std::byte> in_;
     std::vector<memory::StitchedMapping> mappings_;

@@ -12,15 +12,21 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 namespace vrdma::uverbs {
 
 // The pointers in the entries are written in the byte order of the wire.
 static_assert(std::endian::native == std::endian::little);
 
-enum class Transport { kRoce, kIwarp };
+enum class Transport {
+    kRoce,
+    kIwarp,
+    kByNodeType,  // one of these for each device: the kernel's node_type says which
+};
 
 // What an entry has been held against.
 enum class Tested {
@@ -52,6 +58,7 @@ struct WithheldBits {
         kClear,    // the library can do without, and learns so from the answer
         kDecline,  // EOPNOTSUPP: the library tries each time, and then does without
         kRefuse,   // EOPNOTSUPP: no library asks for it in a guest
+        kHide,     // bits of the answer: the library does without what they announce
     };
     uint16_t opcode = 0;
     Action action = Action::kClear;
@@ -70,6 +77,31 @@ struct MmapRule {
     bool read_only = false;
 };
 
+// An offset for mmap() that the driver gives out: the u64 at `offset` of a verb's answer.  The
+// guest has to map the memory there with this `caching`.
+struct MmapKey {
+    uint16_t opcode = 0;  // enum vrdma_opcode
+    uint16_t offset = 0;
+    uint32_t caching = VRDMA_MMAP_CACHED;
+};
+
+// The devices that an entry describes, where it does not describe all that its driver drives: a u32
+// of GET_CONTEXT's answer, under a mask, has one of these values.
+struct DeviceModels {
+    uint16_t offset = 0;
+    uint32_t mask = 0;
+    std::span<const uint32_t> values;  // none: all devices
+    std::string_view names;            // "BCM57508"
+};
+
+// A scale that is the device's: the scale of the first term of the pointer at `pointer_offset` is
+// the u32 at `answer_offset` of GET_CONTEXT's answer.
+struct DeviceScale {
+    uint16_t opcode = 0;
+    uint16_t pointer_offset = 0;
+    uint16_t answer_offset = 0;
+};
+
 struct VendorEntry {
     rdma_driver_id driver_id{};
     std::string_view name;  // the kernel module's
@@ -82,6 +114,17 @@ struct VendorEntry {
     std::span<const vrdma_udata_pointer> pointers;
     std::span<const WithheldBits> withheld;
     std::span<const MmapRule> mmap;  // the first rule that fits holds; without one: cached
+    std::span<const MmapKey> mmap_keys = {};
+    // Offsets that neither `mmap` has nor a verb of `mmap_keys` has told this context are refused:
+    // the driver would map what is not the context's own, or what nobody may write.
+    bool maps_only_listed = false;
+    // An offset that is nobody's.  A driver that maps something there maps whatever a VMM with the
+    // context's file asks for, and its RNIC is not given to guests.  0: not looked at.
+    uint64_t foreign_offset = 0;
+    DeviceModels models = {};
+    std::span<const DeviceScale> device_scales = {};
+    // Why guests cannot be given such an RNIC, a clause for the operator; empty when they can.
+    std::string_view obstacle = {};
     uint32_t min_srq_sge = 0;
     bool srq_only_grows = false;  // making one smaller is not safe for the host
     bool resizes_cqs = false;     // with what is in `udata` alone, without user memory
@@ -105,9 +148,19 @@ struct VendorEntry {
         return doorbell == Signal::kSystemCall || cq_arming == Signal::kSystemCall;
     }
     const UdataLengths& lengths(uint16_t opcode) const;
-    // The rule for memory at this offset of the uverbs file; the default rule when none fits.
+    // The rule for memory at this offset of the uverbs file, or null.
+    const MmapRule* find_mmap_rule(uint64_t mmap_offset) const;
+    // That rule; the default rule when none fits.
     const MmapRule& mmap_rule(uint64_t mmap_offset) const;
 };
+
+// The entry's pointers on the device that has answered GET_CONTEXT with `answer`.  Returns nothing
+// when the answer is too short for them.
+std::optional<std::vector<vrdma_udata_pointer>> pointers_on_device(
+    const VendorEntry& vendor, std::span<const std::byte> answer);
+
+// Whether the entry describes the device that has answered GET_CONTEXT with `answer`.
+bool describes_device(const VendorEntry& vendor, std::span<const std::byte> answer);
 
 // The entries of all drivers.
 std::span<const VendorEntry* const> vendor_table();
@@ -118,5 +171,10 @@ const VendorEntry* find_vendor(uint32_t driver_id);
 extern const VendorEntry kRxeEntry;
 extern const VendorEntry kSiwEntry;
 extern const VendorEntry kMlx5Entry;
+extern const VendorEntry kMlx4Entry;
+extern const VendorEntry kBnxtReEntry;
+extern const VendorEntry kIrdmaEntry;
+extern const VendorEntry kCxgb4Entry;
+extern const VendorEntry kHnsEntry;
 
 }  // namespace vrdma::uverbs

@@ -37,6 +37,7 @@ Result<void> ContextState::execute(uint16_t opcode, const UverbsCommand& command
     auto executed = uverbs::execute(*file, command, translation->command_udata());
     if (executed) {
         translation->answered();
+        mmap_keys->remember(port.rnic->vendor, opcode, udata.out);
     }
     return executed;
 }

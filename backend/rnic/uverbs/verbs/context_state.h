@@ -7,6 +7,7 @@
 
 #include "rnic/uverbs/kernel/uverbs.h"
 #include "rnic/uverbs/vendors/udata_translation.h"
+#include "rnic/uverbs/verbs/mmap_keys.h"
 #include "rnic/uverbs/verbs/port_state.h"
 
 namespace vrdma::uverbs {
@@ -18,6 +19,7 @@ struct ContextState {
     const std::shared_ptr<UverbsFile> file;
     int completion_fd = -1;     // the context's completion channel, as commands name it
     uint32_t comp_vectors = 1;  // the RNIC's; at least one
+    const std::unique_ptr<MmapKeys> mmap_keys = std::make_unique<MmapKeys>();
 
     // ENODEV once the RNIC is being removed.
     Result<void> usable() const;

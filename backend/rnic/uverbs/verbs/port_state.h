@@ -29,6 +29,7 @@ namespace vrdma::uverbs {
 // The state that all ports of an RNIC share.  Any thread.
 struct RnicState {
     const VendorEntry& vendor;
+    const Transport transport;  // the device's: RoCE or iWARP
     const uint8_t host_port;
     const std::chrono::microseconds spin;
     const std::unique_ptr<UverbsDevice> device;

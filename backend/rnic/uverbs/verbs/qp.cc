@@ -176,7 +176,7 @@ Result<std::unique_ptr<rnic::QueuePair>> Qp::create(const ContextState& context,
     if (guest_handle >= VRDMA_DB_MAX_HANDLES) {
         return fail(EINVAL);
     }
-    if (!forwarded(init.qp_type, context.port.rnic->vendor.transport) || init.create_flags != 0) {
+    if (!forwarded(init.qp_type, context.port.rnic->transport) || init.create_flags != 0) {
         return fail(EOPNOTSUPP);
     }
     const ib_uverbs_create_qp request = create_qp(guest_handle, init);
@@ -251,7 +251,7 @@ Result<void> Qp::modify(uint32_t attr_mask, const rnic::QpAttributes& attributes
                         rnic::Udata& udata) {
     const ContextState& context = object_.context();
     // iWARP's addresses are for its connection manager.
-    const bool roce = context.port.rnic->vendor.transport == Transport::kRoce;
+    const bool roce = context.port.rnic->transport == Transport::kRoce;
     GuestAddresses* addresses = roce ? context.port.addresses.get() : nullptr;
     if (auto allowed = check(attr_mask, attributes, addresses != nullptr); !allowed) {
         return allowed;

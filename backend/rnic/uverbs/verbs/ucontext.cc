@@ -89,11 +89,15 @@ Result<rnic::MmapSource> UverbsContext::mmap(uint64_t offset, uint64_t) {
             state_.port.guest, offset);
         return fail(EOPNOTSUPP);
     }
+    const auto caching = state_.mmap_keys->caching(state_.port.rnic->vendor, offset);
+    if (!caching) {
+        return fail(EINVAL);
+    }
     // The driver judges the offset when the VMM maps it, and knows what belongs to this file.
     return rnic::MmapSource{
         .fd = state_.file->fd(),
         .offset = offset,
-        .caching = rule.caching,
+        .caching = *caching,
     };
 }
 

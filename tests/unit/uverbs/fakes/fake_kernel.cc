@@ -105,7 +105,7 @@ class FakeUverbsFile final : public UverbsFile {
     Result<void> execute(std::span<const std::byte> command) override {
         return kernel_.execute(context_, command);
     }
-    int fd() const override { return 4711; }
+    int fd() const override { return kernel_.file_fd; }
 
   private:
     FakeKernel& kernel_;

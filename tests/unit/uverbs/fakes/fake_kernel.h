@@ -86,6 +86,9 @@ class FakeKernel {
     // The bytes that the memory of the last REG_MR held at that time.
     std::vector<std::byte> pinned() const;
 
+    // The descriptor of every uverbs file; none that this process has, unless a test says so.
+    int file_fd = 4711;
+
     // Commands that the driver has no function for.
     std::set<uint32_t> driver_lacks;
 

@@ -53,6 +53,14 @@ TEST_F(HostRnicTest, IsFoundByItsName) {
     EXPECT_EQ(rnic.ports, 1U);
 }
 
+TEST_F(HostRnicTest, ItsNodeTypeTellsWhetherItDoesIwarp) {
+    EXPECT_FALSE(find_host_rnic("mlx5_0", view_).iwarp);
+    sysfs_.write(sysfs_.sysfs() / "class/infiniband/mlx5_0/node_type", "1: CA");
+    EXPECT_FALSE(find_host_rnic("mlx5_0", view_).iwarp);
+    sysfs_.write(sysfs_.sysfs() / "class/infiniband/mlx5_0/node_type", "4: RNIC");
+    EXPECT_TRUE(find_host_rnic("mlx5_0", view_).iwarp);
+}
+
 TEST_F(HostRnicTest, NamesAreListedInOrder) {
     EXPECT_THAT(host_rnic_names(view_), ElementsAre("mlx5_0", "rxe0"));
 }

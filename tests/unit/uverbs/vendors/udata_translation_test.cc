@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <rdma/bnxt_re-abi.h>
 #include <rdma/mlx5-abi.h>
 #include <rdma/rdma_user_rxe.h>
 
@@ -182,6 +183,32 @@ TEST_F(UdataTranslationTest, ClearsWhatTheLibraryLearnsFromTheAnswer) {
     const auto sent = as<mlx5_ib_alloc_ucontext_req_v2>(translation->command_udata().in);
     EXPECT_EQ(sent.lib_caps, uint64_t{MLX5_LIB_CAP_4K_UAR});
     EXPECT_EQ(sent.total_num_bfregs, 16u);
+}
+
+// Queue sizes other than the formulas', and ioctls of the library's own.
+TEST_F(UdataTranslationTest, HidesInTheAnswerWhatLeadsTheLibraryToWhatItDoesNotGet) {
+    send(uint64_t{0x7});  // struct bnxt_re_uctx_req of newer headers
+    bnxt_re_uctx_resp answer{};
+    answer.comp_mask = 0xff;
+    answer.max_cqd = 7;
+    out.resize(sizeof(answer));
+    auto translation = translate(kBnxtReEntry, VRDMA_CMD_ALLOC_UCONTEXT);
+    ASSERT_TRUE(translation) << refusal.reason;
+    EXPECT_EQ(as<uint64_t>(translation->command_udata().in), 0x4u) << "what else it asks for";
+    std::memcpy(out.data(), &answer, sizeof(answer));
+    translation->answered();
+    const auto seen = as<bnxt_re_uctx_resp>(out);
+    EXPECT_EQ(seen.comp_mask, 0xf3u) << "no push pages, no pacing";
+    EXPECT_EQ(seen.max_cqd, 7u);
+}
+
+TEST_F(UdataTranslationTest, AnAnswerThatEndsBeforeAHiddenFieldStaysAsItIs) {
+    in.resize(16);  // cq_va of 0: no pointer
+    out.assign(16, std::byte{0xff});
+    auto translation = translate(kBnxtReEntry, VRDMA_CMD_CREATE_CQ);
+    ASSERT_TRUE(translation) << refusal.reason;
+    translation->answered();
+    EXPECT_EQ(out, std::vector<std::byte>(16, std::byte{0xff}));
 }
 
 TEST_F(UdataTranslationTest, AnOlderLibrarysBytesMayEndBeforeAWithheldField) {

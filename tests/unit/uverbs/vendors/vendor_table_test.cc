@@ -3,7 +3,9 @@
 #include "rnic/uverbs/vendors/vendor_table.h"
 
 #include <gtest/gtest.h>
+#include <rdma/bnxt_re-abi.h>
 #include <rdma/mlx5-abi.h>
+#include <vrdma_check.h>
 #include <vrdma_udata_memory.h>
 
 #include <algorithm>
@@ -47,8 +49,23 @@ TEST_P(EveryEntry, HasPointersWithinTheBytesOfTheirVerbs) {
 TEST_P(EveryEntry, WithholdsOnlyBitsThatTheVerbHas) {
     const auto& entry = *GetParam();
     for (const WithheldBits& withheld : entry.withheld) {
-        EXPECT_LE(withheld.offset + sizeof(uint64_t), entry.lengths(withheld.opcode).in_max);
+        const UdataLengths& lengths = entry.lengths(withheld.opcode);
+        const bool in_answer = withheld.action == WithheldBits::Action::kHide;
+        EXPECT_LE(withheld.offset + sizeof(uint64_t), in_answer ? lengths.out_max : lengths.in_max);
         EXPECT_NE(withheld.bits, 0u);
+    }
+}
+
+TEST_P(EveryEntry, HasPointersThatTheGuestsDriverKnows) {
+    for (const vrdma_udata_pointer& pointer : GetParam()->pointers) {
+        EXPECT_TRUE(vrdma_udata_pointer_valid(&pointer)) << pointer.opcode << " " << pointer.offset;
+    }
+}
+
+TEST_P(EveryEntry, HasMmapKeysWithinTheAnswersOfTheirVerbs) {
+    const auto& entry = *GetParam();
+    for (const MmapKey& key : entry.mmap_keys) {
+        EXPECT_LE(key.offset + sizeof(uint64_t), entry.lengths(key.opcode).out_max);
     }
 }
 
@@ -66,6 +83,25 @@ INSTANTIATE_TEST_SUITE_P(VendorTable, EveryEntry,
 
 TEST(VendorTable, HasNoEntryForADriverThatNobodyKnows) {
     EXPECT_EQ(find_vendor(RDMA_DRIVER_UNKNOWN), nullptr);
+}
+
+TEST(VendorTable, DescribesTheDevicesOfBnxtReWithSuchQueues) {
+    bnxt_re_uctx_resp answer{};
+    const auto described = [&](uint32_t chip_id0) {
+        answer.chip_id0 = chip_id0;
+        return describes_device(kBnxtReEntry, std::as_bytes(std::span(&answer, 1)));
+    };
+    EXPECT_TRUE(described(0x1750)) << "BCM57508";
+    EXPECT_TRUE(described(0x11'1751)) << "BCM57504 of some revision";
+    EXPECT_FALSE(described(0x1760)) << "BCM57608";
+    EXPECT_FALSE(described(0x16d7)) << "BCM57414";
+    EXPECT_FALSE(describes_device(kBnxtReEntry, {})) << "an answer that does not tell";
+    EXPECT_TRUE(describes_device(kRxeEntry, {})) << "all devices of the driver";
+}
+
+TEST(VendorTable, NeedsTheDevicesAnswerWhereAScaleIsTheDevices) {
+    EXPECT_FALSE(pointers_on_device(kMlx4Entry, {}));
+    EXPECT_TRUE(pointers_on_device(kMlx5Entry, {}));
 }
 
 TEST(VendorTable, AVerbThatIsNotListedHasNoPrivateBytes) {
