@@ -106,9 +106,11 @@ void fuzz_messages(const uint8_t* data, size_t size) {
     FuzzDevice device;
     vhost::EventLoop loop;
     const vhost::Machine machine{.logger = std::make_shared<spdlog::logger>("fuzz"),
-                                 .memory = std::make_shared<vhost::RegionMapper>()};
-    auto connection = std::make_unique<vhost::Connection>(
-        std::move(pair.theirs), device, loop, signaller(), machine, [&loop] { loop.stop(); });
+                                 .memory = std::make_shared<vhost::RegionMapper>(),
+                                 .receiver = nullptr};
+    auto connection =
+        std::make_unique<vhost::Connection>(std::move(pair.theirs), FileDescriptor(), device, loop,
+                                            signaller(), machine, [&loop] { loop.stop(); });
     loop.run();
 }
 
