@@ -448,6 +448,9 @@ TEST_F(HostileVmmTest, MappingsThatRunOutCostWhoWantsOne) {
         return machine->vmm().acknowledged(Request::kAddMemReg, bytes_of(region),
                                            std::span(&fd, 1));
     };
+    // Machines that run: the C library maps memory for a thread when the thread first allocates.
+    expect_neighbours_served();
+    ASSERT_TRUE(machine->served());
     {
         const AllMappings all;
         EXPECT_EQ(machine->ask(create_cq, kUdata).first, ENOMEM);

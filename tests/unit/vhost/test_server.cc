@@ -22,7 +22,11 @@ TemporaryFolder::~TemporaryFolder() {
 }
 
 TestServer::TestServer(const vhost::SocketAccess& access)
-    : listener_(std::make_unique<vhost::Listener>(path_, access, device_, log_.logger())),
+    : listener_(std::make_unique<vhost::Listener>(
+          path_, access, device_, log_.logger(),
+          std::make_shared<vhost::RegionMapper>(
+              vhost::MemoryRules{},
+              vhost::MemoryBudgets{.region_bytes = nullptr, .memory_slots = &slots_}))),
       thread_([this] { listener_->run(); }) {}
 
 void TestServer::stop() {

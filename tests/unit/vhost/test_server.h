@@ -8,6 +8,8 @@
 #include <string>
 #include <thread>
 
+#include "budget.h"
+#include "limit_log.h"
 #include "support/captured_log.h"
 #include "support/fake_vmm.h"
 #include "test_device.h"
@@ -41,6 +43,8 @@ class TestServer {
     TemporaryFolder folder_;
     const std::string path_ = folder_.file("vhost.sock");
     CapturedLog log_;
+    LimitLog limit_log_{"test", log_.logger()};
+    Budget slots_{"memory_slots", "memory regions", vhost::kMaxMemorySlots, limit_log_};
     TestDevice device_;
     std::unique_ptr<vhost::Listener> listener_;
     std::thread thread_;
