@@ -107,7 +107,7 @@
 	X(CREATE_CQ, create_cq, 0x0040, vrdma_cmd_create_cq, vrdma_rsp_create_cq, \
 	  VRDMA_NO_FEATURE, VRDMA_COMMAND_HAS_POINTERS | VRDMA_COMMAND_KEEPS_POINTERS) \
 	X(RESIZE_CQ, resize_cq, 0x0041, vrdma_cmd_resize_cq, vrdma_rsp_resize_cq, \
-	  VRDMA_F_RESIZE_CQ, 0) \
+	  VRDMA_F_RESIZE_CQ, VRDMA_COMMAND_HAS_POINTERS | VRDMA_COMMAND_KEEPS_POINTERS) \
 	X(DESTROY_CQ, destroy_cq, 0x0042, vrdma_cmd_handle, vrdma_rsp_empty, VRDMA_NO_FEATURE, \
 	  VRDMA_COMMAND_RELEASES) \
 	/* shared receive queues */ \

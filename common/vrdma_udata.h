@@ -20,7 +20,7 @@
 /* Sources of a term's count. */
 #define VRDMA_COUNT_NONE		0	/* the term is not there */
 #define VRDMA_COUNT_UDATA		1	/* u32 at count_offset in udata */
-#define VRDMA_COUNT_CQE			2	/* CREATE_CQ's cqe */
+#define VRDMA_COUNT_CQE			2	/* CREATE_CQ's and RESIZE_CQ's cqe */
 /* CREATE_SRQ's and MODIFY_SRQ's max_wr, CREATE_QP's max_recv_wr */
 #define VRDMA_COUNT_MAX_WR		3
 #define VRDMA_COUNT_MAX_SEND_WR		4	/* CREATE_QP's */
@@ -52,8 +52,8 @@ struct vrdma_udata_term {
 #define VRDMA_UDATA_TERMS		2
 
 /*
- * The memory is in use as long as the object lives that the command creates (a CQ, SRQ
- * or QP), not only as long as the command takes.
+ * The memory is in use as long as the object lives that the command creates or changes (a
+ * CQ, SRQ or QP), not only as long as the command takes.
  */
 #define VRDMA_UDATA_POINTER_LASTING	1
 /* The memory is the whole pages (VRDMA_SHM_PAGE_SIZE) around the bytes. */

@@ -5,6 +5,8 @@
  * addresses: that of a region that is registered, and that behind the user's pointers in
  * udata (common/vrdma_udata.h).  The device says which pointers there are.
  */
+#include <linux/slab.h>
+
 #include "core/cmd.h"
 #include "core/cmdq.h"
 #include "core/compat.h"
@@ -169,13 +171,34 @@ void vrdma_pins_move(struct vrdma_pins *to, struct vrdma_pins *from)
 {
 	*to = *from;
 	from->count = 0;
+	from->more = NULL;
+}
+
+/* Adds @from, of another command, to @to.  What @to has had is in @more from here on. */
+void vrdma_pins_push(struct vrdma_pins *to, struct vrdma_pins *from, struct vrdma_pins *more)
+{
+	vrdma_pins_move(more, to);
+	vrdma_pins_move(to, from);
+	to->more = more;
+}
+
+static void vrdma_pins_unpin(struct vrdma_pins *pins)
+{
+	while (pins->count)
+		ib_umem_release(pins->umem[--pins->count]);
 }
 
 /* Unpins memory that the device does not use any more. */
 void vrdma_pins_release(struct vrdma_pins *pins)
 {
-	while (pins->count)
-		ib_umem_release(pins->umem[--pins->count]);
+	vrdma_pins_unpin(pins);
+	while (pins->more) {
+		struct vrdma_pins *next = pins->more;
+
+		pins->more = next->more;
+		vrdma_pins_unpin(next);
+		kfree(next);
+	}
 }
 
 static int vrdma_udata_pin_one(struct vrdma_dev *dev, struct vrdma_cmd *cmd,
@@ -284,7 +307,7 @@ static int vrdma_udata_exec(struct vrdma_dev *dev, struct vrdma_cmd *cmd,
 /*
  * Executes @cmd with the user's memory: that behind the pointers in its udata, the length of
  * which may depend on @counts (NULL: all zero), and @cmd->umem.  Memory that the object which
- * @cmd creates goes on using is handed over in @lasting.  Returns an error of ib_umem_get_va(),
+ * @cmd creates or changes goes on using is handed over in @lasting.  Returns an error of ib_umem_get_va(),
  * of vrdma_cmd_exec_killable(), or -ENOMEM for more runs than the device takes.  @cmd->umem is not
  * the caller's any more when the command is abandoned.
  */

@@ -15,11 +15,13 @@ struct vrdma_udata_counts;
 struct vrdma_pins {
 	struct ib_umem *umem[VRDMA_MAX_UDATA_REGIONS + 1];
 	u32 count;
+	struct vrdma_pins *more;	/* of earlier commands; allocated */
 };
 
 int vrdma_udata_query(struct vrdma_dev *dev);
 void vrdma_pins_add(struct vrdma_pins *pins, struct ib_umem *umem);
 void vrdma_pins_move(struct vrdma_pins *to, struct vrdma_pins *from);
+void vrdma_pins_push(struct vrdma_pins *to, struct vrdma_pins *from, struct vrdma_pins *more);
 void vrdma_pins_release(struct vrdma_pins *pins);
 u32 vrdma_runs(struct ib_umem *umem, struct vrdma_cmd *cmd, size_t offset);
 int vrdma_cmd_exec_user(struct vrdma_dev *dev, struct vrdma_cmd *cmd,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 // Copyright (c) 2026 the vrdma authors
 /* vrdma guest driver: completion queues. */
+#include <linux/slab.h>
 #include <rdma/uverbs_ioctl.h>
 
 #include "core/cmd.h"
@@ -134,26 +135,23 @@ int vrdma_create_cq(struct ib_cq *ibcq, const struct ib_cq_init_attr *attr,
 
 	cq->uctx = rdma_udata_to_drv_context(udata, struct vrdma_ucontext, ibuctx)->handle;
 	cq->completed = vrdma_cq_completed;
+	mutex_init(&cq->resize_lock);
 	err = vrdma_cq_acquire(dev, cq, attr, udata, NULL, 0);
 	if (err)
 		return err;
 	return vrdma_cq_show(dev, cq);
 }
 
-static int vrdma_resize_cq(struct ib_cq *ibcq, vrdma_cqe cqe, struct ib_udata *udata)
+/* What of the user's memory the device uses from here on goes to @lasting. */
+static int vrdma_resize(struct vrdma_dev *dev, struct vrdma_cq *cq, u32 cqe,
+			struct ib_udata *udata, struct vrdma_pins *lasting)
 {
-	struct vrdma_dev *dev = to_vrdma_dev(ibcq->device);
-	struct vrdma_cq *cq = to_vrdma_cq(ibcq);
+	const struct vrdma_udata_counts counts = { .cqe = cqe };
 	struct vrdma_cmd_resize_cq *req;
 	struct vrdma_rsp_resize_cq *rsp;
 	struct vrdma_cmd *cmd;
 	u32 now;
 	int err;
-
-	if (!udata)
-		return -EOPNOTSUPP;
-	if (cqe < 1 || cqe > INT_MAX)
-		return -EINVAL;
 
 	cmd = vrdma_cmd_alloc(dev, VRDMA_CMD_RESIZE_CQ, sizeof(*req), sizeof(*rsp), cq->uctx,
 			      udata);
@@ -164,7 +162,7 @@ static int vrdma_resize_cq(struct ib_cq *ibcq, vrdma_cqe cqe, struct ib_udata *u
 	req->handle = cpu_to_le32(cq->handle);
 	req->cqe = cpu_to_le32(cqe);
 
-	err = vrdma_cmd_exec_killable(dev, cmd);
+	err = vrdma_cmd_exec_user(dev, cmd, &counts, lasting);
 	if (err)
 		goto out;
 
@@ -174,10 +172,47 @@ static int vrdma_resize_cq(struct ib_cq *ibcq, vrdma_cqe cqe, struct ib_udata *u
 		err = -EIO;
 		goto out;
 	}
-	ibcq->cqe = now;
+	cq->ibcq.cqe = now;
 	err = vrdma_cmd_copy_udata(cmd, udata);
 out:
 	vrdma_cmd_put(cmd);
+	return err;
+}
+
+/*
+ * The queue may be in memory of the user's.  The earlier memory stays pinned as long as the CQ:
+ * only the RNIC's driver knows whether it has taken the new memory (mlx5_ib does not when the size
+ * remains) and when it lets go of the old (bnxt_re does at a later poll).  What is pinned counts
+ * for the process, so its limit ends a row of such calls.
+ */
+static int vrdma_resize_cq(struct ib_cq *ibcq, vrdma_cqe cqe, struct ib_udata *udata)
+{
+	struct vrdma_dev *dev = to_vrdma_dev(ibcq->device);
+	struct vrdma_cq *cq = to_vrdma_cq(ibcq);
+	struct vrdma_pins lasting = {};
+	struct vrdma_pins *earlier;
+	int err;
+
+	if (!udata)
+		return -EOPNOTSUPP;
+	if (cqe < 1 || cqe > INT_MAX)
+		return -EINVAL;
+
+	earlier = kzalloc(sizeof(*earlier), GFP_KERNEL_ACCOUNT);
+	if (!earlier)
+		return -ENOMEM;
+
+	err = mutex_lock_killable(&cq->resize_lock);
+	if (err)
+		goto out;
+	err = vrdma_resize(dev, cq, cqe, udata, &lasting);
+	if (lasting.count) {
+		vrdma_pins_push(&cq->pins, &lasting, earlier);
+		earlier = NULL;
+	}
+	mutex_unlock(&cq->resize_lock);
+out:
+	kfree(earlier);
 	return err;
 }
 

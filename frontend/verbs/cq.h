@@ -15,6 +15,7 @@ struct vrdma_kcq;
 struct vrdma_cq {
 	struct ib_cq ibcq;
 	struct vrdma_tracked tracked;
+	struct mutex resize_lock;	/* one RESIZE_CQ at a time; guards @pins meanwhile */
 	struct vrdma_pins pins;
 	struct vrdma_kcq *kcq;	/* a CQ of the kernel has one (kernel_verbs/cq.c) */
 	void (*completed)(struct vrdma_cq *cq);	/* called for completion events */

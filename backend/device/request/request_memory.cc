@@ -41,6 +41,9 @@ vrdma_udata_counts udata_counts(uint16_t opcode, std::span<const std::byte> requ
         case VRDMA_CMD_CREATE_CQ:
             counts.cqe = le32toh(as<vrdma_cmd_create_cq>(request).cqe);
             break;
+        case VRDMA_CMD_RESIZE_CQ:
+            counts.cqe = le32toh(as<vrdma_cmd_resize_cq>(request).cqe);
+            break;
         case VRDMA_CMD_CREATE_SRQ:
             counts.max_wr = le32toh(as<vrdma_cmd_create_srq>(request).max_wr);
             counts.max_sge = le32toh(as<vrdma_cmd_create_srq>(request).max_sge);

@@ -31,8 +31,9 @@ Result<void> create_cq(Verbs& verbs, Call& call, const vrdma_cmd_create_cq& requ
     if (!cq) {
         return fail(cq.error());
     }
-    verbs.objects().cqs.insert(
-        *handle, CqObject{.uctx = call.uctx, .charge = std::move(*charge), .cq = std::move(*cq)});
+    CqObject object{.uctx = call.uctx, .charges = {}, .cq = std::move(*cq)};
+    object.charges.push_back(std::move(*charge));
+    verbs.objects().cqs.insert(*handle, std::move(object));
     response.handle = htole32(*handle);
     response.cqe = htole32(attributes.cqe);
     return {};
@@ -44,9 +45,16 @@ Result<void> resize_cq(Verbs& verbs, Call& call, const vrdma_cmd_resize_cq& requ
     if (!cq) {
         return fail(cq.error());
     }
+    auto charge = verbs.quota().charge(call.lasting);
+    if (!charge) {
+        return fail(charge.error());
+    }
     uint32_t cqe = le32toh(request.cqe);
     if (auto result = (*cq)->cq->resize(cqe, call.udata); !result) {
         return result;
+    }
+    if (call.lasting.bytes != 0) {
+        (*cq)->charges.push_back(std::move(*charge));
     }
     response.cqe = htole32(cqe);
     return {};

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "device/objects/memory_quota.h"
 #include "device/objects/ref.h"
@@ -14,7 +15,8 @@ namespace vrdma::device {
 // A completion queue.
 struct CqObject {
     uint32_t uctx = 0;  // the user context that owns it
-    MemoryCharge charge;
+    // For the memory of its creation, and of each RESIZE_CQ: the guest's driver keeps all of it.
+    std::vector<MemoryCharge> charges;
     std::unique_ptr<rnic::CompletionQueue> cq;
     RefCount users{};
 };

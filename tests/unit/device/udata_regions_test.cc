@@ -31,7 +31,8 @@ struct Region {
 
 // Udata of ALLOC_PD have a pointer to 16 bytes at 8; those of CREATE_CQ two, to a buffer of
 // whole pages, 64 bytes for each entry, and to a record of 8 bytes; those of CREATE_QP one, to 64
-// bytes for each send and 16 for each scatter element of each receive.
+// bytes for each send and 16 for each scatter element of each receive; those of RESIZE_CQ one, as
+// the first of CREATE_CQ.
 class UdataRegionsTest : public CommandTest {
   protected:
     UdataRegionsTest() {
@@ -41,9 +42,13 @@ class UdataRegionsTest : public CommandTest {
                     VRDMA_UDATA_POINTER_LASTING | VRDMA_UDATA_POINTER_PAGES),
             pointer(VRDMA_CMD_CREATE_CQ, 8, 8, VRDMA_UDATA_POINTER_LASTING),
             pointer(VRDMA_CMD_CREATE_QP, 0, 0, VRDMA_UDATA_POINTER_LASTING),
+            pointer(VRDMA_CMD_RESIZE_CQ, 0, 0,
+                    VRDMA_UDATA_POINTER_LASTING | VRDMA_UDATA_POINTER_PAGES),
         };
-        pointers_[1].terms[0].count = VRDMA_COUNT_CQE;
-        pointers_[1].terms[0].scale_a = htole32(64);
+        for (const size_t buffer : {1, 4}) {
+            pointers_[buffer].terms[0].count = VRDMA_COUNT_CQE;
+            pointers_[buffer].terms[0].scale_a = htole32(64);
+        }
         pointers_[3].terms[0].count = VRDMA_COUNT_MAX_SEND_WR;
         pointers_[3].terms[0].scale_a = htole32(64);
         pointers_[3].terms[1].count = VRDMA_COUNT_MAX_WR;
@@ -96,6 +101,14 @@ class UdataRegionsTest : public CommandTest {
         auto request = make<vrdma_cmd_create_cq>(VRDMA_CMD_CREATE_CQ, uctx_);
         request.cqe = htole32(cqe);
         return ask_bytes(with_regions(request, buffer, record, regions));
+    }
+
+    int resize_cq(uint32_t handle, uint32_t cqe, uint64_t buffer,
+                  const std::vector<Region>& regions) {
+        auto request = make<vrdma_cmd_resize_cq>(VRDMA_CMD_RESIZE_CQ, uctx_);
+        request.handle = htole32(handle);
+        request.cqe = htole32(cqe);
+        return ask_bytes(with_regions(request, buffer, 0, regions)).first;
     }
 
     int destroy_cq(uint32_t handle) {
@@ -274,6 +287,21 @@ TEST_F(UdataRegionsTest, LastingMemoryCountsAgainstTheQuotaUntilTheObjectIsGone)
     EXPECT_EQ(create_cq(1, 0x7f00'0000'0000, 0, regions).first, EDQUOT);
 }
 
+// Only the RNIC's driver knows when it leaves a CQ's earlier memory, so the guest keeps it pinned.
+TEST_F(UdataRegionsTest, TheMemoryOfAResizedCqCountsBesideTheEarlier) {
+    const auto [error, cq] = create_cq(64, kPage, 0, {{0, kPage, {run(0, kPage)}}});
+    ASSERT_EQ(error, 0);
+    ASSERT_EQ(resize_cq(cq, 128, kPage, {{0, 2 * kPage, {run(2 * kPage, 2 * kPage)}}}), 0);
+    EXPECT_EQ(state_.regions[0].length, 2 * kPage);
+    EXPECT_EQ(verbs_->counts().registered_bytes, 3 * kPage);
+    state_.refuse = ENOMEM;
+    EXPECT_EQ(resize_cq(cq, 64, kPage, {{0, kPage, {run(0, kPage)}}}), ENOMEM);
+    EXPECT_EQ(verbs_->counts().registered_bytes, 3 * kPage);
+    EXPECT_EQ(resize_cq(cq, 64, kPage, {}), EFAULT) << "a pointer without memory";
+    EXPECT_EQ(destroy_cq(cq), 0);
+    EXPECT_EQ(verbs_->counts().registered_bytes, 0U);
+}
+
 TEST_F(UdataRegionsTest, MemoryOfOneVerbOnlyDoesNotCount) {
     ASSERT_EQ(alloc_pd(kPointer, {{8, 16, {run(0x5230, 16)}}}), 0);
     EXPECT_EQ(verbs_->counts().registered_bytes, 0U);
@@ -325,7 +353,7 @@ TEST_F(UdataRegionsTest, APointerBeyondTheLastIsEmpty) {
         EXPECT_TRUE(verb::query_udata_pointer(*verbs_, call, request, response));
         return response;
     };
-    EXPECT_EQ(le32toh(ask_for(4).count), 4U);
+    EXPECT_EQ(le32toh(ask_for(5).count), 5U);
     EXPECT_EQ(ask_for(UINT32_MAX).pointer.opcode, 0);
 }
 

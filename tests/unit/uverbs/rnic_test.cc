@@ -104,9 +104,9 @@ TEST_F(UverbsRnicTest, DoesNotClaimVerbsThatTheDriverLacks) {
     EXPECT_EQ(attributes.max_mcast_grp, 0u);
 }
 
-TEST_F(UverbsRnicTest, DoesNotResizeCqsWhoseBufferIsTheUsers) {
-    host.driver_id = RDMA_DRIVER_MLX5;
-    host.uverbs_abi_version = 1;
+TEST_F(UverbsRnicTest, DoesNotResizeCqsWhereTheEntryDoesNotSayHow) {
+    host.driver_id = RDMA_DRIVER_MLX4;
+    host.uverbs_abi_version = kMlx4Entry.abi_versions[0];
     make_rnic();
     EXPECT_FALSE(rnic->attributes().has_resize_cq);
 }

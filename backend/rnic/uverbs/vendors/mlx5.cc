@@ -26,6 +26,9 @@ constexpr std::array kUdata{
                  .in_min = offsetof(mlx5_ib_create_cq, uar_page_index),
                  .in_max = sizeof(mlx5_ib_create_cq),
                  .out_max = sizeof(mlx5_ib_create_cq_resp)},
+    UdataLengths{.opcode = VRDMA_CMD_RESIZE_CQ,
+                 .in_min = sizeof(mlx5_ib_resize_cq),
+                 .in_max = sizeof(mlx5_ib_resize_cq)},
     UdataLengths{.opcode = VRDMA_CMD_CREATE_SRQ,
                  .in_min = offsetof(mlx5_ib_create_srq, uidx),
                  .in_max = sizeof(mlx5_ib_create_srq),
@@ -78,6 +81,18 @@ constexpr vrdma_udata_term kCqEntries{
     .scale_b = 0,
 };
 
+// resize_user: the same.  The entry's size has 16 bits there, and the kernel refuses other bits
+// than zero behind them.
+constexpr vrdma_udata_term kResizedCqEntries{
+    .count = VRDMA_COUNT_CQE | VRDMA_COUNT_ROUND,
+    .scale = VRDMA_SCALE_UDATA,
+    .count_offset = 0,
+    .scale_offset = offsetof(mlx5_ib_resize_cq, cqe_size),
+    .reserved = 0,
+    .scale_a = 0,
+    .scale_b = 0,
+};
+
 // set_user_buf_size: (rq_wqe_count << rq_wqe_shift) + (sq_wqe_count << 6)
 constexpr vrdma_udata_term kReceiveQueue{
     .count = VRDMA_COUNT_UDATA,
@@ -113,6 +128,7 @@ constexpr vrdma_udata_term kSharedReceiveQueue{
 constexpr std::array kPointers{
     buffer(VRDMA_CMD_CREATE_CQ, offsetof(mlx5_ib_create_cq, buf_addr), kCqEntries),
     doorbell_record(VRDMA_CMD_CREATE_CQ, offsetof(mlx5_ib_create_cq, db_addr)),
+    buffer(VRDMA_CMD_RESIZE_CQ, offsetof(mlx5_ib_resize_cq, buf_addr), kResizedCqEntries),
     buffer(VRDMA_CMD_CREATE_SRQ, offsetof(mlx5_ib_create_srq, buf_addr), kSharedReceiveQueue),
     doorbell_record(VRDMA_CMD_CREATE_SRQ, offsetof(mlx5_ib_create_srq, db_addr)),
     buffer(VRDMA_CMD_CREATE_QP, offsetof(mlx5_ib_create_qp, buf_addr), kReceiveQueue, kSendQueue),
@@ -209,8 +225,7 @@ const VendorEntry kMlx5Entry{
     // Without a scatter element the kernel's element is larger than the sum above.
     .min_srq_sge = 1,
     .srq_only_grows = false,
-    // The new buffer is user memory, and takes the place of one that the guest has pinned.
-    .resizes_cqs = false,
+    .resizes_cqs = true,
     .ah_in_user_memory = true,
     .query_device_answer = kQueryDeviceAnswer,
     .own_context = kOwnContext,

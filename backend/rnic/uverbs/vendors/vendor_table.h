@@ -127,7 +127,7 @@ struct VendorEntry {
     std::string_view obstacle = {};
     uint32_t min_srq_sge = 0;
     bool srq_only_grows = false;  // making one smaller is not safe for the host
-    bool resizes_cqs = false;     // with what is in `udata` alone, without user memory
+    bool resizes_cqs = false;     // with what `udata` and `pointers` say
     // The driver takes REG_MR's `start` for the address of the region, whatever hca_va says, and
     // may read memory of the process that executes its POST_SEND.  The guest's memory is therefore
     // placed at the guest's own addresses.

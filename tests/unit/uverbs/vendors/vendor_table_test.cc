@@ -135,6 +135,14 @@ TEST_F(Mlx5Lengths, OfACqIsThatOfItsRoundedEntries) {
               128u * 128);
 }
 
+TEST_F(Mlx5Lengths, OfAResizedCqIsThatOfItsRoundedEntries) {
+    mlx5_ib_resize_cq udata{};
+    udata.cqe_size = 128;
+    EXPECT_EQ(length(VRDMA_CMD_RESIZE_CQ, offsetof(mlx5_ib_resize_cq, buf_addr), udata,
+                     vrdma_udata_counts{.cqe = 1000, .max_wr = 0, .max_sge = 0, .max_send_wr = 0}),
+              1024u * 128);
+}
+
 TEST_F(Mlx5Lengths, OfAQueuePairIsThatOfBothQueues) {
     mlx5_ib_create_qp udata{};
     udata.sq_wqe_count = 256;
