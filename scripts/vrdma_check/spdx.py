@@ -15,6 +15,7 @@ LICENCES = (
     ("frontend/", "GPL-2.0"),
     ("tests/e2e/guest/hostile/", "GPL-2.0"),
     ("qemu-device/", "GPL-2.0-or-later"),
+    ("tests/connectx/", "GPL-2.0-or-later"),
     ("common/", "BSD-3-Clause"),
     ("", "Apache-2.0"),
 )

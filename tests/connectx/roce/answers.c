@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (c) 2026 the vrdma authors */
+/*
+ * What a responder sends: the data of READs, the results of atomics, acknowledgements.
+ *
+ * The last READs and atomics are kept, as many as the other side may have outstanding: one that
+ * comes again is answered again, an atomic with the result that it had (IBA 9.7.5.1.5, 9.4.5).
+ * Answers go out in the order of their PSNs.  The acknowledgement comes after all of them: it is of
+ * a packet that came later, or it says what an answer has said.
+ */
+#include "queue_pair.h"
+
+static RoceAnswer* answer_at(RoceResponder* r, unsigned index) {
+    return &r->answers[(r->oldest + index) % ROCE_MAX_READS];
+}
+
+bool roce_answers_pending(const RoceQp* qp) {
+    const RoceResponder* r = &qp->responder;
+
+    for (unsigned i = 0; i < r->answers_count; i++) {
+        const RoceAnswer* answer = &r->answers[(r->oldest + i) % ROCE_MAX_READS];
+
+        if (answer->next != answer->end) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Checks a READ and says how many packets its data has. */
+static bool check_read(RoceQp* qp, const RocePacket* packet, uint32_t* packets) {
+    const RoceTransport* transport = qp->transport;
+    const uint32_t length = packet->dma_length;
+
+    *packets = length == 0 ? 1 : (length - 1) / qp->attributes.mtu + 1;
+    if (!(qp->attributes.access & IBV_ACCESS_REMOTE_READ) || length > 1u << 31 || packet->size ||
+        *packets > ROCE_PSN_MASK / 2) {
+        roce_responder_refuse(qp, ROCE_NAK_INVALID_REQUEST, IBV_WC_WR_FLUSH_ERR,
+                              IBV_EVENT_QP_REQ_ERR);
+        return false;
+    }
+    if (length &&
+        !transport->ops->remote_check(transport->device, qp->owner, packet->rkey,
+                                      packet->remote_address, length, IBV_ACCESS_REMOTE_READ)) {
+        roce_responder_refuse(qp, ROCE_NAK_REMOTE_ACCESS, IBV_WC_WR_FLUSH_ERR,
+                              IBV_EVENT_QP_ACCESS_ERR);
+        return false;
+    }
+    return true;
+}
+
+static bool execute_atomic(RoceQp* qp, const RocePacket* packet, uint64_t* original) {
+    const RoceTransport* transport = qp->transport;
+    const bool swap = (packet->opcode & ROCE_OPERATION_MASK) == IBV_OPCODE_COMPARE_SWAP;
+
+    /* IBA 9.4.5.1: naturally aligned. */
+    if (!(qp->attributes.access & IBV_ACCESS_REMOTE_ATOMIC) || packet->remote_address % 8 ||
+        packet->size) {
+        roce_responder_refuse(qp, ROCE_NAK_INVALID_REQUEST, IBV_WC_WR_FLUSH_ERR,
+                              IBV_EVENT_QP_REQ_ERR);
+        return false;
+    }
+    if (!transport->ops->remote_atomic(
+            transport->device, qp->owner, packet->rkey, packet->remote_address,
+            swap ? IBV_WR_ATOMIC_CMP_AND_SWP : IBV_WR_ATOMIC_FETCH_AND_ADD,
+            swap ? packet->compare : packet->swap_add, packet->swap_add, original)) {
+        roce_responder_refuse(qp, ROCE_NAK_REMOTE_ACCESS, IBV_WC_WR_FLUSH_ERR,
+                              IBV_EVENT_QP_ACCESS_ERR);
+        return false;
+    }
+    return true;
+}
+
+RoceVerdict roce_answer_new(RoceQp* qp, const RocePacket* packet) {
+    RoceResponder* r = &qp->responder;
+    const bool atomic = roce_opcode_parts(packet->opcode) & ROCE_ATOMIC;
+    RoceAnswer answer = {
+        .first_psn = packet->psn,
+        .packets = 1,
+        .atomic = atomic,
+        .address = packet->remote_address,
+        .rkey = packet->rkey,
+        .length = packet->dma_length,
+    };
+
+    if (qp->attributes.max_reads_served == 0 ||
+        (r->answers_count == qp->attributes.max_reads_served &&
+         answer_at(r, 0)->next != answer_at(r, 0)->end)) {
+        /* IBA 9.7.5.2.2: more than it was told that it may have. */
+        roce_responder_refuse(qp, ROCE_NAK_INVALID_REQUEST, IBV_WC_WR_FLUSH_ERR,
+                              IBV_EVENT_QP_REQ_ERR);
+        return ROCE_REFUSED;
+    }
+    if (atomic ? !execute_atomic(qp, packet, &answer.original)
+               : !check_read(qp, packet, &answer.packets)) {
+        return ROCE_REFUSED;
+    }
+    answer.end = answer.packets;
+    r->psn = (packet->psn + answer.packets) & ROCE_PSN_MASK;
+    r->msn = (r->msn + 1) & ROCE_PSN_MASK;
+    answer.msn = r->msn;
+    if (r->answers_count == qp->attributes.max_reads_served) {
+        r->oldest = (r->oldest + 1) % ROCE_MAX_READS;
+        r->answers_count--;
+    }
+    *answer_at(r, r->answers_count++) = answer;
+    roce_qp_schedule(qp);
+    return ROCE_GOOD;
+}
+
+void roce_answer_again(RoceQp* qp, const RocePacket* packet) {
+    RoceResponder* r = &qp->responder;
+    const bool atomic = roce_opcode_parts(packet->opcode) & ROCE_ATOMIC;
+
+    for (unsigned i = 0; i < r->answers_count; i++) {
+        RoceAnswer* answer = answer_at(r, i);
+        const uint32_t number = (packet->psn - answer->first_psn) & ROCE_PSN_MASK;
+        const uint64_t offset = (uint64_t)number * qp->attributes.mtu;
+
+        if (number >= answer->packets || answer->atomic != atomic) {
+            continue;
+        }
+        /* The rest of the READ, or less: the same bytes as the first time. */
+        if (!atomic &&
+            (packet->rkey != answer->rkey || packet->remote_address != answer->address + offset ||
+             packet->dma_length > answer->length - offset)) {
+            return;
+        }
+        answer->begin = answer->next = number;
+        answer->end = answer->packets;
+        if (!atomic) {
+            answer->end =
+                number +
+                (packet->dma_length == 0 ? 1 : (packet->dma_length - 1) / qp->attributes.mtu + 1);
+        }
+        roce_qp_schedule(qp);
+        return;
+    }
+    qp->transport->counters.dropped++;
+}
+
+/* The key of a READ has gone while its data was being sent. */
+static void stop_reading(RoceQp* qp, uint32_t psn) {
+    RoceResponder* r = &qp->responder;
+
+    r->answers_count = 0;
+    roce_responder_refuse(qp, ROCE_NAK_REMOTE_ACCESS, IBV_WC_WR_FLUSH_ERR, IBV_EVENT_QP_ACCESS_ERR);
+    r->ack_psn = psn;
+}
+
+/* A READ that was asked for again from its middle has its first packet there. */
+static uint8_t read_opcode(const RoceAnswer* answer) {
+    const bool first = answer->next == answer->begin, last = answer->next + 1 == answer->end;
+
+    if (first) {
+        return last ? IBV_OPCODE_RDMA_READ_RESPONSE_ONLY : IBV_OPCODE_RDMA_READ_RESPONSE_FIRST;
+    }
+    return last ? IBV_OPCODE_RDMA_READ_RESPONSE_LAST : IBV_OPCODE_RDMA_READ_RESPONSE_MIDDLE;
+}
+
+/* Sends one packet of an answer.  False when the queue pair has nothing more to say. */
+static bool send_answer(RoceQp* qp, RoceAnswer* answer) {
+    RoceTransport* transport = qp->transport;
+    RocePacket packet = {
+        .psn = (answer->first_psn + answer->next) & ROCE_PSN_MASK,
+        .syndrome = ROCE_SYNDROME_ACK | ROCE_NO_CREDITS,
+        .msn = answer->msn,
+    };
+
+    if (answer->atomic) {
+        packet.opcode = IBV_OPCODE_ATOMIC_ACKNOWLEDGE;
+        packet.original = answer->original;
+    } else {
+        const uint32_t offset = answer->next * qp->attributes.mtu;
+        size_t at;
+
+        packet.opcode = read_opcode(answer);
+        packet.size = MIN(answer->length - offset, qp->attributes.mtu);
+        at = roce_headers_size(packet.opcode | roce_qp_service(qp));
+        if (packet.size && !transport->ops->remote_read(transport->device, qp->owner, answer->rkey,
+                                                        answer->address + offset,
+                                                        transport->packet + at, packet.size)) {
+            stop_reading(qp, packet.psn);
+            return false;
+        }
+    }
+    roce_send_connected(qp, &packet);
+    answer->next++;
+    return true;
+}
+
+static void send_acknowledge(RoceQp* qp) {
+    RoceResponder* r = &qp->responder;
+    RocePacket packet = {
+        .opcode = IBV_OPCODE_ACKNOWLEDGE,
+        .psn = r->ack_psn,
+        .syndrome = r->syndrome,
+        .msn = r->msn,
+    };
+
+    r->ack_due = false;
+    roce_send_connected(qp, &packet);
+    if (r->closing) {
+        roce_qp_error(qp);
+    }
+}
+
+unsigned roce_answers_run(RoceQp* qp, unsigned budget) {
+    RoceResponder* r = &qp->responder;
+
+    for (unsigned i = 0; i < r->answers_count && qp->state != IBV_QPS_ERR; i++) {
+        RoceAnswer* answer = answer_at(r, i);
+
+        while (answer->next != answer->end) {
+            if (!budget || !roce_ready(qp->transport)) {
+                return 0;
+            }
+            budget--;
+            if (!send_answer(qp, answer)) {
+                break;
+            }
+        }
+    }
+    if (r->ack_due && qp->state != IBV_QPS_ERR) {
+        if (!budget) {
+            return 0;
+        }
+        budget--;
+        send_acknowledge(qp);
+    }
+    return budget;
+}
