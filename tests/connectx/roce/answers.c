@@ -49,31 +49,33 @@ static bool check_read(RoceQp* qp, const RocePacket* packet, uint32_t* packets) 
     return true;
 }
 
-static bool execute_atomic(RoceQp* qp, const RocePacket* packet, uint64_t* original) {
-    const RoceTransport* transport = qp->transport;
-    const bool swap = (packet->opcode & ROCE_OPERATION_MASK) == IBV_OPCODE_COMPARE_SWAP;
-
+static bool check_atomic(RoceQp* qp, const RocePacket* packet) {
     /* IBA 9.4.5.1: naturally aligned. */
-    if (!(qp->attributes.access & IBV_ACCESS_REMOTE_ATOMIC) || packet->remote_address % 8 ||
-        packet->size) {
-        roce_responder_refuse(qp, ROCE_NAK_INVALID_REQUEST, IBV_WC_WR_FLUSH_ERR,
-                              IBV_EVENT_QP_REQ_ERR);
-        return false;
+    if ((qp->attributes.access & IBV_ACCESS_REMOTE_ATOMIC) && packet->remote_address % 8 == 0 &&
+        packet->size == 0) {
+        return true;
     }
-    if (!transport->ops->remote_atomic(
-            transport->device, qp->owner, packet->rkey, packet->remote_address,
-            swap ? IBV_WR_ATOMIC_CMP_AND_SWP : IBV_WR_ATOMIC_FETCH_AND_ADD,
-            swap ? packet->compare : packet->swap_add, packet->swap_add, original)) {
-        roce_responder_refuse(qp, ROCE_NAK_REMOTE_ACCESS, IBV_WC_WR_FLUSH_ERR,
-                              IBV_EVENT_QP_ACCESS_ERR);
-        return false;
+    roce_responder_refuse(qp, ROCE_NAK_INVALID_REQUEST, IBV_WC_WR_FLUSH_ERR, IBV_EVENT_QP_REQ_ERR);
+    return false;
+}
+
+/* Executes an atomic when its turn to be answered comes: after the READs before it (IBA table 79,
+ * ordering of work requests), and once. */
+static bool execute_atomic(RoceQp* qp, RoceAnswer* answer) {
+    const RoceTransport* transport = qp->transport;
+
+    if (!answer->executed) {
+        answer->executed = transport->ops->remote_atomic(
+            transport->device, qp->owner, answer->rkey, answer->address, answer->operation,
+            answer->compare_add, answer->swap, &answer->original);
     }
-    return true;
+    return answer->executed;
 }
 
 RoceVerdict roce_answer_new(RoceQp* qp, const RocePacket* packet) {
     RoceResponder* r = &qp->responder;
     const bool atomic = roce_opcode_parts(packet->opcode) & ROCE_ATOMIC;
+    const bool swap = (packet->opcode & ROCE_OPERATION_MASK) == IBV_OPCODE_COMPARE_SWAP;
     RoceAnswer answer = {
         .first_psn = packet->psn,
         .packets = 1,
@@ -81,6 +83,9 @@ RoceVerdict roce_answer_new(RoceQp* qp, const RocePacket* packet) {
         .address = packet->remote_address,
         .rkey = packet->rkey,
         .length = packet->dma_length,
+        .operation = swap ? IBV_WR_ATOMIC_CMP_AND_SWP : IBV_WR_ATOMIC_FETCH_AND_ADD,
+        .compare_add = swap ? packet->compare : packet->swap_add,
+        .swap = packet->swap_add,
     };
 
     if (qp->attributes.max_reads_served == 0 ||
@@ -91,8 +96,7 @@ RoceVerdict roce_answer_new(RoceQp* qp, const RocePacket* packet) {
                               IBV_EVENT_QP_REQ_ERR);
         return ROCE_REFUSED;
     }
-    if (atomic ? !execute_atomic(qp, packet, &answer.original)
-               : !check_read(qp, packet, &answer.packets)) {
+    if (atomic ? !check_atomic(qp, packet) : !check_read(qp, packet, &answer.packets)) {
         return ROCE_REFUSED;
     }
     answer.end = answer.packets;
@@ -139,8 +143,8 @@ void roce_answer_again(RoceQp* qp, const RocePacket* packet) {
     qp->transport->counters.dropped++;
 }
 
-/* The key of a READ has gone while its data was being sent. */
-static void stop_reading(RoceQp* qp, uint32_t psn) {
+/* A key does not give what it did when the request came, or the right to an atomic. */
+static void stop_answering(RoceQp* qp, uint32_t psn) {
     RoceResponder* r = &qp->responder;
 
     r->answers_count = 0;
@@ -168,6 +172,10 @@ static bool send_answer(RoceQp* qp, RoceAnswer* answer) {
     };
 
     if (answer->atomic) {
+        if (!execute_atomic(qp, answer)) {
+            stop_answering(qp, packet.psn);
+            return false;
+        }
         packet.opcode = IBV_OPCODE_ATOMIC_ACKNOWLEDGE;
         packet.original = answer->original;
     } else {
@@ -180,7 +188,7 @@ static bool send_answer(RoceQp* qp, RoceAnswer* answer) {
         if (packet.size && !transport->ops->remote_read(transport->device, qp->owner, answer->rkey,
                                                         answer->address + offset,
                                                         transport->packet + at, packet.size)) {
-            stop_reading(qp, packet.psn);
+            stop_answering(qp, packet.psn);
             return false;
         }
     }

@@ -49,10 +49,12 @@ typedef struct RoceAnswer {
     uint32_t first_psn, packets;
     uint32_t begin;     /* the first packet that was asked for last */
     uint32_t next, end; /* packets that are still to be sent */
-    bool atomic;
-    uint64_t original;
     uint64_t address;
     uint32_t rkey, length, msn;
+    /* Atomics */
+    bool atomic, executed;
+    enum ibv_wr_opcode operation;
+    uint64_t compare_add, swap, original;
 } RoceAnswer;
 
 /* What message packets are expected to continue. */

@@ -299,7 +299,8 @@ void Network::run(uint64_t limit) {
                 device->awake_ = true;  // the network is ready again
             }
             seen_.push_back(frame);
-            if (filter_ && !filter_(count_++, frame)) {
+            const size_t number = count_++;
+            if (filter_ && !filter_(number, frame)) {
                 continue;
             }
             if (detour_) {
