@@ -289,6 +289,20 @@ bool Network::pass_time(uint64_t limit) {
     return true;
 }
 
+void Network::step(uint64_t now) {
+    now_ = now;
+    for (Device* device : devices_) {
+        if (device->armed_ <= now_) {
+            device->armed_ = UINT64_MAX;
+            device->awake_ = true;
+        }
+    }
+    run_devices();
+    for (; !flying_.empty(); flying_.pop_front()) {
+        detour_(flying_.front());
+    }
+}
+
 void Network::run(uint64_t limit) {
     for (;;) {
         run_devices();

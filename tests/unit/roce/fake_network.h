@@ -119,6 +119,8 @@ class Network {
     void deliver(const uint8_t* frame, size_t size);
     // Until nothing is left to do before `limit`.
     void run(uint64_t limit = UINT64_MAX);
+    // One step of a network with another clock and other devices, whose frames come by deliver().
+    void step(uint64_t now);
     size_t frames() const { return count_; }
     const std::vector<Bytes>& seen() const { return seen_; }
     void forget() { seen_.clear(), count_ = 0; }
