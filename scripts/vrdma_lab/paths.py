@@ -26,6 +26,8 @@ LAB_PROGRAMS = (
     "huge_page_edges",
     "rdma_cm_edges",
 )
+# Programs that hosts alone run.
+HOST_PROGRAMS = ("roce_against_rxe",)
 MEASURING_PROGRAMS = ("rdma_latency", "rdma_control", "vm_exit")
 
 

@@ -125,7 +125,7 @@ def _prepare(options: Options) -> None:
     # The command's own output alone goes to standard output.
     steps = Steps(sys.stderr)
     install_missing(steps, "build", "run", "applications", "lab")
-    programs = (name for name in (*paths.MEASURING_PROGRAMS, *paths.LAB_PROGRAMS))
+    programs = (*paths.MEASURING_PROGRAMS, *paths.LAB_PROGRAMS, *paths.HOST_PROGRAMS)
     build_backend(steps, "release", "vrdmad", *programs)
     build_qemu_device(steps)
     for series in dict.fromkeys((paths.HOST_KERNEL, options.kernel)):

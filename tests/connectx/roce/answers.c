@@ -89,9 +89,9 @@ RoceVerdict roce_answer_new(RoceQp* qp, const RocePacket* packet) {
     };
 
     if (qp->attributes.max_reads_served == 0 ||
-        (r->answers_count == qp->attributes.max_reads_served &&
-         answer_at(r, 0)->next != answer_at(r, 0)->end)) {
-        /* IBA 9.7.5.2.2: more than it was told that it may have. */
+        (r->answers_count == qp->attributes.max_reads_served && !answer_at(r, 0)->answered)) {
+        /* IBA 9.7.5.2.2: more than it was told that it may have.  An old one that a late copy has
+         * made due again does not count. */
         roce_responder_refuse(qp, ROCE_NAK_INVALID_REQUEST, IBV_WC_WR_FLUSH_ERR,
                               IBV_EVENT_QP_REQ_ERR);
         return ROCE_REFUSED;
@@ -194,6 +194,7 @@ static bool send_answer(RoceQp* qp, RoceAnswer* answer) {
     }
     roce_send_connected(qp, &packet);
     answer->next++;
+    answer->answered |= answer->next == answer->end;
     return true;
 }
 

@@ -49,6 +49,7 @@ typedef struct RoceAnswer {
     uint32_t first_psn, packets;
     uint32_t begin;     /* the first packet that was asked for last */
     uint32_t next, end; /* packets that are still to be sent */
+    bool answered;      /* once, whole */
     uint64_t address;
     uint32_t rkey, length, msn;
     /* Atomics */

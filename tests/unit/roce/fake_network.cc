@@ -7,6 +7,17 @@
 
 namespace vrdma::roce {
 
+namespace {
+
+// Copies to or from a request's bytes; the transport never goes beyond what a request says.
+void require_inside(const Bytes& bytes, size_t offset, size_t size) {
+    if (offset > bytes.size() || size > bytes.size() - offset) {
+        __builtin_trap();
+    }
+}
+
+}  // namespace
+
 // What the transport asks a device for.
 struct Callbacks {
     static Device& device(void* pointer) { return *static_cast<Device*>(pointer); }
@@ -35,12 +46,14 @@ struct Callbacks {
     static enum ibv_wc_status gather(void* /*d*/, void* /*owner*/, const RoceSend* send,
                                      uint32_t offset, uint8_t* data, size_t size) {
         const auto* mine = static_cast<Send*>(send->request);
+        require_inside(mine->bytes, offset, size);
         std::copy_n(mine->bytes.begin() + offset, size, data);
         return mine->gather_status;
     }
     static enum ibv_wc_status scatter_response(void* /*d*/, void* /*owner*/, const RoceSend* send,
                                                uint32_t offset, const uint8_t* data, size_t size) {
         auto* mine = static_cast<Send*>(send->request);
+        require_inside(mine->bytes, offset, size);
         std::copy_n(data, size, mine->bytes.begin() + offset);
         return mine->gather_status;
     }
@@ -72,6 +85,7 @@ struct Callbacks {
                                               const RoceReceive* receive, uint32_t offset,
                                               const uint8_t* data, size_t size) {
         auto* mine = static_cast<Receive*>(receive->request);
+        require_inside(mine->bytes, offset, size);
         std::copy_n(data, size, mine->bytes.begin() + offset);
         return mine->scatter_status;
     }

@@ -196,6 +196,31 @@ TEST(LossTest, AnyFrameMayComeAfterLaterOnes) {
     }
 }
 
+TEST(LossTest, ALateCopyOfARequestTakesNoPlaceOfANewOne) {
+    Connection connection(IBV_QPT_RC, false, [](RoceQpAttributes& attributes) {
+        attributes.max_reads = attributes.max_reads_served = 1;
+    });
+    Network& network = connection.network;
+    const uint32_t key = connection.right.add_key(0, kMemory, kAll);
+    for (int i = 0; i < 3; ++i) {
+        Send& add = connection.a.post(IBV_WR_ATOMIC_FETCH_AND_ADD, Bytes(8));
+        add.what.rkey = key;
+        add.what.compare_add = 1;
+    }
+    Bytes first;
+    network.set_filter([&](size_t number, Bytes& frame) {
+        if (number == 0) {
+            first = frame;
+        } else if (number == 2) {
+            network.deliver(first.data(), first.size());
+        }
+        return true;
+    });
+    connection.run();
+    EXPECT_EQ(connection.a.summary(), "send 8, send 8, send 8");
+    EXPECT_EQ(connection.right.memory()[0], 3);
+}
+
 TEST(LossTest, ADamagedFrameCountsAsLost) {
     for (size_t damaged = 0; damaged < frame_count(); ++damaged) {
         SCOPED_TRACE(damaged);
