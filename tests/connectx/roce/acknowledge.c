@@ -42,7 +42,9 @@ static void progress(RoceQp* qp) {
 static void lost(RoceQp* qp) {
     RoceRequester* r = &qp->requester;
 
-    if (r->went_back || r->waits_rnr) {
+    /* What was acknowledged may have ended the queue pair: a request that could not be sent was
+     * behind it. */
+    if (r->count == 0 || r->went_back || r->waits_rnr) {
         return;
     }
     if (r->retries == 0) {

@@ -131,7 +131,7 @@ void roce_requester_expire(RoceQp* qp) {
         roce_requester_go_back(qp);
         return;
     }
-    if (r->unacked == r->sent) {
+    if (r->count == 0 || r->unacked == r->sent) {
         return;
     }
     counters->timeouts++;

@@ -133,6 +133,22 @@ TEST_F(ErrorsTest, ALocalKeyThatIsBadFailsAfterWhatIsBeforeIt) {
     EXPECT_EQ(roce_qp_state(a_.qp), IBV_QPS_ERR);
 }
 
+TEST(ErrorsOfOneRetryTest, AnAcknowledgementMayReachIntoTheRequestThatFails) {
+    // The packet with the number 127 asks for an acknowledgement, the one after it has no data.
+    Connection connection(IBV_QPT_RC, false, [](RoceQpAttributes& attributes) {
+        attributes.retry_count = 0;
+        attributes.send_psn = attributes.receive_psn = 126;
+    });
+    connection.b.post_receive(kMtu);
+    connection.b.post_receive(3 * kMtu);
+    connection.a.post(IBV_WR_SEND, pattern(kMtu));
+    Send& second = connection.a.post(IBV_WR_SEND, pattern(3 * kMtu));
+    second.gather_status = IBV_WC_LOC_PROT_ERR;
+    second.gather_end = kMtu;
+    connection.run();
+    EXPECT_EQ(connection.a.summary(), "send 1024, " + failed("send", IBV_WC_LOC_PROT_ERR));
+}
+
 TEST_F(ErrorsTest, ALocalKeyForAResponseThatIsBadFailsTheRead) {
     Send& read = a_.post(IBV_WR_RDMA_READ, Bytes(10));
     read.what.rkey = connection_.right.add_key(0, kMemory, IBV_ACCESS_REMOTE_READ);

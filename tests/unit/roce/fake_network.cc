@@ -48,7 +48,7 @@ struct Callbacks {
         const auto* mine = static_cast<Send*>(send->request);
         require_inside(mine->bytes, offset, size);
         std::copy_n(mine->bytes.begin() + offset, size, data);
-        return mine->gather_status;
+        return offset < mine->gather_end ? IBV_WC_SUCCESS : mine->gather_status;
     }
     static enum ibv_wc_status scatter_response(void* /*d*/, void* /*owner*/, const RoceSend* send,
                                                uint32_t offset, const uint8_t* data, size_t size) {

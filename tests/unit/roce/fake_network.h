@@ -26,6 +26,7 @@ struct Send {
     RoceAddress address{};
     Bytes bytes;
     enum ibv_wc_status gather_status = IBV_WC_SUCCESS;
+    uint32_t gather_end = 0;  // the status is that of bytes from here on
 };
 
 struct Receive {
