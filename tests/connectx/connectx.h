@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (c) 2026 the vrdma authors
+// The modelled adapter: what its parts share.
+#ifndef VRDMA_CONNECTX_CONNECTX_H
+#define VRDMA_CONNECTX_CONNECTX_H
+
+#include "qemu/osdep.h"
+// After osdep.h, which every file of QEMU begins with.
+#include "hw/pci/pci.h"
+#include "qemu/timer.h"
+#include "qemu/units.h"
+
+#define TYPE_CONNECTX "connectx-model"
+OBJECT_DECLARE_SIMPLE_TYPE(Connectx, CONNECTX)
+
+enum {
+    kPageSize = 4096,
+    kBarSize = 32 * MiB,
+    kFirstUar = 16,  // the pages before it are the initialization segment
+    kUars = kBarSize / kPageSize,
+    kVectors = 32,
+    kGids = 16,
+    kBurst = 64,  // bytes of a BlueFlame write
+};
+
+// Objects that the host's driver has made, by their numbers.
+typedef struct {
+    GHashTable *eqs, *cqs, *qps, *srqs, *mkeys, *pds;
+    GHashTable* others;  // of which the model knows kind and number only
+    uint32_t next_number, next_mkey, next_qp, next_cq;
+    uint8_t uars[kUars];  // whether each page is allocated
+    uint32_t gsi;         // the queue pair that is number 1 to others
+} Objects;
+
+// A write to a doorbell register that more may follow.
+typedef struct {
+    QEMUBH* end;
+    hwaddr at;
+    unsigned count;  // of the eight-byte writes so far
+    uint8_t bytes[kBurst];
+    uint64_t doorbells, bursts;  // for the log
+} Doorbells;
+
+typedef struct {
+    uint8_t gids[kGids][32];  // roce_addr_layout
+    uint8_t nic_vport[512];   // nic_vport_context
+} Port;
+
+struct Connectx {
+    PCIDevice parent_obj;
+    MemoryRegion bar;
+
+    // Properties of the device.
+    bool ethernet;   // an Ethernet port with RoCE, or else an InfiniBand port
+    bool blueflame;  // whether bursts are taken for requests
+    uint64_t guid;
+    char* log_path;
+
+    FILE* log;
+    uint32_t violations;
+    uint64_t command_queue;  // its address
+    uint32_t health;
+    QEMUTimer* retry;  // of requests that wait for a receive request of their peer
+    Objects objects;
+    Doorbells doorbells;
+    Port port;
+};
+
+// An object by its number, NULL if there is none.
+static inline void* find_object(GHashTable* table, uint32_t number) {
+    return g_hash_table_lookup(table, GUINT_TO_POINTER(number));
+}
+
+static inline void add_object(GHashTable* table, uint32_t number, void* object) {
+    g_hash_table_insert(table, GUINT_TO_POINTER(number), object);
+}
+
+#endif

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (c) 2026 the vrdma authors
+// The PCI device: a ConnectX-5 Virtual Function, as its driver knows it.
+#include "connectx/bar.h"
+#include "connectx/log.h"
+#include "connectx/objects/cq.h"
+#include "connectx/objects/eq.h"
+#include "connectx/objects/mkey.h"
+#include "connectx/objects/qp.h"
+#include "connectx/objects/srq.h"
+#include "connectx/port.h"
+#include "connectx/transport/transport.h"
+// After osdep.h, which the headers above begin with.
+#include "hw/pci/msix.h"
+#include "hw/pci/pcie.h"
+#include "hw/qdev-properties.h"
+#include "qapi/error.h"
+#include "qemu/main-loop.h"
+#include "qemu/module.h"
+
+enum {
+    kVendor = 0x15b3,
+    kVirtualFunction = 0x1018,  // ConnectX-5
+    kMsixBar = 2,
+    // Numbers begin here, so that one kind's is rarely another's by chance.
+    kFirstNumber = 0x10,
+    kFirstQp = 0x40,
+};
+
+static GHashTable* table_of(GDestroyNotify free) {
+    return g_hash_table_new_full(NULL, NULL, NULL, free);
+}
+
+static void make_tables(Objects* objects) {
+    objects->eqs = table_of(eq_free);
+    objects->cqs = table_of(cq_free);
+    objects->qps = table_of(qp_free);
+    objects->srqs = table_of(srq_free);
+    objects->mkeys = table_of(mkey_free);
+    objects->pds = table_of(g_free);
+    objects->others = table_of(NULL);
+}
+
+static void reset(DeviceState* device) {
+    Connectx* nic = CONNECTX(device);
+    Objects* objects = &nic->objects;
+    GHashTable* tables[] = {objects->eqs,   objects->cqs, objects->qps,   objects->srqs,
+                            objects->mkeys, objects->pds, objects->others};
+
+    for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
+        g_hash_table_remove_all(tables[i]);
+    }
+    memset(objects->uars, 0, sizeof(objects->uars));
+    objects->next_number = objects->next_mkey = objects->next_cq = kFirstNumber;
+    objects->next_qp = kFirstQp;
+    objects->gsi = 0;
+    nic->command_queue = 0;
+    nic->doorbells.count = 0;
+    port_reset(nic);
+    timer_del(nic->retry);
+}
+
+static void realize(PCIDevice* pci, Error** error) {
+    Connectx* nic = CONNECTX(pci);
+
+    if (!log_open(nic)) {
+        error_setg_errno(error, errno, "cannot write the log %s", nic->log_path);
+        return;
+    }
+    make_tables(&nic->objects);
+    nic->doorbells.end = qemu_bh_new(bar_burst_ends, nic);
+    nic->retry = timer_new_ns(QEMU_CLOCK_VIRTUAL, transport_tick, nic);
+    memory_region_init_io(&nic->bar, OBJECT(nic), &kBarOps, nic, TYPE_CONNECTX, kBarSize);
+    pci_register_bar(pci, 0,
+                     PCI_BASE_ADDRESS_SPACE_MEMORY | PCI_BASE_ADDRESS_MEM_PREFETCH |
+                         PCI_BASE_ADDRESS_MEM_TYPE_64,
+                     &nic->bar);
+    if (pci_bus_is_express(pci_get_bus(pci))) {
+        pcie_endpoint_cap_init(pci, 0);
+    }
+    if (msix_init_exclusive_bar(pci, kVectors, kMsixBar, error) < 0) {
+        return;
+    }
+    for (unsigned i = 0; i < kVectors; i++) {
+        msix_vector_use(pci, i);
+    }
+}
+
+static void unrealize(PCIDevice* pci) {
+    msix_uninit_exclusive_bar(pci);
+}
+
+static Property properties[] = {
+    DEFINE_PROP_BOOL("ethernet", Connectx, ethernet, true),
+    DEFINE_PROP_BOOL("blueflame", Connectx, blueflame, true),
+    DEFINE_PROP_STRING("log", Connectx, log_path),
+    DEFINE_PROP_UINT64("guid", Connectx, guid, 0x5054000300abcd01ULL),
+    DEFINE_PROP_END_OF_LIST(),
+};
+
+static void class_init(ObjectClass* class, void* data) {
+    DeviceClass* device = DEVICE_CLASS(class);
+    PCIDeviceClass* pci = PCI_DEVICE_CLASS(class);
+
+    pci->realize = realize;
+    pci->exit = unrealize;
+    pci->vendor_id = kVendor;
+    pci->device_id = kVirtualFunction;
+    pci->class_id = PCI_CLASS_NETWORK_ETHERNET;
+    device->reset = reset;
+    device->desc = "model of a ConnectX virtual function";
+    device_class_set_props(device, properties);
+    set_bit(DEVICE_CATEGORY_NETWORK, device->categories);
+}
+
+static const TypeInfo kType = {
+    .name = TYPE_CONNECTX,
+    .parent = TYPE_PCI_DEVICE,
+    .instance_size = sizeof(Connectx),
+    .class_init = class_init,
+    .interfaces = (InterfaceInfo[]){{INTERFACE_PCIE_DEVICE}, {}},
+};
+
+static void register_type(void) {
+    type_register_static(&kType);
+}
+
+type_init(register_type)

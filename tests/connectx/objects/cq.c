@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (c) 2026 the vrdma authors
+#include "connectx/objects/cq.h"
+
+#include "connectx/fields.h"
+#include "connectx/log.h"
+#include "connectx/objects/eq.h"
+
+enum {
+    kSolicitedOnly = 1 << 24,  // in the upper half of a doorbell
+    kCqNumberInEvent = 24,
+    kSyndrome = 11,  // in the data of an error event, which begin with the number
+    kErrorOverrun = 1,
+    kDataSize = 28,
+};
+
+static const Field kFields[] = {
+    KNOWN(cqc, status),
+    KNOWN(cqc, cqe_sz),
+    KNOWN(cqc, oi),
+    KNOWN(cqc, page_offset),
+    KNOWN(cqc, log_cq_size),
+    KNOWN(cqc, uar_page),
+    KNOWN(cqc, cq_period_mode),
+    KNOWN(cqc, cq_period),
+    KNOWN(cqc, cq_max_count),
+    KNOWN(cqc, c_eqn_or_apu_element),
+    KNOWN(cqc, log_page_size),
+    KNOWN(cqc, dbr_addr),
+};
+
+void cq_free(void* cq) {
+    buffer_free(&((Cq*)cq)->buffer);
+    g_free(cq);
+}
+
+static void notify(Connectx* nic, Cq* cq) {
+    Eq* eq = find_object(nic->objects.eqs, cq->eq);
+    uint8_t data[kDataSize] = {0};
+
+    cq->armed = false;
+    if (eq) {
+        stl_be_p(data + kCqNumberInEvent, cq->number);
+        eq_post(nic, eq, kEventCompletion, data, sizeof(data));
+    }
+}
+
+// Whether there is no entry left that the consumer has given back (its doorbell record says).
+static bool is_full(Connectx* nic, const Cq* cq) {
+    const uint32_t consumer = dma_be32(nic, cq->doorbell_record) & kNumberMask;
+
+    return ((cq->producer - consumer) & kNumberMask) >= 1u << cq->log_size;
+}
+
+static void fail(Connectx* nic, Cq* cq) {
+    Eq* eq = eq_of_event(nic, kEventCqError);
+    uint8_t data[kDataSize] = {0};
+
+    cq->overrun = true;
+    log_say(nic, "CQ %#x: overrun", cq->number);
+    if (eq) {
+        stl_be_p(data, cq->number);
+        data[kSyndrome] = kErrorOverrun;
+        eq_post(nic, eq, kEventCqError, data, sizeof(data));
+    }
+}
+
+// Whether an entry raises an event of a queue that waits for solicited ones only.
+static bool is_urgent(uint8_t last) {
+    return last & kCqeSolicited || last >> 4 >= kCqeRequesterError;
+}
+
+void cq_post(Connectx* nic, uint32_t number, uint8_t* cqe) {
+    Cq* cq = find_object(nic->objects.cqs, number);
+    uint64_t at;
+    uint8_t owner;
+
+    if (!cq || cq->overrun) {
+        return;
+    }
+    if (!cq->may_overrun && is_full(nic, cq)) {
+        fail(nic, cq);
+        return;
+    }
+    // The entry is the last part of its place.
+    at = (uint64_t)(cq->producer & ((1u << cq->log_size) - 1)) * cq->entry_size + cq->entry_size -
+         kCqe;
+    owner = (cqe[kCqeLast] & ~1) | (cq->producer >> cq->log_size & 1);
+    cqe[kCqeLast] = owner ^ 1;
+    buffer_copy(nic, &cq->buffer, at, cqe, kCqe, kWriteMemory);
+    smp_wmb();
+    buffer_copy(nic, &cq->buffer, at + kCqeLast, &owner, 1, kWriteMemory);
+    cq->producer++;
+    if (cq->armed && (!cq->solicited_only || is_urgent(owner))) {
+        notify(nic, cq);
+    }
+}
+
+void cq_doorbell(Connectx* nic, unsigned uar, uint64_t value) {
+    const uint32_t number = (uint32_t)value & kNumberMask;
+    Cq* cq = find_object(nic->objects.cqs, number);
+
+    if (!cq || cq->uar != uar) {
+        log_violation(nic, "doorbell of CQ %#x in UAR %u: %s", number, uar,
+                      cq ? "the queue has another UAR" : "there is no such queue");
+        return;
+    }
+    cq->armed = true;
+    cq->solicited_only = value >> 32 & kSolicitedOnly;
+    if (!cq->solicited_only && (cq->producer & kNumberMask) != (value >> 32 & kNumberMask)) {
+        notify(nic, cq);
+    }
+}
+
+bool cq_use(Connectx* nic, uint32_t number) {
+    Cq* cq = find_object(nic->objects.cqs, number);
+
+    if (cq) {
+        cq->users++;
+    }
+    return cq != NULL;
+}
+
+void cq_unuse(Connectx* nic, uint32_t number) {
+    Cq* cq = find_object(nic->objects.cqs, number);
+
+    if (cq) {
+        cq->users--;
+    }
+}
+
+Status cq_create(Connectx* nic, Command* command) {
+    const uint8_t* context = IFC_AT(create_cq_in, command->in, cq_context);
+    const size_t list = IFC_OFF(create_cq_in, pas) / 8;
+    Cq* cq = g_new0(Cq, 1);
+
+    fields_check(nic, "cqc", context, kCqContext, kFields, ARRAY_SIZE(kFields));
+    memcpy(cq->context, context, sizeof(cq->context));
+    cq->log_size = IFC_GET(cqc, context, log_cq_size);
+    cq->entry_size = IFC_GET(cqc, context, cqe_sz) == 0 ? kCqe : 2 * kCqe;
+    cq->eq = IFC_GET(cqc, context, c_eqn_or_apu_element);
+    cq->uar = IFC_GET(cqc, context, uar_page);
+    cq->doorbell_record = IFC_GET(cqc, context, dbr_addr);
+    cq->may_overrun = IFC_GET(cqc, context, oi);
+    buffer_init(&cq->buffer, command->in + list, command_rest(command, list),
+                IFC_GET(cqc, context, log_page_size), IFC_GET(cqc, context, page_offset));
+    if (!find_object(nic->objects.eqs, cq->eq) || cq->uar >= kUars || !nic->objects.uars[cq->uar] ||
+        !buffer_holds(&cq->buffer, (uint64_t)cq->entry_size << cq->log_size)) {
+        log_violation(nic, "CQ of 2^%u x %u bytes, EQ %u, UAR %u, %u pages", cq->log_size,
+                      cq->entry_size, cq->eq, cq->uar, cq->buffer.count);
+        cq_free(cq);
+        return kBadParameter;
+    }
+    cq->number = ++nic->objects.next_cq;
+    add_object(nic->objects.cqs, cq->number, cq);
+    command_answer_object(command, cq->number);
+    log_say(nic, "      CQ %#x: 2^%u x %u bytes, EQ %u, UAR %u", cq->number, cq->log_size,
+            cq->entry_size, cq->eq, cq->uar);
+    return kOk;
+}
+
+static Status find(Connectx* nic, const Command* command, Cq** cq) {
+    *cq = find_object(nic->objects.cqs, command_object(command));
+    if (!*cq) {
+        log_violation(nic, "there is no CQ %#x", command_object(command));
+        return kBadResource;
+    }
+    return kOk;
+}
+
+Status cq_destroy(Connectx* nic, Command* command) {
+    Cq* cq;
+    const Status status = find(nic, command, &cq);
+
+    if (status != kOk) {
+        return status;
+    }
+    if (cq->users > 0) {
+        log_violation(nic, "CQ %#x is destroyed with %u users", cq->number, cq->users);
+        return kResourceBusy;
+    }
+    g_hash_table_remove(nic->objects.cqs, GUINT_TO_POINTER(cq->number));
+    return kOk;
+}
+
+Status cq_query(Connectx* nic, Command* command) {
+    Cq* cq;
+    const Status status = find(nic, command, &cq);
+
+    if (status == kOk) {
+        memcpy(IFC_AT(query_cq_out, command->out, cq_context), cq->context, sizeof(cq->context));
+    }
+    return status;
+}
+
+// Moderation is accepted, and events come at once all the same.  Another buffer is not taken.
+Status cq_modify(Connectx* nic, Command* command) {
+    Cq* cq;
+    const Status status = find(nic, command, &cq);
+
+    return status == kOk && command->modifier != 0 ? kBadParameter : status;
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (c) 2026 the vrdma authors
+#include "connectx/port.h"
+
+#include "connectx/log.h"
+#include "qemu/cutils.h"
+
+enum {
+    kActive = 4,   // port_state of InfiniBand
+    kLinkUp = 5,   // port_physical_state
+    kVportUp = 1,  // of an Ethernet port
+    kAllOfTable = 0xffff,
+    kIndex = 14,  // where the queries of the tables have the index
+    kMac = 2,     // of the permanent address, which two reserved bytes are before
+    kFrameMtu = 1522,
+    kIpv4Prefix = 12,
+    kUdp = 17,
+    kHopLimit = 64,
+};
+
+// Registers by which a driver asks for the port's (MLX5_REG_* of <linux/mlx5/driver.h>).
+enum { kPtys = 0x5004, kPmtu = 0x5003, kPvlc = 0x500f, kNodeDescription = 0x6001 };
+
+void port_reset(Connectx* nic) {
+    uint8_t* vport = nic->port.nic_vport;
+    uint8_t* mac = IFC_AT(nic_vport_context, vport, permanent_address) + kMac;
+
+    memset(&nic->port, 0, sizeof(nic->port));
+    IFC_SET(nic_vport_context, vport, min_wqe_inline_mode, 1);
+    IFC_SET(nic_vport_context, vport, mtu, kFrameMtu);
+    IFC_SET(nic_vport_context, vport, roce_en, 1);
+    IFC_SET(nic_vport_context, vport, system_image_guid, nic->guid);
+    IFC_SET(nic_vport_context, vport, port_guid, nic->guid);
+    IFC_SET(nic_vport_context, vport, node_guid, nic->guid);
+    // QEMU's prefix, and the end of the GUID.
+    mac[0] = 0x52;
+    mac[1] = 0x54;
+    mac[2] = 0x00;
+    mac[3] = nic->guid >> 16;
+    mac[4] = nic->guid >> 8;
+    mac[5] = nic->guid;
+}
+
+bool port_gid_is_ipv4(const uint8_t* gid) {
+    static const uint8_t prefix[kIpv4Prefix] = {[10] = 0xff, [11] = 0xff};
+
+    return memcmp(gid, prefix, sizeof(prefix)) == 0;
+}
+
+bool port_has_gid(const Connectx* nic, const uint8_t* gid) {
+    for (unsigned i = 0; i < kGids; i++) {
+        const uint8_t* address = nic->port.gids[i];
+
+        if (buffer_is_zero(address, sizeof(nic->port.gids[i]))) {
+            continue;
+        }
+        // The table has an IPv4 address alone, in the last bytes.
+        if (port_gid_is_ipv4(gid) ? memcmp(address + kIpv4Prefix, gid + kIpv4Prefix, 4) == 0 &&
+                                        buffer_is_zero(address, 10)
+                                  : memcmp(address, gid, 16) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void port_make_grh(const Connectx* nic, uint8_t* grh, unsigned source, const uint8_t* gid,
+                   size_t size) {
+    const uint8_t* own = nic->port.gids[source % kGids];
+
+    memset(grh, 0, 40);
+    if (nic->ethernet && port_gid_is_ipv4(gid)) {
+        uint8_t* header = grh + 20;
+
+        header[0] = 0x45;
+        stw_be_p(header + 2, size + 20 + 8 + 12 + 4);  // with UDP, BTH and the invariant CRC
+        header[8] = kHopLimit;
+        header[9] = kUdp;
+        memcpy(header + 12, own + kIpv4Prefix, 4);
+        memcpy(header + 16, gid + kIpv4Prefix, 4);
+        return;
+    }
+    grh[0] = 0x60;
+    stw_be_p(grh + 4, size);
+    grh[6] = 0x1b;
+    grh[7] = kHopLimit;
+    memcpy(grh + 8, own, 16);
+    memcpy(grh + 24, gid, 16);
+}
+
+Status port_query_hca_vport_context(Connectx* nic, Command* command) {
+    uint8_t* context = IFC_AT(query_hca_vport_context_out, command->out, hca_vport_context);
+
+    IFC_SET(hca_vport_context, context, port_physical_state, kLinkUp);
+    IFC_SET(hca_vport_context, context, port_state, kActive);
+    IFC_SET(hca_vport_context, context, vport_state, kActive);
+    IFC_SET(hca_vport_context, context, system_image_guid, nic->guid);
+    IFC_SET(hca_vport_context, context, port_guid, nic->guid);
+    IFC_SET(hca_vport_context, context, node_guid, nic->guid);
+    IFC_SET(hca_vport_context, context, lid, kLid);
+    IFC_SET(hca_vport_context, context, sm_lid, kLid);
+    return kOk;
+}
+
+Status port_query_gid(Connectx* nic, Command* command) {
+    uint8_t* gid = command->out + kHeader;
+
+    IFC_SET(query_hca_vport_gid_out, command->out, gids_num, 1);
+    if (lduw_be_p(command->in + kIndex) == 0) {
+        stq_be_p(gid, 0xfe80000000000000ULL);
+        stq_be_p(gid + 8, nic->guid);
+    }
+    return kOk;
+}
+
+Status port_query_pkey(Connectx* nic, Command* command) {
+    const unsigned index = lduw_be_p(command->in + kIndex);
+
+    if (index == 0 || index == kAllOfTable) {
+        stl_be_p(command->out + kHeader, kDefaultPkey);
+    }
+    return kOk;
+}
+
+Status port_query_nic_vport(Connectx* nic, Command* command) {
+    memcpy(command->out + kHeader, nic->port.nic_vport,
+           MIN(command->out_length - kHeader, sizeof(nic->port.nic_vport)));
+    return kOk;
+}
+
+// Lists of addresses and the promiscuous mode, which a port that takes no frames has no use for.
+Status port_modify_nic_vport(Connectx* nic, Command* command) {
+    return kOk;
+}
+
+Status port_query_state(Connectx* nic, Command* command) {
+    IFC_SET(query_vport_state_out, command->out, admin_state, kVportUp);
+    IFC_SET(query_vport_state_out, command->out, state, kVportUp);
+    return kOk;
+}
+
+Status port_set_roce_address(Connectx* nic, Command* command) {
+    const unsigned index = IFC_GET(set_roce_address_in, command->in, roce_address_index);
+    const uint8_t* address = IFC_AT(set_roce_address_in, command->in, roce_address);
+
+    if (index >= kGids) {
+        log_violation(nic, "GID %u of a table of %u", index, kGids);
+        return kBadParameter;
+    }
+    memcpy(nic->port.gids[index], address, sizeof(nic->port.gids[index]));
+    log_say(nic, "      GID %u: %02x%02x:...:%02x%02x%02x%02x version %u", index, address[0],
+            address[1], address[12], address[13], address[14], address[15],
+            (unsigned)IFC_GET(roce_addr_layout, address, roce_version));
+    return kOk;
+}
+
+static void speed(const Connectx* nic, uint8_t* reg) {
+    enum { k25G = 1 << 30, kWidth4 = 2, kEdr = 32 };
+
+    if (nic->ethernet) {
+        IFC_SET(ptys_reg, reg, eth_proto_capability, k25G);
+        IFC_SET(ptys_reg, reg, eth_proto_admin, k25G);
+        IFC_SET(ptys_reg, reg, eth_proto_oper, k25G);
+    }
+    IFC_SET(ptys_reg, reg, ib_link_width_capability, kWidth4);
+    IFC_SET(ptys_reg, reg, ib_proto_capability, kEdr);
+    IFC_SET(ptys_reg, reg, ib_link_width_oper, kWidth4);
+    IFC_SET(ptys_reg, reg, ib_proto_oper, kEdr);
+}
+
+Status port_access_register(Connectx* nic, Command* command) {
+    static const char description[] = "vrdma, ConnectX model";
+    const unsigned id = IFC_GET(access_register_in, command->in, register_id);
+    uint8_t* reg = command->out + kHeader;
+    const size_t size = MIN(command->in_length, command->out_length) - kHeader;
+
+    log_say(nic, "      register %#x, %s, %zu bytes", id, command->modifier ? "read" : "write",
+            size);
+    memcpy(reg, command->in + kHeader, size);
+    switch (id) {
+        case kPtys:
+            speed(nic, reg);
+            break;
+        case kPmtu:
+            IFC_SET(pmtu_reg, reg, max_mtu, nic->ethernet ? 9216 : kPageSize);
+            IFC_SET(pmtu_reg, reg, admin_mtu, nic->ethernet ? kFrameMtu : kPageSize);
+            IFC_SET(pmtu_reg, reg, oper_mtu, nic->ethernet ? kFrameMtu : kPageSize);
+            break;
+        case kPvlc:
+            IFC_SET(pvlc_reg, reg, vl_hw_cap, 1);
+            IFC_SET(pvlc_reg, reg, vl_admin, 1);
+            IFC_SET(pvlc_reg, reg, vl_operational, 1);
+            break;
+        case kNodeDescription:
+            memset(reg, 0, size);
+            memcpy(reg, description, MIN(size, sizeof(description)));
+            break;
+        default:
+            // Its own bytes come back: the driver reads nothing from these.
+            break;
+    }
+    return kOk;
+}
