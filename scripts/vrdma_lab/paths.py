@@ -126,6 +126,11 @@ def qemu_device() -> Path:
     return Path(os.environ.get("VRDMA_QEMU_DEVICE") or SOURCE / "build" / "qemu")
 
 
+def connectx_model() -> Path:
+    """The model of an adapter that host VMs can have (tests/connectx)."""
+    return qemu_device() / "libconnectx-model.so"
+
+
 def driver(kernel: Kernel) -> Path:
     """The guest driver built for this kernel."""
     folder = Path(os.environ.get("VRDMA_FRONTEND") or SOURCE / "build" / "frontend")

@@ -10,7 +10,7 @@ from vrdma_lab.host.exit_reasons import ExitReasons
 from vrdma_lab.programs.traffic import Exchange, run_once
 from vrdma_lab.vm.guest import Guest
 
-MESSAGES = 10_000
+MESSAGES = 5_000
 # Exits for the start and the end of the two programs: connections, mappings, control verbs.
 EXTRAS = 1000
 SPINNING_US = 1_000_000
@@ -43,12 +43,10 @@ class Exits(HostTest):
 
     def test_1_at_most_one_for_each_message_with_a_daemon_that_sleeps(self) -> None:
         guest = self.host.guests[0]
-        self.assertLessEqual(
-            self.device_accesses(guest, "sleeping", MESSAGES, 1), MESSAGES + EXTRAS
-        )
-        self.assertLessEqual(
-            self.device_accesses(guest, "sleeping", MESSAGES, 128), MESSAGES + EXTRAS
-        )
+        # A program that rings the adapter itself needs no daemon for it.
+        most = EXTRAS if self.host.kind.rings_itself else MESSAGES + EXTRAS
+        self.assertLessEqual(self.device_accesses(guest, "sleeping", MESSAGES, 1), most)
+        self.assertLessEqual(self.device_accesses(guest, "sleeping", MESSAGES, 128), most)
 
     def test_2_none_for_a_message_with_a_daemon_that_spins(self) -> None:
         guest = self.host.guests[0]

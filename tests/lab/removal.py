@@ -79,7 +79,7 @@ class Removal(GuestsTest, consumers_test.ConsumersTest):
         # With the rxe and siw of Linux 6.1 and 6.12, the removal waits until nobody has the RNIC
         # open or mapped any more.
         self.stop_vmm(self.b)
-        removal = self.host.native.start(f"rdma link delete {self.host.device}")
+        removal = self.host.native.start(self.host.network.remove_rnic(self.host.rnic))
 
         with self.subTest("a guest learns of it, whatever another one's VMM does"):
             events.wait_for("DEVICE_FATAL", PATIENCE)

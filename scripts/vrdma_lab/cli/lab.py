@@ -15,7 +15,8 @@ from vrdma_lab.cli.command import Parser, Refusal
 from vrdma_lab.host.places import choose_place
 from vrdma_lab.host.run_suites import run_suites
 from vrdma_lab.host.suites import Suite, all_suites
-from vrdma_lab.setup.build import build_backend, build_qemu_device
+from vrdma_lab.network.rnics import KINDS
+from vrdma_lab.setup.build import build_backend, build_connectx_model, build_qemu_device
 from vrdma_lab.setup.kernel import prepare_kernel
 from vrdma_lab.setup.packages import install_missing
 from vrdma_lab.setup.runner import Steps
@@ -23,10 +24,11 @@ from vrdma_lab.setup.siw import prepare_siw
 
 HELP = """\
 usage: scripts/lab --shell | exec 'COMMAND' | run SUITE... | run --all | --list
-                   [--rnic rxe|siw] [--json FILE] [--filter REGEX] [--kernel 6.1|6.12]
+                   [--rnic KIND] [--json FILE] [--filter REGEX] [--kernel 6.1|6.12]
 
 Installs what is missing, builds everything and boots a host VM: a machine
-with one processor, an RNIC (rxe0 or siw0, the kernel's own drivers) and a KVM
+with one processor, an RNIC (rxe0 or siw0, the kernel's own drivers, or mlx5_0, the
+model of an adapter that the kernel's mlx5 drives) and a KVM
 that works, whatever this machine has.  Its file system is this machine's:
 what is written there is gone when it ends.
 
@@ -36,7 +38,8 @@ what is written there is gone when it ends.
   run --all           run all of them
   --list              name the suites
 
-  --rnic rxe|siw      the RNIC for --shell and exec (rxe); suites have their own
+  --rnic KIND         the RNIC: rxe, siw, mlx5 (RoCE) or mlx5-ib (InfiniBand); for
+                      --shell and exec it is rxe, and a suite has its own
   --json FILE         what the suites found, as a JSON array, one object a suite
   --filter REGEX      only the tests whose names match
   --kernel 6.1|6.12   the kernel of the guests that suites start there (6.1)
@@ -49,8 +52,6 @@ forces it.
 The status is 0 if all went well, 1 if something failed and 2 for a mistake in
 the options.
 """
-
-_RNICS = ("rxe", "siw")
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,16 @@ class Options:
     @property
     def needs_siw(self) -> bool:
         """Whether an RNIC of the kind siw will be made."""
-        return "siw" in (self.rnic, *(suite.rnic for suite in self.suites))
+        return "siw" in self._rnics
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether a host will have the model of an adapter."""
+        return any(KINDS[rnic].model for rnic in self._rnics)
+
+    @property
+    def _rnics(self) -> tuple[str, ...]:
+        return self.rnic, *(suite.rnic for suite in self.suites)
 
 
 def parse(words: Sequence[str]) -> Options:
@@ -78,7 +88,7 @@ def parse(words: Sequence[str]) -> Options:
     parser.add_argument("--shell", dest="chosen", action="append_const", const="shell", default=[])
     parser.add_argument("--list", dest="chosen", action="append_const", const="list")
     parser.add_argument("--all", action="store_true")
-    parser.add_argument("--rnic", type=command.one_of("RNIC", _RNICS), default="rxe")
+    parser.add_argument("--rnic", type=command.one_of("RNIC", tuple(KINDS)))
     parser.add_argument("--kernel", type=command.kernel, default="6.1")
     parser.add_argument("--filter", default="")
     parser.add_argument("--json", type=command.output_file)
@@ -86,9 +96,12 @@ def parse(words: Sequence[str]) -> Options:
     what, others = _what(found.chosen, found.words)
     if what != "run" and (found.all or found.json is not None or found.filter):
         raise Refusal("--all, --json and --filter belong to run")
-    suites = _suites(others, found.all) if what == "run" else ()
+    suites = tuple(
+        suite.on(found.rnic) for suite in (_suites(others, found.all) if what == "run" else ())
+    )
     text = others[0] if what == "exec" else ""
-    return Options(what, found.rnic, found.kernel, text, suites, found.json, found.filter)
+    rnic = found.rnic or "rxe"
+    return Options(what, rnic, found.kernel, text, suites, found.json, found.filter)
 
 
 def _what(chosen: list[str], words: list[str]) -> tuple[str, list[str]]:
@@ -132,6 +145,8 @@ def _prepare(options: Options) -> None:
         prepare_kernel(steps, series)
     if options.needs_siw:
         prepare_siw(steps)
+    if options.needs_model:
+        build_connectx_model(steps)
 
 
 def _list() -> int:

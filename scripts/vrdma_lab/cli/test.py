@@ -22,7 +22,12 @@ from vrdma_lab.conformance.command import run_conformance
 from vrdma_lab.conformance.results import TARGETS
 from vrdma_lab.conformance.run import VERSIONS
 from vrdma_lab.errors import LabError
-from vrdma_lab.setup.build import build_all_qemu_devices, build_backend, build_qemu_device
+from vrdma_lab.setup.build import (
+    build_all_qemu_devices,
+    build_backend,
+    build_connectx_model,
+    build_qemu_device,
+)
 from vrdma_lab.setup.debian_image import prepare_debian_image
 from vrdma_lab.setup.dkms import prepare_dkms
 from vrdma_lab.setup.kernel import prepare_kernel
@@ -159,6 +164,7 @@ def _prepare(selection: str, kernel: str) -> None:
         prepare_debian_image(steps)
     if selection in ("lab", "all"):
         prepare_siw(steps)
+        build_connectx_model(steps)
     if selection == "all":
         build_backend(steps, "fuzz", *programs())
         for name in VERSIONS:

@@ -95,6 +95,10 @@ class HostLab:
         self._switches.clear()
         self._work.remove()
 
+    def violations(self) -> list[str]:
+        """What happened that the models of the hosts' adapters forbid, a line each."""
+        return [line for host in self.hosts for line in host.violations()]
+
     def environment(self, host: HostVm) -> str:
         """Shell commands that give a program in a host VM this program's environment."""
         variables = {

@@ -21,6 +21,7 @@ from vrdma_lab.host.host_lab import HostLab, seen_inside
 from vrdma_lab.host.rdma_host import RdmaHost
 from vrdma_lab.host.suites import Suite
 from vrdma_lab.machine import terminal
+from vrdma_lab.network.rnics import KINDS
 from vrdma_lab.vm.accelerator import choose_accelerator
 
 Report = dict[str, Any]
@@ -79,7 +80,8 @@ class _EmulatedHosts(Place):
         with HostLab(1, self._rnic, self._kernel) as lab:
             (host,) = lab.hosts
             # Who types a command may let it be silent for as long as it likes.
-            return host.start(lab.environment(host) + command, _print).wait(math.inf).status
+            status = host.start(lab.environment(host) + command, _print).wait(math.inf).status
+            return max(status, _judge(lab))
 
     def shell(self) -> int:
         if not sys.stdin.isatty():
@@ -111,7 +113,7 @@ class _EmulatedHosts(Place):
             status = first.follow(
                 lab.environment(first) + command, _print, lab.hosts[1:]
             ).status
-            return status, _read_report(report)
+            return max(status, _judge(lab)), _read_report(report)
 
 
 class _ThisMachine(Place):
@@ -146,8 +148,18 @@ class _ThisMachine(Place):
 
 
 def choose_place(rnic: str, kernel: str) -> Place:
-    """This machine if it is an RDMA host, or else host VMs."""
+    """This machine if it is an RDMA host, or else host VMs, which alone can have a model."""
+    if KINDS[rnic].model:
+        return _EmulatedHosts(rnic, kernel)
     return _ThisMachine(rnic, kernel) if machine_is_a_host(kernel) else _EmulatedHosts(rnic, kernel)
+
+
+def _judge(lab: HostLab) -> int:
+    """1 if something happened that a model of an adapter forbids, which is printed then, or 0."""
+    violations = lab.violations()
+    for line in violations:
+        print(f"lab: {line}", file=sys.stderr)
+    return 1 if violations else 0
 
 
 def _print(data: bytes) -> None:

@@ -23,7 +23,8 @@ from vrdma_lab.lab.lab import Lab
 from vrdma_lab.machine.agent import compile_agent
 from vrdma_lab.machine.channel import Channel
 from vrdma_lab.machine.side import Side
-from vrdma_lab.network.host_network import RNIC_NAMES, UNDERLAY, HostNetwork, guest_underlay, tap_of
+from vrdma_lab.network.host_network import UNDERLAY, HostNetwork, guest_underlay, tap_of
+from vrdma_lab.network.rnics import KINDS, Kind
 from vrdma_lab.vm.guest import GuestNetwork
 
 
@@ -103,7 +104,7 @@ class RdmaHost(Lab):
         self.rnic = rnic if rnic is not None else os.environ.get("VRDMA_LAB_RNIC", "rxe")
         number = int(os.environ.get("VRDMA_LAB_HOST", "1"))
         self.network = (
-            HostNetwork(number, underlay="eth0", uplink="eth1")
+            HostNetwork(number, underlay=self.kind.underlay, uplink="eth1")
             if in_host_vm()
             else HostNetwork(number, underlay="vrdma-underlay", dummy=True)
         )
@@ -113,9 +114,14 @@ class RdmaHost(Lab):
         self._numbers: set[int] = set()
 
     @property
+    def kind(self) -> Kind:
+        """What kind of RNIC the host has."""
+        return KINDS[self.rnic]
+
+    @property
     def device(self) -> str:
         """The RNIC's name, as ibv_devices says it."""
-        return RNIC_NAMES[self.rnic]
+        return self.kind.device
 
     @property
     def native(self) -> Native:

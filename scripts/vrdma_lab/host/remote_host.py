@@ -16,7 +16,8 @@ from vrdma_lab.lab.daemon import guest_name
 from vrdma_lab.machine.channel import Channel
 from vrdma_lab.machine.progress import Work, work_of_children
 from vrdma_lab.machine.side import Side
-from vrdma_lab.network.host_network import RNIC_NAMES, HostNetwork, guest_underlay
+from vrdma_lab.network.host_network import HostNetwork, guest_underlay
+from vrdma_lab.network.rnics import KINDS
 from vrdma_lab.network.overlay import guest_address
 from vrdma_lab.vm.guest import DEVICE
 
@@ -42,7 +43,7 @@ class RemoteHost:
 
     def __init__(self, number: int, rnic: str) -> None:
         self.network = HostNetwork(number, underlay="")
-        self._device = RNIC_NAMES[rnic]
+        self._device = KINDS[rnic].device
         self._channels: list[Channel] = []
         self._control = self._open("control")
         self._control.settimeout(_LIMIT)

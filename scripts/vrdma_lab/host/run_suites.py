@@ -8,6 +8,7 @@ prepared.
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections.abc import Iterable
@@ -17,6 +18,7 @@ from vrdma_lab import paths
 from vrdma_lab.children import run_program
 from vrdma_lab.host.places import choose_place
 from vrdma_lab.host.suites import Suite, all_suites
+from vrdma_lab.network.rnics import KINDS
 
 
 def run_suites(
@@ -28,9 +30,9 @@ def run_suites(
     """
     reports = []
     passed = True
-    place = choose_place("rxe", kernel)
     for suite in suites:
-        print(f"lab: suite {suite.name} ...", file=sys.stderr, flush=True)
+        place = choose_place(suite.rnic, kernel)
+        print(f"lab: suite {suite.name} on {suite.rnic} ...", file=sys.stderr, flush=True)
         status, found = place.run(suite, pattern)
         passed = passed and status == 0
         reports.append(found)
@@ -40,12 +42,12 @@ def run_suites(
 
 
 def _run_named() -> int:
-    known = all_suites()
-    try:
-        return 0 if run_suites([known[name] for name in sys.argv[1:]], paths.KERNELS[0]) else 1
-    except KeyError as unknown:
-        print(f"lab: there is no suite {unknown}", file=sys.stderr)
-        return 2
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rnic", choices=KINDS)
+    parser.add_argument("suites", nargs="+", choices=all_suites())
+    words = parser.parse_args()
+    suites = [all_suites()[name].on(words.rnic) for name in words.suites]
+    return 0 if run_suites(suites, paths.KERNELS[0]) else 1
 
 
 if __name__ == "__main__":

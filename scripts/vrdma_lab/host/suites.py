@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vrdma_lab import paths
@@ -27,6 +27,10 @@ class Suite:
     def file(self) -> Path:
         """The file with the tests."""
         return _FOLDER / f"{self.name}.py"
+
+    def on(self, rnic: str | None) -> Suite:
+        """This suite on another kind of RNIC, if one is given."""
+        return self if rnic is None else replace(self, rnic=rnic)
 
 
 def _read(file: Path) -> Suite:

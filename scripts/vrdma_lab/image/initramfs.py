@@ -39,7 +39,7 @@ TOOLS = (
     ]
 )
 PROVIDER_CONFIG = Path("/etc/libibverbs.d")
-PROVIDERS = ("rxe", "siw")
+PROVIDERS = ("rxe", "siw", "mlx5")
 
 # The library with which a program writes its output line by line into a pipe (stdbuf of coreutils).
 LINE_BUFFER_LIBRARY = Path("/usr/libexec/coreutils/libstdbuf.so")

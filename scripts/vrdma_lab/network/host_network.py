@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from vrdma_lab import paths
 from vrdma_lab.network.overlay import NETWORK, PREFIX_LENGTH
+from vrdma_lab.network.rnics import KINDS
 
 UNDERLAY = "10.9.0"
 BRIDGE = "vrdma-br"
@@ -23,7 +24,6 @@ _LOAD_SIW = (
 # The port of the server that a host has for other hosts (host_server.py). The agents of its guests
 # have the ports after it.
 SERVER_PORT = 7700
-RNIC_NAMES = {"rxe": "rxe0", "siw": "siw0"}
 
 
 def guest_underlay(number: int) -> str:
@@ -65,6 +65,16 @@ class HostNetwork:
         """The address at which a guest on this host takes commands from another host."""
         return self.address, SERVER_PORT + number
 
+    def load_driver(self, kind: str) -> str:
+        """Commands that load the driver of an RNIC that is a device of the host."""
+        if not KINDS[kind].model:
+            return ""
+        # Programs open it through these (rdma_ucm, ib_uverbs), which udev would load.
+        return (
+            "set -e; modprobe -a mlx5_core mlx5_ib rdma_ucm ib_uverbs; "
+            f"until [ -e /sys/class/infiniband/{KINDS[kind].device} ]; do sleep 0.05; done\n"
+        )
+
     def setup(self) -> str:
         """Commands that make the networks, without guests."""
         # With a forwarding delay, a port of a bridge is deaf for its first seconds.
@@ -93,12 +103,23 @@ class HostNetwork:
 
     def add_rnic(self, kind: str) -> str:
         """Commands that load the RNIC's driver and make the RNIC."""
+        device = KINDS[kind].device
+        if KINDS[kind].model:
+            return f"until ibv_devinfo -d {device} | grep -q PORT_ACTIVE; do sleep 0.05; done\n"
         load = (
             "modprobe rdma_rxe"
             if kind == "rxe"
             else _LOAD_SIW.format(path=paths.siw("$(uname -r)"))
         )
-        return f"{load} && rdma link add {RNIC_NAMES[kind]} type {kind} netdev {self.underlay}\n"
+        return f"{load} && rdma link add {device} type {kind} netdev {self.underlay}\n"
+
+    def remove_rnic(self, kind: str) -> str:
+        """The command that takes the RNIC from all who use it."""
+        device = KINDS[kind].device
+        if not KINDS[kind].model:
+            return f"rdma link delete {device}"
+        function = f"$(basename $(readlink -f /sys/class/infiniband/{device}/device))"
+        return f"echo {function} > /sys/bus/pci/drivers/mlx5_core/unbind"
 
     def add_guest(self, number: int) -> str:
         """Commands that make a tap for a guest, and its underlay address."""

@@ -43,6 +43,18 @@ def build_all_qemu_devices(steps: Steps) -> None:
     _build_qemu_device(steps, "all versions of QEMU")
 
 
+def build_connectx_model(steps: Steps) -> None:
+    """Builds the model of an adapter for the QEMU that is installed.
+
+    build_qemu_device() has made QEMU's headers, and prepare_kernel() those of the hosts' kernel.
+    """
+    with steps.step("Building the model of a ConnectX", "build-connectx") as runner:
+        tree = paths.Kernel.find(paths.HOST_KERNEL).tree
+        (layouts,) = tree.glob("usr/src/linux-headers-*-common/include/linux/mlx5")
+        program = paths.SOURCE / "tests" / "connectx" / "build.sh"
+        runner.run([program, paths.SOURCE / "build" / "qemu", layouts])
+
+
 def _build_qemu_device(steps: Steps, what: str, *versions: str) -> None:
     with steps.step(f"Building the QEMU device ({what})", "build-qemu") as runner:
         program = paths.SOURCE / "qemu-device" / "build.sh"

@@ -20,7 +20,8 @@ from vrdma_lab.image.host_initramfs import ROOT_TAG, SHARE_TAG
 from vrdma_lab.machine.channel import Channel, Job, Outcome
 from vrdma_lab.machine.progress import wait_until
 from vrdma_lab.machine.side import Side
-from vrdma_lab.network.host_network import RNIC_NAMES, HostNetwork
+from vrdma_lab.network.host_network import HostNetwork
+from vrdma_lab.network.rnics import KINDS
 from vrdma_lab.network.switch import Switch
 from vrdma_lab.vm.cores import Core
 from vrdma_lab.vm.examination import examine
@@ -50,14 +51,16 @@ class HostVm(Side):
         overlay: Switch,
         isolated: bool = False,  # whether it has a second processor, which nothing uses unasked
     ) -> None:
-        self.network = HostNetwork(number, underlay="eth0", uplink="eth1")
+        self._kind = KINDS[rnic]
+        self.network = HostNetwork(number, underlay=self._kind.underlay, uplink="eth1")
         self.rnic = rnic
         name = f"host{number}"
         self.console = share.parent / f"{name}.console"
+        self._model_log = share.parent / f"{name}.connectx"
         agent = share.parent / f"{name}.agent"
         channel = Channel(name, agent, self._explain, lambda: size_of(self.console))
         super().__init__(
-            name, self.network.address, self.network.underlay_address, RNIC_NAMES[rnic], channel
+            name, self.network.address, self.network.underlay_address, self._kind.device, channel
         )
         self._cores = [Core() for _ in range(2 if isolated else 1)]
         self.terminal = share.parent / f"{name}.terminal"
@@ -68,6 +71,7 @@ class HostVm(Side):
             *_file_system("share", share, SHARE_TAG, "readonly=off"),
             *_nic("underlay", underlay, f"52:54:00:09:00:{number:02x}"),
             *_nic("overlay", overlay, f"52:54:00:77:01:{number:02x}"),
+            *self._model_options(number),
             *agent_options(f"path={agent}"),
             *("-chardev", f"socket,id=terminal,path={self.terminal},server=on,wait=off"),
             *("-device", "virtconsole,chardev=terminal"),
@@ -84,6 +88,8 @@ class HostVm(Side):
         )
         return [
             *("taskset", "--cpu-list", ",".join(str(core.number) for core in self._cores)),
+            # Right before QEMU: in no other program the model finds what it needs.
+            *(("env", f"LD_PRELOAD={paths.connectx_model()}") if self._kind.model else ()),
             *(paths.qemu(), "-name", f"{self.name},debug-threads=on", *COMMON_OPTIONS),
             *("-machine", "q35", "-accel", "tcg", "-cpu", "EPYC,+svm,+npt"),
             *("-smp", str(len(self._cores)), "-m", f"{MEMORY_MIB}M"),
@@ -91,8 +97,25 @@ class HostVm(Side):
             *("-serial", f"file:{self.console}"),
         ]
 
+    def _model_options(self, number: int) -> list[str]:
+        """The model of an adapter, if that is the host's RNIC."""
+        if not self._kind.model:
+            return []
+        # The end of the GUID is also the end of the MAC address.
+        guid = f"guid={0x5054000300090000 + number:#x}"
+        return ["-device", f"connectx-model,{self._kind.model},{guid},log={self._model_log}"]
+
+    def violations(self) -> list[str]:
+        """What the host's driver or its programs did that the model of its adapter forbids."""
+        if not self._kind.model:
+            return []
+        lines = self._model_log.read_text(errors="replace").splitlines()
+        return [f"{self.name}: {line}" for line in lines if line.startswith("violation:")]
+
     def _explain(self) -> str:
         text = f"  its console:\n{tail(self.console)}\n  its QEMU:\n{self.qemu.tail()}"
+        if self._kind.model:
+            text += f"\n  its adapter:\n{tail(self._model_log)}"
         if not self.qemu.running:
             text += f"\n  QEMU ended with status {self.qemu.process.returncode}"
         return text
@@ -100,7 +123,12 @@ class HostVm(Side):
     def wait_booted(self, timeout: float = 180) -> None:
         """Waits for the boot and sets up the networks and the RNIC."""
         self.channel.connect(self.qemu.check, timeout)
-        self.must(self.network.setup() + self.network.add_rnic(self.rnic))
+        self.must(
+            self.network.load_driver(self.rnic)
+            + self.network.setup()
+            + self.network.add_rnic(self.rnic),
+            timeout,
+        )
 
     def follow(
         self,

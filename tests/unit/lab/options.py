@@ -130,8 +130,8 @@ class Lab(OptionsTest):
         belongs = "--all, --json and --filter belong to run"
         for more in (("--all",), ("--filter", "x"), ("--json", self.output())):
             self.assert_refused(lab.parse, belongs, "--shell", *more)
-        no_rnic = "there is no RNIC 'mlx5': rxe or siw"
-        self.assert_refused(lab.parse, no_rnic, "--rnic", "mlx5", "--shell")
+        no_rnic = "there is no RNIC 'mlx4': rxe, siw, mlx5 or mlx5-ib"
+        self.assert_refused(lab.parse, no_rnic, "--rnic", "mlx4", "--shell")
         self.assert_refused(lab.parse, "--all takes no value", "run", "--all=yes")
 
 

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
+"""The kinds of RNICs that a host can have, as the option --rnic names them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of RNIC."""
+
+    device: str  # its name, as ibv_devices says it
+    provider: str  # the library of rdma-core that drives it
+    underlay: str = "eth0"  # the network device of a host VM whose addresses the RNIC has
+    infiniband: bool = False  # whether its port is InfiniBand, not Ethernet
+    rings_itself: bool = False  # whether programs ring the adapter, not its driver by a system call
+    model: str = ""  # the properties of tests/connectx, if it is that device of a host VM
+
+
+KINDS = {
+    "rxe": Kind("rxe0", "rxe"),
+    "siw": Kind("siw0", "siw"),
+    # The network device of the model comes after those of the host VM.
+    "mlx5": Kind("mlx5_0", "mlx5", underlay="eth2", rings_itself=True, model="ethernet=on"),
+    "mlx5-ib": Kind("mlx5_0", "mlx5", infiniband=True, rings_itself=True, model="ethernet=off"),
+}
