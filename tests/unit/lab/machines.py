@@ -140,6 +140,15 @@ class Networks(unittest.TestCase):
         self.assertIn("ip link del vrdma-underlay", alone.teardown())
         self.assertNotIn("type dummy", HostNetwork(1, underlay="eth0").setup())
 
+    def test_the_driver_of_a_modelled_adapter_is_loaded_and_other_rnics_are_made(self) -> None:
+        network = HostNetwork(1, underlay="eth2")
+        self.assertIn("mlx5_ib", network.load_driver("mlx5"))
+        self.assertNotIn("rdma link add", network.add_rnic("mlx5"))
+        self.assertEqual(network.load_driver("rxe"), "")
+        self.assertIn("rdma link add rxe0 type rxe netdev eth2", network.add_rnic("rxe"))
+        self.assertEqual(network.remove_rnic("rxe"), "rdma link delete rxe0")
+        self.assertIn("mlx5_core/unbind", network.remove_rnic("mlx5-ib"))
+
 
 def entries(archive: bytes) -> dict[str, tuple[int, bytes]]:
     """Mode and content of each entry of a cpio archive, up to its trailer."""

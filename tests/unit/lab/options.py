@@ -114,6 +114,13 @@ class Lab(OptionsTest):
         self.assertEqual({suite.name for suite in found.suites}, files - {"command"})
         self.assertTrue(found.needs_siw)
 
+    def test_a_suite_runs_on_the_rnic_that_is_named(self) -> None:
+        found = lab.parse(["run", "direct", "siw", "--rnic", "mlx5"])
+        self.assertEqual([suite.rnic for suite in found.suites], ["mlx5", "mlx5"])
+        self.assertTrue(found.needs_model)
+        self.assertFalse(found.needs_siw)
+        self.assertFalse(lab.parse(["run", "direct"]).needs_model)
+
     def test_a_suite_on_siw_needs_siw(self) -> None:
         self.assertTrue(lab.parse(["run", "siw"]).needs_siw)
 
