@@ -4,7 +4,7 @@
 
 #include "connectx/log.h"
 
-enum { kMostBytes = 512 };
+enum { kMostBytes = 4096 };
 
 void fields_check(Connectx* nic, const char* name, const void* structure, size_t bytes,
                   const Field* fields, size_t count) {

@@ -2,10 +2,20 @@
 // Copyright (c) 2026 the vrdma authors
 #include "connectx/commands/capabilities.h"
 
+#include "connectx/fields.h"
 #include "connectx/log.h"
 
 // Types of capabilities (enum mlx5_cap_type of <linux/mlx5/device.h>).
 enum { kGeneral = 0, kEthernet = 1, kAtomic = 3, kRoce = 4, kFlowTable = 7, kTypes = 64 };
+
+enum { kCapabilityBytes = 4096 };
+
+// Numbers that the driver chooses within what is offered.
+static const Field kChosen[] = {
+    KNOWN(cmd_hca_cap, log_max_qp),
+    KNOWN(cmd_hca_cap, pkey_table_size),
+    KNOWN(cmd_hca_cap, log_uar_page_sz),
+};
 
 static void general(const Connectx* nic, uint8_t* c) {
 #define CAP(field, value) IFC_SET(cmd_hca_cap, c, field, value)
@@ -141,12 +151,8 @@ static void roce(uint8_t* c) {
     IFC_SET(roce_cap, c, roce_address_table_size, kGids);
 }
 
-Status capabilities_query(Connectx* nic, Command* command) {
-    uint8_t* c = command->out + kHeader;
-    const unsigned type = command->modifier >> 1;
-
-    log_say(nic, "      capabilities of type %#x, %s", type,
-            command->modifier & 1 ? "current" : "maximal");
+// Writes what the adapter offers of a type.
+static void offer(const Connectx* nic, unsigned type, uint8_t* c) {
     switch (type) {
         case kGeneral:
             general(nic, c);
@@ -167,10 +173,34 @@ Status capabilities_query(Connectx* nic, Command* command) {
             // All zero: nothing of that kind.
             break;
     }
-    return type < kTypes ? kOk : kBadParameter;
+}
+
+Status capabilities_query(Connectx* nic, Command* command) {
+    const unsigned type = command->modifier >> 1;
+
+    log_say(nic, "      capabilities of type %#x, %s", type,
+            command->modifier & 1 ? "current" : "maximal");
+    if (type >= kTypes) {
+        return kBadParameter;
+    }
+    offer(nic, type, command->out + kHeader);
+    return kOk;
 }
 
 Status capabilities_set(Connectx* nic, Command* command) {
+    const unsigned type = command->modifier >> 1;
+    const uint8_t* chosen = IFC_AT(set_hca_cap_in, command->in, capability);
+    uint8_t rest[kCapabilityBytes] = {0};
+
+    if (type >= kTypes) {
+        return kBadParameter;
+    }
+    offer(nic, type, rest);
+    for (size_t i = 0; i < sizeof(rest); i++) {
+        rest[i] = chosen[i] & ~rest[i];
+    }
+    fields_check(nic, "set_hca_cap_in", rest, sizeof(rest), kChosen,
+                 type == kGeneral ? ARRAY_SIZE(kChosen) : 0);
     return kOk;
 }
 
