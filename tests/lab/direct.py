@@ -84,14 +84,14 @@ class Direct(GuestsTest, registration.RegistrationTest):
     def test_a_guest_meets_the_same_limits_of_its_uverbs_file_as_a_program_of_the_host(
         self,
     ) -> None:
+        if self.host.rnic != "rxe":
+            self.skipTest("the program knows the private bytes of rxe")
         native = self.host.native.must(
             f"{lab_program('uverbs_edges')} {self.host.device}"
         ).splitlines()
         guest = self.a.must("uverbs_edges vrdma0").splitlines()
-        # The host's driver ignores the room that it does not know; a guest's is refused.
         beyond = "room for more private bytes than rxe has: "
-        if self.host.rnic == "rxe":
-            self.assertIn(beyond + "Invalid argument", guest)
+        self.assertIn(beyond + "Invalid argument", guest)
         self.assertEqual(
             [line for line in guest if not line.startswith(beyond)],
             [line for line in native if not line.startswith(beyond)],

@@ -41,10 +41,8 @@ static void check(int error, const char* what) {
     if (error != 0) fail_errno("%s", what);
 }
 
-static void expect(int error, int wanted, const char* what) {
-    if (error != wanted) {
-        fail("%s: %s instead of %s", what, strerror(error), strerror(wanted));
-    }
+// RNICs differ in what they do.  A caller compares what a guest prints with what the host does.
+static void say(int error, const char* what) {
     printf("%s: %s\n", what, strerror(error));
 }
 
@@ -74,7 +72,8 @@ static struct Pair make_pair(struct Bench* bench, enum ibv_qp_type type, struct 
     return pair;
 }
 
-static void poll_one(struct ibv_cq* cq, const char* what) {
+// Whether a completion comes, which must be one of success.
+static int poll_for(struct ibv_cq* cq, const char* what) {
     struct ibv_wc completion;
     const uint64_t end = now_ns() + (uint64_t)kPatienceMs * 1000000;
     int count = 0;
@@ -82,10 +81,14 @@ static void poll_one(struct ibv_cq* cq, const char* what) {
     while (count == 0 && now_ns() < end) {
         count = ibv_poll_cq(cq, 1, &completion);
     }
-    if (count != 1) fail("%s: no completion", what);
-    if (completion.status != IBV_WC_SUCCESS) {
+    if (count == 1 && completion.status != IBV_WC_SUCCESS) {
         fail("%s: %s", what, ibv_wc_status_str(completion.status));
     }
+    return count == 1;
+}
+
+static void poll_one(struct ibv_cq* cq, const char* what) {
+    if (!poll_for(cq, what)) fail("%s: no completion", what);
 }
 
 static void send_one(struct Bench* bench, struct ibv_qp* qp, struct ibv_ah* ah, uint32_t to) {
@@ -154,11 +157,15 @@ static void drained(struct Bench* bench) {
     const struct Pair pair = make_pair(bench, IBV_QPT_RC, NULL);
     struct ibv_qp_attr attributes = {.qp_state = IBV_QPS_SQD, .en_sqd_async_notify = 1};
 
-    check(ibv_modify_qp(pair.near, &attributes, IBV_QP_STATE | IBV_QP_EN_SQD_ASYNC_NOTIFY),
-          "ibv_modify_qp to SQD");
-    const struct ibv_async_event event = next_event(bench, what);
-    if (event.element.qp != pair.near) fail("%s: the event is another's", what);
-    printf("%s: %s\n", what, ibv_event_type_str(event.event_type));
+    const int error =
+        ibv_modify_qp(pair.near, &attributes, IBV_QP_STATE | IBV_QP_EN_SQD_ASYNC_NOTIFY);
+    if (error != 0) {
+        say(error, what);
+    } else {
+        const struct ibv_async_event event = next_event(bench, what);
+        if (event.element.qp != pair.near) fail("%s: the event is another's", what);
+        printf("%s: %s\n", what, ibv_event_type_str(event.event_type));
+    }
     check(ibv_destroy_qp(pair.near), "ibv_destroy_qp");
     check(ibv_destroy_qp(pair.far), "ibv_destroy_qp");
 }
@@ -168,12 +175,12 @@ static void groups(struct Bench* bench) {
         .raw = {[10] = 0xff, [11] = 0xff, [12] = 239, [13] = 1, [14] = 2, [15] = 3}};
     struct ibv_qp* qp = make_queue_pair(bench, IBV_QPT_UD, bench->near_cq, NULL);
 
-    expect(ibv_attach_mcast(qp, &group, 0), 0, "attaching to a multicast group");
-    expect(ibv_attach_mcast(qp, &group, 0), 0, "attaching once more");
-    expect(ibv_destroy_qp(qp), EBUSY, "destroying what is attached");
-    expect(ibv_detach_mcast(qp, &group, 0), 0, "detaching");
-    expect(ibv_detach_mcast(qp, &group, 0), EINVAL, "detaching once more");
-    expect(ibv_attach_mcast(qp, &bench->device.gid, 0), EINVAL, "attaching to no group");
+    say(ibv_attach_mcast(qp, &group, 0), "attaching to a multicast group");
+    say(ibv_attach_mcast(qp, &group, 0), "attaching once more");
+    say(ibv_destroy_qp(qp), "destroying what is attached");
+    say(ibv_detach_mcast(qp, &group, 0), "detaching");
+    say(ibv_detach_mcast(qp, &group, 0), "detaching once more");
+    say(ibv_attach_mcast(qp, &bench->device.gid, 0), "attaching to no group");
     check(ibv_destroy_qp(qp), "ibv_destroy_qp");
 }
 
@@ -186,12 +193,16 @@ static void last_message(struct Bench* bench) {
     struct ibv_recv_wr request = receive(bench, &sge);
     struct ibv_recv_wr* bad;
 
-    if (ah == NULL) fail_errno("ibv_create_ah");
+    if (ah == NULL) {
+        say(errno, what);
+        check(ibv_destroy_qp(pair.near), "ibv_destroy_qp");
+        check(ibv_destroy_qp(pair.far), "ibv_destroy_qp");
+        return;
+    }
     check(ibv_post_recv(pair.far, &request, &bad), "ibv_post_recv");
     send_one(bench, pair.near, ah, pair.far->qp_num);
     check(ibv_destroy_qp(pair.near), "ibv_destroy_qp");
-    poll_one(bench->far_cq, what);
-    printf("%s: received\n", what);
+    printf("%s: %s\n", what, poll_for(bench->far_cq, what) ? "received" : "lost");
     check(ibv_destroy_ah(ah), "ibv_destroy_ah");
     check(ibv_destroy_qp(pair.far), "ibv_destroy_qp");
 }
