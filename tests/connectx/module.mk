@@ -29,6 +29,6 @@ $(OUT)/libconnectx-model.so: $(OBJECTS)
 
 $(OBJ)/%.o: $(SRC)%.c $(SRC)module.mk
 	@mkdir -p $(@D)
-	$(CC) $(QEMU_CFLAGS) $(WARNINGS) $(INCLUDES) -MMD -c -o $@ $<
+	$(CC) $(QEMU_CFLAGS) $(WARNINGS) $(INCLUDES) -MMD -MP -c -o $@ $<
 
 -include $(OBJECTS:.o=.d)
