@@ -307,9 +307,9 @@ static int vrdma_udata_exec(struct vrdma_dev *dev, struct vrdma_cmd *cmd,
 /*
  * Executes @cmd with the user's memory: that behind the pointers in its udata, the length of
  * which may depend on @counts (NULL: all zero), and @cmd->umem.  Memory that the object which
- * @cmd creates or changes goes on using is handed over in @lasting.  Returns an error of ib_umem_get_va(),
- * of vrdma_cmd_exec_killable(), or -ENOMEM for more runs than the device takes.  @cmd->umem is not
- * the caller's any more when the command is abandoned.
+ * @cmd creates or changes goes on using is handed over in @lasting.  Returns an error of
+ * ib_umem_get_va(), of vrdma_cmd_exec_killable(), or -ENOMEM for more runs than the device takes.
+ * @cmd->umem is not the caller's any more when the command is abandoned.
  */
 int vrdma_cmd_exec_user(struct vrdma_dev *dev, struct vrdma_cmd *cmd,
 			const struct vrdma_udata_counts *counts, struct vrdma_pins *lasting)
