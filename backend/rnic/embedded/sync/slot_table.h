@@ -15,6 +15,12 @@ namespace vrdma::embedded {
 // more objects is done outside the Pause: the table grows by exchanging its memory for a Room.
 template <typename Object>
 class SlotTable {
+    static constexpr uint32_t kNone = UINT32_MAX;
+    struct Slot {
+        uint32_t next_free = kNone;
+        uint8_t variant = 0;
+    };
+
   public:
     // Numbers below `first` are never given out.
     explicit SlotTable(uint32_t first) : objects_(first), slots_(first) { refresh(); }
@@ -23,7 +29,7 @@ class SlotTable {
     class Room {
         friend class SlotTable;
         std::vector<Object*> objects;
-        std::vector<typename SlotTable::Slot> slots;
+        std::vector<Slot> slots;
     };
     // What the next insert() needs. Called outside a Pause.
     Room make_room() const {
@@ -73,12 +79,6 @@ class SlotTable {
     uint8_t& variant(uint32_t number) { return slots_[number].variant; }
 
   private:
-    static constexpr uint32_t kNone = UINT32_MAX;
-    struct Slot {
-        uint32_t next_free = kNone;
-        uint8_t variant = 0;
-    };
-
     void refresh() {
         entries_ = objects_.data();
         size_ = static_cast<uint32_t>(objects_.size());
