@@ -49,7 +49,7 @@ struct Target {
     void packet(FuzzedDataProvider& input) {
         const QueuePair& qp = *pairs[input.ConsumeIntegralInRange<size_t>(0, pairs.size() - 1)];
         constexpr std::array<uint8_t, 5> kServices = {IBV_OPCODE_RC, IBV_OPCODE_UC, IBV_OPCODE_UD,
-                                                      ROCE_OPCODE_XRC, ROCE_OPCODE_XRC};
+                                                      kRoceOpcodeXrc, kRoceOpcodeXrc};
         RocePacket packet{};
         packet.opcode = static_cast<uint8_t>(kServices[qp.qpn - 0x40] |
                                              input.ConsumeIntegralInRange<uint8_t>(0, 0x17));
@@ -69,10 +69,10 @@ struct Target {
         if (roce_opcode_parts(packet.opcode) == 0) {
             return;
         }
-        std::vector<uint8_t> bytes(ROCE_MAX_PACKET);
+        std::vector<uint8_t> bytes(kRoceMaxPacket);
         bytes.resize(roce_packet_finish(&packet, bytes.data()));
         const RoceAddress address = peer.path_to(device);
-        std::vector<uint8_t> frame(ROCE_MAX_FRAME);
+        std::vector<uint8_t> frame(kRoceMaxFrame);
         frame.resize(roce_frame_build(&address, bytes.data(), bytes.size(), frame.data()));
         network.deliver(frame.data(), frame.size());
     }
@@ -125,9 +125,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
                 // deliver() looks at the destination's last byte.
                 auto frame =
                     input.ConsumeBytes<uint8_t>(input.ConsumeIntegralInRange<size_t>(0, 200));
-                frame.resize(std::max<size_t>(frame.size(), ROCE_MAC_BYTES * 2));
+                frame.resize(std::max<size_t>(frame.size(), size_t{kRoceMacBytes} * 2));
                 frame[0] = 0;
-                frame[ROCE_MAC_BYTES - 1] = 1;
+                frame[kRoceMacBytes - 1] = 1;
                 target.network.deliver(frame.data(), frame.size());
                 break;
             }

@@ -28,7 +28,7 @@ static void progress(RoceQp* qp) {
     /* After going back, what need not be sent again. */
     if (r->cursor == 0 && r->count) {
         const RoceRequest* oldest = roce_requester_at(r, 0);
-        const uint32_t answered = (r->unacked - oldest->first_psn) & ROCE_PSN_MASK;
+        const uint32_t answered = (r->unacked - oldest->first_psn) & kRocePsnMask;
 
         if (oldest->packets && answered <= oldest->packets) {
             r->cursor_packet = MAX(r->cursor_packet, answered);
@@ -63,7 +63,7 @@ static bool acknowledge(RoceQp* qp, uint32_t end) {
 
     while (r->count && roce_psn_distance(end, r->unacked) > 0) {
         const RoceRequest* oldest = roce_requester_at(r, 0);
-        const uint32_t behind = (oldest->first_psn + oldest->packets) & ROCE_PSN_MASK;
+        const uint32_t behind = (oldest->first_psn + oldest->packets) & kRocePsnMask;
 
         if (oldest->packets == 0 || roce_wants_response(oldest)) {
             break;
@@ -105,16 +105,16 @@ static void not_ready(RoceQp* qp, uint8_t timer) {
 
 static void refused(RoceQp* qp, uint8_t syndrome) {
     switch (syndrome) {
-        case ROCE_NAK_SEQUENCE:
+        case kRoceNakSequence:
             lost(qp);
             break;
-        case ROCE_NAK_INVALID_REQUEST:
+        case kRoceNakInvalidRequest:
             roce_requester_fail(qp, IBV_WC_REM_INV_REQ_ERR);
             break;
-        case ROCE_NAK_REMOTE_ACCESS:
+        case kRoceNakRemoteAccess:
             roce_requester_fail(qp, IBV_WC_REM_ACCESS_ERR);
             break;
-        case ROCE_NAK_REMOTE_OPERATION:
+        case kRoceNakRemoteOperation:
             roce_requester_fail(qp, IBV_WC_REM_OP_ERR);
             break;
         default:
@@ -123,14 +123,14 @@ static void refused(RoceQp* qp, uint8_t syndrome) {
 }
 
 static void receive_acknowledge(RoceQp* qp, const RocePacket* packet) {
-    const uint8_t kind = packet->syndrome & ROCE_SYNDROME_KIND;
+    const uint8_t kind = packet->syndrome & kRoceSyndromeKind;
     RoceRequester* r = &qp->requester;
 
     if (packet->syndrome & 0x80) {
         return; /* reserved */
     }
-    if (kind == ROCE_SYNDROME_ACK) {
-        if (!acknowledge(qp, (packet->psn + 1) & ROCE_PSN_MASK)) {
+    if (kind == kRoceSyndromeAck) {
+        if (!acknowledge(qp, (packet->psn + 1) & kRocePsnMask)) {
             lost(qp);
         }
         return;
@@ -143,9 +143,9 @@ static void receive_acknowledge(RoceQp* qp, const RocePacket* packet) {
     if (!r->count || r->unacked != packet->psn || qp->state == IBV_QPS_ERR) {
         return;
     }
-    if (kind == ROCE_SYNDROME_RNR) {
-        not_ready(qp, packet->syndrome & ROCE_SYNDROME_VALUE);
-    } else if (kind == ROCE_SYNDROME_NAK) {
+    if (kind == kRoceSyndromeRnr) {
+        not_ready(qp, packet->syndrome & kRoceSyndromeValue);
+    } else if (kind == kRoceSyndromeNak) {
         refused(qp, packet->syndrome);
     }
 }
@@ -155,7 +155,7 @@ static void take_response(RoceQp* qp, const RocePacket* packet, const RoceReques
     const RoceTransport* transport = qp->transport;
     RoceRequester* r = &qp->requester;
     const unsigned parts = roce_opcode_parts(packet->opcode);
-    const uint32_t number = (packet->psn - request->first_psn) & ROCE_PSN_MASK;
+    const uint32_t number = (packet->psn - request->first_psn) & kRocePsnMask;
     const uint32_t offset = number * qp->attributes.mtu;
     const bool last = number + 1 == request->packets;
     const bool atomic = request->send.opcode != IBV_WR_RDMA_READ;
@@ -164,8 +164,8 @@ static void take_response(RoceQp* qp, const RocePacket* packet, const RoceReques
     enum ibv_wc_status status = IBV_WC_SUCCESS;
 
     /* IBA 9.7.5.1.2: anything else is no answer to this request. */
-    if (atomic != !(parts & ROCE_READ_RESPONSE) ||
-        (!atomic && (last != !!(parts & ROCE_LAST) || packet->size != size))) {
+    if (atomic != !(parts & kRoceReadResponse) ||
+        (!atomic && (last != !!(parts & kRoceLast) || packet->size != size))) {
         roce_requester_fail(qp, IBV_WC_BAD_RESP_ERR);
         return;
     }
@@ -177,7 +177,7 @@ static void take_response(RoceQp* qp, const RocePacket* packet, const RoceReques
         roce_requester_fail(qp, status);
         return;
     }
-    r->unacked = (packet->psn + 1) & ROCE_PSN_MASK;
+    r->unacked = (packet->psn + 1) & kRocePsnMask;
     if (last) {
         roce_requester_pop(qp, IBV_WC_SUCCESS, request->send.length);
         roce_requester_settle(qp);
@@ -197,7 +197,7 @@ void roce_requester_receive(RoceQp* qp, const RocePacket* packet) {
         qp->transport->counters.dropped++;
         return;
     }
-    if (!(parts & (ROCE_READ_RESPONSE | ROCE_ATOMICACKETH))) {
+    if (!(parts & (kRoceReadResponse | kRoceAtomicacketh))) {
         receive_acknowledge(qp, packet);
         return;
     }

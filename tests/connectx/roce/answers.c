@@ -11,14 +11,14 @@
 #include "queue_pair.h"
 
 static RoceAnswer* answer_at(RoceResponder* r, unsigned index) {
-    return &r->answers[(r->oldest + index) % ROCE_MAX_READS];
+    return &r->answers[(r->oldest + index) % kRoceMaxReads];
 }
 
 bool roce_answers_pending(const RoceQp* qp) {
     const RoceResponder* r = &qp->responder;
 
     for (unsigned i = 0; i < r->answers_count; i++) {
-        const RoceAnswer* answer = &r->answers[(r->oldest + i) % ROCE_MAX_READS];
+        const RoceAnswer* answer = &r->answers[(r->oldest + i) % kRoceMaxReads];
 
         if (answer->next != answer->end) {
             return true;
@@ -34,15 +34,15 @@ static bool check_read(RoceQp* qp, const RocePacket* packet, uint32_t* packets) 
 
     *packets = length == 0 ? 1 : (length - 1) / qp->attributes.mtu + 1;
     if (!(qp->attributes.access & IBV_ACCESS_REMOTE_READ) || length > 1u << 31 || packet->size ||
-        *packets > ROCE_PSN_MASK / 2) {
-        roce_responder_refuse(qp, ROCE_NAK_INVALID_REQUEST, IBV_WC_WR_FLUSH_ERR,
+        *packets > kRocePsnMask / 2) {
+        roce_responder_refuse(qp, kRoceNakInvalidRequest, IBV_WC_WR_FLUSH_ERR,
                               IBV_EVENT_QP_REQ_ERR);
         return false;
     }
     if (length &&
         !transport->ops->remote_check(transport->device, qp->owner, packet->rkey,
                                       packet->remote_address, length, IBV_ACCESS_REMOTE_READ)) {
-        roce_responder_refuse(qp, ROCE_NAK_REMOTE_ACCESS, IBV_WC_WR_FLUSH_ERR,
+        roce_responder_refuse(qp, kRoceNakRemoteAccess, IBV_WC_WR_FLUSH_ERR,
                               IBV_EVENT_QP_ACCESS_ERR);
         return false;
     }
@@ -55,7 +55,7 @@ static bool check_atomic(RoceQp* qp, const RocePacket* packet) {
         packet->size == 0) {
         return true;
     }
-    roce_responder_refuse(qp, ROCE_NAK_INVALID_REQUEST, IBV_WC_WR_FLUSH_ERR, IBV_EVENT_QP_REQ_ERR);
+    roce_responder_refuse(qp, kRoceNakInvalidRequest, IBV_WC_WR_FLUSH_ERR, IBV_EVENT_QP_REQ_ERR);
     return false;
 }
 
@@ -74,8 +74,8 @@ static bool execute_atomic(RoceQp* qp, RoceAnswer* answer) {
 
 RoceVerdict roce_answer_new(RoceQp* qp, const RocePacket* packet) {
     RoceResponder* r = &qp->responder;
-    const bool atomic = roce_opcode_parts(packet->opcode) & ROCE_ATOMIC;
-    const bool swap = (packet->opcode & ROCE_OPERATION_MASK) == IBV_OPCODE_COMPARE_SWAP;
+    const bool atomic = roce_opcode_parts(packet->opcode) & kRoceAtomic;
+    const bool swap = (packet->opcode & kRoceOperationMask) == IBV_OPCODE_COMPARE_SWAP;
     RoceAnswer answer = {
         .first_psn = packet->psn,
         .packets = 1,
@@ -92,33 +92,33 @@ RoceVerdict roce_answer_new(RoceQp* qp, const RocePacket* packet) {
         (r->answers_count == qp->attributes.max_reads_served && !answer_at(r, 0)->answered)) {
         /* IBA 9.7.5.2.2: more than it was told that it may have.  An old one that a late copy has
          * made due again does not count. */
-        roce_responder_refuse(qp, ROCE_NAK_INVALID_REQUEST, IBV_WC_WR_FLUSH_ERR,
+        roce_responder_refuse(qp, kRoceNakInvalidRequest, IBV_WC_WR_FLUSH_ERR,
                               IBV_EVENT_QP_REQ_ERR);
-        return ROCE_REFUSED;
+        return kRoceRefused;
     }
     if (atomic ? !check_atomic(qp, packet) : !check_read(qp, packet, &answer.packets)) {
-        return ROCE_REFUSED;
+        return kRoceRefused;
     }
     answer.end = answer.packets;
-    r->psn = (packet->psn + answer.packets) & ROCE_PSN_MASK;
-    r->msn = (r->msn + 1) & ROCE_PSN_MASK;
+    r->psn = (packet->psn + answer.packets) & kRocePsnMask;
+    r->msn = (r->msn + 1) & kRocePsnMask;
     answer.msn = r->msn;
     if (r->answers_count == qp->attributes.max_reads_served) {
-        r->oldest = (r->oldest + 1) % ROCE_MAX_READS;
+        r->oldest = (r->oldest + 1) % kRoceMaxReads;
         r->answers_count--;
     }
     *answer_at(r, r->answers_count++) = answer;
     roce_qp_schedule(qp);
-    return ROCE_GOOD;
+    return kRoceGood;
 }
 
 void roce_answer_again(RoceQp* qp, const RocePacket* packet) {
     RoceResponder* r = &qp->responder;
-    const bool atomic = roce_opcode_parts(packet->opcode) & ROCE_ATOMIC;
+    const bool atomic = roce_opcode_parts(packet->opcode) & kRoceAtomic;
 
     for (unsigned i = 0; i < r->answers_count; i++) {
         RoceAnswer* answer = answer_at(r, i);
-        const uint32_t number = (packet->psn - answer->first_psn) & ROCE_PSN_MASK;
+        const uint32_t number = (packet->psn - answer->first_psn) & kRocePsnMask;
         const uint64_t offset = (uint64_t)number * qp->attributes.mtu;
 
         if (number >= answer->packets || answer->atomic != atomic) {
@@ -148,7 +148,7 @@ static void stop_answering(RoceQp* qp, uint32_t psn) {
     RoceResponder* r = &qp->responder;
 
     r->answers_count = 0;
-    roce_responder_refuse(qp, ROCE_NAK_REMOTE_ACCESS, IBV_WC_WR_FLUSH_ERR, IBV_EVENT_QP_ACCESS_ERR);
+    roce_responder_refuse(qp, kRoceNakRemoteAccess, IBV_WC_WR_FLUSH_ERR, IBV_EVENT_QP_ACCESS_ERR);
     r->ack_psn = psn;
 }
 
@@ -166,8 +166,8 @@ static uint8_t read_opcode(const RoceAnswer* answer) {
 static bool send_answer(RoceQp* qp, RoceAnswer* answer) {
     RoceTransport* transport = qp->transport;
     RocePacket packet = {
-        .psn = (answer->first_psn + answer->next) & ROCE_PSN_MASK,
-        .syndrome = ROCE_SYNDROME_ACK | ROCE_NO_CREDITS,
+        .psn = (answer->first_psn + answer->next) & kRocePsnMask,
+        .syndrome = kRoceSyndromeAck | kRoceNoCredits,
         .msn = answer->msn,
     };
 

@@ -22,7 +22,7 @@ static enum ibv_wc_status send_datagram(RoceQp* qp, const RoceSend* send) {
         .opcode = IBV_OPCODE_UD_SEND_ONLY,
         .solicited = send->solicited,
         .pkey = attributes->pkey,
-        .dest_qpn = send->remote_qpn & ROCE_QPN_MASK,
+        .dest_qpn = send->remote_qpn & kRoceQpnMask,
         .psn = qp->requester.psn,
         /* IBA 10.2.5: who may not name such a key sends the queue pair's. */
         .qkey = send->remote_qkey & CONTROLLED_QKEY ? attributes->qkey : send->remote_qkey,
@@ -50,7 +50,7 @@ static enum ibv_wc_status send_datagram(RoceQp* qp, const RoceSend* send) {
     }
     if (status == IBV_WC_SUCCESS) {
         roce_send(transport, send->address, &packet);
-        qp->requester.psn = (qp->requester.psn + 1) & ROCE_PSN_MASK;
+        qp->requester.psn = (qp->requester.psn + 1) & kRocePsnMask;
     }
     return status;
 }
@@ -86,15 +86,15 @@ static enum ibv_wc_status scatter(RoceQp* qp, const RoceReceive* receive,
     const RoceTransport* transport = qp->transport;
     enum ibv_wc_status status;
 
-    if (packet->size + ROCE_NETWORK_HEADER_BYTES > receive->capacity) {
+    if (packet->size + kRoceNetworkHeaderBytes > receive->capacity) {
         return IBV_WC_LOC_LEN_ERR;
     }
     status = transport->ops->scatter_receive(transport->device, qp->owner, receive, 0,
-                                             address->network_header, ROCE_NETWORK_HEADER_BYTES);
+                                             address->network_header, kRoceNetworkHeaderBytes);
     if (status == IBV_WC_SUCCESS && packet->size) {
-        status = transport->ops->scatter_receive(transport->device, qp->owner, receive,
-                                                 ROCE_NETWORK_HEADER_BYTES, packet->payload,
-                                                 packet->size);
+        status =
+            transport->ops->scatter_receive(transport->device, qp->owner, receive,
+                                            kRoceNetworkHeaderBytes, packet->payload, packet->size);
     }
     return status;
 }
@@ -103,8 +103,8 @@ void roce_datagram_receive(RoceQp* qp, const RoceAddress* address, const RocePac
     const RoceTransport* transport = qp->transport;
     RoceReceived received = {
         .opcode = IBV_WC_RECV,
-        .length = (uint32_t)packet->size + ROCE_NETWORK_HEADER_BYTES,
-        .with_immediate = roce_opcode_parts(packet->opcode) & ROCE_IMMEDIATE,
+        .length = (uint32_t)packet->size + kRoceNetworkHeaderBytes,
+        .with_immediate = roce_opcode_parts(packet->opcode) & kRoceImmediate,
         .solicited = packet->solicited,
         .source_qpn = packet->source_qpn,
         .pkey = packet->pkey,
@@ -117,10 +117,10 @@ void roce_datagram_receive(RoceQp* qp, const RoceAddress* address, const RocePac
         return;
     }
     switch (transport->ops->take_receive(transport->device, qp->owner, 0, &receive)) {
-        case ROCE_NONE_POSTED:
+        case kRoceNonePosted:
             qp->transport->counters.not_ready++;
             return;
-        case ROCE_QUEUE_BROKEN:
+        case kRoceQueueBroken:
             roce_qp_error(qp);
             return;
         default:

@@ -22,11 +22,11 @@ enum {
 
 static const uint8_t ipv4_prefix[12] = {[10] = 0xff, [11] = 0xff};
 
-bool roce_gid_is_ipv4(const uint8_t gid[ROCE_GID_BYTES]) {
+bool roce_gid_is_ipv4(const uint8_t gid[kRoceGidBytes]) {
     return memcmp(gid, ipv4_prefix, sizeof(ipv4_prefix)) == 0;
 }
 
-bool roce_gid_is_multicast(const uint8_t gid[ROCE_GID_BYTES]) {
+bool roce_gid_is_multicast(const uint8_t gid[kRoceGidBytes]) {
     return roce_gid_is_ipv4(gid) ? gid[12] >> 4 == 0xe : gid[0] == 0xff;
 }
 
@@ -65,8 +65,8 @@ static void write_ipv6(const RoceAddress* address, size_t above, uint8_t next, u
     header.ip6_plen = htons((uint16_t)above);
     header.ip6_nxt = next;
     header.ip6_hlim = address->hop_limit;
-    memcpy(&header.ip6_src, address->sgid, ROCE_GID_BYTES);
-    memcpy(&header.ip6_dst, address->dgid, ROCE_GID_BYTES);
+    memcpy(&header.ip6_src, address->sgid, kRoceGidBytes);
+    memcpy(&header.ip6_dst, address->dgid, kRoceGidBytes);
     memcpy(out, &header, IPV6_BYTES);
 }
 
@@ -78,15 +78,15 @@ void roce_address_fill_header(RoceAddress* address, bool ethernet, uint32_t size
     enum { GRH_NEXT_BTH = 0x1b }; /* IBA 8.3.3 */
     uint8_t* header = address->network_header;
 
-    memset(header, 0, ROCE_NETWORK_HEADER_BYTES);
+    memset(header, 0, kRoceNetworkHeaderBytes);
     if (!address->global) {
         return;
     }
-    size += ROCE_ICRC_BYTES;
+    size += kRoceIcrcBytes;
     if (!ethernet) {
         write_ipv6(address, size, GRH_NEXT_BTH, header);
     } else if (by_ipv4(address)) {
-        write_ipv4(address, UDP_BYTES + size, header + ROCE_NETWORK_HEADER_BYTES - IPV4_BYTES);
+        write_ipv4(address, UDP_BYTES + size, header + kRoceNetworkHeaderBytes - IPV4_BYTES);
     } else {
         write_ipv6(address, UDP_BYTES + size, IPPROTO_UDP, header);
     }
@@ -95,16 +95,16 @@ void roce_address_fill_header(RoceAddress* address, bool ethernet, uint32_t size
 size_t roce_frame_build(const RoceAddress* address, const uint8_t* packet, size_t size,
                         uint8_t* frame) {
     const bool ipv4 = by_ipv4(address);
-    const size_t above = UDP_BYTES + size + ROCE_ICRC_BYTES;
+    const size_t above = UDP_BYTES + size + kRoceIcrcBytes;
     uint8_t *p = frame, *ip;
     uint32_t crc;
 
-    if (size > ROCE_MAX_PACKET || size < BTH_BYTES) {
+    if (size > kRoceMaxPacket || size < BTH_BYTES) {
         return 0;
     }
-    memcpy(p, address->dmac, ROCE_MAC_BYTES);
-    memcpy(p + ROCE_MAC_BYTES, address->smac, ROCE_MAC_BYTES);
-    p += 2 * ROCE_MAC_BYTES;
+    memcpy(p, address->dmac, kRoceMacBytes);
+    memcpy(p + kRoceMacBytes, address->smac, kRoceMacBytes);
+    p += (size_t)2 * kRoceMacBytes;
     if (address->tagged) {
         roce_put16(p, ETHERTYPE_VLAN);
         roce_put16(p + 2, address->vlan);
@@ -120,14 +120,14 @@ size_t roce_frame_build(const RoceAddress* address, const uint8_t* packet, size_
         p += IPV6_BYTES;
     }
     roce_put16(p, address->udp_source_port);
-    roce_put16(p + 2, ROCE_UDP_PORT);
+    roce_put16(p + 2, kRoceUdpPort);
     roce_put16(p + 4, (uint16_t)above);
     roce_put16(p + 6, 0); /* RoCE v2 annex A17.3.2: the CRC is enough */
     p += UDP_BYTES;
     memcpy(p, packet, size);
     crc = roce_icrc(ip, (size_t)(p - ip), size);
     p += size;
-    for (int i = 0; i < ROCE_ICRC_BYTES; i++) {
+    for (int i = 0; i < kRoceIcrcBytes; i++) {
         *p++ = (uint8_t)(crc >> 8 * i);
     }
     return (size_t)(p - frame);
@@ -160,10 +160,10 @@ static int parse_ip(const uint8_t* ip, const uint8_t** end, uint16_t type, RoceA
         return 0;
     }
     udp = ip + size;
-    if (roce_get16(udp + 2) != ROCE_UDP_PORT) {
+    if (roce_get16(udp + 2) != kRoceUdpPort) {
         return 0;
     }
-    if (total > left || total < size + UDP_BYTES + BTH_BYTES + ROCE_ICRC_BYTES ||
+    if (total > left || total < size + UDP_BYTES + BTH_BYTES + kRoceIcrcBytes ||
         roce_get16(udp + 4) != total - size || (type == ETHERTYPE_IP && ipv4_checksum(ip) != 0)) {
         return -1;
     }
@@ -178,10 +178,10 @@ static int parse_ip(const uint8_t* ip, const uint8_t** end, uint16_t type, RoceA
         memcpy(address->dgid + 12, ip + 16, 4);
         address->traffic_class = ip[1];
         address->hop_limit = ip[8];
-        memcpy(address->network_header + ROCE_NETWORK_HEADER_BYTES - IPV4_BYTES, ip, IPV4_BYTES);
+        memcpy(address->network_header + kRoceNetworkHeaderBytes - IPV4_BYTES, ip, IPV4_BYTES);
     } else {
-        memcpy(address->sgid, ip + 8, ROCE_GID_BYTES);
-        memcpy(address->dgid, ip + 24, ROCE_GID_BYTES);
+        memcpy(address->sgid, ip + 8, kRoceGidBytes);
+        memcpy(address->dgid, ip + 24, kRoceGidBytes);
         address->traffic_class = (uint8_t)(roce_get16(ip) >> 4);
         address->flow_label = roce_get32(ip) & 0xfffff;
         address->hop_limit = ip[7];
@@ -192,14 +192,14 @@ static int parse_ip(const uint8_t* ip, const uint8_t** end, uint16_t type, RoceA
 
 RoceFrameKind roce_frame_parse(const uint8_t* frame, size_t size, RoceAddress* address,
                                const uint8_t** packet, size_t* packet_size) {
-    const uint8_t *p = frame + 2 * ROCE_MAC_BYTES, *end = frame + size, *ip, *icrc;
+    const uint8_t *p = frame + (size_t)2 * kRoceMacBytes, *end = frame + size, *ip, *icrc;
     uint16_t type, tag = 0;
     bool tagged;
     uint32_t crc;
     int ip_size;
 
-    if (size < 2 * ROCE_MAC_BYTES + 2 + TAG_BYTES) {
-        return ROCE_FRAME_OTHER;
+    if (size < (size_t)2 * kRoceMacBytes + 2 + TAG_BYTES) {
+        return kRoceFrameOther;
     }
     type = roce_get16(p);
     tagged = type == ETHERTYPE_VLAN;
@@ -211,20 +211,20 @@ RoceFrameKind roce_frame_parse(const uint8_t* frame, size_t size, RoceAddress* a
     ip = p + 2;
     ip_size = parse_ip(ip, &end, type, address);
     if (ip_size <= 0) {
-        return ip_size == 0 ? ROCE_FRAME_OTHER : ROCE_FRAME_BAD;
+        return ip_size == 0 ? kRoceFrameOther : kRoceFrameBad;
     }
-    memcpy(address->dmac, frame, ROCE_MAC_BYTES);
-    memcpy(address->smac, frame + ROCE_MAC_BYTES, ROCE_MAC_BYTES);
+    memcpy(address->dmac, frame, kRoceMacBytes);
+    memcpy(address->smac, frame + kRoceMacBytes, kRoceMacBytes);
     address->tagged = tagged;
     address->vlan = tag;
     *packet = ip + ip_size + UDP_BYTES;
-    icrc = end - ROCE_ICRC_BYTES;
+    icrc = end - kRoceIcrcBytes;
     *packet_size = (size_t)(icrc - *packet);
     crc = roce_icrc(ip, (size_t)ip_size + UDP_BYTES, *packet_size);
-    for (int i = 0; i < ROCE_ICRC_BYTES; i++) {
+    for (int i = 0; i < kRoceIcrcBytes; i++) {
         if (icrc[i] != (uint8_t)(crc >> 8 * i)) {
-            return ROCE_FRAME_BAD;
+            return kRoceFrameBad;
         }
     }
-    return ROCE_FRAME_GOOD;
+    return kRoceFrameGood;
 }

@@ -11,7 +11,7 @@
 extern "C" {
 #endif
 
-enum { ROCE_ICRC_BYTES = 4 };
+enum { kRoceIcrcBytes = 4 };
 
 /*
  * The CRC of a packet with its IPv4 or IPv6 header at `ip`: `network_size` bytes of IP and UDP

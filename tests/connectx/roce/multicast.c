@@ -4,24 +4,24 @@
 #include "queue_pair.h"
 
 typedef struct Membership {
-    uint8_t gid[ROCE_GID_BYTES];
+    uint8_t gid[kRoceGidBytes];
     RoceQp* qp;
 } Membership;
 
-static bool find(const RoceQp* qp, const uint8_t gid[ROCE_GID_BYTES], guint* index) {
+static bool find(const RoceQp* qp, const uint8_t gid[kRoceGidBytes], guint* index) {
     const GPtrArray* all = qp->transport->memberships;
 
     for (*index = 0; *index < all->len; ++*index) {
         const Membership* membership = g_ptr_array_index(all, *index);
 
-        if (membership->qp == qp && memcmp(membership->gid, gid, ROCE_GID_BYTES) == 0) {
+        if (membership->qp == qp && memcmp(membership->gid, gid, kRoceGidBytes) == 0) {
             return true;
         }
     }
     return false;
 }
 
-bool roce_multicast_attach(RoceQp* qp, const uint8_t gid[ROCE_GID_BYTES]) {
+bool roce_multicast_attach(RoceQp* qp, const uint8_t gid[kRoceGidBytes]) {
     Membership* membership;
     guint index;
 
@@ -29,13 +29,13 @@ bool roce_multicast_attach(RoceQp* qp, const uint8_t gid[ROCE_GID_BYTES]) {
         return false;
     }
     membership = g_new(Membership, 1);
-    memcpy(membership->gid, gid, ROCE_GID_BYTES);
+    memcpy(membership->gid, gid, kRoceGidBytes);
     membership->qp = qp;
     g_ptr_array_add(qp->transport->memberships, membership);
     return true;
 }
 
-bool roce_multicast_detach(RoceQp* qp, const uint8_t gid[ROCE_GID_BYTES]) {
+bool roce_multicast_detach(RoceQp* qp, const uint8_t gid[kRoceGidBytes]) {
     guint index;
 
     if (!find(qp, gid, &index)) {
@@ -68,7 +68,7 @@ void roce_multicast_deliver(RoceTransport* transport, const RoceAddress* address
 
         if (roce_is_datagram(qp) && (qp->state == IBV_QPS_RTR || qp->state == IBV_QPS_RTS) &&
             roce_pkey_matches(packet->pkey, qp->attributes.pkey) &&
-            memcmp(membership->gid, address->dgid, ROCE_GID_BYTES) == 0) {
+            memcmp(membership->gid, address->dgid, kRoceGidBytes) == 0) {
             roce_datagram_receive(qp, address, packet);
         }
     }

@@ -20,67 +20,67 @@ enum {
 
 /* IBA table 38. */
 static const uint16_t operations[] = {
-    [IBV_OPCODE_SEND_FIRST] = ROCE_SEND | ROCE_FIRST,
-    [IBV_OPCODE_SEND_MIDDLE] = ROCE_SEND,
-    [IBV_OPCODE_SEND_LAST] = ROCE_SEND | ROCE_LAST,
-    [IBV_OPCODE_SEND_LAST_WITH_IMMEDIATE] = ROCE_SEND | ROCE_LAST | ROCE_IMMEDIATE,
-    [IBV_OPCODE_SEND_ONLY] = ROCE_SEND | ROCE_FIRST | ROCE_LAST,
-    [IBV_OPCODE_SEND_ONLY_WITH_IMMEDIATE] = ROCE_SEND | ROCE_FIRST | ROCE_LAST | ROCE_IMMEDIATE,
-    [IBV_OPCODE_RDMA_WRITE_FIRST] = ROCE_WRITE | ROCE_FIRST | ROCE_RETH,
-    [IBV_OPCODE_RDMA_WRITE_MIDDLE] = ROCE_WRITE,
-    [IBV_OPCODE_RDMA_WRITE_LAST] = ROCE_WRITE | ROCE_LAST,
-    [IBV_OPCODE_RDMA_WRITE_LAST_WITH_IMMEDIATE] = ROCE_WRITE | ROCE_LAST | ROCE_IMMEDIATE,
-    [IBV_OPCODE_RDMA_WRITE_ONLY] = ROCE_WRITE | ROCE_FIRST | ROCE_LAST | ROCE_RETH,
+    [IBV_OPCODE_SEND_FIRST] = kRoceSend | kRoceFirst,
+    [IBV_OPCODE_SEND_MIDDLE] = kRoceSend,
+    [IBV_OPCODE_SEND_LAST] = kRoceSend | kRoceLast,
+    [IBV_OPCODE_SEND_LAST_WITH_IMMEDIATE] = kRoceSend | kRoceLast | kRoceImmediate,
+    [IBV_OPCODE_SEND_ONLY] = kRoceSend | kRoceFirst | kRoceLast,
+    [IBV_OPCODE_SEND_ONLY_WITH_IMMEDIATE] = kRoceSend | kRoceFirst | kRoceLast | kRoceImmediate,
+    [IBV_OPCODE_RDMA_WRITE_FIRST] = kRoceWrite | kRoceFirst | kRoceReth,
+    [IBV_OPCODE_RDMA_WRITE_MIDDLE] = kRoceWrite,
+    [IBV_OPCODE_RDMA_WRITE_LAST] = kRoceWrite | kRoceLast,
+    [IBV_OPCODE_RDMA_WRITE_LAST_WITH_IMMEDIATE] = kRoceWrite | kRoceLast | kRoceImmediate,
+    [IBV_OPCODE_RDMA_WRITE_ONLY] = kRoceWrite | kRoceFirst | kRoceLast | kRoceReth,
     [IBV_OPCODE_RDMA_WRITE_ONLY_WITH_IMMEDIATE] =
-        ROCE_WRITE | ROCE_FIRST | ROCE_LAST | ROCE_RETH | ROCE_IMMEDIATE,
-    [IBV_OPCODE_RDMA_READ_REQUEST] = ROCE_READ | ROCE_FIRST | ROCE_LAST | ROCE_RETH,
+        kRoceWrite | kRoceFirst | kRoceLast | kRoceReth | kRoceImmediate,
+    [IBV_OPCODE_RDMA_READ_REQUEST] = kRoceRead | kRoceFirst | kRoceLast | kRoceReth,
     [IBV_OPCODE_RDMA_READ_RESPONSE_FIRST] =
-        ROCE_RESPONSE | ROCE_READ_RESPONSE | ROCE_FIRST | ROCE_AETH,
-    [IBV_OPCODE_RDMA_READ_RESPONSE_MIDDLE] = ROCE_RESPONSE | ROCE_READ_RESPONSE,
+        kRoceResponse | kRoceReadResponse | kRoceFirst | kRoceAeth,
+    [IBV_OPCODE_RDMA_READ_RESPONSE_MIDDLE] = kRoceResponse | kRoceReadResponse,
     [IBV_OPCODE_RDMA_READ_RESPONSE_LAST] =
-        ROCE_RESPONSE | ROCE_READ_RESPONSE | ROCE_LAST | ROCE_AETH,
+        kRoceResponse | kRoceReadResponse | kRoceLast | kRoceAeth,
     [IBV_OPCODE_RDMA_READ_RESPONSE_ONLY] =
-        ROCE_RESPONSE | ROCE_READ_RESPONSE | ROCE_FIRST | ROCE_LAST | ROCE_AETH,
-    [IBV_OPCODE_ACKNOWLEDGE] = ROCE_RESPONSE | ROCE_AETH,
-    [IBV_OPCODE_ATOMIC_ACKNOWLEDGE] = ROCE_RESPONSE | ROCE_AETH | ROCE_ATOMICACKETH,
-    [IBV_OPCODE_COMPARE_SWAP] = ROCE_ATOMIC | ROCE_FIRST | ROCE_LAST | ROCE_ATOMICETH,
-    [IBV_OPCODE_FETCH_ADD] = ROCE_ATOMIC | ROCE_FIRST | ROCE_LAST | ROCE_ATOMICETH,
-    [ROCE_SEND_LAST_WITH_INVALIDATE] = ROCE_SEND | ROCE_LAST | ROCE_INVALIDATE,
-    [ROCE_SEND_ONLY_WITH_INVALIDATE] = ROCE_SEND | ROCE_FIRST | ROCE_LAST | ROCE_INVALIDATE,
+        kRoceResponse | kRoceReadResponse | kRoceFirst | kRoceLast | kRoceAeth,
+    [IBV_OPCODE_ACKNOWLEDGE] = kRoceResponse | kRoceAeth,
+    [IBV_OPCODE_ATOMIC_ACKNOWLEDGE] = kRoceResponse | kRoceAeth | kRoceAtomicacketh,
+    [IBV_OPCODE_COMPARE_SWAP] = kRoceAtomic | kRoceFirst | kRoceLast | kRoceAtomiceth,
+    [IBV_OPCODE_FETCH_ADD] = kRoceAtomic | kRoceFirst | kRoceLast | kRoceAtomiceth,
+    [kRoceSendLastWithInvalidate] = kRoceSend | kRoceLast | kRoceInvalidate,
+    [kRoceSendOnlyWithInvalidate] = kRoceSend | kRoceFirst | kRoceLast | kRoceInvalidate,
 };
 
 unsigned roce_opcode_parts(uint8_t opcode) {
-    const unsigned operation = opcode & ROCE_OPERATION_MASK;
+    const unsigned operation = opcode & kRoceOperationMask;
     unsigned parts;
 
     if (operation >= sizeof(operations) / sizeof(operations[0])) {
         return 0;
     }
     parts = operations[operation];
-    switch (opcode & ROCE_SERVICE_MASK) {
+    switch (opcode & kRoceServiceMask) {
         case IBV_OPCODE_RC:
             return parts;
         case IBV_OPCODE_UC:
-            return parts & (ROCE_SEND | ROCE_WRITE) && !(parts & ROCE_INVALIDATE) ? parts : 0;
+            return parts & (kRoceSend | kRoceWrite) && !(parts & kRoceInvalidate) ? parts : 0;
         case IBV_OPCODE_UD:
             return operation == IBV_OPCODE_SEND_ONLY ||
                            operation == IBV_OPCODE_SEND_ONLY_WITH_IMMEDIATE
-                       ? parts | ROCE_DETH
+                       ? parts | kRoceDeth
                        : 0;
-        case ROCE_OPCODE_XRC:
+        case kRoceOpcodeXrc:
             /* IBA A14.3.2: each request names the shared receive queue. */
-            return parts & ROCE_RESPONSE || !parts ? parts : parts | ROCE_XRCETH;
+            return parts & kRoceResponse || !parts ? parts : parts | kRoceXrceth;
         default:
             return 0;
     }
 }
 
 static size_t parts_size(unsigned parts) {
-    return BTH_BYTES + (parts & ROCE_XRCETH ? XRCETH_BYTES : 0) +
-           (parts & ROCE_DETH ? DETH_BYTES : 0) + (parts & ROCE_RETH ? RETH_BYTES : 0) +
-           (parts & ROCE_AETH ? AETH_BYTES : 0) + (parts & ROCE_ATOMICETH ? ATOMICETH_BYTES : 0) +
-           (parts & ROCE_ATOMICACKETH ? ATOMICACKETH_BYTES : 0) +
-           (parts & ROCE_IMMEDIATE ? IMMDT_BYTES : 0) + (parts & ROCE_INVALIDATE ? IETH_BYTES : 0);
+    return BTH_BYTES + (parts & kRoceXrceth ? XRCETH_BYTES : 0) +
+           (parts & kRoceDeth ? DETH_BYTES : 0) + (parts & kRoceReth ? RETH_BYTES : 0) +
+           (parts & kRoceAeth ? AETH_BYTES : 0) + (parts & kRoceAtomiceth ? ATOMICETH_BYTES : 0) +
+           (parts & kRoceAtomicacketh ? ATOMICACKETH_BYTES : 0) +
+           (parts & kRoceImmediate ? IMMDT_BYTES : 0) + (parts & kRoceInvalidate ? IETH_BYTES : 0);
 }
 
 size_t roce_headers_size(uint8_t opcode) {
@@ -111,42 +111,42 @@ bool roce_packet_parse(const uint8_t* bytes, size_t size, RocePacket* packet) {
     packet->ack_request = p[8] & 0x80;
     packet->psn = roce_get24(p + 9);
     p += BTH_BYTES;
-    if (parts & ROCE_XRCETH) {
+    if (parts & kRoceXrceth) {
         packet->srq_number = roce_get24(p + 1);
         p += XRCETH_BYTES;
     }
-    if (parts & ROCE_DETH) {
+    if (parts & kRoceDeth) {
         packet->qkey = roce_get32(p);
         packet->source_qpn = roce_get24(p + 5);
         p += DETH_BYTES;
     }
-    if (parts & ROCE_RETH) {
+    if (parts & kRoceReth) {
         packet->remote_address = roce_get64(p);
         packet->rkey = roce_get32(p + 8);
         packet->dma_length = roce_get32(p + 12);
         p += RETH_BYTES;
     }
-    if (parts & ROCE_AETH) {
+    if (parts & kRoceAeth) {
         packet->syndrome = p[0];
         packet->msn = roce_get24(p + 1);
         p += AETH_BYTES;
     }
-    if (parts & ROCE_ATOMICETH) {
+    if (parts & kRoceAtomiceth) {
         packet->remote_address = roce_get64(p);
         packet->rkey = roce_get32(p + 8);
         packet->swap_add = roce_get64(p + 12);
         packet->compare = roce_get64(p + 20);
         p += ATOMICETH_BYTES;
     }
-    if (parts & ROCE_ATOMICACKETH) {
+    if (parts & kRoceAtomicacketh) {
         packet->original = roce_get64(p);
         p += ATOMICACKETH_BYTES;
     }
-    if (parts & ROCE_IMMEDIATE) {
+    if (parts & kRoceImmediate) {
         memcpy(packet->immediate, p, IMMDT_BYTES);
         p += IMMDT_BYTES;
     }
-    if (parts & ROCE_INVALIDATE) {
+    if (parts & kRoceInvalidate) {
         packet->invalidate_rkey = roce_get32(p);
     }
     packet->payload = bytes + headers;
@@ -167,42 +167,42 @@ size_t roce_packet_finish(const RocePacket* packet, uint8_t* bytes) {
     p[8] = packet->ack_request ? 0x80 : 0;
     roce_put24(p + 9, packet->psn);
     p += BTH_BYTES;
-    if (parts & ROCE_XRCETH) {
-        roce_put32(p, packet->srq_number & ROCE_QPN_MASK);
+    if (parts & kRoceXrceth) {
+        roce_put32(p, packet->srq_number & kRoceQpnMask);
         p += XRCETH_BYTES;
     }
-    if (parts & ROCE_DETH) {
+    if (parts & kRoceDeth) {
         roce_put32(p, packet->qkey);
-        roce_put32(p + 4, packet->source_qpn & ROCE_QPN_MASK);
+        roce_put32(p + 4, packet->source_qpn & kRoceQpnMask);
         p += DETH_BYTES;
     }
-    if (parts & ROCE_RETH) {
+    if (parts & kRoceReth) {
         roce_put64(p, packet->remote_address);
         roce_put32(p + 8, packet->rkey);
         roce_put32(p + 12, packet->dma_length);
         p += RETH_BYTES;
     }
-    if (parts & ROCE_AETH) {
+    if (parts & kRoceAeth) {
         p[0] = packet->syndrome;
         roce_put24(p + 1, packet->msn);
         p += AETH_BYTES;
     }
-    if (parts & ROCE_ATOMICETH) {
+    if (parts & kRoceAtomiceth) {
         roce_put64(p, packet->remote_address);
         roce_put32(p + 8, packet->rkey);
         roce_put64(p + 12, packet->swap_add);
         roce_put64(p + 20, packet->compare);
         p += ATOMICETH_BYTES;
     }
-    if (parts & ROCE_ATOMICACKETH) {
+    if (parts & kRoceAtomicacketh) {
         roce_put64(p, packet->original);
         p += ATOMICACKETH_BYTES;
     }
-    if (parts & ROCE_IMMEDIATE) {
+    if (parts & kRoceImmediate) {
         memcpy(p, packet->immediate, IMMDT_BYTES);
         p += IMMDT_BYTES;
     }
-    if (parts & ROCE_INVALIDATE) {
+    if (parts & kRoceInvalidate) {
         roce_put32(p, packet->invalidate_rkey);
     }
     memset(bytes + end, 0, pad);

@@ -21,7 +21,7 @@ struct RocePort {
     void* device;
     bool ethernet;
     GQueue looped;
-    uint8_t frame[ROCE_MAX_FRAME];
+    uint8_t frame[kRoceMaxFrame];
 };
 
 RocePort* roce_port_new(const RocePortOps* ops, void* device, bool ethernet) {
@@ -91,7 +91,7 @@ bool roce_port_run(RocePort* port, RoceTransport* transport) {
 
 RoceFrameKind roce_port_receive(RocePort* port, RoceTransport* transport, const uint8_t* frame,
                                 size_t size) {
-    RoceFrameKind kind = ROCE_FRAME_OTHER;
+    RoceFrameKind kind = kRoceFrameOther;
     const uint8_t* packet;
     RoceAddress address;
     size_t packet_size;
@@ -99,7 +99,7 @@ RoceFrameKind roce_port_receive(RocePort* port, RoceTransport* transport, const 
     if (port->ethernet) {
         kind = roce_frame_parse(frame, size, &address, &packet, &packet_size);
     }
-    if (kind == ROCE_FRAME_GOOD) {
+    if (kind == kRoceFrameGood) {
         roce_receive(transport, &address, packet, packet_size);
     }
     return kind;

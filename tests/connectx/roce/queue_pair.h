@@ -10,11 +10,11 @@
 #include "roce_transport.h"
 
 enum {
-    ROCE_SENDS = 64,     /* requests taken from a send queue and not completed */
-    ROCE_WINDOW = 256,   /* packets sent and not acknowledged */
-    ROCE_ACK_EVERY = 32, /* packets of a long message */
-    ROCE_TURN = 16,      /* packets that a queue pair sends before others have their turn */
-    ROCE_RUN = 128,      /* packets that a call of roce_run() sends */
+    kRoceSends = 64,    /* requests taken from a send queue and not completed */
+    kRoceWindow = 256,  /* packets sent and not acknowledged */
+    kRoceAckEvery = 32, /* packets of a long message */
+    kRoceTurn = 16,     /* packets that a queue pair sends before others have their turn */
+    kRoceRun = 128,     /* packets that a call of roce_run() sends */
 };
 
 #define ROCE_NEVER UINT64_MAX
@@ -29,7 +29,7 @@ typedef struct RoceRequest {
 
 /* The side of a queue pair that sends requests (IBA 9.7.5.1, 9.7.6). */
 typedef struct RoceRequester {
-    RoceRequest ring[ROCE_SENDS];
+    RoceRequest ring[kRoceSends];
     unsigned head, count;
     unsigned cursor;               /* requests from the head on that are sent whole */
     uint32_t cursor_packet;        /* packets of the next one that are sent */
@@ -59,7 +59,7 @@ typedef struct RoceAnswer {
 } RoceAnswer;
 
 /* What message packets are expected to continue. */
-typedef enum RoceMessage { ROCE_BETWEEN, ROCE_IN_SEND, ROCE_IN_WRITE } RoceMessage;
+typedef enum RoceMessage { kRoceBetween, kRoceInSend, kRoceInWrite } RoceMessage;
 
 /* The side of a queue pair that answers requests (IBA 9.7.4, 9.7.5.2). */
 typedef struct RoceResponder {
@@ -71,7 +71,7 @@ typedef struct RoceResponder {
     uint32_t done;    /* bytes of the message */
     uint64_t address; /* WRITE: of the next byte */
     uint32_t rkey, left, length;
-    RoceAnswer answers[ROCE_MAX_READS];
+    RoceAnswer answers[kRoceMaxReads];
     unsigned oldest, answers_count;
     bool ack_due;
     uint8_t syndrome;
@@ -102,10 +102,10 @@ struct RoceTransport {
     GQueue turns;
     GPtrArray* memberships; /* of groups */
     uint64_t armed;
-    uint16_t pkeys[ROCE_MAX_PKEYS];
+    uint16_t pkeys[kRoceMaxPkeys];
     size_t pkey_count;
     RoceCounters counters;
-    uint8_t packet[ROCE_MAX_PACKET];
+    uint8_t packet[kRoceMaxPacket];
 };
 
 static inline bool roce_is_datagram(const RoceQp* qp) {
@@ -166,7 +166,7 @@ void roce_responder_refuse(RoceQp* qp, uint8_t nak, enum ibv_wc_status status,
 void roce_responder_acknowledge(RoceQp* qp, uint32_t psn, uint8_t syndrome);
 
 /* answers.c: READs and atomics of the other side. */
-typedef enum RoceVerdict { ROCE_GOOD, ROCE_REFUSED } RoceVerdict;
+typedef enum RoceVerdict { kRoceGood, kRoceRefused } RoceVerdict;
 RoceVerdict roce_answer_new(RoceQp* qp, const RocePacket* packet);
 void roce_answer_again(RoceQp* qp, const RocePacket* packet);
 unsigned roce_answers_run(RoceQp* qp, unsigned budget);

@@ -6,7 +6,7 @@
 static const uint32_t max_message = 1u << 31; /* IBA 9.7.7 */
 
 RoceRequest* roce_requester_at(RoceRequester* requester, unsigned index) {
-    return &requester->ring[(requester->head + index) % ROCE_SENDS];
+    return &requester->ring[(requester->head + index) % kRoceSends];
 }
 
 bool roce_wants_response(const RoceRequest* request) {
@@ -40,7 +40,7 @@ void roce_requester_flush(RoceQp* qp, bool drop) {
     for (; r->count; r->count--) {
         const RoceSend* send = &roce_requester_at(r, 0)->send;
 
-        r->head = (r->head + 1) % ROCE_SENDS;
+        r->head = (r->head + 1) % kRoceSends;
         if (drop) {
             transport->ops->drop_send(transport->device, qp->owner, send);
         } else {
@@ -67,7 +67,7 @@ void roce_requester_pop(RoceQp* qp, enum ibv_wc_status status, uint32_t length) 
     } else {
         r->cursor_packet = 0;
     }
-    r->head = (r->head + 1) % ROCE_SENDS;
+    r->head = (r->head + 1) % kRoceSends;
     r->count--;
     transport->ops->complete_send(transport->device, qp->owner, &send, status, length);
 }
@@ -117,7 +117,7 @@ void roce_requester_go_back(RoceQp* qp) {
     r->reads = 0;
     r->went_back = true;
     if (r->count && oldest->packets) {
-        r->cursor_packet = (r->unacked - oldest->first_psn) & ROCE_PSN_MASK;
+        r->cursor_packet = (r->unacked - oldest->first_psn) & kRocePsnMask;
     }
     roce_qp_schedule(qp);
 }
@@ -176,7 +176,7 @@ static bool take(RoceQp* qp) {
     RoceRequester* r = &qp->requester;
     RoceRequest* request = roce_requester_at(r, r->count);
 
-    if (r->count == ROCE_SENDS || qp->state != IBV_QPS_RTS) {
+    if (r->count == kRoceSends || qp->state != IBV_QPS_RTS) {
         return false;
     }
     memset(request, 0, sizeof(*request));
@@ -197,13 +197,13 @@ static bool take(RoceQp* qp) {
     }
     request->packets =
         request->send.length == 0 ? 1 : (request->send.length - 1) / qp->attributes.mtu + 1;
-    if (request->packets > ROCE_PSN_MASK / 2) {
+    if (request->packets > kRocePsnMask / 2) {
         /* A READ of 2^31 bytes in packets of 256: more than a queue pair may have outstanding. */
         request->packets = 0;
         request->failed = IBV_WC_LOC_LEN_ERR;
         return true;
     }
-    r->psn = (r->psn + request->packets) & ROCE_PSN_MASK;
+    r->psn = (r->psn + request->packets) & kRocePsnMask;
     return true;
 }
 
@@ -227,7 +227,7 @@ static uint8_t message_opcode(const RoceRequest* request, uint32_t number) {
         return first ? IBV_OPCODE_SEND_FIRST : IBV_OPCODE_SEND_MIDDLE;
     }
     if (request->send.opcode == IBV_WR_SEND_WITH_INV) {
-        return first ? ROCE_SEND_ONLY_WITH_INVALIDATE : ROCE_SEND_LAST_WITH_INVALIDATE;
+        return first ? kRoceSendOnlyWithInvalidate : kRoceSendLastWithInvalidate;
     }
     if (first) {
         return with_imm ? IBV_OPCODE_SEND_ONLY_WITH_IMMEDIATE : IBV_OPCODE_SEND_ONLY;
@@ -245,7 +245,7 @@ static bool send_data(RoceQp* qp, RoceRequest* request) {
     RocePacket packet = {
         .opcode = message_opcode(request, number),
         .solicited = last && send->solicited,
-        .psn = (request->first_psn + number) & ROCE_PSN_MASK,
+        .psn = (request->first_psn + number) & kRocePsnMask,
         .remote_address = send->remote_address,
         .rkey = send->rkey,
         .dma_length = send->length,
@@ -255,7 +255,7 @@ static bool send_data(RoceQp* qp, RoceRequest* request) {
     };
 
     packet.ack_request =
-        roce_is_reliable(qp) && (last || packet.psn % ROCE_ACK_EVERY == ROCE_ACK_EVERY - 1);
+        roce_is_reliable(qp) && (last || packet.psn % kRoceAckEvery == kRoceAckEvery - 1);
     memcpy(packet.immediate, send->immediate, sizeof(packet.immediate));
     if (packet.size) {
         const size_t at = roce_headers_size(packet.opcode | roce_qp_service(qp));
@@ -277,7 +277,7 @@ static void send_request(RoceQp* qp, const RoceRequest* request) {
     const RoceSend* send = &request->send;
     const uint32_t offset = r->cursor_packet * qp->attributes.mtu;
     RocePacket packet = {
-        .psn = (request->first_psn + r->cursor_packet) & ROCE_PSN_MASK,
+        .psn = (request->first_psn + r->cursor_packet) & kRocePsnMask,
         .ack_request = true,
         .remote_address = send->remote_address,
         .rkey = send->rkey,
@@ -330,9 +330,9 @@ static bool may_send(const RoceQp* qp, const RoceRequest* request) {
         const uint32_t end = request->first_psn + request->packets;
 
         return r->reads < qp->attributes.max_reads &&
-               ((end - r->unacked) & ROCE_PSN_MASK) <= ROCE_PSN_MASK / 2;
+               ((end - r->unacked) & kRocePsnMask) <= kRocePsnMask / 2;
     }
-    return ((request->first_psn + r->cursor_packet - r->unacked) & ROCE_PSN_MASK) < ROCE_WINDOW;
+    return ((request->first_psn + r->cursor_packet - r->unacked) & kRocePsnMask) < kRoceWindow;
 }
 
 /* Goes on to the next request. */
@@ -387,7 +387,7 @@ unsigned roce_requester_run(RoceQp* qp, unsigned budget) {
             break;
         }
         if (!request->send.local) {
-            const uint32_t next = (request->first_psn + r->cursor_packet) & ROCE_PSN_MASK;
+            const uint32_t next = (request->first_psn + r->cursor_packet) & kRocePsnMask;
 
             if (roce_psn_distance(next, r->sent) > 0) {
                 r->sent = next;

@@ -29,7 +29,7 @@ void roce_responder_flush(RoceQp* qp, bool drop) {
     } else if (r->taken) {
         complete_receive(qp, &(RoceReceived){.status = IBV_WC_WR_FLUSH_ERR});
     }
-    r->message = ROCE_BETWEEN;
+    r->message = kRoceBetween;
     r->answers_count = 0;
     r->ack_due = false;
 }
@@ -38,7 +38,7 @@ void roce_responder_acknowledge(RoceQp* qp, uint32_t psn, uint8_t syndrome) {
     RoceResponder* r = &qp->responder;
 
     r->ack_due = true;
-    r->ack_psn = psn & ROCE_PSN_MASK;
+    r->ack_psn = psn & kRocePsnMask;
     r->syndrome = syndrome;
     roce_qp_schedule(qp);
 }
@@ -50,7 +50,7 @@ void roce_responder_refuse(RoceQp* qp, uint8_t nak, enum ibv_wc_status status,
     if (r->taken) {
         complete_receive(qp, &(RoceReceived){.status = status});
     }
-    r->message = ROCE_BETWEEN;
+    r->message = kRoceBetween;
     r->closing = true;
     roce_responder_acknowledge(qp, r->psn, nak);
     roce_qp_event(qp, event);
@@ -59,13 +59,13 @@ void roce_responder_refuse(RoceQp* qp, uint8_t nak, enum ibv_wc_status status,
 /* UC: the rest of the message is lost, and nobody is told (IBA 9.8.3).  Its receive request waits
  * for the next message. */
 static void abandon(RoceQp* qp) {
-    qp->responder.message = ROCE_BETWEEN;
+    qp->responder.message = kRoceBetween;
 }
 
 /* A message that the queue pair's service does not allow, or that its sender makes wrong. */
 static void invalid(RoceQp* qp) {
     if (roce_is_reliable(qp)) {
-        roce_responder_refuse(qp, ROCE_NAK_INVALID_REQUEST, IBV_WC_WR_FLUSH_ERR,
+        roce_responder_refuse(qp, kRoceNakInvalidRequest, IBV_WC_WR_FLUSH_ERR,
                               IBV_EVENT_QP_REQ_ERR);
     } else {
         abandon(qp);
@@ -74,7 +74,7 @@ static void invalid(RoceQp* qp) {
 
 static void no_access(RoceQp* qp) {
     if (roce_is_reliable(qp)) {
-        roce_responder_refuse(qp, ROCE_NAK_REMOTE_ACCESS, IBV_WC_WR_FLUSH_ERR,
+        roce_responder_refuse(qp, kRoceNakRemoteAccess, IBV_WC_WR_FLUSH_ERR,
                               IBV_EVENT_QP_ACCESS_ERR);
     } else {
         abandon(qp);
@@ -101,23 +101,23 @@ static bool take_receive(RoceQp* qp, const RocePacket* packet) {
     }
     switch (transport->ops->take_receive(transport->device, qp->owner, packet->srq_number,
                                          &r->receive)) {
-        case ROCE_TAKEN:
+        case kRoceTaken:
             r->taken = true;
             return true;
-        case ROCE_NONE_POSTED:
+        case kRoceNonePosted:
             if (roce_is_reliable(qp)) {
                 /* IBA 9.7.5.2.8: the packet is expected again. */
                 qp->transport->counters.not_ready++;
                 r->refused = true;
                 roce_responder_acknowledge(qp, r->psn,
-                                           ROCE_SYNDROME_RNR | qp->attributes.min_rnr_timer);
+                                           kRoceSyndromeRnr | qp->attributes.min_rnr_timer);
             } else {
                 abandon(qp);
             }
             return false;
         default:
             if (roce_is_reliable(qp)) {
-                roce_responder_refuse(qp, ROCE_NAK_REMOTE_OPERATION, IBV_WC_WR_FLUSH_ERR,
+                roce_responder_refuse(qp, kRoceNakRemoteOperation, IBV_WC_WR_FLUSH_ERR,
                                       IBV_EVENT_QP_FATAL);
             } else {
                 roce_qp_error(qp);
@@ -130,15 +130,15 @@ static bool take_receive(RoceQp* qp, const RocePacket* packet) {
 static void accept(RoceQp* qp, const RocePacket* packet, unsigned parts) {
     RoceResponder* r = &qp->responder;
 
-    r->psn = (packet->psn + 1) & ROCE_PSN_MASK;
-    if (parts & ROCE_LAST) {
-        r->msn = (r->msn + 1) & ROCE_PSN_MASK;
-        r->message = ROCE_BETWEEN;
+    r->psn = (packet->psn + 1) & kRocePsnMask;
+    if (parts & kRoceLast) {
+        r->msn = (r->msn + 1) & kRocePsnMask;
+        r->message = kRoceBetween;
     } else {
-        r->message = parts & ROCE_SEND ? ROCE_IN_SEND : ROCE_IN_WRITE;
+        r->message = parts & kRoceSend ? kRoceInSend : kRoceInWrite;
     }
     if (packet->ack_request && roce_is_reliable(qp)) {
-        roce_responder_acknowledge(qp, packet->psn, ROCE_SYNDROME_ACK | ROCE_NO_CREDITS);
+        roce_responder_acknowledge(qp, packet->psn, kRoceSyndromeAck | kRoceNoCredits);
     }
 }
 
@@ -146,20 +146,20 @@ static void accept(RoceQp* qp, const RocePacket* packet, unsigned parts) {
 static bool size_is_right(const RoceQp* qp, const RocePacket* packet, unsigned parts) {
     const uint32_t mtu = qp->attributes.mtu;
 
-    if (!(parts & ROCE_LAST)) {
+    if (!(parts & kRoceLast)) {
         return packet->size == mtu;
     }
-    return packet->size <= mtu && (packet->size || (parts & ROCE_FIRST));
+    return packet->size <= mtu && (packet->size || (parts & kRoceFirst));
 }
 
 static void complete_message(RoceQp* qp, const RocePacket* packet, unsigned parts,
                              uint32_t length) {
     RoceReceived received = {
         .status = IBV_WC_SUCCESS,
-        .opcode = parts & ROCE_SEND ? IBV_WC_RECV : IBV_WC_RECV_RDMA_WITH_IMM,
+        .opcode = parts & kRoceSend ? IBV_WC_RECV : IBV_WC_RECV_RDMA_WITH_IMM,
         .length = length,
-        .with_immediate = parts & ROCE_IMMEDIATE,
-        .with_invalidate = parts & ROCE_INVALIDATE,
+        .with_immediate = parts & kRoceImmediate,
+        .with_invalidate = parts & kRoceInvalidate,
         .solicited = packet->solicited,
         .invalidated_rkey = packet->invalidate_rkey,
         .pkey = packet->pkey,
@@ -177,11 +177,11 @@ static void receive_send(RoceQp* qp, const RocePacket* packet, unsigned parts) {
     if (!take_receive(qp, packet)) {
         return;
     }
-    if (parts & ROCE_FIRST) {
+    if (parts & kRoceFirst) {
         r->done = 0;
     }
     if (packet->size > UINT32_MAX - r->done || r->done + packet->size > r->receive.capacity) {
-        local_error(qp, IBV_WC_LOC_LEN_ERR, ROCE_NAK_INVALID_REQUEST);
+        local_error(qp, IBV_WC_LOC_LEN_ERR, kRoceNakInvalidRequest);
         return;
     }
     if (packet->size) {
@@ -189,18 +189,18 @@ static void receive_send(RoceQp* qp, const RocePacket* packet, unsigned parts) {
                                                  packet->payload, packet->size);
     }
     if (status != IBV_WC_SUCCESS) {
-        local_error(qp, status, ROCE_NAK_REMOTE_OPERATION);
+        local_error(qp, status, kRoceNakRemoteOperation);
         return;
     }
     r->done += (uint32_t)packet->size;
-    if ((parts & ROCE_INVALIDATE) &&
+    if ((parts & kRoceInvalidate) &&
         !transport->ops->remote_invalidate(transport->device, qp->owner, packet->invalidate_rkey)) {
         /* IBA 10.6.7.2.5 */
-        roce_responder_refuse(qp, ROCE_NAK_REMOTE_ACCESS, IBV_WC_LOC_ACCESS_ERR,
+        roce_responder_refuse(qp, kRoceNakRemoteAccess, IBV_WC_LOC_ACCESS_ERR,
                               IBV_EVENT_QP_ACCESS_ERR);
         return;
     }
-    if (parts & ROCE_LAST) {
+    if (parts & kRoceLast) {
         complete_message(qp, packet, parts, r->done);
     }
     accept(qp, packet, parts);
@@ -210,7 +210,7 @@ static void receive_send(RoceQp* qp, const RocePacket* packet, unsigned parts) {
 static bool begin_write(RoceQp* qp, const RocePacket* packet, unsigned parts) {
     const RoceTransport* transport = qp->transport;
     RoceResponder* r = &qp->responder;
-    const bool only = parts & ROCE_LAST;
+    const bool only = parts & kRoceLast;
 
     if (!(qp->attributes.access & IBV_ACCESS_REMOTE_WRITE) ||
         (only ? packet->dma_length != packet->size : packet->dma_length <= packet->size) ||
@@ -235,14 +235,14 @@ static void receive_write(RoceQp* qp, const RocePacket* packet, unsigned parts) 
     const RoceTransport* transport = qp->transport;
     RoceResponder* r = &qp->responder;
 
-    if ((parts & ROCE_FIRST) && !begin_write(qp, packet, parts)) {
+    if ((parts & kRoceFirst) && !begin_write(qp, packet, parts)) {
         return;
     }
-    if (parts & ROCE_LAST ? packet->size != r->left : packet->size >= r->left) {
+    if (parts & kRoceLast ? packet->size != r->left : packet->size >= r->left) {
         invalid(qp);
         return;
     }
-    if ((parts & ROCE_IMMEDIATE) && !take_receive(qp, packet)) {
+    if ((parts & kRoceImmediate) && !take_receive(qp, packet)) {
         return;
     }
     if (packet->size && !transport->ops->remote_write(transport->device, qp->owner, r->rkey,
@@ -252,7 +252,7 @@ static void receive_write(RoceQp* qp, const RocePacket* packet, unsigned parts) 
     }
     r->address += packet->size;
     r->left -= (uint32_t)packet->size;
-    if (parts & ROCE_IMMEDIATE) {
+    if (parts & kRoceImmediate) {
         complete_message(qp, packet, parts, r->length);
     }
     accept(qp, packet, parts);
@@ -261,23 +261,23 @@ static void receive_write(RoceQp* qp, const RocePacket* packet, unsigned parts) 
 /* IBA 9.7.4.1.2, table 41: which opcode may follow. */
 static bool in_order(const RoceResponder* r, unsigned parts) {
     switch (r->message) {
-        case ROCE_IN_SEND:
-            return (parts & ROCE_SEND) && !(parts & ROCE_FIRST);
-        case ROCE_IN_WRITE:
-            return (parts & ROCE_WRITE) && !(parts & ROCE_FIRST);
+        case kRoceInSend:
+            return (parts & kRoceSend) && !(parts & kRoceFirst);
+        case kRoceInWrite:
+            return (parts & kRoceWrite) && !(parts & kRoceFirst);
         default:
-            return parts & ROCE_FIRST;
+            return parts & kRoceFirst;
     }
 }
 
 static void execute(RoceQp* qp, const RocePacket* packet, unsigned parts) {
-    if (parts & (ROCE_READ | ROCE_ATOMIC)) {
-        if (roce_answer_new(qp, packet) == ROCE_REFUSED) {
+    if (parts & (kRoceRead | kRoceAtomic)) {
+        if (roce_answer_new(qp, packet) == kRoceRefused) {
             return;
         }
     } else if (!size_is_right(qp, packet, parts)) {
         invalid(qp);
-    } else if (parts & ROCE_SEND) {
+    } else if (parts & kRoceSend) {
         receive_send(qp, packet, parts);
     } else {
         receive_write(qp, packet, parts);
@@ -291,10 +291,10 @@ static void receive_reliable(RoceQp* qp, const RocePacket* packet, unsigned part
     if (distance < 0) {
         /* IBA 9.7.5.1.5: a duplicate is answered, and not executed again. */
         qp->transport->counters.duplicates++;
-        if (parts & (ROCE_READ | ROCE_ATOMIC)) {
+        if (parts & (kRoceRead | kRoceAtomic)) {
             roce_answer_again(qp, packet);
         } else if (!r->ack_due) {
-            roce_responder_acknowledge(qp, r->psn - 1, ROCE_SYNDROME_ACK | ROCE_NO_CREDITS);
+            roce_responder_acknowledge(qp, r->psn - 1, kRoceSyndromeAck | kRoceNoCredits);
         }
         return;
     }
@@ -302,7 +302,7 @@ static void receive_reliable(RoceQp* qp, const RocePacket* packet, unsigned part
         qp->transport->counters.out_of_sequence++;
         if (!r->refused) {
             r->refused = true;
-            roce_responder_acknowledge(qp, r->psn, ROCE_NAK_SEQUENCE);
+            roce_responder_acknowledge(qp, r->psn, kRoceNakSequence);
         }
         return;
     }
@@ -322,9 +322,9 @@ static void receive_unreliable(RoceQp* qp, const RocePacket* packet, unsigned pa
         qp->transport->counters.out_of_sequence++;
         abandon(qp);
     }
-    r->psn = (packet->psn + 1) & ROCE_PSN_MASK;
-    if (parts & ROCE_FIRST) {
-        r->message = ROCE_BETWEEN; /* whatever it was, it has no end */
+    r->psn = (packet->psn + 1) & kRocePsnMask;
+    if (parts & kRoceFirst) {
+        r->message = kRoceBetween; /* whatever it was, it has no end */
     }
     if (in_order(r, parts)) {
         execute(qp, packet, parts);

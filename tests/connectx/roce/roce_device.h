@@ -59,9 +59,9 @@ typedef struct RoceReceived {
 } RoceReceived;
 
 typedef enum RoceTake {
-    ROCE_TAKEN,
-    ROCE_NONE_POSTED,
-    ROCE_QUEUE_BROKEN, /* the queue itself cannot be read */
+    kRoceTaken,
+    kRoceNonePosted,
+    kRoceQueueBroken, /* the queue itself cannot be read */
 } RoceTake;
 
 typedef struct RoceDeviceOps {

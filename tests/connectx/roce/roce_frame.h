@@ -16,22 +16,22 @@ extern "C" {
 #endif
 
 enum {
-    ROCE_UDP_PORT = 4791,
-    ROCE_MAX_FRAME = 18 + 40 + 8 + ROCE_MAX_PACKET + 4,
+    kRoceUdpPort = 4791,
+    kRoceMaxFrame = 18 + 40 + 8 + kRoceMaxPacket + 4,
 };
 
 /*
  * Writes the frame that carries the packet of `size` bytes (from roce_packet_finish()) between
  * the two ends of `address`, by IPv4 when both GIDs are IPv4 addresses.  `frame` has room for
- * ROCE_MAX_FRAME.  Returns the frame's size, 0 when the packet is too large.
+ * kRoceMaxFrame.  Returns the frame's size, 0 when the packet is too large.
  */
 size_t roce_frame_build(const RoceAddress* address, const uint8_t* packet, size_t size,
                         uint8_t* frame);
 
 typedef enum RoceFrameKind {
-    ROCE_FRAME_OTHER, /* of another protocol: the host's network takes it */
-    ROCE_FRAME_BAD,   /* meant for RoCE v2, and malformed or with a wrong CRC: nobody takes it */
-    ROCE_FRAME_GOOD,
+    kRoceFrameOther, /* of another protocol: the host's network takes it */
+    kRoceFrameBad,   /* meant for RoCE v2, and malformed or with a wrong CRC: nobody takes it */
+    kRoceFrameGood,
 } RoceFrameKind;
 
 /* Takes a frame apart: where it is from and for, and the packet in it, without the CRC. */

@@ -40,7 +40,7 @@ void roce_port_transmit(RocePort* port, const RoceAddress* address, const uint8_
  */
 bool roce_port_run(RocePort* port, RoceTransport* transport);
 
-/* A frame came.  ROCE_FRAME_OTHER: it is for the host's network. */
+/* A frame came.  kRoceFrameOther: it is for the host's network. */
 RoceFrameKind roce_port_receive(RocePort* port, RoceTransport* transport, const uint8_t* frame,
                                 size_t size);
 

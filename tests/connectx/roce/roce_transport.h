@@ -20,9 +20,9 @@ typedef struct RoceTransport RoceTransport;
 typedef struct RoceQp RoceQp;
 
 enum {
-    ROCE_MAX_READS = 16, /* outstanding READs and atomics of a queue pair, in either direction */
-    ROCE_MULTICAST_QPN = 0xffffff,
-    ROCE_MAX_PKEYS = 128,
+    kRoceMaxReads = 16, /* outstanding READs and atomics of a queue pair, in either direction */
+    kRoceMulticastQpn = 0xffffff,
+    kRoceMaxPkeys = 128,
 };
 
 /* What a queue pair is told as its state changes (IBA 10.2.4). */
@@ -95,8 +95,8 @@ void roce_qp_kick(RoceQp* qp);
 
 /* Datagrams to the group `gid` reach the queue pair too.  False: it is there already (attach), or
  * it is not (detach). */
-bool roce_multicast_attach(RoceQp* qp, const uint8_t gid[ROCE_GID_BYTES]);
-bool roce_multicast_detach(RoceQp* qp, const uint8_t gid[ROCE_GID_BYTES]);
+bool roce_multicast_attach(RoceQp* qp, const uint8_t gid[kRoceGidBytes]);
+bool roce_multicast_detach(RoceQp* qp, const uint8_t gid[kRoceGidBytes]);
 
 #ifdef __cplusplus
 }

@@ -10,7 +10,7 @@ uint8_t roce_qp_service(const RoceQp* qp) {
             return IBV_OPCODE_UD;
         case IBV_QPT_XRC_SEND:
         case IBV_QPT_XRC_RECV:
-            return ROCE_OPCODE_XRC;
+            return kRoceOpcodeXrc;
         default:
             return IBV_OPCODE_RC;
     }
@@ -48,7 +48,7 @@ void roce_transport_free(RoceTransport* transport) {
 }
 
 void roce_transport_set_pkeys(RoceTransport* transport, const uint16_t* pkeys, size_t count) {
-    transport->pkey_count = MIN(count, ROCE_MAX_PKEYS);
+    transport->pkey_count = MIN(count, kRoceMaxPkeys);
     memcpy(transport->pkeys, pkeys, transport->pkey_count * sizeof(*pkeys));
 }
 
@@ -97,10 +97,10 @@ uint32_t roce_qp_receive_psn(const RoceQp* qp) {
 static bool attributes_make_sense(const RoceQp* qp) {
     const RoceQpAttributes* a = &qp->attributes;
 
-    return a->mtu >= 256 && a->mtu <= ROCE_MAX_PAYLOAD && (a->mtu & (a->mtu - 1)) == 0 &&
-           a->receive_psn <= ROCE_PSN_MASK && a->send_psn <= ROCE_PSN_MASK &&
-           a->remote_qpn <= ROCE_QPN_MASK && a->source_qpn <= ROCE_QPN_MASK &&
-           a->max_reads <= ROCE_MAX_READS && a->max_reads_served <= ROCE_MAX_READS &&
+    return a->mtu >= 256 && a->mtu <= kRoceMaxPayload && (a->mtu & (a->mtu - 1)) == 0 &&
+           a->receive_psn <= kRocePsnMask && a->send_psn <= kRocePsnMask &&
+           a->remote_qpn <= kRoceQpnMask && a->source_qpn <= kRoceQpnMask &&
+           a->max_reads <= kRoceMaxReads && a->max_reads_served <= kRoceMaxReads &&
            a->min_rnr_timer < 32 && a->timeout < 32 && a->retry_count < 8 && a->rnr_retry < 8;
 }
 
@@ -233,8 +233,8 @@ static bool address_is_right(const RoceQp* qp, const RoceAddress* address) {
         return false;
     }
     if (path->global) {
-        return memcmp(path->dgid, address->sgid, ROCE_GID_BYTES) == 0 &&
-               memcmp(path->sgid, address->dgid, ROCE_GID_BYTES) == 0;
+        return memcmp(path->dgid, address->sgid, kRoceGidBytes) == 0 &&
+               memcmp(path->sgid, address->dgid, kRoceGidBytes) == 0;
     }
     return path->dlid == address->slid;
 }
@@ -245,7 +245,7 @@ static bool receives(const RoceQp* qp) {
 }
 
 static void receive_connected(RoceQp* qp, const RocePacket* packet, unsigned parts) {
-    if (parts & ROCE_RESPONSE) {
+    if (parts & kRoceResponse) {
         if (qp->type != IBV_QPT_XRC_RECV && qp->state != IBV_QPS_RTR) {
             roce_requester_receive(qp, packet);
         }
@@ -274,14 +274,14 @@ void roce_receive(RoceTransport* transport, const RoceAddress* address, const ui
         return;
     }
     parts = roce_opcode_parts(packet.opcode);
-    if (packet.dest_qpn == ROCE_MULTICAST_QPN) {
-        if (parts & ROCE_DETH) {
+    if (packet.dest_qpn == kRoceMulticastQpn) {
+        if (parts & kRoceDeth) {
             roce_multicast_deliver(transport, address, &packet);
         }
         return;
     }
     qp = g_hash_table_lookup(transport->qps, GUINT_TO_POINTER(packet.dest_qpn));
-    if (!qp || !receives(qp) || roce_qp_service(qp) != (packet.opcode & ROCE_SERVICE_MASK)) {
+    if (!qp || !receives(qp) || roce_qp_service(qp) != (packet.opcode & kRoceServiceMask)) {
         counters->no_queue_pair++;
         return;
     }
@@ -326,7 +326,7 @@ static void expire(RoceTransport* transport) {
 
 /* One turn.  Returns the budget that is left. */
 static unsigned turn(RoceQp* qp, unsigned budget) {
-    const unsigned begin = MIN(budget, ROCE_TURN);
+    const unsigned begin = MIN(budget, kRoceTurn);
     unsigned left = begin;
 
     if (roce_is_datagram(qp)) {
@@ -342,12 +342,12 @@ static unsigned turn(RoceQp* qp, unsigned budget) {
 }
 
 void roce_run(RoceTransport* transport) {
-    unsigned budget = ROCE_RUN, turns;
+    unsigned budget = kRoceRun, turns;
     GList* link;
 
     expire(transport);
     /* A turn that sends nothing counts as well: the queue may be as long as there are pairs. */
-    for (turns = 0; budget && turns < ROCE_RUN && roce_ready(transport); turns++) {
+    for (turns = 0; budget && turns < kRoceRun && roce_ready(transport); turns++) {
         link = g_queue_pop_head_link(&transport->turns);
         if (!link) {
             return;

@@ -120,7 +120,7 @@ struct Rxe {
         for (int i = 0; i < 32; ++i) {
             ibv_gid found{};
             if (ibv_query_gid(context, 1, i, &found) == 0 &&
-                std::memcmp(found.raw, gid, ROCE_GID_BYTES) == 0) {
+                std::memcmp(found.raw, gid, kRoceGidBytes) == 0) {
                 return i;
             }
         }
@@ -148,8 +148,8 @@ class AgainstRxe : public testing::TestWithParam<bool> {
         path_.global = true;
         path_.hop_limit = 64;
         path_.udp_source_port = 0xc123;
-        std::memcpy(path_.sgid, GetParam() ? ipv6 : ipv4, ROCE_GID_BYTES);
-        std::memcpy(path_.dgid, path_.sgid, ROCE_GID_BYTES);
+        std::memcpy(path_.sgid, GetParam() ? ipv6 : ipv4, kRoceGidBytes);
+        std::memcpy(path_.dgid, path_.sgid, kRoceGidBytes);
         path_.dgid[15] = 1;
         const uint8_t mac[] = {2, 0, 0, 0, 0, 2};  // fake_network's device 2
         std::memcpy(path_.smac, mac, sizeof(mac));
@@ -226,7 +226,7 @@ class AgainstRxe : public testing::TestWithParam<bool> {
         a.ah_attr.port_num = 1;
         a.ah_attr.grh.sgid_index = static_cast<uint8_t>(index);
         a.ah_attr.grh.hop_limit = 64;
-        std::memcpy(a.ah_attr.grh.dgid.raw, path_.sgid, ROCE_GID_BYTES);
+        std::memcpy(a.ah_attr.grh.dgid.raw, path_.sgid, kRoceGidBytes);
         ah_ = a.ah_attr;
         ASSERT_EQ(
             ibv_modify_qp(
@@ -560,7 +560,7 @@ TEST_P(AgainstRxe, OurRequestsSurviveFaults) {
     connect(IBV_QPT_RC);
     with_faults(kFaults);
     for (uint8_t i = 0; i < 40; ++i) {
-        their_receive(i * 5000U, 5000);
+        their_receive(size_t{i} * 5000, 5000);
         our_pair_->post(IBV_WR_SEND, pattern(5000, i));
         to_theirs(our_pair_->post(IBV_WR_RDMA_WRITE, pattern(kBytes, i)), 210000);
         to_theirs(our_pair_->post(IBV_WR_RDMA_READ, Bytes(kBytes)), 210000).what.fence = true;
@@ -569,7 +569,7 @@ TEST_P(AgainstRxe, OurRequestsSurviveFaults) {
     }
     expect_done(160, 40);
     for (uint8_t i = 0; i < 40; ++i) {
-        EXPECT_EQ(theirs(i * 5000U, 5000), pattern(5000, i));
+        EXPECT_EQ(theirs(size_t{i} * 5000, 5000), pattern(5000, i));
         uint64_t original = 0;
         std::memcpy(&original, our_pair_->sends[i * 4 + 3].bytes.data(), 8);
         EXPECT_EQ(original, i);
@@ -582,12 +582,12 @@ TEST_P(AgainstRxe, TheirRequestsSurviveFaults) {
     with_faults(kFaults);
     const uint32_t key = ours_.add_key(0, kMemory, kAll);
     for (uint8_t i = 0; i < 40; ++i) {
-        fill_theirs(i * 5000U, pattern(5000, i));
+        fill_theirs(size_t{i} * 5000, pattern(5000, i));
         our_pair_->post_receive(5000);
     }
     for (uint8_t i = 0; i < 40; ++i) {
-        their_send(IBV_WR_SEND, i * 5000U, 5000);
-        their_send(IBV_WR_RDMA_WRITE, i * 5000U, 5000, key, 0);
+        their_send(IBV_WR_SEND, size_t{i} * 5000, 5000);
+        their_send(IBV_WR_RDMA_WRITE, size_t{i} * 5000, 5000, key, 0);
         their_send(IBV_WR_ATOMIC_FETCH_AND_ADD, 250000, 8, key, 250000, 1);
     }
     expect_done(40, 120);

@@ -215,7 +215,7 @@ void refresh(Bytes& frame) {
     size_t size = 0;
     roce_frame_parse(frame.data(), frame.size(), &address, &packet, &size);
     const Bytes copy(packet, packet + size);
-    Bytes fresh(ROCE_MAX_FRAME);
+    Bytes fresh(kRoceMaxFrame);
     fresh.resize(roce_frame_build(&address, copy.data(), copy.size(), fresh.data()));
     frame = fresh;
 }
@@ -249,7 +249,7 @@ TEST_F(ErrorsTest, APacketOfAnotherSourceIsNotTheConnections) {
         size_t size = 0;
         roce_frame_parse(frame.data(), frame.size(), &address, &packet, &size);
         address.sgid[15] = 9;
-        Bytes changed(ROCE_MAX_FRAME);
+        Bytes changed(kRoceMaxFrame);
         changed.resize(roce_frame_build(&address, packet, size, changed.data()));
         frame = changed;
         return true;

@@ -74,12 +74,12 @@ struct Callbacks {
         QueuePair& qp = pair(owner);
         qp.srq_numbers.push_back(srq_number);
         if (qp.next_receive == qp.receives.size()) {
-            return ROCE_NONE_POSTED;
+            return kRoceNonePosted;
         }
         Receive& next = qp.receives[qp.next_receive++];
         receive->capacity = next.bytes.size();
         receive->request = &next;
-        return ROCE_TAKEN;
+        return kRoceTaken;
     }
     static enum ibv_wc_status scatter_receive(void* /*d*/, void* /*owner*/,
                                               const RoceReceive* receive, uint32_t offset,
@@ -152,7 +152,7 @@ struct Callbacks {
 
     static bool is_here(void* d, const RoceAddress* address) {
         const RoceAddress here = device(d).path_to(device(d));
-        return std::memcmp(address->dgid, here.sgid, ROCE_GID_BYTES) == 0;
+        return std::memcmp(address->dgid, here.sgid, kRoceGidBytes) == 0;
     }
     static bool frame_ready(void* d) { return device(d).network_.flying() < 64; }
     static void send_frame(void* d, const uint8_t* frame, size_t size) {
@@ -248,7 +248,7 @@ RoceAddress Device::path_to(const Device& other) const {
     const auto gid = [this](unsigned number, uint8_t* out) {
         const uint8_t ipv4[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 9, 0, 0};
         const uint8_t ipv6[] = {0xfd, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0};
-        std::memcpy(out, ipv6_ ? ipv6 : ipv4, ROCE_GID_BYTES);
+        std::memcpy(out, ipv6_ ? ipv6 : ipv4, kRoceGidBytes);
         out[15] = static_cast<uint8_t>(number);
     };
     path.global = true;
@@ -270,7 +270,7 @@ uint32_t Device::add_key(uint64_t start, uint64_t length, int access) {
 void Network::deliver(const uint8_t* frame, size_t size) {
     for (Device* device : devices_) {
         const bool group = (frame[0] & 1) != 0 || frame[0] == 0x33;
-        if (group ? frame[ROCE_MAC_BYTES + 5] != device->number_ : frame[5] == device->number_) {
+        if (group ? frame[kRoceMacBytes + 5] != device->number_ : frame[5] == device->number_) {
             roce_port_receive(device->port_, device->transport_, frame, size);
         }
     }

@@ -161,8 +161,8 @@ struct Connection {
     }
 };
 
-constexpr uint32_t kMtu = 1024;
-constexpr size_t kMemory = 256 * 1024;
+constexpr size_t kMtu = 1024;
+constexpr size_t kMemory = size_t{256} * 1024;
 
 // The attributes of a queue pair that talks to `remote_qpn` along `path`.
 RoceQpAttributes usual_attributes(const RoceAddress& path, uint32_t remote_qpn);

@@ -42,7 +42,7 @@ struct Parsed {
         const uint8_t* bytes = nullptr;
         size_t size = 0;
         kind = roce_frame_parse(frame.data(), frame.size(), &address, &bytes, &size);
-        if (kind == ROCE_FRAME_GOOD) {
+        if (kind == kRoceFrameGood) {
             packet.assign(bytes, bytes + size);
             sound = roce_packet_parse(packet.data(), packet.size(), &contents);
         }
@@ -57,29 +57,29 @@ struct Parsed {
 
 TEST(FrameTest, AcknowledgementsOfRxeAreUnderstood) {
     const Parsed parsed(of_hex(kOfRxe[1]));
-    ASSERT_EQ(parsed.kind, ROCE_FRAME_GOOD);
+    ASSERT_EQ(parsed.kind, kRoceFrameGood);
     ASSERT_TRUE(parsed.sound);
     EXPECT_EQ(parsed.contents.opcode, IBV_OPCODE_RC_ACKNOWLEDGE);
     EXPECT_EQ(parsed.contents.dest_qpn, 0x4321U);
     EXPECT_EQ(parsed.contents.psn, 0x75U);
     EXPECT_EQ(parsed.contents.msn, 7U);
-    EXPECT_EQ(parsed.contents.syndrome, ROCE_SYNDROME_ACK | ROCE_NO_CREDITS);
+    EXPECT_EQ(parsed.contents.syndrome, kRoceSyndromeAck | kRoceNoCredits);
     EXPECT_TRUE(roce_gid_is_ipv4(parsed.address.sgid));
     EXPECT_EQ(parsed.address.sgid[15], 1);
     EXPECT_EQ(parsed.address.dgid[15], 2);
-    EXPECT_EQ(Parsed(of_hex(kOfRxe[0])).kind, ROCE_FRAME_GOOD);
+    EXPECT_EQ(Parsed(of_hex(kOfRxe[0])).kind, kRoceFrameGood);
 }
 
 TEST(FrameTest, AFrameByIpv6IsTheSameWhenItIsMadeAgain) {
     const Parsed parsed(of_hex(kByIpv6));
-    ASSERT_EQ(parsed.kind, ROCE_FRAME_GOOD);
+    ASSERT_EQ(parsed.kind, kRoceFrameGood);
     ASSERT_TRUE(parsed.sound);
     EXPECT_EQ(parsed.contents.qkey, 0x11111111U);
     EXPECT_EQ(parsed.contents.source_qpn, 0x456U);
     EXPECT_EQ(parsed.contents.size, 8U);
     EXPECT_EQ(parsed.address.traffic_class, 0xab);
     EXPECT_EQ(parsed.address.flow_label, 0x12345U);
-    Bytes again(ROCE_MAX_FRAME);
+    Bytes again(kRoceMaxFrame);
     again.resize(roce_frame_build(&parsed.address, parsed.packet.data(), parsed.packet.size(),
                                   again.data()));
     EXPECT_EQ(again, of_hex(kByIpv6));
@@ -90,18 +90,18 @@ TEST(FrameTest, WhatRoutersChangeIsNotInTheCrc) {
     frame[14 + 7] -= 3;         // the hop limit
     frame[14 + 1] ^= 0x30;      // the mark of congestion, in the traffic class
     frame[14 + 48 + 4] = 0x40;  // the one of the transport
-    EXPECT_EQ(Parsed(frame).kind, ROCE_FRAME_GOOD);
+    EXPECT_EQ(Parsed(frame).kind, kRoceFrameGood);
 }
 
 TEST(FrameTest, EachBitOfThePacketIsInTheCrc) {
     const Bytes good = of_hex(kOfRxe[0]);
-    for (size_t bit = (14 + 20 + 8) * 8; bit < good.size() * 8; ++bit) {
+    for (size_t bit = size_t{14 + 20 + 8} * 8; bit < good.size() * 8; ++bit) {
         if (bit / 8 == 14 + 20 + 8 + 4) {
             continue;  // reserved: routers may change it
         }
         Bytes frame = good;
         frame[bit / 8] ^= static_cast<uint8_t>(1 << bit % 8);
-        EXPECT_EQ(Parsed(frame).kind, ROCE_FRAME_BAD) << bit;
+        EXPECT_EQ(Parsed(frame).kind, kRoceFrameBad) << bit;
     }
 }
 
@@ -111,7 +111,7 @@ TEST(FrameTest, AFrameThatEndsEarlyIsNotTaken) {
         for (size_t size = 0; size < good.size(); ++size) {
             // A buffer of this size alone, so that a sanitizer sees what reads beyond it.
             const Bytes frame(good.begin(), good.begin() + static_cast<ptrdiff_t>(size));
-            EXPECT_NE(Parsed(frame).kind, ROCE_FRAME_GOOD) << size;
+            EXPECT_NE(Parsed(frame).kind, kRoceFrameGood) << size;
         }
     }
 }
@@ -120,7 +120,7 @@ TEST(FrameTest, PaddingOfEthernetIsNoPartOfThePacket) {
     Bytes frame = of_hex(kOfRxe[0]);
     const size_t before = Parsed(frame).packet.size();
     frame.resize(frame.size() + 20);
-    EXPECT_EQ(Parsed(frame).kind, ROCE_FRAME_GOOD);
+    EXPECT_EQ(Parsed(frame).kind, kRoceFrameGood);
     EXPECT_EQ(Parsed(frame).packet.size(), before);
 }
 
@@ -128,11 +128,11 @@ TEST(FrameTest, ATagIsKept) {
     Parsed parsed(of_hex(kOfRxe[0]));
     parsed.address.tagged = true;
     parsed.address.vlan = 0x6005;
-    Bytes frame(ROCE_MAX_FRAME);
+    Bytes frame(kRoceMaxFrame);
     frame.resize(roce_frame_build(&parsed.address, parsed.packet.data(), parsed.packet.size(),
                                   frame.data()));
     const Parsed again(frame);
-    EXPECT_EQ(again.kind, ROCE_FRAME_GOOD);
+    EXPECT_EQ(again.kind, kRoceFrameGood);
     EXPECT_TRUE(again.address.tagged);
     EXPECT_EQ(again.address.vlan, 0x6005);
 }
@@ -140,19 +140,19 @@ TEST(FrameTest, ATagIsKept) {
 TEST(FrameTest, OtherProtocolsAreTheHosts) {
     Bytes frame = of_hex(kOfRxe[0]);
     frame[14 + 20 + 3] = 0x35;  // another port
-    EXPECT_EQ(Parsed(frame).kind, ROCE_FRAME_OTHER);
+    EXPECT_EQ(Parsed(frame).kind, kRoceFrameOther);
     frame = of_hex(kOfRxe[0]);
     frame[14 + 9] = 6;  // TCP
-    EXPECT_EQ(Parsed(frame).kind, ROCE_FRAME_OTHER);
+    EXPECT_EQ(Parsed(frame).kind, kRoceFrameOther);
     frame[12] = 0x08, frame[13] = 0x06;  // ARP
-    EXPECT_EQ(Parsed(frame).kind, ROCE_FRAME_OTHER);
+    EXPECT_EQ(Parsed(frame).kind, kRoceFrameOther);
 }
 
 TEST(PacketTest, EachOpcodeIsWrittenAndReadTheSame) {
     for (unsigned opcode = 0; opcode < 256; ++opcode) {
         RocePacket packet{};
         packet.opcode = static_cast<uint8_t>(opcode);
-        Bytes bytes(ROCE_MAX_PACKET);
+        Bytes bytes(kRoceMaxPacket);
         if (roce_opcode_parts(packet.opcode) == 0) {
             RocePacket none{};
             bytes[0] = packet.opcode;

@@ -11,7 +11,7 @@
 namespace vrdma::roce {
 namespace {
 
-constexpr size_t kHeader = ROCE_NETWORK_HEADER_BYTES;
+constexpr size_t kHeader = kRoceNetworkHeaderBytes;
 
 TEST(UnreliableConnectionTest, SendsAndWritesArriveWithoutAnAnswer) {
     for (const size_t size : {size_t{0}, size_t{1}, size_t{kMtu}, size_t{5 * kMtu + 1}}) {
@@ -200,7 +200,7 @@ TEST_P(DatagramTest, AGroupsDatagramsReachItsMembersHereAndThere) {
         EXPECT_FALSE(roce_multicast_attach(each->qp, group.dgid));
     }
     b_.post_receive(100);  // no member
-    to(a_.post(IBV_WR_SEND, pattern(3)), group, ROCE_MULTICAST_QPN);
+    to(a_.post(IBV_WR_SEND, pattern(3)), group, kRoceMulticastQpn);
     connection_.run();
     EXPECT_EQ(here.summary(), "recv 43");
     EXPECT_EQ(there.summary(), "recv 43");
@@ -209,7 +209,7 @@ TEST_P(DatagramTest, AGroupsDatagramsReachItsMembersHereAndThere) {
     EXPECT_FALSE(roce_multicast_detach(here.qp, group.dgid));
     connection_.left.destroy(here);
     third.destroy(there);
-    to(a_.post(IBV_WR_SEND, pattern(3)), group, ROCE_MULTICAST_QPN);
+    to(a_.post(IBV_WR_SEND, pattern(3)), group, kRoceMulticastQpn);
     connection_.run();
 }
 
