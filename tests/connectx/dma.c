@@ -24,7 +24,9 @@ void buffer_free(Buffer* buffer) {
 }
 
 bool buffer_holds(const Buffer* buffer, uint64_t bytes) {
-    return bytes + buffer->offset <= (uint64_t)buffer->count << buffer->shift;
+    const uint64_t all = (uint64_t)buffer->count << buffer->shift;
+
+    return buffer->offset <= all && bytes <= all - buffer->offset;
 }
 
 bool dma_copy(Connectx* nic, uint64_t address, void* data, size_t size, Direction direction) {

@@ -11,6 +11,27 @@ enum { kPhysical = 0, kPageList = 1 };
 
 enum { kAddressFlags = 7 };  // low bits of a listed address that are no part of it
 
+// What a change may be of (MLX5_MKEY_MASK_*).
+enum {
+    kMaskLength = 1 << 0,
+    kMaskStart = 1 << 6,
+    kMaskPd = 1 << 7,
+    kMaskInvalidation = 1 << 8,
+    kMaskVariant = 1 << 13,
+    kMaskQp = 1 << 14,
+    kMaskLocalRead = 1 << 17,
+    kMaskLocalWrite = 1 << 18,
+    kMaskRemoteRead = 1 << 19,
+    kMaskRemoteWrite = 1 << 20,
+    kMaskAtomic = 1 << 21,
+    kMaskOrderWrites = 1 << 25,
+    kMaskFree = 1 << 29,
+};
+static const uint64_t kMaskOrderReads = UINT64_C(1) << 47;
+// Of no consequence here: local reading is always allowed, and nothing is reordered.
+static const uint64_t kMaskIgnored =
+    kMaskInvalidation | kMaskQp | kMaskLocalRead | kMaskOrderWrites | kMaskOrderReads;
+
 static const Field kFields[] = {
     KNOWN(mkc, free),
     KNOWN(mkc, access_mode_4_2),
@@ -53,6 +74,10 @@ static const Mkey* find(Connectx* nic, uint32_t pd, uint32_t key, uint64_t addre
 
     if (!mkey || mkey->key != key) {
         log_say(nic, "key %#x is not there", key);
+        return NULL;
+    }
+    if (mkey->free) {
+        log_say(nic, "key %#x is free", key);
         return NULL;
     }
     if (mkey->pd != pd) {
@@ -106,6 +131,7 @@ Status mkey_create(Connectx* nic, Command* command) {
     mkey->pd = IFC_GET(mkc, context, pd);
     mkey->mode = IFC_GET(mkc, context, access_mode_1_0) | IFC_GET(mkc, context, access_mode_4_2)
                                                               << 2;
+    mkey->free = IFC_GET(mkc, context, free);
     mkey->all = IFC_GET(mkc, context, length64);
     mkey->local_write = IFC_GET(mkc, context, lw);
     mkey->remote_read = IFC_GET(mkc, context, rr);
@@ -143,6 +169,70 @@ Status mkey_create(Connectx* nic, Command* command) {
             mkey->key, mkey->mode, mkey->start, mkey->length, mkey->buffer.count, shift,
             mkey->all ? ", all memory" : "");
     return kOk;
+}
+
+// Of one right, or of another property that a bit says.
+static void change(uint64_t mask, uint64_t bit, bool value, bool* property) {
+    if (mask & bit) {
+        *property = value;
+    }
+}
+
+static bool change_range(Connectx* nic, Mkey* mkey, uint64_t mask, const uint8_t* context) {
+    const uint64_t start = mask & kMaskStart ? IFC_GET(mkc, context, start_addr) : mkey->start;
+    const uint64_t length = mask & kMaskLength ? IFC_GET(mkc, context, len) : mkey->length;
+    Buffer moved = mkey->buffer;
+
+    if (!(mask & (kMaskStart | kMaskLength))) {
+        return true;
+    }
+    moved.offset = start & ((UINT64_C(1) << moved.shift) - 1);
+    if (mkey->mode == kPageList && !buffer_holds(&moved, length)) {
+        log_violation(nic, "key %#x: its pages hold no %#" PRIx64 " bytes", mkey->key, length);
+        return false;
+    }
+    mkey->buffer = moved;
+    mkey->start = start;
+    mkey->length = length;
+    return true;
+}
+
+bool mkey_change(Connectx* nic, uint32_t key, uint64_t mask, const uint8_t* context) {
+    const uint64_t known = kMaskIgnored | kMaskLength | kMaskStart | kMaskPd | kMaskVariant |
+                           kMaskLocalWrite | kMaskRemoteRead | kMaskRemoteWrite | kMaskAtomic |
+                           kMaskFree;
+    const uint32_t pd = IFC_GET(mkc, context, pd);
+    Mkey* mkey = find_object(nic->objects.mkeys, key >> 8);
+
+    if (!mkey || mkey->key != key) {
+        log_violation(nic, "a change of key %#x, which is not there", key);
+        return false;
+    }
+    if (mask & ~known) {
+        log_violation(nic, "key %#x: unknown changes %#" PRIx64, key, mask & ~known);
+        return false;
+    }
+    if (!change_range(nic, mkey, mask, context)) {
+        return false;
+    }
+    if (mask & kMaskPd && pd != mkey->pd) {
+        if (!pd_use(nic, pd)) {
+            log_violation(nic, "key %#x: there is no protection domain %#x", key, pd);
+            return false;
+        }
+        pd_unuse(nic, mkey->pd);
+        mkey->pd = pd;
+    }
+    change(mask, kMaskLocalWrite, IFC_GET(mkc, context, lw), &mkey->local_write);
+    change(mask, kMaskRemoteRead, IFC_GET(mkc, context, rr), &mkey->remote_read);
+    change(mask, kMaskRemoteWrite, IFC_GET(mkc, context, rw), &mkey->remote_write);
+    change(mask, kMaskAtomic, IFC_GET(mkc, context, a), &mkey->atomic);
+    change(mask, kMaskFree, IFC_GET(mkc, context, free), &mkey->free);
+    if (mask & kMaskVariant) {
+        mkey->key = mkey->key >> 8 << 8 | IFC_GET(mkc, context, mkey_7_0);
+    }
+    log_say(nic, "      key %#x: changed, %#" PRIx64, mkey->key, mask);
+    return true;
 }
 
 Status mkey_destroy(Connectx* nic, Command* command) {

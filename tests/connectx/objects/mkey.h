@@ -11,7 +11,8 @@ typedef struct {
     uint32_t key;  // with the variant in its low byte
     uint32_t pd;
     unsigned mode;
-    bool all;  // every address, without a list of pages
+    bool free;  // nobody may use it
+    bool all;   // every address, without a list of pages
     bool local_write, remote_read, remote_write, atomic;
     uint64_t start, length;
     Buffer buffer;
@@ -30,6 +31,11 @@ bool mkey_copy(Connectx* nic, uint32_t pd, uint32_t key, uint64_t address, void*
 // Whether mkey_copy() would do it.
 bool mkey_allows(Connectx* nic, uint32_t pd, uint32_t key, uint64_t address, uint64_t size,
                  Direction direction, Access access);
+
+// Changes of a key what `mask` says (MLX5_MKEY_MASK_* of <linux/mlx5/device.h>) to what it is in
+// `context`, the first 64 bytes of mkc.  False, with a violation in the log, if the key is not
+// there, or cannot change so.
+bool mkey_change(Connectx* nic, uint32_t key, uint64_t mask, const uint8_t* context);
 
 Handler mkey_create, mkey_destroy;
 

@@ -280,6 +280,9 @@ static Result execute(Connectx* nic, Qp* qp, Request* request) {
     if (request->opcode == kNop) {
         return done(kSuccess);
     }
+    if (request->opcode == kChangeKey) {
+        return done(request_change_key(nic, request) ? kSuccess : kLocalProtection);
+    }
     if (qp_is_datagram(qp)) {
         return datagram(nic, qp, request);
     }

@@ -22,6 +22,12 @@ enum {
     // The top bit of a data segment's length says that the data follow.
     kInlineLength = 0x3ff,
     kSqRecord = 4,  // of the doorbell record
+    // Behind the control segment, struct mlx5_wqe_umr_ctrl_seg and struct mlx5_mkey_seg, which is
+    // the beginning of mkc.
+    kChangeTranslations = kSegment + 4,
+    kChangeMask = kSegment + 8,
+    kChangeContext = kSegment + 48,
+    kChangeEnd = kChangeContext + 64,
 };
 
 static const uint32_t kInline = 0x80000000;
@@ -98,6 +104,12 @@ static bool decode(Connectx* nic, Qp* qp, Request* request) {
             break;
         case kSend:
             break;
+        case kChangeKey:
+            if (qp->type != kUmr) {
+                return refuse(nic, qp, "only the driver changes keys, by a queue pair for it", 0);
+            }
+            request->length = 0;
+            return request->end >= kChangeEnd || refuse(nic, qp, "too short", request->end);
         case kWriteImmediate:
             request->immediate = bytes + kImmediate;
             // fall through
@@ -206,6 +218,17 @@ bool request_copy(Connectx* nic, const Qp* qp, Request* request, void* data, siz
         }
     }
     return size == 0;
+}
+
+bool request_change_key(Connectx* nic, const Request* request) {
+    const uint8_t* bytes = request->bytes;
+    const uint32_t key = ldl_be_p(bytes + kImmediate);
+
+    if (lduw_be_p(bytes + kChangeTranslations)) {
+        log_violation(nic, "key %#x: a request cannot change its pages", key);
+        return false;
+    }
+    return mkey_change(nic, key, ldq_be_p(bytes + kChangeMask), bytes + kChangeContext);
 }
 
 void requester_complete(Connectx* nic, Qp* qp, const Request* request, Syndrome syndrome,

@@ -17,6 +17,7 @@ typedef enum {
     kRead = 0x10,
     kCompareSwap = 0x11,
     kFetchAdd = 0x12,
+    kChangeKey = 0x25,  // UMR
 } Opcode;
 
 // Places in a datagram's address (struct mlx5_av of libmlx5).
@@ -60,6 +61,9 @@ bool request_copy(Connectx* nic, const Qp* qp, Request* request, void* data, siz
 // The request is over.  An error ends the queue pair.
 void requester_complete(Connectx* nic, Qp* qp, const Request* request, Syndrome syndrome,
                         uint32_t bytes);
+
+// Executes kChangeKey: changes the memory key that the request names.  False if it cannot.
+bool request_change_key(Connectx* nic, const Request* request);
 
 // Ends all that is posted as flushed.
 void requester_flush(Connectx* nic, Qp* qp);
