@@ -28,7 +28,7 @@ enum {
     kMaskFree = 1 << 29,
 };
 static const uint64_t kMaskOrderReads = UINT64_C(1) << 47;
-// Of no consequence here: local reading is always allowed, and nothing is reordered.
+// These change nothing here: local reading is always allowed, and nothing is reordered.
 static const uint64_t kMaskIgnored =
     kMaskInvalidation | kMaskQp | kMaskLocalRead | kMaskOrderWrites | kMaskOrderReads;
 
@@ -171,7 +171,7 @@ Status mkey_create(Connectx* nic, Command* command) {
     return kOk;
 }
 
-// Of one right, or of another property that a bit says.
+// Changes one right, or another property that a bit says.
 static void change(uint64_t mask, uint64_t bit, bool value, bool* property) {
     if (mask & bit) {
         *property = value;
