@@ -63,7 +63,7 @@ class Command(ProgramTest):
         self.assert_refused("run", "nothing")
         self.assert_refused("run", "native", "--all")
         self.assert_refused("run", "native", "--json", "/nowhere/x")
-        self.assert_refused("--rnic", "mlx5", "--shell")
+        self.assert_refused("--rnic", "mlx4", "--shell")
         self.assert_refused("--shell", "exec", "true")
         self.assert_refused("--bogus")
 
