@@ -2,13 +2,13 @@
 // Copyright (c) 2026 the vrdma authors
 #include "memory/watched_range.h"
 
-#include <signal.h>
 #include <sys/mman.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <mutex>
 #include <utility>
 

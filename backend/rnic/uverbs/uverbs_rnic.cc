@@ -269,7 +269,7 @@ Result<void> UverbsRnic::query_device(rnic::Udata& udata) {
             return queried;
         }
     }
-    std::ranges::transform(answer, known.first(room), answer.begin(), std::bit_and<std::byte>());
+    std::ranges::transform(answer, known.first(room), answer.begin(), std::bit_and<>());
     udata.out_written = room;
     return {};
 }

@@ -127,7 +127,8 @@ TEST_P(LostRnicTest, CommandsThatWaitDoNotHoldTheRnic) {
     };
     add(bytes(query), sizeof(vrdma_rsp_query_port));
     std::vector<uint64_t> answers;
-    for (int i = 0; i < 6; ++i) {
+    answers.reserve(6);
+    while (answers.size() < 6) {
         answers.push_back(
             add(bytes(make<vrdma_cmd_empty>(VRDMA_CMD_ALLOC_PD, uctx)), sizeof(vrdma_rsp_handle)));
     }

@@ -10,7 +10,8 @@ namespace {
 
 constexpr uint64_t kMs = 1'000'000;
 constexpr uint64_t kSecond = 1000 * kMs;
-constexpr uint64_t kNow = 1000 * 3600 * kSecond;
+constexpr uint64_t kHour = 3600 * kSecond;
+constexpr uint64_t kNow = 1000 * kHour;
 
 // Takes tokens, one by one, until there is none.  Answers how many there were.
 unsigned drain(TokenBucket& bucket, uint64_t now_ns) {
@@ -29,7 +30,7 @@ TEST(TokenBucketTest, GivesTheBurstAndThenTheRate) {
     EXPECT_EQ(drain(bucket, kNow + 99 * kMs), 0u);
     EXPECT_EQ(drain(bucket, kNow + 100 * kMs), 1u);
     EXPECT_EQ(bucket.open_at_ns(), kNow + 200 * kMs);
-    EXPECT_EQ(drain(bucket, kNow + 24 * 3600 * kSecond), 3u) << "no more than the burst is saved";
+    EXPECT_EQ(drain(bucket, kNow + 24 * kHour), 3u) << "no more than the burst is saved";
 }
 
 TEST(TokenBucketTest, ABurstOfATimeIsWhatComesInThisTime) {

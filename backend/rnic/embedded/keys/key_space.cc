@@ -47,22 +47,22 @@ void KeySpace::erase(Window& window) {
 
 KeySpace::MemoryChange KeySpace::prepare(std::shared_ptr<const memory::GuestMemory> memory) const {
     MemoryChange change;
-    change.layouts.reserve(dma_regions_.size());
+    change.layouts_.reserve(dma_regions_.size());
     for (size_t i = 0; i < dma_regions_.size(); ++i) {
-        change.layouts.emplace_back(memory.get());
+        change.layouts_.emplace_back(memory.get());
     }
-    change.memory = std::move(memory);
+    change.memory_ = std::move(memory);
     return change;
 }
 
 bool KeySpace::apply(MemoryChange& change) {
     constexpr size_t kRegionsPerPause = 256;
-    if (change.done == 0) {
-        memory_.swap(change.memory);
+    if (change.done_ == 0) {
+        memory_.swap(change.memory_);
     }
-    const size_t end = std::min(dma_regions_.size(), change.done + kRegionsPerPause);
-    for (; change.done < end; ++change.done) {
-        dma_regions_[change.done]->use_guest_memory(change.layouts[change.done]);
+    const size_t end = std::min(dma_regions_.size(), change.done_ + kRegionsPerPause);
+    for (; change.done_ < end; ++change.done_) {
+        dma_regions_[change.done_]->use_guest_memory(change.layouts_[change.done_]);
     }
     return end == dma_regions_.size();
 }

@@ -47,9 +47,9 @@ class KeySpace {
     // A change of the guest's memory, which the regions of all that memory follow.
     class MemoryChange {
         friend class KeySpace;
-        std::shared_ptr<const memory::GuestMemory> memory;
-        std::vector<Region::Layout> layouts;  // of dma_regions_, in their order
-        size_t done = 0;
+        std::shared_ptr<const memory::GuestMemory> memory_;
+        std::vector<Region::Layout> layouts_;  // of dma_regions_, in their order
+        size_t done_ = 0;
     };
     // Lays the change out, outside a Pause.
     MemoryChange prepare(std::shared_ptr<const memory::GuestMemory> memory) const;

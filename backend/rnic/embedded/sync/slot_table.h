@@ -28,8 +28,8 @@ class SlotTable {
     // The memory of a larger table, or of none when the table need not grow.
     class Room {
         friend class SlotTable;
-        std::vector<Object*> objects;
-        std::vector<Slot> slots;
+        std::vector<Object*> objects_;
+        std::vector<Slot> slots_;
     };
     // What the next insert() needs. Called outside a Pause.
     Room make_room() const {
@@ -38,13 +38,13 @@ class SlotTable {
             return room;
         }
         const size_t size = std::max(size_t{16}, 2 * slots_.size());
-        room.objects.reserve(size);
-        room.objects = objects_;
-        room.objects.resize(size);
-        room.slots.reserve(size);
-        room.slots = slots_;
+        room.objects_.reserve(size);
+        room.objects_ = objects_;
+        room.objects_.resize(size);
+        room.slots_.reserve(size);
+        room.slots_ = slots_;
         for (auto next = static_cast<uint32_t>(slots_.size() + 1); next <= size; ++next) {
-            room.slots.push_back({.next_free = next < size ? next : kNone});
+            room.slots_.push_back({.next_free = next < size ? next : kNone});
         }
         return room;
     }
@@ -54,8 +54,8 @@ class SlotTable {
     uint32_t insert(Object& object, Room& room) {
         if (first_free_ == kNone) {
             first_free_ = static_cast<uint32_t>(slots_.size());
-            objects_.swap(room.objects);
-            slots_.swap(room.slots);
+            objects_.swap(room.objects_);
+            slots_.swap(room.slots_);
             last_free_ = static_cast<uint32_t>(slots_.size() - 1);
             refresh();
         }
