@@ -46,7 +46,6 @@ static void general(const Connectx* nic, uint8_t* c) {
     CAP(cqe_version, 1);
     CAP(compact_address_vector, 1);
     CAP(umr_modify_entity_size_disabled, 1);
-    CAP(umr_modify_atomic_disabled, 1);
     CAP(umr_indirect_mkey_disabled, 1);
     CAP(cq_oi, 1);
     CAP(block_lb_mc, 1);
