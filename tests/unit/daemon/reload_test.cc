@@ -35,7 +35,7 @@ TEST(ReloadTest, LimitsChangeWithoutAWord) {
 }
 
 TEST(ReloadTest, EachThingThatCannotChangeHasItsSentence) {
-    const std::pair<const char*, std::function<void(Config&)>> kChanges[] = {
+    const std::pair<const char*, std::function<void(Config&)>> changes[] = {
         {"'log_level' in [daemon]", [](Config& config) { config.log_level = "debug"; }},
         {"'socket_mode' in [daemon]", [](Config& config) { config.socket_mode = 0600; }},
         {"'status_socket' in [daemon]", [](Config& config) { config.status_socket = "/s"; }},
@@ -51,7 +51,7 @@ TEST(ReloadTest, EachThingThatCannotChangeHasItsSentence) {
         {"of the virtual machine 'a', everything but its limits",
          [](Config& config) { config.vms[0].addresses.network = "red"; }},
     };
-    for (const auto& [what, change] : kChanges) {
+    for (const auto& [what, change] : changes) {
         EXPECT_THAT(after(change),
                     ElementsAre(testing::AllOf(HasSubstr(what), HasSubstr("restart vrdmad"))))
             << what;

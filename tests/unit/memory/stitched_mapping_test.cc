@@ -211,7 +211,7 @@ TEST_F(StitchedMappingTest, AFailureInTheMiddleLeavesNoMappingBehind) {
 // A file of huge pages can be mapped by whole ones only.  These tests give an ordinary file
 // such a page size: what is asked of the kernel then has to fit huge pages.
 TEST_F(StitchedMappingTest, HugePagesAreMappedAtTheirOwnBoundaries) {
-    const auto huge = make_guest_ram({.size = 4 * 512 * kPage, .page_size = kHugePage});
+    const auto huge = make_guest_ram({.size = size_t{4} * 512 * kPage, .page_size = kHugePage});
     auto mapping = stitch({piece(huge, 2 * kHugePage, kHugePage), piece(huge, 0, kHugePage)});
     ASSERT_TRUE(mapping.has_value());
     EXPECT_EQ(reinterpret_cast<uintptr_t>(mapping->data()) % kHugePage, 0U);
@@ -221,7 +221,7 @@ TEST_F(StitchedMappingTest, HugePagesAreMappedAtTheirOwnBoundaries) {
 }
 
 TEST_F(StitchedMappingTest, HugePagesMayBeginAndEndInside) {
-    const auto huge = make_guest_ram({.size = 4 * 512 * kPage, .page_size = kHugePage});
+    const auto huge = make_guest_ram({.size = size_t{4} * 512 * kPage, .page_size = kHugePage});
     auto mapping = stitch({piece(huge, 3 * kHugePage - kPage, kPage), piece(huge, 0, kPage)});
     ASSERT_TRUE(mapping.has_value());
     EXPECT_EQ(reinterpret_cast<uintptr_t>(mapping->data()) % kHugePage, kHugePage - kPage);
@@ -230,7 +230,7 @@ TEST_F(StitchedMappingTest, HugePagesMayBeginAndEndInside) {
 }
 
 TEST_F(StitchedMappingTest, SmallPiecesOfHugePagesAreRefusedWithAdvice) {
-    const auto huge = make_guest_ram({.size = 4 * 512 * kPage, .page_size = kHugePage});
+    const auto huge = make_guest_ram({.size = size_t{4} * 512 * kPage, .page_size = kHugePage});
     EXPECT_EQ(error_of({page(huge, 1), page(huge, 700)}), EOPNOTSUPP);
     EXPECT_THAT(reason_, HasSubstr("which have 2097152 bytes"));
     EXPECT_THAT(reason_, HasSubstr("back the guest's RAM with ordinary pages"));

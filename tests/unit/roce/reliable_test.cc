@@ -121,9 +121,9 @@ TEST_P(ReliableTest, ManyRequestsOfAllKindsKeepTheirOrder) {
         Send& read = a_.post(IBV_WR_RDMA_READ, Bytes(size()));
         read.what.rkey = key;
         const std::string bytes = std::to_string(size());
-        expected_a +=
-            (round ? ", send " : "send ") + bytes + ", send " + bytes + ", send 8, send " + bytes;
-        expected_b += (round ? ", recv " : "recv ") + bytes;
+        expected_a.append(round ? ", send " : "send ").append(bytes);
+        expected_a.append(", send ").append(bytes).append(", send 8, send ").append(bytes);
+        expected_b.append(round ? ", recv " : "recv ").append(bytes);
     }
     connection_.run();
     EXPECT_EQ(a_.summary(), expected_a);

@@ -26,8 +26,12 @@ TEST(UnreliableConnectionTest, SendsAndWritesArriveWithoutAnAnswer) {
         last.what.remote_address = 100000;
         connection.run();
         const std::string bytes = std::to_string(size);
-        EXPECT_EQ(connection.a.summary(), "send " + bytes + ", send " + bytes + ", send " + bytes);
-        EXPECT_EQ(connection.b.summary(), "recv " + bytes + ", recv " + bytes);
+        std::string sent = "send ";
+        sent.append(bytes).append(", send ").append(bytes).append(", send ").append(bytes);
+        std::string received = "recv ";
+        received.append(bytes).append(", recv ").append(bytes);
+        EXPECT_EQ(connection.a.summary(), sent);
+        EXPECT_EQ(connection.b.summary(), received);
         EXPECT_EQ(connection.b.receives[0].bytes, pattern(size));
         const Bytes& memory = connection.right.memory();
         EXPECT_TRUE(std::equal(last.bytes.begin(), last.bytes.end(), memory.begin()));

@@ -106,6 +106,7 @@ bool may_be_inline(WrOpcode opcode) {
 // The part of the request that its opcode, or the transport of a datagram, decides.
 inline void parse_operation(std::span<const std::byte> element, const SendHead& head, QpType type,
                             SendRequest& request) {
+    // NOLINTNEXTLINE(bugprone-branch-clone): what is most frequent is asked for first
     if (request.opcode <= WrOpcode::kRdmaWriteWithImmediate) {
         request.rdma = {head.rdma.remote_address, head.rdma.rkey};
     } else if (is_datagram(type)) {

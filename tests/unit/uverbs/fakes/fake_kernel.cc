@@ -162,27 +162,27 @@ Result<void> FakeKernel::execute(std::unique_ptr<Context>& context,
     if ((header.command & IB_USER_VERBS_CMD_FLAG_EXTENDED) != 0) {
         const auto extension = load<ib_uverbs_ex_cmd_hdr>(rest);
         rest = rest.subspan(sizeof(extension));
-        if ((header.in_words + extension.provider_in_words) * 8u != rest.size() ||
+        if ((header.in_words + extension.provider_in_words) * size_t{8} != rest.size() ||
             extension.cmd_hdr_reserved != 0) {
             return fail(EINVAL);
         }
-        in = header.in_words * 8u;
-        out = header.out_words * 8u;
-        bundle.command.udata_out = extension.provider_out_words * 8u;
+        in = header.in_words * size_t{8};
+        out = header.out_words * size_t{8};
+        bundle.command.udata_out = extension.provider_out_words * size_t{8};
         response = extension.response;
         if (in < wanted.request || out < wanted.response) {
             return fail(ENOSPC);
         }
     } else {
-        if (header.in_words * 4u != bytes.size()) {
+        if (header.in_words * size_t{4} != bytes.size()) {
             return fail(EINVAL);
         }
-        if (rest.size() < wanted.request || header.out_words * 4u < wanted.response) {
+        if (rest.size() < wanted.request || header.out_words * size_t{4} < wanted.response) {
             return fail(ENOSPC);
         }
         in = wanted.udata ? wanted.request : rest.size();
-        out = wanted.udata ? wanted.response : header.out_words * 4u;
-        bundle.command.udata_out = header.out_words * 4u - out;
+        out = wanted.udata ? wanted.response : header.out_words * size_t{4};
+        bundle.command.udata_out = header.out_words * size_t{4} - out;
         if (wanted.response != 0) {
             response = load<uint64_t>(rest);
         }

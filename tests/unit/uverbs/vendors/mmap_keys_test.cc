@@ -75,7 +75,7 @@ TEST(MmapKeysTest, TheOldestOffsetsAreForgotten) {
         keys.remember(kBnxtReEntry, VRDMA_CMD_ALLOC_PD, bytes_of(answer));
     }
     EXPECT_EQ(keys.caching(kBnxtReEntry, 4096), std::nullopt);
-    EXPECT_NE(keys.caching(kBnxtReEntry, 2 * 4096), std::nullopt);
+    EXPECT_NE(keys.caching(kBnxtReEntry, uint64_t{2} * 4096), std::nullopt);
     EXPECT_NE(keys.caching(kBnxtReEntry, (MmapKeys::kMax + 1) * 4096), std::nullopt);
 }
 
