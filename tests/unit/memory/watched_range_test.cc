@@ -155,8 +155,10 @@ TEST_F(WatchedRangeTest, ManyThreadsMayFaultWhileRangesComeAndGo) {
     }
     // More than one block of the table.
     for (int round = 0; round < 4; ++round) {
+        constexpr size_t kRams = 300;
         std::vector<Ram> others;
-        for (int i = 0; i < 300; ++i) {
+        others.reserve(kRams);
+        while (others.size() < kRams) {
             others.push_back(memfd_ram(kRamPage, faults_));
         }
     }

@@ -101,7 +101,8 @@ TEST_P(QueueTest, StopAndResumeWithChainsInFlight) {
     expect_echo(*queue, 1);
     device_.hold(true);
     std::vector<uint16_t> ids;
-    for (int i = 0; i < 3; ++i) {
+    ids.reserve(3);
+    while (ids.size() < 3) {
         ids.push_back(queue->add({Buffer{memory_.store(request_pattern(10, 1)), 10}}));
     }
     queue->kick();
