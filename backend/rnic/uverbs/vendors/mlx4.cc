@@ -6,6 +6,7 @@
 
 #include <array>
 
+#include "rnic/uverbs/vendors/pointers.h"
 #include "rnic/uverbs/vendors/vendor_table.h"
 
 namespace vrdma::uverbs {
@@ -30,29 +31,6 @@ constexpr std::array kUdata{
                  .in_min = sizeof(mlx4_ib_create_qp),
                  .in_max = sizeof(mlx4_ib_create_qp)},
 };
-
-// The kernel pins the page around a doorbell record and finds it again by its address
-// (mlx4_ib_db_map_user), as mlx5 does.
-constexpr vrdma_udata_pointer doorbell_record_of(vrdma_opcode opcode, size_t offset) {
-    return {
-        .opcode = static_cast<uint16_t>(opcode),
-        .offset = static_cast<uint16_t>(offset),
-        .flags = VRDMA_UDATA_POINTER_LASTING | VRDMA_UDATA_POINTER_PAGES,
-        .length = 8,
-        .terms = {},
-    };
-}
-
-constexpr vrdma_udata_pointer buffer_of(vrdma_opcode opcode, size_t offset, vrdma_udata_term first,
-                                        vrdma_udata_term second = {}) {
-    return {
-        .opcode = static_cast<uint16_t>(opcode),
-        .offset = static_cast<uint16_t>(offset),
-        .flags = VRDMA_UDATA_POINTER_LASTING,
-        .length = 0,
-        .terms = {first, second},
-    };
-}
 
 // mlx4_ib_create_cq: roundup_pow_of_two(cqe + 1) * caps.cqe_size.  The scale is the device's.
 constexpr vrdma_udata_term kCqEntries{
@@ -101,13 +79,12 @@ constexpr vrdma_udata_term kReceiveQueue{
 };
 
 constexpr std::array kPointers{
-    buffer_of(VRDMA_CMD_CREATE_CQ, offsetof(mlx4_ib_create_cq, buf_addr), kCqEntries),
-    doorbell_record_of(VRDMA_CMD_CREATE_CQ, offsetof(mlx4_ib_create_cq, db_addr)),
-    buffer_of(VRDMA_CMD_CREATE_SRQ, offsetof(mlx4_ib_create_srq, buf_addr), kSharedReceiveQueue),
-    doorbell_record_of(VRDMA_CMD_CREATE_SRQ, offsetof(mlx4_ib_create_srq, db_addr)),
-    buffer_of(VRDMA_CMD_CREATE_QP, offsetof(mlx4_ib_create_qp, buf_addr), kSendQueue,
-              kReceiveQueue),
-    doorbell_record_of(VRDMA_CMD_CREATE_QP, offsetof(mlx4_ib_create_qp, db_addr)),
+    buffer(VRDMA_CMD_CREATE_CQ, offsetof(mlx4_ib_create_cq, buf_addr), kCqEntries),
+    doorbell_record(VRDMA_CMD_CREATE_CQ, offsetof(mlx4_ib_create_cq, db_addr)),
+    buffer(VRDMA_CMD_CREATE_SRQ, offsetof(mlx4_ib_create_srq, buf_addr), kSharedReceiveQueue),
+    doorbell_record(VRDMA_CMD_CREATE_SRQ, offsetof(mlx4_ib_create_srq, db_addr)),
+    buffer(VRDMA_CMD_CREATE_QP, offsetof(mlx4_ib_create_qp, buf_addr), kSendQueue, kReceiveQueue),
+    doorbell_record(VRDMA_CMD_CREATE_QP, offsetof(mlx4_ib_create_qp, db_addr)),
 };
 
 constexpr std::array kDeviceScales{

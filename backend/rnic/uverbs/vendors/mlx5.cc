@@ -7,6 +7,7 @@
 #include <array>
 #include <bit>
 
+#include "rnic/uverbs/vendors/pointers.h"
 #include "rnic/uverbs/vendors/vendor_table.h"
 
 namespace vrdma::uverbs {
@@ -43,32 +44,6 @@ constexpr std::array kUdata{
                  .out_max = sizeof(mlx5_ib_modify_qp_resp)},
     UdataLengths{.opcode = VRDMA_CMD_CREATE_AH, .out_max = sizeof(mlx5_ib_create_ah_resp)},
 };
-
-// A doorbell record is two 32-bit counters.  The kernel pins the page around the record, once for
-// all records in that page, and finds the page again by its address (mlx5_ib_db_map_user).  The
-// pointer therefore means a whole page, which has one address in this process for as long as it is
-// guest memory.
-constexpr vrdma_udata_pointer doorbell_record(vrdma_opcode opcode, size_t offset) {
-    return {
-        .opcode = static_cast<uint16_t>(opcode),
-        .offset = static_cast<uint16_t>(offset),
-        .flags = VRDMA_UDATA_POINTER_LASTING | VRDMA_UDATA_POINTER_PAGES,
-        .length = 8,
-        .terms = {},
-    };
-}
-
-// A queue's buffer, whose length is the sum of the terms.
-constexpr vrdma_udata_pointer buffer(vrdma_opcode opcode, size_t offset, vrdma_udata_term first,
-                                     vrdma_udata_term second = {}) {
-    return {
-        .opcode = static_cast<uint16_t>(opcode),
-        .offset = static_cast<uint16_t>(offset),
-        .flags = VRDMA_UDATA_POINTER_LASTING,
-        .length = 0,
-        .terms = {first, second},
-    };
-}
 
 // create_cq_user: roundup_pow_of_two(cqe + 1) * cqe_size
 constexpr vrdma_udata_term kCqEntries{
