@@ -32,7 +32,8 @@ class Announced(HostTest):
     @classmethod
     def prepare(cls) -> None:
         cls.host.serve((1, 2), peers=())
-        cls.host.boot((1, 2))
+        for guest in cls.host.boot((1, 2)):
+            guest.wait_addresses()
 
     @property
     def a(self) -> Guest:

@@ -36,6 +36,8 @@ class TwoHosts(HostTest):
         (cls.there,) = cls.other.boot([THERE])
         guest.wait_booted()
         cls.here = guest
+        for side in (cls.here, cls.there):
+            side.wait_addresses()
 
     def all_programs(self, server: Side, client: Side) -> None:
         for kind in ("rc", "uc", "ud", "srq"):

@@ -74,6 +74,17 @@ class Side:
         """Forgets the indexes of GIDs, because the device has changed."""
         self._gid_indexes.clear()
 
+    def wait_addresses(self) -> None:
+        """Waits until the kernel knows that no other node has this side's IPv6 addresses.
+
+        Until then the kernel resolves no neighbour for them, because it may not send from them
+        (RFC 4862, 5.4): a queue pair whose GID is such an address cannot be connected.
+        """
+        self.must(
+            "until ip -6 address show scope link | grep -q inet6 && "
+            "! ip -6 address | grep -q ' tentative'; do sleep 0.05; done"
+        )
+
     def wait_gid(self, address: str) -> None:
         """Waits until the device has the GID of an address that this side has just got."""
         self.forget_gids()
