@@ -29,6 +29,9 @@ constexpr uint8_t kOurProtocol = 'v';
 constexpr uint8_t kWholeAddress = 128;
 constexpr uint32_t kForever = UINT32_MAX;  // INFINITY_LIFE_TIME of the kernel
 
+// How often a list of addresses is read that changes while it is read.
+constexpr int kReads = 16;
+
 // A socket that hears of the groups' changes.
 NetlinkSocket open_socket(unsigned groups = 0) {
     NetlinkSocket socket(::mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC));
@@ -177,13 +180,20 @@ class KernelNetdevIpv6 final : public NetdevIpv6 {
     std::optional<Told> find(const rnic::Gid& address) {
         std::optional<Told> found;
         const uint32_t index = ::if_nametoindex(netdev_.c_str());
-        Message request(RTM_GETADDR, NLM_F_DUMP);
-        (void)exchange(request, [&](const nlmsghdr& message) {
-            const Told told = read_message(message);
-            if (told.netdev == index && told.address == address) {
-                found = told;
+        for (int reads = 0; reads < kReads; ++reads) {
+            found.reset();
+            Message request(RTM_GETADDR, NLM_F_DUMP);
+            const auto whole = exchange(request, [&](const nlmsghdr& message) {
+                const Told told = read_message(message);
+                if (told.netdev == index && told.address == address) {
+                    found = told;
+                }
+            });
+            // libmnl says EINTR for NLM_F_DUMP_INTR: the list has changed while it was read.
+            if (whole || whole.error() != Errno{EINTR}) {
+                break;
             }
-        });
+        }
         return found;
     }
 
