@@ -10,6 +10,7 @@
 // total divided by the number of messages is instructions per message.
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <string_view>
 
 #include "connection.h"
@@ -42,7 +43,7 @@ int main(int argc, char** argv) {
         usage();
     }
 
-    bench::Connection connection(size_t{bytes} + 4096);
+    bench::Connection connection(size_t{bytes} + 4096, std::make_shared<bench::CountedClock>());
     test::SendWr wr{.remote_address = connection.b.mr.iova,
                     .rkey = connection.b.mr.rkey(),
                     .sges = {connection.a.mr.sge(0, bytes)}};

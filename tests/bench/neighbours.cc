@@ -96,6 +96,12 @@ class SleeplessClock final : public Clock {
     void sleep_ns(uint64_t) override {}
 };
 
+template <typename Kind>
+std::shared_ptr<Clock> make_clock() {
+    return std::make_shared<Kind>();
+}
+using MakeClock = std::shared_ptr<Clock> (*)();
+
 test::SendWr small_write(const bench::Connection& connection) {
     return {.opcode = WrOpcode::kRdmaWrite,
             .remote_address = connection.b.mr.iova,
@@ -106,14 +112,14 @@ test::SendWr small_write(const bench::Connection& connection) {
 // An honest guest, which writes to its peer, and a neighbour of its own or another RNIC's.
 class Scene {
   public:
-    Scene(const bench::AttackKind& kind, bool beside)
-        : connection_(4096, std::make_shared<SleeplessClock>()),
+    Scene(const bench::AttackKind& kind, bool beside, MakeClock clock)
+        : connection_(4096, clock()),
           wr_(small_write(connection_)),
-          third_(4096),
+          third_(4096, clock()),
           third_wr_(small_write(third_)) {
         if (!beside) {
-            other_ = make_embedded_rnic({.threads = 0, .clock = std::make_shared<SleeplessClock>()},
-                                        vrdma::test::silent_logger());
+            other_ =
+                make_embedded_rnic({.threads = 0, .clock = clock()}, vrdma::test::silent_logger());
             resting_.emplace(*connection_.rnic, "mallory", kResting);
         }
         attack_ = kind.make(beside ? *connection_.rnic : *other_);
@@ -208,8 +214,8 @@ constexpr Figure kFigures[] = {
 };
 
 void measure_worker(const bench::AttackKind& kind) {
-    Scene alone(kind, false);
-    Scene beside(kind, true);
+    Scene alone(kind, false, make_clock<SleeplessClock>);
+    Scene beside(kind, true, make_clock<SleeplessClock>);
     for (const Figure& figure : kFigures) {
         std::array<double, kRounds> alone_ns;
         std::array<double, kRounds> beside_ns;
@@ -227,7 +233,7 @@ void measure_worker(const bench::AttackKind& kind) {
 void count_worker(const bench::AttackKind& kind) {
     for (const Figure& figure : kFigures) {
         for (const bool beside : {false, true}) {
-            Scene scene(kind, beside);
+            Scene scene(kind, beside, make_clock<bench::CountedClock>);
             scene.round(figure.depth);
             bench::end_figure();  // of what goes before
             scene.round(figure.depth);

@@ -3,6 +3,7 @@
 // Guests share a worker by what their work costs. The engine is stepped, and its clock stands
 // still: how much each guest gets is counted in messages and steps.
 #include "fixture.h"
+#include "memory/guest_access.h"
 #include "rnic/embedded/contexts/turn.h"
 #include "rnic/embedded/rings/rxe_abi.h"
 
@@ -54,14 +55,14 @@ struct Neighbours : TwoGuests {
     uint64_t sent_bytes(End& end) { return counters(end)[VRDMA_COUNTER_SENT_BYTES]; }
     // Has a and the neighbour's writers write without end.  Answers a's bytes for each byte of the
     // neighbour's.
-    double share_beside_writers() {
+    double share_beside_writers(uint32_t length = kLong) {
         for (unsigned i = 0; i < kTurns; ++i) {
-            while (a.qp.enqueue_send(write_wr(0, 0, kLong))) {
+            while (a.qp.enqueue_send(write_wr(0, 0, length))) {
             }
             a.qp.ring_doorbell();
             while (a.send_cq.poll()) {
             }
-            keep_writing(kLong);
+            keep_writing(length);
             rnic->poll_once();
         }
         const auto here = static_cast<double>(sent_bytes(a));
@@ -101,6 +102,22 @@ TEST_F(Neighbours, MoveBytesByTheirWeights) {
     make_writers(4);
     ASSERT_TRUE(a.guest.port->set_traffic_limits({.weight = 3}));
     EXPECT_NEAR(share_beside_writers(), 3, 0.3);
+}
+
+TEST_F(Neighbours, PayForTheTimeThatTheirCopiesTake) {
+    make_writers(4);
+    // A tenth of a nanosecond for a byte of a's, as the costs say, and four tenths for another one.
+    uint64_t bytes_here = 0;
+    uint64_t bytes_there = 0;
+    clock->on_read = [&] {
+        const uint64_t here = sent_bytes(a);
+        const uint64_t there = sent_bytes(c);
+        clock->advance((here - bytes_here + 4 * (there - bytes_there)) / 10);
+        bytes_here = here;
+        bytes_there = there;
+    };
+    // Bytes are counted with the message, so that messages are shorter than a turn.
+    EXPECT_NEAR(share_beside_writers(2048), 4, 0.5);
 }
 
 TEST_F(Neighbours, PayForDoorbellsBehindWhichThereIsNothing) {
@@ -153,6 +170,56 @@ TEST_F(Neighbours, PayForFlushes) {
         });
     }
     EXPECT_LE(sum, kMessages + kMessages / 10);
+}
+
+// A guest whose queue pair is in the error state and always has requests to flush.
+struct FlushingNeighbour : Neighbours {
+    static constexpr unsigned kMessages = 10'000;
+
+    FlushingNeighbour()
+        : cq(c.guest.make_cq(16383)),
+          failed(c.guest.make_qp(cq, cq, {.send_wr = 255, .recv_wr = 255})) {
+        rnic::QpAttributes error;
+        error.qp_state = static_cast<uint8_t>(QpState::kError);
+        EXPECT_TRUE(failed.modify(kAttrState, error));
+    }
+    // The requests that are flushed while the honest guest has its messages carried out.
+    uint64_t flushed_beside_messages() {
+        uint64_t flushed = 0;
+        for (unsigned i = 0; i < kMessages; ++i) {
+            steps_of_a_message([&] {
+                while (failed.enqueue_send({})) {
+                }
+                failed.ring_doorbell();
+                while (cq.poll()) {
+                    ++flushed;
+                }
+            });
+        }
+        return flushed;
+    }
+
+    ClientCq cq;
+    ClientQp failed;
+};
+
+TEST_F(FlushingNeighbour, HasASmallPartOfTheWorker) {
+    // One flush costs as much as a message, and 64 times when there is nothing else. The first
+    // turn and the last one may not be paid for yet.
+    EXPECT_NEAR(static_cast<double>(flushed_beside_messages()), kMessages / 64, 2 * kTurnMessages);
+}
+
+TEST_F(FlushingNeighbour, PaysForTheTimeThatFlushesTake) {
+    // 800 ns each in place of 100: the time goes on by what the neighbour's CQ has got.
+    uint32_t seen = 0;
+    clock->on_read = [&] {
+        const uint32_t now =
+            memory::load(&cq.ring.header()->producer_index, std::memory_order_relaxed);
+        clock->advance(uint64_t{800} * ((now - seen) & cq.ring.mask()));
+        seen = now;
+    };
+    EXPECT_NEAR(static_cast<double>(flushed_beside_messages()), kMessages / 64 / 8,
+                2 * kTurnMessages);
 }
 
 TEST_F(Neighbours, FindAllThatRangInTheEnd) {

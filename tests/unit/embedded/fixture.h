@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <numeric>
 #include <vector>
@@ -19,8 +20,15 @@ namespace vrdma::embedded::test {
 // A clock that stands still until it is told otherwise.
 class FakeClock : public Clock {
   public:
-    uint64_t now_ns() override { return now_; }
+    uint64_t now_ns() override {
+        if (on_read) {
+            on_read();
+        }
+        return now_;
+    }
     void advance(uint64_t nanoseconds) { now_ += nanoseconds; }
+    // Called before the clock is read, and may have it go on.
+    std::function<void()> on_read;
     void sleep_ns(uint64_t duration) override { slept_ += duration; }
     // What verbs have waited for.
     uint64_t slept_ns() const { return slept_; }

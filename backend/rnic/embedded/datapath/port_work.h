@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <utility>
 
 #include "rnic/doorbell_scan.h"
 #include "rnic/embedded/contexts/port_context.h"
@@ -96,27 +97,57 @@ class alignas(kCacheLineSize) PortWork {
     // times as much, so that a guest which does nothing else has next to nothing of a worker that
     // others want.
     void charge_useless(int64_t cost) {
+        const int64_t good_before = good_;
         good_ = std::min(good_, kMostGood);
         const int64_t covered = std::min(cost, good_);
         good_ -= covered;
+        good_used_ += good_before - good_;
+        useless_ += cost - covered;
+        is_watched_ = is_watched_ || cost > covered;
         virtual_end_ += static_cast<uint64_t>(covered + (cost - covered) * kUselessFactor) *
                         uint64_t{cost_factor_};
     }
 
-    // What the port's work has taken is compared with what it was charged, now and then: a copy of
-    // memory that no cache has takes several times as long, and the first touch of a page more.
-    void observe(uint64_t elapsed_ns, int64_t charged) {
-        if (elapsed_ns == 0 || charged <= 0) {
+    // A turn that is watched is timed: now and then one of each port, and all turns of a port whose
+    // work was useless, until a turn is of use again. A copy of memory that no cache has takes
+    // several times as long as one that has, and the first touch of a page more; who does nothing
+    // useful chooses what that touches.
+    void watch() { is_watched_ = true; }
+    bool is_watched() const { return is_watched_; }
+    void begin_watched(uint64_t now_ns) {
+        watched_since_ns_ = now_ns;
+        good_at_start_ = good_;
+        good_used_ = 0;
+        useless_ = 0;
+        goes_on_ = true;  // so that the end of the turn is looked at
+    }
+    bool has_begun_watched() const { return watched_since_ns_ != 0; }
+    // Compares the time that the turn has taken with its cost: what the next turns cost follows it,
+    // and useless work is charged for the difference.
+    void end_watched(uint64_t now_ns) {
+        const uint64_t since_ns = std::exchange(watched_since_ns_, 0);
+        const uint64_t taken_ns = now_ns - std::min(now_ns, since_ns);
+        const auto taken =
+            static_cast<int64_t>(std::min<uint64_t>(taken_ns * kUnitsPerNs, kLongestTurn));
+        const int64_t good = std::max<int64_t>(good_ + good_used_ - good_at_start_, 0);
+        const int64_t useless = useless_;
+        const int64_t charged = good + useless;
+        is_watched_ = useless > 0;
+        if (taken == 0 || charged == 0) {
             return;
         }
-        constexpr uint64_t kUnitsPerNs = 10;
-        const auto seen = static_cast<int64_t>(std::min<uint64_t>(
-            elapsed_ns * kUnitsPerNs * kAsCharged / static_cast<uint64_t>(charged), kSlowest));
-        pace_ += (std::max<int64_t>(seen, kFastest) - pace_) / 8;
-        update_cost_factor();
+        if (useless == 0) {
+            const int64_t seen = std::min(taken * kAsCharged / charged, kSlowest);
+            // A port that has become slow is soon charged for it, turn by turn; a worker that was
+            // interrupted once makes little difference.
+            is_watched_ = seen > 2 * pace_;
+            follow(std::min(seen, 2 * pace_));
+        } else if (taken > charged) {
+            // A single turn may be of a worker that was interrupted.
+            const int64_t most = charged * kSlowest / kAsCharged;
+            charge_useless((std::min(taken, most) - charged) * useless / charged);
+        }
     }
-    // All that charge() was told, but for what covers useless work.
-    int64_t good() const { return good_; }
 
     // The rates.
     void limit(const rnic::TrafficLimits& limits) {
@@ -156,12 +187,17 @@ class alignas(kCacheLineSize) PortWork {
     // The virtual time of one unit of cost at weight 1.
     static constexpr uint32_t kUnitWeight = 16 * rnic::TrafficLimits::kMaxWeight;
     static constexpr int64_t kUselessFactor = 64;
-    // The time that work takes beside its cost, in 256ths; a single observation may be of a worker
-    // that was interrupted.
+    static constexpr uint64_t kUnitsPerNs = 10;                  // of cost
+    static constexpr uint64_t kLongestTurn = uint64_t{1} << 32;  // what is beyond is no turn's work
+    // The time that work takes beside its cost, in 256ths.
     static constexpr int64_t kAsCharged = 256;
     static constexpr int64_t kFastest = kAsCharged / 4;
     static constexpr int64_t kSlowest = kAsCharged * 16;
 
+    void follow(int64_t seen) {
+        pace_ += (std::max(seen, kFastest) - pace_) / 8;
+        update_cost_factor();
+    }
     void update_cost_factor() {
         cost_factor_ = static_cast<uint32_t>(int64_t{kUnitWeight} * pace_ / kAsCharged / weight_);
     }
@@ -175,6 +211,7 @@ class alignas(kCacheLineSize) PortWork {
     uint64_t virtual_end_ = 0;
     uint64_t open_at_ns_ = 0;
     bool goes_on_ = false;  // without another doorbell
+    bool is_watched_ = false;
 
     bool has_rate_ = false;
     uint32_t cost_factor_ = kUnitWeight;
@@ -188,6 +225,11 @@ class alignas(kCacheLineSize) PortWork {
     bool waits_ = false;  // and that was counted
     rnic::TrafficReached* reached_ = nullptr;
     int64_t good_ = 0;
+    // Of the turn that is watched.
+    uint64_t watched_since_ns_ = 0;
+    int64_t good_at_start_ = 0;
+    int64_t good_used_ = 0;  // what good_ has lost
+    int64_t useless_ = 0;    // beyond what that covers
     rnic::DoorbellScan arms_;
     TokenBucket bytes_;
     TokenBucket messages_;

@@ -69,7 +69,7 @@ class Worker {
     bool run_turn(PortWork* work, QpContext* posted);
     QpContext* collect(PortWork& work);
     bool look_for_missed();
-    void time_turn();
+    void watch_another();
     void rebase_virtual_time();
     void collect_calls();
     void find_failed_cqs();
@@ -81,6 +81,7 @@ class Worker {
 
     Gate& gate_;
     Clock& clock_;
+    const uint64_t clock_overhead_ns_;
     Requester requester_;
     std::vector<std::unique_ptr<PortWork>> ports_;
     uint64_t virtual_now_ = 0;  // see PortWork
@@ -96,6 +97,7 @@ class Worker {
     // clock.
     static constexpr unsigned kTurnsPerLook = 64;
     unsigned turns_to_look_ = kTurnsPerLook;
+    size_t last_watched_ = 0;  // of ports_
     std::thread thread_;
 };
 
