@@ -118,6 +118,7 @@ TEST_F(Neighbours, PayForTheTimeThatTheirCopiesTake) {
     };
     // Bytes are counted with the message, so that messages are shorter than a turn.
     EXPECT_NEAR(share_beside_writers(2048), 4, 0.5);
+    clock->on_read = nullptr;  // it reads what ends before the clock
 }
 
 TEST_F(Neighbours, PayForDoorbellsBehindWhichThereIsNothing) {
@@ -220,6 +221,7 @@ TEST_F(FlushingNeighbour, PaysForTheTimeThatFlushesTake) {
     };
     EXPECT_NEAR(static_cast<double>(flushed_beside_messages()), kMessages / 64 / 8,
                 2 * kTurnMessages);
+    clock->on_read = nullptr;  // it reads what ends before the clock
 }
 
 TEST_F(Neighbours, FindAllThatRangInTheEnd) {

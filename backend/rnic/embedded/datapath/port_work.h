@@ -225,7 +225,7 @@ class alignas(kCacheLineSize) PortWork {
     bool waits_ = false;  // and that was counted
     rnic::TrafficReached* reached_ = nullptr;
     int64_t good_ = 0;
-    // Of the turn that is watched.
+    // The counts of the turn that is watched.
     uint64_t watched_since_ns_ = 0;
     int64_t good_at_start_ = 0;
     int64_t good_used_ = 0;  // what good_ has lost
