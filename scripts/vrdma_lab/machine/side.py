@@ -30,6 +30,7 @@ class Side:
         self.device = device
         self.channel = channel
         self._gid_indexes: dict[str, int] = {}
+        self._infiniband: bool | None = None
 
     def start(self, command: str, sink: Callable[[bytes], object] | None = None) -> Job:
         """Starts a shell command."""
@@ -59,6 +60,20 @@ class Side:
     def address_towards(self, peer: Side) -> str:
         """The address that RDMA with this peer starts from."""
         return self.underlay if self.native or peer.native else self.ip
+
+    @property
+    def infiniband(self) -> bool:
+        """Whether the device's port is on InfiniBand, where LIDs make paths."""
+        if self._infiniband is None:
+            file = f"/sys/class/infiniband/{self.device}/ports/1/link_layer"
+            self._infiniband = self.must(f"cat {file}").strip() == "InfiniBand"
+        return self._infiniband
+
+    def gid_option(self, option: str, peer: Side) -> list[str]:
+        """The option by which a program gets the GID for RDMA with this peer, if it needs one."""
+        if self.infiniband:
+            return []
+        return [option, str(self.gid_index(self.address_towards(peer)))]
 
     def gid_index(self, address: str = "") -> int:
         """The index of the GID of type RoCE v2 made from an IP address of this side.

@@ -115,7 +115,7 @@ class Run:
             *self._words(),
         ]
         if not self.connects:
-            words += ["-x", str(side.gid_index(side.address_towards(peer)))]
+            words += side.gid_option("-x", peer)
         if not serves:
             words.append(self._target(side, peer))
         return " ".join(words)

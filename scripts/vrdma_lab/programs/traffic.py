@@ -56,7 +56,6 @@ class Exchange:
 
     def command(self, side: Side, peer: Side, port: int, serves: bool) -> str:
         """The command line of one of the two sides."""
-        index = side.gid_index(side.address_towards(peer))
         words = [
             LINE_BUFFERED,
             self.tool,
@@ -68,9 +67,9 @@ class Exchange:
             str(self.iterations),
         ]
         if self.is_pingpong:
-            words += ["-g", str(index), "-s", str(self.size)]
+            words += [*side.gid_option("-g", peer), "-s", str(self.size)]
         else:
-            words += ["-x", str(index), "-F"]
+            words += [*side.gid_option("-x", peer), "-F"]
             # Atomic operations have one size.
             if not self.tool.startswith("ib_atomic"):
                 words += ["-s", str(self.size)]

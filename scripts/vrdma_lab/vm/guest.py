@@ -149,8 +149,10 @@ class Guest(Side):
     def wait_device(self, timeout: float = 30) -> None:
         """Waits until a device that has just come has its port up and its GIDs."""
         self.forget_gids()
+        # A port on InfiniBand has the subnet's GIDs from the beginning.
         self.must(
-            f"until ibv_devinfo -v -d {self.device} 2> /dev/null | grep -q '::ffff:{self.ip}' && "
+            f"until ibv_devinfo -v -d {self.device} 2> /dev/null | "
+            f"grep -q -e '::ffff:{self.ip}' -e 'link_layer:.*InfiniBand' && "
             f"ibv_devinfo -d {self.device} | grep -q PORT_ACTIVE; do sleep 0.05; done",
             timeout,
         )
