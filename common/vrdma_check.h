@@ -47,6 +47,10 @@ VRDMA_ASSERT_SIZE(vrdma_rsp_query_device, 160);
 VRDMA_ASSERT_SIZE(vrdma_cmd_query_port, 24);
 VRDMA_ASSERT_SIZE(vrdma_rsp_query_port, 48);
 VRDMA_ASSERT_SIZE(vrdma_rsp_query_counters, 272);
+VRDMA_ASSERT_SIZE(vrdma_rsp_query_ib_port, 32);
+VRDMA_ASSERT_SIZE(vrdma_cmd_query_table, 24);
+VRDMA_ASSERT_SIZE(vrdma_rsp_query_gid, 32);
+VRDMA_ASSERT_SIZE(vrdma_rsp_query_pkey, 24);
 VRDMA_ASSERT_SIZE(vrdma_cmd_gid, 56);
 VRDMA_ASSERT_SIZE(vrdma_rsp_map_doorbells, 32);
 VRDMA_ASSERT_SIZE(vrdma_cmd_mmap, 32);
@@ -188,6 +192,11 @@ static inline int vrdma_udata_pointer_valid(const struct vrdma_udata_pointer *po
 }
 
 static inline int vrdma_cmd_query_port_valid(const struct vrdma_cmd_query_port *cmd)
+{
+	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd)) && VRDMA_LE32(cmd->port) != 0;
+}
+
+static inline int vrdma_cmd_query_table_valid(const struct vrdma_cmd_query_table *cmd)
 {
 	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd)) && VRDMA_LE32(cmd->port) != 0;
 }

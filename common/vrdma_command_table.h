@@ -39,7 +39,9 @@
 	/* the RDMA connection manager's user interface, which ports of a RoCE RNIC forward */ \
 	X(VRDMA_F_UCMA, 9, ucma) \
 	/* VRDMA_CMD_QUERY_COUNTERS */ \
-	X(VRDMA_F_COUNTERS, 10, has_counters)
+	X(VRDMA_F_COUNTERS, 10, has_counters) \
+	/* the RNIC's port is on InfiniBand: it has LIDs and partition keys, and no netdev */ \
+	X(VRDMA_F_INFINIBAND, 11, infiniband)
 
 /* The value for a command that every device has. */
 #define VRDMA_NO_FEATURE		0xffffffffU
@@ -76,6 +78,12 @@
 	  vrdma_rsp_query_udata_pointer, VRDMA_NO_FEATURE, 0) \
 	X(QUERY_COUNTERS, query_counters, 0x0007, vrdma_cmd_query_port, \
 	  vrdma_rsp_query_counters, VRDMA_F_COUNTERS, 0) \
+	X(QUERY_IB_PORT, query_ib_port, 0x0008, vrdma_cmd_query_port, vrdma_rsp_query_ib_port, \
+	  VRDMA_F_INFINIBAND, 0) \
+	X(QUERY_GID, query_gid, 0x0009, vrdma_cmd_query_table, vrdma_rsp_query_gid, \
+	  VRDMA_F_INFINIBAND, 0) \
+	X(QUERY_PKEY, query_pkey, 0x000a, vrdma_cmd_query_table, vrdma_rsp_query_pkey, \
+	  VRDMA_F_INFINIBAND, 0) \
 	/* user contexts and mappings */ \
 	X(ALLOC_UCONTEXT, alloc_ucontext, 0x0010, vrdma_cmd_empty, vrdma_rsp_handle, \
 	  VRDMA_NO_FEATURE, 0) \

@@ -103,6 +103,37 @@ struct vrdma_rsp_query_counters {
 	__le64 value[32];		/* by enum vrdma_counter; VRDMA_MAX_COUNTERS */
 };
 
+/* QUERY_IB_PORT, whose request is that of QUERY_PORT: the rest of IBTA 1.4, 11.2.1.3. */
+struct vrdma_rsp_query_ib_port {
+	struct vrdma_rsp_hdr hdr;
+	__le16 lid;
+	__le16 sm_lid;
+	__u8   lmc;
+	__u8   sm_sl;
+	__u8   subnet_timeout;
+	__u8   init_type_reply;
+	__u8   max_vl_num;
+	__u8   reserved[7];
+};
+
+/* QUERY_GID and QUERY_PKEY: an entry of the port's table */
+struct vrdma_cmd_query_table {
+	struct vrdma_cmd_hdr hdr;
+	__le32 port;
+	__le32 index;
+};
+
+struct vrdma_rsp_query_gid {
+	struct vrdma_rsp_hdr hdr;
+	__u8   gid[16];			/* zeros in an empty entry */
+};
+
+struct vrdma_rsp_query_pkey {
+	struct vrdma_rsp_hdr hdr;
+	__le16 pkey;			/* 0 in an empty entry */
+	__u8   reserved[6];
+};
+
 #define VRDMA_GID_TYPE_ROCE_V1		1
 #define VRDMA_GID_TYPE_ROCE_V2		2
 #define VRDMA_GID_TYPE_IWARP		3	/* an IP address, as in vrdma_iw_cm.h */
@@ -314,8 +345,13 @@ struct vrdma_ah_attr {
 	__u8   port;
 	__u8   static_rate;
 	__u8   dmac[6];			/* MAC address as the guest resolved it; informative */
-	__le32 reserved;
+	/* The others are for VRDMA_F_INFINIBAND. */
+	__le16 dlid;
+	__u8   src_path_bits;
+	__u8   flags;			/* VRDMA_AH_* */
 };
+
+#define VRDMA_AH_GRH			1	/* packets have a global route header */
 
 /* The attributes of MODIFY_QP, and what QUERY_QP returns. */
 struct vrdma_qp_attr {
@@ -381,7 +417,7 @@ struct vrdma_rsp_query_ah {
 struct vrdma_cmd_mcast {
 	struct vrdma_cmd_hdr hdr;
 	__le32 qp;
-	__le16 lid;			/* no meaning with RoCE */
+	__le16 lid;			/* LID of the group; no meaning with RoCE */
 	__le16 reserved;
 	__u8   gid[16];			/* GID of the multicast group */
 };

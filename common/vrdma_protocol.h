@@ -112,6 +112,10 @@ enum vrdma_event_type {
 	VRDMA_EVENT_GID_CHANGE		= 18,
 	VRDMA_EVENT_IW_CM		= 19,	/* IW_GET_EVENT has something */
 	VRDMA_EVENT_UCMA		= 20,	/* handle: file of ucma; GET_EVENT has something */
+	VRDMA_EVENT_LID_CHANGE		= 21,	/* handle: port number; so too for 22 to 24 */
+	VRDMA_EVENT_PKEY_CHANGE		= 22,
+	VRDMA_EVENT_SM_CHANGE		= 23,
+	VRDMA_EVENT_CLIENT_REREGISTER	= 24,
 	VRDMA_EVENT_DEVICE_FATAL	= 32,
 };
 

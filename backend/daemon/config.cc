@@ -20,6 +20,8 @@
 #include <sstream>
 #include <system_error>
 
+#include "rnic/uverbs/addressing/ib_tables.h"
+
 namespace vrdma::daemon {
 namespace {
 
@@ -197,6 +199,16 @@ std::optional<std::optional<uverbs::GidPrefix>> parse_announce(std::string_view 
     return prefix;
 }
 
+constexpr const char* kPartitionKeySyntax =
+    "partition key; write it as 0x8001, and not 0x0000 or 0x8000";
+
+// Keys whose lower 15 bits are zero are invalid (IBTA 1.4, 10.9.1.1).
+std::optional<uint16_t> parse_partition_key(std::string_view text) {
+    constexpr uint16_t kBase = 0x7fff;
+    const auto key = uverbs::parse_pkey(text);
+    return key && (*key & kBase) != 0 ? key : std::nullopt;
+}
+
 // Parses six pairs of hexadecimal digits with colons between them.
 std::optional<rnic::MacAddress> parse_mac(std::string_view text) {
     rnic::MacAddress mac{};
@@ -246,6 +258,8 @@ VmConfig read_vm(const Parser& parser, const toml::table& table, const device::L
                           {"network", parser.text(vm.addresses.network)},
                           {"gids", parser.parsed_list(vm.addresses.gids, uverbs::parse_gid_prefix,
                                                       kPrefixSyntax)},
+                          {"pkeys", parser.parsed_list(vm.addresses.pkeys, parse_partition_key,
+                                                       kPartitionKeySyntax)},
                           {"limits", parser.table([&](const toml::table& limits) {
                                read_limits(parser, limits, vm.limits);
                            })},

@@ -41,12 +41,24 @@ void check_no_address_rules(const Config& config, const std::string& why) {
     }
 }
 
+void check_no_partition_keys(const Config& config) {
+    for (const VmConfig& vm : config.vms) {
+        if (!vm.addresses.pkeys.empty()) {
+            throw ConfigError(fmt::format(
+                "the virtual machine '{}' has pkeys, which are for ports on InfiniBand, and '{}' "
+                "has none; leave them out",
+                vm.name, config.rnic));
+        }
+    }
+}
+
 std::unique_ptr<rnic::Rnic> open_embedded(const Config& config,
                                           std::shared_ptr<spdlog::logger> logger) {
     if (!config.peers.empty()) {
         logger->warn(
             "[[peer]] entries are for RNICs of this host: the embedded one has no network");
     }
+    check_no_partition_keys(config);
     embedded::EmbeddedConfig embedded;
     embedded.name = config.rnic;
     embedded.threads = config.threads;
@@ -70,6 +82,13 @@ std::unique_ptr<rnic::Rnic> open_host_rnic(const Config& config,
         check_no_address_rules(
             config,
             fmt::format("guests of '{}', an iWARP RNIC, cannot make connections", config.rnic));
+    }
+    if (rnic->attributes().infiniband) {
+        check_no_address_rules(
+            config, fmt::format("the port of '{}' is on InfiniBand, where 'pkeys' separate guests",
+                                config.rnic));
+    } else {
+        check_no_partition_keys(config);
     }
     if (const auto limit = raise_locked_memory_limit()) {
         logger->warn(

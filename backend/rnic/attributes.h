@@ -82,6 +82,15 @@ struct PortAttributes {
     uint8_t active_width = 0;
     uint8_t phys_state = 0;
     uint16_t active_speed = 0;
+
+    // What a port on InfiniBand has besides.
+    uint16_t lid = 0;
+    uint16_t sm_lid = 0;
+    uint8_t lmc = 0;
+    uint8_t sm_sl = 0;
+    uint8_t subnet_timeout = 0;
+    uint8_t init_type_reply = 0;
+    uint8_t max_vl_num = 0;
 };
 
 struct MrAttributes {
@@ -145,6 +154,11 @@ struct AhAttributes {
     uint8_t port = 0;
     uint8_t static_rate = 0;
     MacAddress dmac{};
+
+    // These are for a port on InfiniBand.
+    uint16_t dlid = 0;
+    uint8_t src_path_bits = 0;
+    bool has_grh = false;
 };
 
 struct QpAttributes {

@@ -67,6 +67,10 @@ enum class AsyncEventType {
     kPortActive,
     kPortError,
     kGidChange,
+    kLidChange,
+    kPkeyChange,
+    kSmChange,
+    kClientReregister,
     kIwCm,         // IwCm::next_event() has something
     kUcma,         // UcmaFile: GET_EVENT has something
     kDeviceFatal,  // the RNIC is gone: let go of all that it gave, soon
@@ -234,6 +238,10 @@ class Port {
     virtual Result<void> add_gid(uint32_t index, const Gid& gid, uint32_t type,
                                  uint16_t vlan = kNoVlan) = 0;
     virtual Result<void> del_gid(uint32_t index) = 0;
+    // The tables of a port on InfiniBand, whose entries are the host's.  EINVAL for an index that
+    // the table does not have; an empty entry is zero.
+    virtual Result<Gid> query_gid(uint32_t /*index*/) { return fail(EOPNOTSUPP); }
+    virtual Result<uint16_t> query_pkey(uint32_t /*index*/) { return fail(EOPNOTSUPP); }
     // The port looks again at what it has from the host (EventSink::host_changed()).
     virtual void host_changed() {}
     virtual Result<std::unique_ptr<Context>> alloc_context(Udata& udata) = 0;

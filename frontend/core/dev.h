@@ -169,6 +169,12 @@ static inline bool vrdma_is_iwarp(const struct vrdma_dev *dev)
 	return virtio_has_feature(dev->vdev, VRDMA_F_IWARP);
 }
 
+/* The port is on InfiniBand: it has no netdev, and its GIDs are the subnet's. */
+static inline bool vrdma_is_infiniband(const struct vrdma_dev *dev)
+{
+	return virtio_has_feature(dev->vdev, VRDMA_F_INFINIBAND);
+}
+
 /* The device makes connections of its iWARP RNIC (iw_cm/). */
 static inline bool vrdma_has_iw_cm(const struct vrdma_dev *dev)
 {

@@ -96,11 +96,17 @@ static int vrdma_netdev_event(struct notifier_block *nb, unsigned long event, vo
 	return NOTIFY_DONE;
 }
 
-/* Pairs the port with its netdev.  Returns -EPROBE_DEFER while there is none. */
+/*
+ * Pairs the port with its netdev, unless the port is on InfiniBand and has none.  Returns
+ * -EPROBE_DEFER while there is none.
+ */
 int vrdma_netdev_pair(struct vrdma_dev *dev)
 {
 	struct device *parent = &dev->vdev->dev;
 	int err;
+
+	if (vrdma_is_infiniband(dev))
+		return 0;
 
 	/* Without the directory, only programs that look for it miss something. */
 	dev->netdev_dir = kobject_create_and_add("net", &parent->kobj);
@@ -126,6 +132,9 @@ err_dir:
 
 void vrdma_netdev_unpair(struct vrdma_dev *dev)
 {
+	if (vrdma_is_infiniband(dev))
+		return;
+
 	/* This replays NETDEV_UNREGISTER. */
 	unregister_netdevice_notifier(&dev->netdev_nb);
 	kobject_put(dev->netdev_dir);

@@ -22,8 +22,14 @@ void vrdma_pack_ah_attr(struct vrdma_ah_attr *to, const struct rdma_ah_attr *fro
 	to->sl = rdma_ah_get_sl(from);
 	to->port = rdma_ah_get_port_num(from);
 	to->static_rate = rdma_ah_get_static_rate(from);
+	if (rdma_ah_get_ah_flags(from) & IB_AH_GRH)
+		to->flags = VRDMA_AH_GRH;
 	if (from->type == RDMA_AH_ATTR_TYPE_ROCE)
 		memcpy(to->dmac, from->roce.dmac, sizeof(to->dmac));
+	if (from->type == RDMA_AH_ATTR_TYPE_IB) {
+		to->dlid = cpu_to_le16(from->ib.dlid);
+		to->src_path_bits = from->ib.src_path_bits;
+	}
 }
 
 /* A queue pair that was never connected has port 0 and no address. */
@@ -33,17 +39,24 @@ void vrdma_unpack_ah_attr(struct vrdma_dev *dev, struct rdma_ah_attr *to,
 	union ib_gid dgid;
 
 	memset(to, 0, sizeof(*to));
-	to->type = RDMA_AH_ATTR_TYPE_ROCE;
+	to->type = vrdma_is_infiniband(dev) ? RDMA_AH_ATTR_TYPE_IB : RDMA_AH_ATTR_TYPE_ROCE;
 	if (from->port != VRDMA_PORT)
 		return;
 
-	memcpy(dgid.raw, from->dgid, sizeof(dgid.raw));
-	rdma_ah_set_grh(to, &dgid, le32_to_cpu(from->flow_label), from->sgid_index,
-			from->hop_limit, from->traffic_class);
+	if (from->flags & VRDMA_AH_GRH || !vrdma_is_infiniband(dev)) {
+		memcpy(dgid.raw, from->dgid, sizeof(dgid.raw));
+		rdma_ah_set_grh(to, &dgid, le32_to_cpu(from->flow_label), from->sgid_index,
+				from->hop_limit, from->traffic_class);
+	}
 	rdma_ah_set_port_num(to, from->port);
 	rdma_ah_set_sl(to, from->sl);
 	rdma_ah_set_static_rate(to, from->static_rate);
-	memcpy(to->roce.dmac, from->dmac, sizeof(from->dmac));
+	if (to->type == RDMA_AH_ATTR_TYPE_ROCE) {
+		memcpy(to->roce.dmac, from->dmac, sizeof(from->dmac));
+	} else {
+		to->ib.dlid = le16_to_cpu(from->dlid);
+		to->ib.src_path_bits = from->src_path_bits;
+	}
 }
 
 static int vrdma_create_ah(struct ib_ah *ibah, struct rdma_ah_init_attr *init_attr,
@@ -59,7 +72,8 @@ static int vrdma_create_ah(struct ib_ah *ibah, struct rdma_ah_init_attr *init_at
 
 	if (!udata || !(init_attr->flags & RDMA_CREATE_AH_SLEEPABLE))
 		return -EOPNOTSUPP;
-	if (!(rdma_ah_get_ah_flags(init_attr->ah_attr) & IB_AH_GRH))
+	if (!vrdma_is_infiniband(dev) &&
+	    !(rdma_ah_get_ah_flags(init_attr->ah_attr) & IB_AH_GRH))
 		return -EINVAL;
 
 	ah->uctx = pd->uctx;

@@ -37,6 +37,11 @@ void vrdma_port_init(struct vrdma_dev *dev)
 	vrdma_event_register(dev, VRDMA_EVENT_PORT_ACTIVE, vrdma_port_event, IB_EVENT_PORT_ACTIVE);
 	vrdma_event_register(dev, VRDMA_EVENT_PORT_ERR, vrdma_port_event, IB_EVENT_PORT_ERR);
 	vrdma_event_register(dev, VRDMA_EVENT_GID_CHANGE, vrdma_port_event, IB_EVENT_GID_CHANGE);
+	vrdma_event_register(dev, VRDMA_EVENT_LID_CHANGE, vrdma_port_event, IB_EVENT_LID_CHANGE);
+	vrdma_event_register(dev, VRDMA_EVENT_PKEY_CHANGE, vrdma_port_event, IB_EVENT_PKEY_CHANGE);
+	vrdma_event_register(dev, VRDMA_EVENT_SM_CHANGE, vrdma_port_event, IB_EVENT_SM_CHANGE);
+	vrdma_event_register(dev, VRDMA_EVENT_CLIENT_REREGISTER, vrdma_port_event,
+			     IB_EVENT_CLIENT_REREGISTER);
 }
 
 static void vrdma_unpack_device(struct vrdma_dev *dev, struct ib_device_attr *attr,
@@ -64,7 +69,7 @@ static void vrdma_unpack_device(struct vrdma_dev *dev, struct ib_device_attr *at
 	attr->max_qp_init_rd_atom = le32_to_cpu(rsp->max_qp_init_rd_atom);
 	attr->atomic_cap = min_t(u32, le32_to_cpu(rsp->atomic_cap), IB_ATOMIC_GLOB);
 	attr->max_ah = le32_to_cpu(rsp->max_ah);
-	attr->max_pkeys = 1;
+	attr->max_pkeys = vrdma_is_infiniband(dev) ? le16_to_cpu(rsp->max_pkeys) : 1;
 	attr->local_ca_ack_delay = rsp->local_ca_ack_delay;
 
 	if (virtio_has_feature(dev->vdev, VRDMA_F_SRQ)) {
@@ -142,7 +147,10 @@ static int vrdma_unpack_port(struct vrdma_dev *dev, struct ib_port_attr *attr,
 	attr->max_msg_sz = le32_to_cpu(rsp->max_msg_sz);
 	attr->max_vl_num = 1;
 	/* RoCE has the default P_Key only, iWARP has none. */
-	attr->pkey_tbl_len = vrdma_is_iwarp(dev) ? 0 : 1;
+	if (vrdma_is_infiniband(dev))
+		attr->pkey_tbl_len = le16_to_cpu(rsp->pkey_tbl_len);
+	else
+		attr->pkey_tbl_len = vrdma_is_iwarp(dev) ? 0 : 1;
 	attr->active_width = rsp->active_width;
 	attr->active_speed = le16_to_cpu(rsp->active_speed);
 	attr->phys_state = rsp->phys_state;
@@ -167,6 +175,38 @@ static void vrdma_apply_netdev(struct ib_device *ibdev, struct ib_port_attr *att
 	dev_put(ndev);
 }
 
+/* What a port on InfiniBand has besides. */
+static int vrdma_query_ib_port(struct vrdma_dev *dev, u32 port, struct ib_port_attr *attr)
+{
+	struct vrdma_rsp_query_ib_port *rsp;
+	struct vrdma_cmd_query_port *req;
+	struct vrdma_cmd *cmd;
+	int err;
+
+	cmd = vrdma_cmd_alloc(dev, VRDMA_CMD_QUERY_IB_PORT, sizeof(*req), sizeof(*rsp),
+			      VRDMA_NO_HANDLE, NULL);
+	if (IS_ERR(cmd))
+		return PTR_ERR(cmd);
+
+	req = cmd->req;
+	req->port = cpu_to_le32(port);
+
+	err = vrdma_cmd_exec_killable(dev, cmd);
+	if (!err) {
+		rsp = cmd->rsp;
+		attr->lid = le16_to_cpu(rsp->lid);
+		attr->sm_lid = le16_to_cpu(rsp->sm_lid);
+		attr->lmc = rsp->lmc;
+		attr->sm_sl = rsp->sm_sl;
+		attr->subnet_timeout = rsp->subnet_timeout;
+		attr->init_type_reply = rsp->init_type_reply;
+		attr->max_vl_num = rsp->max_vl_num;
+	}
+
+	vrdma_cmd_put(cmd);
+	return err;
+}
+
 static int vrdma_query_port(struct ib_device *ibdev, u32 port, struct ib_port_attr *attr)
 {
 	struct vrdma_dev *dev = to_vrdma_dev(ibdev);
@@ -185,11 +225,14 @@ static int vrdma_query_port(struct ib_device *ibdev, u32 port, struct ib_port_at
 	err = vrdma_cmd_exec_killable(dev, cmd);
 	if (!err)
 		err = vrdma_unpack_port(dev, attr, cmd->rsp);
-	if (!err)
-		vrdma_apply_netdev(ibdev, attr);
-
 	vrdma_cmd_put(cmd);
-	return err;
+	if (err)
+		return err;
+	if (vrdma_is_infiniband(dev))
+		return vrdma_query_ib_port(dev, port, attr);
+
+	vrdma_apply_netdev(ibdev, attr);
+	return 0;
 }
 
 /* rdma-ndd writes the node's description at boot. */
@@ -219,12 +262,65 @@ static int vrdma_modify_port(struct ib_device *ibdev, u32 port, int mask,
 	return 0;
 }
 
+/* Asks for an entry of a table of a port on InfiniBand. */
+static struct vrdma_cmd *vrdma_query_table(struct vrdma_dev *dev, u16 opcode, u32 port, u32 index,
+					   u32 answer_len)
+{
+	struct vrdma_cmd_query_table *req;
+	struct vrdma_cmd *cmd;
+	int err;
+
+	cmd = vrdma_cmd_alloc(dev, opcode, sizeof(*req), answer_len, VRDMA_NO_HANDLE, NULL);
+	if (IS_ERR(cmd))
+		return cmd;
+
+	req = cmd->req;
+	req->port = cpu_to_le32(port);
+	req->index = cpu_to_le32(index);
+
+	err = vrdma_cmd_exec_killable(dev, cmd);
+	if (err) {
+		vrdma_cmd_put(cmd);
+		return ERR_PTR(err);
+	}
+	return cmd;
+}
+
 static int vrdma_query_pkey(struct ib_device *ibdev, u32 port, u16 index, u16 *pkey)
 {
-	if (index > 0)
-		return -EINVAL;
+	struct vrdma_dev *dev = to_vrdma_dev(ibdev);
+	struct vrdma_rsp_query_pkey *rsp;
+	struct vrdma_cmd *cmd;
 
-	*pkey = IB_DEFAULT_PKEY_FULL;
+	if (!vrdma_is_infiniband(dev)) {
+		*pkey = IB_DEFAULT_PKEY_FULL;
+		return index ? -EINVAL : 0;
+	}
+
+	cmd = vrdma_query_table(dev, VRDMA_CMD_QUERY_PKEY, port, index, sizeof(*rsp));
+	if (IS_ERR(cmd))
+		return PTR_ERR(cmd);
+
+	rsp = cmd->rsp;
+	*pkey = le16_to_cpu(rsp->pkey);
+	vrdma_cmd_put(cmd);
+	return 0;
+}
+
+/* The core asks ports on InfiniBand only: the GIDs of the others are the core's own. */
+static int vrdma_query_gid(struct ib_device *ibdev, u32 port, int index, union ib_gid *gid)
+{
+	struct vrdma_rsp_query_gid *rsp;
+	struct vrdma_cmd *cmd;
+
+	cmd = vrdma_query_table(to_vrdma_dev(ibdev), VRDMA_CMD_QUERY_GID, port, index,
+				sizeof(*rsp));
+	if (IS_ERR(cmd))
+		return PTR_ERR(cmd);
+
+	rsp = cmd->rsp;
+	memcpy(gid->raw, rsp->gid, sizeof(gid->raw));
+	vrdma_cmd_put(cmd);
 	return 0;
 }
 
@@ -236,6 +332,9 @@ static u32 vrdma_core_cap_flags(const struct vrdma_dev *dev)
 {
 	if (vrdma_is_iwarp(dev))
 		return RDMA_CORE_PORT_IWARP;
+	/* The subnet's management is the host's. */
+	if (vrdma_is_infiniband(dev))
+		return RDMA_CORE_CAP_PROT_IB;
 	if (vrdma_has_kernel_verbs(dev))
 		return RDMA_CORE_PORT_IBA_ROCE_UDP_ENCAP;
 	return RDMA_CORE_CAP_PROT_ROCE_UDP_ENCAP | RDMA_CORE_CAP_ETH_AH;
@@ -262,7 +361,8 @@ static int vrdma_get_port_immutable(struct ib_device *ibdev, u32 port,
 
 static enum rdma_link_layer vrdma_get_link_layer(struct ib_device *ibdev, u32 port)
 {
-	return IB_LINK_LAYER_ETHERNET;
+	return vrdma_is_infiniband(to_vrdma_dev(ibdev)) ? IB_LINK_LAYER_INFINIBAND :
+							  IB_LINK_LAYER_ETHERNET;
 }
 
 static void vrdma_get_dev_fw_str(struct ib_device *ibdev, char *str)
@@ -283,6 +383,7 @@ static const struct ib_device_ops vrdma_device_ops = {
 	.modify_device = vrdma_modify_device,
 	.modify_port = vrdma_modify_port,
 	.query_device = vrdma_query_device,
+	.query_gid = vrdma_query_gid,
 	.query_pkey = vrdma_query_pkey,
 	.query_port = vrdma_query_port,
 };

@@ -278,7 +278,20 @@ class FakePort : public Counted<rnic::Port> {
         if (const auto act = state_.what_query_port_does()) {
             act();
         }
-        return {.state = 4, .max_mtu = 5, .active_mtu = 5, .gid_tbl_len = 16};
+        return {.state = 4,
+                .max_mtu = 5,
+                .active_mtu = 5,
+                .gid_tbl_len = 16,
+                .lid = 0x1234,
+                .sm_lid = 0x0102,
+                .lmc = 3,
+                .max_vl_num = 4};
+    }
+    Result<rnic::Gid> query_gid(uint32_t index) override {
+        return index < 16 ? Result<rnic::Gid>(state_.gids[index]) : fail(EINVAL);
+    }
+    Result<uint16_t> query_pkey(uint32_t index) override {
+        return index < 2 ? Result<uint16_t>(uint16_t{0x8000} + index) : fail(EINVAL);
     }
     Result<rnic::Counters> query_counters() override {
         if (const auto refuse = std::exchange(state_.refuse, std::nullopt)) {

@@ -39,6 +39,14 @@ uint32_t to_wire(rnic::AsyncEventType type) {
             return VRDMA_EVENT_PORT_ERR;
         case rnic::AsyncEventType::kGidChange:
             return VRDMA_EVENT_GID_CHANGE;
+        case rnic::AsyncEventType::kLidChange:
+            return VRDMA_EVENT_LID_CHANGE;
+        case rnic::AsyncEventType::kPkeyChange:
+            return VRDMA_EVENT_PKEY_CHANGE;
+        case rnic::AsyncEventType::kSmChange:
+            return VRDMA_EVENT_SM_CHANGE;
+        case rnic::AsyncEventType::kClientReregister:
+            return VRDMA_EVENT_CLIENT_REREGISTER;
         case rnic::AsyncEventType::kIwCm:
             return VRDMA_EVENT_IW_CM;
         case rnic::AsyncEventType::kUcma:

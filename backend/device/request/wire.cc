@@ -41,6 +41,9 @@ rnic::AhAttributes from_wire(const vrdma_ah_attr& wire) {
         .sl = wire.sl,
         .port = wire.port,
         .static_rate = wire.static_rate,
+        .dlid = le16toh(wire.dlid),
+        .src_path_bits = wire.src_path_bits,
+        .has_grh = (wire.flags & VRDMA_AH_GRH) != 0,
     };
     std::ranges::copy(wire.dgid, attributes.dgid.begin());
     std::ranges::copy(wire.dmac, attributes.dmac.begin());
@@ -58,6 +61,9 @@ vrdma_ah_attr to_wire(const rnic::AhAttributes& attributes) {
     wire.port = attributes.port;
     wire.static_rate = attributes.static_rate;
     std::ranges::copy(attributes.dmac, std::begin(wire.dmac));
+    wire.dlid = htole16(attributes.dlid);
+    wire.src_path_bits = attributes.src_path_bits;
+    wire.flags = attributes.has_grh ? VRDMA_AH_GRH : 0;
     return wire;
 }
 

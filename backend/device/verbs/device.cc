@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
-// The device, its port and its GID table.
+// The device, its port and its tables.
 #include <algorithm>
 #include <iterator>
 
@@ -38,6 +38,48 @@ Result<void> query_port(Verbs& verbs, Call&, const vrdma_cmd_query_port& request
         return fail(EINVAL);
     }
     to_wire(verbs.port().query_port(), response);
+    return {};
+}
+
+Result<void> query_ib_port(Verbs& verbs, Call&, const vrdma_cmd_query_port& request,
+                           vrdma_rsp_query_ib_port& response) {
+    if (le32toh(request.port) != rnic::kGuestPort) {
+        return fail(EINVAL);
+    }
+    const rnic::PortAttributes attributes = verbs.port().query_port();
+    response.lid = htole16(attributes.lid);
+    response.sm_lid = htole16(attributes.sm_lid);
+    response.lmc = attributes.lmc;
+    response.sm_sl = attributes.sm_sl;
+    response.subnet_timeout = attributes.subnet_timeout;
+    response.init_type_reply = attributes.init_type_reply;
+    response.max_vl_num = attributes.max_vl_num;
+    return {};
+}
+
+Result<void> query_gid(Verbs& verbs, Call&, const vrdma_cmd_query_table& request,
+                       vrdma_rsp_query_gid& response) {
+    if (le32toh(request.port) != rnic::kGuestPort) {
+        return fail(EINVAL);
+    }
+    const auto gid = verbs.port().query_gid(le32toh(request.index));
+    if (!gid) {
+        return fail(gid.error());
+    }
+    std::ranges::copy(*gid, std::begin(response.gid));
+    return {};
+}
+
+Result<void> query_pkey(Verbs& verbs, Call&, const vrdma_cmd_query_table& request,
+                        vrdma_rsp_query_pkey& response) {
+    if (le32toh(request.port) != rnic::kGuestPort) {
+        return fail(EINVAL);
+    }
+    const auto pkey = verbs.port().query_pkey(le32toh(request.index));
+    if (!pkey) {
+        return fail(pkey.error());
+    }
+    response.pkey = htole16(*pkey);
     return {};
 }
 

@@ -59,6 +59,24 @@ Result<void> UverbsPort::del_gid(uint32_t index) {
     return gone;
 }
 
+rnic::PortAttributes UverbsPort::query_port() {
+    rnic::PortAttributes attributes = queries_.query_port();
+    if (state_.rnic->ib_tables != nullptr) {
+        attributes.pkey_tbl_len = state_.rnic->ib_tables->pkeys(state_.guest);
+    }
+    return attributes;
+}
+
+Result<rnic::Gid> UverbsPort::query_gid(uint32_t index) {
+    const IbTables* tables = state_.rnic->ib_tables.get();
+    return tables == nullptr ? fail(EOPNOTSUPP) : tables->gid(index);
+}
+
+Result<uint16_t> UverbsPort::query_pkey(uint32_t index) {
+    const IbTables* tables = state_.rnic->ib_tables.get();
+    return tables == nullptr ? fail(EOPNOTSUPP) : tables->pkey(state_.guest, index);
+}
+
 // Listeners are where the guest's addresses are, and these are where the host's are.
 void UverbsPort::host_changed() {
     if (ucma_ != nullptr) {

@@ -27,11 +27,13 @@ class UverbsPort final : public rnic::Port {
     UverbsPort(std::shared_ptr<RnicState> rnic, const std::string& guest, rnic::EventSink& sink,
                Queries& queries);
 
-    rnic::PortAttributes query_port() override { return queries_.query_port(); }
+    rnic::PortAttributes query_port() override;
     Result<void> query_device(rnic::Udata& udata) override { return queries_.query_device(udata); }
     Result<void> add_gid(uint32_t index, const rnic::Gid& gid, uint32_t type,
                          uint16_t vlan) override;
     Result<void> del_gid(uint32_t index) override;
+    Result<rnic::Gid> query_gid(uint32_t index) override;
+    Result<uint16_t> query_pkey(uint32_t index) override;
     void host_changed() override;
     Result<std::unique_ptr<rnic::Context>> alloc_context(rnic::Udata& udata) override;
     rnic::IwCm* iw_cm() override { return iw_cm_.get(); }

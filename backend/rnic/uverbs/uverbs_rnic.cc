@@ -18,6 +18,7 @@
 #include "rnic/uverbs/kernel/device_attributes.h"
 #include "rnic/uverbs/kernel/rdma_netlink.h"
 #include "rnic/uverbs/kernel/removal_watch.h"
+#include "rnic/uverbs/kernel/sysfs.h"
 #include "rnic/uverbs/kernel/uverbs.h"
 #include "rnic/uverbs/port.h"
 #include "rnic/verbs_abi.h"
@@ -65,11 +66,18 @@ const VendorEntry& vendor_of(const HostRnic& host) {
     return *vendor;
 }
 
+// The transport of an RNIC whose ports are on Ethernet.
 Transport transport_of(const HostRnic& host, const VendorEntry& vendor) {
     if (vendor.transport != Transport::kByNodeType) {
         return vendor.transport;
     }
     return host.iwarp ? Transport::kIwarp : Transport::kRoce;
+}
+
+Transport transport_of(const HostRnic& host, const VendorEntry& vendor,
+                       const ib_uverbs_query_port_resp& port) {
+    return port.link_layer == IBV_LINK_LAYER_INFINIBAND ? Transport::kInfiniBand
+                                                        : transport_of(host, vendor);
 }
 
 // The daemon's own context, for events and queries of the RNIC as a whole.
@@ -133,7 +141,7 @@ SupportedVerbs verbs_of(UverbsFile& file, const VendorEntry& vendor) {
 }
 
 rnic::DeviceAttributes query_attributes(const HostRnic& host, UverbsFile& file,
-                                        const VendorEntry& vendor) {
+                                        const VendorEntry& vendor, Transport transport) {
     const auto queried = query_device(file, verbs_of(file, vendor));
     if (!queried) {
         throw HostRnicError(fmt::format("{}: the driver {} does not tell its attributes: {}",
@@ -142,7 +150,8 @@ rnic::DeviceAttributes query_attributes(const HostRnic& host, UverbsFile& file,
     rnic::DeviceAttributes attributes = *queried;
     attributes.driver_id = host.driver_id;
     attributes.uverbs_abi_version = host.uverbs_abi_version;
-    attributes.iwarp = transport_of(host, vendor) == Transport::kIwarp;
+    attributes.iwarp = transport == Transport::kIwarp;
+    attributes.infiniband = transport == Transport::kInfiniBand;
     attributes.cq_doorbell = vendor.cq_arming == Signal::kSystemCall;
     // The kernel pins what this process has mapped, and maps files on hugetlbfs by whole huge
     // pages only (docs/operations.md, "Guest RAM on huge pages").
@@ -154,7 +163,7 @@ rnic::DeviceAttributes query_attributes(const HostRnic& host, UverbsFile& file,
     return attributes;
 }
 
-void check_port(const HostRnic& host, uint32_t port, UverbsFile& file) {
+ib_uverbs_query_port_resp query_own_port(const HostRnic& host, uint32_t port, UverbsFile& file) {
     if (port == 0 || port > host.ports) {
         throw HostRnicError(
             fmt::format("{}: there is no port {}, the RNIC has {}", host.name, port, host.ports));
@@ -164,12 +173,7 @@ void check_port(const HostRnic& host, uint32_t port, UverbsFile& file) {
         throw HostRnicError(fmt::format("{}: port {} cannot be queried: {}", host.name, port,
                                         to_string(kernel.error())));
     }
-    if (kernel->link_layer == IBV_LINK_LAYER_INFINIBAND) {
-        throw HostRnicError(fmt::format(
-            "{}: port {} is on InfiniBand; vrdma gives guests RoCE or iWARP ports only (on "
-            "adapters that can be both, set the port's link type to Ethernet)",
-            host.name, port));
-    }
+    return *kernel;
 }
 
 class UverbsRnic final : public rnic::Rnic, public UverbsPort::Queries {
@@ -193,6 +197,10 @@ class UverbsRnic final : public rnic::Rnic, public UverbsPort::Queries {
                            [this] {
                                gids_->refresh();
                                state_->sinks.host_changed();
+                               if (attributes_.infiniband) {
+                                   state_->sinks.report(rnic::AsyncEventType::kGidChange,
+                                                        rnic::kGuestPort);
+                               }
                            },
                        .removed = [this] { removed(); },
                    }) {}
@@ -244,9 +252,12 @@ rnic::PortAttributes UverbsRnic::query_port() {
         attributes.state = IBV_PORT_DOWN;
         attributes.max_mtu = rnic::kMtu256;
         attributes.active_mtu = rnic::kMtu256;
+        attributes.gid_tbl_len = 1;
         attributes.pkey_tbl_len = 1;
     }
-    attributes.gid_tbl_len = attributes_.iwarp ? 1 : GuestAddresses::kTableLength;
+    if (!attributes_.infiniband) {
+        attributes.gid_tbl_len = attributes_.iwarp ? 1 : GuestAddresses::kTableLength;
+    }
     return attributes;
 }
 
@@ -329,6 +340,16 @@ void find_connections(const UverbsConfig& config, const HostRnic& host, HostAcce
     }
 }
 
+// The connection manager of a port on InfiniBand knows IP addresses of IPoIB, which only the host
+// has.  A path between them is asked of the subnet's administrator, who answers hosts.
+void leave_out_connections(const HostRnic& host, HostAccess& access, spdlog::logger& logger) {
+    access.open_rdma_cm = nullptr;
+    logger.info(
+        "{}: its port is on InfiniBand: guests cannot make connections with librdmacm, which needs "
+        "IPoIB and the subnet administrator; programs that exchange LIDs themselves work",
+        host.name);
+}
+
 // Finds the netdev on which machines' own addresses are announced, if there are any.
 void find_netdev(const UverbsConfig& config, const HostRnic& host, HostAccess& access,
                  spdlog::logger& logger) {
@@ -369,25 +390,34 @@ std::unique_ptr<rnic::Rnic> make_uverbs_rnic(const UverbsConfig& config, const H
     const VendorEntry& vendor = vendor_of(host);
     OwnContext own = open_own_context(host, *access.device, vendor);
     check_foreign_offset(host, *own.file, vendor);
-    check_port(host, config.port, *own.file);
-    rnic::DeviceAttributes attributes = query_attributes(host, *own.file, vendor);
+    const auto port = query_own_port(host, config.port, *own.file);
+    const Transport transport = transport_of(host, vendor, port);
+    if (transport == Transport::kInfiniBand) {
+        leave_out_connections(host, access, *logger);
+    }
+    rnic::DeviceAttributes attributes = query_attributes(host, *own.file, vendor, transport);
     attributes.iw_cm = attributes.iwarp && access.open_rdma_cm != nullptr;
     attributes.ucma = !attributes.iwarp && access.open_rdma_cm != nullptr;
     auto gids = attributes.iw_cm
                     ? std::make_shared<HostGidTable>(host.name, config.port, access.addresses)
                     : std::make_shared<HostGidTable>(host.name, config.port, access.sysfs);
-    auto addresses = attributes.iwarp && !attributes.iw_cm
+    auto addresses = attributes.infiniband || (attributes.iwarp && !attributes.iw_cm)
                          ? nullptr
                          : std::make_shared<OverlayMap>(config.addresses, gids,
                                                         std::move(access.netdev), logger);
     tell_tested(host, vendor, *logger);
     std::shared_ptr<RnicState> state(new RnicState{
         .vendor = vendor,
-        .transport = transport_of(host, vendor),
+        .transport = transport,
         .host_port = static_cast<uint8_t>(config.port),
         .spin = config.spin,
         .device = std::move(access.device),
         .addresses = std::move(addresses),
+        .ib_tables =
+            attributes.infiniband
+                ? std::make_unique<IbTables>(port_folder(access.sysfs, host.name, config.port),
+                                             static_cast<uint8_t>(config.port), config.addresses)
+                : nullptr,
         .open_rdma_cm = std::move(access.open_rdma_cm),
         .logger = std::move(logger),
     });

@@ -291,6 +291,17 @@ TEST(ConfigTest, RejectsGidsOfAVmThatAreNoArrayOfAddresses) {
     EXPECT_THAT(rejection(vm + "[\"10.77.0.1\", \"x\"]\n"), HasSubstr("'x' is no IP address"));
 }
 
+TEST(ConfigTest, ReadsPartitionKeysOfAVm) {
+    const Config config =
+        parse_config("[[vm]]\nsocket = \"/a\"\npkeys = [\"0x8001\", \"0x7fff\"]\n", "vrdmad.toml");
+    EXPECT_EQ(config.vms[0].addresses.pkeys, (std::vector<uint16_t>{0x8001, 0x7fff}));
+    const std::string vm = "[[vm]]\nsocket = \"/a\"\npkeys = ";
+    for (const char* text : {"", "8001", "0x", "0x18001", "0x80g1", "0x8000", "0x0000", "0x-1"}) {
+        EXPECT_THAT(rejection(vm + "[\"" + text + "\"]\n"), HasSubstr("is no partition key"));
+    }
+    EXPECT_THAT(rejection(vm + "[32769]\n"), HasSubstr("'pkeys' must be a string"));
+}
+
 TEST(ConfigTest, RejectsTwoEntriesForOnePeer) {
     Config config;
     config.vms = {parse_vm_option("socket=/a")};

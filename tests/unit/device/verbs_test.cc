@@ -116,6 +116,34 @@ TEST_F(VerbsTest, CountersOfAPortThatIsNotThereAreInvalid) {
     }
 }
 
+TEST_F(VerbsTest, APortOnInfiniBandTellsWhatTheSubnetManagerGaveIt) {
+    const auto port =
+        run(&verb::query_ib_port, {.hdr = {}, .port = 1, .reserved = 0}, VRDMA_NO_HANDLE);
+    ASSERT_TRUE(port);
+    EXPECT_EQ(le16toh(port->lid), 0x1234);
+    EXPECT_EQ(le16toh(port->sm_lid), 0x0102);
+    EXPECT_EQ(port->lmc, 3);
+    EXPECT_EQ(port->max_vl_num, 4);
+    state_.gids[2] = rnic::Gid{0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9};
+    const auto gid =
+        run(&verb::query_gid, {.hdr = {}, .port = 1, .index = htole32(2)}, VRDMA_NO_HANDLE);
+    ASSERT_TRUE(gid);
+    EXPECT_THAT(gid->gid, testing::ElementsAreArray(state_.gids[2]));
+    const auto pkey =
+        run(&verb::query_pkey, {.hdr = {}, .port = 1, .index = htole32(1)}, VRDMA_NO_HANDLE);
+    ASSERT_TRUE(pkey);
+    EXPECT_EQ(le16toh(pkey->pkey), 0x8001);
+}
+
+TEST_F(VerbsTest, AnEntryBeyondATablesEndOrOfAnotherPortIsInvalid) {
+    for (const auto& [port, index] : {std::pair{1U, 16U}, {1U, 0xffffffffU}, {2U, 0U}, {0U, 0U}}) {
+        const vrdma_cmd_query_table request{
+            .hdr = {}, .port = htole32(port), .index = htole32(index)};
+        EXPECT_EQ(error_of(run(&verb::query_gid, request, VRDMA_NO_HANDLE)), Errno{EINVAL});
+        EXPECT_EQ(error_of(run(&verb::query_pkey, request, VRDMA_NO_HANDLE)), Errno{EINVAL});
+    }
+}
+
 TEST_F(VerbsTest, AnRnicThatCannotCountSaysSoToTheGuest) {
     state_.refuse = EIO;
     EXPECT_EQ(error_of(run(&verb::query_counters, {.hdr = {}, .port = 1, .reserved = 0},

@@ -58,7 +58,7 @@ TEST_P(VirtualDeviceTest, TheStatusHasTheCountersThatTheGuestSees) {
 
 TEST_P(VirtualDeviceTest, AnUnknownOpcodeIsNotSupported) {
     start_queues();
-    for (const uint16_t opcode : {0x0000, 0x0008, VRDMA_CMD_MODIFY_AH + 0, 0x7777, 0xffff}) {
+    for (const uint16_t opcode : {0x0000, 0x000f, VRDMA_CMD_MODIFY_AH + 0, 0x7777, 0xffff}) {
         EXPECT_EQ(ask<vrdma_rsp_empty>(bytes(make<vrdma_cmd_empty>(opcode))).first,
                   uint32_t{EOPNOTSUPP});
     }

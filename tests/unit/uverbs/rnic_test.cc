@@ -200,11 +200,6 @@ TEST_F(UverbsRnicTest, NeedsThePortThatIsConfigured) {
     EXPECT_THAT(refusal(), AllOf(HasSubstr("no port 2"), HasSubstr("has 1")));
 }
 
-TEST_F(UverbsRnicTest, NeedsAnEthernetPort) {
-    kernel.port_attributes.link_layer = IBV_LINK_LAYER_INFINIBAND;
-    EXPECT_THAT(refusal(), HasSubstr("is on InfiniBand"));
-}
-
 TEST_F(UverbsRnicTest, SaysHowFarTheEntryHasBeenTested) {
     make_rnic();
     EXPECT_THAT(log.str(), HasSubstr("rdma_rxe is in the state 'tested'"));

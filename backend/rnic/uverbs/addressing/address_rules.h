@@ -29,6 +29,9 @@ struct GuestRules {
     std::vector<GidPrefix> gids = {};
     // The address that the daemon announces for the machine.  None: it announces no address.
     std::optional<rnic::Gid> announced = {};
+    // The partition keys that the guest has on InfiniBand, in the order of its table.  Empty: the
+    // first key of the host's port.
+    std::vector<uint16_t> pkeys = {};
 
     // Whether the guest may use an address of its own choice.
     bool allows(const rnic::Gid& gid) const {

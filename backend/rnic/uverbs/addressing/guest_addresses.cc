@@ -249,6 +249,10 @@ rnic::AhAttributes GuestAddresses::replaced(const rnic::AhAttributes& guest,
     underlay.flow_label = guest.flow_label & kFlowLabelMask;
     // The guest resolved the address on its own link; the host's kernel does it on the RNIC's.
     underlay.dmac = {};
+    // RoCE has no other path (IBTA 1.4, annex A16), and no LIDs.
+    underlay.has_grh = true;
+    underlay.dlid = 0;
+    underlay.src_path_bits = 0;
     return underlay;
 }
 

@@ -52,9 +52,7 @@ HostGidTable::HostGidTable(std::string name, uint32_t port, Read read)
 HostGidTable::HostGidTable(const std::string& name, uint32_t port,
                            const std::filesystem::path& sysfs)
     : HostGidTable(name, port,
-                   [folder = sysfs / "class/infiniband" / name / "ports" / std::to_string(port)] {
-                       return read_sysfs(folder);
-                   }) {}
+                   [folder = port_folder(sysfs, name, port)] { return read_sysfs(folder); }) {}
 
 void HostGidTable::refresh() {
     const std::lock_guard refreshing(refreshing_);

@@ -11,9 +11,34 @@
 
 #include <array>
 #include <cerrno>
+#include <optional>
 #include <system_error>
 
 namespace vrdma::uverbs {
+
+namespace {
+
+// The kernel's events of a port, as guests are told of them.
+std::optional<rnic::AsyncEventType> port_event(uint32_t type) {
+    switch (type) {
+        case IBV_EVENT_PORT_ACTIVE:
+            return rnic::AsyncEventType::kPortActive;
+        case IBV_EVENT_PORT_ERR:
+            return rnic::AsyncEventType::kPortError;
+        case IBV_EVENT_LID_CHANGE:
+            return rnic::AsyncEventType::kLidChange;
+        case IBV_EVENT_PKEY_CHANGE:
+            return rnic::AsyncEventType::kPkeyChange;
+        case IBV_EVENT_SM_CHANGE:
+            return rnic::AsyncEventType::kSmChange;
+        case IBV_EVENT_CLIENT_REREGISTER:
+            return rnic::AsyncEventType::kClientReregister;
+        default:
+            return std::nullopt;
+    }
+}
+
+}  // namespace
 
 RnicMonitor::RnicMonitor(FileDescriptor async_events, std::unique_ptr<RemovalSource> removal,
                          uint32_t host_port, Handlers handlers)
@@ -72,15 +97,11 @@ bool RnicMonitor::read_events() {
             case IBV_EVENT_GID_CHANGE:
                 handlers_.gid_change();
                 break;
-            case IBV_EVENT_PORT_ACTIVE:
-            case IBV_EVENT_PORT_ERR:
-                if (event.element == host_port_) {
-                    handlers_.port_event(event.event_type == IBV_EVENT_PORT_ACTIVE
-                                             ? rnic::AsyncEventType::kPortActive
-                                             : rnic::AsyncEventType::kPortError);
-                }
-                break;
             default:
+                if (const auto type = port_event(event.event_type);
+                    type && event.element == host_port_) {
+                    handlers_.port_event(*type);
+                }
                 break;
         }
     }

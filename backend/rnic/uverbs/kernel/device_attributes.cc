@@ -134,12 +134,20 @@ rnic::PortAttributes port_attributes(const ib_uverbs_query_port_resp& kernel) {
         .state = kernel.state,
         .max_mtu = kernel.max_mtu,
         .active_mtu = kernel.active_mtu,
+        .gid_tbl_len = static_cast<uint32_t>(kernel.gid_tbl_len),
         .port_cap_flags = kernel.port_cap_flags,
         .max_msg_sz = kernel.max_msg_sz,
         .pkey_tbl_len = kernel.pkey_tbl_len,
         .active_width = kernel.active_width,
         .phys_state = kernel.phys_state,
         .active_speed = kernel.active_speed,
+        .lid = kernel.lid,
+        .sm_lid = kernel.sm_lid,
+        .lmc = kernel.lmc,
+        .sm_sl = kernel.sm_sl,
+        .subnet_timeout = kernel.subnet_timeout,
+        .init_type_reply = kernel.init_type_reply,
+        .max_vl_num = kernel.max_vl_num,
     };
 }
 

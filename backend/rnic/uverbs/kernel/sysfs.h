@@ -2,6 +2,7 @@
 // Copyright (c) 2026 the vrdma authors
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -15,6 +16,12 @@ inline std::string first_line(const std::filesystem::path& file) {
     std::string line;
     std::getline(stream, line);
     return line;
+}
+
+// The folder of a port of an RNIC.
+inline std::filesystem::path port_folder(const std::filesystem::path& sysfs,
+                                         const std::string& rnic, uint32_t port) {
+    return sysfs / "class/infiniband" / rnic / "ports" / std::to_string(port);
 }
 
 }  // namespace vrdma::uverbs

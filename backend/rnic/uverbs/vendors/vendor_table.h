@@ -24,6 +24,7 @@ static_assert(std::endian::native == std::endian::little);
 
 enum class Transport {
     kRoce,
+    kInfiniBand,
     kIwarp,
     kByNodeType,  // one of these for each device: the kernel's node_type says which
 };

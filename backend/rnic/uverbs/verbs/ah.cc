@@ -24,9 +24,38 @@ ib_uverbs_ah_attr ah_attributes(const rnic::AhAttributes& ah) {
     attr.grh.traffic_class = ah.traffic_class;
     attr.sl = ah.sl;
     attr.static_rate = ah.static_rate;
-    attr.is_global = 1;  // RoCE has no other (IBTA 1.4, annex A16)
+    attr.dlid = ah.dlid;
+    attr.src_path_bits = ah.src_path_bits;
+    attr.is_global = ah.has_grh ? 1 : 0;
     attr.port_num = ah.port;
     return attr;
+}
+
+// The path of a guest's address handle on the host's port.  `group` comes back for multicast on an
+// RNIC whose guests have IP addresses.
+Result<rnic::AhAttributes> host_path(const PortState& port, const rnic::AhAttributes& guest,
+                                     std::optional<GroupLeases::Lease>& group) {
+    if (port.rnic->ib_tables != nullptr) {
+        return port.rnic->ib_tables->host_path(guest);
+    }
+    GuestAddresses* addresses = port.addresses.get();
+    if (addresses == nullptr) {
+        return fail(EOPNOTSUPP);
+    }
+    if (is_multicast(guest.dgid)) {
+        auto used = addresses->use_group(guest.dgid);
+        if (!used) {
+            return fail(used.error());
+        }
+        group.emplace(std::move(*used));
+    }
+    auto path = group ? addresses->underlay_of_group(guest) : addresses->underlay(guest);
+    if (path && port.rnic->vendor.ah_in_user_memory) {
+        if (auto same = addresses->check_same(guest, *path); !same) {
+            return fail(same.error());
+        }
+    }
+    return path;
 }
 
 }  // namespace
@@ -45,29 +74,13 @@ Result<std::unique_ptr<rnic::AddressHandle>> Ah::create(const ContextState& cont
                                                         const rnic::ProtectionDomain& pd,
                                                         const rnic::AhAttributes& attributes,
                                                         rnic::Udata& udata) {
-    GuestAddresses* addresses = context.port.addresses.get();
-    if (addresses == nullptr) {
-        return fail(EOPNOTSUPP);
-    }
     if (attributes.port != rnic::kGuestPort) {
         return fail(EINVAL);
     }
     std::optional<GroupLeases::Lease> group;
-    if (is_multicast(attributes.dgid)) {
-        auto used = addresses->use_group(attributes.dgid);
-        if (!used) {
-            return fail(used.error());
-        }
-        group.emplace(std::move(*used));
-    }
-    auto path = group ? addresses->underlay_of_group(attributes) : addresses->underlay(attributes);
+    auto path = host_path(context.port, attributes, group);
     if (!path) {
         return fail(path.error());
-    }
-    if (context.port.rnic->vendor.ah_in_user_memory) {
-        if (auto same = addresses->check_same(attributes, *path); !same) {
-            return fail(same.error());
-        }
     }
     ib_uverbs_create_ah request{};
     request.pd_handle = handle_of(pd);

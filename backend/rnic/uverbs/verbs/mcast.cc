@@ -30,18 +30,23 @@ Result<void> McastAttachments::attach(const rnic::Gid& gid, uint16_t lid) {
     if (auto there = context_.usable(); !there) {
         return there;
     }
-    GuestAddresses* addresses = context_.port.addresses.get();
-    if (addresses == nullptr) {
-        return fail(EOPNOTSUPP);
-    }
-    auto group = addresses->use_group(gid);
-    if (!group) {
-        return fail(group.error());
+    std::optional<GroupLeases::Lease> group;
+    // A group of InfiniBand is the subnet's, whose administrator lets hosts join.
+    if (context_.port.rnic->ib_tables == nullptr) {
+        GuestAddresses* addresses = context_.port.addresses.get();
+        if (addresses == nullptr) {
+            return fail(EOPNOTSUPP);
+        }
+        auto used = addresses->use_group(gid);
+        if (!used) {
+            return fail(used.error());
+        }
+        group.emplace(std::move(*used));
     }
     const auto request = request_for<ib_uverbs_attach_mcast>(qp_handle_, gid, lid);
     auto attached = context_.execute({IB_USER_VERBS_CMD_ATTACH_MCAST, request});
     if (attached) {
-        attachments_.emplace(gid, Attachment{.lid = lid, .group = std::move(*group)});
+        attachments_.emplace(gid, Attachment{.lid = lid, .group = std::move(group)});
     }
     return attached;
 }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 
 #include "rnic/attributes.h"
 #include "rnic/uverbs/addressing/group_leases.h"
@@ -35,7 +36,7 @@ class McastAttachments {
   private:
     struct Attachment {
         uint16_t lid;  // RoCE has no LIDs, but the kernel wants the one again that it got
-        GroupLeases::Lease group;
+        std::optional<GroupLeases::Lease> group;  // no value on InfiniBand
     };
 
     const ContextState& context_;

@@ -37,7 +37,7 @@ bool forwarded(uint8_t qp_type, Transport transport) {
             return true;
         case rnic::QpType::kUc:
         case rnic::QpType::kUd:
-            return transport == Transport::kRoce;
+            return transport != Transport::kIwarp;
         default:
             return false;
     }
@@ -50,9 +50,9 @@ std::shared_ptr<SendQueueBell> bell_for(const ContextState& context, uint32_t ha
     return std::make_shared<SendQueueBell>(context.file, handle);
 }
 
-Result<void> check(uint32_t attr_mask, const rnic::QpAttributes& attributes, bool has_addresses) {
+Result<void> check(uint32_t attr_mask, const rnic::QpAttributes& attributes, Transport transport) {
     if ((attr_mask & (rnic::kAttrAlternatePath | rnic::kAttrPathMigration)) != 0 ||
-        ((attr_mask & rnic::kAttrAddressVector) != 0 && !has_addresses)) {
+        ((attr_mask & rnic::kAttrAddressVector) != 0 && transport == Transport::kIwarp)) {
         return fail(EOPNOTSUPP);
     }
     if (((attr_mask & rnic::kAttrPort) != 0 && attributes.port != rnic::kGuestPort) ||
@@ -80,18 +80,43 @@ ib_uverbs_qp_dest destination(const rnic::AhAttributes& ah) {
     dest.traffic_class = ah.traffic_class;
     dest.sl = ah.sl;
     dest.static_rate = ah.static_rate;
-    dest.is_global = 1;  // RoCE has no other (IBTA 1.4, annex A16)
+    dest.dlid = ah.dlid;
+    dest.src_path_bits = ah.src_path_bits;
+    dest.is_global = ah.has_grh ? 1 : 0;
     dest.port_num = ah.port;
     return dest;
 }
 
-// The command for these attributes, with `ah` in place of their own address vector and the host's
-// port in place of the guest's.
+// A guest's attributes as the host's port has them: address vector and P_Key.  What `attr_mask`
+// does not name has no meaning.
+Result<rnic::QpAttributes> on_host(const PortState& port, uint32_t attr_mask,
+                                   const rnic::QpAttributes& guest) {
+    rnic::QpAttributes host = guest;
+    host.ah = {};
+    const IbTables* tables = port.rnic->ib_tables.get();
+    if ((attr_mask & rnic::kAttrAddressVector) != 0) {
+        auto path = tables != nullptr ? Result<rnic::AhAttributes>(tables->host_path(guest.ah))
+                                      : port.addresses->underlay(guest.ah);
+        if (!path) {
+            return fail(path.error());
+        }
+        host.ah = *path;
+    }
+    if (tables != nullptr && (attr_mask & rnic::kAttrPkeyIndex) != 0) {
+        const auto index = tables->host_pkey_index(port.guest, guest.pkey_index);
+        if (!index) {
+            return fail(index.error());
+        }
+        host.pkey_index = *index;
+    }
+    return host;
+}
+
+// The command for attributes as the host's port has them.
 ib_uverbs_modify_qp modify_qp(uint32_t qp_handle, uint32_t attr_mask,
-                              const rnic::QpAttributes& attributes, const rnic::AhAttributes& ah,
-                              uint8_t host_port) {
+                              const rnic::QpAttributes& attributes, uint8_t host_port) {
     ib_uverbs_modify_qp command{};
-    command.dest = destination(ah);
+    command.dest = destination(attributes.ah);
     command.qp_handle = qp_handle;
     command.attr_mask = attr_mask;
     command.qkey = attributes.qkey;
@@ -250,30 +275,23 @@ bool Qp::receives_datagrams(uint32_t attr_mask, const rnic::QpAttributes& attrib
 Result<void> Qp::modify(uint32_t attr_mask, const rnic::QpAttributes& attributes,
                         rnic::Udata& udata) {
     const ContextState& context = object_.context();
-    // iWARP's addresses are for its connection manager.
-    const bool roce = context.port.rnic->transport == Transport::kRoce;
-    GuestAddresses* addresses = roce ? context.port.addresses.get() : nullptr;
-    if (auto allowed = check(attr_mask, attributes, addresses != nullptr); !allowed) {
+    const RnicState& rnic = *context.port.rnic;
+    if (auto allowed = check(attr_mask, attributes, rnic.transport); !allowed) {
         return allowed;
     }
-    rnic::AhAttributes underlay;
-    if ((attr_mask & rnic::kAttrAddressVector) != 0) {
-        auto path = addresses->underlay(attributes.ah);
-        if (!path) {
-            return fail(path.error());
-        }
-        underlay = *path;
+    auto host = on_host(context.port, attr_mask, attributes);
+    if (!host) {
+        return fail(host.error());
     }
     // A peer's first datagram may come before the guest itself looks a path up.
-    if (addresses != nullptr && receives_datagrams(attr_mask, attributes)) {
-        addresses->be_reachable();
+    if (rnic.transport == Transport::kRoce && receives_datagrams(attr_mask, attributes)) {
+        context.port.addresses->be_reachable();
     }
     if ((attr_mask & rnic::kAttrState) != 0 && ends_sending(attributes.qp_state)) {
         take_doorbell();
     }
     const ib_uverbs_ex_modify_qp request{
-        .base = modify_qp(object_.handle(), attr_mask, attributes, underlay,
-                          context.port.rnic->host_port),
+        .base = modify_qp(object_.handle(), attr_mask, *host, rnic.host_port),
         .rate_limit = attributes.rate_limit,
         .reserved = 0,
     };
@@ -287,6 +305,9 @@ Result<void> Qp::modify(uint32_t attr_mask, const rnic::QpAttributes& attributes
     auto modified = context.execute(VRDMA_CMD_MODIFY_QP, command, udata);
     if (modified && (attr_mask & rnic::kAttrAddressVector) != 0) {
         guest_ah_ = attributes.ah;
+    }
+    if (modified && (attr_mask & rnic::kAttrPkeyIndex) != 0) {
+        guest_pkey_index_ = attributes.pkey_index;
     }
     return modified;
 }
@@ -303,6 +324,9 @@ Result<rnic::QpAttributes> Qp::query() {
     rnic::QpAttributes attributes = qp_attributes(kernel);
     attributes.port = rnic::kGuestPort;
     attributes.ah = guest_ah_;
+    if (object_.context().port.rnic->transport == Transport::kInfiniBand) {
+        attributes.pkey_index = guest_pkey_index_;
+    }
     return attributes;
 }
 

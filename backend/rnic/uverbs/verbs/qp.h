@@ -48,6 +48,7 @@ class Qp final : public rnic::QueuePair {
     Cq& send_cq_;
     const std::shared_ptr<SendQueueBell> bell_;  // null when the library rings by itself
     rnic::AhAttributes guest_ah_;                // the address vector as the guest gave it
+    uint16_t guest_pkey_index_ = 0;              // likewise
     McastAttachments mcast_;
 };
 

@@ -64,6 +64,15 @@ class FakeSysfs {
         write(port(name) / "gid_attrs/ndevs" / std::to_string(index), netdev);
     }
 
+    // The table is shorter from here on.
+    void remove_gid(const std::string& name, uint32_t index) const {
+        std::filesystem::remove(port(name) / "gids" / std::to_string(index));
+    }
+
+    void set_pkey(const std::string& name, uint32_t index, const std::string& key) const {
+        write(port(name) / "pkeys" / std::to_string(index), key);
+    }
+
     // An empty entry: the zero GID, and no attributes.
     void clear_gid(const std::string& name, uint32_t index) const {
         write(port(name) / "gids" / std::to_string(index),

@@ -544,7 +544,7 @@ TEST_F(SiwObjects, HaveNoAddressesOfTheirs) {
     TestUdata none;
     auto udata = none.udata();
     EXPECT_EQ(port->add_gid(0, gid("10.77.0.1"), kRoceV2).error(), Errno{EOPNOTSUPP});
-    EXPECT_EQ(context->create_ah(*pd, {}, udata).error(), Errno{EOPNOTSUPP});
+    EXPECT_EQ(context->create_ah(*pd, {.port = 1}, udata).error(), Errno{EOPNOTSUPP});
 }
 
 }  // namespace
