@@ -102,6 +102,7 @@ void run(const Options& options) {
     daemon::Config config;
     // The operator allows what is hardest to live with.
     config.memory.unsealed_memfds = true;
+    config.seccomp = daemon::SeccompMode::kOff;  // sanitizers make system calls of their own
     const auto socket = [&](const std::string& name) {
         daemon::VmConfig vm;
         vm.name = name;
@@ -117,11 +118,12 @@ void run(const Options& options) {
     for (unsigned i = 0; i < hostile; ++i) {
         hostile_sockets.push_back(socket(fmt::format("hostile{}", i)));
     }
+    const auto receivers = daemon::Server::start_receivers(config);  // before there are threads
     embedded::EmbeddedConfig embedded;
     embedded.threads = options.threads;
     auto owned = embedded::make_embedded_rnic(embedded, test::silent_logger());
     const embedded::EmbeddedRnic& rnic = *owned;
-    daemon::Server server(config, std::move(owned), test::silent_logger());
+    daemon::Server server(config, std::move(owned), test::silent_logger(), receivers);
     server.start();
     test::signaller();  // its descriptor is there from now on
     const Holdings empty = holdings(rnic);
