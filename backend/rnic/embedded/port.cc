@@ -51,7 +51,7 @@ EmbeddedPort::EmbeddedPort(std::shared_ptr<RnicState> rnic, const std::string& g
       worker_(rnic_->engine.least_busy_worker()),
       context_(guest_, rnic_->network_of(guest_), sink, worker_.calls()),
       quota_(rnic_->usage, rnic_->limits),
-      gate_(rnic_->engine.gate(), rnic_->engine.clock()),
+      gate_(rnic_->engine.gate(), rnic_->engine.clock(), rnic_->pause_shares),
       services_{gate_, quota_, context_, worker_, rnic_->engine.fabric()},
       count_(rnic_->usage.ports) {
     worker_.add(context_);

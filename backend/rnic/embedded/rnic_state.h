@@ -11,6 +11,7 @@
 
 #include "rnic/embedded/embedded_rnic.h"
 #include "rnic/embedded/engine.h"
+#include "rnic/embedded/verbs/guest_gate.h"
 #include "rnic/embedded/verbs/quota.h"
 
 namespace vrdma::embedded {
@@ -39,6 +40,7 @@ struct RnicState {
     std::map<std::string, uint32_t> networks{{"", 0}};  // numbered
     const std::shared_ptr<spdlog::logger> logger;
     Usage usage;
+    PauseShares pause_shares;
     Engine engine;
 };
 

@@ -28,27 +28,55 @@ struct Parking : ::testing::Test {
         clock.advance(lasting_ns);
     }
 
+    // The cost of `pauses` Pauses that each last so long, made by the guests in turn, and what the
+    // clock said meanwhile.
+    struct Cost {
+        double pauses;
+        double elapsed;
+    };
+    Cost pause_in_turn(std::span<GuestGate* const> guests, uint64_t pauses, uint64_t each_ns) {
+        const uint64_t start = clock.now_ns();
+        for (uint64_t i = 0; i < pauses; ++i) {
+            pause(*guests[i % guests.size()], each_ns);
+        }
+        return {static_cast<double>(pauses * (each_ns + GuestGate::kParking.count())),
+                static_cast<double>(clock.now_ns() - start)};
+    }
+
+    static constexpr double kHalf = 1.0 / PauseShares::kHalf;
+    static constexpr double kBurst = static_cast<double>(PauseShares::kBurst.count());
+
     WaitedClock clock;
     Gate gate;
-    GuestGate mallory{gate, clock};
-    GuestGate alice{gate, clock};
+    PauseShares shares;
+    GuestGate mallory{gate, clock, shares};
+    GuestGate alice{gate, clock, shares};
 };
 
 TEST_F(Parking, TakesAGuestsShareOfTheTimeAndNoMore) {
+    GuestGate* const guests[] = {&mallory};
     constexpr uint64_t kPauses = 10'000;
-    constexpr uint64_t kEach = 3'000;
-    const uint64_t start = clock.now_ns();
-    for (uint64_t i = 0; i < kPauses; ++i) {
-        pause(mallory, kEach);
-    }
-    const auto each = static_cast<double>(kEach + GuestGate::kParking.count());
-    const double cost = kPauses * each;
-    const auto elapsed = static_cast<double>(clock.now_ns() - start);
-    // The one that uses the share up is more than the share.
-    const double most = elapsed / GuestGate::kShare + GuestGate::kBurst.count() + each;
-    EXPECT_LE(cost, most);
-    EXPECT_GE(cost, elapsed / GuestGate::kShare) << "the guest has its share";
+    const Cost cost = pause_in_turn(guests, kPauses, 3'000);
+    // One of two guests has half of the first half, and what is common. The Pause that uses it up
+    // is more than the share.
+    const double share = cost.elapsed * (kHalf / 2 + kHalf);
+    EXPECT_LE(cost.pauses, share + 2 * kBurst);
+    EXPECT_GE(cost.pauses, share) << "the guest has its share";
     EXPECT_EQ(gate.pauses(), kPauses);
+}
+
+TEST_F(Parking, TakesNoMoreOfTheTimeWhenManyGuestsDoIt) {
+    std::vector<std::unique_ptr<GuestGate>> more;
+    std::vector<GuestGate*> guests;
+    for (unsigned i = 0; i < 22; ++i) {
+        more.push_back(std::make_unique<GuestGate>(gate, clock, shares));
+        guests.push_back(more.back().get());
+    }
+    const Cost cost = pause_in_turn(guests, 20'000, 3'000);
+    EXPECT_LE(cost.pauses, cost.elapsed * 2 * kHalf + 2 * kBurst);
+    const uint64_t slept = clock.slept_ns();
+    pause(alice, 3'000);
+    EXPECT_EQ(clock.slept_ns(), slept) << "who has made none waits for nobody";
 }
 
 TEST_F(Parking, CostsOnlyTheGuestThatDoesIt) {
@@ -77,8 +105,9 @@ TEST_F(Parking, IsNotChargedForWhatTheHostDoes) {
     for (unsigned i = 0; i < 1'000; ++i) {
         pause(mallory, 100'000'000);
     }
-    const uint64_t most = GuestGate::kShare * static_cast<uint64_t>(GuestGate::kLongest.count() +
-                                                                    GuestGate::kParking.count());
+    const uint64_t most =
+        PauseShares::kHalf * shares.guests() *
+        static_cast<uint64_t>(GuestGate::kLongest.count() + GuestGate::kParking.count());
     EXPECT_LE(clock.longest, most);
 }
 

@@ -6,8 +6,15 @@
 
 namespace vrdma::embedded {
 
-GuestGate::Charged::Charged(GuestGate& gate) : gate_(gate), begun_ns_(gate.clock_.now_ns()) {
-    const uint64_t open_at_ns = gate.pauses_.open_at_ns();
+GuestGate::Charged::Charged(GuestGate& gate)
+    : gate_(gate), begun_ns_(gate.clock_.now_ns()), is_common_(false) {
+    uint64_t open_at_ns = gate.own_.open_at_ns();
+    if (open_at_ns <= begun_ns_) {
+        return;
+    }
+    const uint64_t common_ns = gate.shares_.open_at_ns();
+    is_common_ = common_ns < open_at_ns;
+    open_at_ns = std::min(open_at_ns, common_ns);
     if (open_at_ns > begun_ns_) {
         gate.clock_.sleep_ns(open_at_ns - begun_ns_);
         begun_ns_ = gate.clock_.now_ns();
@@ -16,8 +23,13 @@ GuestGate::Charged::Charged(GuestGate& gate) : gate_(gate), begun_ns_(gate.clock
 
 GuestGate::Charged::~Charged() {
     const uint64_t now_ns = gate_.clock_.now_ns();
-    const auto lasted = std::min<uint64_t>(now_ns - begun_ns_, kLongest.count());
-    gate_.pauses_.take(lasted + kParking.count(), now_ns);
+    const uint64_t cost =
+        std::min<uint64_t>(now_ns - begun_ns_, kLongest.count()) + kParking.count();
+    if (is_common_) {
+        gate_.shares_.take(cost, now_ns);
+    } else {
+        gate_.own_.take(cost * gate_.shares_.guests(), now_ns);
+    }
 }
 
 }  // namespace vrdma::embedded

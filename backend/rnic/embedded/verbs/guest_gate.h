@@ -2,8 +2,10 @@
 // Copyright (c) 2026 the vrdma authors
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <mutex>
 
 #include "rnic/embedded/embedded_rnic.h"
 #include "rnic/embedded/sync/gate.h"
@@ -11,25 +13,63 @@
 
 namespace vrdma::embedded {
 
+// What the Pauses of all guests may take of the workers' time. Half of it is shared out in advance,
+// so that nobody's Pauses wait for those of others; the other half is for whoever comes. Any
+// thread.
+class PauseShares {
+  public:
+    // The part of the workers' time for each half, and how much of that may be saved.
+    static constexpr uint64_t kHalf = 32;
+    static constexpr std::chrono::nanoseconds kBurst = std::chrono::milliseconds(1);
+
+    PauseShares() : common_(bucket()) {}
+    PauseShares(const PauseShares&) = delete;
+    PauseShares& operator=(const PauseShares&) = delete;
+
+    // A full bucket for one of the halves; its tokens are nanoseconds of Pauses.
+    static TokenBucket bucket() {
+        constexpr uint64_t kSecond = 1'000'000'000;
+        return {kSecond / kHalf, static_cast<uint64_t>(kBurst.count()) * kHalf};
+    }
+
+    // The guests among which the first half is shared out.
+    void join() { guests_.fetch_add(1, std::memory_order_relaxed); }
+    void leave() { guests_.fetch_sub(1, std::memory_order_relaxed); }
+    uint64_t guests() const { return guests_.load(std::memory_order_relaxed); }
+
+    // The second half, as TokenBucket has it.
+    uint64_t open_at_ns() const {
+        const std::lock_guard lock(mutex_);
+        return common_.open_at_ns();
+    }
+    void take(uint64_t tokens, uint64_t now_ns) {
+        const std::lock_guard lock(mutex_);
+        common_.take(tokens, now_ns);
+    }
+
+  private:
+    std::atomic<uint64_t> guests_{0};
+    mutable std::mutex mutex_;  // guards common_
+    TokenBucket common_;
+};
+
 // The gate as the verbs of one guest use it. A Pause stops the work of all guests, and is charged
-// to the guest whose verb it is. A guest that has had its share of them waits before the next one,
-// outside the gate, so that only its own verbs get slower. One thread at a time.
+// to the guest whose verb it is, or to what all have in common. A guest that has had its share
+// waits before the next Pause, outside the gate, so that only its own verbs get slower. One thread
+// at a time.
 class GuestGate {
   public:
-    // The part of the workers' time that one guest's Pauses may take, and how much of that a guest
-    // that made none has at once.
-    static constexpr uint64_t kShare = 16;
-    static constexpr std::chrono::nanoseconds kBurst = std::chrono::milliseconds(1);
     // What a Pause costs the workers besides the time that it lasts: they leave and come back.
     static constexpr std::chrono::nanoseconds kParking = std::chrono::microseconds(2);
     // What a verb does in a Pause is bounded; one that takes longer was interrupted by the host.
-    // So no wait is longer than kShare times this and kParking.
+    // So a wait is at most kHalf times this and kParking, for each guest that there is.
     static constexpr std::chrono::nanoseconds kLongest = std::chrono::microseconds(100);
 
-    GuestGate(Gate& gate, Clock& clock)
-        : gate_(gate),
-          clock_(clock),
-          pauses_(kSecond / kShare, static_cast<uint64_t>(kBurst.count()) * kShare) {}
+    GuestGate(Gate& gate, Clock& clock, PauseShares& shares)
+        : gate_(gate), clock_(clock), shares_(shares), own_(PauseShares::bucket()) {
+        shares_.join();
+    }
+    ~GuestGate() { shares_.leave(); }
     GuestGate(const GuestGate&) = delete;
     GuestGate& operator=(const GuestGate&) = delete;
 
@@ -45,6 +85,7 @@ class GuestGate {
       private:
         GuestGate& gate_;
         uint64_t begun_ns_;
+        bool is_common_;  // it is taken from the second half
     };
 
   public:
@@ -59,11 +100,10 @@ class GuestGate {
     };
 
   private:
-    static constexpr uint64_t kSecond = 1'000'000'000;  // in nanoseconds
-
     Gate& gate_;
     Clock& clock_;
-    TokenBucket pauses_;  // nanoseconds of them
+    PauseShares& shares_;
+    TokenBucket own_;  // as if all of the first half were this guest's: take() multiplies
 };
 
 }  // namespace vrdma::embedded
