@@ -230,13 +230,6 @@ void run(const Options& options) {
 
 }  // namespace
 
-// ThreadSanitizer takes a mapping for a write of all its memory. A guest's processor may touch a
-// page of the BAR while the VMM maps another one there.
-// NOLINTNEXTLINE(bugprone-reserved-identifier,readability-identifier-naming): the runtime's name
-extern "C" const char* __tsan_default_suppressions() {
-    return "race:vrdma::test::FakeShm";
-}
-
 int main(int count, char** arguments) try {
     Options options;
     CLI::App app("Hostile and honest machines on one vrdmad");

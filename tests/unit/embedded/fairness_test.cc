@@ -176,6 +176,7 @@ TEST_F(Neighbours, PayForFlushes) {
 // A guest whose queue pair is in the error state and always has requests to flush.
 struct FlushingNeighbour : Neighbours {
     static constexpr unsigned kMessages = 10'000;
+    static constexpr double kShare = 1.0 / 64;  // of useless work
 
     FlushingNeighbour()
         : cq(c.guest.make_cq(16383)),
@@ -207,7 +208,8 @@ struct FlushingNeighbour : Neighbours {
 TEST_F(FlushingNeighbour, HasASmallPartOfTheWorker) {
     // One flush costs as much as a message, and 64 times when there is nothing else. The first
     // turn and the last one may not be paid for yet.
-    EXPECT_NEAR(static_cast<double>(flushed_beside_messages()), kMessages / 64, 2 * kTurnMessages);
+    EXPECT_NEAR(static_cast<double>(flushed_beside_messages()), kMessages * kShare,
+                2 * kTurnMessages);
 }
 
 TEST_F(FlushingNeighbour, PaysForTheTimeThatFlushesTake) {
@@ -219,7 +221,7 @@ TEST_F(FlushingNeighbour, PaysForTheTimeThatFlushesTake) {
         clock->advance(uint64_t{800} * ((now - seen) & cq.ring.mask()));
         seen = now;
     };
-    EXPECT_NEAR(static_cast<double>(flushed_beside_messages()), kMessages / 64 / 8,
+    EXPECT_NEAR(static_cast<double>(flushed_beside_messages()), kMessages * kShare / 8,
                 2 * kTurnMessages);
     clock->on_read = nullptr;  // it reads what ends before the clock
 }
