@@ -43,6 +43,7 @@ struct Address {
     uint32_t rkey;
     uint64_t buffer;
     union ibv_gid gid;
+    uint64_t lid;  // on InfiniBand
 };
 
 struct Stream {
@@ -163,6 +164,7 @@ static void exchange_addresses(struct Stream* stream, int connection) {
         .rkey = stream->mr->rkey,
         .buffer = (uintptr_t)stream->mr->addr,
         .gid = stream->device.gid,
+        .lid = stream->device.attributes.lid,
     };
     if (send(connection, &own, sizeof own, MSG_NOSIGNAL) != (ssize_t)sizeof own ||
         recv(connection, &stream->peer, sizeof stream->peer, MSG_WAITALL) !=
@@ -188,6 +190,7 @@ static void connect_queue_pairs(const struct Stream* stream) {
                                 .dest_qp_num = stream->peer.queue_pair,
                                 .rq_psn = kPsn,
                                 .ah_attr = {.is_global = 1,
+                                            .dlid = (uint16_t)stream->peer.lid,
                                             .port_num = stream->device.port,
                                             .grh = {.dgid = stream->peer.gid,
                                                     .sgid_index = (uint8_t)stream->device.gid_index,

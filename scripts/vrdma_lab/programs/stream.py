@@ -58,6 +58,6 @@ class Stream:
 
 def _command(side: Side, peer: Side, port: int, events: bool) -> str:
     program = str(paths.lab_program("rdma_stream")) if side.native else "rdma_stream"
-    index = side.gid_index(side.address_towards(peer))
-    options = f"--device {side.device} --gid-index {index} --tcp-port {port}"
-    return f"exec {program} {options}{' --events' if events else ''}"
+    words = ["exec", program, "--device", side.device, "--tcp-port", str(port)]
+    words += side.gid_option("--gid-index", peer)
+    return " ".join(words + (["--events"] if events else []))
