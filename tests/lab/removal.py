@@ -56,7 +56,7 @@ class Removal(GuestsTest, consumers_test.ConsumersTest):
     def test_with_a_vmm_that_is_stopped_and_a_busy_guest_the_removal_completes(self) -> None:
         busy = self.a.start(BUSY)
         self.stop_vmm(self.b)
-        removal = self.host.native.start(f"rdma link delete {self.host.device}")
+        removal = self.host.native.start(self.host.network.remove_rnic(self.host.rnic))
         self.assertTrue(removal.wait(PATIENCE).ok, removal.output)
         with self.subTest("the busy guest learns of it"):
             self.assertTrue(busy.wait(PATIENCE).ok)

@@ -163,7 +163,7 @@ class RdmaHost(Lab):
 
     def add_rnic(self) -> None:
         """Makes the RNIC again."""
-        self.shell(self.network.add_rnic(self.rnic))
+        self.shell(self.network.restore_rnic(self.rnic, sorted(self._numbers)))
 
     def base_initramfs(self, kernel: paths.Kernel) -> Path:
         # The file is made outside of a host VM, because to make it inside takes long.

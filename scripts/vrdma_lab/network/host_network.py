@@ -8,6 +8,7 @@ script, because it is run on the host itself as well as from outside of a host V
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from vrdma_lab import paths
@@ -16,6 +17,7 @@ from vrdma_lab.network.rnics import KINDS
 
 UNDERLAY = "10.9.0"
 BRIDGE = "vrdma-br"
+_MELLANOX = "0x15b3"  # the PCI vendor of the model
 # Debian's kernels come without siw.
 _LOAD_SIW = (
     "{{ [ -e /sys/module/siw ] || modprobe -q siw || "
@@ -120,6 +122,27 @@ class HostNetwork:
             return f"rdma link delete {device}"
         function = f"$(basename $(readlink -f /sys/class/infiniband/{device}/device))"
         return f"echo {function} > /sys/bus/pci/drivers/mlx5_core/unbind"
+
+    def restore_rnic(self, kind: str, guests: Iterable[int]) -> str:
+        """Commands that make the RNIC again after remove_rnic(), with these guests on the host."""
+        if not KINDS[kind].model:
+            return self.add_rnic(kind)
+        # The adapter's network device went with it, and its addresses.
+        lines = [
+            "set -e",
+            "for function in /sys/bus/pci/devices/*; do",
+            f'[ -e $function/driver ] || [ "$(cat $function/vendor)" != {_MELLANOX} ] || '
+            "echo ${function##*/} > /sys/bus/pci/drivers/mlx5_core/bind",
+            "done",
+            f"until [ -e /sys/class/infiniband/{KINDS[kind].device} ]; do sleep 0.05; done",
+        ]
+        if not KINDS[kind].infiniband:
+            addresses = [f"{self.underlay_address}/{PREFIX_LENGTH}"]
+            addresses += [f"{guest_underlay(number)}/32" for number in guests]
+            lines += [f"until [ -e /sys/class/net/{self.underlay} ]; do sleep 0.05; done"]
+            lines += [f"ip addr add {address} dev {self.underlay}" for address in addresses]
+            lines += [f"ip link set {self.underlay} up"]
+        return "\n".join(lines) + "\n" + self.add_rnic(kind)
 
     def add_guest(self, number: int) -> str:
         """Commands that make a tap for a guest, and its underlay address."""
