@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 the vrdma authors
-"""perftest's programs over rxe in all their ways of running, among guests and with the host."""
+"""perftest's programs in all their ways of running, among guests and with the host."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from support_py import perftest as perftest_test
@@ -18,16 +19,21 @@ SWEEPS = ("bw",) if is_long() else ()
 
 
 class Perftest(GuestsTest, perftest_test.PerftestTest):
+    def possible(self, runs: Iterable[Run]) -> list[Run]:
+        """The runs that the guests' own addresses allow."""
+        datagrams = not self.host.kind.writes_paths
+        return [run for run in runs if datagrams or run.transport != "UD"]
+
     # Two programs that poll on one processor take turns by time slices. Programs that measure
     # latency do so at each message.
     def programs(self, server: Side, client: Side, verb: str) -> None:
-        for run in every_way(ITERATIONS, sweeps=SWEEPS):
+        for run in self.possible(every_way(ITERATIONS, sweeps=SWEEPS)):
             if run.verb == verb:
                 self.perftest(server, client, run)
 
     def some_of_each_program(self, server: Side, client: Side) -> None:
         """The runs that differ if the host is at one end, whose RNIC is the same."""
-        for run in every_way(ITERATIONS, sweeps=()):
+        for run in self.possible(every_way(ITERATIONS, sweeps=())):
             if run.pairs == 1 and (run.events or run.verb == "write"):
                 self.perftest(server, client, run)
 
@@ -36,7 +42,7 @@ class Perftest(GuestsTest, perftest_test.PerftestTest):
         return self.host.native
 
     def test_by_the_connection_manager_from_guest_to_guest(self) -> None:
-        for run in connected_ways(ITERATIONS):
+        for run in self.possible(connected_ways(ITERATIONS)):
             # Headers name the underlay, where only announced addresses are known
             # (docs/architecture/addressing.md).
             self.perftest(self.b, self.a, replace(run, announced=run.answers_headers))
@@ -45,7 +51,7 @@ class Perftest(GuestsTest, perftest_test.PerftestTest):
     # listener, and is always the faster.
     @long_form_only
     def test_by_the_connection_manager_from_a_guest_to_the_host(self) -> None:
-        for run in connected_ways(ITERATIONS):
+        for run in self.possible(connected_ways(ITERATIONS)):
             if run.what == "bw" and run.pairs == 1 and not run.both_ways:
                 self.perftest(self.host.native, self.a, run)
 

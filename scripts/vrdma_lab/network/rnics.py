@@ -16,6 +16,9 @@ class Kind:
     underlay: str = "eth0"  # the network device of a host VM whose addresses the RNIC has
     infiniband: bool = False  # whether its port is InfiniBand, not Ethernet
     rings_itself: bool = False  # whether programs ring the adapter, not its driver by a system call
+    # Whether the library writes a datagram's path into the request: then a guest's datagrams need
+    # GIDs that the RNIC has itself (docs/adding-an-rnic.md).
+    writes_paths: bool = False
     model: str = ""  # the properties of tests/connectx, if it is that device of a host VM
 
 
@@ -23,6 +26,13 @@ KINDS = {
     "rxe": Kind("rxe0", "rxe"),
     "siw": Kind("siw0", "siw"),
     # The network device of the model comes after those of the host VM.
-    "mlx5": Kind("mlx5_0", "mlx5", underlay="eth2", rings_itself=True, model="ethernet=on"),
+    "mlx5": Kind(
+        "mlx5_0",
+        "mlx5",
+        underlay="eth2",
+        rings_itself=True,
+        writes_paths=True,
+        model="ethernet=on",
+    ),
     "mlx5-ib": Kind("mlx5_0", "mlx5", infiniband=True, rings_itself=True, model="ethernet=off"),
 }
