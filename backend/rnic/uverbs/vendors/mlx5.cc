@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
-// mlx5: NVIDIA ConnectX.  Written from the kernel's sources and not yet run: Linux 6.1,
-// drivers/infiniband/hw/mlx5 and <rdma/mlx5-abi.h>; libmlx5 of rdma-core 44.
+// mlx5: NVIDIA ConnectX.  Written from the kernel's sources, Linux 6.1's drivers/infiniband/hw/mlx5
+// and <rdma/mlx5-abi.h>, and from libmlx5 of rdma-core 44.
 #include <rdma/mlx5-abi.h>
 
 #include <array>
@@ -189,7 +189,7 @@ const VendorEntry kMlx5Entry{
     .driver_id = RDMA_DRIVER_MLX5,
     .name = "mlx5_ib",
     .abi_versions = kAbiVersions,
-    .tested = Tested::kFromSources,
+    .tested = Tested::kOnModel,
     .transport = Transport::kRoce,
     .doorbell = Signal::kMappedMemory,
     .cq_arming = Signal::kMappedMemory,
