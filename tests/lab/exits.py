@@ -4,9 +4,13 @@
 
 from __future__ import annotations
 
+import signal
+
 from support_py.suite import PATIENCE, HostTest, main, record
 from vrdma_lab.host.counters import exits
 from vrdma_lab.host.exit_reasons import ExitReasons
+from vrdma_lab.host.system_calls import SystemCalls
+from vrdma_lab.programs.stream import Stream
 from vrdma_lab.programs.traffic import Exchange, run_once
 from vrdma_lab.vm.guest import Guest
 
@@ -55,6 +59,37 @@ class Exits(HostTest):
         self.host.serve([1], spin_us=SPINNING_US)
         guest.wait_device(PATIENCE)
         self.assertLessEqual(self.device_accesses(guest, "spinning", MESSAGES, 128), EXTRAS)
+
+    def test_3_a_program_that_rings_itself_needs_neither_kernel_nor_daemon(self) -> None:
+        if not self.host.kind.rings_itself:
+            self.skipTest("the RNIC is rung by system call")
+        guest = self.host.guests[0]
+        stream = Stream(guest, guest)
+        stream.wait_flowing(PATIENCE)
+        daemon = self.host.daemon.child.process
+        daemon.send_signal(signal.SIGSTOP)
+        try:
+            with SystemCalls(guest, "rdma_stream") as calls, ExitReasons() as reasons:
+                before = stream.messages
+                for _ in range(3):
+                    stream.wait_flowing(PATIENCE)
+                # What the agent prints of the stream is an access to a device as well.
+                accesses = reasons.device_accesses(guest)
+                made = calls.count()
+                messages = stream.messages - before
+        finally:
+            daemon.send_signal(signal.SIGCONT)
+        stream.stop()
+        record(
+            test="rdma_stream, polling",
+            daemon="stopped",
+            messages=messages,
+            system_calls_per_message=round(made / messages, 5),
+            device_accesses_per_message=round(accesses / messages, 5),
+        )
+        # The client says now and then how far it is.
+        self.assertLess(made / messages, 0.005)
+        self.assertLess(accesses / messages, 0.005)
 
 
 if __name__ == "__main__":
