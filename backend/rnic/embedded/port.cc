@@ -51,15 +51,17 @@ EmbeddedPort::EmbeddedPort(std::shared_ptr<RnicState> rnic, const std::string& g
       worker_(rnic_->engine.least_busy_worker()),
       context_(guest_, rnic_->network_of(guest_), sink, worker_.calls()),
       quota_(rnic_->usage, rnic_->limits),
-      gate_(rnic_->engine.gate(), rnic_->engine.clock(), rnic_->pause_shares),
+      gate_(rnic_->engine.gate(), rnic_->engine.clock(), rnic_->pause_shares, guest_),
       services_{gate_, quota_, context_, worker_, rnic_->engine.fabric()},
       count_(rnic_->usage.ports) {
     worker_.add(context_);
+    gate_.charge(std::chrono::nanoseconds::zero());
     rnic_->logger->debug("embedded RNIC: port for {}", guest_);
 }
 
+// A guest that resets its device for ever waits here: the ports that it opens are charged as well.
 EmbeddedPort::~EmbeddedPort() {
-    const Gate::Pause pause(rnic_->engine.gate());
+    const GuestGate::Pause pause(gate_);
     for (uint32_t index = 0; index < kGidTableLength; ++index) {
         clear_gid(index);
     }

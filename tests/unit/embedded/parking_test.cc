@@ -7,6 +7,7 @@
 #include "rnic/embedded/sync/slot_table.h"
 #include "rnic/embedded/verbs/guest_gate.h"
 #include "support/fake_memory.h"
+#include "support/recording_sink.h"
 
 namespace vrdma::embedded::test {
 namespace {
@@ -49,8 +50,8 @@ struct Parking : ::testing::Test {
     WaitedClock clock;
     Gate gate;
     PauseShares shares;
-    GuestGate mallory{gate, clock, shares};
-    GuestGate alice{gate, clock, shares};
+    GuestGate mallory{gate, clock, shares, "mallory"};
+    GuestGate alice{gate, clock, shares, "alice"};
 };
 
 TEST_F(Parking, TakesAGuestsShareOfTheTimeAndNoMore) {
@@ -69,7 +70,8 @@ TEST_F(Parking, TakesNoMoreOfTheTimeWhenManyGuestsDoIt) {
     std::vector<std::unique_ptr<GuestGate>> more;
     std::vector<GuestGate*> guests;
     for (unsigned i = 0; i < 22; ++i) {
-        more.push_back(std::make_unique<GuestGate>(gate, clock, shares));
+        more.push_back(
+            std::make_unique<GuestGate>(gate, clock, shares, "guest " + std::to_string(i)));
         guests.push_back(more.back().get());
     }
     const Cost cost = pause_in_turn(guests, 20'000, 3'000);
@@ -77,6 +79,35 @@ TEST_F(Parking, TakesNoMoreOfTheTimeWhenManyGuestsDoIt) {
     const uint64_t slept = clock.slept_ns();
     pause(alice, 3'000);
     EXPECT_EQ(clock.slept_ns(), slept) << "who has made none waits for nobody";
+}
+
+TEST_F(Parking, IsNotForgottenWithTheGuestsPort) {
+    const uint64_t start = clock.now_ns();
+    constexpr uint64_t kPauses = 10'000;
+    for (uint64_t i = 0; i < kPauses; ++i) {
+        GuestGate again{gate, clock, shares, "resets"};
+        pause(again, 3'000);
+    }
+    const auto cost = static_cast<double>(kPauses * (3'000 + GuestGate::kParking.count()));
+    EXPECT_LE(cost, static_cast<double>(clock.now_ns() - start) * 2 * kHalf + 2 * kBurst);
+}
+
+// A device that is reset opens its port again.
+TEST(ParkingPorts, OpeningPortsForEverIsCharged) {
+    auto clock = std::make_shared<WaitedClock>();
+    const auto rnic =
+        make_embedded_rnic({.threads = 0, .clock = clock}, vrdma::test::silent_logger());
+    vrdma::test::RecordingSink sink;
+    const uint64_t start = clock->now_ns();
+    constexpr uint64_t kPorts = 10'000;
+    for (uint64_t i = 0; i < kPorts; ++i) {
+        ASSERT_TRUE(rnic->open_port("mallory", sink));
+    }
+    // A port that opens is charged and does not wait, so that it may run into debt.
+    const auto cost = static_cast<double>(rnic->pauses()) * GuestGate::kParking.count();
+    EXPECT_GE(rnic->pauses(), 2 * kPorts);
+    EXPECT_LE(cost, static_cast<double>(clock->now_ns() - start) * 2 / PauseShares::kHalf +
+                        3.0 * PauseShares::kBurst.count() + 2.0 * GuestGate::kParking.count());
 }
 
 TEST_F(Parking, CostsOnlyTheGuestThatDoesIt) {

@@ -32,4 +32,9 @@ GuestGate::Charged::~Charged() {
     }
 }
 
+void GuestGate::charge(std::chrono::nanoseconds lasted) {
+    const auto cost = static_cast<uint64_t>((lasted + kParking).count());
+    own_.take(cost * shares_.guests(), clock_.now_ns());
+}
+
 }  // namespace vrdma::embedded

@@ -5,7 +5,9 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <mutex>
+#include <string>
 
 #include "rnic/embedded/embedded_rnic.h"
 #include "rnic/embedded/sync/gate.h"
@@ -32,6 +34,28 @@ class PauseShares {
         return {kSecond / kHalf, static_cast<uint64_t>(kBurst.count()) * kHalf};
     }
 
+    // What a guest has of the first half. It outlives the guest's port, so that a guest which
+    // resets its device has saved up nothing anew.
+    class Own {
+      public:
+        uint64_t open_at_ns() const {
+            const std::lock_guard lock(mutex_);
+            return bucket_.open_at_ns();
+        }
+        void take(uint64_t tokens, uint64_t now_ns) {
+            const std::lock_guard lock(mutex_);
+            bucket_.take(tokens, now_ns);
+        }
+
+      private:
+        mutable std::mutex mutex_;
+        TokenBucket bucket_ = bucket();  // as if all of the half were this guest's
+    };
+    Own& own(const std::string& guest) {
+        const std::lock_guard lock(mutex_);
+        return owns_[guest];
+    }
+
     // The guests among which the first half is shared out.
     void join() { guests_.fetch_add(1, std::memory_order_relaxed); }
     void leave() { guests_.fetch_sub(1, std::memory_order_relaxed); }
@@ -49,8 +73,9 @@ class PauseShares {
 
   private:
     std::atomic<uint64_t> guests_{0};
-    mutable std::mutex mutex_;  // guards common_
+    mutable std::mutex mutex_;  // guards the two members that follow
     TokenBucket common_;
+    std::map<std::string, Own> owns_;  // by guest
 };
 
 // The gate as the verbs of one guest use it. A Pause stops the work of all guests, and is charged
@@ -65,8 +90,9 @@ class GuestGate {
     // So a wait is at most kHalf times this and kParking, for each guest that there is.
     static constexpr std::chrono::nanoseconds kLongest = std::chrono::microseconds(100);
 
-    GuestGate(Gate& gate, Clock& clock, PauseShares& shares)
-        : gate_(gate), clock_(clock), shares_(shares), own_(PauseShares::bucket()) {
+    // One at a time for each guest, whose name is `guest`.
+    GuestGate(Gate& gate, Clock& clock, PauseShares& shares, const std::string& guest)
+        : gate_(gate), clock_(clock), shares_(shares), own_(shares.own(guest)) {
         shares_.join();
     }
     ~GuestGate() { shares_.leave(); }
@@ -89,6 +115,9 @@ class GuestGate {
     };
 
   public:
+    // Charges for a Pause of the gate that was not one of these.
+    void charge(std::chrono::nanoseconds lasted);
+
     // See Gate::Pause.
     class Pause {
       public:
@@ -103,7 +132,7 @@ class GuestGate {
     Gate& gate_;
     Clock& clock_;
     PauseShares& shares_;
-    TokenBucket own_;  // as if all of the first half were this guest's: take() multiplies
+    PauseShares::Own& own_;
 };
 
 }  // namespace vrdma::embedded
