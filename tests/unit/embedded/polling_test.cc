@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
 // Workers with threads: they sleep without work and miss no doorbell.
+#include <fcntl.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -85,6 +86,29 @@ TEST_P(Threaded, NoDoorbellIsMissedAroundFallingAsleep) {
         std::memcpy(&arrived, b.memory.data(), sizeof(arrived));
         ASSERT_EQ(arrived, i);
     }
+}
+
+// epoll refuses a device such as /dev/null, as it does any descriptor when memory or the user's
+// watches have run out.
+TEST_P(Threaded, DoorbellsThatCannotBeWaitedForAreFoundAllTheSame) {
+    auto rnic = make(GetParam(), microseconds(0));
+    End a(*rnic, "alice", 1);
+    End b(*rnic, "bob", 2);
+    const FileDescriptor refused(::open("/dev/null", O_RDWR | O_CLOEXEC));
+    a.guest.port->set_doorbells(a.guest.area.get(), refused.get());
+    connect(a.qp, b.qp);
+    for (uint64_t i = 0; i < 3; ++i) {
+        while (memory::load(&a.guest.area->polling, std::memory_order_seq_cst) != 0) {
+            std::this_thread::yield();
+        }
+        a.qp.post_send({.wr_id = i,
+                        .opcode = WrOpcode::kRdmaWrite,
+                        .remote_address = b.mr.iova,
+                        .rkey = b.mr.rkey(),
+                        .sges = {a.mr.sge(0, 8)}});
+        EXPECT_EQ(status_of(wait_for(a.send_cq)), WcStatus::kSuccess);
+    }
+    a.guest.port->set_doorbells(nullptr, -1);
 }
 
 TEST_P(Threaded, AWorkerThatSpinsIsNotNotified) {

@@ -39,6 +39,10 @@ class alignas(kCacheLineSize) PortWork {
         update();
     }
 
+    // The worker does not wait for the port's doorbells yet.
+    bool is_unwatched() const { return unwatched_; }
+    void set_unwatched(bool unwatched) { unwatched_ = unwatched; }
+
     // Whether a turn would do anything. For a port that rests, it costs one look at the doorbells.
     bool anything_to_do() const { return has_rung() || goes_on_; }
     bool has_rung() const { return memory::load(sends_root_, std::memory_order_relaxed) != 0; }
@@ -223,6 +227,7 @@ class alignas(kCacheLineSize) PortWork {
     uint32_t weight_ = 1;
     int64_t pace_ = kAsCharged;
     bool waits_ = false;  // and that was counted
+    bool unwatched_ = false;
     rnic::TrafficReached* reached_ = nullptr;
     int64_t good_ = 0;
     // The counts of the turn that is watched.

@@ -22,6 +22,8 @@ constexpr unsigned kRoundsPerClock = 64;
 constexpr unsigned kLooksPerTurn = 16;
 constexpr uint64_t kNsPerMs = 1'000'000;
 constexpr int kMaxSleepMs = 3'600'000;
+// How long a worker sleeps that cannot wait for the doorbells of all its guests.
+constexpr int kUnwatchedMs = 10;
 
 // Nanoseconds that two readings of the clock are apart when nothing is between them.
 uint64_t clock_overhead_ns(Clock& clock) {
@@ -107,7 +109,7 @@ void Worker::sleep() {
     // `polling`.
     set_polling(false);
     if (!anything_to_do()) {
-        const int limit_ms = sleep_limit_ms();
+        const int limit_ms = watch_all() ? sleep_limit_ms() : kUnwatchedMs;
         gate_.leave();
         std::array<epoll_event, 16> events;
         ::epoll_wait(epoll_.get(), events.data(), events.size(), limit_ms);
@@ -115,6 +117,19 @@ void Worker::sleep() {
     }
     calls_.end_sleep();
     set_polling(true);
+}
+
+// Waits for the doorbells for which it could not wait before.  False while it cannot: the kernel
+// has no memory for it, or the user has too many watches (epoll_ctl(2)).
+bool Worker::watch_all() {
+    bool all = true;
+    for (const auto& work : ports_) {
+        if (work->is_unwatched()) [[unlikely]] {
+            work->set_unwatched(!watch_writes(epoll_, work->port().notify_fd(), kNoTag));
+            all = all && !work->is_unwatched();
+        }
+    }
+    return all;
 }
 
 // Milliseconds until the next timer, or until a guest may send again, as epoll_wait() takes them.
@@ -471,10 +486,7 @@ void Worker::watch(PortContext& port, vrdma_doorbell_area* area, int notify_fd) 
     }
     port.set_doorbells(area, notify_fd);
     port.work()->use(area);
-    if (notify_fd >= 0) {
-        // Without the descriptor the worker still looks at the guest whenever it is awake.
-        (void)watch_writes(epoll_, notify_fd, kNoTag);
-    }
+    port.work()->set_unwatched(notify_fd >= 0);  // until the worker sleeps
     if (area == nullptr) {
         return;
     }

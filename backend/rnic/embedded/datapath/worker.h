@@ -61,6 +61,7 @@ class Worker {
   private:
     void run();
     void sleep();
+    bool watch_all();
     int sleep_limit_ms() const;
     bool anything_to_do() const;
     void set_polling(bool polling);

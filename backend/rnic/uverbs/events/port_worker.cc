@@ -11,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <system_error>
+#include <utility>
 
 #include "epoll.h"
 #include "helper_thread.h"
@@ -28,6 +29,9 @@ constexpr uint64_t kFirstFileTag = 2;
 // call.
 constexpr unsigned kIdleLooks = 32;
 constexpr unsigned kBusyLooks = 8;
+
+// How long the worker sleeps when it cannot wait for doorbells.
+constexpr int kUnwatchedMs = 10;
 
 void relax() {
 #if defined(__x86_64__)
@@ -118,9 +122,19 @@ void PortWorker::sleep() {
     set_polling(false);
     if (!has_doorbells() && !has_new_doorbells_.load(std::memory_order_seq_cst) &&
         !must_catch_up_.load(std::memory_order_seq_cst) && !stop_.load(std::memory_order_seq_cst)) {
-        look_at_files(-1);
+        look_at_files(watch_doorbells() ? -1 : kUnwatchedMs);
     }
     set_polling(true);
+}
+
+// Waits for the guest's doorbells, if it does not yet.  False while it cannot: the kernel has no
+// memory for it, or the user has too many watches (epoll_ctl(2)).
+bool PortWorker::watch_doorbells() {
+    if (doorbells_.notify_fd >= 0 && !watches_doorbells_) {
+        watches_doorbells_ = watch_writes(epoll_, doorbells_.notify_fd, kNotifyTag).has_value();
+        return watches_doorbells_;
+    }
+    return true;
 }
 
 void PortWorker::set_polling(bool polling) {
@@ -243,15 +257,11 @@ void PortWorker::answer_catch_up() {
 void PortWorker::take_new_doorbells() {
     const std::lock_guard lock(request_mutex_);
     set_polling(false);
-    if (doorbells_.notify_fd >= 0) {
+    if (std::exchange(watches_doorbells_, false)) {
         ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, doorbells_.notify_fd, nullptr);
     }
     doorbells_ = new_doorbells_;
     events_.use_area(doorbells_.area);
-    if (doorbells_.notify_fd >= 0) {
-        // Without the descriptor the worker still looks at the guest whenever it is awake.
-        (void)watch_writes(epoll_, doorbells_.notify_fd, kNotifyTag);
-    }
     set_polling(true);
     has_new_doorbells_.store(false, std::memory_order_release);
     request_done_.notify_all();

@@ -54,6 +54,7 @@ class PortWorker {
     void wake();
     bool take_doorbells();
     bool has_doorbells() const;
+    bool watch_doorbells();
     bool look_at_files(int timeout_ms);
     void set_polling(bool polling);
     void take_new_doorbells();
@@ -63,7 +64,9 @@ class PortWorker {
     const std::chrono::nanoseconds spin_;
     FileDescriptor epoll_;
     FileDescriptor wake_;
-    Doorbells doorbells_;  // only the worker's thread uses them
+    // Only the worker's thread uses these two.
+    Doorbells doorbells_;
+    bool watches_doorbells_ = false;  // by their eventfd
 
     std::mutex request_mutex_;  // guards new_doorbells_, the area that verbs know
     std::condition_variable request_done_;

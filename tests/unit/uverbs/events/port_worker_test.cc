@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
 // Doorbells and events of one guest.
+#include <fcntl.h>
 #include <infiniband/verbs.h>
 
 #include <gmock/gmock.h>
@@ -246,6 +247,18 @@ TEST_F(UverbsWorker, AnAreaThatWasTakenBackIsNotTouchedAnyMore) {
     ASSERT_TRUE(kernel.wait_for_rings(1));
     EXPECT_EQ(kernel.rings(7), 1u);
     EXPECT_NE(doorbells.area()->qp.root, 0u);
+}
+
+// epoll refuses a device such as /dev/null, as it does any descriptor when memory or the user's
+// watches have run out.
+TEST_F(UverbsWorker, DoorbellsThatCannotBeWaitedForAreFoundAllTheSame) {
+    const FileDescriptor refused(::open("/dev/null", O_RDWR | O_CLOEXEC));
+    port->set_doorbells(doorbells.area(), refused.get());
+    for (size_t rings = 1; rings <= 3; ++rings) {
+        ASSERT_TRUE(eventually([&] { return !doorbells.polling(); }));
+        doorbells.ring_qp(7);
+        EXPECT_TRUE(kernel.wait_for_rings(rings));
+    }
 }
 
 TEST_F(UverbsWorker, AGuestWithoutADoorbellQueueIsStillLookedAtWhileTheWorkerIsAwake) {
