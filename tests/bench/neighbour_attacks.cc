@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
 #include <array>
+#include <atomic>
+#include <chrono>
+#include <memory>
 #include <stdexcept>
+#include <string>
+#include <thread>
 #include <vector>
 
 #include "connection.h"
@@ -295,8 +300,9 @@ class Reregistrations final : public Attack {
 // A guest has the workers park as often as it can, by one verb of each kind that does.
 class Parking final : public Attack {
   public:
-    explicit Parking(EmbeddedRnic& rnic)
-        : a_(rnic, "mallory", kAddress, kPortMtu), other_(a_.guest.make_cq(15)) {}
+    explicit Parking(EmbeddedRnic& rnic, const std::string& name = "mallory",
+                     uint8_t address = kAddress)
+        : a_(rnic, name, address, kPortMtu), other_(a_.guest.make_cq(15)) {}
 
     void renew() override {
         // What is made is destroyed at once.
@@ -349,6 +355,39 @@ class Parking final : public Attack {
     test::ClientCq other_;
 };
 
+// Many guests do so at the same time, each on a thread of its own.
+class ManyParking final : public Attack {
+  public:
+    static constexpr unsigned kGuests = 12;
+
+    explicit ManyParking(EmbeddedRnic& rnic) {
+        for (unsigned i = 0; i < kGuests; ++i) {
+            guests_.push_back(std::make_unique<Parking>(rnic, "mallory" + std::to_string(i),
+                                                        static_cast<uint8_t>(kAddress + i)));
+        }
+        for (const auto& guest : guests_) {
+            threads_.emplace_back([this, attack = guest.get()] {
+                while (!stop_.load(std::memory_order_relaxed)) {
+                    attack->renew();
+                }
+            });
+        }
+    }
+    ~ManyParking() override {
+        stop_.store(true, std::memory_order_relaxed);
+        for (std::thread& thread : threads_) {
+            thread.join();
+        }
+    }
+
+    void renew() override { std::this_thread::sleep_for(std::chrono::milliseconds(1)); }
+
+  private:
+    std::vector<std::unique_ptr<Parking>> guests_;
+    std::atomic<bool> stop_{false};
+    std::vector<std::thread> threads_;
+};
+
 template <typename Kind>
 std::unique_ptr<Attack> make(EmbeddedRnic& rnic) {
     return std::make_unique<Kind>(rnic);
@@ -364,6 +403,7 @@ constexpr std::array kKinds{
     AttackKind{"64 queue pairs fail", Figures::kWorker, make<FailingQueuePairs>},
     AttackKind{"a verb that parks for each message", Figures::kWorker, make<Parking>},
     AttackKind{"all verbs that park", Figures::kPauses, make<Parking>},
+    AttackKind{"the same by 12 guests at once", Figures::kPauses, make<ManyParking>},
     AttackKind{"RESIZE_CQ of 131,000 completions", Figures::kPauses, make<CqResizes>},
     AttackKind{"REREG_MR of 100,000 pieces", Figures::kPauses, make<Reregistrations>},
 };
