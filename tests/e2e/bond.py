@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import itertools
+import time
 
 from support_py.e2e import PATIENCE, LabTest, main
 from vrdma_lab.image.initramfs import LINE_BUFFERED
+from vrdma_lab.machine.progress import Patience
 from vrdma_lab.machine.side import Side
 from vrdma_lab.network.overlay import PREFIX_LENGTH
 from vrdma_lab.programs import rping
@@ -147,6 +149,12 @@ class Bond(LabTest):
         self.fail_over("eth1")
         self.connections("eth1")
 
+    @staticmethod
+    def sends(side: Side) -> int:
+        """The SENDs of a device that have been carried out."""
+        folder = f"/sys/class/infiniband/{side.device}/ports/1/hw_counters"
+        return int(side.must(f"cat {folder}/rdma_sends"))
+
     def test_a_connection_that_waits_outlives_fail_over_and_back(self) -> None:
         # Its queue pair keeps the GID in the kernel's table, which must not be in the way of the
         # other device's.
@@ -154,6 +162,7 @@ class Bond(LabTest):
         port = next(_ports)
         exchange = Exchange("ibv_rc_pingpong", 4096, 2000, ("-e",))
         device = self.devices["eth0"]
+        ahead = self.sends(device) - self.sends(self.b)
         serving = self.b.start(exchange.command(self.b, device, port, True))
         wait_listening(self.b, port, serving)
         asking = device.start(exchange.command(device, self.b, port, False))
@@ -161,6 +170,13 @@ class Bond(LabTest):
             "until rdma resource show qp link vrdma0/1 | grep -q 'type RC state RTS'; "
             "do usleep 10000; done; killall -STOP ibv_rc_pingpong"
         )
+        # A message that is on its way when the GID goes is lost. After another exchange the RNIC
+        # has seen all that was posted before, and then the peer has answered all of it.
+        self.exchange(self.b, device, Exchange("ibv_rc_pingpong", 64, 10, ("-e",)))
+        patience = Patience(PATIENCE)
+        while self.sends(device) - self.sends(self.b) != ahead:
+            self.assertFalse(patience.over, patience.why())
+            time.sleep(0.05)
         self.fail_over("eth1")
         self.connections("eth1")
         self.fail_over("eth0")
