@@ -21,6 +21,7 @@ class Applications(LabTest):
         options = GuestOptions(memory_mib=512, archive=cls.lab.applications())
         for guest in cls.lab.boot((1, 2), options):
             guest.wait_device()
+            guest.wait_addresses()  # UCX and libfabric take link-local GIDs
 
     def check(self, *applications: Application) -> None:
         a, b = self.lab.guests

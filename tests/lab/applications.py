@@ -57,6 +57,9 @@ class BetweenGuests(ApplicationsTest):
         # Guests boot one after the other: they unpack more than others.
         for number in (1, 2):
             cls.host.boot((number,), options)
+        # UCX and libfabric take link-local GIDs.
+        for guest in cls.host.guests:
+            guest.wait_addresses()
 
     @property
     def b(self) -> Guest:
@@ -98,6 +101,7 @@ class WithTheHost(ApplicationsTest):
         )
         for side, address in ((guest, cls.GUEST), (cls.host.native, cls.HOST)):
             side.wait_gid(address)
+        guest.wait_addresses()
 
     def test_ucx_protocols(self) -> None:
         addresses = {self.a.name: self.GUEST, self.host.native.name: self.HOST}
