@@ -142,10 +142,11 @@ class alignas(kCacheLineSize) PortWork {
         }
         if (useless == 0) {
             const int64_t seen = std::min(taken * kAsCharged / charged, kSlowest);
-            // A port that has become slow is soon charged for it, turn by turn; a worker that was
-            // interrupted once makes little difference.
+            // A port that has become slow is soon charged for it, turn by turn. A turn counts for
+            // at most kSlower times the pace so far: copies differ by less, and a worker that was
+            // interrupted makes a port's work twice as dear at most, for a few turns.
             is_watched_ = seen > 2 * pace_;
-            follow(std::min(seen, 2 * pace_));
+            follow(std::min(seen, kSlower * pace_));
         } else if (taken > charged) {
             // A single turn may be of a worker that was interrupted.
             const int64_t most = charged * kSlowest / kAsCharged;
@@ -197,6 +198,7 @@ class alignas(kCacheLineSize) PortWork {
     static constexpr int64_t kAsCharged = 256;
     static constexpr int64_t kFastest = kAsCharged / 4;
     static constexpr int64_t kSlowest = kAsCharged * 16;
+    static constexpr int64_t kSlower = 8;
 
     void follow(int64_t seen) {
         pace_ += (std::max(seen, kFastest) - pace_) / 8;
