@@ -12,7 +12,7 @@ GuestGate::Charged::Charged(GuestGate& gate)
     if (open_at_ns <= begun_ns_) {
         return;
     }
-    const uint64_t common_ns = gate.shares_.open_at_ns();
+    const uint64_t common_ns = gate.shares_.common().open_at_ns();
     is_common_ = common_ns < open_at_ns;
     open_at_ns = std::min(open_at_ns, common_ns);
     if (open_at_ns > begun_ns_) {
@@ -26,7 +26,7 @@ GuestGate::Charged::~Charged() {
     const uint64_t cost =
         std::min<uint64_t>(now_ns - begun_ns_, kLongest.count()) + kParking.count();
     if (is_common_) {
-        gate_.shares_.take(cost, now_ns);
+        gate_.shares_.common().take(cost, now_ns);
     } else {
         gate_.own_.take(cost * gate_.shares_.guests(), now_ns);
     }

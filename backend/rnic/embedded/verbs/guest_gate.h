@@ -24,19 +24,12 @@ class PauseShares {
     static constexpr uint64_t kHalf = 32;
     static constexpr std::chrono::nanoseconds kBurst = std::chrono::milliseconds(1);
 
-    PauseShares() : common_(bucket()) {}
+    PauseShares() = default;
     PauseShares(const PauseShares&) = delete;
     PauseShares& operator=(const PauseShares&) = delete;
 
-    // A full bucket for one of the halves; its tokens are nanoseconds of Pauses.
-    static TokenBucket bucket() {
-        constexpr uint64_t kSecond = 1'000'000'000;
-        return {kSecond / kHalf, static_cast<uint64_t>(kBurst.count()) * kHalf};
-    }
-
-    // What a guest has of the first half. It outlives the guest's port, so that a guest which
-    // resets its device has saved up nothing anew.
-    class Own {
+    // One of the halves, as TokenBucket has it; its tokens are nanoseconds of Pauses.
+    class Share {
       public:
         uint64_t open_at_ns() const {
             const std::lock_guard lock(mutex_);
@@ -48,10 +41,15 @@ class PauseShares {
         }
 
       private:
-        mutable std::mutex mutex_;
-        TokenBucket bucket_ = bucket();  // as if all of the half were this guest's
+        static constexpr uint64_t kSecond = 1'000'000'000;
+
+        mutable std::mutex mutex_;  // guards bucket_
+        TokenBucket bucket_{kSecond / kHalf, static_cast<uint64_t>(kBurst.count()) * kHalf};
     };
-    Own& own(const std::string& guest) {
+
+    // What a guest has of the first half, as if all of that were the guest's. It outlives the
+    // guest's port, so that a guest which resets its device has saved up nothing anew.
+    Share& own(const std::string& guest) {
         const std::lock_guard lock(mutex_);
         return owns_[guest];
     }
@@ -61,21 +59,14 @@ class PauseShares {
     void leave() { guests_.fetch_sub(1, std::memory_order_relaxed); }
     uint64_t guests() const { return guests_.load(std::memory_order_relaxed); }
 
-    // The second half, as TokenBucket has it.
-    uint64_t open_at_ns() const {
-        const std::lock_guard lock(mutex_);
-        return common_.open_at_ns();
-    }
-    void take(uint64_t tokens, uint64_t now_ns) {
-        const std::lock_guard lock(mutex_);
-        common_.take(tokens, now_ns);
-    }
+    // The second half.
+    Share& common() { return common_; }
 
   private:
     std::atomic<uint64_t> guests_{0};
-    mutable std::mutex mutex_;  // guards the two members that follow
-    TokenBucket common_;
-    std::map<std::string, Own> owns_;  // by guest
+    Share common_;
+    std::mutex mutex_;                   // guards owns_
+    std::map<std::string, Share> owns_;  // by guest
 };
 
 // The gate as the verbs of one guest use it. A Pause stops the work of all guests, and is charged
@@ -132,7 +123,7 @@ class GuestGate {
     Gate& gate_;
     Clock& clock_;
     PauseShares& shares_;
-    PauseShares::Own& own_;
+    PauseShares::Share& own_;
 };
 
 }  // namespace vrdma::embedded
