@@ -9,6 +9,7 @@
 #include "core/compat.h"
 #include "core/dev.h"
 #include "verbs/counters.h"
+#include "verbs/device.h"
 
 /* In the order of enum vrdma_counter, which is made of the same list. */
 #ifdef VRDMA_KERNEL_HAS_STAT_DESC
@@ -29,28 +30,18 @@ static const char * const vrdma_counters[] = {
 static int vrdma_query_counters(struct vrdma_dev *dev, u32 port, u64 *values, unsigned int count)
 {
 	struct vrdma_rsp_query_counters *rsp;
-	struct vrdma_cmd_query_port *req;
 	struct vrdma_cmd *cmd;
 	unsigned int i;
-	int err;
 
-	cmd = vrdma_cmd_alloc(dev, VRDMA_CMD_QUERY_COUNTERS, sizeof(*req), sizeof(*rsp),
-			      VRDMA_NO_HANDLE, NULL);
+	cmd = vrdma_ask_port(dev, VRDMA_CMD_QUERY_COUNTERS, port, sizeof(*rsp));
 	if (IS_ERR(cmd))
 		return PTR_ERR(cmd);
 
-	req = cmd->req;
-	req->port = cpu_to_le32(port);
-
-	err = vrdma_cmd_exec_killable(dev, cmd);
-	if (!err) {
-		rsp = cmd->rsp;
-		for (i = 0; i < count; i++)
-			values[i] = le64_to_cpu(rsp->value[i]);
-	}
-
+	rsp = cmd->rsp;
+	for (i = 0; i < count; i++)
+		values[i] = le64_to_cpu(rsp->value[i]);
 	vrdma_cmd_put(cmd);
-	return err;
+	return 0;
 }
 
 static struct rdma_hw_stats *vrdma_alloc_hw_port_stats(struct ib_device *ibdev, u32 port)

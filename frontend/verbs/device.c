@@ -175,56 +175,64 @@ static void vrdma_apply_netdev(struct ib_device *ibdev, struct ib_port_attr *att
 	dev_put(ndev);
 }
 
-/* What a port on InfiniBand has besides. */
-static int vrdma_query_ib_port(struct vrdma_dev *dev, u32 port, struct ib_port_attr *attr)
+/*
+ * Asks by an opcode whose request is vrdma_cmd_query_port.  Returns the command with its answer,
+ * for vrdma_cmd_put(), or an errno.
+ */
+struct vrdma_cmd *vrdma_ask_port(struct vrdma_dev *dev, u16 opcode, u32 port, u32 answer_len)
 {
-	struct vrdma_rsp_query_ib_port *rsp;
 	struct vrdma_cmd_query_port *req;
 	struct vrdma_cmd *cmd;
 	int err;
 
-	cmd = vrdma_cmd_alloc(dev, VRDMA_CMD_QUERY_IB_PORT, sizeof(*req), sizeof(*rsp),
-			      VRDMA_NO_HANDLE, NULL);
+	cmd = vrdma_cmd_alloc(dev, opcode, sizeof(*req), answer_len, VRDMA_NO_HANDLE, NULL);
 	if (IS_ERR(cmd))
-		return PTR_ERR(cmd);
+		return cmd;
 
 	req = cmd->req;
 	req->port = cpu_to_le32(port);
 
 	err = vrdma_cmd_exec_killable(dev, cmd);
-	if (!err) {
-		rsp = cmd->rsp;
-		attr->lid = le16_to_cpu(rsp->lid);
-		attr->sm_lid = le16_to_cpu(rsp->sm_lid);
-		attr->lmc = rsp->lmc;
-		attr->sm_sl = rsp->sm_sl;
-		attr->subnet_timeout = rsp->subnet_timeout;
-		attr->init_type_reply = rsp->init_type_reply;
-		attr->max_vl_num = rsp->max_vl_num;
+	if (err) {
+		vrdma_cmd_put(cmd);
+		return ERR_PTR(err);
 	}
+	return cmd;
+}
 
+/* What a port on InfiniBand has besides. */
+static int vrdma_query_ib_port(struct vrdma_dev *dev, u32 port, struct ib_port_attr *attr)
+{
+	struct vrdma_rsp_query_ib_port *rsp;
+	struct vrdma_cmd *cmd;
+
+	cmd = vrdma_ask_port(dev, VRDMA_CMD_QUERY_IB_PORT, port, sizeof(*rsp));
+	if (IS_ERR(cmd))
+		return PTR_ERR(cmd);
+
+	rsp = cmd->rsp;
+	attr->lid = le16_to_cpu(rsp->lid);
+	attr->sm_lid = le16_to_cpu(rsp->sm_lid);
+	attr->lmc = rsp->lmc;
+	attr->sm_sl = rsp->sm_sl;
+	attr->subnet_timeout = rsp->subnet_timeout;
+	attr->init_type_reply = rsp->init_type_reply;
+	attr->max_vl_num = rsp->max_vl_num;
 	vrdma_cmd_put(cmd);
-	return err;
+	return 0;
 }
 
 static int vrdma_query_port(struct ib_device *ibdev, u32 port, struct ib_port_attr *attr)
 {
 	struct vrdma_dev *dev = to_vrdma_dev(ibdev);
-	struct vrdma_cmd_query_port *req;
 	struct vrdma_cmd *cmd;
 	int err;
 
-	cmd = vrdma_cmd_alloc(dev, VRDMA_CMD_QUERY_PORT, sizeof(*req),
-			      sizeof(struct vrdma_rsp_query_port), VRDMA_NO_HANDLE, NULL);
+	cmd = vrdma_ask_port(dev, VRDMA_CMD_QUERY_PORT, port, sizeof(struct vrdma_rsp_query_port));
 	if (IS_ERR(cmd))
 		return PTR_ERR(cmd);
 
-	req = cmd->req;
-	req->port = cpu_to_le32(port);
-
-	err = vrdma_cmd_exec_killable(dev, cmd);
-	if (!err)
-		err = vrdma_unpack_port(dev, attr, cmd->rsp);
+	err = vrdma_unpack_port(dev, attr, cmd->rsp);
 	vrdma_cmd_put(cmd);
 	if (err)
 		return err;
