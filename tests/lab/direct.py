@@ -7,13 +7,12 @@ They see the RNIC's attributes, and run Debian's programs among them and with th
 
 from __future__ import annotations
 
-import re
-
 from support_py import registration
 from support_py.suite import GuestsTest, long_form_only, main
 from vrdma_lab.image.initramfs import LINE_BUFFERED
 from vrdma_lab.machine.side import Side
 from vrdma_lab.paths import lab_program
+from vrdma_lab.programs import devinfo
 from vrdma_lab.programs.traffic import Exchange
 
 # What guests are not told of, as there are no verbs of theirs for it (enum
@@ -61,15 +60,10 @@ SAME = (
 )
 
 
-def attributes(devinfo: str) -> dict[str, str]:
-    """The attributes that ibv_devinfo -v prints, by name."""
-    return dict(re.findall(r"^\s*(\w+):\s+(\S.*?)\s*$", devinfo, re.MULTILINE))
-
-
 class Direct(GuestsTest, registration.RegistrationTest):
     def test_the_guest_sees_the_rnics_capabilities(self) -> None:
-        native = attributes(self.host.native.must(f"ibv_devinfo -v -d {self.host.device}"))
-        guest = attributes(self.a.must("ibv_devinfo -v -d vrdma0"))
+        native = devinfo.attributes(self.host.native.must(f"ibv_devinfo -v -d {self.host.device}"))
+        guest = devinfo.attributes(self.a.must("ibv_devinfo -v -d vrdma0"))
         for name in SAME:
             with self.subTest("the same", attribute=name):
                 self.assertEqual(guest[name], native[name])

@@ -11,17 +11,13 @@ import re
 
 from support_py.suite import PATIENCE, GuestsTest, main
 from vrdma_lab.machine.side import Side
+from vrdma_lab.programs import devinfo
 from vrdma_lab.programs.traffic import Exchange
 
 RNIC = "mlx5-ib"
 
 KINDS = ("rc", "uc", "ud", "srq")
 PORT = ("state", "max_mtu", "active_mtu", "sm_lid", "port_lid", "port_lmc", "link_layer")
-
-
-def attributes(devinfo: str) -> dict[str, str]:
-    """The attributes that ibv_devinfo prints, by name."""
-    return dict(re.findall(r"^\s*(\w+):\s+(\S.*?)\s*$", devinfo, re.MULTILINE))
 
 
 class InfiniBand(GuestsTest):
@@ -34,8 +30,8 @@ class InfiniBand(GuestsTest):
         return lines
 
     def test_1_the_guests_port_is_the_hosts(self) -> None:
-        native = attributes(self.host.native.must(f"ibv_devinfo -d {self.host.device}"))
-        guest = attributes(self.a.must("ibv_devinfo -d vrdma0"))
+        native = devinfo.attributes(self.host.native.must(f"ibv_devinfo -d {self.host.device}"))
+        guest = devinfo.attributes(self.a.must("ibv_devinfo -d vrdma0"))
         self.assertEqual(guest["link_layer"], "InfiniBand")
         for name in PORT:
             with self.subTest(attribute=name):
