@@ -11,6 +11,7 @@ namespace vrdma::embedded::test {
 namespace {
 
 constexpr uint32_t kLong = 256 * 1024;
+constexpr uint32_t kShort = 2048;
 constexpr unsigned kTurns = 10'000;
 // The small messages of one turn.
 constexpr unsigned kTurnMessages = kTurnCost / kMessageCost;
@@ -55,8 +56,10 @@ struct Neighbours : TwoGuests {
     uint64_t sent_bytes(End& end) { return counters(end)[VRDMA_COUNTER_SENT_BYTES]; }
     // Has a and the neighbour's writers write without end.  Answers a's bytes for each byte of the
     // neighbour's.
-    double share_beside_writers(uint32_t length = kLong) {
-        for (unsigned i = 0; i < kTurns; ++i) {
+    double share_beside_writers(uint32_t length = kLong, unsigned turns = kTurns) {
+        const auto here_before = static_cast<double>(sent_bytes(a));
+        const auto there_before = static_cast<double>(sent_bytes(c));
+        for (unsigned i = 0; i < turns; ++i) {
             while (a.qp.enqueue_send(write_wr(0, 0, length))) {
             }
             a.qp.ring_doorbell();
@@ -65,10 +68,37 @@ struct Neighbours : TwoGuests {
             keep_writing(length);
             rnic->poll_once();
         }
-        const auto here = static_cast<double>(sent_bytes(a));
-        const auto there = static_cast<double>(sent_bytes(c));
+        const auto here = static_cast<double>(sent_bytes(a)) - here_before;
+        const auto there = static_cast<double>(sent_bytes(c)) - there_before;
         return here / there;
     }
+
+    // While it lives, a byte of a's takes a tenth of a nanosecond, and one of the neighbour's so
+    // many, as a function of its message of kShort bytes.
+    class CopyTimes {
+      public:
+        CopyTimes(Neighbours& scene, std::function<uint64_t(uint64_t message)> tenths)
+            : clock_(*scene.clock) {
+            clock_.on_read = [this, &scene, tenths = std::move(tenths)] {
+                const uint64_t here = scene.sent_bytes(scene.a);
+                const uint64_t there = scene.sent_bytes(scene.c);
+                uint64_t time = here - here_;
+                for (; there_ < there; there_ += kShort) {
+                    time += tenths(there_ / kShort) * kShort;
+                }
+                clock_.advance(time / 10);
+                here_ = here;
+            };
+        }
+        ~CopyTimes() { clock_.on_read = nullptr; }
+        CopyTimes(const CopyTimes&) = delete;
+        CopyTimes& operator=(const CopyTimes&) = delete;
+
+      private:
+        FakeClock& clock_;
+        uint64_t here_ = 0;
+        uint64_t there_ = 0;
+    };
 
     End c;
     std::vector<ClientQp> writers;
@@ -107,18 +137,26 @@ TEST_F(Neighbours, MoveBytesByTheirWeights) {
 TEST_F(Neighbours, PayForTheTimeThatTheirCopiesTake) {
     make_writers(4);
     // A tenth of a nanosecond for a byte of a's, as the costs say, and four tenths for another one.
-    uint64_t bytes_here = 0;
-    uint64_t bytes_there = 0;
-    clock->on_read = [&] {
-        const uint64_t here = sent_bytes(a);
-        const uint64_t there = sent_bytes(c);
-        clock->advance((here - bytes_here + 4 * (there - bytes_there)) / 10);
-        bytes_here = here;
-        bytes_there = there;
-    };
-    // Bytes are counted with the message, so that messages are shorter than a turn.
-    EXPECT_NEAR(share_beside_writers(2048), 4, 0.5);
-    clock->on_read = nullptr;  // it reads what ends before the clock
+    const CopyTimes times(*this, [](uint64_t) { return 4; });
+    EXPECT_NEAR(share_beside_writers(kShort), 4, 0.5);
+}
+
+TEST_F(Neighbours, PayForFewTurnsThatTakeLong) {
+    make_writers(4);
+    // The messages of about one turn of eight take eight times as long.
+    const CopyTimes times(*this, [](uint64_t message) { return message / 5 % 8 == 0 ? 8 : 1; });
+    EXPECT_NEAR(share_beside_writers(kShort), 15.0 / 8, 0.3);
+}
+
+TEST_F(Neighbours, PayForWhatCopiesTakeAndNotForWhatTheyTookBefore) {
+    make_writers(4);
+    uint64_t tenths = 4;
+    const CopyTimes times(*this, [&tenths](uint64_t) { return tenths; });
+    share_beside_writers(kShort);
+    tenths = 1;
+    EXPECT_NEAR(share_beside_writers(kShort, 1500), 1, 0.4);
+    tenths = 4;
+    EXPECT_NEAR(share_beside_writers(kShort, 1500), 4, 0.6);
 }
 
 TEST_F(Neighbours, PayForDoorbellsBehindWhichThereIsNothing) {

@@ -23,7 +23,8 @@ namespace vrdma::embedded {
 // to the worker; verbs change it in a Pause.
 class alignas(kCacheLineSize) PortWork {
   public:
-    explicit PortWork(PortContext& port) : port_(port) {}
+    // Which turns are watched follows from `seed`.
+    PortWork(PortContext& port, uint32_t seed) : port_(port), random_(seed) {}
     PortWork(const PortWork&) = delete;
     PortWork& operator=(const PortWork&) = delete;
 
@@ -88,6 +89,8 @@ class alignas(kCacheLineSize) PortWork {
         now = std::max(now, virtual_end_);
         virtual_end_ = now;
     }
+    // Whether the port has had a turn since this was asked last.
+    bool has_had_turn() { return std::exchange(last_virtual_end_, virtual_end_) != virtual_end_; }
     // All virtual times go back by the same.
     void rebase(uint64_t by) { virtual_end_ -= std::min(by, virtual_end_); }
 
@@ -107,17 +110,21 @@ class alignas(kCacheLineSize) PortWork {
         good_ -= covered;
         good_used_ += good_before - good_;
         useless_ += cost - covered;
-        is_watched_ = is_watched_ || cost > covered;
+        if (cost > covered) {
+            turns_to_watch_ = 1;
+            stands_for_ = 1;
+        }
         virtual_end_ += static_cast<uint64_t>(covered + (cost - covered) * kUselessFactor) *
                         uint64_t{cost_factor_};
     }
 
-    // A turn that is watched is timed: now and then one of each port, and all turns of a port whose
-    // work was useless, until a turn is of use again. A copy of memory that no cache has takes
-    // several times as long as one that has, and the first touch of a page more; who does nothing
-    // useful chooses what that touches.
-    void watch() { is_watched_ = true; }
-    bool is_watched() const { return is_watched_; }
+    // A turn that is watched is timed: now and then one of each port, all turns of a port whose
+    // work was useless, until a turn is of use again, and many turns of a port that has long ones,
+    // while several ports have work. A copy of memory that no cache has takes several times as long
+    // as one that has, and the first touch of a page more; who does nothing useful chooses what
+    // that touches.
+    // Counts a turn that begins. Answers whether it is watched.
+    bool count_turn() { return --turns_to_watch_ == 0; }
     void begin_watched(uint64_t now_ns) {
         watched_since_ns_ = now_ns;
         good_at_start_ = good_;
@@ -126,9 +133,9 @@ class alignas(kCacheLineSize) PortWork {
         goes_on_ = true;  // so that the end of the turn is looked at
     }
     bool has_begun_watched() const { return watched_since_ns_ != 0; }
-    // Compares the time that the turn has taken with its cost: what the next turns cost follows it,
-    // and useless work is charged for the difference.
-    void end_watched(uint64_t now_ns) {
+    // Compares the time that the turn has taken with its cost: the port is charged for the
+    // difference, and what the next turns cost follows it. `contended`: other ports have work, too.
+    void end_watched(uint64_t now_ns, bool contended) {
         const uint64_t since_ns = std::exchange(watched_since_ns_, 0);
         const uint64_t taken_ns = now_ns - std::min(now_ns, since_ns);
         const auto taken =
@@ -136,22 +143,31 @@ class alignas(kCacheLineSize) PortWork {
         const int64_t good = std::max<int64_t>(good_ + good_used_ - good_at_start_, 0);
         const int64_t useless = useless_;
         const int64_t charged = good + useless;
-        is_watched_ = useless > 0;
+        const int64_t stands_for = std::exchange(stands_for_, 1);
+        turns_to_watch_ = useless > 0 ? 1 : kFewestTurns + random_bits(kTurnBits);
         if (taken == 0 || charged == 0) {
             return;
         }
-        if (useless == 0) {
-            const int64_t seen = std::min(taken * kAsCharged / charged, kSlowest);
-            // A port that has become slow is soon charged for it, turn by turn. A turn counts for
-            // at most kSlower times the pace so far: copies differ by less, and a worker that was
-            // interrupted makes a port's work twice as dear at most, for a few turns.
-            is_watched_ = seen > 2 * pace_;
-            follow(std::min(seen, kSlower * pace_));
-        } else if (taken > charged) {
-            // A single turn may be of a worker that was interrupted.
-            const int64_t most = charged * kSlowest / kAsCharged;
-            charge_useless((std::min(taken, most) - charged) * useless / charged);
+        if (useless > 0) {
+            if (taken > charged) {
+                // A single turn may be of a worker that was interrupted.
+                const int64_t most = charged * kSlowest / kAsCharged;
+                charge_useless((std::min(taken, most) - charged) * useless / charged);
+            }
+            return;
         }
+        // A turn counts for at most kSlower times the pace so far: copies differ by less, and a
+        // worker that was interrupted makes a port's work twice as dear at most, for a few turns.
+        const int64_t seen = std::min({taken * kAsCharged / charged, kSlowest, kSlower * pace_});
+        settle((seen - pace_) * charged / kAsCharged * stands_for, charged * pace_ / kAsCharged);
+        if (contended && charged >= kLongTurn) {
+            turns_to_watch_ = 1 + random_bits(kLongTurnBits);
+            stands_for_ = turns_to_watch_;
+        } else if (seen > 2 * pace_) {
+            // A port that has become slow is soon charged for it, turn by turn.
+            turns_to_watch_ = 1;
+        }
+        follow(seen);
     }
 
     // The rates.
@@ -199,7 +215,28 @@ class alignas(kCacheLineSize) PortWork {
     static constexpr int64_t kFastest = kAsCharged / 4;
     static constexpr int64_t kSlowest = kAsCharged * 16;
     static constexpr int64_t kSlower = 8;
+    // The two looks at the clock are little beside a few turns of this length.
+    static constexpr int64_t kLongTurn = kTurnCost / 2;
+    // From one turn that is watched to the next. No guest foresees it, or its turns would be quick
+    // just then.
+    static constexpr uint32_t kFewestTurns = 64;
+    static constexpr unsigned kTurnBits = 7;
+    static constexpr unsigned kLongTurnBits = 4;
+    static constexpr int64_t kMostOwed = 64 * kTurnCost;
 
+    uint32_t random_bits(unsigned count) {
+        random_ = random_ * 1664525 + 1013904223;  // Knuth, volume 2, 3.3.4, table 1
+        return random_ >> (32 - count);
+    }
+    // Turns took so much more, or less, than was charged for them; `charged` for the last one. A
+    // port has nothing back beyond that, since its virtual time does not go behind the RNIC's: the
+    // rest is kept for turns that took more.
+    void settle(int64_t difference, int64_t charged) {
+        owed_ = std::max(owed_ + difference, -kMostOwed);
+        const int64_t now = std::max(owed_, -charged);
+        owed_ -= now;
+        virtual_end_ += static_cast<uint64_t>(now * (int64_t{kUnitWeight} / weight_));
+    }
     void follow(int64_t seen) {
         pace_ += (std::max(seen, kFastest) - pace_) / 8;
         update_cost_factor();
@@ -217,7 +254,7 @@ class alignas(kCacheLineSize) PortWork {
     uint64_t virtual_end_ = 0;
     uint64_t open_at_ns_ = 0;
     bool goes_on_ = false;  // without another doorbell
-    bool is_watched_ = false;
+    uint32_t turns_to_watch_ = 1;
 
     bool has_rate_ = false;
     uint32_t cost_factor_ = kUnitWeight;
@@ -228,6 +265,10 @@ class alignas(kCacheLineSize) PortWork {
     uint32_t next_to_fail_ = kNoSearch;
     uint32_t weight_ = 1;
     int64_t pace_ = kAsCharged;
+    int64_t stands_for_ = 1;  // turns, for which the next one that is watched is settled
+    uint32_t random_;
+    int64_t owed_ = 0;  // by the port; negative: to it
+    uint64_t last_virtual_end_ = 0;
     bool waits_ = false;  // and that was counted
     bool unwatched_ = false;
     rnic::TrafficReached* reached_ = nullptr;

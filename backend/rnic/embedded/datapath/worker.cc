@@ -276,7 +276,7 @@ void Worker::set_polling(bool polling) {
             return look_for_missed();
         }
         work->begin_turn(virtual_now_);
-        if (work->is_watched()) [[unlikely]] {
+        if (work->count_turn()) [[unlikely]] {
             work->begin_watched(clock_.now_ns());
         }
         if (work->has_sends_to_collect()) {
@@ -294,7 +294,7 @@ void Worker::set_polling(bool polling) {
             fail_queue_pairs(*work);
         }
         if (work->has_begun_watched()) [[unlikely]] {
-            work->end_watched(clock_.now_ns() - clock_overhead_ns_);
+            work->end_watched(clock_.now_ns() - clock_overhead_ns_, contended_);
         }
         work->update();
     }
@@ -303,7 +303,8 @@ void Worker::set_polling(bool polling) {
         turns_to_look_ = kTurnsPerLook;
         now_ns_ = clock_.now_ns();
         look_for_missed();
-        watch_another();
+        contended_ = std::ranges::count_if(
+                         ports_, [](const auto& work) { return work->has_had_turn(); }) > 1;
         rebase_virtual_time();
     }
     return true;
@@ -319,19 +320,6 @@ void Worker::rebase_virtual_time() {
         work->rebase(virtual_now_);
     }
     virtual_now_ = 0;
-}
-
-// Has the next turn of another port timed. The ports take turns, so that none can keep out of it,
-// and those that have had no turn since they were last here are passed over.
-[[gnu::noinline]] void Worker::watch_another() {
-    for (size_t n = 0; n < ports_.size(); ++n) {
-        last_watched_ = (last_watched_ + 1) % ports_.size();
-        PortWork& work = *ports_[last_watched_];
-        if (!work.is_watched()) {
-            work.watch();
-            return;
-        }
-    }
 }
 
 // False when no CQ has rung. One port at a time, so that each is charged for its own.
@@ -461,7 +449,7 @@ bool Worker::may_send(const PortWork& work) {
 }
 
 void Worker::add(PortContext& port) {
-    ports_.push_back(std::make_unique<PortWork>(port));
+    ports_.push_back(std::make_unique<PortWork>(port, static_cast<uint32_t>(clock_.now_ns())));
     port.set_work(ports_.back().get());
 }
 

@@ -70,7 +70,6 @@ class Worker {
     bool run_turn(PortWork* work, QpContext* posted);
     QpContext* collect(PortWork& work);
     bool look_for_missed();
-    void watch_another();
     void rebase_virtual_time();
     void collect_calls();
     void find_failed_cqs();
@@ -98,7 +97,7 @@ class Worker {
     // clock.
     static constexpr unsigned kTurnsPerLook = 64;
     unsigned turns_to_look_ = kTurnsPerLook;
-    size_t last_watched_ = 0;  // of ports_
+    bool contended_ = false;  // several ports have had turns of late
     std::thread thread_;
 };
 
