@@ -71,24 +71,30 @@ static void ring(Connectx* nic, hwaddr at, uint64_t value, const uint8_t* burst)
     }
     if (burst) {
         memcpy(qp->burst, burst, kBurst);
+        qp->has_burst = true;
     }
-    qp->has_burst = burst != NULL;
     if (qp->frames) {
         send_queue_run(nic, qp);
     } else {
-        transport_run(nic, qp);
+        transport_ring(nic, qp);
     }
-    qp->has_burst = false;
 }
 
-void bar_burst_ends(void* opaque) {
-    Connectx* nic = opaque;
+static void end_burst(Connectx* nic) {
     const unsigned count = nic->doorbells.count;
 
     nic->doorbells.count = 0;
     if (count > 0) {
         ring(nic, nic->doorbells.at, ldq_be_p(nic->doorbells.bytes), NULL);
     }
+}
+
+void bar_burst_ends(void* opaque) {
+    Connectx* nic = opaque;
+
+    nic->busy = true;
+    end_burst(nic);
+    nic->busy = false;
 }
 
 // Eight bytes for a doorbell register: 64 of them in a row are a request (BlueFlame), which is in
@@ -101,7 +107,7 @@ static void write_sq_register(Connectx* nic, hwaddr at, uint64_t value) {
             ring(nic, at, value, NULL);
             return;
         }
-        bar_burst_ends(nic);
+        end_burst(nic);
         doorbells->at = at;
         doorbells->count = 0;
     } else if (doorbells->count == 0 || at != doorbells->at + 8 * doorbells->count) {
@@ -133,9 +139,7 @@ static void write_uar(Connectx* nic, hwaddr at, uint64_t value, unsigned size) {
     }
 }
 
-static void bar_write(void* opaque, hwaddr at, uint64_t value, unsigned size) {
-    Connectx* nic = opaque;
-
+static void write_register(Connectx* nic, hwaddr at, uint64_t value, unsigned size) {
     if (at >= kFirstUar * kPageSize) {
         write_uar(nic, at, value, size);
         return;
@@ -156,6 +160,19 @@ static void bar_write(void* opaque, hwaddr at, uint64_t value, unsigned size) {
             log_violation(nic, "write of %#" PRIx64 " to %#" PRIx64, value, (uint64_t)at);
             break;
     }
+}
+
+static void bar_write(void* opaque, hwaddr at, uint64_t value, unsigned size) {
+    Connectx* nic = opaque;
+
+    // The addresses that a driver gives may be those of this BAR.
+    if (nic->busy) {
+        log_violation(nic, "the adapter writes to its own register %#" PRIx64, (uint64_t)at);
+        return;
+    }
+    nic->busy = true;
+    write_register(nic, at, value, size);
+    nic->busy = false;
 }
 
 const MemoryRegionOps kBarOps = {

@@ -21,6 +21,7 @@ enum {
     kVectors = 32,
     kGids = 16,
     kBurst = 64,  // bytes of a BlueFlame write
+    kLogMaxMessage = 30,
 };
 
 // Objects that the host's driver has made, by their numbers.
@@ -29,7 +30,6 @@ typedef struct {
     GHashTable* others;  // of which the model knows kind and number only
     uint32_t next_number, next_mkey, next_qp, next_cq;
     uint8_t uars[kUars];  // whether each page is allocated
-    uint32_t gsi;         // the queue pair that is number 1 to others
 } Objects;
 
 // A write to a doorbell register that more may follow.
@@ -40,6 +40,15 @@ typedef struct {
     uint8_t bytes[kBurst];
     uint64_t doorbells, bursts;  // for the log
 } Doorbells;
+
+// What moves messages, see transport/transport.h.
+typedef struct {
+    struct RoceTransport* roce;
+    struct RocePort* port;
+    QEMUBH* soon;  // goes on with what is to be sent
+    QEMUTimer* later;
+    bool running, again;
+} Transport;
 
 typedef struct {
     uint8_t gids[kGids][32];  // roce_addr_layout
@@ -60,8 +69,9 @@ struct Connectx {
     uint32_t violations;
     uint64_t command_queue;  // its address
     uint32_t health;
-    QEMUTimer* retry;  // of requests that wait for a receive request of their peer
+    bool busy;  // with what it was asked for: its own writes to its registers are refused
     Objects objects;
+    Transport transport;
     Doorbells doorbells;
     Port port;
 };

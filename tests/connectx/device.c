@@ -53,11 +53,10 @@ static void reset(DeviceState* device) {
     memset(objects->uars, 0, sizeof(objects->uars));
     objects->next_number = objects->next_mkey = objects->next_cq = kFirstNumber;
     objects->next_qp = kFirstQp;
-    objects->gsi = 0;
+    transport_reset(nic);
     nic->command_queue = 0;
     nic->doorbells.count = 0;
     port_reset(nic);
-    timer_del(nic->retry);
 }
 
 static void realize(PCIDevice* pci, Error** error) {
@@ -69,7 +68,7 @@ static void realize(PCIDevice* pci, Error** error) {
     }
     make_tables(&nic->objects);
     nic->doorbells.end = qemu_bh_new(bar_burst_ends, nic);
-    nic->retry = timer_new_ns(QEMU_CLOCK_VIRTUAL, transport_tick, nic);
+    transport_init(nic);
     memory_region_init_io(&nic->bar, OBJECT(nic), &kBarOps, nic, TYPE_CONNECTX, kBarSize);
     pci_register_bar(pci, 0,
                      PCI_BASE_ADDRESS_SPACE_MEMORY | PCI_BASE_ADDRESS_MEM_PREFETCH |
@@ -87,6 +86,11 @@ static void realize(PCIDevice* pci, Error** error) {
 }
 
 static void unrealize(PCIDevice* pci) {
+    Connectx* nic = CONNECTX(pci);
+
+    reset(DEVICE(nic));
+    transport_free(nic);
+    qemu_bh_delete(nic->doorbells.end);
     msix_uninit_exclusive_bar(pci);
 }
 

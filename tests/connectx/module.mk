@@ -13,7 +13,7 @@ CC ?= gcc
 # Handlers have one signature, whether they use all of it or not.
 WARNINGS := -Wall -Wextra -Werror -Wno-unused-parameter
 SOURCES := $(patsubst $(SRC)%,%,$(wildcard $(SRC)*.c $(foreach room,commands ethernet objects \
-                                                     queue_pairs transport,$(SRC)$(room)/*.c)))
+                                                     queue_pairs roce transport,$(SRC)$(room)/*.c)))
 OBJECTS := $(SOURCES:%.c=$(OBJ)/%.o)
 
 # As QEMU compiles itself; its headers rely on some of it.

@@ -13,9 +13,13 @@ enum {
     kIndex = 14,  // where the queries of the tables have the index
     kMac = 2,     // of the permanent address, which two reserved bytes are before
     kFrameMtu = 1522,
+    // What a frame's MTU counts beside IP packets: its header, a tag, the checksum.
+    kFrameOverhead = 14 + 4 + 4,
+    // What a packet may have beside its payload: IPv6, UDP, BTH, XRCETH, ATOMICETH, ICRC.
+    kPacketOverhead = 40 + 8 + 12 + 4 + 28 + 4,
+    kSmallestMtu = 256,
+    kLargestMtu = 4096,
     kIpv4Prefix = 12,
-    kUdp = 17,
-    kHopLimit = 64,
 };
 
 // Registers by which a driver asks for the port's (MLX5_REG_* of <linux/mlx5/driver.h>).
@@ -41,51 +45,62 @@ void port_reset(Connectx* nic) {
     mac[5] = nic->guid;
 }
 
-bool port_gid_is_ipv4(const uint8_t* gid) {
-    static const uint8_t prefix[kIpv4Prefix] = {[10] = 0xff, [11] = 0xff};
+// The only GID of an InfiniBand port.
+static void default_gid(const Connectx* nic, uint8_t* gid) {
+    stq_be_p(gid, 0xfe80000000000000ULL);
+    stq_be_p(gid + 8, nic->guid);
+}
 
-    return memcmp(gid, prefix, sizeof(prefix)) == 0;
+void port_address(const Connectx* nic, unsigned index, PortAddress* address) {
+    enum { kIpv4 = 0 };
+    static const uint8_t prefix[kIpv4Prefix] = {[10] = 0xff, [11] = 0xff};
+    const uint8_t* entry = nic->port.gids[index % kGids];
+
+    memset(address, 0, sizeof(*address));
+    if (!nic->ethernet) {
+        if (index == 0) {
+            default_gid(nic, address->gid);
+        }
+        return;
+    }
+    if (index >= kGids || buffer_is_zero(entry, sizeof(nic->port.gids[0]))) {
+        return;
+    }
+    memcpy(address->gid, IFC_AT(roce_addr_layout, entry, source_l3_address), sizeof(address->gid));
+    // An IPv4 address is in the last bytes; the others do not count.
+    if (IFC_GET(roce_addr_layout, entry, roce_l3_type) == kIpv4) {
+        memcpy(address->gid, prefix, sizeof(prefix));
+    }
+    memcpy(address->mac, IFC_AT(roce_addr_layout, entry, source_mac_47_32), sizeof(address->mac));
+    address->tagged = IFC_GET(roce_addr_layout, entry, vlan_valid);
+    address->vlan = IFC_GET(roce_addr_layout, entry, vlan_id);
 }
 
 bool port_has_gid(const Connectx* nic, const uint8_t* gid) {
-    for (unsigned i = 0; i < kGids; i++) {
-        const uint8_t* address = nic->port.gids[i];
+    PortAddress address;
 
-        if (buffer_is_zero(address, sizeof(nic->port.gids[i]))) {
-            continue;
-        }
-        // The table has an IPv4 address alone, in the last bytes.
-        if (port_gid_is_ipv4(gid) ? memcmp(address + kIpv4Prefix, gid + kIpv4Prefix, 4) == 0 &&
-                                        buffer_is_zero(address, 10)
-                                  : memcmp(address, gid, 16) == 0) {
+    if (buffer_is_zero(gid, sizeof(address.gid))) {
+        return false;
+    }
+    for (unsigned i = 0; i < kGids; i++) {
+        port_address(nic, i, &address);
+        if (memcmp(address.gid, gid, sizeof(address.gid)) == 0) {
             return true;
         }
     }
     return false;
 }
 
-void port_make_grh(const Connectx* nic, uint8_t* grh, unsigned source, const uint8_t* gid,
-                   size_t size) {
-    const uint8_t* own = nic->port.gids[source % kGids];
+unsigned port_packet_mtu(const Connectx* nic) {
+    const unsigned frame = IFC_GET(nic_vport_context, nic->port.nic_vport, mtu);
+    unsigned mtu = kLargestMtu;
 
-    memset(grh, 0, 40);
-    if (nic->ethernet && port_gid_is_ipv4(gid)) {
-        uint8_t* header = grh + 20;
-
-        header[0] = 0x45;
-        stw_be_p(header + 2, size + 20 + 8 + 12 + 4);  // with UDP, BTH and the invariant CRC
-        header[8] = kHopLimit;
-        header[9] = kUdp;
-        memcpy(header + 12, own + kIpv4Prefix, 4);
-        memcpy(header + 16, gid + kIpv4Prefix, 4);
-        return;
+    if (nic->ethernet) {
+        while (mtu > kSmallestMtu && mtu + kPacketOverhead + kFrameOverhead > frame) {
+            mtu /= 2;
+        }
     }
-    grh[0] = 0x60;
-    stw_be_p(grh + 4, size);
-    grh[6] = 0x1b;
-    grh[7] = kHopLimit;
-    memcpy(grh + 8, own, 16);
-    memcpy(grh + 24, gid, 16);
+    return mtu;
 }
 
 Status port_query_hca_vport_context(Connectx* nic, Command* command) {
@@ -107,8 +122,7 @@ Status port_query_gid(Connectx* nic, Command* command) {
 
     IFC_SET(query_hca_vport_gid_out, command->out, gids_num, 1);
     if (lduw_be_p(command->in + kIndex) == 0) {
-        stq_be_p(gid, 0xfe80000000000000ULL);
-        stq_be_p(gid + 8, nic->guid);
+        default_gid(nic, gid);
     }
     return kOk;
 }

@@ -6,8 +6,6 @@
 
 #include "connectx/command.h"
 
-enum { kLogMaxMessage = 30 };
-
 Handler capabilities_query, capabilities_set, capabilities_query_adapter,
     capabilities_special_contexts, capabilities_query_issi;
 

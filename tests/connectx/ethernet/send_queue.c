@@ -11,8 +11,13 @@ enum { kFrames = 0x100, kSqReset = 0, kSqReady = 1, kSqFailed = 3 };
 void send_queue_run(Connectx* nic, Qp* queue) {
     Request request;
 
-    // Bounded by the queue: what is posted beyond it is refused.
-    while (queue->state == kRts && requester_take(nic, queue, &request)) {
+    // What the driver posts meanwhile has a doorbell of its own.
+    for (unsigned left = 1u << queue->sq_log;
+         left > 0 && queue->state == kRts && requester_take(nic, queue, &request); left--) {
+        if (request.refused) {
+            queue->state = kError;
+            return;
+        }
         requester_complete(nic, queue, &request, kSuccess, 0);
     }
 }
@@ -64,7 +69,7 @@ Status send_queue_modify(Connectx* nic, Command* command) {
     switch (IFC_GET(sqc, context, state)) {
         case kSqReset:
             queue->state = kRst;
-            queue->sq_consumer = 0;
+            queue->sq_taken = queue->sq_consumer = 0;
             break;
         case kSqReady:
             queue->state = kRts;

@@ -10,7 +10,10 @@
 // enum mlx5_event of <linux/mlx5/device.h>.
 typedef enum {
     kEventCompletion = 0x00,
+    kEventEstablished = 0x02,
+    kEventDrained = 0x03,
     kEventCqError = 0x04,
+    kEventFatal = 0x05,
     kEventCommand = 0x0a,
     kEventInvalidRequest = 0x10,
     kEventAccessError = 0x11,

@@ -43,6 +43,7 @@ static const Field kFields[] = {
     KNOWN(mkc, lr),
     KNOWN(mkc, access_mode_1_0),
     KNOWN(mkc, qpn),
+    KNOWN(mkc, en_rinval),
     KNOWN(mkc, mkey_7_0),
     KNOWN(mkc, length64),
     KNOWN(mkc, pd),
@@ -137,6 +138,7 @@ Status mkey_create(Connectx* nic, Command* command) {
     mkey->remote_read = IFC_GET(mkc, context, rr);
     mkey->remote_write = IFC_GET(mkc, context, rw);
     mkey->atomic = IFC_GET(mkc, context, a);
+    mkey->may_be_invalidated = IFC_GET(mkc, context, en_rinval);
     mkey->start = IFC_GET(mkc, context, start_addr);
     mkey->length = IFC_GET(mkc, context, len);
     if (mkey->mode == kPageList && shift > 0 && !IFC_GET(mkc, context, free)) {
@@ -169,6 +171,17 @@ Status mkey_create(Connectx* nic, Command* command) {
             mkey->key, mkey->mode, mkey->start, mkey->length, mkey->buffer.count, shift,
             mkey->all ? ", all memory" : "");
     return kOk;
+}
+
+bool mkey_invalidate(Connectx* nic, uint32_t pd, uint32_t key) {
+    Mkey* mkey = find_object(nic->objects.mkeys, key >> 8);
+
+    if (!mkey || mkey->key != key || mkey->pd != pd || mkey->free || !mkey->may_be_invalidated) {
+        log_say(nic, "key %#x may not be invalidated", key);
+        return false;
+    }
+    mkey->free = true;
+    return true;
 }
 
 // Changes one right, or another property that a bit says.

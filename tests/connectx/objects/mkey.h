@@ -14,6 +14,7 @@ typedef struct {
     bool free;  // nobody may use it
     bool all;   // every address, without a list of pages
     bool local_write, remote_read, remote_write, atomic;
+    bool may_be_invalidated;  // by a message of a peer
     uint64_t start, length;
     Buffer buffer;
 } Mkey;
@@ -31,6 +32,9 @@ bool mkey_copy(Connectx* nic, uint32_t pd, uint32_t key, uint64_t address, void*
 // Whether mkey_copy() would do it.
 bool mkey_allows(Connectx* nic, uint32_t pd, uint32_t key, uint64_t address, uint64_t size,
                  Direction direction, Access access);
+
+// Frees a key of a protection domain, as a message asks for.  False if that is not allowed.
+bool mkey_invalidate(Connectx* nic, uint32_t pd, uint32_t key);
 
 // Changes of a key what `mask` says (MLX5_MKEY_MASK_* of <linux/mlx5/device.h>) to what it is in
 // `context`, the first 64 bytes of mkc.  False, with a violation in the log, if the key is not

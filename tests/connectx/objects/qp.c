@@ -3,19 +3,20 @@
 #include "connectx/objects/qp.h"
 
 #include "connectx/log.h"
+#include "connectx/roce/roce_transport.h"
 
-void qp_free(void* qp) {
-    buffer_free(&((Qp*)qp)->buffer);
+void qp_free(void* opaque) {
+    Qp* qp = opaque;
+
+    if (qp->roce) {
+        roce_qp_free(qp->roce);
+    }
+    buffer_free(&qp->buffer);
     g_free(qp);
 }
 
 bool qp_is_datagram(const Qp* qp) {
     return qp->type == kUd || qp->type == kSmi || qp->type == kGsi;
-}
-
-bool qp_receives(const Qp* qp) {
-    return !qp->frames && (qp->state == kRtr || qp->state == kRts || qp->state == kSqError ||
-                           qp->state == kSqDrained);
 }
 
 Qp* qp_of_command(Connectx* nic, const Command* command) {

@@ -24,11 +24,11 @@ typedef struct {
     bool has_sq;
     uint64_t sq_at;  // in the buffer
     uint64_t doorbell_record;
-    uint16_t sq_consumer, rq_consumer;
+    uint16_t sq_taken, sq_consumer;  // blocks of requests that were taken, and that are over
+    uint16_t rq_consumer;
     uint32_t pd, remote;
-    bool waits;            // to be run again by the timer
-    unsigned rnr_retries;  // of the request that is next
-    bool frames;           // a send queue of the Ethernet side
+    struct RoceQp* roce;  // NULL of the driver's for keys, and of the Ethernet side
+    bool frames;          // a send queue of the Ethernet side
     uint32_t frames_cq;
     bool has_burst;
     uint8_t burst[kBurst];  // the beginning of a request, as BlueFlame brought it
@@ -39,9 +39,6 @@ typedef struct {
 void qp_free(void* qp);
 
 bool qp_is_datagram(const Qp* qp);
-
-// Whether messages for the queue pair are taken.
-bool qp_receives(const Qp* qp);
 
 // The queue pair that a command is about, NULL after a line in the log if there is none.
 Qp* qp_of_command(Connectx* nic, const Command* command);

@@ -135,6 +135,8 @@ Status srq_create_xrc(Connectx* nic, Command* command) {
     const uint8_t* context = IFC_AT(create_xrc_srq_in, command->in, xrc_srq_context_entry);
     const size_t list = IFC_OFF(create_xrc_srq_in, pas) / 8;
     Srq* srq = g_new0(Srq, 1);
+    Status status;
+    bool numbered;
 
     srq->pd = IFC_GET(xrc_srqc, context, pd);
     srq->limit = IFC_GET(xrc_srqc, context, lwm);
@@ -144,7 +146,16 @@ Status srq_create_xrc(Connectx* nic, Command* command) {
                            IFC_GET(xrc_srqc, context, db_record_addr_l) << 2;
     buffer_init(&srq->buffer, command->in + list, command_rest(command, list),
                 IFC_GET(xrc_srqc, context, log_page_size), IFC_GET(xrc_srqc, context, page_offset));
-    return add(nic, command, srq);
+    srq->is_xrc = true;
+    srq->xrcd = IFC_GET(xrc_srqc, context, xrcd);
+    srq->cq = IFC_GET(xrc_srqc, context, cqn);
+    srq->user_index = IFC_GET(xrc_srqc, context, user_index);
+    numbered = IFC_GET(xrc_srqc, context, user_index_equal_xrc_srqn);
+    status = add(nic, command, srq);
+    if (status == kOk && numbered) {
+        srq->user_index = srq->number;
+    }
+    return status;
 }
 
 Status srq_destroy(Connectx* nic, Command* command) {

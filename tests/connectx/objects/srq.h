@@ -11,6 +11,8 @@ enum { kRmpContext = 240 };
 
 typedef struct {
     uint32_t number, pd;
+    bool is_xrc;  // then it has a domain, and completes in a queue of its own
+    uint32_t xrcd, cq, user_index;
     Buffer buffer;
     unsigned log_size, log_stride;  // the stride in bytes
     uint64_t doorbell_record;

@@ -7,6 +7,7 @@
 #include "connectx/objects/cq.h"
 #include "connectx/objects/pd.h"
 #include "connectx/objects/srq.h"
+#include "connectx/transport/transport.h"
 
 static const Field kFields[] = {
     KNOWN(qpc, st),
@@ -90,11 +91,13 @@ static void unuse_objects(Connectx* nic, const Qp* qp) {
     unuse_pd(nic, qp);
 }
 
-// Whether the pages have room for both queues, and the UAR is allocated.
+// Whether the pages have room for both queues, and the UAR is allocated, which a queue pair without
+// send queue has no use for.
 static bool has_room(Connectx* nic, const Qp* qp) {
     const uint64_t bytes = qp->sq_at + (qp->has_sq ? (uint64_t)kBurst << qp->sq_log : 0);
+    const bool has_uar = qp->uar < kUars && nic->objects.uars[qp->uar];
 
-    return qp->uar < kUars && nic->objects.uars[qp->uar] && buffer_holds(&qp->buffer, bytes);
+    return (has_uar || !qp->has_sq) && buffer_holds(&qp->buffer, bytes);
 }
 
 Status qp_create(Connectx* nic, Command* command) {
@@ -129,10 +132,14 @@ Status qp_create(Connectx* nic, Command* command) {
         qp_free(qp);
         return kBadResource;
     }
-    qp->number = ++nic->objects.next_qp;
-    if (qp->type == kGsi) {
-        nic->objects.gsi = qp->number;
+    qp->number = nic->objects.next_qp + 1;
+    if (!transport_add(nic, qp)) {
+        log_violation(nic, "a second QP for general services");
+        unuse_objects(nic, qp);
+        qp_free(qp);
+        return kBadResource;
     }
+    nic->objects.next_qp = qp->number;
     add_object(nic->objects.qps, qp->number, qp);
     IFC_SET(create_qp_out, command->out, qpn, qp->number);
     IFC_SET(create_qp_out, command->out, ece, IFC_GET(create_qp_in, command->in, ece));
@@ -151,10 +158,8 @@ Status qp_destroy(Connectx* nic, Command* command) {
     }
     log_say(nic, "      so far %" PRIu64 " doorbells and %" PRIu64 " BlueFlame bursts",
             nic->doorbells.doorbells, nic->doorbells.bursts);
+    transport_log_counters(nic);
     unuse_objects(nic, qp);
-    if (nic->objects.gsi == qp->number) {
-        nic->objects.gsi = 0;
-    }
     g_hash_table_remove(nic->objects.qps, GUINT_TO_POINTER(qp->number));
     return kOk;
 }
@@ -168,5 +173,6 @@ Status qp_query(Connectx* nic, Command* command) {
     }
     memcpy(context, qp->context, sizeof(qp->context));
     IFC_SET(qpc, context, state, qp->state);
+    transport_query(qp, context);
     return kOk;
 }

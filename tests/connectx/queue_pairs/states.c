@@ -3,7 +3,6 @@
 // Transitions between the states of a queue pair, and the fields that each of them sets.
 #include "connectx/log.h"
 #include "connectx/queue_pairs/queue_pairs.h"
-#include "connectx/transport/failure.h"
 #include "connectx/transport/transport.h"
 
 // Bits of opt_param_mask (MLX5_QP_OPTPAR_* of <linux/mlx5/qp.h>).
@@ -95,9 +94,8 @@ static const Transition* find_transition(unsigned operation) {
 }
 
 static void reset(Qp* qp) {
-    qp->sq_consumer = qp->rq_consumer = 0;
-    qp->rnr_retries = 0;
-    qp->waits = qp->has_burst = false;
+    qp->sq_taken = qp->sq_consumer = qp->rq_consumer = 0;
+    qp->has_burst = false;
 }
 
 Status qp_modify(Connectx* nic, Command* command) {
@@ -116,19 +114,17 @@ Status qp_modify(Connectx* nic, Command* command) {
                       qp->state);
         return kBadQpState;
     }
-    if (transition->to == kError) {
-        qp_to_error(nic, qp);
-    } else if (transition->to == kRst) {
+    if (transition->to == kRst) {
         reset(qp);
-        qp->state = kRst;
-    } else {
+    } else if (transition->to != kError) {
         apply(qp, context, transition, transition->always | optional);
-        qp->state = transition->to;
         IFC_SET(rst2init_qp_out, command->out, ece, ece);
     }
-    log_say(nic, "      QP %#x: state %u, remote %#x", qp->number, qp->state, qp->remote);
-    if (qp->state == kRts) {
-        transport_run(nic, qp);
+    if (!transport_move(nic, qp, transition->to)) {
+        log_violation(nic, "QP %#x: operation %#x with an MTU or a number that is none", qp->number,
+                      command->operation);
+        return kBadParameter;
     }
+    log_say(nic, "      QP %#x: state %u, remote %#x", qp->number, qp->state, qp->remote);
     return kOk;
 }

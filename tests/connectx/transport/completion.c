@@ -8,6 +8,8 @@
 enum {
     kLid = 22,
     kFlagsAndSource = 24,
+    kHeaderTypes = 29,  // its lowest bit: there is a tag
+    kVlan = 30,
     kUserIndex = 32,
     kImmediate = 36,
     kBytes = 44,
@@ -18,10 +20,10 @@ enum {
     kCounter = 60,
 };
 
-static void begin(const Qp* qp, uint8_t* cqe, unsigned opcode, uint16_t index) {
+static void begin(uint8_t* cqe, unsigned opcode, const Slot* slot) {
     memset(cqe, 0, kCqe);
-    stl_be_p(cqe + kUserIndex, QPC(qp, user_index));
-    stw_be_p(cqe + kCounter, index);
+    stl_be_p(cqe + kUserIndex, slot->user_index);
+    stw_be_p(cqe + kCounter, slot->index);
     cqe[kCqeLast] = opcode << 4;
 }
 
@@ -29,24 +31,37 @@ static void stamp(uint8_t* cqe) {
     stq_be_p(cqe + kTimestamp, qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL));
 }
 
+static Slot slot_of_request(const Qp* qp, uint16_t index) {
+    return (Slot){QPC(qp, cqn_snd), QPC(qp, user_index), index};
+}
+
+Slot slot_of(const Qp* qp, uint16_t index) {
+    return (Slot){QPC(qp, cqn_rcv), QPC(qp, user_index), index};
+}
+
 void complete_request(Connectx* nic, const Qp* qp, uint16_t index, uint8_t opcode, uint32_t bytes) {
+    const Slot slot = slot_of_request(qp, index);
     uint8_t cqe[kCqe];
 
-    begin(qp, cqe, kCqeRequest, index);
+    begin(cqe, kCqeRequest, &slot);
     stamp(cqe);
     stl_be_p(cqe + kBytes, bytes);
     stl_be_p(cqe + kOpcodeAndQp, (uint32_t)opcode << 24 | qp->number);
-    cq_post(nic, QPC(qp, cqn_snd), cqe);
+    cq_post(nic, slot.cq, cqe);
 }
 
-void complete_receive(Connectx* nic, const Qp* qp, uint16_t index, uint32_t bytes,
+void complete_receive(Connectx* nic, const Qp* qp, const Slot* slot, uint32_t bytes,
                       const Arrival* arrival) {
     uint8_t cqe[kCqe];
 
-    begin(qp, cqe, arrival->opcode, index);
+    begin(cqe, arrival->opcode, slot);
     stamp(cqe);
     stw_be_p(cqe + kLid, arrival->lid);
     stl_be_p(cqe + kFlagsAndSource, arrival->source);
+    if (arrival->tagged) {
+        cqe[kHeaderTypes] = 1;
+        stw_be_p(cqe + kVlan, arrival->vlan);
+    }
     if (arrival->immediate) {
         memcpy(cqe + kImmediate, arrival->immediate, 4);
     } else if (arrival->with_pkey) {
@@ -57,18 +72,29 @@ void complete_receive(Connectx* nic, const Qp* qp, uint16_t index, uint32_t byte
     if (arrival->solicited) {
         cqe[kCqeLast] |= kCqeSolicited;
     }
-    cq_post(nic, QPC(qp, cqn_rcv), cqe);
+    cq_post(nic, slot->cq, cqe);
 }
 
-void complete_error(Connectx* nic, const Qp* qp, bool requester, uint16_t index, uint8_t opcode,
-                    Syndrome syndrome) {
+static void fail(Connectx* nic, const Qp* qp, unsigned kind, const Slot* slot, uint8_t opcode,
+                 Syndrome syndrome) {
     uint8_t cqe[kCqe];
 
-    begin(qp, cqe, requester ? kCqeRequesterError : kCqeResponderError, index);
+    begin(cqe, kind, slot);
     cqe[kVendorSyndrome] = 0;
     cqe[kSyndrome] = syndrome;
     stl_be_p(cqe + kOpcodeAndQp, (uint32_t)opcode << 24 | qp->number);
-    cq_post(nic, requester ? QPC(qp, cqn_snd) : QPC(qp, cqn_rcv), cqe);
+    cq_post(nic, slot->cq, cqe);
+}
+
+void complete_error(Connectx* nic, const Qp* qp, uint16_t index, uint8_t opcode,
+                    Syndrome syndrome) {
+    const Slot slot = slot_of_request(qp, index);
+
+    fail(nic, qp, kCqeRequesterError, &slot, opcode, syndrome);
+}
+
+void complete_receive_error(Connectx* nic, const Qp* qp, const Slot* slot, Syndrome syndrome) {
+    fail(nic, qp, kCqeResponderError, slot, 0, syndrome);
 }
 
 void complete_frame(Connectx* nic, const Qp* qp, uint16_t index, uint8_t opcode) {

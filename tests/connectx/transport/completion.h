@@ -13,12 +13,20 @@ typedef enum {
     kLocalOperation = 0x02,
     kLocalProtection = 0x04,
     kFlushed = 0x05,
+    kBadResponse = 0x10,
+    kLocalAccess = 0x11,
     kRemoteInvalid = 0x12,
     kRemoteAccess = 0x13,
     kRemoteOperation = 0x14,
     kRetriesExceeded = 0x15,
     kRnrRetriesExceeded = 0x16,
 } Syndrome;
+
+// Where a receive request completes, and as which.
+typedef struct {
+    uint32_t cq, user_index;
+    uint16_t index;
+} Slot;
 
 // What a message brought to a receive request.
 typedef struct {
@@ -29,13 +37,18 @@ typedef struct {
     uint16_t lid;     // of the sender, with an InfiniBand port
     bool with_pkey;   // the entry has the partition key in the immediate's place
     uint16_t pkey;
+    bool tagged;  // the frame had a tag, with `vlan` in it
+    uint16_t vlan;
 } Arrival;
 
 void complete_request(Connectx* nic, const Qp* qp, uint16_t index, uint8_t opcode, uint32_t bytes);
-void complete_receive(Connectx* nic, const Qp* qp, uint16_t index, uint32_t bytes,
+void complete_error(Connectx* nic, const Qp* qp, uint16_t index, uint8_t opcode, Syndrome syndrome);
+
+// The receive requests of a queue pair complete so, but for those of an XRC SRQ.
+Slot slot_of(const Qp* qp, uint16_t index);
+void complete_receive(Connectx* nic, const Qp* qp, const Slot* slot, uint32_t bytes,
                       const Arrival* arrival);
-void complete_error(Connectx* nic, const Qp* qp, bool requester, uint16_t index, uint8_t opcode,
-                    Syndrome syndrome);
+void complete_receive_error(Connectx* nic, const Qp* qp, const Slot* slot, Syndrome syndrome);
 
 // A request of the Ethernet side.
 void complete_frame(Connectx* nic, const Qp* qp, uint16_t index, uint8_t opcode);

@@ -5,7 +5,6 @@
 #include "connectx/log.h"
 #include "connectx/objects/eq.h"
 #include "connectx/objects/mkey.h"
-#include "connectx/transport/failure.h"
 
 enum {
     kBlock = 64,
@@ -15,6 +14,7 @@ enum {
     kOpcode = 3,
     kQpAndSegments = 4,
     kFlags = 11,
+    kFenceShift = 5,  // of the flags
     kImmediate = 12,
     kSegments = 0x3f,
     kSolicited = 2,
@@ -22,6 +22,7 @@ enum {
     // The top bit of a data segment's length says that the data follow.
     kInlineLength = 0x3ff,
     kSqRecord = 4,  // of the doorbell record
+    kPathBytes = 48,
     // Behind the control segment, struct mlx5_wqe_umr_ctrl_seg and struct mlx5_mkey_seg, which is
     // the beginning of mkc.
     kChangeTranslations = kSegment + 4,
@@ -29,6 +30,10 @@ enum {
     kChangeContext = kSegment + 48,
     kChangeEnd = kChangeContext + 64,
 };
+
+// Kinds of fences in the flags (MLX5_FENCE_MODE_* of <linux/mlx5/qp.h>): the one that concerns
+// local requests only has a lower number, and those run in order.
+enum { kFence = 2 };
 
 static const uint32_t kInline = 0x80000000;
 
@@ -56,20 +61,16 @@ static size_t size_of(const uint8_t* control) {
     return (ldl_be_p(control + kQpAndSegments) & kSegments) * kSegment;
 }
 
-static bool refuse(Connectx* nic, Qp* qp, const char* what, uint32_t value) {
-    log_violation(nic, "QP %#x: request %u: %s (%#x)", qp->number, qp->sq_consumer, what, value);
-    if (!qp->frames) {
-        complete_error(nic, qp, true, qp->sq_consumer, 0, kLocalOperation);
-        qp_to_error(nic, qp);
-        eq_post_object(nic, kEventInvalidRequest, qp->number);
-    }
-    return false;
+static void refuse(Connectx* nic, const Qp* qp, Request* request, const char* what,
+                   uint32_t value) {
+    log_violation(nic, "QP %#x: request %u: %s (%#x)", qp->number, request->index, what, value);
+    request->refused = true;
 }
 
 static uint64_t data_bytes(const Request* request) {
     uint64_t sum = 0;
 
-    for (size_t at = request->segment; at + kSegment <= request->end;) {
+    for (size_t at = request->data; at + kSegment <= request->end;) {
         const uint32_t head = ldl_be_p(request->bytes + at);
 
         if (head & kInline) {
@@ -84,18 +85,19 @@ static uint64_t data_bytes(const Request* request) {
 }
 
 // Reads the segments between control and data.
-static bool decode(Connectx* nic, Qp* qp, Request* request) {
+static void decode(Connectx* nic, const Qp* qp, Request* request) {
     const uint8_t* bytes = request->bytes;
     size_t at = kSegment;
 
-    request->path = NULL;
-    request->immediate = NULL;
     if (qp->frames || request->opcode == kNop) {
-        return true;
+        return;
     }
     if (qp_is_datagram(qp)) {
         request->path = bytes + at;
         at += kPathBytes;
+    } else if (qp->type == kXrc) {
+        request->srq = ldl_be_p(bytes + at) & kNumberMask;
+        at += kSegment;
     }
     switch (request->opcode) {
         case kSendImmediate:
@@ -106,10 +108,11 @@ static bool decode(Connectx* nic, Qp* qp, Request* request) {
             break;
         case kChangeKey:
             if (qp->type != kUmr) {
-                return refuse(nic, qp, "only the driver changes keys, by a queue pair for it", 0);
+                refuse(nic, qp, request, "only the driver changes keys, by a queue pair for it", 0);
+            } else if (request->end < kChangeEnd) {
+                refuse(nic, qp, request, "too short", request->end);
             }
-            request->length = 0;
-            return request->end >= kChangeEnd || refuse(nic, qp, "too short", request->end);
+            return;
         case kWriteImmediate:
             request->immediate = bytes + kImmediate;
             // fall through
@@ -118,14 +121,16 @@ static bool decode(Connectx* nic, Qp* qp, Request* request) {
         case kCompareSwap:
         case kFetchAdd:
             if (request->path) {
-                return refuse(nic, qp, "a datagram cannot have the opcode", request->opcode);
+                refuse(nic, qp, request, "a datagram cannot have the opcode", request->opcode);
+                return;
             }
             request->remote_address = ldq_be_p(bytes + at);
             request->remote_key = ldl_be_p(bytes + at + 8);
             at += kSegment;
             break;
         default:
-            return refuse(nic, qp, "unknown opcode", request->opcode);
+            refuse(nic, qp, request, "unknown opcode", request->opcode);
+            return;
     }
     if (request->opcode == kCompareSwap || request->opcode == kFetchAdd) {
         request->swap_add = ldq_be_p(bytes + at);
@@ -133,89 +138,105 @@ static bool decode(Connectx* nic, Qp* qp, Request* request) {
         at += kSegment;
     }
     if (at > request->end) {
-        return refuse(nic, qp, "too short", request->end);
+        refuse(nic, qp, request, "too short", request->end);
+        return;
     }
-    request->segment = at;
-    request->done = 0;
+    request->data = at;
     request->length = data_bytes(request);
-    if (request->length > UINT64_C(1) << 30) {  // log_max_msg of the capabilities
-        complete_error(nic, qp, true, request->index, request->opcode, kLocalLength);
-        qp->sq_consumer += blocks(request->end);
-        qp_to_error(nic, qp);
-        return false;
+}
+
+// BlueFlame: the request's beginning came with the doorbell.  A burst of a request that was taken
+// already is of no use.
+static void take_burst(Qp* qp, const Request* request, uint8_t* bytes) {
+    const int16_t ahead = lduw_be_p(qp->burst + kIndex) - request->index;
+
+    if (qp->has_burst && ahead <= 0) {
+        qp->has_burst = false;
+        if (ahead == 0) {
+            memcpy(bytes, qp->burst, kBurst);
+        }
     }
-    return true;
+}
+
+// Reads a request of which `left` blocks may be.
+static void read_request(Connectx* nic, Qp* qp, Request* request, uint16_t left) {
+    uint8_t* bytes = request->bytes;
+
+    if ((uint16_t)(left + qp->sq_taken - qp->sq_consumer) > 1u << qp->sq_log) {
+        refuse(nic, qp, request, "more blocks are posted than the queue has", left);
+        return;
+    }
+    if (!read_ring(nic, qp, request->index, bytes, kBlock)) {
+        refuse(nic, qp, request, "the ring has no memory", 0);
+        return;
+    }
+    take_burst(qp, request, bytes);
+    request->opcode = bytes[kOpcode];
+    request->signaled = (bytes[kFlags] >> 2 & 3) == kSignaled;
+    request->solicited = bytes[kFlags] & kSolicited;
+    request->fence = bytes[kFlags] >> kFenceShift >= kFence;
+    request->end = size_of(bytes);
+    if (request->end < kSegment || blocks(request->end) > left) {
+        refuse(nic, qp, request, "has another length than what is posted", request->end);
+        return;
+    }
+    request->blocks = blocks(request->end);
+    if ((uint32_t)ldl_be_p(bytes + kQpAndSegments) >> 8 != qp->number) {
+        refuse(nic, qp, request, "names another queue pair", ldl_be_p(bytes + kQpAndSegments));
+    } else if (lduw_be_p(bytes + kIndex) != request->index) {
+        refuse(nic, qp, request, "has another index", lduw_be_p(bytes + kIndex));
+    } else if (request->end > kBlock &&
+               !read_ring(nic, qp, request->index + 1, bytes + kBlock, request->end - kBlock)) {
+        refuse(nic, qp, request, "the ring has no memory", 0);
+    } else {
+        decode(nic, qp, request);
+    }
+}
+
+bool requester_has(Connectx* nic, const Qp* qp) {
+    return qp->has_sq && qp->doorbell_record && posted(nic, qp) != qp->sq_taken;
 }
 
 bool requester_take(Connectx* nic, Qp* qp, Request* request) {
-    const uint16_t left = posted(nic, qp) - qp->sq_consumer;
-    uint8_t* bytes = request->bytes;
+    const uint16_t left = qp->has_sq && qp->doorbell_record ? posted(nic, qp) - qp->sq_taken : 0;
 
     if (left == 0) {
         return false;
     }
-    if (left > 1u << qp->sq_log) {
-        return refuse(nic, qp, "more blocks are posted than the queue has", left);
-    }
-    if (!read_ring(nic, qp, qp->sq_consumer, bytes, kBlock)) {
-        return refuse(nic, qp, "the ring has no memory", 0);
-    }
-    // BlueFlame: the request came with the doorbell.
-    if (qp->has_burst && lduw_be_p(qp->burst + kIndex) == qp->sq_consumer) {
-        memcpy(bytes, qp->burst, kBurst);
-        qp->has_burst = false;
-    }
-    request->index = qp->sq_consumer;
-    request->opcode = bytes[kOpcode];
-    request->signaled = (bytes[kFlags] >> 2 & 3) == kSignaled;
-    request->solicited = bytes[kFlags] & kSolicited;
-    request->end = size_of(bytes);
-    if (request->end < kSegment || blocks(request->end) > left) {
-        return refuse(nic, qp, "has another length than what is posted", request->end);
-    }
-    if ((uint32_t)ldl_be_p(bytes + kQpAndSegments) >> 8 != qp->number) {
-        return refuse(nic, qp, "names another queue pair", ldl_be_p(bytes + kQpAndSegments));
-    }
-    if (lduw_be_p(bytes + kIndex) != qp->sq_consumer) {
-        return refuse(nic, qp, "has another index", lduw_be_p(bytes + kIndex));
-    }
-    if (request->end > kBlock &&
-        !read_ring(nic, qp, qp->sq_consumer + 1, bytes + kBlock, request->end - kBlock)) {
-        return refuse(nic, qp, "the ring has no memory", 0);
-    }
-    return decode(nic, qp, request);
+    memset(request, 0, sizeof(*request));
+    request->index = qp->sq_taken;
+    request->blocks = 1;
+    read_request(nic, qp, request, left);
+    qp->sq_taken += request->blocks;
+    return true;
 }
 
-bool request_copy(Connectx* nic, const Qp* qp, Request* request, void* data, size_t size,
-                  Direction direction) {
+bool request_copy(Connectx* nic, const Qp* qp, const Request* request, uint64_t offset, void* data,
+                  size_t size, Direction direction) {
     uint8_t* p = data;
 
-    while (size > 0 && request->segment + kSegment <= request->end) {
-        uint8_t* segment = request->bytes + request->segment;
+    for (size_t at = request->data; size > 0 && at + kSegment <= request->end;) {
+        const uint8_t* segment = request->bytes + at;
         const uint32_t head = ldl_be_p(segment);
         const bool is_inline = head & kInline;
         const uint64_t length = is_inline ? head & kInlineLength : head;
-        const size_t part = MIN(size, length - request->done);
+        const size_t part = offset < length ? MIN(size, length - offset) : 0;
 
-        if (is_inline) {
-            const size_t place = request->segment + sizeof(head) + request->done;
+        if (part > 0 && is_inline) {
+            const size_t place = at + sizeof(head) + offset;
 
             if (direction == kWriteMemory || place + part > request->end) {
                 return false;
             }
             memcpy(p, request->bytes + place, part);
-        } else if (!mkey_copy(nic, qp->pd, ldl_be_p(segment + 4),
-                              ldq_be_p(segment + 8) + request->done, p, part, direction,
-                              kByLocal)) {
+        } else if (!mkey_copy(nic, qp->pd, ldl_be_p(segment + 4), ldq_be_p(segment + 8) + offset, p,
+                              part, direction, kByLocal)) {
             return false;
         }
         p += part;
         size -= part;
-        request->done += part;
-        if (request->done == length) {
-            request->segment += is_inline ? ROUND_UP(length + sizeof(head), kSegment) : kSegment;
-            request->done = 0;
-        }
+        offset = part > 0 ? 0 : offset - length;
+        at += is_inline ? ROUND_UP(length + sizeof(head), kSegment) : kSegment;
     }
     return size == 0;
 }
@@ -233,17 +254,18 @@ bool request_change_key(Connectx* nic, const Request* request) {
 
 void requester_complete(Connectx* nic, Qp* qp, const Request* request, Syndrome syndrome,
                         uint32_t bytes) {
-    qp->sq_consumer += blocks(request->end);
-    qp->rnr_retries = 0;
+    qp->sq_consumer = request->index + request->blocks;
     if (syndrome != kSuccess) {
         log_say(nic, "QP %#x: opcode %#x ends with syndrome %#x", qp->number, request->opcode,
                 syndrome);
-        complete_error(nic, qp, true, request->index, request->opcode, syndrome);
-        qp_to_error(nic, qp);
+        complete_error(nic, qp, request->index, request->opcode, syndrome);
     } else if (request->signaled && qp->frames) {
         complete_frame(nic, qp, request->index, request->opcode);
     } else if (request->signaled) {
         complete_request(nic, qp, request->index, request->opcode, bytes);
+    }
+    if (request->refused && !qp->frames) {
+        eq_post_object(nic, kEventInvalidRequest, qp->number);
     }
 }
 
@@ -259,8 +281,9 @@ void requester_flush(Connectx* nic, Qp* qp) {
     while (left > 0 && read_ring(nic, qp, qp->sq_consumer, control, kBlock)) {
         const unsigned size = blocks(size_of(control));
 
-        complete_error(nic, qp, true, qp->sq_consumer, control[kOpcode], kFlushed);
+        complete_error(nic, qp, qp->sq_consumer, control[kOpcode], kFlushed);
         qp->sq_consumer += MIN(size, left);
         left -= MIN(size, left);
     }
+    qp->sq_taken = qp->sq_consumer;
 }

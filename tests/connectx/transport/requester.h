@@ -20,52 +20,47 @@ typedef enum {
     kChangeKey = 0x25,  // UMR
 } Opcode;
 
-// Places in a datagram's address (struct mlx5_av of libmlx5).
-enum {
-    kPathQkey = 0,
-    kPathQp = 8,
-    kPathLid = 14,
-    kPathGidAndFlow = 28,
-    kPathGid = 32,
-    kPathBytes = 48,
-    kPathHasGrh = 1 << 30,  // in kPathGidAndFlow
-    kRequestBytes = 1024,
-};
+enum { kRequestBytes = 1024 };
 
+// A request points into itself: it is not copied.
 typedef struct {
-    uint16_t index;  // of its first block of 64 bytes
+    uint16_t index;   // of its first block of 64 bytes
+    uint16_t blocks;  // that it has in the ring
     uint8_t opcode;
-    bool signaled, solicited;
+    bool signaled, solicited, fence;
+    bool refused;              // it is no request, and completes as an invalid operation
     const uint8_t* immediate;  // four bytes, or NULL; a key for kSendInvalidate
-    const uint8_t* path;       // of a datagram
+    const uint8_t* path;       // of a datagram (struct mlx5_wqe_av of libmlx5)
+    uint32_t srq;              // XRC: the peer's shared receive queue
     uint64_t remote_address;
     uint32_t remote_key;
     uint64_t swap_add, compare;
     uint64_t length;  // of its data segments
 
-    // The request itself, and how far its data are.
     uint8_t bytes[kRequestBytes];
-    size_t end, segment;
-    uint64_t done;  // of the segment
+    size_t data, end;  // of the data segments
 } Request;
 
-// The next request that is posted.  False if there is none; what is no request puts the queue pair
-// into the error state.
+// Takes the next request that is posted.  False if there is none; what is no request is a
+// violation, and is `refused`.
 bool requester_take(Connectx* nic, Qp* qp, Request* request);
 
-// Copies the next bytes out of, or into, the memory that the request names.  False if a key does
-// not allow that.
-bool request_copy(Connectx* nic, const Qp* qp, Request* request, void* data, size_t size,
-                  Direction direction);
+// Whether a request is posted that was not taken.
+bool requester_has(Connectx* nic, const Qp* qp);
 
-// The request is over.  An error ends the queue pair.
+// Copies `size` bytes at an offset of the message out of, or into, the memory that the request
+// names.  False if a key does not allow that, or the request is shorter.
+bool request_copy(Connectx* nic, const Qp* qp, const Request* request, uint64_t offset, void* data,
+                  size_t size, Direction direction);
+
+// The oldest request that was taken is over.
 void requester_complete(Connectx* nic, Qp* qp, const Request* request, Syndrome syndrome,
                         uint32_t bytes);
 
 // Executes kChangeKey: changes the memory key that the request names.  False if it cannot.
 bool request_change_key(Connectx* nic, const Request* request);
 
-// Ends all that is posted as flushed.
+// Ends all that is posted as flushed; what was taken is completed.
 void requester_flush(Connectx* nic, Qp* qp);
 
 #endif

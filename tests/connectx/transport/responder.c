@@ -3,9 +3,8 @@
 #include "connectx/transport/responder.h"
 
 #include "connectx/log.h"
-#include "connectx/objects/eq.h"
+#include "connectx/objects/mkey.h"
 #include "connectx/objects/srq.h"
-#include "connectx/transport/failure.h"
 
 enum {
     kSegment = 16,
@@ -14,104 +13,131 @@ enum {
     kEndKey = 0x100,  // the key of a segment after the last
 };
 
-bool responder_take(Connectx* nic, Qp* qp, Receive* receive) {
+// The bytes that the data segments have, up to the last one.
+static void measure(Receive* receive) {
+    size_t at = receive->data;
+
+    for (; at + kSegment <= receive->end; at += kSegment) {
+        const uint8_t* segment = receive->bytes + at;
+
+        if ((uint32_t)ldl_be_p(segment + 4) == kEndKey) {
+            break;
+        }
+        receive->capacity += ldl_be_p(segment) & kLength;
+    }
+    receive->end = at;
+}
+
+static Take take_shared(Connectx* nic, Srq* srq, Receive* receive) {
+    uint16_t index;
+
+    if (!srq_take(nic, srq, &index, receive->bytes, sizeof(receive->bytes))) {
+        return kNonePosted;
+    }
+    receive->slot.index = index;
+    receive->pd = srq->pd;
+    receive->data = kSrqHeader;
+    receive->end = MIN((size_t)1 << srq->log_stride, sizeof(receive->bytes));
+    return kTaken;
+}
+
+// A shared queue of the target's domain (IBA annex A14), which has a CQ of its own.
+static Take take_xrc(Connectx* nic, const Qp* qp, uint32_t number, Receive* receive) {
+    Srq* srq = find_object(nic->objects.srqs, number);
+
+    if (!srq || !srq->is_xrc || srq->xrcd != QPC(qp, xrcd)) {
+        log_say(nic, "QP %#x: its peer names SRQ %#x, which its domain has not", qp->number,
+                number);
+        return kQueueBroken;
+    }
+    receive->srq = number;
+    receive->slot = (Slot){.cq = srq->cq, .user_index = srq->user_index};
+    return take_shared(nic, srq, receive);
+}
+
+static Take take_own(Connectx* nic, Qp* qp, Receive* receive) {
     const size_t stride = (size_t)1 << qp->rq_log_stride;
     uint16_t left;
 
-    receive->done = receive->filled = 0;
-    receive->segment = 0;
-    receive->pd = qp->pd;
-    if (qp->rq_type == kSharedRq) {
-        Srq* srq = find_object(nic->objects.srqs, QPC(qp, srqn_rmpn_xrqn));
-
-        if (!srq || !srq_take(nic, srq, &receive->index, receive->bytes, sizeof(receive->bytes))) {
-            return false;
-        }
-        receive->segment = kSrqHeader;
-        receive->end = MIN((size_t)1 << srq->log_stride, sizeof(receive->bytes));
-        receive->pd = srq->pd;
-        return true;
-    }
-    if (qp->rq_type != kOwnRq || !qp->doorbell_record) {
-        return false;
+    if (!qp->doorbell_record) {
+        return kNonePosted;
     }
     left = (uint16_t)dma_be32(nic, qp->doorbell_record) - qp->rq_consumer;
     if (left == 0) {
-        return false;
+        return kNonePosted;
     }
     if (left > 1u << qp->rq_log) {
         log_violation(nic, "QP %#x: %u receive requests are posted, of 2^%u", qp->number, left,
                       qp->rq_log);
-        qp_to_error(nic, qp);
-        return false;
+        return kQueueBroken;
     }
-    receive->index = qp->rq_consumer++;
+    receive->slot.index = qp->rq_consumer;
     receive->end = MIN(stride, sizeof(receive->bytes));
-    return buffer_copy(nic, &qp->buffer,
-                       (receive->index & ((1u << qp->rq_log) - 1)) * (uint64_t)stride,
-                       receive->bytes, receive->end, kReadMemory);
+    if (!buffer_copy(nic, &qp->buffer,
+                     (receive->slot.index & ((1u << qp->rq_log) - 1)) * (uint64_t)stride,
+                     receive->bytes, receive->end, kReadMemory)) {
+        return kQueueBroken;
+    }
+    qp->rq_consumer++;
+    return kTaken;
 }
 
-Syndrome responder_fill(Connectx* nic, Receive* receive, const void* data, size_t size) {
+Take responder_take(Connectx* nic, Qp* qp, uint32_t number, Receive* receive) {
+    Take take = kNonePosted;
+
+    memset(receive, 0, sizeof(*receive));
+    receive->slot = slot_of(qp, 0);
+    receive->pd = qp->pd;
+    if (qp->type == kXrc) {
+        take = take_xrc(nic, qp, number, receive);
+    } else if (qp->rq_type == kSharedRq) {
+        Srq* srq = find_object(nic->objects.srqs, QPC(qp, srqn_rmpn_xrqn));
+
+        take = srq ? take_shared(nic, srq, receive) : kQueueBroken;
+    } else if (qp->rq_type == kOwnRq) {
+        take = take_own(nic, qp, receive);
+    }
+    if (take == kTaken) {
+        measure(receive);
+    }
+    return take;
+}
+
+Syndrome responder_fill(Connectx* nic, const Receive* receive, uint64_t offset, const void* data,
+                        size_t size) {
     const uint8_t* p = data;
 
-    while (size > 0) {
-        const uint8_t* segment = receive->bytes + receive->segment;
-        uint32_t length, key;
+    for (size_t at = receive->data; size > 0; at += kSegment) {
+        const uint8_t* segment = receive->bytes + at;
+        uint64_t length;
         size_t part;
 
-        if (receive->segment + kSegment > receive->end) {
+        if (at + kSegment > receive->end) {
             return kLocalLength;
         }
         length = ldl_be_p(segment) & kLength;
-        key = ldl_be_p(segment + 4);
-        if (key == kEndKey) {
-            return kLocalLength;
-        }
-        part = MIN(size, length - receive->done);
-        if (!mkey_copy(nic, receive->pd, key, ldq_be_p(segment + 8) + receive->done, (void*)p, part,
-                       kWriteMemory, kByLocal)) {
+        part = offset < length ? MIN(size, length - offset) : 0;
+        if (!mkey_copy(nic, receive->pd, ldl_be_p(segment + 4), ldq_be_p(segment + 8) + offset,
+                       (void*)p, part, kWriteMemory, kByLocal)) {
             return kLocalProtection;
         }
         p += part;
         size -= part;
-        receive->done += part;
-        receive->filled += part;
-        if (receive->done == length) {
-            receive->segment += kSegment;
-            receive->done = 0;
-        }
+        offset = part > 0 ? 0 : offset - length;
     }
     return kSuccess;
 }
 
-void responder_complete(Connectx* nic, Qp* qp, const Receive* receive, Syndrome syndrome,
+void responder_complete(Connectx* nic, const Qp* qp, const Receive* receive, Syndrome syndrome,
                         uint32_t bytes, const Arrival* arrival) {
+    if (receive->srq && !find_object(nic->objects.srqs, receive->srq)) {
+        return;  // the queue was destroyed meanwhile, and its requests with it
+    }
     if (syndrome == kSuccess) {
-        complete_receive(nic, qp, receive->index, bytes, arrival);
+        complete_receive(nic, qp, &receive->slot, bytes, arrival);
     } else {
-        complete_error(nic, qp, false, receive->index, 0, syndrome);
-        qp_to_error(nic, qp);
+        complete_receive_error(nic, qp, &receive->slot, syndrome);
     }
-}
-
-static bool qp_allows(const Qp* qp, Direction direction, Access access) {
-    if (access == kByAtomic) {
-        return QPC(qp, rae);
-    }
-    return direction == kWriteMemory ? QPC(qp, rwe) : QPC(qp, rre);
-}
-
-bool responder_allows(Connectx* nic, Qp* qp, uint32_t key, uint64_t address, uint64_t size,
-                      Direction direction, Access access) {
-    if (qp_allows(qp, direction, access) &&
-        mkey_allows(nic, qp->pd, key, address, size, direction, access)) {
-        return true;
-    }
-    log_say(nic, "QP %#x: its peer may not reach key %#x", qp->number, key);
-    qp_to_error(nic, qp);
-    eq_post_object(nic, kEventAccessError, qp->number);
-    return false;
 }
 
 void responder_flush(Connectx* nic, Qp* qp) {
@@ -123,6 +149,8 @@ void responder_flush(Connectx* nic, Qp* qp) {
     left = (uint16_t)dma_be32(nic, qp->doorbell_record) - qp->rq_consumer;
     left = MIN(left, 1u << qp->rq_log);
     for (; left > 0; left--) {
-        complete_error(nic, qp, false, qp->rq_consumer++, 0, kFlushed);
+        const Slot slot = slot_of(qp, qp->rq_consumer++);
+
+        complete_receive_error(nic, qp, &slot, kFlushed);
     }
 }

@@ -1,17 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Copyright (c) 2026 the vrdma authors
-// What moves messages between queue pairs.  loopback.c does it within the adapter, message by
-// message; another implementation has requester.h and responder.h to work with, and this to offer.
+// What moves messages between queue pairs: the RoCE transport of ../roce, which has the adapter's
+// queues, keys and addresses by callbacks.h.
 #ifndef VRDMA_CONNECTX_TRANSPORT_TRANSPORT_H
 #define VRDMA_CONNECTX_TRANSPORT_TRANSPORT_H
 
 #include "connectx/objects/qp.h"
 
-// Sends what is posted, in the state that the queue pair has: its doorbell was rung, or it became
-// ready to send.
-void transport_run(Connectx* nic, Qp* qp);
+void transport_init(Connectx* nic);
+// No queue pair, no packet; all queue pairs are freed before.
+void transport_reset(Connectx* nic);
+void transport_free(Connectx* nic);
 
-// The adapter's timer, whose argument is the adapter: goes on with what waits.
-void transport_tick(void* nic);
+// A queue pair that has been made can be moved from its reset state.  False if it cannot: a second
+// one for general services.
+bool transport_add(Connectx* nic, Qp* qp);
+
+// Moves the queue pair to a state, with the attributes that its context has.  False, with its state
+// as it was, if these make no sense.
+bool transport_move(Connectx* nic, Qp* qp, QpState state);
+
+// Its doorbell was rung.
+void transport_ring(Connectx* nic, Qp* qp);
+
+// Writes into a context, as a query shows it, what packets have changed.
+void transport_query(const Qp* qp, uint8_t* context);
+
+// A line of the log with what came of packets so far.
+void transport_log_counters(Connectx* nic);
 
 #endif
