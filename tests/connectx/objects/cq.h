@@ -27,6 +27,7 @@ typedef struct {
     unsigned log_size, entry_size, uar;
     uint64_t doorbell_record;
     uint32_t producer;
+    uint32_t told;   // what the producer was at the last event
     unsigned users;  // queues that complete in it
     bool armed, solicited_only, overrun, may_overrun;
     uint8_t context[kCqContext];  // cqc, as the driver gave it
