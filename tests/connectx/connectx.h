@@ -7,6 +7,7 @@
 #include "qemu/osdep.h"
 // After osdep.h, which every file of QEMU begins with.
 #include "hw/pci/pci.h"
+#include "net/net.h"
 #include "qemu/timer.h"
 #include "qemu/units.h"
 
@@ -50,6 +51,14 @@ typedef struct {
     bool running, again;
 } Transport;
 
+// See network.h.
+typedef struct {
+    NICConf conf;
+    NICState* nic;  // NULL without a network
+    const struct NetworkUser* user;
+    bool full;  // it takes no frame now
+} Network;
+
 typedef struct {
     uint8_t gids[kGids][32];  // roce_addr_layout
     uint8_t nic_vport[512];   // nic_vport_context
@@ -72,6 +81,7 @@ struct Connectx {
     bool busy;  // with what it was asked for: its own writes to its registers are refused
     Objects objects;
     Transport transport;
+    Network network;
     Doorbells doorbells;
     Port port;
 };

@@ -3,6 +3,7 @@
 // The PCI device: a ConnectX-5 Virtual Function, as its driver knows it.
 #include "connectx/bar.h"
 #include "connectx/log.h"
+#include "connectx/network.h"
 #include "connectx/objects/cq.h"
 #include "connectx/objects/eq.h"
 #include "connectx/objects/mkey.h"
@@ -41,6 +42,12 @@ static void make_tables(Objects* objects) {
     objects->others = table_of(NULL);
 }
 
+static void receive(Connectx* nic, const uint8_t* frame, size_t size) {
+    transport_receive(nic, frame, size);
+}
+
+static const NetworkUser kNetworkUser = {.receive = receive, .resume = transport_resume};
+
 static void reset(DeviceState* device) {
     Connectx* nic = CONNECTX(device);
     Objects* objects = &nic->objects;
@@ -53,6 +60,7 @@ static void reset(DeviceState* device) {
     memset(objects->uars, 0, sizeof(objects->uars));
     objects->next_number = objects->next_mkey = objects->next_cq = kFirstNumber;
     objects->next_qp = kFirstQp;
+    network_reset(nic);
     transport_reset(nic);
     nic->command_queue = 0;
     nic->doorbells.count = 0;
@@ -69,6 +77,7 @@ static void realize(PCIDevice* pci, Error** error) {
     make_tables(&nic->objects);
     nic->doorbells.end = qemu_bh_new(bar_burst_ends, nic);
     transport_init(nic);
+    network_init(nic, &kNetworkUser);
     memory_region_init_io(&nic->bar, OBJECT(nic), &kBarOps, nic, TYPE_CONNECTX, kBarSize);
     pci_register_bar(pci, 0,
                      PCI_BASE_ADDRESS_SPACE_MEMORY | PCI_BASE_ADDRESS_MEM_PREFETCH |
@@ -89,6 +98,7 @@ static void unrealize(PCIDevice* pci) {
     Connectx* nic = CONNECTX(pci);
 
     reset(DEVICE(nic));
+    network_free(nic);
     transport_free(nic);
     qemu_bh_delete(nic->doorbells.end);
     msix_uninit_exclusive_bar(pci);
@@ -97,6 +107,7 @@ static void unrealize(PCIDevice* pci) {
 static Property properties[] = {
     DEFINE_PROP_BOOL("ethernet", Connectx, ethernet, true),
     DEFINE_PROP_BOOL("blueflame", Connectx, blueflame, true),
+    DEFINE_PROP_NETDEV("netdev", Connectx, network.conf.peers),
     DEFINE_PROP_STRING("log", Connectx, log_path),
     DEFINE_PROP_UINT64("guid", Connectx, guid, 0x5054000300abcd01ULL),
     DEFINE_PROP_END_OF_LIST(),

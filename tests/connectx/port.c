@@ -3,6 +3,7 @@
 #include "connectx/port.h"
 
 #include "connectx/log.h"
+#include "connectx/network.h"
 #include "qemu/cutils.h"
 
 enum {
@@ -10,8 +11,8 @@ enum {
     kLinkUp = 5,   // port_physical_state
     kVportUp = 1,  // of an Ethernet port
     kAllOfTable = 0xffff,
-    kIndex = 14,  // where the queries of the tables have the index
-    kMac = 2,     // of the permanent address, which two reserved bytes are before
+    kIndex = 14,    // where the queries of the tables have the index
+    kMacPlace = 2,  // in the permanent address, which two reserved bytes are before
     kFrameMtu = 1522,
     // What a frame's MTU counts beside IP packets: its header, a tag, the checksum.
     kFrameOverhead = 14 + 4 + 4,
@@ -27,7 +28,7 @@ enum { kPtys = 0x5004, kPmtu = 0x5003, kPvlc = 0x500f, kNodeDescription = 0x6001
 
 void port_reset(Connectx* nic) {
     uint8_t* vport = nic->port.nic_vport;
-    uint8_t* mac = IFC_AT(nic_vport_context, vport, permanent_address) + kMac;
+    uint8_t* mac = IFC_AT(nic_vport_context, vport, permanent_address) + kMacPlace;
 
     memset(&nic->port, 0, sizeof(nic->port));
     IFC_SET(nic_vport_context, vport, min_wqe_inline_mode, 1);
@@ -36,13 +37,7 @@ void port_reset(Connectx* nic) {
     IFC_SET(nic_vport_context, vport, system_image_guid, nic->guid);
     IFC_SET(nic_vport_context, vport, port_guid, nic->guid);
     IFC_SET(nic_vport_context, vport, node_guid, nic->guid);
-    // QEMU's prefix, and the end of the GUID.
-    mac[0] = 0x52;
-    mac[1] = 0x54;
-    mac[2] = 0x00;
-    mac[3] = nic->guid >> 16;
-    mac[4] = nic->guid >> 8;
-    mac[5] = nic->guid;
+    network_mac(nic, mac);
 }
 
 // The only GID of an InfiniBand port.

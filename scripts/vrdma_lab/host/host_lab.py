@@ -25,14 +25,20 @@ from vrdma_lab.vm.host_vm import HostVm
 class HostLab:
     """Boots `count` host VMs with their RNICs up.
 
-    The guests that programs start in them have the kernel `guest_kernel`.
+    The second one has the RNIC `other_rnic`, if that is not empty. The guests that programs start
+    in them have the kernel `guest_kernel`.
     """
 
     def __init__(
-        self, count: int = 1, rnic: str = "rxe", guest_kernel: str = "6.1", isolated: bool = False
+        self,
+        count: int = 1,
+        rnic: str = "rxe",
+        guest_kernel: str = "6.1",
+        isolated: bool = False,
+        other_rnic: str = "",
     ) -> None:
         self._count = count
-        self._rnic = rnic
+        self._rnics = (rnic, other_rnic or rnic)
         self._guest_kernel = guest_kernel
         self._isolated = isolated
         self.hosts: list[HostVm] = []
@@ -74,8 +80,9 @@ class HostLab:
         )
         underlay, overlay = self._switch("underlay"), self._switch("overlay")
         for number in range(1, self._count + 1):
+            rnic = self._rnics[number - 1]
             host = HostVm(
-                number, self._rnic, kernel, initramfs, self.share, underlay, overlay, self._isolated
+                number, rnic, kernel, initramfs, self.share, underlay, overlay, self._isolated
             )
             self.hosts.append(host)
         for host in self.hosts:
@@ -117,7 +124,7 @@ class HostLab:
             # KVM works inside a host VM; this was tried by booting.
             "VRDMA_ACCEL": "kvm",
             "VRDMA_LAB_HOST": str(host.network.number),
-            "VRDMA_LAB_RNIC": self._rnic,
+            "VRDMA_LAB_RNIC": host.rnic,
             **form_variables(is_long()),
         }
         exports = "".join(

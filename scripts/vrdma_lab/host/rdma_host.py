@@ -104,7 +104,7 @@ class RdmaHost(Lab):
         self.rnic = rnic if rnic is not None else os.environ.get("VRDMA_LAB_RNIC", "rxe")
         number = int(os.environ.get("VRDMA_LAB_HOST", "1"))
         self.network = (
-            HostNetwork(number, underlay=self.kind.underlay, uplink="eth1")
+            HostNetwork(number, underlay=self.kind.underlay, uplink=self.kind.uplink)
             if in_host_vm()
             else HostNetwork(number, underlay="vrdma-underlay", dummy=True)
         )

@@ -14,6 +14,7 @@ class Kind:
     device: str  # its name, as ibv_devices says it
     provider: str  # the library of rdma-core that drives it
     underlay: str = "eth0"  # the network device of a host VM whose addresses the RNIC has
+    uplink: str = "eth1"  # the network device of a host VM for its guests
     infiniband: bool = False  # whether its port is InfiniBand, not Ethernet
     rings_itself: bool = False  # whether programs ring the adapter, not its driver by a system call
     # Whether the library writes a datagram's path into the request: then a guest's datagrams need
@@ -21,15 +22,21 @@ class Kind:
     writes_paths: bool = False
     model: str = ""  # the properties of tests/connectx, if it is that device of a host VM
 
+    @property
+    def is_nic(self) -> bool:
+        """Whether the RNIC itself is what a host VM has at the underlay."""
+        return bool(self.model) and not self.infiniband
+
 
 KINDS = {
     "rxe": Kind("rxe0", "rxe"),
     "siw": Kind("siw0", "siw"),
-    # The network device of the model comes after those of the host VM.
+    # The network device of the model comes after the one for guests.
     "mlx5": Kind(
         "mlx5_0",
         "mlx5",
-        underlay="eth2",
+        underlay="eth1",
+        uplink="eth0",
         rings_itself=True,
         writes_paths=True,
         model="ethernet=on",

@@ -52,7 +52,7 @@ class HostVm(Side):
         isolated: bool = False,  # whether it has a second processor, which nothing uses unasked
     ) -> None:
         self._kind = KINDS[rnic]
-        self.network = HostNetwork(number, underlay=self._kind.underlay, uplink="eth1")
+        self.network = HostNetwork(number, self._kind.underlay, self._kind.uplink)
         self.rnic = rnic
         name = f"host{number}"
         self.console = share.parent / f"{name}.console"
@@ -69,8 +69,9 @@ class HostVm(Side):
             *self._machine(kernel, initramfs),
             *_file_system("root", Path("/"), ROOT_TAG, "readonly=on"),
             *_file_system("share", share, SHARE_TAG, "readonly=off"),
-            *_nic("underlay", underlay, f"52:54:00:09:00:{number:02x}"),
-            *_nic("overlay", overlay, f"52:54:00:77:01:{number:02x}"),
+            *self._underlay_nic(number, underlay),
+            *_netdev("overlay", overlay),
+            *_nic("overlay", f"52:54:00:77:01:{number:02x}"),
             *self._model_options(number),
             *agent_options(f"path={agent}"),
             *("-chardev", f"socket,id=terminal,path={self.terminal},server=on,wait=off"),
@@ -97,13 +98,20 @@ class HostVm(Side):
             *("-serial", f"file:{self.console}"),
         ]
 
+    def _underlay_nic(self, number: int, underlay: Switch) -> list[str]:
+        """The host's NIC at the underlay, unless its RNIC is one itself."""
+        nic = [] if self._kind.is_nic else _nic("underlay", f"52:54:00:09:00:{number:02x}")
+        return [*_netdev("underlay", underlay), *nic]
+
     def _model_options(self, number: int) -> list[str]:
         """The model of an adapter, if that is the host's RNIC."""
         if not self._kind.model:
             return []
         # The end of the GUID is also the end of the MAC address.
         guid = f"guid={0x5054000300090000 + number:#x}"
-        return ["-device", f"connectx-model,{self._kind.model},{guid},log={self._model_log}"]
+        network = ",netdev=underlay" if self._kind.is_nic else ""
+        options = f"{self._kind.model},{guid},log={self._model_log}{network}"
+        return ["-device", f"connectx-model,{options}"]
 
     def violations(self) -> list[str]:
         """What the host's driver or its programs did that the model of its adapter forbids."""
@@ -171,10 +179,9 @@ def _file_system(name: str, path: Path, tag: str, access: str) -> list[str]:
     return ["-fsdev", shown, "-device", f"virtio-9p-pci,fsdev={name},mount_tag={tag}"]
 
 
-def _nic(name: str, switch: Switch, mac: str) -> list[str]:
-    return [
-        "-netdev",
-        f"{switch.netdev},id={name}",
-        "-device",
-        f"virtio-net-pci,netdev={name},mac={mac},romfile=",
-    ]
+def _netdev(name: str, switch: Switch) -> list[str]:
+    return ["-netdev", f"{switch.netdev},id={name}"]
+
+
+def _nic(name: str, mac: str) -> list[str]:
+    return ["-device", f"virtio-net-pci,netdev={name},mac={mac},romfile="]

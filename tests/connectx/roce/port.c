@@ -99,8 +99,13 @@ RoceFrameKind roce_port_receive(RocePort* port, RoceTransport* transport, const 
     if (port->ethernet) {
         kind = roce_frame_parse(frame, size, &address, &packet, &packet_size);
     }
-    if (kind == kRoceFrameGood) {
-        roce_receive(transport, &address, packet, packet_size);
+    if (kind != kRoceFrameGood) {
+        return kind;
     }
+    /* A switch sends frames to every port when it does not know better. */
+    if (!roce_gid_is_multicast(address.dgid) && !port->ops->is_here(port->device, &address)) {
+        return kRoceFrameBad;
+    }
+    roce_receive(transport, &address, packet, packet_size);
     return kind;
 }

@@ -23,6 +23,11 @@ enum {
     kInlineLength = 0x3ff,
     kSqRecord = 4,  // of the doorbell record
     kPathBytes = 48,
+    // Headers of a frame (struct mlx5_wqe_eth_seg of <linux/mlx5/qp.h>): two bytes are in the
+    // segment, and the others follow.
+    kEthernetSegment = 16,
+    kHeaderBytes = kSegment + 12,
+    kHeadersInSegment = 2,
     // Behind the control segment, struct mlx5_wqe_umr_ctrl_seg and struct mlx5_mkey_seg, which is
     // the beginning of mkc.
     kChangeTranslations = kSegment + 4,
@@ -84,12 +89,32 @@ static uint64_t data_bytes(const Request* request) {
     return sum;
 }
 
+// A frame: its headers are in the request.
+static void decode_frame(Connectx* nic, const Qp* qp, Request* request) {
+    const size_t headers = lduw_be_p(request->bytes + kHeaderBytes);
+    const size_t follow = headers > kHeadersInSegment ? headers - kHeadersInSegment : 0;
+    const size_t data = kSegment + kEthernetSegment + ROUND_UP(follow, kSegment);
+
+    if (request->opcode != kSend && request->opcode != kLargeSend) {
+        refuse(nic, qp, request, "unknown opcode", request->opcode);
+    } else if (data > request->end) {
+        refuse(nic, qp, request, "too short", request->end);
+    } else {
+        request->data = data;
+        request->length = data_bytes(request);
+    }
+}
+
 // Reads the segments between control and data.
 static void decode(Connectx* nic, const Qp* qp, Request* request) {
     const uint8_t* bytes = request->bytes;
     size_t at = kSegment;
 
-    if (qp->frames || request->opcode == kNop) {
+    if (request->opcode == kNop) {
+        return;
+    }
+    if (qp->frames) {
+        decode_frame(nic, qp, request);
         return;
     }
     if (qp_is_datagram(qp)) {

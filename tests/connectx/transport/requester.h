@@ -14,6 +14,7 @@ typedef enum {
     kWriteImmediate = 0x09,
     kSend = 0x0a,
     kSendImmediate = 0x0b,
+    kLargeSend = 0x0e,  // frames that are segments of one message
     kRead = 0x10,
     kCompareSwap = 0x11,
     kFetchAdd = 0x12,

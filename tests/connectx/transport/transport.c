@@ -3,6 +3,7 @@
 #include "connectx/transport/transport.h"
 
 #include "connectx/log.h"
+#include "connectx/network.h"
 #include "connectx/objects/eq.h"
 #include "connectx/roce/roce_port.h"
 #include "connectx/transport/callbacks.h"
@@ -112,12 +113,13 @@ static const RoceDeviceOps kDeviceOps = {
     .event = event,
 };
 
-// There is no network yet: what is not for this port is lost.
 static bool frame_ready(void* device) {
-    return true;
+    return network_ready(device);
 }
 
-static void send_frame(void* device, const uint8_t* frame, size_t size) {}
+static void send_frame(void* device, const uint8_t* frame, size_t size) {
+    network_send(device, frame, size);
+}
 
 static const RocePortOps kPortOps = {
     .is_here = is_here,
@@ -125,23 +127,44 @@ static const RocePortOps kPortOps = {
     .send_frame = send_frame,
 };
 
-static void run(void* opaque) {
-    Connectx* nic = opaque;
+// Moves packets until there are none, for a bounded time.
+static void move_packets(Connectx* nic) {
     Transport* transport = &nic->transport;
 
-    nic->busy = transport->running = true;
+    transport->running = true;
     for (int round = 0; round < kRounds; round++) {
+        bool more;
+
         transport->again = false;
-        transport->again |= roce_port_run(transport->port, transport->roce);
+        more = roce_port_run(transport->port, transport->roce);
         roce_run(transport->roce);
+        transport->again |= more;
         if (!transport->again) {
             break;
         }
     }
-    nic->busy = transport->running = false;
+    transport->running = false;
     if (transport->again) {
         qemu_bh_schedule(transport->soon);
     }
+}
+
+static void run(void* opaque) {
+    Connectx* nic = opaque;
+
+    nic->busy = true;
+    move_packets(nic);
+    nic->busy = false;
+}
+
+bool transport_receive(Connectx* nic, const uint8_t* frame, size_t size) {
+    const Transport* transport = &nic->transport;
+
+    return roce_port_receive(transport->port, transport->roce, frame, size) != kRoceFrameOther;
+}
+
+void transport_resume(Connectx* nic) {
+    qemu_bh_schedule(nic->transport.soon);
 }
 
 static void make(Connectx* nic) {
@@ -260,7 +283,11 @@ void transport_ring(Connectx* nic, Qp* qp) {
     if (qp->state == kError || qp->state == kSqError) {
         requester_flush(nic, qp);
     } else if (qp->roce) {
+        // At once: a program that polls finds its completion soon after, as with an adapter that
+        // does not share a processor with it.
+        nic->transport.running = true;
         roce_qp_kick(qp->roce);
+        move_packets(nic);
     } else if (qp->state == kRts) {
         run_local_queue(nic, qp);
     }

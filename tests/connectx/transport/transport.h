@@ -23,6 +23,12 @@ bool transport_move(Connectx* nic, Qp* qp, QpState state);
 // Its doorbell was rung.
 void transport_ring(Connectx* nic, Qp* qp);
 
+// A frame came.  Whether it is one of RoCE: the others are for the Ethernet side.
+bool transport_receive(Connectx* nic, const uint8_t* frame, size_t size);
+
+// The network takes frames again.
+void transport_resume(Connectx* nic);
+
 // Writes into a context, as a query shows it, what packets have changed.
 void transport_query(const Qp* qp, uint8_t* context);
 
