@@ -28,7 +28,9 @@ enum {
 // Objects that the host's driver has made, by their numbers.
 typedef struct {
     GHashTable *eqs, *cqs, *qps, *srqs, *mkeys, *pds;
-    GHashTable* others;  // of which the model knows kind and number only
+    GHashTable *rqs, *rqts, *tirs, *flow_tables;  // of the Ethernet side
+    uint32_t root_table;                          // that frames come to first
+    GHashTable* others;                           // of which the model knows kind and number only
     uint32_t next_number, next_mkey, next_qp, next_cq;
     uint8_t uars[kUars];  // whether each page is allocated
 } Objects;
@@ -82,6 +84,7 @@ struct Connectx {
     Objects objects;
     Transport transport;
     Network network;
+    QEMUBH* send_frames;  // goes on with the send queues of the Ethernet side
     Doorbells doorbells;
     Port port;
 };

@@ -2,6 +2,9 @@
 // Copyright (c) 2026 the vrdma authors
 // The PCI device: a ConnectX-5 Virtual Function, as its driver knows it.
 #include "connectx/bar.h"
+#include "connectx/ethernet/receive_queue.h"
+#include "connectx/ethernet/send_queue.h"
+#include "connectx/ethernet/steering.h"
 #include "connectx/log.h"
 #include "connectx/network.h"
 #include "connectx/objects/cq.h"
@@ -39,20 +42,32 @@ static void make_tables(Objects* objects) {
     objects->srqs = table_of(srq_free);
     objects->mkeys = table_of(mkey_free);
     objects->pds = table_of(g_free);
+    objects->rqs = table_of(receive_queue_free);
+    objects->rqts = table_of(g_free);
+    objects->tirs = table_of(g_free);
+    objects->flow_tables = table_of(flow_table_free);
     objects->others = table_of(NULL);
 }
 
 static void receive(Connectx* nic, const uint8_t* frame, size_t size) {
-    transport_receive(nic, frame, size);
+    if (size <= port_frame_mtu(nic) && !transport_receive(nic, frame, size)) {
+        steering_receive(nic, frame, size);
+    }
 }
 
-static const NetworkUser kNetworkUser = {.receive = receive, .resume = transport_resume};
+static void resume(Connectx* nic) {
+    transport_resume(nic);
+    qemu_bh_schedule(nic->send_frames);
+}
+
+static const NetworkUser kNetworkUser = {.receive = receive, .resume = resume};
 
 static void reset(DeviceState* device) {
     Connectx* nic = CONNECTX(device);
     Objects* objects = &nic->objects;
-    GHashTable* tables[] = {objects->eqs,   objects->cqs, objects->qps,   objects->srqs,
-                            objects->mkeys, objects->pds, objects->others};
+    GHashTable* tables[] = {objects->eqs,   objects->cqs,  objects->qps,        objects->srqs,
+                            objects->mkeys, objects->pds,  objects->others,     objects->rqs,
+                            objects->rqts,  objects->tirs, objects->flow_tables};
 
     for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
         g_hash_table_remove_all(tables[i]);
@@ -60,10 +75,13 @@ static void reset(DeviceState* device) {
     memset(objects->uars, 0, sizeof(objects->uars));
     objects->next_number = objects->next_mkey = objects->next_cq = kFirstNumber;
     objects->next_qp = kFirstQp;
+    objects->root_table = 0;
     network_reset(nic);
     transport_reset(nic);
     nic->command_queue = 0;
     nic->doorbells.count = 0;
+    qemu_bh_cancel(nic->doorbells.end);
+    qemu_bh_cancel(nic->send_frames);
     port_reset(nic);
 }
 
@@ -76,6 +94,7 @@ static void realize(PCIDevice* pci, Error** error) {
     }
     make_tables(&nic->objects);
     nic->doorbells.end = qemu_bh_new(bar_burst_ends, nic);
+    nic->send_frames = qemu_bh_new(send_queues_run, nic);
     transport_init(nic);
     network_init(nic, &kNetworkUser);
     memory_region_init_io(&nic->bar, OBJECT(nic), &kBarOps, nic, TYPE_CONNECTX, kBarSize);
@@ -101,6 +120,7 @@ static void unrealize(PCIDevice* pci) {
     network_free(nic);
     transport_free(nic);
     qemu_bh_delete(nic->doorbells.end);
+    qemu_bh_delete(nic->send_frames);
     msix_uninit_exclusive_bar(pci);
 }
 

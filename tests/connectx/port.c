@@ -14,6 +14,7 @@ enum {
     kIndex = 14,    // where the queries of the tables have the index
     kMacPlace = 2,  // in the permanent address, which two reserved bytes are before
     kFrameMtu = 1522,
+    kFrameChecksum = 4,
     // What a frame's MTU counts beside IP packets: its header, a tag, the checksum.
     kFrameOverhead = 14 + 4 + 4,
     // What a packet may have beside its payload: IPv6, UDP, BTH, XRCETH, ATOMICETH, ICRC.
@@ -86,6 +87,12 @@ bool port_has_gid(const Connectx* nic, const uint8_t* gid) {
     return false;
 }
 
+unsigned port_frame_mtu(const Connectx* nic) {
+    const unsigned mtu = IFC_GET(nic_vport_context, nic->port.nic_vport, mtu);
+
+    return mtu - MIN(mtu, kFrameChecksum);
+}
+
 unsigned port_packet_mtu(const Connectx* nic) {
     const unsigned frame = IFC_GET(nic_vport_context, nic->port.nic_vport, mtu);
     unsigned mtu = kLargestMtu;
@@ -137,8 +144,16 @@ Status port_query_nic_vport(Connectx* nic, Command* command) {
     return kOk;
 }
 
-// Lists of addresses and the promiscuous mode, which a port that takes no frames has no use for.
+// Lists of addresses and the promiscuous mode are for a switch within the adapter, which this one
+// does not have: every frame of the network comes to the flow tables.
 Status port_modify_nic_vport(Connectx* nic, Command* command) {
+    const uint8_t* select = IFC_AT(modify_nic_vport_context_in, command->in, field_select);
+    const uint8_t* context = IFC_AT(modify_nic_vport_context_in, command->in, nic_vport_context);
+
+    if (IFC_GET(modify_nic_vport_field_select, select, mtu)) {
+        IFC_SET(nic_vport_context, nic->port.nic_vport, mtu,
+                IFC_GET(nic_vport_context, context, mtu));
+    }
     return kOk;
 }
 

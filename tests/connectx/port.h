@@ -25,6 +25,9 @@ void port_address(const Connectx* nic, unsigned index, PortAddress* address);
 // Whether the port has an address, as the driver has set them.
 bool port_has_gid(const Connectx* nic, const uint8_t* gid);
 
+// The bytes that a frame may have, without its checksum.
+unsigned port_frame_mtu(const Connectx* nic);
+
 // The payload that a packet may have, as an MTU of InfiniBand.
 unsigned port_packet_mtu(const Connectx* nic);
 

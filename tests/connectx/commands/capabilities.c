@@ -110,7 +110,7 @@ static void ethernet(uint8_t* c) {
 #undef CAP
 }
 
-// mlx5e wants three levels of tables at least; it makes them, and nothing is looked up in them.
+// mlx5e wants three levels of tables at least.
 static void flow_table(uint8_t* c) {
     uint8_t* p = IFC_AT(flow_table_nic_cap, c, flow_table_properties_nic_receive);
 

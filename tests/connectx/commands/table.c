@@ -3,7 +3,10 @@
 #include "connectx/commands/table.h"
 
 #include "connectx/commands/capabilities.h"
+#include "connectx/ethernet/receive_queue.h"
+#include "connectx/ethernet/receivers.h"
 #include "connectx/ethernet/send_queue.h"
+#include "connectx/ethernet/steering.h"
 #include "connectx/objects/cq.h"
 #include "connectx/objects/eq.h"
 #include "connectx/objects/mkey.h"
@@ -14,8 +17,7 @@
 #include "connectx/port.h"
 #include "connectx/queue_pairs/queue_pairs.h"
 
-// An answer without content says that there is nothing: no pages are wanted, all counters are 0,
-// and rules for frames have no frames to be for.
+// An answer without content says that there is nothing: no pages are wanted, all counters are 0.
 static Status accept_silently(Connectx* nic, Command* command) {
     return kOk;
 }
@@ -88,26 +90,26 @@ static const Operation kOperations[] = {
     OPERATION(CREATE_TIS, create_tis, other_create),
     OPERATION(DESTROY_TIS, destroy_tis, other_destroy),
     OPERATION(MODIFY_TIS, modify_tis, other_modify),
-    OPERATION(CREATE_TIR, create_tir, other_create),
-    OPERATION(DESTROY_TIR, destroy_tir, other_destroy),
-    OPERATION(MODIFY_TIR, modify_tir, other_modify),
-    OPERATION(CREATE_RQT, create_rqt, other_create),
-    OPERATION(DESTROY_RQT, destroy_rqt, other_destroy),
-    OPERATION(MODIFY_RQT, modify_rqt, other_modify),
-    OPERATION(CREATE_RQ, create_rq, other_create),
-    OPERATION(DESTROY_RQ, destroy_rq, other_destroy),
-    OPERATION(MODIFY_RQ, modify_rq, other_modify),
+    OPERATION(CREATE_TIR, create_tir, tir_create),
+    OPERATION(DESTROY_TIR, destroy_tir, tir_destroy),
+    OPERATION(MODIFY_TIR, modify_tir, tir_modify),
+    OPERATION(CREATE_RQT, create_rqt, rqt_create),
+    OPERATION(DESTROY_RQT, destroy_rqt, rqt_destroy),
+    OPERATION(MODIFY_RQT, modify_rqt, rqt_modify),
+    OPERATION(CREATE_RQ, create_rq, receive_queue_create),
+    OPERATION(DESTROY_RQ, destroy_rq, receive_queue_destroy),
+    OPERATION(MODIFY_RQ, modify_rq, receive_queue_modify),
     OPERATION(CREATE_SQ, create_sq, send_queue_create),
     OPERATION(DESTROY_SQ, destroy_sq, send_queue_destroy),
     OPERATION(MODIFY_SQ, modify_sq, send_queue_modify),
-    OPERATION(CREATE_FLOW_TABLE, create_flow_table, other_create),
-    OPERATION(DESTROY_FLOW_TABLE, destroy_flow_table, accept_silently),
-    OPERATION(MODIFY_FLOW_TABLE, modify_flow_table, accept_silently),
-    OPERATION(CREATE_FLOW_GROUP, create_flow_group, other_create),
-    OPERATION(DESTROY_FLOW_GROUP, destroy_flow_group, accept_silently),
-    OPERATION(SET_FLOW_TABLE_ENTRY, set_fte, accept_silently),
-    OPERATION(DELETE_FLOW_TABLE_ENTRY, delete_fte, accept_silently),
-    OPERATION(SET_FLOW_TABLE_ROOT, set_flow_table_root, accept_silently),
+    OPERATION(CREATE_FLOW_TABLE, create_flow_table, flow_table_create),
+    OPERATION(DESTROY_FLOW_TABLE, destroy_flow_table, flow_table_destroy),
+    OPERATION(MODIFY_FLOW_TABLE, modify_flow_table, flow_table_modify),
+    OPERATION(CREATE_FLOW_GROUP, create_flow_group, flow_group_create),
+    OPERATION(DESTROY_FLOW_GROUP, destroy_flow_group, flow_group_destroy),
+    OPERATION(SET_FLOW_TABLE_ENTRY, set_fte, flow_entry_set),
+    OPERATION(DELETE_FLOW_TABLE_ENTRY, delete_fte, flow_entry_delete),
+    OPERATION(SET_FLOW_TABLE_ROOT, set_flow_table_root, flow_table_set_root),
     OPERATION(SET_L2_TABLE_ENTRY, set_l2_table_entry, accept_silently),
     OPERATION(DELETE_L2_TABLE_ENTRY, delete_l2_table_entry, accept_silently),
     OPERATION(QUERY_VPORT_COUNTER, query_vport_counter, accept_silently),

@@ -2,24 +2,55 @@
 // Copyright (c) 2026 the vrdma authors
 #include "connectx/ethernet/send_queue.h"
 
+#include "connectx/ethernet/send_frames.h"
 #include "connectx/log.h"
+#include "connectx/network.h"
 #include "connectx/objects/cq.h"
 #include "connectx/transport/requester.h"
+#include "qemu/main-loop.h"
 
-enum { kFrames = 0x100, kSqReset = 0, kSqReady = 1, kSqFailed = 3 };
+enum {
+    kFrames = 0x100,
+    kSqReset = 0,
+    kSqReady = 1,
+    kSqFailed = 3,
+    kSlice = 64,  // requests in one go: meanwhile nothing else of QEMU runs
+};
 
 void send_queue_run(Connectx* nic, Qp* queue) {
-    Request request;
+    g_autofree Request* request = g_new(Request, 1);
 
-    // What the driver posts meanwhile has a doorbell of its own.
-    for (unsigned left = 1u << queue->sq_log;
-         left > 0 && queue->state == kRts && requester_take(nic, queue, &request); left--) {
-        if (request.refused) {
+    for (int left = kSlice; queue->state == kRts && requester_has(nic, queue); left--) {
+        // The network says when it takes frames again.
+        if (!network_ready(nic)) {
+            return;
+        }
+        if (left == 0) {
+            qemu_bh_schedule(nic->send_frames);
+            return;
+        }
+        requester_take(nic, queue, request);
+        if (request->refused || (request->opcode != kNop && !send_frames(nic, queue, request))) {
             queue->state = kError;
             return;
         }
-        requester_complete(nic, queue, &request, kSuccess, 0);
+        requester_complete(nic, queue, request, kSuccess, 0);
     }
+}
+
+void send_queues_run(void* opaque) {
+    Connectx* nic = opaque;
+    GHashTableIter each;
+    Qp* queue;
+
+    nic->busy = true;
+    g_hash_table_iter_init(&each, nic->objects.qps);
+    while (g_hash_table_iter_next(&each, NULL, (void**)&queue)) {
+        if (queue->frames) {
+            send_queue_run(nic, queue);
+        }
+    }
+    nic->busy = false;
 }
 
 Status send_queue_create(Connectx* nic, Command* command) {
@@ -35,6 +66,7 @@ Status send_queue_create(Connectx* nic, Command* command) {
     queue->rq_type = kNoRq;
     queue->sq_log = IFC_GET(wq, ring, log_wq_sz);
     queue->doorbell_record = IFC_GET(wq, ring, dbr_addr);
+    queue->pd = IFC_GET(wq, ring, pd);
     queue->uar = IFC_GET(wq, ring, uar_page);
     queue->state = kRst;
     buffer_init(&queue->buffer, command->in + list, command_rest(command, list),

@@ -16,15 +16,6 @@ static unsigned kind_of(unsigned operation) {
         case MLX5_CMD_OP_DESTROY_TIS:
         case MLX5_CMD_OP_MODIFY_TIS:
             return MLX5_CMD_OP_CREATE_TIS;
-        case MLX5_CMD_OP_DESTROY_TIR:
-        case MLX5_CMD_OP_MODIFY_TIR:
-            return MLX5_CMD_OP_CREATE_TIR;
-        case MLX5_CMD_OP_DESTROY_RQT:
-        case MLX5_CMD_OP_MODIFY_RQT:
-            return MLX5_CMD_OP_CREATE_RQT;
-        case MLX5_CMD_OP_DESTROY_RQ:
-        case MLX5_CMD_OP_MODIFY_RQ:
-            return MLX5_CMD_OP_CREATE_RQ;
         default:
             return operation;
     }

@@ -8,7 +8,15 @@
 enum {
     kLid = 22,
     kFlagsAndSource = 24,
+    kSum = 20,
+    kJudgement = 28,
+    kNetworkRight = 1 << 1,
+    kTransportRight = 1 << 2,
     kHeaderTypes = 29,  // its lowest bit: there is a tag
+    kNetworkShift = 2,
+    kIpv6 = 1,
+    kIpv4 = 2,
+    kTransportShift = 4,
     kVlan = 30,
     kUserIndex = 32,
     kImmediate = 36,
@@ -105,4 +113,24 @@ void complete_frame(Connectx* nic, const Qp* qp, uint16_t index, uint8_t opcode)
     stw_be_p(cqe + kCounter, index);
     cqe[kCqeLast] = kCqeRequest << 4;
     cq_post(nic, qp->frames_cq, cqe);
+}
+
+void complete_arrival(Connectx* nic, const Slot* slot, const FrameArrival* arrival) {
+    uint8_t cqe[kCqe];
+
+    begin(cqe, kCqeSend, slot);
+    stamp(cqe);
+    stl_be_p(cqe + kBytes, arrival->bytes);
+    stw_be_p(cqe + kSum, arrival->sum);
+    if (arrival->tagged) {
+        cqe[kHeaderTypes] |= 1;
+        stw_be_p(cqe + kVlan, arrival->tag);
+    }
+    if (arrival->version) {
+        cqe[kHeaderTypes] |= (arrival->version == 4 ? kIpv4 : kIpv6) << kNetworkShift |
+                             arrival->transport << kTransportShift;
+    }
+    cqe[kJudgement] = (arrival->network_is_right ? kNetworkRight : 0) |
+                      (arrival->transport_is_right ? kTransportRight : 0);
+    cq_post(nic, slot->cq, cqe);
 }

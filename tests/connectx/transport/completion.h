@@ -50,6 +50,19 @@ void complete_receive(Connectx* nic, const Qp* qp, const Slot* slot, uint32_t by
                       const Arrival* arrival);
 void complete_receive_error(Connectx* nic, const Qp* qp, const Slot* slot, Syndrome syndrome);
 
+// A frame that came, as the Ethernet side's driver wants to know it.
+typedef struct {
+    uint32_t bytes;
+    bool tagged;  // the tag is here instead of in the frame
+    uint16_t tag;
+    unsigned version;                           // of IP, or 0
+    uint8_t transport;                          // kind of the header behind it (CQE_L4_HDR_TYPE_*)
+    bool network_is_right, transport_is_right;  // checksums
+    uint16_t sum;                               // of the IP packet
+} FrameArrival;
+
+void complete_arrival(Connectx* nic, const Slot* slot, const FrameArrival* arrival);
+
 // A request of the Ethernet side.
 void complete_frame(Connectx* nic, const Qp* qp, uint16_t index, uint8_t opcode);
 

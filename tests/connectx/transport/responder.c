@@ -38,6 +38,7 @@ static Take take_shared(Connectx* nic, Srq* srq, Receive* receive) {
     receive->pd = srq->pd;
     receive->data = kSrqHeader;
     receive->end = MIN((size_t)1 << srq->log_stride, sizeof(receive->bytes));
+    measure(receive);
     return kTaken;
 }
 
@@ -55,52 +56,57 @@ static Take take_xrc(Connectx* nic, const Qp* qp, uint32_t number, Receive* rece
     return take_shared(nic, srq, receive);
 }
 
-static Take take_own(Connectx* nic, Qp* qp, Receive* receive) {
-    const size_t stride = (size_t)1 << qp->rq_log_stride;
+Take responder_take_ring(Connectx* nic, Ring* ring, const Buffer* buffer, Receive* receive) {
+    const size_t stride = (size_t)1 << ring->log_stride;
     uint16_t left;
 
-    if (!qp->doorbell_record) {
+    if (!ring->doorbell_record) {
         return kNonePosted;
     }
-    left = (uint16_t)dma_be32(nic, qp->doorbell_record) - qp->rq_consumer;
+    left = (uint16_t)dma_be32(nic, ring->doorbell_record) - ring->consumer;
     if (left == 0) {
         return kNonePosted;
     }
-    if (left > 1u << qp->rq_log) {
-        log_violation(nic, "QP %#x: %u receive requests are posted, of 2^%u", qp->number, left,
-                      qp->rq_log);
+    if (left > 1u << ring->log_size) {
+        log_violation(nic, "%u receive requests are posted in a ring of 2^%u", left,
+                      ring->log_size);
         return kQueueBroken;
     }
-    receive->slot.index = qp->rq_consumer;
+    receive->slot.index = ring->consumer;
+    receive->data = 0;
     receive->end = MIN(stride, sizeof(receive->bytes));
-    if (!buffer_copy(nic, &qp->buffer,
-                     (receive->slot.index & ((1u << qp->rq_log) - 1)) * (uint64_t)stride,
+    if (!buffer_copy(nic, buffer,
+                     (receive->slot.index & ((1u << ring->log_size) - 1)) * (uint64_t)stride,
                      receive->bytes, receive->end, kReadMemory)) {
         return kQueueBroken;
     }
-    qp->rq_consumer++;
+    ring->consumer++;
+    measure(receive);
     return kTaken;
 }
 
+static Take take_own(Connectx* nic, Qp* qp, Receive* receive) {
+    Ring ring = {qp->doorbell_record, qp->rq_log, qp->rq_log_stride, qp->rq_consumer};
+    const Take take = responder_take_ring(nic, &ring, &qp->buffer, receive);
+
+    qp->rq_consumer = ring.consumer;
+    return take;
+}
+
 Take responder_take(Connectx* nic, Qp* qp, uint32_t number, Receive* receive) {
-    Take take = kNonePosted;
+    Srq* srq;
 
     memset(receive, 0, sizeof(*receive));
     receive->slot = slot_of(qp, 0);
     receive->pd = qp->pd;
     if (qp->type == kXrc) {
-        take = take_xrc(nic, qp, number, receive);
-    } else if (qp->rq_type == kSharedRq) {
-        Srq* srq = find_object(nic->objects.srqs, QPC(qp, srqn_rmpn_xrqn));
-
-        take = srq ? take_shared(nic, srq, receive) : kQueueBroken;
-    } else if (qp->rq_type == kOwnRq) {
-        take = take_own(nic, qp, receive);
+        return take_xrc(nic, qp, number, receive);
     }
-    if (take == kTaken) {
-        measure(receive);
+    if (qp->rq_type == kSharedRq) {
+        srq = find_object(nic->objects.srqs, QPC(qp, srqn_rmpn_xrqn));
+        return srq ? take_shared(nic, srq, receive) : kQueueBroken;
     }
-    return take;
+    return qp->rq_type == kOwnRq ? take_own(nic, qp, receive) : kNonePosted;
 }
 
 Syndrome responder_fill(Connectx* nic, const Receive* receive, uint64_t offset, const void* data,

@@ -18,10 +18,20 @@ typedef struct {
     size_t data, end;  // of the data segments
 } Receive;
 
+// A ring of receive requests.
+typedef struct {
+    uint64_t doorbell_record;
+    unsigned log_size, log_stride;  // entries, bytes
+    uint16_t consumer;
+} Ring;
+
 typedef enum { kTaken, kNonePosted, kQueueBroken } Take;
 
 // Takes the next receive request of the queue pair, or of the shared queue that XRC names.
 Take responder_take(Connectx* nic, Qp* qp, uint32_t srq, Receive* receive);
+
+// Takes the next request of a ring.
+Take responder_take_ring(Connectx* nic, Ring* ring, const Buffer* buffer, Receive* receive);
 
 // Puts bytes of a message where the request says: kSuccess, kLocalProtection or kLocalLength.
 Syndrome responder_fill(Connectx* nic, const Receive* receive, uint64_t offset, const void* data,
