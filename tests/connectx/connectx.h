@@ -53,6 +53,15 @@ typedef struct {
     bool running, again;
 } Transport;
 
+// Faults of the network, see transport/wire.h: how many of 10000 frames of RoCE, in each direction,
+// are lost, come twice, after later ones, or with a wrong bit.
+typedef struct {
+    uint32_t lost, doubled, reordered, corrupted;
+    uint64_t seed;
+    struct RoceFaults *out, *in;  // NULL without faults
+    QEMUTimer* held;              // lets go of frames that are held back
+} Wire;
+
 // See network.h.
 typedef struct {
     NICConf conf;
@@ -84,6 +93,7 @@ struct Connectx {
     Objects objects;
     Transport transport;
     Network network;
+    Wire wire;
     QEMUBH* send_frames;  // goes on with the send queues of the Ethernet side
     Doorbells doorbells;
     Port port;

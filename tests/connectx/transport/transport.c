@@ -3,12 +3,12 @@
 #include "connectx/transport/transport.h"
 
 #include "connectx/log.h"
-#include "connectx/network.h"
 #include "connectx/objects/eq.h"
 #include "connectx/roce/roce_port.h"
 #include "connectx/transport/callbacks.h"
 #include "connectx/transport/requester.h"
 #include "connectx/transport/responder.h"
+#include "connectx/transport/wire.h"
 #include "qemu/main-loop.h"
 
 enum {
@@ -113,18 +113,10 @@ static const RoceDeviceOps kDeviceOps = {
     .event = event,
 };
 
-static bool frame_ready(void* device) {
-    return network_ready(device);
-}
-
-static void send_frame(void* device, const uint8_t* frame, size_t size) {
-    network_send(device, frame, size);
-}
-
 static const RocePortOps kPortOps = {
     .is_here = is_here,
-    .frame_ready = frame_ready,
-    .send_frame = send_frame,
+    .frame_ready = wire_ready,
+    .send_frame = wire_send,
 };
 
 // Moves packets until there are none, for a bounded time.
@@ -158,9 +150,7 @@ static void run(void* opaque) {
 }
 
 bool transport_receive(Connectx* nic, const uint8_t* frame, size_t size) {
-    const Transport* transport = &nic->transport;
-
-    return roce_port_receive(transport->port, transport->roce, frame, size) != kRoceFrameOther;
+    return wire_receive(nic, frame, size);
 }
 
 void transport_resume(Connectx* nic) {
@@ -187,6 +177,7 @@ static void unmake(Connectx* nic) {
 void transport_init(Connectx* nic) {
     nic->transport.soon = qemu_bh_new(run, nic);
     nic->transport.later = timer_new_ns(QEMU_CLOCK_VIRTUAL, run, nic);
+    wire_init(nic);
     make(nic);
 }
 
@@ -197,6 +188,7 @@ void transport_reset(Connectx* nic) {
 
 void transport_free(Connectx* nic) {
     unmake(nic);
+    wire_free(nic);
     qemu_bh_delete(nic->transport.soon);
     timer_free(nic->transport.later);
 }
