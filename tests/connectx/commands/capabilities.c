@@ -59,6 +59,9 @@ static void general(const Connectx* nic, uint8_t* c) {
     CAP(log_bf_reg_size, 9);
     CAP(max_wqe_sz_sq, 1024);
     CAP(max_wqe_sz_rq, 512);
+    CAP(max_qp_cnt, 64);
+    CAP(out_of_seq_cnt, 1);
+    CAP(retransmission_q_counters, 1);
     CAP(max_qp_mcg, 64);
     CAP(log_max_mcg, 10);
     CAP(log_max_transport_domain, 10);

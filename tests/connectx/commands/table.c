@@ -16,6 +16,7 @@
 #include "connectx/objects/uar.h"
 #include "connectx/port.h"
 #include "connectx/queue_pairs/queue_pairs.h"
+#include "connectx/transport/transport.h"
 
 // An answer without content says that there is nothing: no pages are wanted, all counters are 0.
 static Status accept_silently(Connectx* nic, Command* command) {
@@ -83,7 +84,7 @@ static const Operation kOperations[] = {
     OPERATION(DEALLOC_TRANSPORT_DOMAIN, dealloc_transport_domain, other_destroy),
     OPERATION(ALLOC_Q_COUNTER, alloc_q_counter, other_create),
     OPERATION(DEALLOC_Q_COUNTER, dealloc_q_counter, other_destroy),
-    OPERATION(QUERY_Q_COUNTER, query_q_counter, accept_silently),
+    OPERATION(QUERY_Q_COUNTER, query_q_counter, transport_query_counters),
     OPERATION(ATTACH_TO_MCG, attach_to_mcg, accept_silently),
     OPERATION(DETACH_FROM_MCG, detach_from_mcg, accept_silently),
     OPERATION(QUERY_CONG_PARAMS, query_cong_params, accept_silently),

@@ -39,7 +39,7 @@ static void progress(RoceQp* qp) {
 
 /* A response is missing.  Once for each time that something is answered: what follows on the wire
  * says the same (IBA 9.7.5.1.4, implied NAK). */
-static void lost(RoceQp* qp) {
+static void lost(RoceQp* qp, uint64_t* counter) {
     RoceRequester* r = &qp->requester;
 
     /* What was acknowledged may have ended the queue pair: a request that could not be sent was
@@ -47,6 +47,7 @@ static void lost(RoceQp* qp) {
     if (r->count == 0 || r->went_back || r->waits_rnr) {
         return;
     }
+    ++*counter;
     if (r->retries == 0) {
         roce_requester_fail(qp, IBV_WC_RETRY_EXC_ERR);
         return;
@@ -91,6 +92,7 @@ static void not_ready(RoceQp* qp, uint8_t timer) {
         return;
     }
     if (r->rnr_retries == 0) {
+        qp->transport->counters.rnr_exceeded++;
         roce_requester_fail(qp, IBV_WC_RNR_RETRY_EXC_ERR);
         return;
     }
@@ -106,7 +108,7 @@ static void not_ready(RoceQp* qp, uint8_t timer) {
 static void refused(RoceQp* qp, uint8_t syndrome) {
     switch (syndrome) {
         case kRoceNakSequence:
-            lost(qp);
+            lost(qp, &qp->transport->counters.sequence_naks);
             break;
         case kRoceNakInvalidRequest:
             roce_requester_fail(qp, IBV_WC_REM_INV_REQ_ERR);
@@ -131,13 +133,13 @@ static void receive_acknowledge(RoceQp* qp, const RocePacket* packet) {
     }
     if (kind == kRoceSyndromeAck) {
         if (!acknowledge(qp, (packet->psn + 1) & kRocePsnMask)) {
-            lost(qp);
+            lost(qp, &qp->transport->counters.implied_naks);
         }
         return;
     }
     /* What comes before the refused packet has arrived. */
     if (!acknowledge(qp, packet->psn)) {
-        lost(qp);
+        lost(qp, &qp->transport->counters.implied_naks);
         return;
     }
     if (!r->count || r->unacked != packet->psn || qp->state == IBV_QPS_ERR) {
@@ -202,7 +204,7 @@ void roce_requester_receive(RoceQp* qp, const RocePacket* packet) {
         return;
     }
     if (!acknowledge(qp, packet->psn)) {
-        lost(qp);
+        lost(qp, &qp->transport->counters.implied_naks);
         return;
     }
     if (r->count && qp->state != IBV_QPS_ERR && r->unacked == packet->psn &&

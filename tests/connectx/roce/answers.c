@@ -108,6 +108,11 @@ RoceVerdict roce_answer_new(RoceQp* qp, const RocePacket* packet) {
         r->answers_count--;
     }
     *answer_at(r, r->answers_count++) = answer;
+    if (atomic) {
+        qp->transport->counters.atomics++;
+    } else {
+        qp->transport->counters.reads++;
+    }
     roce_qp_schedule(qp);
     return kRoceGood;
 }

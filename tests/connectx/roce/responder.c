@@ -228,6 +228,7 @@ static bool begin_write(RoceQp* qp, const RocePacket* packet, unsigned parts) {
     r->address = packet->remote_address;
     r->rkey = packet->rkey;
     r->left = r->length = packet->dma_length;
+    qp->transport->counters.writes++;
     return true;
 }
 

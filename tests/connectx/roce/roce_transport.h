@@ -48,6 +48,8 @@ typedef struct RoceQpAttributes {
 typedef struct RoceCounters {
     uint64_t received, sent, malformed, no_queue_pair, bad_pkey, bad_qkey, wrong_address;
     uint64_t duplicates, out_of_sequence, not_ready, retries, timeouts, rnr_waits, dropped;
+    uint64_t writes, reads, atomics;                    /* requests that were executed for others */
+    uint64_t sequence_naks, implied_naks, rnr_exceeded; /* of others, for requests of ours */
 } RoceCounters;
 
 RoceTransport* roce_transport_new(const RoceDeviceOps* ops, void* device, bool ethernet);

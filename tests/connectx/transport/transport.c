@@ -306,3 +306,21 @@ void transport_log_counters(Connectx* nic) {
             c->bad_pkey + c->bad_qkey + c->wrong_address, c->duplicates, c->out_of_sequence,
             c->not_ready, c->timeouts);
 }
+
+Status transport_query_counters(Connectx* nic, Command* command) {
+    const RoceCounters* c = roce_transport_counters(nic->transport.roce);
+
+#define COUNT(field, value) IFC_SET(query_q_counter_out, command->out, field, value)
+    COUNT(rx_write_requests, c->writes);
+    COUNT(rx_read_requests, c->reads);
+    COUNT(rx_atomic_requests, c->atomics);
+    COUNT(out_of_buffer, c->not_ready);
+    COUNT(out_of_sequence, c->out_of_sequence);
+    COUNT(duplicate_request, c->duplicates);
+    COUNT(rnr_nak_retry_err, c->rnr_exceeded);
+    COUNT(packet_seq_err, c->sequence_naks);
+    COUNT(implied_nak_seq_err, c->implied_naks);
+    COUNT(local_ack_timeout_err, c->timeouts);
+#undef COUNT
+    return kOk;
+}

@@ -29,6 +29,9 @@ bool transport_receive(Connectx* nic, const uint8_t* frame, size_t size);
 // The network takes frames again.
 void transport_resume(Connectx* nic);
 
+// QUERY_Q_COUNTER: one set of counters has all queue pairs.
+Handler transport_query_counters;
+
 // Writes into a context, as a query shows it, what packets have changed.
 void transport_query(const Qp* qp, uint8_t* context);
 

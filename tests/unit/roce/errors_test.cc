@@ -259,6 +259,26 @@ TEST_F(ErrorsTest, APacketOfAnotherSourceIsNotTheConnections) {
     EXPECT_EQ(connection_.right.counters().wrong_address, 4U);
 }
 
+TEST_F(ErrorsTest, AFrameForAnotherPortsAddressIsNobodys) {
+    b_.post_receive(10);
+    a_.post(IBV_WR_SEND, pattern(10));
+    // As a switch that does not know the address sends it to every port.
+    connection_.network.set_filter([](size_t, Bytes& frame) {
+        RoceAddress address{};
+        const uint8_t* packet = nullptr;
+        size_t size = 0;
+        roce_frame_parse(frame.data(), frame.size(), &address, &packet, &size);
+        address.dgid[15] = 9;
+        Bytes changed(kRoceMaxFrame);
+        changed.resize(roce_frame_build(&address, packet, size, changed.data()));
+        frame = changed;
+        return true;
+    });
+    connection_.run();
+    EXPECT_EQ(a_.summary(), failed("send", IBV_WC_RETRY_EXC_ERR));
+    EXPECT_EQ(connection_.right.counters().received, 0U);
+}
+
 TEST_F(ErrorsTest, AMiddlePacketWithoutAFirstIsInvalid) {
     b_.post_receive(10);
     a_.post(IBV_WR_SEND, pattern(kMtu));

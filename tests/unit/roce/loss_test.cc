@@ -319,6 +319,27 @@ TEST(LossTest, AWriteWithImmediateThatFindsNoReceiveRequestIsDoneOnce) {
     EXPECT_EQ(Sequence::value(connection.right.memory(), kCounterAt), 1U);
 }
 
+TEST(LossTest, RequestsAndWhatWentWrongAreCounted) {
+    Connection connection;
+    const uint32_t key = connection.right.add_key(0, kMemory, kAll);
+    Send& write = connection.a.post(IBV_WR_RDMA_WRITE, pattern(4 * kMtu));
+    write.what.rkey = key;
+    connection.a.post(IBV_WR_RDMA_READ, Bytes(3 * kMtu)).what.rkey = key;
+    Send& add = connection.a.post(IBV_WR_ATOMIC_FETCH_AND_ADD, Bytes(8));
+    add.what.rkey = key;
+    add.what.remote_address = kCounterAt;
+    connection.network.set_filter([](size_t number, Bytes& /*frame*/) { return number != 1; });
+    connection.run();
+    EXPECT_EQ(connection.a.summary(), "send 4096, send 3072, send 8");
+    const RoceCounters& right = connection.right.counters();
+    EXPECT_EQ(right.writes, 1U);
+    EXPECT_EQ(right.reads, 1U);
+    EXPECT_EQ(right.atomics, 1U);
+    EXPECT_GE(right.out_of_sequence, 1U);
+    EXPECT_EQ(connection.left.counters().sequence_naks, 1U);
+    EXPECT_EQ(connection.left.counters().rnr_exceeded, 0U);
+}
+
 TEST(LossTest, SevenRnrRetriesAreForEver) {
     Connection connection(IBV_QPT_RC, false, [](RoceQpAttributes& a) { a.rnr_retry = 7; });
     connection.a.post(IBV_WR_SEND, pattern(5));
