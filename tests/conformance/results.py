@@ -11,9 +11,11 @@ from pathlib import Path
 from vrdma_lab import paths
 from vrdma_lab.conformance.document import document
 from vrdma_lab.conformance.results import Known, Result, Results, Run, read_known
+from vrdma_lab.conformance.targets import TARGETS, groups
 from vrdma_lab.errors import LabError
 
 NATIVE, DIRECT, EMBEDDED = (Run("44", target) for target in ("native", "direct", "embedded"))
+NATIVE_MLX5, DIRECT_MLX5 = (Run("44", target) for target in ("native-mlx5", "direct-mlx5"))
 TEST = "test_mr.MRTest.test_reg_mr"
 
 
@@ -89,9 +91,42 @@ class Problems(unittest.TestCase):
         results = Results([a_result(NATIVE, "passed"), a_result(Run("56", "direct"), "skipped")])
         self.assertEqual(results.problems(), [])
 
+    def test_adapters_are_not_compared_with_each_other(self) -> None:
+        results = Results(
+            [
+                *(a_result(NATIVE_MLX5, "passed"), a_result(DIRECT_MLX5, "passed")),
+                *(a_result(NATIVE, "skipped"), a_result(DIRECT, "skipped")),
+                a_result(EMBEDDED, "skipped"),
+            ]
+        )
+        self.assertEqual(results.problems(), [])
+
+    def test_the_direct_path_of_each_adapter_must_not_skip_what_passes_natively(self) -> None:
+        results = Results(
+            [
+                *(a_result(NATIVE, "passed"), a_result(DIRECT, "passed")),
+                *(a_result(NATIVE_MLX5, "passed"), a_result(DIRECT_MLX5, "skipped", reason="why")),
+            ]
+        )
+        self.assertEqual(
+            results.problems(), [f"44 direct-mlx5: {TEST} passes natively and is skipped: why"]
+        )
+
     def test_what_is_known_and_passes_is_said(self) -> None:
         results = Results([a_result(DIRECT, "passed")], [a_known("direct")])
         self.assertEqual(results.needless(), [f"44 direct: {TEST} passes, and is known not to"])
+
+
+class Targets(unittest.TestCase):
+    def test_each_is_compared_with_the_host_of_its_adapter(self) -> None:
+        found = {name: target.native.name for name, target in TARGETS.items() if target.native}
+        expected = {"direct": "native", "embedded": "native", "direct-mlx5": "native-mlx5"}
+        self.assertEqual(found, expected)
+
+    def test_those_with_the_same_adapter_share_a_host(self) -> None:
+        expected = [("native", "direct"), ("embedded",), ("native-mlx5", "direct-mlx5")]
+        self.assertEqual(groups(TARGETS), expected)
+        self.assertEqual(groups(["direct-mlx5", "direct"]), [("direct",), ("direct-mlx5",)])
 
 
 class Counts(unittest.TestCase):

@@ -19,9 +19,10 @@ from vrdma_lab.cli.command import Parser, Refusal
 from vrdma_lab.cli.fuzz import programs
 from vrdma_lab.cli.test_progress import Progress, read_durations, shares, write_durations
 from vrdma_lab.conformance.command import run_conformance
-from vrdma_lab.conformance.results import TARGETS
 from vrdma_lab.conformance.run import VERSIONS
+from vrdma_lab.conformance.targets import TARGETS
 from vrdma_lab.errors import LabError
+from vrdma_lab.network.rnics import KINDS
 from vrdma_lab.setup.build import (
     build_all_qemu_devices,
     build_backend,
@@ -39,7 +40,7 @@ from vrdma_lab.test_form import form_variables
 
 HELP = """\
 usage: scripts/test [unit|e2e|lab|all] [--kernel 6.1|6.12] [--filter REGEX] [--long]
-       scripts/test conformance [--suite 44|56] [--target native|direct|embedded]
+       scripts/test conformance [--suite 44|56] [--target TARGET]
                                 [--filter REGEX] [--json FILE]
 
 Installs what is missing, builds everything and runs tests by CTest.  Without a
@@ -59,10 +60,12 @@ others will take.
 With conformance, it runs the tests of rdma-core itself as Debian has them in
 python3-pyverbs, on an RDMA host natively, in a guest on the host's RNIC and in a
 guest on the embedded RNIC, compares, and writes the table of docs/conformance.md
-(only if nothing was left out).
+(only if nothing was left out).  The host's RNIC is rxe, and then the model of a
+ConnectX (see scripts/lab).
 
   --suite 44|56       only that of Debian 12 (44) or 13 (56)
-  --target TARGET     only native, direct or embedded; may be repeated, as may --suite
+  --target TARGET     only native, direct, embedded, native-mlx5 or direct-mlx5; may
+                      be repeated, as may --suite
   --filter REGEX      only the tests whose names match
   --json FILE         an array of objects with suite, target, module, and how many
                       tests passed, skipped, failed
@@ -71,8 +74,8 @@ guest on the embedded RNIC, compares, and writes the table of docs/conformance.m
 
 The last line says how many passed and failed.  The status is 0 if all passed, and
 of conformance 0 if no test but those of tests/conformance/known.toml failed, or
-passed natively and not in the guest on the host's RNIC, and no fewer passed on the
-embedded RNIC than natively.
+passed natively and not in the guest on the host's RNIC, no fewer passed on the
+embedded RNIC than natively, and the model saw nothing that it forbids.
 """
 
 # The packages that each selection of tests needs besides those of the build.
@@ -95,7 +98,7 @@ class Options:
     kernel: str = "6.1"
     filter: str = ""
     suites: tuple[str, ...] = tuple(VERSIONS)  # of conformance
-    targets: tuple[str, ...] = TARGETS
+    targets: tuple[str, ...] = tuple(TARGETS)
     json: Path | None = None
 
 
@@ -109,7 +112,7 @@ def parse(words: Sequence[str]) -> Options:
         "--suite", type=command.one_of("suite", tuple(VERSIONS)), action="append", default=[]
     )
     parser.add_argument(
-        "--target", type=command.one_of("target", TARGETS), action="append", default=[]
+        "--target", type=command.one_of("target", tuple(TARGETS)), action="append", default=[]
     )
     parser.add_argument("--json", type=command.output_file)
     parser.add_argument("--long", action="store_true")
@@ -141,6 +144,9 @@ def _conformance(options: Options) -> int:
     build_qemu_device(steps)
     for series in paths.KERNELS:
         prepare_kernel(steps, series)
+    rnics = {TARGETS[name].rnic for name in options.targets}
+    if any(KINDS[rnic].model for rnic in rnics if rnic):
+        build_connectx_model(steps)
     for name in options.suites:
         prepare_rdma_core_tests(steps, name)
     return run_conformance(options.suites, options.targets, options.filter, options.json)

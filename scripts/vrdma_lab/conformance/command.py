@@ -2,8 +2,9 @@
 # Copyright (c) 2026 the vrdma authors
 """Runs rdma-core's tests on their targets and judges the outcomes.
 
-CTest runs this module as a program, without arguments. It runs all versions on all targets, with
-everything built and prepared, and leaves docs/conformance.md as it is.
+CTest runs this module as a program, with the names of targets, and with everything built and
+prepared. It runs the newest version, or in the long form all, and leaves docs/conformance.md as it
+is.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from pathlib import Path
 from vrdma_lab import document, paths
 from vrdma_lab.children import WorkFolder, run_program
 from vrdma_lab.conformance.document import document as document_of
-from vrdma_lab.conformance.results import OUTCOMES, TARGETS, Known, Result, Results, Run, read_known
+from vrdma_lab.conformance.results import OUTCOMES, Known, Result, Results, Run, read_known
 from vrdma_lab.conformance.run import VERSIONS, Version
+from vrdma_lab.conformance.targets import TARGETS, groups
 from vrdma_lab.test_form import is_long
 
 COMMAND = "scripts/test conformance"
@@ -69,16 +71,18 @@ class _Job:
             self.process.wait()
 
     def read(self, known: list[Known]) -> tuple[list[Result], list[str]]:
-        """The results, and the objects that were left behind.
+        """The results, and what else went wrong: objects left behind, and violations.
 
         Standard error gets the text of each failure whose cause is not known.
         """
-        results, leaks = [], []
-        for target, lines in json.loads(self.report.read_text()).items():
+        results = []
+        report = json.loads(self.report.read_text())
+        problems = [f"{self.title}: {line}" for line in report["violations"]]
+        for target, lines in report["runs"].items():
             run = Run(self.version.name, target)
             for line in lines:
                 if "leaks" in line:
-                    leaks.append(f"{run}: {line['module']} left behind {line['leaks']}")
+                    problems.append(f"{run}: {line['module']} left behind {line['leaks']}")
                 else:
                     results.append(Result.of(run, line))
                     if line["outcome"] == "failed" and not any(
@@ -88,7 +92,7 @@ class _Job:
                             f"{run}: {results[-1].test} failed\n"
                             f"{line['reason']}\n{line.get('printed', '')}"
                         )
-        return results, leaks
+        return results, problems
 
 
 def _say(text: str) -> None:
@@ -96,14 +100,11 @@ def _say(text: str) -> None:
 
 
 def _jobs(versions: Sequence[Version], targets: Sequence[str], folder: Path) -> list[_Job]:
-    on_host = tuple(target for target in TARGETS if target in targets and target != "embedded")
-    jobs = []
-    for version in versions:
-        # The job that takes longest comes first.
-        for group in (on_host, ("embedded",) if "embedded" in targets else ()):
-            if group:
-                jobs.append(_Job(version, group, folder / f"{version.name}-{group[0]}.json"))
-    return jobs
+    return [
+        _Job(version, group, folder / f"{version.name}-{group[0]}.json")
+        for version in versions
+        for group in groups(targets)
+    ]
 
 
 def _run(jobs: list[_Job], pattern: str, at_once: int) -> list[_Job]:
@@ -147,13 +148,13 @@ def _table(results: Results) -> str:
         (str(run), *(str(results.total(run, each)) for each in OUTCOMES)) for run in results.runs
     ]
     return "".join(
-        f"{line[0]:12}" + "".join(f"{cell:>9}" for cell in line[1:]) + "\n" for line in lines
+        f"{line[0]:16}" + "".join(f"{cell:>9}" for cell in line[1:]) + "\n" for line in lines
     )
 
 
 def run_conformance(
     suites: Sequence[str] = tuple(VERSIONS),
-    targets: Sequence[str] = TARGETS,
+    targets: Sequence[str] = tuple(TARGETS),
     pattern: str = "",
     report: Path | None = None,
     writes_document: bool = True,
@@ -194,9 +195,9 @@ def _run_all(jobs: list[_Job], pattern: str) -> tuple[list[Result], list[str]]:
             _say(f"conformance: {job.title}{_DID_NOT_RUN}:\n{log}")
             problems.append(f"{job.title}{_DID_NOT_RUN}")
             continue
-        results, leaks = job.read(known)
+        results, others = job.read(known)
         found += results
-        problems += leaks
+        problems += others
     return found, problems
 
 
@@ -215,5 +216,8 @@ if __name__ == "__main__":
     # The newest version has the most tests (docs/conformance.md).
     asked = tuple(VERSIONS) if is_long() else tuple(VERSIONS)[-1:]
     sys.exit(
-        run_program("conformance", lambda: run_conformance(suites=asked, writes_document=False))
+        run_program(
+            "conformance",
+            lambda: run_conformance(suites=asked, targets=sys.argv[1:], writes_document=False),
+        )
     )

@@ -66,8 +66,7 @@ def _gains(results: Results) -> str:
     """The tests that pass in guests and not natively."""
     grouped: dict[tuple[str, str, tuple[Run, ...]], list[str]] = {}
     for test in results.tests():
-        for suite in sorted({run.suite for run in results.runs}):
-            native = Run(suite, "native")
+        for native in (run for run in results.runs if run.on.side == "native"):
             others = tuple(
                 run
                 for run in results.runs

@@ -4,7 +4,7 @@
 
     python3 -m vrdma_lab.conformance.host VERSION TARGETS REPORT PATTERN
 
-The report is a JSON object: the runner's lines for each target.
+The targets have the same RNIC. The report is a JSON object: the runner's lines for each target.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from vrdma_lab.children import raise_on_signals
 from vrdma_lab.conformance.run import VERSIONS, Line, Version, boot, run
+from vrdma_lab.conformance.targets import TARGETS
 from vrdma_lab.host.rdma_host import RdmaHost
 from vrdma_lab.network.overlay import PREFIX_LENGTH
 
@@ -33,18 +34,19 @@ def _direct(host: RdmaHost, version: Version, pattern: str) -> list[Line]:
     return run(guest, version, guest.underlay, pattern)
 
 
-TARGETS = {"native": _native, "direct": _direct}
+_SIDES = {"native": _native, "direct": _direct}
 
 
 def main() -> None:
     version_name, targets, report, pattern = sys.argv[1:]
     raise_on_signals()
     version = VERSIONS[version_name]
-    with RdmaHost(version.kernel) as host:
+    (rnic,) = {TARGETS[target].rnic for target in targets.split(",")}
+    with RdmaHost(version.kernel, rnic) as host:
         found = {}
         for target in targets.split(","):
             print(f"{version.name}: {target} ...", file=sys.stderr)
-            found[target] = TARGETS[target](host, version, pattern)
+            found[target] = _SIDES[TARGETS[target].side](host, version, pattern)
     Path(report).write_text(json.dumps(found))
 
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vrdma_lab.conformance.targets import TARGETS, Target
 from vrdma_lab.errors import LabError
 
-TARGETS = ("native", "direct", "embedded")
 OUTCOMES = ("passed", "skipped", "failed")
 MISSING = "missing"
 
@@ -23,7 +23,12 @@ class Run:
     """A version of the tests on a target."""
 
     suite: str
-    target: str
+    target: str  # one of TARGETS
+
+    @property
+    def on(self) -> Target:
+        """The target itself."""
+        return TARGETS[self.target]
 
     def __str__(self) -> str:
         return f"{self.suite} {self.target}"
@@ -93,7 +98,7 @@ class Results:
             self._tests.setdefault(result.test, {})[result.run] = result
         self.runs = sorted(
             {run for each in self._tests.values() for run in each},
-            key=lambda run: (run.suite, TARGETS.index(run.target)),
+            key=lambda run: (run.suite, list(TARGETS).index(run.target)),
         )
 
     def tests(self) -> list[str]:
@@ -128,8 +133,10 @@ class Results:
 
     def native_of(self, run: Run) -> Run | None:
         """The native run of the same tests, if there is one."""
-        native = Run(run.suite, "native")
-        return native if run.target != "native" and native in self.runs else None
+        if run.on.native is None:
+            return None
+        native = Run(run.suite, run.on.native.name)
+        return native if native in self.runs else None
 
     def lost(self, test: str, run: Run) -> bool:
         """Whether a test passes natively, and not in this run."""
@@ -173,11 +180,11 @@ class Results:
                 outcome, reason = self.outcome(test, run), self.reason(test, run)
                 if outcome == "failed":
                     found.append(f"{run}: {test} failed: {reason}")
-                elif run.target == "direct" and self.lost(test, run):
+                elif run.on.side == "direct" and self.lost(test, run):
                     found.append(f"{run}: {test} passes natively and is {outcome}: {reason}")
         for run in self.runs:
             native = self.native_of(run)
-            if run.target == "embedded" and native is not None:
+            if run.on.side == "embedded" and native is not None:
                 ours, theirs = self.total(run, "passed"), self.total(native, "passed")
                 if ours < theirs:
                     found.append(f"{run}: {ours} tests pass, natively {theirs}")

@@ -15,6 +15,7 @@ from vrdma_lab import paths
 from vrdma_lab.bench import cases
 from vrdma_lab.cli import bench, command, demo, fuzz, lab, test
 from vrdma_lab.cli.command import Refusal
+from vrdma_lab.conformance.targets import TARGETS
 from vrdma_lab.errors import Interrupted, LabError
 from vrdma_lab.setup.fuzz_corpus import LIMIT, choose
 
@@ -152,7 +153,7 @@ class Test(OptionsTest):
     def test_conformance_has_all_suites_on_all_targets_unless_told_otherwise(self) -> None:
         found = test.parse(["conformance"])
         self.assertEqual(found.suites, ("44", "56"))
-        self.assertEqual(found.targets, ("native", "direct", "embedded"))
+        self.assertEqual(found.targets, tuple(TARGETS))
         words = "conformance --target embedded --suite 56 --target native"
         found = test.parse(words.split())
         self.assertEqual((found.suites, found.targets), (("56",), ("native", "embedded")))
@@ -165,7 +166,9 @@ class Test(OptionsTest):
         self.assert_refused(test.parse, kernel, "conformance", "--kernel", "6.1")
         no_suite = "there is no suite '45': 44 or 56"
         self.assert_refused(test.parse, no_suite, "conformance", "--suite", "45")
-        no_target = "there is no target 'x': native, direct or embedded"
+        no_target = (
+            "there is no target 'x': native, direct, embedded, native-mlx5 or direct-mlx5"
+        )
         self.assert_refused(test.parse, no_target, "conformance", "--target", "x")
         self.assert_refused(test.parse, "there is no option 'units'", "units")
 
