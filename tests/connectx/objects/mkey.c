@@ -6,27 +6,8 @@
 #include "connectx/log.h"
 #include "connectx/objects/pd.h"
 
-// access_mode of mkc: physical addresses, or a list of pages.
-enum { kPhysical = 0, kPageList = 1 };
-
 enum { kAddressFlags = 7 };  // low bits of a listed address that are no part of it
 
-// What a change may be of (MLX5_MKEY_MASK_*).
-enum {
-    kMaskLength = 1 << 0,
-    kMaskStart = 1 << 6,
-    kMaskPd = 1 << 7,
-    kMaskInvalidation = 1 << 8,
-    kMaskVariant = 1 << 13,
-    kMaskQp = 1 << 14,
-    kMaskLocalRead = 1 << 17,
-    kMaskLocalWrite = 1 << 18,
-    kMaskRemoteRead = 1 << 19,
-    kMaskRemoteWrite = 1 << 20,
-    kMaskAtomic = 1 << 21,
-    kMaskOrderWrites = 1 << 25,
-    kMaskFree = 1 << 29,
-};
 static const uint64_t kMaskOrderReads = UINT64_C(1) << 47;
 // These change nothing here: local reading is always allowed, and nothing is reordered.
 static const uint64_t kMaskIgnored =
@@ -42,6 +23,7 @@ static const Field kFields[] = {
     KNOWN(mkc, lw),
     KNOWN(mkc, lr),
     KNOWN(mkc, access_mode_1_0),
+    KNOWN(mkc, en_rinval),
     KNOWN(mkc, qpn),
     KNOWN(mkc, en_rinval),
     KNOWN(mkc, mkey_7_0),
@@ -95,6 +77,12 @@ static const Mkey* find(Connectx* nic, uint32_t pd, uint32_t key, uint64_t addre
         log_say(nic, "key %#x does not allow this", key);
         return NULL;
     }
+    // Behind a window is a key that is no window: this ends here.
+    if (mkey->mode == kOneRange &&
+        !find(nic, pd, mkey->range_key, mkey->range_address + (address - mkey->start), size,
+              direction, kByLocal)) {
+        return NULL;
+    }
     return mkey;
 }
 
@@ -113,6 +101,10 @@ bool mkey_copy(Connectx* nic, uint32_t pd, uint32_t key, uint64_t address, void*
     mkey = find(nic, pd, key, address, size, direction, access);
     if (!mkey) {
         return false;
+    }
+    if (mkey->mode == kOneRange) {
+        return mkey_copy(nic, pd, mkey->range_key, mkey->range_address + (address - mkey->start),
+                         data, size, direction, kByLocal);
     }
     if (mkey->mode == kPhysical) {
         return dma_copy(nic, address, data, size, direction);
@@ -138,9 +130,10 @@ Status mkey_create(Connectx* nic, Command* command) {
     mkey->remote_read = IFC_GET(mkc, context, rr);
     mkey->remote_write = IFC_GET(mkc, context, rw);
     mkey->atomic = IFC_GET(mkc, context, a);
-    mkey->may_be_invalidated = IFC_GET(mkc, context, en_rinval);
     mkey->start = IFC_GET(mkc, context, start_addr);
     mkey->length = IFC_GET(mkc, context, len);
+    mkey->qp = IFC_GET(mkc, context, qpn);
+    mkey->remote_invalidate = IFC_GET(mkc, context, en_rinval);
     if (mkey->mode == kPageList && shift > 0 && !IFC_GET(mkc, context, free)) {
         const size_t entries = command_rest(command, list) / sizeof(uint64_t);
 
@@ -176,11 +169,15 @@ Status mkey_create(Connectx* nic, Command* command) {
 bool mkey_invalidate(Connectx* nic, uint32_t pd, uint32_t key) {
     Mkey* mkey = find_object(nic->objects.mkeys, key >> 8);
 
-    if (!mkey || mkey->key != key || mkey->pd != pd || mkey->free || !mkey->may_be_invalidated) {
+    if (!mkey || mkey->key != key || mkey->pd != pd || mkey->free || !mkey->remote_invalidate) {
         log_say(nic, "key %#x may not be invalidated", key);
         return false;
     }
     mkey->free = true;
+    if (mkey->mode == kOneRange) {
+        mkey->qp = kEveryQp;
+    }
+    log_say(nic, "      key %#x: free", key);
     return true;
 }
 

@@ -13,6 +13,7 @@ typedef enum {
     kLocalOperation = 0x02,
     kLocalProtection = 0x04,
     kFlushed = 0x05,
+    kBinding = 0x06,
     kBadResponse = 0x10,
     kLocalAccess = 0x11,
     kRemoteInvalid = 0x12,

@@ -2,13 +2,15 @@
 // Copyright (c) 2026 the vrdma authors
 // Memory that a queue pair lets its peer reach.
 #include "connectx/objects/mkey.h"
+#include "connectx/objects/window.h"
 #include "connectx/transport/callbacks.h"
 
 bool remote_check(void* device, void* owner, uint32_t rkey, uint64_t address, uint32_t length,
                   int access) {
     const Qp* qp = owner;
 
-    return mkey_allows(device, qp->pd, rkey, address, length,
+    return window_serves(device, qp, rkey) &&
+           mkey_allows(device, qp->pd, rkey, address, length,
                        access & IBV_ACCESS_REMOTE_WRITE ? kWriteMemory : kReadMemory, kByRemote);
 }
 
@@ -33,7 +35,8 @@ bool remote_atomic(void* device, void* owner, uint32_t rkey, uint64_t address,
     uint64_t old, now;
 
     // The operands are numbers of the host, which is little-endian; the memory has one as well.
-    if (!mkey_copy(device, qp->pd, rkey, address, &old, sizeof(old), kReadMemory, kByAtomic)) {
+    if (!window_serves(device, qp, rkey) ||
+        !mkey_copy(device, qp->pd, rkey, address, &old, sizeof(old), kReadMemory, kByAtomic)) {
         return false;
     }
     *original = le64_to_cpu(old);
@@ -48,5 +51,5 @@ bool remote_atomic(void* device, void* owner, uint32_t rkey, uint64_t address,
 bool remote_invalidate(void* device, void* owner, uint32_t rkey) {
     const Qp* qp = owner;
 
-    return mkey_invalidate(device, qp->pd, rkey);
+    return window_serves(device, qp, rkey) && mkey_invalidate(device, qp->pd, rkey);
 }

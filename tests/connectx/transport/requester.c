@@ -5,6 +5,7 @@
 #include "connectx/log.h"
 #include "connectx/objects/eq.h"
 #include "connectx/objects/mkey.h"
+#include "connectx/objects/window.h"
 
 enum {
     kBlock = 64,
@@ -132,8 +133,8 @@ static void decode(Connectx* nic, const Qp* qp, Request* request) {
         case kSend:
             break;
         case kChangeKey:
-            if (qp->type != kUmr) {
-                refuse(nic, qp, request, "only the driver changes keys, by a queue pair for it", 0);
+            if (qp->type != kUmr && qp->type != kRc && qp->type != kUc) {
+                refuse(nic, qp, request, "its type has no windows", qp->type);
             } else if (request->end < kChangeEnd) {
                 refuse(nic, qp, request, "too short", request->end);
             }
@@ -266,15 +267,21 @@ bool request_copy(Connectx* nic, const Qp* qp, const Request* request, uint64_t 
     return size == 0;
 }
 
-bool request_change_key(Connectx* nic, const Request* request) {
+Syndrome request_change_key(Connectx* nic, const Qp* qp, const Request* request) {
     const uint8_t* bytes = request->bytes;
     const uint32_t key = ldl_be_p(bytes + kImmediate);
 
+    if (qp->type != kUmr) {
+        return window_change(nic, qp, key, bytes + kSegment, request->end - kSegment) ? kSuccess
+                                                                                      : kBinding;
+    }
     if (lduw_be_p(bytes + kChangeTranslations)) {
         log_violation(nic, "key %#x: a request cannot change its pages", key);
-        return false;
+        return kLocalProtection;
     }
-    return mkey_change(nic, key, ldq_be_p(bytes + kChangeMask), bytes + kChangeContext);
+    return mkey_change(nic, key, ldq_be_p(bytes + kChangeMask), bytes + kChangeContext)
+               ? kSuccess
+               : kLocalProtection;
 }
 
 void requester_complete(Connectx* nic, Qp* qp, const Request* request, Syndrome syndrome,

@@ -58,8 +58,8 @@ bool request_copy(Connectx* nic, const Qp* qp, const Request* request, uint64_t 
 void requester_complete(Connectx* nic, Qp* qp, const Request* request, Syndrome syndrome,
                         uint32_t bytes);
 
-// Executes kChangeKey: changes the memory key that the request names.  False if it cannot.
-bool request_change_key(Connectx* nic, const Request* request);
+// Executes kChangeKey: changes the memory key that the request names.
+Syndrome request_change_key(Connectx* nic, const Qp* qp, const Request* request);
 
 // Ends all that is posted as flushed; what was taken is completed.
 void requester_flush(Connectx* nic, Qp* qp);

@@ -47,7 +47,7 @@ static void describe(const Connectx* nic, Send* own, RoceSend* send) {
         return;
     }
     send->opcode = opcode_of(request);
-    send->local = request->opcode == kNop;
+    send->local = request->opcode == kNop || request->opcode == kChangeKey;
     send->fence = request->fence;
     send->solicited = request->solicited;
     // No message is as long as this: it ends with an error of its length.
@@ -104,9 +104,13 @@ enum ibv_wc_status scatter_response(void* device, void* owner, const RoceSend* s
                : IBV_WC_LOC_PROT_ERR;
 }
 
-// A request that does nothing.
+// A request that does nothing, or binds a memory window.
 enum ibv_wc_status run_local(void* device, void* owner, const RoceSend* send) {
-    return IBV_WC_SUCCESS;
+    const Request* request = request_of(send);
+
+    return request->opcode == kNop || request_change_key(device, owner, request) == kSuccess
+               ? IBV_WC_SUCCESS
+               : IBV_WC_MW_BIND_ERR;
 }
 
 Syndrome syndrome_of(enum ibv_wc_status status) {
@@ -119,6 +123,8 @@ Syndrome syndrome_of(enum ibv_wc_status status) {
             return kLocalProtection;
         case IBV_WC_WR_FLUSH_ERR:
             return kFlushed;
+        case IBV_WC_MW_BIND_ERR:
+            return kBinding;
         case IBV_WC_BAD_RESP_ERR:
             return kBadResponse;
         case IBV_WC_LOC_ACCESS_ERR:

@@ -224,9 +224,10 @@ static void run_local_queue(Connectx* nic, Qp* qp) {
 
     // What the driver posts meanwhile has a doorbell of its own.
     for (unsigned left = 1u << qp->sq_log; left > 0 && requester_take(nic, qp, request); left--) {
-        const bool good = !request->refused &&
-                          (request->opcode == kNop ||
-                           (request->opcode == kChangeKey && request_change_key(nic, request)));
+        const bool good =
+            !request->refused &&
+            (request->opcode == kNop ||
+             (request->opcode == kChangeKey && request_change_key(nic, qp, request) == kSuccess));
 
         requester_complete(nic, qp, request, good ? kSuccess : kLocalOperation, 0);
         if (!good) {
