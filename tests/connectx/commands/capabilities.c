@@ -49,6 +49,8 @@ static void general(const Connectx* nic, uint8_t* c) {
     CAP(umr_indirect_mkey_disabled, 1);
     CAP(cq_oi, 1);
     CAP(imaicl, 1);
+    CAP(cq_resize, 1);
+    CAP(cqe_128_always, 1);
     CAP(block_lb_mc, 1);
     CAP(xrc, 1);
     CAP(ud, 1);

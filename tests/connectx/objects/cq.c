@@ -12,7 +12,12 @@ enum {
     kSyndrome = 11,  // in the data of an error event, which begin with the number
     kErrorOverrun = 1,
     kDataSize = 28,
+    kModifierResize = 1,  // of MODIFY_CQ
+    kResizes = 7,         // resize_field_select: size, page size and offset
 };
+
+// cqe_sz: bytes of an entry, and whether the adapter writes those before a completion as well.
+enum { kSize64 = 0, kSize128 = 1, kSize128Padded = 2 };
 
 static const Field kFields[] = {
     KNOWN(cqc, status),
@@ -27,6 +32,13 @@ static const Field kFields[] = {
     KNOWN(cqc, c_eqn_or_apu_element),
     KNOWN(cqc, log_page_size),
     KNOWN(cqc, dbr_addr),
+};
+
+static const Field kResizeFields[] = {
+    KNOWN(cqc, cqe_sz),
+    KNOWN(cqc, page_offset),
+    KNOWN(cqc, log_cq_size),
+    KNOWN(cqc, log_page_size),
 };
 
 void cq_free(void* cq) {
@@ -46,11 +58,15 @@ static void notify(Connectx* nic, Cq* cq) {
     }
 }
 
-// Whether there is no entry left that the consumer has given back (its doorbell record says).
-static bool is_full(Connectx* nic, const Cq* cq) {
+// The entries that the consumer has not given back (its doorbell record says).
+static uint32_t used(Connectx* nic, const Cq* cq) {
     const uint32_t consumer = dma_be32(nic, cq->doorbell_record) & kNumberMask;
 
-    return ((cq->producer - consumer) & kNumberMask) >= 1u << cq->log_size;
+    return (cq->producer - consumer) & kNumberMask;
+}
+
+static bool is_full(Connectx* nic, const Cq* cq) {
+    return used(nic, cq) >= 1u << cq->log_size;
 }
 
 static void fail(Connectx* nic, Cq* cq) {
@@ -71,10 +87,26 @@ static bool is_urgent(uint8_t last) {
     return last & kCqeSolicited || last >> 4 >= kCqeRequesterError;
 }
 
+static void write_entry(Connectx* nic, Cq* cq, uint8_t* cqe) {
+    // The entry is the last part of its place.
+    const uint64_t at = (uint64_t)(cq->producer & ((1u << cq->log_size) - 1)) * cq->entry_size +
+                        cq->entry_size - kCqe;
+    uint8_t owner = (cqe[kCqeLast] & ~1) | (cq->producer >> cq->log_size & 1);
+    uint8_t padding[kCqe] = {0};
+
+    if (IFC_GET(cqc, cq->context, cqe_sz) == kSize128Padded) {
+        buffer_copy(nic, &cq->buffer, at - kCqe, padding, sizeof(padding), kWriteMemory);
+    }
+    cqe[kCqeLast] = owner ^ 1;
+    buffer_copy(nic, &cq->buffer, at, cqe, kCqe, kWriteMemory);
+    smp_wmb();
+    buffer_copy(nic, &cq->buffer, at + kCqeLast, &owner, 1, kWriteMemory);
+    cq->producer++;
+}
+
 void cq_post(Connectx* nic, uint32_t number, uint8_t* cqe) {
+    const uint8_t last = cqe[kCqeLast];
     Cq* cq = find_object(nic->objects.cqs, number);
-    uint64_t at;
-    uint8_t owner;
 
     if (!cq || cq->overrun) {
         return;
@@ -83,16 +115,8 @@ void cq_post(Connectx* nic, uint32_t number, uint8_t* cqe) {
         fail(nic, cq);
         return;
     }
-    // The entry is the last part of its place.
-    at = (uint64_t)(cq->producer & ((1u << cq->log_size) - 1)) * cq->entry_size + cq->entry_size -
-         kCqe;
-    owner = (cqe[kCqeLast] & ~1) | (cq->producer >> cq->log_size & 1);
-    cqe[kCqeLast] = owner ^ 1;
-    buffer_copy(nic, &cq->buffer, at, cqe, kCqe, kWriteMemory);
-    smp_wmb();
-    buffer_copy(nic, &cq->buffer, at + kCqeLast, &owner, 1, kWriteMemory);
-    cq->producer++;
-    if (cq->armed && (!cq->solicited_only || is_urgent(owner))) {
+    write_entry(nic, cq, cqe);
+    if (cq->armed && (!cq->solicited_only || is_urgent(last))) {
         notify(nic, cq);
     }
 }
@@ -141,14 +165,15 @@ Status cq_create(Connectx* nic, Command* command) {
     fields_check(nic, "cqc", context, kCqContext, kFields, ARRAY_SIZE(kFields));
     memcpy(cq->context, context, sizeof(cq->context));
     cq->log_size = IFC_GET(cqc, context, log_cq_size);
-    cq->entry_size = IFC_GET(cqc, context, cqe_sz) == 0 ? kCqe : 2 * kCqe;
+    cq->entry_size = IFC_GET(cqc, context, cqe_sz) == kSize64 ? kCqe : 2 * kCqe;
     cq->eq = IFC_GET(cqc, context, c_eqn_or_apu_element);
     cq->uar = IFC_GET(cqc, context, uar_page);
     cq->doorbell_record = IFC_GET(cqc, context, dbr_addr);
     cq->may_overrun = IFC_GET(cqc, context, oi);
     buffer_init(&cq->buffer, command->in + list, command_rest(command, list),
                 IFC_GET(cqc, context, log_page_size), IFC_GET(cqc, context, page_offset));
-    if (!find_object(nic->objects.eqs, cq->eq) || cq->uar >= kUars || !nic->objects.uars[cq->uar] ||
+    if (IFC_GET(cqc, context, cqe_sz) > kSize128Padded || !find_object(nic->objects.eqs, cq->eq) ||
+        cq->uar >= kUars || !nic->objects.uars[cq->uar] ||
         !buffer_holds(&cq->buffer, (uint64_t)cq->entry_size << cq->log_size)) {
         log_violation(nic, "CQ of 2^%u x %u bytes, EQ %u, UAR %u, %u pages", cq->log_size,
                       cq->entry_size, cq->eq, cq->uar, cq->buffer.count);
@@ -197,10 +222,53 @@ Status cq_query(Connectx* nic, Command* command) {
     return status;
 }
 
-// Moderation is accepted, and events come at once all the same.  Another buffer is not taken.
+// Goes on in another buffer.  The last entry in the old one says so: the library takes those before
+// it to the new buffer, each to the place after its own, so that the place of the last one is free
+// there.
+static Status resize(Connectx* nic, Command* command, Cq* cq) {
+    const uint8_t* context = IFC_AT(modify_cq_in, command->in, cq_context);
+    const size_t list = IFC_OFF(modify_cq_in, pas) / 8;
+    const uint32_t fields =
+        IFC_GET(modify_cq_in, command->in,
+                modify_field_select_resize_field_select.resize_field_select.resize_field_select);
+    const unsigned log_size = IFC_GET(cqc, context, log_cq_size);
+    uint8_t cqe[kCqe] = {[kCqeLast] = kCqeResized << 4};
+    Buffer buffer;
+
+    fields_check(nic, "cqc of modify_cq", context, kCqContext, kResizeFields,
+                 ARRAY_SIZE(kResizeFields));
+    if (fields != kResizes || IFC_GET(cqc, context, cqe_sz) != IFC_GET(cqc, cq->context, cqe_sz)) {
+        log_violation(nic, "CQ %#x: resize of the fields %#x, entry size %u", cq->number, fields,
+                      (unsigned)IFC_GET(cqc, context, cqe_sz));
+        return kBadParameter;
+    }
+    buffer_init(&buffer, command->in + list, command_rest(command, list),
+                IFC_GET(cqc, context, log_page_size), IFC_GET(cqc, context, page_offset));
+    if (!buffer_holds(&buffer, (uint64_t)cq->entry_size << log_size)) {
+        log_violation(nic, "CQ %#x: 2^%u x %u bytes in %u pages", cq->number, log_size,
+                      cq->entry_size, buffer.count);
+        buffer_free(&buffer);
+        return kBadParameter;
+    }
+    if (cq->overrun || is_full(nic, cq) || used(nic, cq) >= UINT64_C(1) << log_size) {
+        log_say(nic, "      CQ %#x: no room for what is in it", cq->number);
+        buffer_free(&buffer);
+        return kBadParameter;
+    }
+    write_entry(nic, cq, cqe);
+    buffer_free(&cq->buffer);
+    cq->buffer = buffer;
+    cq->log_size = log_size;
+    IFC_SET(cqc, cq->context, log_cq_size, log_size);
+    log_say(nic, "      CQ %#x: now 2^%u", cq->number, log_size);
+    return kOk;
+}
+
+// Moderation is accepted, and events come at once all the same.
 Status cq_modify(Connectx* nic, Command* command) {
     Cq* cq;
     const Status status = find(nic, command, &cq);
 
-    return status == kOk && command->modifier != 0 ? kBadParameter : status;
+    return status == kOk && command->modifier == kModifierResize ? resize(nic, command, cq)
+                                                                 : status;
 }

@@ -17,6 +17,7 @@ enum {
     kCqeSend = 2,
     kCqeSendImmediate = 3,
     kCqeSendInvalidate = 4,
+    kCqeResized = 5,
     kCqeRequesterError = 13,
     kCqeResponderError = 14,
 };
