@@ -34,7 +34,10 @@
 #define VRDMA_SCALE_CONSTANT		0	/* a */
 #define VRDMA_SCALE_UDATA		1	/* u32 at scale_offset in udata */
 #define VRDMA_SCALE_UDATA_SHIFT		2	/* 2 to the power of the u32 at scale_offset */
-/* a + b * CREATE_SRQ's max_sge or CREATE_QP's max_recv_sge, rounded up to a power of two */
+/*
+ * a + b * CREATE_SRQ's max_sge or CREATE_QP's max_recv_sge, or 1 where that is 0, rounded up to a
+ * power of two: an element has room for one scatter element at least.
+ */
 #define VRDMA_SCALE_MAX_SGE		3
 #define VRDMA_SCALE_UDATA_LOG		4	/* 2 to the power of the u8 at scale_offset */
 

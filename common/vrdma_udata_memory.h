@@ -113,7 +113,7 @@ static inline int vrdma_udata_term_length(const struct vrdma_udata_term *term,
 			return 0;
 		break;
 	case VRDMA_SCALE_MAX_SGE:
-		scale = (__u64)VRDMA_LE32(term->scale_b) * counts->max_sge;
+		scale = (__u64)VRDMA_LE32(term->scale_b) * (counts->max_sge ? counts->max_sge : 1);
 		if (scale > (__u64)1 << 31)
 			return 0;
 		scale = vrdma_round_up_pow2(scale + VRDMA_LE32(term->scale_a));

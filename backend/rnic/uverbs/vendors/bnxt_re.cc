@@ -161,7 +161,6 @@ const VendorEntry kBnxtReEntry{
                .mask = 0xffff,
                .values = kChips,
                .names = "BCM57502, BCM57504 and BCM57508"},
-    .min_srq_sge = 0,
     .srq_only_grows = false,  // bnxt_re_modify_srq refuses each other size
     .resizes_cqs = false,     // the new buffer is user memory
     .own_context = {},

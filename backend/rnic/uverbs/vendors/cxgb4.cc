@@ -74,7 +74,6 @@ const VendorEntry kCxgb4Entry{
     .obstacle =
         "its user library needs the status page, which all users of the RNIC share and "
         "which the driver lets each of them write: a guest could stop the others",
-    .min_srq_sge = 0,
     .srq_only_grows = false,  // c4iw_modify_srq has no sizes
     .resizes_cqs = false,
     .own_context = {},

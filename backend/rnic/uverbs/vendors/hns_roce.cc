@@ -108,7 +108,6 @@ const VendorEntry kHnsEntry{
         "libhns looks for the PCI ids of its adapters only, which a guest's device does not "
         "have, and a queue pair's buffer has three parts, of which a pointer's length can "
         "have two",
-    .min_srq_sge = 1,
     .srq_only_grows = false,
     .resizes_cqs = false,
     .own_context = {},

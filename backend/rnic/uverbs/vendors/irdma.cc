@@ -92,7 +92,6 @@ const VendorEntry kIrdmaEntry{
         "the driver takes a queue to be as long as its user says, whatever memory the user "
         "has registered for it, so that the RNIC would read and write the host's memory "
         "behind the queue",
-    .min_srq_sge = 0,
     .srq_only_grows = false,
     .resizes_cqs = false,
     .own_context = kOwnContext,

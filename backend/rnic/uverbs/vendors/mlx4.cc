@@ -128,8 +128,6 @@ const VendorEntry kMlx4Entry{
     .mmap = kMmap,
     .maps_only_listed = true,
     .device_scales = kDeviceScales,
-    // An element has 32 bytes at least, which the formula has with one scatter element.
-    .min_srq_sge = 1,
     .srq_only_grows = false,    // mlx4_ib_modify_srq refuses each other size
     .resizes_cqs = false,       // the new buffer is user memory
     .ah_in_user_memory = true,  // mlx4_create_ah makes no command at all

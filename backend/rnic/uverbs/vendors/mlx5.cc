@@ -197,8 +197,6 @@ const VendorEntry kMlx5Entry{
     .pointers = kPointers,
     .withheld = kWithheld,
     .mmap = kMmap,
-    // Without a scatter element the kernel's element is larger than the sum above.
-    .min_srq_sge = 1,
     .srq_only_grows = false,
     .resizes_cqs = true,
     .ah_in_user_memory = true,

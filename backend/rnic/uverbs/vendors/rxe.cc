@@ -46,7 +46,6 @@ const VendorEntry kRxeEntry{
     .pointers = kPointers,
     .withheld = {},
     .mmap = {},
-    .min_srq_sge = 0,
     // An SRQ that holds more requests than its new size ends up without a queue, which the next
     // message to the SRQ dereferences (rxe_srq_from_attr, err2).  A larger size has room for all.
     .srq_only_grows = true,

@@ -37,7 +37,6 @@ const VendorEntry kSiwEntry{
     .pointers = {},
     .withheld = {},
     .mmap = {},
-    .min_srq_sge = 0,
     .srq_only_grows = false,
     .resizes_cqs = false,
     .regions_by_start = true,  // siw_reg_user_mr(); siw_try_1seg()

@@ -126,7 +126,6 @@ struct VendorEntry {
     std::span<const DeviceScale> device_scales = {};
     // Why guests cannot be given such an RNIC, a clause for the operator; empty when they can.
     std::string_view obstacle = {};
-    uint32_t min_srq_sge = 0;
     bool srq_only_grows = false;  // making one smaller is not safe for the host
     bool resizes_cqs = false;     // with what `udata` and `pointers` say
     // The driver takes REG_MR's `start` for the address of the region, whatever hca_va says, and

@@ -25,9 +25,6 @@ Result<std::unique_ptr<rnic::SharedReceiveQueue>> Srq::create(const ContextState
                                                               const rnic::ProtectionDomain& pd,
                                                               rnic::SrqAttributes& attributes,
                                                               rnic::Udata& udata) {
-    if (attributes.max_sge < context.port.rnic->vendor.min_srq_sge) {
-        return fail(EINVAL);
-    }
     ib_uverbs_create_srq request{};
     request.user_handle = guest_handle;
     request.pd_handle = handle_of(pd);

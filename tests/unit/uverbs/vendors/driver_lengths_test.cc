@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::array<uint32_t, 14> kCounts{1,   2,   3,   63,   64,   65,    127,
                                            128, 129, 383, 1000, 4095, 16384, 32767};
-constexpr std::array<uint32_t, 8> kElements{1, 2, 3, 4, 6, 7, 15, 32};
+constexpr std::array<uint32_t, 9> kElements{0, 1, 2, 3, 4, 6, 7, 15, 32};
 
 uint64_t roundup_pow_of_two(uint64_t value) {
     return std::bit_ceil(value);

@@ -163,6 +163,14 @@ TEST_F(Mlx5Lengths, OfAnSrqIsThatOfItsRoundedElements) {
               128u * 128);
 }
 
+TEST_F(Mlx5Lengths, OfAnSrqWithoutScatterElementsAreThoseWithOne) {
+    const mlx5_ib_create_srq udata{};
+    // mlx5_ib_create_srq: an element has 32 bytes at least.
+    EXPECT_EQ(length(VRDMA_CMD_CREATE_SRQ, offsetof(mlx5_ib_create_srq, buf_addr), udata,
+                     {.cqe = 0, .max_wr = 63, .max_sge = 0, .max_send_wr = 0}),
+              64u * 32);
+}
+
 TEST_F(Mlx5Lengths, OfADoorbellRecordIsThatOfTwoCounters) {
     const mlx5_ib_create_cq udata{};
     EXPECT_EQ(length(VRDMA_CMD_CREATE_CQ, offsetof(mlx5_ib_create_cq, db_addr), udata), 8u);
