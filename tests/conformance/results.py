@@ -117,6 +117,21 @@ class Problems(unittest.TestCase):
         self.assertEqual(results.needless(), [f"44 direct: {TEST} passes, and is known not to"])
 
 
+class TooFew(unittest.TestCase):
+    def test_fewer_passes_than_a_target_has_to_have_are_a_problem(self) -> None:
+        fewest = TARGETS[NATIVE_MLX5.target].fewest
+        tests = [f"test_mr.MRTest.test_{number}" for number in range(fewest)]
+        results = Results(a_result(NATIVE_MLX5, "passed", test) for test in tests)
+        self.assertEqual(results.too_few(), [])
+        results = Results(a_result(NATIVE_MLX5, "passed", test) for test in tests[1:])
+        self.assertEqual(
+            results.too_few(), [f"44 native-mlx5: {fewest - 1} tests pass, not {fewest}"]
+        )
+
+    def test_a_target_without_such_a_number_may_pass_none(self) -> None:
+        self.assertEqual(Results([a_result(NATIVE, "skipped")]).too_few(), [])
+
+
 class Targets(unittest.TestCase):
     def test_each_is_compared_with_the_host_of_its_adapter(self) -> None:
         found = {name: target.native.name for name, target in TARGETS.items() if target.native}

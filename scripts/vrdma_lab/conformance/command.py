@@ -2,13 +2,17 @@
 # Copyright (c) 2026 the vrdma authors
 """Runs rdma-core's tests on their targets and judges the outcomes.
 
-CTest runs this module as a program, with the names of targets, and with everything built and
-prepared. It runs the newest version, or in the long form all, and leaves docs/conformance.md as it
-is.
+CTest runs this module as a program, with everything built and prepared:
+
+    python3 -m vrdma_lab.conformance.command [--short REGEX] TARGET...
+
+It runs the newest version, of which `--short` gives the tests, or in the long form all versions
+with all tests. It leaves docs/conformance.md as it is.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import signal
@@ -180,7 +184,7 @@ def run_conformance(
         and not any(problem.endswith(_DID_NOT_RUN) for problem in problems)
     ):
         document.put(DOCUMENT, COMMAND, document_of(results, _versions_lines(versions)))
-    return _judge(results, problems)
+    return _judge(results, problems if pattern else results.too_few() + problems)
 
 
 def _run_all(jobs: list[_Job], pattern: str) -> tuple[list[Result], list[str]]:
@@ -212,12 +216,19 @@ def _judge(results: Results, others: list[str]) -> int:
     return 1 if problems else 0
 
 
-if __name__ == "__main__":
+def _run_form() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--short", default="")
+    parser.add_argument("targets", nargs="+", choices=TARGETS)
+    words = parser.parse_args()
     # The newest version has the most tests (docs/conformance.md).
-    asked = tuple(VERSIONS) if is_long() else tuple(VERSIONS)[-1:]
-    sys.exit(
-        run_program(
-            "conformance",
-            lambda: run_conformance(suites=asked, targets=sys.argv[1:], writes_document=False),
-        )
+    return run_conformance(
+        suites=tuple(VERSIONS) if is_long() else tuple(VERSIONS)[-1:],
+        targets=words.targets,
+        pattern="" if is_long() else words.short,
+        writes_document=False,
     )
+
+
+if __name__ == "__main__":
+    sys.exit(run_program("conformance", _run_form))

@@ -190,6 +190,14 @@ class Results:
                     found.append(f"{run}: {ours} tests pass, natively {theirs}")
         return found
 
+    def too_few(self) -> list[str]:
+        """The runs in which fewer tests pass than have to, of runs of all tests."""
+        return [
+            f"{run}: {self.total(run, 'passed')} tests pass, not {run.on.fewest}"
+            for run in self.runs
+            if self.total(run, "passed") < run.on.fewest
+        ]
+
     def needless(self) -> list[str]:
         """The tests that pass although a cause is known for which they do not."""
         return [

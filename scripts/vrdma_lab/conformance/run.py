@@ -98,7 +98,7 @@ mkdir -p {root}/tmp/vrdma_lab/machine
 cat > {root}/tmp/filter <<'END_OF_FILTER'
 {pattern}
 END_OF_FILTER
-exec chroot {root} /bin/env -i PATH=/usr/sbin:/usr/bin HOME=/root \\
+exec chroot {root} /bin/env -i PATH=/usr/sbin:/usr/bin HOME=/root PYTHONFAULTHANDLER=1 \\
     {runner} --filter-file /tmp/filter --patience {PATIENCE} -- {options} < /dev/null
 """
 

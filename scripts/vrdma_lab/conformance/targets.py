@@ -15,6 +15,9 @@ class Target:
     name: str
     side: str  # native: the RDMA host itself; direct, embedded: a guest
     rnic: str = ""  # the kind of the host's RNIC (network/rnics.py), if an RDMA host takes part
+    # The fewest tests of each version that have to pass. A model that ceases to offer something has
+    # its tests skipped everywhere, which no comparison shows.
+    fewest: int = 0
 
     @property
     def native(self) -> Target | None:
@@ -34,7 +37,7 @@ TARGETS = {
         Target("native", "native", "rxe"),
         Target("direct", "direct", "rxe"),
         Target("embedded", "embedded"),
-        Target("native-mlx5", "native", "mlx5"),
+        Target("native-mlx5", "native", "mlx5", fewest=120),
         Target("direct-mlx5", "direct", "mlx5"),
     )
 }
