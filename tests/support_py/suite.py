@@ -38,6 +38,7 @@ class HostTest(ExchangeTest):
     """Tests on one RDMA host."""
 
     rnic = os.environ.get("VRDMA_LAB_RNIC", "rxe")
+    other_rnic = os.environ.get("VRDMA_LAB_OTHER_RNIC", rnic)  # of the second host
     modules: tuple[str, ...] = ()  # modules that guests can modprobe
     host: RdmaHost
 

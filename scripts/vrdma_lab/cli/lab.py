@@ -38,8 +38,9 @@ what is written there is gone when it ends.
   run --all           run all of them
   --list              name the suites
 
-  --rnic KIND         the RNIC: rxe, siw, mlx5 (RoCE) or mlx5-ib (InfiniBand); for
-                      --shell and exec it is rxe, and a suite has its own
+  --rnic KIND         the RNIC: rxe, siw, mlx5 (RoCE), mlx5-faulty (RoCE on a network
+                      that loses frames) or mlx5-ib (InfiniBand); for --shell and exec
+                      it is rxe, and a suite has its own
   --json FILE         what the suites found, as a JSON array, one object a suite
   --filter REGEX      only the tests whose names match
   --kernel 6.1|6.12   the kernel of the guests that suites start there (6.1)
@@ -78,7 +79,8 @@ class Options:
 
     @property
     def _rnics(self) -> tuple[str, ...]:
-        return self.rnic, *(suite.rnic for suite in self.suites)
+        others = (suite.other_rnic for suite in self.suites if suite.other_rnic)
+        return self.rnic, *(suite.rnic for suite in self.suites), *others
 
 
 def parse(words: Sequence[str]) -> Options:

@@ -125,6 +125,7 @@ class HostLab:
             "VRDMA_ACCEL": "kvm",
             "VRDMA_LAB_HOST": str(host.network.number),
             "VRDMA_LAB_RNIC": host.rnic,
+            "VRDMA_LAB_OTHER_RNIC": self._rnics[1],
             **form_variables(is_long()),
         }
         exports = "".join(

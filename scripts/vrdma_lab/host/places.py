@@ -101,7 +101,9 @@ class _EmulatedHosts(Place):
                 return job.wait(60).status
 
     def run(self, suite: Suite, pattern: str) -> tuple[int, Report]:
-        with HostLab(suite.hosts, suite.rnic, self._kernel) as lab:
+        with HostLab(
+            suite.hosts, suite.rnic, self._kernel, other_rnic=suite.other_rnic
+        ) as lab:
             report = lab.share / f"{suite.name}.json"
             command = _suite_command(suite, seen_inside(report, lab), pattern)
             for host in lab.hosts[1:]:

@@ -22,6 +22,7 @@ class Suite:
     summary: str
     hosts: int  # how many RDMA hosts the suite needs
     rnic: str  # the kind of RNIC that the hosts have
+    other_rnic: str = ""  # that of the second host, if it is another kind
 
     @property
     def file(self) -> Path:
@@ -29,7 +30,10 @@ class Suite:
         return _FOLDER / f"{self.name}.py"
 
     def on(self, rnic: str | None) -> Suite:
-        """This suite on another kind of RNIC, if one is given."""
+        """This suite on another kind of RNIC, if one is given.
+
+        A second host whose RNIC is of a kind of its own keeps it.
+        """
         return self if rnic is None else replace(self, rnic=rnic)
 
 
@@ -43,7 +47,13 @@ def _read(file: Path) -> Suite:
         and isinstance(node.value, ast.Constant)
     }
     summary = (ast.get_docstring(tree) or "").splitlines()[0]
-    return Suite(file.stem, summary, constants.get("HOSTS", 1), constants.get("RNIC", "rxe"))
+    return Suite(
+        file.stem,
+        summary,
+        constants.get("HOSTS", 1),
+        constants.get("RNIC", "rxe"),
+        constants.get("OTHER_RNIC", ""),
+    )
 
 
 def all_suites() -> dict[str, Suite]:

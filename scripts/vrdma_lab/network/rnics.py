@@ -41,5 +41,15 @@ KINDS = {
         writes_paths=True,
         model="ethernet=on",
     ),
+    # The same behind a network that loses, doubles, delays and changes frames of RoCE, in 10000ths.
+    "mlx5-faulty": Kind(
+        "mlx5_0",
+        "mlx5",
+        underlay="eth1",
+        uplink="eth0",
+        rings_itself=True,
+        writes_paths=True,
+        model="ethernet=on,lost=100,doubled=100,reordered=100,corrupted=50",
+    ),
     "mlx5-ib": Kind("mlx5_0", "mlx5", infiniband=True, rings_itself=True, model="ethernet=off"),
 }
