@@ -66,8 +66,8 @@ void flow_key_make(const uint8_t* frame, const Headers* headers, FlowKey* key) {
 }
 
 bool flow_key_matches(const FlowKey* key, const FlowKey* mask, const FlowKey* value) {
-    for (size_t i = 0; i < sizeof(key->bytes); i++) {
-        if ((key->bytes[i] ^ value->bytes[i]) & mask->bytes[i]) {
+    for (size_t i = 0; i < sizeof(key->bytes); i += sizeof(uint64_t)) {
+        if ((ldq_he_p(key->bytes + i) ^ ldq_he_p(value->bytes + i)) & ldq_he_p(mask->bytes + i)) {
             return false;
         }
     }

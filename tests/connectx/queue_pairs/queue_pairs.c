@@ -176,3 +176,26 @@ Status qp_query(Connectx* nic, Command* command) {
     transport_query(qp, context);
     return kOk;
 }
+
+static Status change_group(Connectx* nic, const Command* command, bool attach) {
+    const uint8_t* gid = IFC_AT(attach_to_mcg_in, command->in, multicast_gid);
+    const Qp* qp = qp_of_command(nic, command);
+
+    if (!qp) {
+        return kBadResource;
+    }
+    if (!transport_change_group(qp, gid, attach)) {
+        log_violation(nic, "QP %#x is %s the group, or takes no datagrams", qp->number,
+                      attach ? "in" : "not in");
+        return kBadParameter;
+    }
+    return kOk;
+}
+
+Status qp_attach(Connectx* nic, Command* command) {
+    return change_group(nic, command, true);
+}
+
+Status qp_detach(Connectx* nic, Command* command) {
+    return change_group(nic, command, false);
+}

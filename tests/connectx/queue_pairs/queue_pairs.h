@@ -8,4 +8,7 @@
 
 Handler qp_create, qp_destroy, qp_query, qp_modify;
 
+// Whether datagrams to a group reach the queue pair.
+Handler qp_attach, qp_detach;
+
 #endif

@@ -272,6 +272,13 @@ bool transport_move(Connectx* nic, Qp* qp, QpState state) {
     return true;
 }
 
+bool transport_change_group(const Qp* qp, const uint8_t* gid, bool joins) {
+    if (!qp->roce || !qp_is_datagram(qp)) {
+        return false;
+    }
+    return joins ? roce_multicast_attach(qp->roce, gid) : roce_multicast_detach(qp->roce, gid);
+}
+
 void transport_ring(Connectx* nic, Qp* qp) {
     if (qp->state == kError || qp->state == kSqError) {
         requester_flush(nic, qp);

@@ -20,6 +20,10 @@ bool transport_add(Connectx* nic, Qp* qp);
 // as it was, if these make no sense.
 bool transport_move(Connectx* nic, Qp* qp, QpState state);
 
+// Lets a queue pair for datagrams join or leave the group with a GID.  False if it is there
+// already, or is not.
+bool transport_change_group(const Qp* qp, const uint8_t* gid, bool joins);
+
 // Its doorbell was rung.
 void transport_ring(Connectx* nic, Qp* qp);
 
