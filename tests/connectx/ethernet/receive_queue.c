@@ -178,6 +178,19 @@ Status receive_queue_modify(Connectx* nic, Command* command) {
     return kOk;
 }
 
+Status receive_queue_query(Connectx* nic, Command* command) {
+    uint8_t* context = IFC_AT(query_rq_out, command->out, rq_context);
+    const ReceiveQueue* queue = find(nic, command);
+
+    if (!queue) {
+        return kBadResource;
+    }
+    IFC_SET(rqc, context, cqn, queue->cq);
+    IFC_SET(rqc, context, vsd, queue->keeps_tags);
+    IFC_SET(rqc, context, state, queue->state);
+    return kOk;
+}
+
 Status receive_queue_destroy(Connectx* nic, Command* command) {
     const ReceiveQueue* queue = find(nic, command);
 

@@ -14,6 +14,6 @@ void receive_queue_free(void* queue);
 void receive_queue_put(Connectx* nic, uint32_t number, const uint8_t* frame, size_t size,
                        const Headers* headers);
 
-Handler receive_queue_create, receive_queue_modify, receive_queue_destroy;
+Handler receive_queue_create, receive_queue_modify, receive_queue_query, receive_queue_destroy;
 
 #endif

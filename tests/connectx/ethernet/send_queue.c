@@ -116,6 +116,21 @@ Status send_queue_modify(Connectx* nic, Command* command) {
     return kOk;
 }
 
+Status send_queue_query(Connectx* nic, Command* command) {
+    uint8_t* context = IFC_AT(query_sq_out, command->out, sq_context);
+    const Qp* queue = find(nic, command);
+
+    if (!queue) {
+        return kBadResource;
+    }
+    IFC_SET(sqc, context, cqn, queue->frames_cq);
+    IFC_SET(sqc, context, state,
+            queue->state == kRst   ? kSqReset
+            : queue->state == kRts ? kSqReady
+                                   : kSqFailed);
+    return kOk;
+}
+
 Status send_queue_destroy(Connectx* nic, Command* command) {
     const Qp* queue = find(nic, command);
 

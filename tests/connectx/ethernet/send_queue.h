@@ -11,6 +11,6 @@
 void send_queue_run(Connectx* nic, Qp* queue);
 void send_queues_run(void* nic);
 
-Handler send_queue_create, send_queue_modify, send_queue_destroy;
+Handler send_queue_create, send_queue_modify, send_queue_query, send_queue_destroy;
 
 #endif
