@@ -4,13 +4,17 @@
 
 from __future__ import annotations
 
-from support_py.suite import HostTest, main, record
+import itertools
+
+from support_py.suite import PATIENCE, HostTest, main, record
 from vrdma_lab.host.remote_host import RemoteHost
 from vrdma_lab.machine.side import Side
-from vrdma_lab.programs.traffic import Exchange
+from vrdma_lab.programs.traffic import Exchange, wait_listening
 
 HOSTS = 2
 RNIC = "mlx5-faulty"
+
+_ports = itertools.count(24000)
 
 # What the adapter counts when packets are lost, come late, or come twice.
 _SIGNS = (
@@ -41,12 +45,15 @@ class Faults(HostTest):
             sign: sum(int(text[number]) for text in texts) for number, sign in enumerate(_SIGNS)
         }
 
+    def both_ways(self) -> tuple[tuple[Side, Side], ...]:
+        """Server and client, each way."""
+        here, there = self.host.native, self.other.native
+        return (here, there), (there, here)
+
     def survives(self, *exchanges: Exchange) -> None:
         """Both ways, each exchange comes to its end, although frames do not."""
-        here, there = self.host.native, self.other.native
-        ways: tuple[tuple[Side, Side], ...] = ((here, there), (there, here))
         before = self.counts()
-        for server, client in ways:
+        for server, client in self.both_ways():
             for exchange in exchanges:
                 self.exchange(server, client, exchange)
         counts = {sign: count - before[sign] for sign, count in self.counts().items()}
@@ -64,6 +71,20 @@ class Faults(HostTest):
 
     def test_reads_and_atomics(self) -> None:
         self.survives(Exchange("ib_read_bw", 16384, 200), Exchange("ib_atomic_bw", 8, 1000))
+
+    def test_requests_that_name_a_shared_receive_queue(self) -> None:
+        """XRC, which the kernel's own RNICs do not have."""
+        for server, client in self.both_ways():
+            with self.subTest(server=server.name):
+                port = next(_ports)
+                command = f"exec ibv_xsrq_pingpong -e -c 1 -n 200 -p {port} -d {server.device}"
+                serving = server.start(f"{command} -g {server.gid_index(server.underlay)}")
+                wait_listening(server, port, serving)
+                asked = client.run(
+                    f"{command} -g {client.gid_index(client.underlay)} {server.ip}", PATIENCE
+                )
+                self.assertIn("success", asked.output)
+                self.assertIn("success", serving.wait(PATIENCE).output)
 
 
 if __name__ == "__main__":

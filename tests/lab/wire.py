@@ -11,6 +11,7 @@ import itertools
 
 from support_py.suite import PATIENCE, HostTest, main
 from vrdma_lab.host.remote_host import RemoteHost
+from vrdma_lab.image.initramfs import LINE_BUFFERED
 from vrdma_lab.machine.side import Side
 from vrdma_lab.programs import rping
 from vrdma_lab.programs.traffic import Exchange, wait_listening
@@ -20,6 +21,7 @@ RNIC = "mlx5"
 OTHER_RNIC = "rxe"
 
 _PINGS = 5
+_GROUP = "239.1.1.1"
 
 
 class Wire(HostTest):
@@ -79,6 +81,18 @@ class Wire(HostTest):
                 )
                 self.assertTrue(rping.succeeded(outcome, _PINGS), outcome.output + serving.output)
                 self.assertTrue(rping.succeeded(serving.wait(PATIENCE), _PINGS), serving.output)
+
+    def test_datagrams_to_a_group(self) -> None:
+        for listener, speaker in self.both_ways():
+            with self.subTest(listener=listener.name):
+                command = f"exec env {LINE_BUFFERED} mckey -m {_GROUP} -C {_PINGS} -b "
+                listening = listener.start(command + listener.underlay)
+                listening.wait_for("joined dgid")
+                spoken = speaker.run(f"{command}{speaker.underlay} -s", PATIENCE)
+                self.assertTrue(spoken.ok, spoken.output)
+                # The program ends when it has got all messages.
+                heard = listening.wait(PATIENCE)
+                self.assertTrue(heard.ok, heard.output)
 
     def test_tcp_by_the_adapters_own_network_device(self) -> None:
         """Programs of perftest exchange their numbers by TCP, here through the RNICs' network."""
