@@ -122,6 +122,10 @@ class Lab(OptionsTest):
         self.assertFalse(found.needs_siw)
         self.assertFalse(lab.parse(["run", "direct"]).needs_model)
 
+    def test_the_second_hosts_rnic_stays_when_another_is_named_for_the_first(self) -> None:
+        (suite,) = lab.parse(["run", "wire", "--rnic", "siw"]).suites
+        self.assertEqual((suite.rnic, suite.other_rnic), ("siw", "rxe"))
+
     def test_a_suite_on_siw_needs_siw(self) -> None:
         self.assertTrue(lab.parse(["run", "siw"]).needs_siw)
 
@@ -138,7 +142,7 @@ class Lab(OptionsTest):
         belongs = "--all, --json and --filter belong to run"
         for more in (("--all",), ("--filter", "x"), ("--json", self.output())):
             self.assert_refused(lab.parse, belongs, "--shell", *more)
-        no_rnic = "there is no RNIC 'mlx4': rxe, siw, mlx5 or mlx5-ib"
+        no_rnic = "there is no RNIC 'mlx4': rxe, siw, mlx5, mlx5-faulty or mlx5-ib"
         self.assert_refused(lab.parse, no_rnic, "--rnic", "mlx4", "--shell")
         self.assert_refused(lab.parse, "--all takes no value", "run", "--all=yes")
 
