@@ -67,7 +67,7 @@ typedef struct {
     NICConf conf;
     NICState* nic;  // NULL without a network
     const struct NetworkUser* user;
-    bool full;  // it takes no frame now
+    unsigned waiting;  // frames that it has not taken yet
 } Network;
 
 typedef struct {

@@ -2,6 +2,8 @@
 // Copyright (c) 2026 the vrdma authors
 #include "connectx/network.h"
 
+enum { kMostWaiting = 1024 };  // what one request is cut into may not stop halfway
+
 static ssize_t receive(NetClientState* client, const uint8_t* frame, size_t size) {
     Connectx* nic = qemu_get_nic_opaque(client);
 
@@ -48,7 +50,7 @@ void network_reset(Connectx* nic) {
     if (nic->network.nic) {
         qemu_purge_queued_packets(qemu_get_queue(nic->network.nic));
     }
-    nic->network.full = false;
+    nic->network.waiting = 0;
 }
 
 void network_free(Connectx* nic) {
@@ -58,22 +60,23 @@ void network_free(Connectx* nic) {
 }
 
 bool network_ready(const Connectx* nic) {
-    return !nic->network.full;
+    return nic->network.waiting == 0;
 }
 
-// The frame that waited is gone.
+// A frame that waited is gone.
 static void sent(NetClientState* client, ssize_t result) {
     Connectx* nic = qemu_get_nic_opaque(client);
 
-    nic->network.full = false;
-    nic->network.user->resume(nic);
+    if (nic->network.waiting > 0 && --nic->network.waiting == 0) {
+        nic->network.user->resume(nic);
+    }
 }
 
 void network_send(Connectx* nic, const uint8_t* frame, size_t size) {
     Network* network = &nic->network;
 
-    if (network->nic &&
+    if (network->nic && network->waiting < kMostWaiting &&
         qemu_send_packet_async(qemu_get_queue(network->nic), frame, size, sent) == 0) {
-        network->full = true;
+        network->waiting++;
     }
 }

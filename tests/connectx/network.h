@@ -25,7 +25,8 @@ void network_mac(const Connectx* nic, uint8_t mac[kMac]);
 // Whether a frame may be sent now; otherwise resume() says when.
 bool network_ready(const Connectx* nic);
 
-// Sends a frame, without its checksum.  It is lost where there is no network.
+// Sends a frame, without its checksum.  It is lost where there is no network, or where very many
+// wait already.
 void network_send(Connectx* nic, const uint8_t* frame, size_t size);
 
 #endif
