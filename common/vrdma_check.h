@@ -287,7 +287,7 @@ static inline int vrdma_cmd_resize_cq_valid(const struct vrdma_cmd_resize_cq *cm
 
 static inline int vrdma_cmd_create_srq_valid(const struct vrdma_cmd_create_srq *cmd)
 {
-	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd)) && VRDMA_LE32(cmd->max_wr) != 0;
+	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd));
 }
 
 static inline int vrdma_cmd_modify_srq_valid(const struct vrdma_cmd_modify_srq *cmd)

@@ -51,8 +51,6 @@ int vrdma_srq_acquire(struct vrdma_dev *dev, struct vrdma_srq *srq,
 
 	if (init_attr->srq_type != IB_SRQT_BASIC)
 		return -EOPNOTSUPP;
-	if (!attr->max_wr)
-		return -EINVAL;
 
 	srq->uctx = pd->uctx;
 	cmd = vrdma_cmd_alloc_verb(dev, VRDMA_CMD_CREATE_SRQ, sizeof(*req), sizeof(*rsp), srq->uctx,

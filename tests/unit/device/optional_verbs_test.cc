@@ -177,6 +177,16 @@ TEST_F(OptionalVerbsTest, ResizingACqAnswersWithItsRealSize) {
     EXPECT_EQ(resize(mine, queue, 1), EINVAL);
 }
 
+TEST_F(OptionalVerbsTest, AnSrqWithoutRequestsIsTheRnicsToJudge) {
+    const uint32_t context = uctx();
+    auto request = make<vrdma_cmd_create_srq>(VRDMA_CMD_CREATE_SRQ, context);
+    request.pd = htole32(pd(context));
+    EXPECT_EQ(ask(request).first, 0);
+    state_.refuse = EINVAL;
+    EXPECT_EQ(ask(request).first, EINVAL);
+    EXPECT_FALSE(state_.refuse) << "the RNIC was asked";
+}
+
 TEST_F(OptionalVerbsTest, AQueuePairIsAttachedToAGroupOnce) {
     const uint32_t context = uctx();
     const uint32_t pair = qp(context, pd(context), cq(context));
