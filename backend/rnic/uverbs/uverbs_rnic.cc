@@ -431,8 +431,13 @@ std::unique_ptr<rnic::Rnic> make_uverbs_rnic(const UverbsConfig& config, const H
         .device = std::make_unique<KernelUverbsDevice>(host.uverbs_path),
         .removal = std::make_unique<KernelRemoval>(host.uverbs_name),
     };
-    find_connections(config, host, access, *logger);
-    find_netdev(config, host, access, *logger);
+    // A port on InfiniBand has neither a connection manager for guests nor a netdev, and nothing to
+    // say of them.
+    if (first_line(port_folder(access.sysfs, host.name, config.port) / "link_layer") !=
+        "InfiniBand") {
+        find_connections(config, host, access, *logger);
+        find_netdev(config, host, access, *logger);
+    }
     return make_uverbs_rnic(config, host, std::move(access), std::move(logger));
 }
 
