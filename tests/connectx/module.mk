@@ -12,7 +12,7 @@ OBJ := $(OUT)/obj-connectx
 CC ?= gcc
 # Handlers have one signature, whether they use all of it or not.
 WARNINGS := -Wall -Wextra -Werror -Wno-unused-parameter
-SOURCES := $(patsubst $(SRC)%,%,$(wildcard $(SRC)*.c $(foreach room,commands ethernet objects \
+SOURCES := $(patsubst $(SRC)%,%,$(wildcard $(SRC)*.c $(foreach room,commands ethernet frames objects \
                                                      queue_pairs roce transport,$(SRC)$(room)/*.c)))
 OBJECTS := $(SOURCES:%.c=$(OBJ)/%.o)
 

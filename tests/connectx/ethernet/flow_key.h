@@ -4,7 +4,8 @@
 #ifndef VRDMA_CONNECTX_ETHERNET_FLOW_KEY_H
 #define VRDMA_CONNECTX_ETHERNET_FLOW_KEY_H
 
-#include "connectx/ethernet/headers.h"
+#include "connectx/connectx.h"
+#include "connectx/frames/headers.h"
 #include "connectx/ifc.h"
 
 typedef struct {

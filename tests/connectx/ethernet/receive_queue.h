@@ -5,7 +5,7 @@
 #define VRDMA_CONNECTX_ETHERNET_RECEIVE_QUEUE_H
 
 #include "connectx/command.h"
-#include "connectx/ethernet/headers.h"
+#include "connectx/frames/headers.h"
 
 void receive_queue_free(void* queue);
 

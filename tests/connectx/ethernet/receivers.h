@@ -5,7 +5,7 @@
 #define VRDMA_CONNECTX_ETHERNET_RECEIVERS_H
 
 #include "connectx/command.h"
-#include "connectx/ethernet/headers.h"
+#include "connectx/frames/headers.h"
 
 // Gives a frame to the receive queue that a TIR chooses.
 void receiver_put(Connectx* nic, uint32_t tir, const uint8_t* frame, size_t size,

@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Copyright (c) 2026 the vrdma authors
 // The headers of a frame, and its checksums.
-#ifndef VRDMA_CONNECTX_ETHERNET_HEADERS_H
-#define VRDMA_CONNECTX_ETHERNET_HEADERS_H
+#ifndef VRDMA_CONNECTX_FRAMES_HEADERS_H
+#define VRDMA_CONNECTX_FRAMES_HEADERS_H
 
-#include "connectx/connectx.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 enum {
     kEthernetHeader = 14,
@@ -46,5 +52,9 @@ void checksum_transport(uint8_t* frame, const Headers* headers);
 // Whether the checksum of the IP header, and that of TCP or UDP, is there and right.
 bool checksum_network_is_right(const uint8_t* frame, const Headers* headers);
 bool checksum_transport_is_right(const uint8_t* frame, const Headers* headers);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

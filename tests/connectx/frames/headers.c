@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Copyright (c) 2026 the vrdma authors
-#include "connectx/ethernet/headers.h"
+#include "connectx/frames/headers.h"
+
+#include <string.h>
+
+#include "connectx/roce/bytes.h"
 
 enum {
     kIpv4Header = 20,
@@ -15,7 +19,7 @@ enum {
 
 static void parse_ipv4(const uint8_t* ip, size_t size, Headers* headers) {
     const unsigned bytes = (ip[0] & 0xf) * 4;
-    const unsigned total = lduw_be_p(ip + 2);
+    const unsigned total = roce_get16(ip + 2);
 
     if (bytes < kIpv4Header || total < bytes || total > size) {
         return;
@@ -24,12 +28,12 @@ static void parse_ipv4(const uint8_t* ip, size_t size, Headers* headers) {
     headers->header_bytes = bytes;
     headers->end = headers->network + total;
     headers->protocol = ip[9];
-    headers->fragment = lduw_be_p(ip + 6) & kFragmentBits;
+    headers->fragment = roce_get16(ip + 6) & kFragmentBits;
 }
 
 // Extension headers are not looked into: the protocol is that of the first one.
 static void parse_ipv6(const uint8_t* ip, size_t size, Headers* headers) {
-    const unsigned payload = lduw_be_p(ip + 4);
+    const unsigned payload = roce_get16(ip + 4);
 
     if (payload > size - kIpv6Header) {
         return;
@@ -55,14 +59,14 @@ bool headers_parse(const uint8_t* frame, size_t size, Headers* headers) {
     if (size < kEthernetHeader) {
         return false;
     }
-    headers->type = lduw_be_p(frame + kMacs);
+    headers->type = roce_get16(frame + kMacs);
     headers->network = kEthernetHeader;
     if ((headers->type == kEtherTag || headers->type == kEtherServiceTag) &&
         size >= kEthernetHeader + kTag) {
         headers->tagged = headers->type == kEtherTag;
         headers->service_tagged = !headers->tagged;
-        headers->tag = lduw_be_p(frame + kMacs + 2);
-        headers->type = lduw_be_p(frame + kMacs + kTag);
+        headers->tag = roce_get16(frame + kMacs + 2);
+        headers->type = roce_get16(frame + kMacs + kTag);
         headers->network += kTag;
     }
     if (headers->type == kEtherIpv4 && size >= headers->network + kIpv4Header &&
@@ -78,7 +82,7 @@ bool headers_parse(const uint8_t* frame, size_t size, Headers* headers) {
 
 uint32_t checksum_add(uint32_t sum, const uint8_t* bytes, size_t size) {
     for (; size >= 2; bytes += 2, size -= 2) {
-        sum += lduw_be_p(bytes);
+        sum += roce_get16(bytes);
         // The carry comes back at once: 64 KiB of words do not fit into 32 bits otherwise.
         sum = (sum & 0xffff) + (sum >> 16);
     }
@@ -109,8 +113,8 @@ void checksum_network(uint8_t* frame, const Headers* headers) {
     uint8_t* ip = frame + headers->network;
 
     if (headers->version == 4) {
-        stw_be_p(ip + kIpv4Checksum, 0);
-        stw_be_p(ip + kIpv4Checksum, ~checksum_fold(checksum_add(0, ip, headers->header_bytes)));
+        roce_put16(ip + kIpv4Checksum, 0);
+        roce_put16(ip + kIpv4Checksum, ~checksum_fold(checksum_add(0, ip, headers->header_bytes)));
     }
 }
 
@@ -120,10 +124,10 @@ void checksum_transport(uint8_t* frame, const Headers* headers) {
     uint16_t sum;
 
     if (headers->transport) {
-        stw_be_p(place, 0);
+        roce_put16(place, 0);
         sum = ~checksum_fold(transport_sum(frame, headers));
         // No checksum is 0 of UDP, which stands for none (RFC 768).
-        stw_be_p(place, sum == 0 && !tcp ? 0xffff : sum);
+        roce_put16(place, sum == 0 && !tcp ? 0xffff : sum);
     }
 }
 
@@ -140,7 +144,7 @@ bool checksum_transport_is_right(const uint8_t* frame, const Headers* headers) {
         return false;
     }
     if (headers->protocol == kUdp && headers->version == 4 &&
-        lduw_be_p(frame + headers->transport + kUdpChecksum) == 0) {
+        roce_get16(frame + headers->transport + kUdpChecksum) == 0) {
         return true;
     }
     return checksum_fold(transport_sum(frame, headers)) == 0xffff;
