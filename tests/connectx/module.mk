@@ -12,8 +12,8 @@ OBJ := $(OUT)/obj-connectx
 CC ?= gcc
 # Handlers have one signature, whether they use all of it or not.
 WARNINGS := -Wall -Wextra -Werror -Wno-unused-parameter
-SOURCES := $(patsubst $(SRC)%,%,$(wildcard $(SRC)*.c $(foreach room,commands ethernet frames objects \
-                                                     queue_pairs roce transport,$(SRC)$(room)/*.c)))
+ROOMS := commands ethernet frames objects queue_pairs roce transport
+SOURCES := $(patsubst $(SRC)%,%,$(wildcard $(SRC)*.c $(ROOMS:%=$(SRC)%/*.c)))
 OBJECTS := $(SOURCES:%.c=$(OBJ)/%.o)
 
 # As QEMU compiles itself; its headers rely on some of it.
