@@ -41,7 +41,7 @@ typedef struct {
     Buffer buffer;
     uint32_t qp;             // the queue pair that the key is for, or kEveryQp
     bool remote_invalidate;  // whether a peer may make it free
-    // Of kOneRange: the key and the address there that `start` stands for.
+    // The key and the address there that `start` of kOneRange stands for.
     uint32_t range_key;
     uint64_t range_address;
 } Mkey;
