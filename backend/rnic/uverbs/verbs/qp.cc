@@ -192,6 +192,29 @@ ib_uverbs_create_qp create_qp(uint32_t guest_handle, const rnic::Context::QpInit
     return request;
 }
 
+// The same with flags, which the plain command has not.
+ib_uverbs_ex_create_qp create_qp_with_flags(const ib_uverbs_create_qp& plain, uint32_t flags) {
+    ib_uverbs_ex_create_qp request{};
+    request.user_handle = plain.user_handle;
+    request.pd_handle = plain.pd_handle;
+    request.send_cq_handle = plain.send_cq_handle;
+    request.recv_cq_handle = plain.recv_cq_handle;
+    request.srq_handle = plain.srq_handle;
+    request.max_send_wr = plain.max_send_wr;
+    request.max_recv_wr = plain.max_recv_wr;
+    request.max_send_sge = plain.max_send_sge;
+    request.max_recv_sge = plain.max_recv_sge;
+    request.max_inline_data = plain.max_inline_data;
+    request.sq_sig_all = plain.sq_sig_all;
+    request.qp_type = plain.qp_type;
+    request.is_srq = plain.is_srq;
+    request.create_flags = flags;
+    return request;
+}
+
+// The other flags are for raw packets and for the kernel's own users.
+constexpr uint32_t kForwardedFlags = IB_UVERBS_QP_CREATE_BLOCK_MULTICAST_LOOPBACK;
+
 }  // namespace
 
 Result<std::unique_ptr<rnic::QueuePair>> Qp::create(const ContextState& context,
@@ -201,13 +224,19 @@ Result<std::unique_ptr<rnic::QueuePair>> Qp::create(const ContextState& context,
     if (guest_handle >= VRDMA_DB_MAX_HANDLES) {
         return fail(EINVAL);
     }
-    if (!forwarded(init.qp_type, context.port.rnic->transport) || init.create_flags != 0) {
+    if (!forwarded(init.qp_type, context.port.rnic->transport) ||
+        (init.create_flags & ~kForwardedFlags) != 0) {
         return fail(EOPNOTSUPP);
     }
-    const ib_uverbs_create_qp request = create_qp(guest_handle, init);
-    ib_uverbs_create_qp_resp kernel{};
-    auto created =
-        context.execute(VRDMA_CMD_CREATE_QP, {IB_USER_VERBS_CMD_CREATE_QP, request, kernel}, udata);
+    const ib_uverbs_create_qp plain = create_qp(guest_handle, init);
+    const ib_uverbs_ex_create_qp extended = create_qp_with_flags(plain, init.create_flags);
+    ib_uverbs_ex_create_qp_resp answer{};
+    const ib_uverbs_create_qp_resp& kernel = answer.base;
+    const auto command =
+        init.create_flags == 0
+            ? UverbsCommand(IB_USER_VERBS_CMD_CREATE_QP, plain, answer.base)
+            : UverbsCommand::extended(IB_USER_VERBS_EX_CMD_CREATE_QP, extended, answer);
+    auto created = context.execute(VRDMA_CMD_CREATE_QP, command, udata);
     if (!created) {
         return fail(created.error());
     }

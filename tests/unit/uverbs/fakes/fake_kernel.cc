@@ -54,6 +54,8 @@ const std::map<uint32_t, Method>& methods() {
         {IB_USER_VERBS_CMD_REQ_NOTIFY_CQ, {sizeof(ib_uverbs_req_notify_cq)}},
         {IB_USER_VERBS_CMD_CREATE_QP,
          {sizeof(ib_uverbs_create_qp), sizeof(ib_uverbs_create_qp_resp), true}},
+        {FakeKernel::extended(IB_USER_VERBS_EX_CMD_CREATE_QP),
+         {sizeof(ib_uverbs_ex_create_qp), sizeof(ib_uverbs_ex_create_qp_resp), true}},
         {IB_USER_VERBS_CMD_QUERY_QP, {sizeof(ib_uverbs_query_qp), sizeof(ib_uverbs_query_qp_resp)}},
         {IB_USER_VERBS_CMD_MODIFY_QP, {sizeof(ib_uverbs_modify_qp)}},
         {FakeKernel::extended(IB_USER_VERBS_EX_CMD_MODIFY_QP),

@@ -69,6 +69,16 @@ Result<void> FakeKernel::create(Context& context, uint32_t command, Bundle& bund
             object.channel = request.comp_channel;
             break;
         }
+        case IB_USER_VERBS_EX_CMD_CREATE_QP | IB_USER_VERBS_CMD_FLAG_EXTENDED: {
+            const auto request = given.as<ib_uverbs_ex_create_qp>();
+            object.kind = Kind::kQp;
+            object.user_handle = request.user_handle;
+            object.uses = {request.pd_handle, request.send_cq_handle, request.recv_cq_handle};
+            if (request.is_srq != 0) {
+                object.uses.push_back(request.srq_handle);
+            }
+            break;
+        }
         case IB_USER_VERBS_CMD_CREATE_SRQ: {
             const auto request = given.as<ib_uverbs_create_srq>();
             object.kind = Kind::kSrq;

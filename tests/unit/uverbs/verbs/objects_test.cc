@@ -197,6 +197,29 @@ TEST_F(UverbsObjects, AQueuePairHasTheRnicsNumberAndCapabilities) {
     EXPECT_EQ(init.cap.max_send_wr, 63u);
 }
 
+TEST_F(UverbsObjects, AQueuePairThatHearsNoGroupMessagesOfItsOwnTakesTheExtendedCommand) {
+    auto pd = make_pd();
+    auto cq = make_cq(1);
+    auto srq = make_srq(*pd);
+    TestUdata bytes(0, 32);
+    auto udata = bytes.udata();
+    auto init = qp_init(*pd, *cq);
+    init.srq = srq.get();
+    init.qp_type = IB_UVERBS_QPT_UD;
+    init.create_flags = IB_UVERBS_QP_CREATE_BLOCK_MULTICAST_LOOPBACK;
+    auto qp = context->create_qp(3, init, udata);
+    ASSERT_TRUE(qp);
+    const auto request = kernel.last(FakeKernel::extended(IB_USER_VERBS_EX_CMD_CREATE_QP))
+                             .as<ib_uverbs_ex_create_qp>();
+    EXPECT_EQ(request.create_flags, uint32_t{IB_UVERBS_QP_CREATE_BLOCK_MULTICAST_LOOPBACK});
+    EXPECT_EQ(request.user_handle, 3u);
+    EXPECT_EQ(request.is_srq, 1);
+    EXPECT_EQ(request.qp_type, IB_UVERBS_QPT_UD);
+    EXPECT_EQ(request.max_inline_data, 32u);
+    EXPECT_GT((*qp)->qp_num(), 0x10000u);
+    EXPECT_EQ(init.cap.max_send_wr, 63u);
+}
+
 TEST_F(UverbsObjects, QueuePairsThatOnlyPrivilegedUsersMayHaveAreNotForwarded) {
     auto pd = make_pd();
     auto cq = make_cq(1);
