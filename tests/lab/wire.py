@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 the vrdma authors
-"""The model of a ConnectX on one host, and the kernel's rxe on another, without guests.
-
-Each end has an implementation of RoCE v2 that knows nothing of the other's.
+"""The model of a ConnectX on one host, and the kernel's rxe on another, without guests but in one
+test. Each end has an implementation of RoCE v2 that knows nothing of the other's.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 import itertools
 
 from support_py.suite import PATIENCE, HostTest, main
+from vrdma_lab.host.rdma_host import BARE_METAL
 from vrdma_lab.host.remote_host import RemoteHost
 from vrdma_lab.image.initramfs import LINE_BUFFERED
 from vrdma_lab.machine.side import Side
@@ -22,6 +22,7 @@ OTHER_RNIC = "rxe"
 
 _PINGS = 5
 _GROUP = "239.1.1.1"
+_GUEST = 1  # its number
 
 
 class Wire(HostTest):
@@ -64,23 +65,41 @@ class Wire(HostTest):
                 exchange = Exchange(f"ib_{verb}_lat", 512, 50, ("-c", service))
                 self.exchange(server, client, exchange)
 
+    def connect(self, server: Side, client: Side, host: Side) -> None:
+        """The connection manager of `host` has the server's listeners."""
+        port = next(self.ports)
+        serving = server.start(f"exec rping -s -C {_PINGS} -v -p {port}")
+        listening = host.start(
+            f"until rdma resource show cm_id | grep -q 'LISTEN .*:{port} '; do sleep 0.02; done"
+        )
+        self.assertTrue(listening.wait_or(serving, PATIENCE), serving.output)
+        address = server.address_towards(client)
+        outcome = client.run(f"rping -c -C {_PINGS} -V -v -p {port} -a {address}", PATIENCE)
+        self.assertTrue(rping.succeeded(outcome, _PINGS), outcome.output + serving.output)
+        self.assertTrue(rping.succeeded(serving.wait(PATIENCE), _PINGS), serving.output)
+
     def test_connections_by_the_manager(self) -> None:
         """Also the neighbours' addresses have to be found for that, by mlx5e's frames."""
         for server, client in self.both_ways():
             with self.subTest(server=server.name):
-                port = next(self.ports)
-                serving = server.start(f"exec rping -s -C {_PINGS} -v -p {port}")
-                listening = server.start(
-                    f"until rdma resource show cm_id | grep -q 'LISTEN .*:{port} '; "
-                    "do sleep 0.02; done"
-                )
-                self.assertTrue(listening.wait_or(serving, PATIENCE), serving.output)
-                address = server.address_towards(client)
-                outcome = client.run(
-                    f"rping -c -C {_PINGS} -V -v -p {port} -a {address}", PATIENCE
-                )
-                self.assertTrue(rping.succeeded(outcome, _PINGS), outcome.output + serving.output)
-                self.assertTrue(rping.succeeded(serving.wait(PATIENCE), _PINGS), serving.output)
+                self.connect(server, client, server)
+
+    def test_with_a_guest_of_the_models_host(self) -> None:
+        self.host.serve([_GUEST], peers=[BARE_METAL])
+        guest = self.host.launch(_GUEST)
+        guest.wait_booted()
+        guest.wait_addresses()
+        bare_metal = self.other.native
+        for server, client in ((guest, bare_metal), (bare_metal, guest)):
+            with self.subTest(server=server.name):
+                for kind in ("rc", "uc", "srq"):
+                    exchange = Exchange(f"ibv_{kind}_pingpong", 1024, 50, ("-c", "-e"))
+                    self.exchange(server, client, exchange)
+                for verb in ("send", "write", "read"):
+                    reads = ("-o", "16") if verb == "read" else ()
+                    self.exchange(server, client, Exchange(f"ib_{verb}_bw", 4096, 50, reads))
+        self.connect(guest, bare_metal, self.host.native)
+        self.connect(bare_metal, guest, bare_metal)
 
     def test_datagrams_to_a_group(self) -> None:
         for listener, speaker in self.both_ways():
