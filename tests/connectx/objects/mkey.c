@@ -23,7 +23,6 @@ static const Field kFields[] = {
     KNOWN(mkc, lw),
     KNOWN(mkc, lr),
     KNOWN(mkc, access_mode_1_0),
-    KNOWN(mkc, en_rinval),
     KNOWN(mkc, qpn),
     KNOWN(mkc, en_rinval),
     KNOWN(mkc, mkey_7_0),

@@ -135,7 +135,7 @@ static void decode(Connectx* nic, const Qp* qp, Request* request) {
         case kChangeKey:
             if (qp->type != kUmr && qp->type != kRc && qp->type != kUc) {
                 refuse(nic, qp, request, "its type has no windows", qp->type);
-            } else if (request->end < kChangeEnd) {
+            } else if (qp->type == kUmr && request->end < kChangeEnd) {
                 refuse(nic, qp, request, "too short", request->end);
             }
             return;
