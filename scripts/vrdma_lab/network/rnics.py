@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -28,28 +28,24 @@ class Kind:
         return bool(self.model) and not self.infiniband
 
 
+# The network device of the model comes after the one for guests.
+_MLX5 = Kind(
+    "mlx5_0",
+    "mlx5",
+    underlay="eth1",
+    uplink="eth0",
+    rings_itself=True,
+    writes_paths=True,
+    model="ethernet=on",
+)
+
 KINDS = {
     "rxe": Kind("rxe0", "rxe"),
     "siw": Kind("siw0", "siw"),
-    # The network device of the model comes after the one for guests.
-    "mlx5": Kind(
-        "mlx5_0",
-        "mlx5",
-        underlay="eth1",
-        uplink="eth0",
-        rings_itself=True,
-        writes_paths=True,
-        model="ethernet=on",
-    ),
+    "mlx5": _MLX5,
     # The same behind a network that loses, doubles, delays and changes frames of RoCE, in 10000ths.
-    "mlx5-faulty": Kind(
-        "mlx5_0",
-        "mlx5",
-        underlay="eth1",
-        uplink="eth0",
-        rings_itself=True,
-        writes_paths=True,
-        model="ethernet=on,lost=100,doubled=100,reordered=100,corrupted=50",
+    "mlx5-faulty": replace(
+        _MLX5, model=f"{_MLX5.model},lost=100,doubled=100,reordered=100,corrupted=50"
     ),
     "mlx5-ib": Kind("mlx5_0", "mlx5", infiniband=True, rings_itself=True, model="ethernet=off"),
 }
