@@ -30,6 +30,7 @@ bool roce_answers_pending(const RoceQp* qp) {
 /* Checks a READ and says how many packets its data has. */
 static bool check_read(RoceQp* qp, const RocePacket* packet, uint32_t* packets) {
     const RoceTransport* transport = qp->transport;
+    const RoceTarget target = roce_target_of(packet);
     const uint32_t length = packet->dma_length;
 
     *packets = length == 0 ? 1 : (length - 1) / qp->attributes.mtu + 1;
@@ -39,9 +40,8 @@ static bool check_read(RoceQp* qp, const RocePacket* packet, uint32_t* packets) 
                               IBV_EVENT_QP_REQ_ERR);
         return false;
     }
-    if (length &&
-        !transport->ops->remote_check(transport->device, qp->owner, packet->rkey,
-                                      packet->remote_address, length, IBV_ACCESS_REMOTE_READ)) {
+    if (length && !transport->ops->remote_check(transport->device, qp->owner, &target, length,
+                                                IBV_ACCESS_REMOTE_READ)) {
         roce_responder_refuse(qp, kRoceNakRemoteAccess, IBV_WC_WR_FLUSH_ERR,
                               IBV_EVENT_QP_ACCESS_ERR);
         return false;
@@ -66,8 +66,8 @@ static bool execute_atomic(RoceQp* qp, RoceAnswer* answer) {
 
     if (!answer->executed) {
         answer->executed = transport->ops->remote_atomic(
-            transport->device, qp->owner, answer->rkey, answer->address, answer->operation,
-            answer->compare_add, answer->swap, &answer->original);
+            transport->device, qp->owner, &answer->target, answer->operation, answer->compare_add,
+            answer->swap, &answer->original);
     }
     return answer->executed;
 }
@@ -80,8 +80,7 @@ RoceVerdict roce_answer_new(RoceQp* qp, const RocePacket* packet) {
         .first_psn = packet->psn,
         .packets = 1,
         .atomic = atomic,
-        .address = packet->remote_address,
-        .rkey = packet->rkey,
+        .target = roce_target_of(packet),
         .length = packet->dma_length,
         .operation = swap ? IBV_WR_ATOMIC_CMP_AND_SWP : IBV_WR_ATOMIC_FETCH_AND_ADD,
         .compare_add = swap ? packet->compare : packet->swap_add,
@@ -130,9 +129,9 @@ void roce_answer_again(RoceQp* qp, const RocePacket* packet) {
             continue;
         }
         /* The rest of the READ, or less: the same bytes as the first time. */
-        if (!atomic &&
-            (packet->rkey != answer->rkey || packet->remote_address != answer->address + offset ||
-             packet->dma_length > answer->length - offset)) {
+        if (!atomic && (packet->rkey != answer->target.rkey ||
+                        packet->remote_address != answer->target.address + offset ||
+                        packet->dma_length > answer->length - offset)) {
             return;
         }
         answer->begin = answer->next = number;
@@ -185,13 +184,14 @@ static bool send_answer(RoceQp* qp, RoceAnswer* answer) {
         packet.original = answer->original;
     } else {
         const uint32_t offset = answer->next * qp->attributes.mtu;
+        RoceTarget target = answer->target;
         size_t at;
 
         packet.opcode = read_opcode(answer);
         packet.size = MIN(answer->length - offset, qp->attributes.mtu);
         at = roce_headers_size(packet.opcode | roce_qp_service(qp));
-        if (packet.size && !transport->ops->remote_read(transport->device, qp->owner, answer->rkey,
-                                                        answer->address + offset,
+        target.address += offset;
+        if (packet.size && !transport->ops->remote_read(transport->device, qp->owner, &target,
                                                         transport->packet + at, packet.size)) {
             stop_answering(qp, packet.psn);
             return false;

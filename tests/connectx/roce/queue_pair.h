@@ -44,14 +44,23 @@ typedef struct RoceRequester {
     uint64_t deadline;
 } RoceRequester;
 
+/* The memory that the first packet of a message names. */
+static inline RoceTarget roce_target_of(const RocePacket* packet) {
+    return (RoceTarget){
+        .rkey = packet->rkey,
+        .address = packet->remote_address,
+        .srq_number = packet->srq_number,
+    };
+}
+
 /* A READ or an atomic that was executed: it is executed, or answered, again for a duplicate. */
 typedef struct RoceAnswer {
     uint32_t first_psn, packets;
     uint32_t begin;     /* the first packet that was asked for last */
     uint32_t next, end; /* packets that are still to be sent */
     bool answered;      /* once, whole */
-    uint64_t address;
-    uint32_t rkey, length, msn;
+    RoceTarget target;
+    uint32_t length, msn;
     /* Atomics */
     bool atomic, executed;
     enum ibv_wr_opcode operation;
@@ -68,9 +77,9 @@ typedef struct RoceResponder {
     RoceMessage message;
     bool taken; /* `receive` is one that is not completed */
     RoceReceive receive;
-    uint32_t done;    /* bytes of the message */
-    uint64_t address; /* WRITE: of the next byte */
-    uint32_t rkey, left, length;
+    uint32_t done;     /* bytes of the message */
+    RoceTarget target; /* WRITE: of the next byte */
+    uint32_t left, length;
     RoceAnswer answers[kRoceMaxReads];
     unsigned oldest, answers_count;
     bool ack_due;

@@ -218,15 +218,13 @@ static bool begin_write(RoceQp* qp, const RocePacket* packet, unsigned parts) {
         invalid(qp);
         return false;
     }
+    r->target = roce_target_of(packet);
     if (packet->dma_length &&
-        !transport->ops->remote_check(transport->device, qp->owner, packet->rkey,
-                                      packet->remote_address, packet->dma_length,
+        !transport->ops->remote_check(transport->device, qp->owner, &r->target, packet->dma_length,
                                       IBV_ACCESS_REMOTE_WRITE)) {
         no_access(qp);
         return false;
     }
-    r->address = packet->remote_address;
-    r->rkey = packet->rkey;
     r->left = r->length = packet->dma_length;
     qp->transport->counters.writes++;
     return true;
@@ -246,12 +244,12 @@ static void receive_write(RoceQp* qp, const RocePacket* packet, unsigned parts) 
     if ((parts & kRoceImmediate) && !take_receive(qp, packet)) {
         return;
     }
-    if (packet->size && !transport->ops->remote_write(transport->device, qp->owner, r->rkey,
-                                                      r->address, packet->payload, packet->size)) {
+    if (packet->size && !transport->ops->remote_write(transport->device, qp->owner, &r->target,
+                                                      packet->payload, packet->size)) {
         no_access(qp);
         return;
     }
-    r->address += packet->size;
+    r->target.address += packet->size;
     r->left -= (uint32_t)packet->size;
     if (parts & kRoceImmediate) {
         complete_message(qp, packet, parts, r->length);

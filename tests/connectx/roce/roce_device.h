@@ -58,6 +58,15 @@ typedef struct RoceReceived {
     const RoceAddress* address; /* datagrams: valid during the call */
 } RoceReceived;
 
+/* Memory that a message of the other side names. */
+typedef struct RoceTarget {
+    uint32_t rkey;
+    uint64_t address;
+    /* XRC: the shared queue that the message names.  A target queue pair has no protection domain,
+     * and the key is to be in that of the shared queue. */
+    uint32_t srq_number;
+} RoceTarget;
+
 typedef enum RoceTake {
     kRoceTaken,
     kRoceNonePosted,
@@ -105,16 +114,16 @@ typedef struct RoceDeviceOps {
 
     /* Whether the key gives the other side `access` (IBV_ACCESS_REMOTE_*) to the whole range, in
      * the queue pair's protection domain. */
-    bool (*remote_check)(void* device, void* owner, uint32_t rkey, uint64_t address,
-                         uint32_t length, int access);
+    bool (*remote_check)(void* device, void* owner, const RoceTarget* target, uint32_t length,
+                         int access);
     /* Part of a checked range.  False when the key has gone meanwhile. */
-    bool (*remote_write)(void* device, void* owner, uint32_t rkey, uint64_t address,
-                         const uint8_t* data, size_t size);
-    bool (*remote_read)(void* device, void* owner, uint32_t rkey, uint64_t address, uint8_t* data,
+    bool (*remote_write)(void* device, void* owner, const RoceTarget* target, const uint8_t* data,
+                         size_t size);
+    bool (*remote_read)(void* device, void* owner, const RoceTarget* target, uint8_t* data,
                         size_t size);
     /* Checks for IBV_ACCESS_REMOTE_ATOMIC, and executes IBV_WR_ATOMIC_CMP_AND_SWP or
      * IBV_WR_ATOMIC_FETCH_AND_ADD on 8 aligned bytes. */
-    bool (*remote_atomic)(void* device, void* owner, uint32_t rkey, uint64_t address,
+    bool (*remote_atomic)(void* device, void* owner, const RoceTarget* target,
                           enum ibv_wr_opcode opcode, uint64_t compare_add, uint64_t swap,
                           uint64_t* original);
     /* SEND with invalidate.  False when the key may not be invalidated by this queue pair. */

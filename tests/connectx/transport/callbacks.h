@@ -28,15 +28,12 @@ void complete_message(void* device, void* owner, const RoceReceive* receive,
 void drop_receive(void* device, void* owner, const RoceReceive* receive);
 
 // remote.c
-bool remote_check(void* device, void* owner, uint32_t rkey, uint64_t address, uint32_t length,
-                  int access);
-bool remote_write(void* device, void* owner, uint32_t rkey, uint64_t address, const uint8_t* data,
+bool remote_check(void* device, void* owner, const RoceTarget* target, uint32_t length, int access);
+bool remote_write(void* device, void* owner, const RoceTarget* target, const uint8_t* data,
                   size_t size);
-bool remote_read(void* device, void* owner, uint32_t rkey, uint64_t address, uint8_t* data,
-                 size_t size);
-bool remote_atomic(void* device, void* owner, uint32_t rkey, uint64_t address,
-                   enum ibv_wr_opcode opcode, uint64_t compare_add, uint64_t swap,
-                   uint64_t* original);
+bool remote_read(void* device, void* owner, const RoceTarget* target, uint8_t* data, size_t size);
+bool remote_atomic(void* device, void* owner, const RoceTarget* target, enum ibv_wr_opcode opcode,
+                   uint64_t compare_add, uint64_t swap, uint64_t* original);
 bool remote_invalidate(void* device, void* owner, uint32_t rkey);
 
 // addresses.c: a connected queue pair's path, from its context; a datagram's, from its request.

@@ -4,39 +4,58 @@
 #include "connectx/objects/mkey.h"
 #include "connectx/objects/window.h"
 #include "connectx/transport/callbacks.h"
+#include "connectx/transport/responder.h"
 
-bool remote_check(void* device, void* owner, uint32_t rkey, uint64_t address, uint32_t length,
+// The protection domain in which a key has to be.  False, if the shared queue that has it is not
+// there.
+static bool domain_of(Connectx* nic, const Qp* qp, const RoceTarget* target, uint32_t* pd) {
+    const Srq* srq;
+
+    *pd = qp->pd;
+    if (qp->type == kXrc) {
+        srq = responder_srq(nic, qp, target->srq_number);
+        if (!srq) {
+            return false;
+        }
+        *pd = srq->pd;
+    }
+    return window_serves(nic, qp, target->rkey);
+}
+
+bool remote_check(void* device, void* owner, const RoceTarget* target, uint32_t length,
                   int access) {
-    const Qp* qp = owner;
+    uint32_t pd;
 
-    return window_serves(device, qp, rkey) &&
-           mkey_allows(device, qp->pd, rkey, address, length,
+    return domain_of(device, owner, target, &pd) &&
+           mkey_allows(device, pd, target->rkey, target->address, length,
                        access & IBV_ACCESS_REMOTE_WRITE ? kWriteMemory : kReadMemory, kByRemote);
 }
 
-bool remote_write(void* device, void* owner, uint32_t rkey, uint64_t address, const uint8_t* data,
+bool remote_write(void* device, void* owner, const RoceTarget* target, const uint8_t* data,
                   size_t size) {
-    const Qp* qp = owner;
+    uint32_t pd;
 
-    return mkey_copy(device, qp->pd, rkey, address, (void*)data, size, kWriteMemory, kByRemote);
+    return domain_of(device, owner, target, &pd) &&
+           mkey_copy(device, pd, target->rkey, target->address, (void*)data, size, kWriteMemory,
+                     kByRemote);
 }
 
-bool remote_read(void* device, void* owner, uint32_t rkey, uint64_t address, uint8_t* data,
-                 size_t size) {
-    const Qp* qp = owner;
+bool remote_read(void* device, void* owner, const RoceTarget* target, uint8_t* data, size_t size) {
+    uint32_t pd;
 
-    return mkey_copy(device, qp->pd, rkey, address, data, size, kReadMemory, kByRemote);
+    return domain_of(device, owner, target, &pd) &&
+           mkey_copy(device, pd, target->rkey, target->address, data, size, kReadMemory, kByRemote);
 }
 
-bool remote_atomic(void* device, void* owner, uint32_t rkey, uint64_t address,
-                   enum ibv_wr_opcode opcode, uint64_t compare_add, uint64_t swap,
-                   uint64_t* original) {
-    const Qp* qp = owner;
+bool remote_atomic(void* device, void* owner, const RoceTarget* target, enum ibv_wr_opcode opcode,
+                   uint64_t compare_add, uint64_t swap, uint64_t* original) {
     uint64_t old, now;
+    uint32_t pd;
 
     // The operands are numbers of the host, which is little-endian; the memory has one as well.
-    if (!window_serves(device, qp, rkey) ||
-        !mkey_copy(device, qp->pd, rkey, address, &old, sizeof(old), kReadMemory, kByAtomic)) {
+    if (!domain_of(device, owner, target, &pd) ||
+        !mkey_copy(device, pd, target->rkey, target->address, &old, sizeof(old), kReadMemory,
+                   kByAtomic)) {
         return false;
     }
     *original = le64_to_cpu(old);
@@ -45,7 +64,8 @@ bool remote_atomic(void* device, void* owner, uint32_t rkey, uint64_t address,
     } else {
         now = *original == compare_add ? cpu_to_le64(swap) : old;
     }
-    return mkey_copy(device, qp->pd, rkey, address, &now, sizeof(now), kWriteMemory, kByAtomic);
+    return mkey_copy(device, pd, target->rkey, target->address, &now, sizeof(now), kWriteMemory,
+                     kByAtomic);
 }
 
 bool remote_invalidate(void* device, void* owner, uint32_t rkey) {

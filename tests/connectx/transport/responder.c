@@ -42,13 +42,21 @@ static Take take_shared(Connectx* nic, Srq* srq, Receive* receive) {
     return kTaken;
 }
 
-// A shared queue of the target's domain (IBA annex A14), which has a CQ of its own.
-static Take take_xrc(Connectx* nic, const Qp* qp, uint32_t number, Receive* receive) {
+Srq* responder_srq(Connectx* nic, const Qp* qp, uint32_t number) {
     Srq* srq = find_object(nic->objects.srqs, number);
 
     if (!srq || !srq->is_xrc || srq->xrcd != QPC(qp, xrcd)) {
         log_say(nic, "QP %#x: its peer names SRQ %#x, which its domain has not", qp->number,
                 number);
+        return NULL;
+    }
+    return srq;
+}
+
+static Take take_xrc(Connectx* nic, const Qp* qp, uint32_t number, Receive* receive) {
+    Srq* srq = responder_srq(nic, qp, number);
+
+    if (!srq) {
         return kQueueBroken;
     }
     receive->srq = number;

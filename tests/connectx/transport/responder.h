@@ -4,6 +4,7 @@
 #ifndef VRDMA_CONNECTX_TRANSPORT_RESPONDER_H
 #define VRDMA_CONNECTX_TRANSPORT_RESPONDER_H
 
+#include "connectx/objects/srq.h"
 #include "connectx/transport/completion.h"
 
 enum { kReceiveBytes = 512 };
@@ -26,6 +27,10 @@ typedef struct {
 } Ring;
 
 typedef enum { kTaken, kNonePosted, kQueueBroken } Take;
+
+// The shared queue that a message of XRC names, which has a CQ of its own.  NULL if the target's
+// domain has no such one (IBA annex A14).
+Srq* responder_srq(Connectx* nic, const Qp* qp, uint32_t number);
 
 // Takes the next receive request of the queue pair, or of the shared queue that XRC names.
 Take responder_take(Connectx* nic, Qp* qp, uint32_t srq, Receive* receive);

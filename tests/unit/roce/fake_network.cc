@@ -98,41 +98,43 @@ struct Callbacks {
         ++pair(owner).dropped;
     }
 
-    static bool remote_check(void* d, void* /*owner*/, uint32_t rkey, uint64_t address,
-                             uint32_t length, int access) {
-        const auto found = device(d).keys_.find(rkey);
+    static bool remote_check(void* d, void* /*owner*/, const RoceTarget* target, uint32_t length,
+                             int access) {
+        const auto found = device(d).keys_.find(target->rkey);
         if (found == device(d).keys_.end()) {
             return false;
         }
         const Key& key = found->second;
-        return (key.access & access) == access && address >= key.start &&
+        const uint64_t address = target->address;
+        return (key.srq_number == 0 || key.srq_number == target->srq_number) &&
+               (key.access & access) == access && address >= key.start &&
                address - key.start <= key.length && length <= key.length - (address - key.start);
     }
-    static bool remote_write(void* d, void* owner, uint32_t rkey, uint64_t address,
-                             const uint8_t* data, size_t size) {
-        if (!remote_check(d, owner, rkey, address, static_cast<uint32_t>(size),
-                          IBV_ACCESS_REMOTE_WRITE)) {
+    static bool remote_write(void* d, void* owner, const RoceTarget* target, const uint8_t* data,
+                             size_t size) {
+        if (!remote_check(d, owner, target, static_cast<uint32_t>(size), IBV_ACCESS_REMOTE_WRITE)) {
             return false;
         }
-        std::copy_n(data, size, device(d).memory_.begin() + static_cast<ptrdiff_t>(address));
+        std::copy_n(data, size,
+                    device(d).memory_.begin() + static_cast<ptrdiff_t>(target->address));
         return true;
     }
-    static bool remote_read(void* d, void* owner, uint32_t rkey, uint64_t address, uint8_t* data,
+    static bool remote_read(void* d, void* owner, const RoceTarget* target, uint8_t* data,
                             size_t size) {
-        if (!remote_check(d, owner, rkey, address, static_cast<uint32_t>(size),
-                          IBV_ACCESS_REMOTE_READ)) {
+        if (!remote_check(d, owner, target, static_cast<uint32_t>(size), IBV_ACCESS_REMOTE_READ)) {
             return false;
         }
-        std::copy_n(device(d).memory_.begin() + static_cast<ptrdiff_t>(address), size, data);
+        std::copy_n(device(d).memory_.begin() + static_cast<ptrdiff_t>(target->address), size,
+                    data);
         return true;
     }
-    static bool remote_atomic(void* d, void* owner, uint32_t rkey, uint64_t address,
+    static bool remote_atomic(void* d, void* owner, const RoceTarget* target,
                               enum ibv_wr_opcode opcode, uint64_t compare_add, uint64_t swap,
                               uint64_t* original) {
-        if (!remote_check(d, owner, rkey, address, sizeof(*original), IBV_ACCESS_REMOTE_ATOMIC)) {
+        if (!remote_check(d, owner, target, sizeof(*original), IBV_ACCESS_REMOTE_ATOMIC)) {
             return false;
         }
-        uint8_t* at = device(d).memory_.data() + address;
+        uint8_t* at = device(d).memory_.data() + target->address;
         std::memcpy(original, at, sizeof(*original));
         const uint64_t value = opcode == IBV_WR_ATOMIC_FETCH_AND_ADD ? *original + compare_add
                                : *original == compare_add            ? swap
@@ -261,9 +263,9 @@ RoceAddress Device::path_to(const Device& other) const {
     return path;
 }
 
-uint32_t Device::add_key(uint64_t start, uint64_t length, int access) {
+uint32_t Device::add_key(uint64_t start, uint64_t length, int access, uint32_t srq_number) {
     const uint32_t key = 0x100 + static_cast<uint32_t>(keys_.size());
-    keys_[key] = {.start = start, .length = length, .access = access};
+    keys_[key] = {.start = start, .length = length, .access = access, .srq_number = srq_number};
     return key;
 }
 

@@ -45,6 +45,7 @@ struct Key {
     uint64_t start = 0;
     uint64_t length = 0;
     int access = 0;
+    uint32_t srq_number = 0;  // XRC: in the domain of this shared queue; 0: of any
 };
 
 class Device;
@@ -83,7 +84,7 @@ class Device {
     void destroy(QueuePair& qp);
     // A path to a device, this one included.
     RoceAddress path_to(const Device& other) const;
-    uint32_t add_key(uint64_t start, uint64_t length, int access);
+    uint32_t add_key(uint64_t start, uint64_t length, int access, uint32_t srq_number = 0);
     void remove_key(uint32_t key) { keys_.erase(key); }
     bool has_key(uint32_t key) const { return keys_.contains(key); }
 

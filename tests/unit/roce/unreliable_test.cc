@@ -240,5 +240,30 @@ TEST(ExtendedReliableTest, EachRequestNamesItsSharedReceiveQueue) {
     EXPECT_EQ(connection.a.sends[2].bytes, pattern(kMtu + 5));
 }
 
+class SharedQueuesDomainTest : public testing::TestWithParam<enum ibv_wr_opcode> {
+  protected:
+    // How a request with a key in the domain of queue 0x123 ends if it names this queue.
+    enum ibv_wc_status status_with(uint32_t srq_number) {
+        Connection connection(IBV_QPT_XRC_SEND);
+        const bool atomic = GetParam() == IBV_WR_ATOMIC_FETCH_AND_ADD;
+        Send& send = connection.a.post(GetParam(), Bytes(atomic ? 8 : 3 * kMtu));
+        send.what.rkey = connection.right.add_key(
+            0, kMemory, IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_ATOMIC,
+            0x123);
+        send.what.srq_number = srq_number;
+        connection.run();
+        return connection.a.completions.at(0).status;
+    }
+};
+
+TEST_P(SharedQueuesDomainTest, HasTheKeysOfRequestsThatNameIt) {
+    EXPECT_EQ(status_with(0x123), IBV_WC_SUCCESS);
+    EXPECT_EQ(status_with(0x124), IBV_WC_REM_ACCESS_ERR);
+}
+
+INSTANTIATE_TEST_SUITE_P(Requests, SharedQueuesDomainTest,
+                         testing::Values(IBV_WR_RDMA_WRITE, IBV_WR_RDMA_READ,
+                                         IBV_WR_ATOMIC_FETCH_AND_ADD));
+
 }  // namespace
 }  // namespace vrdma::roce
