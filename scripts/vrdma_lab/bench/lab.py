@@ -21,6 +21,7 @@ from vrdma_lab.children import WorkFolder
 from vrdma_lab.errors import LabError
 from vrdma_lab.host.host_lab import HostLab, seen_inside
 from vrdma_lab.host.places import machine_is_a_host
+from vrdma_lab.network.rnics import KINDS
 
 Rows = list[dict[str, Any]]
 
@@ -66,10 +67,12 @@ def _on_this_machine(request: Request) -> Rows:
 
 
 def _in_host_vm(request: Request, isolated: bool, limit: float) -> Rows:
-    with HostLab(1, "rxe", _KERNEL, isolated) as lab:
+    kind, behind = (request.rnic, "") if request.rnic in KINDS else ("rxe", request.rnic)
+    with HostLab(1, kind, _KERNEL, isolated) as lab:
         (host,) = lab.hosts
         report = lab.share / "report.json"
-        command = shlex.join(_command(replace(request, report=str(seen_inside(report, lab)))))
+        inside = replace(request, rnic=behind, report=str(seen_inside(report, lab)))
+        command = shlex.join(_command(inside))
         job = host.start(f"{lab.environment(host)}exec {command} 2>&1", _print)
         return _read(report, job.wait(limit).status)
 
@@ -102,7 +105,7 @@ def _warn_of_load() -> None:
 
 def _measure(request: Request) -> Rows:
     _warn_of_load()
-    if machine_is_a_host(_KERNEL):
+    if request.rnic not in KINDS and machine_is_a_host(_KERNEL):
         return _on_this_machine(request)
     rows: Rows = []
     plain = tuple(group for group in request.groups if group not in cases.ISOLATED_GROUPS)

@@ -56,7 +56,8 @@ class Measurements:
 
     def latency(self, group: str, case: LatencyCase) -> None:
         """Measures one kind of message."""
-        figure = self._figure(group, case.name, case.bytes, "us", case.bar)
+        bar = case.bar(self.host.kind.rings_itself)
+        figure = self._figure(group, case.name, case.bytes, "us", bar)
         for side in self._by_turns():
             counts: list[int] = []
             value = programs.latency(
@@ -80,9 +81,8 @@ class Measurements:
 
     def bandwidth(self, group: str, exchange: Exchange) -> None:
         """Measures the bandwidth of one of perftest's programs."""
-        figure = self._figure(
-            group, f"RC {exchange.title}", exchange.size, "MB/s", cases.BANDWIDTH_BAR
-        )
+        bar = cases.BANDWIDTH_BARS[self.host.kind.rings_itself]
+        figure = self._figure(group, f"RC {exchange.title}", exchange.size, "MB/s", bar)
         for side in self._by_turns():
             figure.add(side.native, programs.bandwidth(side, exchange, self._say))
         self._tell(figure)

@@ -52,8 +52,9 @@ usage: scripts/bench embedded [--json FILE]
   --rounds N      how often lab repeats each measurement (5)
   --groups LIST   only these of parts,latency,spinning,bandwidth,control,regions,
                   connections,connections_embedded
-  --rnic NAME     what is behind the guest's device instead of the host's RNIC
-                  (embedded, to try the measurements themselves)
+  --rnic NAME     the host's RNIC of lab: rxe, which is the default, or mlx5, the model
+                  of a ConnectX; or embedded, behind the guest's device instead of
+                  the host's RNIC, to try the measurements themselves
   --help          this text
 
 The status is 0 if all was measured, 1 if something failed and 2 for a mistake in
