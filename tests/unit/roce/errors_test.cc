@@ -240,18 +240,24 @@ TEST_F(ErrorsTest, TwoLimitedMembersOfAPartitionDoNotTalk) {
     EXPECT_EQ(a_.summary(), failed("send", IBV_WC_RETRY_EXC_ERR));
 }
 
+// Makes the frame one between other addresses.
+template <typename Change>
+void readdress(Bytes& frame, const Change& change) {
+    RoceAddress address{};
+    const uint8_t* packet = nullptr;
+    size_t size = 0;
+    roce_frame_parse(frame.data(), frame.size(), &address, &packet, &size);
+    change(address);
+    Bytes changed(kRoceMaxFrame);
+    changed.resize(roce_frame_build(&address, packet, size, changed.data()));
+    frame = changed;
+}
+
 TEST_F(ErrorsTest, APacketOfAnotherSourceIsNotTheConnections) {
     b_.post_receive(10);
     a_.post(IBV_WR_SEND, pattern(10));
     connection_.network.set_filter([](size_t, Bytes& frame) {
-        RoceAddress address{};
-        const uint8_t* packet = nullptr;
-        size_t size = 0;
-        roce_frame_parse(frame.data(), frame.size(), &address, &packet, &size);
-        address.sgid[15] = 9;
-        Bytes changed(kRoceMaxFrame);
-        changed.resize(roce_frame_build(&address, packet, size, changed.data()));
-        frame = changed;
+        readdress(frame, [](RoceAddress& address) { address.sgid[15] = 9; });
         return true;
     });
     connection_.run();
@@ -264,14 +270,7 @@ TEST_F(ErrorsTest, AFrameForAnotherPortsAddressIsNobodys) {
     a_.post(IBV_WR_SEND, pattern(10));
     // As a switch that does not know the address sends it to every port.
     connection_.network.set_filter([](size_t, Bytes& frame) {
-        RoceAddress address{};
-        const uint8_t* packet = nullptr;
-        size_t size = 0;
-        roce_frame_parse(frame.data(), frame.size(), &address, &packet, &size);
-        address.dgid[15] = 9;
-        Bytes changed(kRoceMaxFrame);
-        changed.resize(roce_frame_build(&address, packet, size, changed.data()));
-        frame = changed;
+        readdress(frame, [](RoceAddress& address) { address.dgid[15] = 9; });
         return true;
     });
     connection_.run();
