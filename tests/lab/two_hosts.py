@@ -11,6 +11,7 @@ from vrdma_lab.machine.side import Side
 from vrdma_lab.network.host_network import UNDERLAY
 from vrdma_lab.programs.stream import Stream
 from vrdma_lab.programs import rping
+from vrdma_lab.programs.rdmacm import wait_listener
 from vrdma_lab.programs.traffic import Exchange, wait_listening
 
 HOSTS = 2
@@ -85,11 +86,8 @@ class TwoHosts(HostTest):
             with self.subTest(server=server.name, client=client.name):
                 port = next(self.ports)
                 serving = server.start(f"exec rping -s -C 3 -v -p {port}")
-                listening = hosts.get(server, server).start(
-                    f"until rdma resource show cm_id | grep -q 'LISTEN .*:{port} '; "
-                    "do sleep 0.02; done"
-                )
-                self.assertTrue(listening.wait_or(serving, PATIENCE), serving.output)
+                manager = hosts.get(server, server)
+                self.assertTrue(wait_listener(manager, port, serving), serving.output)
                 address = server.address_towards(client)
                 outcome = client.run(f"rping -c -C 3 -V -v -p {port} -a {address}", PATIENCE)
                 self.assertTrue(rping.succeeded(outcome, 3), outcome.output + serving.output)

@@ -14,6 +14,7 @@ from vrdma_lab.host.remote_host import RemoteHost
 from vrdma_lab.image.initramfs import LINE_BUFFERED
 from vrdma_lab.machine.side import Side
 from vrdma_lab.programs import rping
+from vrdma_lab.programs.rdmacm import wait_listener
 from vrdma_lab.programs.traffic import Exchange, wait_listening
 
 HOSTS = 2
@@ -69,10 +70,7 @@ class Wire(HostTest):
         """The connection manager of `host` has the server's listeners."""
         port = next(self.ports)
         serving = server.start(f"exec rping -s -C {_PINGS} -v -p {port}")
-        listening = host.start(
-            f"until rdma resource show cm_id | grep -q 'LISTEN .*:{port} '; do sleep 0.02; done"
-        )
-        self.assertTrue(listening.wait_or(serving, PATIENCE), serving.output)
+        self.assertTrue(wait_listener(host, port, serving), serving.output)
         address = server.address_towards(client)
         outcome = client.run(f"rping -c -C {_PINGS} -V -v -p {port} -a {address}", PATIENCE)
         self.assertTrue(rping.succeeded(outcome, _PINGS), outcome.output + serving.output)
