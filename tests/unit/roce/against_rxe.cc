@@ -5,15 +5,10 @@
 //
 //   roce_against_rxe RXE TAP [GTEST OPTIONS]
 //
-// RXE is an rxe device on the tap device TAP, which has 10.10.0.1 and fd10::1 and knows
-// 10.10.0.2 and fd10::2 as neighbours (tests/lab/roce_wire.py).  VRDMA_ROCE_FRAMES=FILE writes
-// each frame to a file, a line of hexadecimal digits each.
-#include <fcntl.h>
+// RXE is an rxe device on the tap device TAP, which has the addresses of fake_network's device 1
+// and knows those of device 2 as neighbours (tests/lab/roce_wire.py).  VRDMA_ROCE_FRAMES=FILE
+// writes each frame to a file, a line of hexadecimal digits each.
 #include <gtest/gtest.h>
-#include <linux/if_tun.h>
-#include <net/if.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -23,12 +18,14 @@
 
 #include "fake_network.h"
 #include "roce_faults.h"
+#include "rxe_peer.h"
 
 namespace vrdma::roce {
 namespace {
 
-std::string rxe_name;
-std::string tap_name;
+// What main() opens and all tests use.
+Tap* tap = nullptr;
+Rxe* rxe = nullptr;
 
 constexpr uint64_t kPatience = 20'000'000'000;  // nanoseconds
 constexpr int kAll = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_READ |
@@ -40,130 +37,19 @@ uint64_t nanoseconds() {
                                  std::chrono::nanoseconds(1));
 }
 
-// The end of the wire that the kernel has.
-class Tap {
-  public:
-    Tap() : fd_(::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC)) {
-        ifreq request{};
-        request.ifr_flags = IFF_TAP | IFF_NO_PI;
-        tap_name.copy(request.ifr_name, IFNAMSIZ - 1);
-        if (fd_ < 0 || ::ioctl(fd_, TUNSETIFF, &request) != 0) {
-            std::perror(("cannot open the tap device " + tap_name).c_str());
-            std::exit(2);
-        }
-        if (const char* path = std::getenv("VRDMA_ROCE_FRAMES")) {
-            log_ = std::fopen(path, "w");
-        }
-    }
-    Tap(const Tap&) = delete;
-    Tap& operator=(const Tap&) = delete;
-
-    void write(const uint8_t* frame, size_t size) {
-        note("to rxe", frame, size);
-        if (::write(fd_, frame, size) < 0) {
-            std::perror("a frame was not taken");
-        }
-    }
-    // Empty: there is none.
-    Bytes read() {
-        Bytes frame(65536);
-        const ssize_t size = ::read(fd_, frame.data(), frame.size());
-        frame.resize(size > 0 ? static_cast<size_t>(size) : 0);
-        if (!frame.empty()) {
-            note("of rxe", frame.data(), frame.size());
-        }
-        return frame;
-    }
-
-  private:
-    void note(const char* way, const uint8_t* frame, size_t size) {
-        if (log_ != nullptr) {
-            std::fprintf(log_, "%s ", way);
-            for (size_t i = 0; i < size; ++i) {
-                std::fprintf(log_, "%02x", frame[i]);
-            }
-            std::fputc('\n', log_);
-        }
-    }
-
-    int fd_;
-    FILE* log_ = nullptr;
-};
-
-Tap& tap() {
-    static Tap the_tap;
-    return the_tap;
-}
-
-// The rxe device with a memory region for all tests.
-struct Rxe {
-    Rxe() : bytes(kMemory) {
-        int count = 0;
-        ibv_device** all = ibv_get_device_list(&count);
-        for (int i = 0; i < count; ++i) {
-            if (rxe_name == ibv_get_device_name(all[i])) {
-                context = ibv_open_device(all[i]);
-            }
-        }
-        ibv_free_device_list(all);
-        if (context == nullptr) {
-            std::fprintf(stderr, "there is no RNIC %s\n", rxe_name.c_str());
-            std::exit(2);
-        }
-        pd = ibv_alloc_pd(context);
-        mr = ibv_reg_mr(pd, bytes.data(), bytes.size(), kAll);
-        cq = ibv_create_cq(context, 512, nullptr, nullptr, 0);
-    }
-
-    // The index of the address that the tap device has.
-    int gid_index(const uint8_t* gid) const {
-        for (int i = 0; i < 32; ++i) {
-            ibv_gid found{};
-            if (ibv_query_gid(context, 1, i, &found) == 0 &&
-                std::memcmp(found.raw, gid, kRoceGidBytes) == 0) {
-                return i;
-            }
-        }
-        return -1;
-    }
-
-    Bytes bytes;
-    ibv_context* context = nullptr;
-    ibv_pd* pd = nullptr;
-    ibv_mr* mr = nullptr;
-    ibv_cq* cq = nullptr;
-};
-
-Rxe& rxe() {
-    static Rxe the_rxe;
-    return the_rxe;
-}
-
 // A queue pair of ours and one of rxe, connected.
 class AgainstRxe : public testing::TestWithParam<bool> {
   protected:
-    AgainstRxe() : ours_(network_, 2, GetParam()) {
-        const uint8_t ipv4[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 10, 0, 2};
-        const uint8_t ipv6[] = {0xfd, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2};
-        path_.global = true;
-        path_.hop_limit = 64;
-        path_.udp_source_port = 0xc123;
-        std::memcpy(path_.sgid, GetParam() ? ipv6 : ipv4, kRoceGidBytes);
-        std::memcpy(path_.dgid, path_.sgid, kRoceGidBytes);
-        path_.dgid[15] = 1;
-        const uint8_t mac[] = {2, 0, 0, 0, 0, 2};  // fake_network's device 2
-        std::memcpy(path_.smac, mac, sizeof(mac));
-        std::memcpy(path_.dmac, mac, sizeof(mac));
-        path_.dmac[5] = 1;
+    AgainstRxe() : ours_(network_, 2, GetParam()), path_(path_between(2, 1, GetParam())) {
         network_.set_detour([this](const Bytes& frame) {
             if (out_ != nullptr) {
                 roce_faults_pass(out_, frame.data(), frame.size());
             } else {
-                tap().write(frame.data(), frame.size());
+                tap->write(frame.data(), frame.size());
             }
         });
-        rxe().bytes.assign(kMemory, 0);
-        while (!tap().read().empty()) {  // what an earlier test has left
+        rxe->bytes.assign(kMemory, 0);
+        while (!tap->read().empty()) {  // what an earlier test has left
         }
     }
     ~AgainstRxe() override {
@@ -175,13 +61,13 @@ class AgainstRxe : public testing::TestWithParam<bool> {
                 roce_faults_free(faults);
             }
         }
-        for (ibv_wc left{}; ibv_poll_cq(rxe().cq, 1, &left) > 0;) {
+        for (ibv_wc left{}; ibv_poll_cq(rxe->cq, 1, &left) > 0;) {
         }
     }
 
     void connect(enum ibv_qp_type type, uint8_t rnr_retry = 7) {
         ibv_qp_init_attr init{};
-        init.send_cq = init.recv_cq = rxe().cq;
+        init.send_cq = init.recv_cq = rxe->cq;
         init.cap = {.max_send_wr = 128,
                     .max_recv_wr = 128,
                     .max_send_sge = 1,
@@ -189,7 +75,7 @@ class AgainstRxe : public testing::TestWithParam<bool> {
                     .max_inline_data = 0};
         init.qp_type = type;
         init.sq_sig_all = 1;
-        theirs_ = ibv_create_qp(rxe().pd, &init);
+        theirs_ = ibv_create_qp(rxe->pd, &init);
         ASSERT_NE(theirs_, nullptr);
         our_pair_ = &ours_.make(0x4321, type);
         RoceQpAttributes& mine = *roce_qp_attributes(our_pair_->qp);
@@ -204,7 +90,7 @@ class AgainstRxe : public testing::TestWithParam<bool> {
 
     void connect_theirs(enum ibv_qp_type type, uint8_t rnr_retry) {
         ibv_qp_attr a{};
-        const int index = rxe().gid_index(path_.dgid);
+        const int index = rxe->gid_index(path_.dgid);
         ASSERT_GE(index, 0) << "the tap device lacks its address";
         const bool datagram = type == IBV_QPT_UD;
         const bool reliable = type == IBV_QPT_RC;
@@ -252,7 +138,7 @@ class AgainstRxe : public testing::TestWithParam<bool> {
 
     void with_faults(const RoceFaultRates& rates) {
         out_ = roce_faults_new(
-            1, &rates, [](void*, const uint8_t* frame, size_t size) { tap().write(frame, size); },
+            1, &rates, [](void*, const uint8_t* frame, size_t size) { tap->write(frame, size); },
             nullptr);
         in_ = roce_faults_new(
             2, &rates,
@@ -265,7 +151,7 @@ class AgainstRxe : public testing::TestWithParam<bool> {
     void step() {
         network_.step(nanoseconds());
         for (int i = 0; i < 64; ++i) {
-            const Bytes frame = tap().read();
+            const Bytes frame = tap->read();
             if (frame.empty()) {
                 break;
             }
@@ -295,7 +181,7 @@ class AgainstRxe : public testing::TestWithParam<bool> {
 
     void poll_theirs() {
         ibv_wc wc{};
-        while (ibv_poll_cq(rxe().cq, 1, &wc) > 0) {
+        while (ibv_poll_cq(rxe->cq, 1, &wc) > 0) {
             theirs_done_.push_back(wc);
         }
     }
@@ -315,9 +201,9 @@ class AgainstRxe : public testing::TestWithParam<bool> {
     }
 
     void their_receive(size_t at, size_t size) {
-        ibv_sge sge{.addr = reinterpret_cast<uintptr_t>(rxe().bytes.data() + at),
+        ibv_sge sge{.addr = reinterpret_cast<uintptr_t>(rxe->bytes.data() + at),
                     .length = static_cast<uint32_t>(size),
-                    .lkey = rxe().mr->lkey};
+                    .lkey = rxe->mr->lkey};
         ibv_recv_wr wr{.wr_id = 0, .next = nullptr, .sg_list = &sge, .num_sge = 1};
         ibv_recv_wr* bad = nullptr;
         ASSERT_EQ(ibv_post_recv(theirs_, &wr, &bad), 0);
@@ -325,9 +211,9 @@ class AgainstRxe : public testing::TestWithParam<bool> {
 
     void their_send(enum ibv_wr_opcode opcode, size_t at, size_t size, uint32_t rkey = 0,
                     uint64_t address = 0, uint64_t compare_add = 0, uint64_t swap = 0) {
-        ibv_sge sge{.addr = reinterpret_cast<uintptr_t>(rxe().bytes.data() + at),
+        ibv_sge sge{.addr = reinterpret_cast<uintptr_t>(rxe->bytes.data() + at),
                     .length = static_cast<uint32_t>(size),
-                    .lkey = rxe().mr->lkey};
+                    .lkey = rxe->mr->lkey};
         ibv_send_wr wr{};
         ibv_send_wr* bad = nullptr;
         wr.opcode = opcode;
@@ -352,23 +238,23 @@ class AgainstRxe : public testing::TestWithParam<bool> {
     }
 
     Send& to_theirs(Send& send, size_t at) const {
-        send.what.rkey = rxe().mr->rkey;
-        send.what.remote_address = reinterpret_cast<uintptr_t>(rxe().bytes.data() + at);
+        send.what.rkey = rxe->mr->rkey;
+        send.what.remote_address = reinterpret_cast<uintptr_t>(rxe->bytes.data() + at);
         return send;
     }
 
     static Bytes theirs(size_t at, size_t size) {
-        const auto begin = rxe().bytes.begin() + static_cast<ptrdiff_t>(at);
+        const auto begin = rxe->bytes.begin() + static_cast<ptrdiff_t>(at);
         return {begin, begin + static_cast<ptrdiff_t>(size)};
     }
 
     static void fill_theirs(size_t at, const Bytes& bytes) {
-        std::copy(bytes.begin(), bytes.end(), rxe().bytes.begin() + static_cast<ptrdiff_t>(at));
+        std::copy(bytes.begin(), bytes.end(), rxe->bytes.begin() + static_cast<ptrdiff_t>(at));
     }
 
     Network network_;
     Device ours_;
-    RoceAddress path_{};
+    RoceAddress path_;
     QueuePair* our_pair_ = nullptr;
     ibv_qp* theirs_ = nullptr;
     ibv_ah_attr ah_{};
@@ -494,7 +380,7 @@ TEST_P(AgainstRxe, AnUnreliableConnectionCarriesBothWays) {
 
 TEST_P(AgainstRxe, DatagramsCarryBothWays) {
     connect(IBV_QPT_UD);
-    ah_handle_ = ibv_create_ah(rxe().pd, &ah_);
+    ah_handle_ = ibv_create_ah(rxe->pd, &ah_);
     ASSERT_NE(ah_handle_, nullptr);
     their_receive(0, 40 + kMtu);
     Send& send = our_pair_->post(IBV_WR_SEND_WITH_IMM, pattern(kMtu));
@@ -609,7 +495,9 @@ int main(int argc, char** argv) {
         std::fprintf(stderr, "usage: %s RXE TAP\n", argv[0]);
         return 2;
     }
-    vrdma::roce::rxe_name = argv[1];
-    vrdma::roce::tap_name = argv[2];
+    vrdma::roce::Tap tap(argv[2], std::getenv("VRDMA_ROCE_FRAMES"));
+    vrdma::roce::Rxe rxe(argv[1]);
+    vrdma::roce::tap = &tap;
+    vrdma::roce::rxe = &rxe;
     return RUN_ALL_TESTS();
 }

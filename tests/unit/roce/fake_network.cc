@@ -245,22 +245,27 @@ void Device::destroy(QueuePair& qp) {
     pairs_.erase(qp.qpn);
 }
 
-RoceAddress Device::path_to(const Device& other) const {
+RoceAddress path_between(unsigned from, unsigned to, bool ipv6) {
     RoceAddress path{};
-    const auto gid = [this](unsigned number, uint8_t* out) {
-        const uint8_t ipv4[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 9, 0, 0};
-        const uint8_t ipv6[] = {0xfd, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0};
-        std::memcpy(out, ipv6_ ? ipv6 : ipv4, kRoceGidBytes);
+    const auto gid = [ipv6](unsigned number, uint8_t* out) {
+        const uint8_t ipv4_gid[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 10, 0, 0};
+        const uint8_t ipv6_gid[] = {0xfd, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+        std::memcpy(out, ipv6 ? ipv6_gid : ipv4_gid, kRoceGidBytes);
         out[15] = static_cast<uint8_t>(number);
     };
     path.global = true;
     path.hop_limit = 64;
     path.udp_source_port = 0xc000;
-    gid(number_, path.sgid);
-    gid(other.number_, path.dgid);
-    path.smac[5] = static_cast<uint8_t>(number_);
-    path.dmac[5] = static_cast<uint8_t>(other.number_);
+    gid(from, path.sgid);
+    gid(to, path.dgid);
+    path.smac[0] = path.dmac[0] = 2;  // locally administered
+    path.smac[5] = static_cast<uint8_t>(from);
+    path.dmac[5] = static_cast<uint8_t>(to);
     return path;
+}
+
+RoceAddress Device::path_to(const Device& other) const {
+    return path_between(number_, other.number_, ipv6_);
 }
 
 uint32_t Device::add_key(uint64_t start, uint64_t length, int access, uint32_t srq_number) {

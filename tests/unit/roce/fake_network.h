@@ -73,6 +73,10 @@ struct QueuePair {
 
 class Network;
 
+// The path from the device with one number to that with another: device N has 10.10.0.N and
+// fd10::N, and the MAC address 02:00:00:00:00:N.
+RoceAddress path_between(unsigned from, unsigned to, bool ipv6);
+
 class Device {
   public:
     Device(Network& network, unsigned number, bool ipv6);
