@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 from vrdma_lab import paths
 from vrdma_lab.errors import LabError
-from vrdma_lab.setup.runner import Runner, Steps, processors
+from vrdma_lab.setup.runner import Command, Runner, Steps, processors
 
 _QEMU_VERSION = re.compile(r"^QEMU emulator version (\d+\.\d+)", re.MULTILINE)
 
@@ -19,9 +20,29 @@ def build_backend(steps: Steps, preset: str, *targets: str) -> None:
     with steps.step(f"Building {what} ({preset})", f"build-{preset}") as runner:
         folder = paths.SOURCE / "build" / preset
         if not (folder / "build.ninja").exists():
-            runner.run(["cmake", "--preset", preset], paths.SOURCE)
+            runner.run(_with_ccache("cmake", "--preset", preset), paths.SOURCE)
         command = ["cmake", "--build", str(folder), "-j", processors()]
-        runner.run([*command, *(("--target", *targets) if targets else ())], paths.SOURCE)
+        runner.run(
+            _with_ccache(*command, *(("--target", *targets) if targets else ())), paths.SOURCE
+        )
+
+
+def _with_ccache(*command: str) -> Command:
+    """A command of CMake's whose compiler answers from the cache what it was asked before.
+
+    Clones of the project share the cache, wherever they are.  What the caller's environment says of
+    ccache and of CMake counts more.
+    """
+    variables = {
+        "CMAKE_C_COMPILER_LAUNCHER": "ccache",
+        "CMAKE_CXX_COMPILER_LAUNCHER": "ccache",
+        "CCACHE_DIR": str(paths.cache() / "ccache"),
+        "CCACHE_BASEDIR": str(paths.SOURCE),
+        "CCACHE_NOHASHDIR": "true",
+        "CCACHE_MAXSIZE": "2G",
+    }
+    chosen = [f"{name}={value}" for name, value in variables.items() if name not in os.environ]
+    return ["env", *chosen, *command]
 
 
 def qemu_version(said: str) -> str:
