@@ -19,6 +19,7 @@ from vrdma_lab.children import run_program
 from vrdma_lab.host.places import choose_place
 from vrdma_lab.host.suites import Suite, all_suites
 from vrdma_lab.network.rnics import KINDS
+from vrdma_lab.test_form import is_long
 
 
 def run_suites(
@@ -44,10 +45,13 @@ def run_suites(
 def _run_named() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rnic", choices=KINDS)
+    parser.add_argument("--short-form", metavar="REGEX", default="",
+                        help="only tests whose names match, unless scripts/test --long runs this")
     parser.add_argument("suites", nargs="+", choices=all_suites())
     words = parser.parse_args()
     suites = [all_suites()[name].on(words.rnic) for name in words.suites]
-    return 0 if run_suites(suites, paths.KERNELS[0]) else 1
+    pattern = "" if is_long() else words.short_form
+    return 0 if run_suites(suites, paths.KERNELS[0], pattern) else 1
 
 
 if __name__ == "__main__":
