@@ -53,7 +53,7 @@ typedef struct {
     bool running, again;
 } Transport;
 
-// Faults of the network, see transport/wire.h: how many of 10000 frames of RoCE, in each direction,
+// Faults of the network, see transport/wire.h: how many of 10000 frames of RDMA, in each direction,
 // are lost, come twice, after later ones, or with a wrong bit.
 typedef struct {
     uint32_t lost, doubled, reordered, corrupted;
@@ -82,6 +82,7 @@ struct Connectx {
     // Properties of the device.
     bool ethernet;   // an Ethernet port with RoCE, or else an InfiniBand port
     bool blueflame;  // whether bursts are taken for requests
+    uint16_t lid;    // of an InfiniBand port
     uint64_t guid;
     char* log_path;
 

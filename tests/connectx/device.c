@@ -13,6 +13,7 @@
 #include "connectx/objects/qp.h"
 #include "connectx/objects/srq.h"
 #include "connectx/port.h"
+#include "connectx/roce/ib_frame.h"
 #include "connectx/transport/transport.h"
 // After osdep.h, which the headers above begin with.
 #include "hw/pci/msix.h"
@@ -50,7 +51,7 @@ static void make_tables(Objects* objects) {
 }
 
 static void receive(Connectx* nic, const uint8_t* frame, size_t size) {
-    if (size <= port_frame_mtu(nic) && !transport_receive(nic, frame, size)) {
+    if (size <= port_frame_mtu(nic) && !transport_receive(nic, frame, size) && nic->ethernet) {
         steering_receive(nic, frame, size);
     }
 }
@@ -88,6 +89,10 @@ static void reset(DeviceState* device) {
 static void realize(PCIDevice* pci, Error** error) {
     Connectx* nic = CONNECTX(pci);
 
+    if (!ib_lid_is_unicast(nic->lid)) {
+        error_setg(error, "lid=%u: a port has one of 1 to %u", nic->lid, kIbFirstMulticastLid - 1);
+        return;
+    }
     if (!log_open(nic)) {
         error_setg_errno(error, errno, "cannot write the log %s", nic->log_path);
         return;
@@ -134,6 +139,7 @@ static Property properties[] = {
     DEFINE_PROP_UINT32("corrupted", Connectx, wire.corrupted, 0),
     DEFINE_PROP_UINT64("seed", Connectx, wire.seed, 1),
     DEFINE_PROP_STRING("log", Connectx, log_path),
+    DEFINE_PROP_UINT16("lid", Connectx, lid, 1),
     DEFINE_PROP_UINT64("guid", Connectx, guid, 0x5054000300abcd01ULL),
     DEFINE_PROP_END_OF_LIST(),
 };

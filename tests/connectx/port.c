@@ -4,6 +4,7 @@
 
 #include "connectx/log.h"
 #include "connectx/network.h"
+#include "connectx/roce/ib_frame.h"
 #include "qemu/cutils.h"
 
 enum {
@@ -11,8 +12,9 @@ enum {
     kLinkUp = 5,   // port_physical_state
     kVportUp = 1,  // of an Ethernet port
     kAllOfTable = 0xffff,
-    kIndex = 14,    // where the queries of the tables have the index
-    kMacPlace = 2,  // in the permanent address, which two reserved bytes are before
+    kIndex = 14,      // where the queries of the tables have the index
+    kMacPlace = 2,    // in the permanent address, which two reserved bytes are before
+    kManagerLid = 1,  // of a subnet manager, which no port of a model has
     kFrameMtu = 1522,
     kFrameChecksum = 4,
     // What a frame's MTU counts beside IP packets: its header, a tag, the checksum.
@@ -90,6 +92,9 @@ bool port_has_gid(const Connectx* nic, const uint8_t* gid) {
 unsigned port_frame_mtu(const Connectx* nic) {
     const unsigned mtu = IFC_GET(nic_vport_context, nic->port.nic_vport, mtu);
 
+    if (!nic->ethernet) {
+        return kIbMaxFrame;
+    }
     return mtu - MIN(mtu, kFrameChecksum);
 }
 
@@ -114,8 +119,8 @@ Status port_query_hca_vport_context(Connectx* nic, Command* command) {
     IFC_SET(hca_vport_context, context, system_image_guid, nic->guid);
     IFC_SET(hca_vport_context, context, port_guid, nic->guid);
     IFC_SET(hca_vport_context, context, node_guid, nic->guid);
-    IFC_SET(hca_vport_context, context, lid, kLid);
-    IFC_SET(hca_vport_context, context, sm_lid, kLid);
+    IFC_SET(hca_vport_context, context, lid, nic->lid);
+    IFC_SET(hca_vport_context, context, sm_lid, kManagerLid);
     return kOk;
 }
 

@@ -6,7 +6,7 @@
 
 #include "connectx/command.h"
 
-enum { kLid = 1, kDefaultPkey = 0xffff };
+enum { kDefaultPkey = 0xffff };
 
 // What the port has when the adapter begins.
 void port_reset(Connectx* nic);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
-// Frames from a hostile network to the transport of tests/connectx/roce: as bytes, and as packets
-// whose CRC and addresses are right, so that requester and responder of each service see them.
+// Frames from a hostile network to the transport of tests/connectx/roce: as bytes, as headers of
+// InfiniBand with a variant CRC that is right, and as packets whose CRCs and addresses are right,
+// so that requester and responder of each service see them.
 #include <fuzzer/FuzzedDataProvider.h>
 
 #include <algorithm>
@@ -10,12 +11,17 @@
 #include <vector>
 
 #include "fake_network.h"
+#include "ib_frame.h"
+#include "icrc.h"
 
 namespace vrdma::roce {
 namespace {
 
 constexpr uint64_t kPastTimers = 1'000'000'000'000;
 constexpr size_t kRequests = 40;
+constexpr size_t kLrhAt = 14;
+constexpr size_t kLrhBytes = 8;
+constexpr size_t kBthBytes = 12;
 
 void require(bool condition) {
     if (!condition) {
@@ -25,7 +31,9 @@ void require(bool condition) {
 
 struct Target {
     explicit Target(FuzzedDataProvider& input)
-        : ipv6(input.ConsumeBool()), device(network, 1, ipv6), peer(network, 2, ipv6) {
+        : link(kLinks.at(input.ConsumeIntegralInRange<size_t>(0, kLinks.size() - 1))),
+          device(network, 1, link),
+          peer(network, 2, link) {
         key = device.add_key(
             0, 8192, IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_READ | IBV_ACCESS_REMOTE_ATOMIC);
         // What the device sends is lost.
@@ -71,10 +79,49 @@ struct Target {
         }
         std::vector<uint8_t> bytes(kRoceMaxPacket);
         bytes.resize(roce_packet_finish(&packet, bytes.data()));
-        const RoceAddress address = peer.path_to(device);
-        std::vector<uint8_t> frame(kRoceMaxFrame);
-        frame.resize(roce_frame_build(&address, bytes.data(), bytes.size(), frame.data()));
+        const auto frame = frame_of(bytes);
         network.deliver(frame.data(), frame.size());
+    }
+
+    std::vector<uint8_t> frame_of(const std::vector<uint8_t>& packet) const {
+        const RoceAddress address = peer.path_to(device);
+        std::vector<uint8_t> frame(std::max<size_t>(kRoceMaxFrame, kIbMaxFrame));
+        const auto build = is_ethernet(link) ? roce_frame_build : ib_frame_build;
+        frame.resize(build(&address, packet.data(), packet.size(), frame.data()));
+        return frame;
+    }
+
+    // A header of InfiniBand with a variant CRC that is right, and perhaps an invariant one.
+    static void headers(FuzzedDataProvider& input) {
+        auto frame = input.ConsumeBytes<uint8_t>(input.ConsumeIntegralInRange<size_t>(0, 150));
+        frame.resize(std::max(frame.size(), kLrhAt + kLrhBytes + sizeof(uint16_t)));
+        frame[kLrhAt - 2] = kIbEtherType >> 8;
+        frame[kLrhAt - 1] = kIbEtherType & 0xff;
+        frame[kLrhAt] = 0;
+        const size_t most = frame.size() - kLrhAt - sizeof(uint16_t);
+        frame[kLrhAt + 5] = static_cast<uint8_t>(most / 4);
+        const bool global = (frame[kLrhAt + 1] & 3) == 3;
+        const size_t route = kLrhBytes + (global ? size_t{kRoceNetworkHeaderBytes} : 0);
+        const size_t covered = most / 4 * 4;
+        if (covered >= route + kBthBytes + kRoceIcrcBytes && input.ConsumeBool()) {
+            const size_t size = covered - route - kRoceIcrcBytes;
+            const uint32_t crc = ib_icrc(frame.data() + kLrhAt, global, size);
+            for (size_t i = 0; i < kRoceIcrcBytes; ++i) {
+                frame[kLrhAt + route + size + i] = static_cast<uint8_t>(crc >> 8 * i);
+            }
+        }
+        const uint16_t crc = ib_vcrc(frame.data() + kLrhAt, covered);
+        frame[kLrhAt + covered] = static_cast<uint8_t>(crc);
+        frame[kLrhAt + covered + 1] = static_cast<uint8_t>(crc >> 8);
+        const uint8_t* packet = nullptr;
+        size_t size = 0;
+        RoceAddress address{};
+        if (ib_frame_parse(frame.data(), frame.size(), &address, &packet, &size) ==
+            kRoceFrameGood) {
+            require(ib_address_is_valid(&address));
+            require(packet == frame.data() + kLrhAt + route &&
+                    size == covered - route - kRoceIcrcBytes);
+        }
     }
 
     void post(FuzzedDataProvider& input) {
@@ -104,7 +151,7 @@ struct Target {
         }
     }
 
-    bool ipv6;
+    Link link;
     Network network;
     Device device;
     Device peer;
@@ -120,7 +167,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     vrdma::roce::Target target(input);
     uint64_t now = 1;
     while (input.remaining_bytes() != 0) {
-        switch (input.ConsumeIntegralInRange<int>(0, 5)) {
+        switch (input.ConsumeIntegralInRange<int>(0, 6)) {
             case 0: {
                 // deliver() looks at the destination's last byte.
                 auto frame =
@@ -131,6 +178,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
                 target.network.deliver(frame.data(), frame.size());
                 break;
             }
+            case 6:
+                vrdma::roce::Target::headers(input);
+                break;
             case 1:
                 target.post(input);
                 break;

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 the vrdma authors
-"""Guests on one host and guests on another, joined by the hosts' RNICs."""
+"""Guests on one host and guests on another, joined by the hosts' RNICs.
+
+On InfiniBand paths are by LID or GID, which guests have of their host, and no peer has to be named.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from vrdma_lab.host.remote_host import RemoteHost
 from vrdma_lab.machine.side import Side
 from vrdma_lab.network.host_network import UNDERLAY
 from vrdma_lab.programs.stream import Stream
-from vrdma_lab.programs import rping
+from vrdma_lab.programs import devinfo, rping
 from vrdma_lab.programs.rdmacm import wait_listener
 from vrdma_lab.programs.traffic import Exchange, wait_listening
 
@@ -31,14 +34,21 @@ class TwoHosts(HostTest):
     @classmethod
     def prepare(cls) -> None:
         cls.other = cls.enterClassContext(RemoteHost(2, cls.rnic))
-        cls.host.serve([HERE], peers=[Peer(f"10.77.0.{THERE}", f"{UNDERLAY}.2"), *BESIDES])
-        cls.other.serve([THERE], peers=[Peer(f"10.77.0.{HERE}", f"{UNDERLAY}.1"), *BESIDES])
+        cls.host.serve([HERE], peers=cls.peers(THERE, 2))
+        cls.other.serve([THERE], peers=cls.peers(HERE, 1))
         guest = cls.host.launch(HERE)
         (cls.there,) = cls.other.boot([THERE])
         guest.wait_booted()
         cls.here = guest
         for side in (cls.here, cls.there):
             side.wait_addresses()
+
+    @classmethod
+    def peers(cls, guest: int, host: int) -> list[Peer]:
+        """What a host's vrdmad is told of the other host and its guest."""
+        if cls.host.kind.infiniband:
+            return []
+        return [Peer(f"10.77.0.{guest}", f"{UNDERLAY}.{host}"), *BESIDES]
 
     def pingpong_kinds(self, *kinds: str) -> tuple[str, ...]:
         """The kinds of pingpongs that guests' own addresses allow."""
@@ -59,6 +69,17 @@ class TwoHosts(HostTest):
             self.other.native, self.host.native, Exchange("ibv_rc_pingpong", 1024, 50, ("-c", "-e"))
         )
 
+    def test_1_guests_have_the_lids_of_their_hosts(self) -> None:
+        if not self.host.kind.infiniband:
+            self.skipTest("LIDs are InfiniBand's")
+        lids = {}
+        for side in (self.host.native, self.here, self.other.native, self.there):
+            found = devinfo.attributes(side.must(f"ibv_devinfo -d {side.device}"))
+            lids[side.name] = found["port_lid"]
+        self.assertEqual(lids[self.here.name], lids[self.host.native.name])
+        self.assertEqual(lids[self.there.name], lids[self.other.native.name])
+        self.assertNotEqual(lids[self.here.name], lids[self.there.name])
+
     def test_2_from_guest_to_guest(self) -> None:
         self.all_programs(self.there, self.here)
 
@@ -76,6 +97,8 @@ class TwoHosts(HostTest):
 
     def test_6_connections_are_made_across_the_hosts(self) -> None:
         """librdmacm makes them: the connection manager of each host has its guests' listeners."""
+        if self.host.kind.infiniband:
+            self.skipTest("a guest has no IPoIB, which librdmacm needs")
         hosts = {self.here: self.host.native, self.there: self.other.native}
         for server, client in (
             (self.there, self.here),

@@ -72,7 +72,7 @@ class HostVm(Side):
             *self._underlay_nic(number, underlay),
             *_netdev("overlay", overlay),
             *_nic("overlay", f"52:54:00:77:01:{number:02x}"),
-            *self._model_options(number),
+            *self._model_options(number, underlay),
             *agent_options(f"path={agent}"),
             *("-chardev", f"socket,id=terminal,path={self.terminal},server=on,wait=off"),
             *("-device", "virtconsole,chardev=terminal"),
@@ -103,15 +103,17 @@ class HostVm(Side):
         nic = [] if self._kind.is_nic else _nic("underlay", f"52:54:00:09:00:{number:02x}")
         return [*_netdev("underlay", underlay), *nic]
 
-    def _model_options(self, number: int) -> list[str]:
+    def _model_options(self, number: int, underlay: Switch) -> list[str]:
         """The model of an adapter, if that is the host's RNIC."""
         if not self._kind.model:
             return []
         # The end of the GUID is also the end of the MAC address.
-        guid = f"guid={0x5054000300090000 + number:#x}"
-        network = ",netdev=underlay" if self._kind.is_nic else ""
-        options = f"{self._kind.model},{guid},log={self._model_log}{network}"
-        return ["-device", f"connectx-model,{options}"]
+        address = f"guid={0x5054000300090000 + number:#x},lid={number}"
+        # The switch of the underlay carries packets of InfiniBand as well.
+        fabric = [] if self._kind.is_nic else _netdev("fabric", underlay)
+        network = "underlay" if self._kind.is_nic else "fabric"
+        options = f"{self._kind.model},{address},log={self._model_log},netdev={network}"
+        return [*fabric, "-device", f"connectx-model,{options}"]
 
     def violations(self) -> list[str]:
         """What the host's driver or its programs did that the model of its adapter forbids."""

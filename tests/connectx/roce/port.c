@@ -4,6 +4,8 @@
 
 #include <glib.h>
 
+#include "ib_frame.h"
+
 enum {
     LOOP_READY = 256,  /* packets in the device before the transport waits */
     LOOP_LIMIT = 1024, /* acknowledgements do not wait, and are lost beyond this */
@@ -21,7 +23,7 @@ struct RocePort {
     void* device;
     bool ethernet;
     GQueue looped;
-    uint8_t frame[kRoceMaxFrame];
+    uint8_t frame[MAX(kRoceMaxFrame, kIbMaxFrame)];
 };
 
 RocePort* roce_port_new(const RocePortOps* ops, void* device, bool ethernet) {
@@ -57,22 +59,31 @@ static void loop(RocePort* port, const RoceAddress* address, const uint8_t* pack
     g_queue_push_tail(&port->looped, looped);
 }
 
+static bool is_group(const RocePort* port, const RoceAddress* address) {
+    if (!port->ethernet) {
+        return !ib_lid_is_unicast(address->dlid);
+    }
+    return roce_gid_is_multicast(address->dgid);
+}
+
 void roce_port_transmit(RocePort* port, const RoceAddress* address, const uint8_t* packet,
                         size_t size) {
-    const bool group = address->global && roce_gid_is_multicast(address->dgid);
+    const bool group = is_group(port, address);
+    size_t bytes;
 
+    if (!port->ethernet && !ib_address_is_valid(address)) {
+        return;
+    }
     if (group || port->ops->is_here(port->device, address)) {
         loop(port, address, packet, size);
         if (!group) {
             return;
         }
     }
-    if (port->ethernet) {
-        const size_t bytes = roce_frame_build(address, packet, size, port->frame);
-
-        if (bytes) {
-            port->ops->send_frame(port->device, port->frame, bytes);
-        }
+    bytes = port->ethernet ? roce_frame_build(address, packet, size, port->frame)
+                           : ib_frame_build(address, packet, size, port->frame);
+    if (bytes) {
+        port->ops->send_frame(port->device, port->frame, bytes);
     }
 }
 
@@ -89,21 +100,32 @@ bool roce_port_run(RocePort* port, RoceTransport* transport) {
     return port->looped.length != 0;
 }
 
-RoceFrameKind roce_port_receive(RocePort* port, RoceTransport* transport, const uint8_t* frame,
-                                size_t size) {
-    RoceFrameKind kind = kRoceFrameOther;
+static RoceFrameKind parse(const RocePort* port, const uint8_t* frame, size_t size,
+                           RoceAddress* address, const uint8_t** packet, size_t* packet_size) {
+    return port->ethernet ? roce_frame_parse(frame, size, address, packet, packet_size)
+                          : ib_frame_parse(frame, size, address, packet, packet_size);
+}
+
+RoceFrameKind roce_port_judge(const RocePort* port, const uint8_t* frame, size_t size) {
     const uint8_t* packet;
     RoceAddress address;
     size_t packet_size;
 
-    if (port->ethernet) {
-        kind = roce_frame_parse(frame, size, &address, &packet, &packet_size);
-    }
+    return parse(port, frame, size, &address, &packet, &packet_size);
+}
+
+RoceFrameKind roce_port_receive(RocePort* port, RoceTransport* transport, const uint8_t* frame,
+                                size_t size) {
+    const uint8_t* packet;
+    RoceAddress address;
+    size_t packet_size;
+    const RoceFrameKind kind = parse(port, frame, size, &address, &packet, &packet_size);
+
     if (kind != kRoceFrameGood) {
         return kind;
     }
     /* A switch sends frames to every port when it does not know better. */
-    if (!roce_gid_is_multicast(address.dgid) && !port->ops->is_here(port->device, &address)) {
+    if (!is_group(port, &address) && !port->ops->is_here(port->device, &address)) {
         return kRoceFrameBad;
     }
     roce_receive(transport, &address, packet, packet_size);

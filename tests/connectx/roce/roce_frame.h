@@ -30,7 +30,7 @@ size_t roce_frame_build(const RoceAddress* address, const uint8_t* packet, size_
 
 typedef enum RoceFrameKind {
     kRoceFrameOther, /* of another protocol: the host's network takes it */
-    /* Meant for RoCE v2, and malformed, with a wrong CRC, or for another port: nobody takes it. */
+    /* Meant for RDMA, and malformed, with a wrong CRC, or for another port: nobody takes it. */
     kRoceFrameBad,
     kRoceFrameGood,
 } RoceFrameKind;

@@ -17,7 +17,8 @@ extern "C" {
 typedef struct RocePort RocePort;
 
 typedef struct RocePortOps {
-    /* Whether the destination of `address` (`dgid`, or `dlid` without `global`) is this port. */
+    /* Whether the destination of `address` is this port: `dgid` with Ethernet; with InfiniBand
+     * `dlid`, and `dgid` if it is `global`. */
     bool (*is_here)(void* device, const RoceAddress* address);
     /* Whether the network takes a frame now. */
     bool (*frame_ready)(void* device);
@@ -39,6 +40,9 @@ void roce_port_transmit(RocePort* port, const RoceAddress* address, const uint8_
  * calls it before each roce_run().  Returns whether there are more.
  */
 bool roce_port_run(RocePort* port, RoceTransport* transport);
+
+/* What a frame is: of RoCE v2 on an Ethernet port, of ib_frame.h on an InfiniBand port. */
+RoceFrameKind roce_port_judge(const RocePort* port, const uint8_t* frame, size_t size);
 
 /* A frame came.  kRoceFrameOther: it is for the host's network. */
 RoceFrameKind roce_port_receive(RocePort* port, RoceTransport* transport, const uint8_t* frame,

@@ -225,18 +225,17 @@ static bool pkey_is_right(const RoceQp* qp, uint16_t pkey) {
     return false;
 }
 
-/* IBA 9.6.1.2.1, and RoCE v2 annex A17.4.6: a connection's packets come from its other side. */
+/* IBA 9.6.1.2.1 and 9.6.1.5, and RoCE v2 annex A17.4.6: a connection's packets come from its other
+ * side. */
 static bool address_is_right(const RoceQp* qp, const RoceAddress* address) {
     const RoceAddress* path = &qp->attributes.path;
 
-    if (path->global != address->global) {
+    if (path->global != address->global ||
+        (!qp->transport->ethernet && path->dlid != address->slid)) {
         return false;
     }
-    if (path->global) {
-        return memcmp(path->dgid, address->sgid, kRoceGidBytes) == 0 &&
-               memcmp(path->sgid, address->dgid, kRoceGidBytes) == 0;
-    }
-    return path->dlid == address->slid;
+    return !path->global || (memcmp(path->dgid, address->sgid, kRoceGidBytes) == 0 &&
+                             memcmp(path->sgid, address->dgid, kRoceGidBytes) == 0);
 }
 
 static bool receives(const RoceQp* qp) {

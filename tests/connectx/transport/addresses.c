@@ -51,7 +51,7 @@ RoceAddress path_of_qp(const Connectx* nic, const Qp* qp) {
             address.udp_source_port = kDefaultUdpPort;
         }
     } else {
-        address.slid = kLid;
+        address.slid = nic->lid;
         address.dlid = IFC_GET(ads, path, rlid);
         address.service_level = IFC_GET(ads, path, sl);
     }
@@ -77,7 +77,7 @@ RoceAddress path_of_datagram(const Connectx* nic, const uint8_t* path) {
             address.udp_source_port = kDefaultUdpPort;
         }
     } else {
-        address.slid = kLid;
+        address.slid = nic->lid;
         address.dlid = lduw_be_p(path + kLidOrPort);
         address.service_level = level;
     }
@@ -95,5 +95,8 @@ uint32_t datagram_qkey(const uint8_t* path) {
 bool is_here(void* device, const RoceAddress* address) {
     const Connectx* nic = device;
 
-    return nic->ethernet ? port_has_gid(nic, address->dgid) : address->dlid == kLid;
+    if (nic->ethernet) {
+        return port_has_gid(nic, address->dgid);
+    }
+    return address->dlid == nic->lid && (!address->global || port_has_gid(nic, address->dgid));
 }

@@ -2,12 +2,11 @@
 // Copyright (c) 2026 the vrdma authors
 // Receive requests, as the RoCE transport takes and completes them.
 #include "connectx/objects/cq.h"
-#include "connectx/port.h"
 #include "connectx/transport/callbacks.h"
 #include "connectx/transport/responder.h"
 
 // Flags in a completion beside the sender's number.
-enum { kHasGrh = 1 << 28, kL3Shift = 24, kL3Ipv6 = 1, kL3Ipv4 = 2 };
+enum { kHasGrh = 1 << 28, kL3OrLevelShift = 24, kL3Ipv6 = 1, kL3Ipv4 = 2 };
 
 RoceTake take_receive(void* device, void* owner, uint32_t srq_number, RoceReceive* receive) {
     Receive* own = g_new0(Receive, 1);
@@ -52,7 +51,9 @@ static uint32_t source_of(const Connectx* nic, const RoceReceived* received) {
         source |= kHasGrh;
     }
     if (nic->ethernet) {
-        source |= (roce_gid_is_ipv4(address->dgid) ? kL3Ipv4 : kL3Ipv6) << kL3Shift;
+        source |= (roce_gid_is_ipv4(address->dgid) ? kL3Ipv4 : kL3Ipv6) << kL3OrLevelShift;
+    } else {
+        source |= (uint32_t)address->service_level << kL3OrLevelShift;
     }
     return source;
 }
@@ -65,7 +66,8 @@ void complete_message(void* device, void* owner, const RoceReceive* receive,
         .opcode = opcode_of(received),
         .solicited = received->solicited,
         .source = qp->remote,
-        .lid = nic->ethernet ? 0 : kLid,
+        // The other side of a connection has the LID of the path to it (IBA 9.6.1.5).
+        .lid = nic->ethernet ? 0 : path_of_qp(nic, qp).dlid,
     };
     uint8_t key[4];
 

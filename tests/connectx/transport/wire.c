@@ -76,15 +76,11 @@ void wire_send(void* device, const uint8_t* frame, size_t size) {
 
 bool wire_receive(Connectx* nic, const uint8_t* frame, size_t size) {
     const Transport* transport = &nic->transport;
-    const uint8_t* packet;
-    RoceAddress address;
-    size_t packet_size;
 
     if (!nic->wire.in) {
         return roce_port_receive(transport->port, transport->roce, frame, size) != kRoceFrameOther;
     }
-    if (!nic->ethernet ||
-        roce_frame_parse(frame, size, &address, &packet, &packet_size) == kRoceFrameOther) {
+    if (roce_port_judge(transport->port, frame, size) == kRoceFrameOther) {
         return false;
     }
     pass(nic, nic->wire.in, frame, size);

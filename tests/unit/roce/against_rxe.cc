@@ -38,7 +38,7 @@ uint64_t nanoseconds() {
 }
 
 // A queue pair of ours and one of rxe, connected.
-class AgainstRxe : public testing::TestWithParam<bool> {
+class AgainstRxe : public testing::TestWithParam<Link> {
   protected:
     AgainstRxe() : ours_(network_, 2, GetParam()), path_(path_between(2, 1, GetParam())) {
         network_.set_detour([this](const Bytes& frame) {
@@ -395,7 +395,8 @@ TEST_P(AgainstRxe, DatagramsCarryBothWays) {
     expect_done(2, 2);
     const Bytes& got = our_pair_->receives[0].bytes;
     EXPECT_EQ(Bytes(got.begin() + 40, got.end()), pattern(kMtu));
-    EXPECT_EQ(got[GetParam() ? 0 : 20] >> 4, GetParam() ? 6 : 4);
+    const bool ipv6 = GetParam() == Link::kIpv6;
+    EXPECT_EQ(got[ipv6 ? 0 : 20] >> 4, ipv6 ? 6 : 4);
     ibv_destroy_ah(ah_handle_);
 }
 
@@ -483,8 +484,10 @@ TEST_P(AgainstRxe, TheirRequestsSurviveFaults) {
     EXPECT_EQ(ours_.memory()[250000], 40);
 }
 
-INSTANTIATE_TEST_SUITE_P(Ip, AgainstRxe, testing::Bool(),
-                         [](const auto& info) { return info.param ? "IPv6" : "IPv4"; });
+INSTANTIATE_TEST_SUITE_P(Ip, AgainstRxe, testing::Values(Link::kIpv4, Link::kIpv6),
+                         [](const auto& info) {
+                             return info.param == Link::kIpv6 ? "IPv6" : "IPv4";
+                         });
 
 }  // namespace
 }  // namespace vrdma::roce

@@ -135,7 +135,7 @@ TEST_F(ErrorsTest, ALocalKeyThatIsBadFailsAfterWhatIsBeforeIt) {
 
 TEST(ErrorsOfOneRetryTest, AnAcknowledgementMayReachIntoTheRequestThatFails) {
     // The packet with the number 127 asks for an acknowledgement, the one after it has no data.
-    Connection connection(IBV_QPT_RC, false, [](RoceQpAttributes& attributes) {
+    Connection connection(IBV_QPT_RC, Link::kIpv4, [](RoceQpAttributes& attributes) {
         attributes.retry_count = 0;
         attributes.send_psn = attributes.receive_psn = 126;
     });
@@ -336,7 +336,7 @@ TEST_F(ErrorsTest, AnAcknowledgementOfWhatWasNotSentIsNothing) {
 TEST(AttributesTest, WhatMakesNoSenseIsRefused) {
     const auto accepted = [](const std::function<void(RoceQpAttributes&)>& change) {
         Network network;
-        Device device(network, 1, false);
+        Device device(network, 1);
         QueuePair& qp = device.make(0x40, IBV_QPT_RC);
         *roce_qp_attributes(qp.qp) = usual_attributes(device.path_to(device), 0x40);
         change(*roce_qp_attributes(qp.qp));
@@ -355,7 +355,7 @@ TEST(AttributesTest, WhatMakesNoSenseIsRefused) {
 
 TEST(TransportTest, ANumberIsGivenOnce) {
     Network network;
-    Device device(network, 1, false);
+    Device device(network, 1);
     device.make(0x40, IBV_QPT_RC);
     EXPECT_EQ(roce_qp_new(device.transport(), 0x40, IBV_QPT_RC, nullptr), nullptr);
 }

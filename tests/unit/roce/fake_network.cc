@@ -93,6 +93,9 @@ struct Callbacks {
                                  const RoceReceived* received) {
         pair(owner).completions.push_back(
             {.status = received->status, .length = received->length, .received = *received});
+        if (received->address != nullptr) {
+            pair(owner).completions.back().from = *received->address;
+        }
     }
     static void drop_receive(void* /*d*/, void* owner, const RoceReceive* /*receive*/) {
         ++pair(owner).dropped;
@@ -154,7 +157,10 @@ struct Callbacks {
 
     static bool is_here(void* d, const RoceAddress* address) {
         const RoceAddress here = device(d).path_to(device(d));
-        return std::memcmp(address->dgid, here.sgid, kRoceGidBytes) == 0;
+        if (address->dlid != here.dlid) {
+            return false;
+        }
+        return !address->global || std::memcmp(address->dgid, here.sgid, kRoceGidBytes) == 0;
     }
     static bool frame_ready(void* d) { return device(d).network_.flying() < 64; }
     static void send_frame(void* d, const uint8_t* frame, size_t size) {
@@ -215,12 +221,12 @@ std::string QueuePair::summary() const {
     return all;
 }
 
-Device::Device(Network& network, unsigned number, bool ipv6)
+Device::Device(Network& network, unsigned number, Link link)
     : network_(network),
       number_(number),
-      ipv6_(ipv6),
-      transport_(roce_transport_new(&Callbacks::kDevice, this, true)),
-      port_(roce_port_new(&Callbacks::kPort, this, true)),
+      link_(link),
+      transport_(roce_transport_new(&Callbacks::kDevice, this, is_ethernet(link))),
+      port_(roce_port_new(&Callbacks::kPort, this, is_ethernet(link))),
       memory_(kMemory) {
     network.add(*this);
     const uint16_t pkeys[] = {0xffff};
@@ -245,19 +251,32 @@ void Device::destroy(QueuePair& qp) {
     pairs_.erase(qp.qpn);
 }
 
-RoceAddress path_between(unsigned from, unsigned to, bool ipv6) {
+RoceAddress path_between(unsigned from, unsigned to, Link link) {
     RoceAddress path{};
-    const auto gid = [ipv6](unsigned number, uint8_t* out) {
+    const auto gid = [link](unsigned number, uint8_t* out) {
         const uint8_t ipv4_gid[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 10, 0, 0};
         const uint8_t ipv6_gid[] = {0xfd, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
-        std::memcpy(out, ipv6 ? ipv6_gid : ipv4_gid, kRoceGidBytes);
+        const uint8_t local_gid[] = {0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+        const uint8_t* of_link = link == Link::kIpv4   ? ipv4_gid
+                                 : link == Link::kIpv6 ? ipv6_gid
+                                                       : local_gid;
+        std::copy_n(of_link, size_t{kRoceGidBytes}, out);
         out[15] = static_cast<uint8_t>(number);
     };
-    path.global = true;
-    path.hop_limit = 64;
+    if (!is_ethernet(link)) {
+        path.slid = static_cast<uint16_t>(from);
+        path.dlid = static_cast<uint16_t>(to);
+    }
+    path.global = link != Link::kLid;
+    if (path.global) {
+        path.hop_limit = 64;
+        gid(from, path.sgid);
+        gid(to, path.dgid);
+    }
+    if (!is_ethernet(link)) {
+        return path;
+    }
     path.udp_source_port = 0xc000;
-    gid(from, path.sgid);
-    gid(to, path.dgid);
     path.smac[0] = path.dmac[0] = 2;  // locally administered
     path.smac[5] = static_cast<uint8_t>(from);
     path.dmac[5] = static_cast<uint8_t>(to);
@@ -265,7 +284,7 @@ RoceAddress path_between(unsigned from, unsigned to, bool ipv6) {
 }
 
 RoceAddress Device::path_to(const Device& other) const {
-    return path_between(number_, other.number_, ipv6_);
+    return path_between(number_, other.number_, link_);
 }
 
 uint32_t Device::add_key(uint64_t start, uint64_t length, int access, uint32_t srq_number) {
@@ -373,10 +392,10 @@ RoceQpAttributes usual_attributes(const RoceAddress& path, uint32_t remote_qpn) 
     return attributes;
 }
 
-Connection::Connection(enum ibv_qp_type type, bool ipv6,
+Connection::Connection(enum ibv_qp_type type, Link link,
                        const std::function<void(RoceQpAttributes&)>& change)
-    : left(network, 1, ipv6),
-      right(network, 2, ipv6),
+    : left(network, 1, link),
+      right(network, 2, link),
       a(left.make(0x40, type)),
       b(right.make(0x50, type == IBV_QPT_XRC_SEND ? IBV_QPT_XRC_RECV : type)) {
     *roce_qp_attributes(a.qp) = usual_attributes(left.path_to(right), b.qpn);
@@ -389,6 +408,14 @@ Connection::Connection(enum ibv_qp_type type, bool ipv6,
             roce_qp_set_state(each->qp, state);
         }
     }
+}
+
+Bytes of_hex(const std::string& digits) {
+    Bytes bytes;
+    for (size_t i = 0; i + 1 < digits.size(); i += 2) {
+        bytes.push_back(static_cast<uint8_t>(std::stoul(digits.substr(i, 2), nullptr, 16)));
+    }
+    return bytes;
 }
 
 Bytes pattern(size_t size, uint8_t seed) {

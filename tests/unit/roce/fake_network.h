@@ -4,6 +4,7 @@
 // own.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -39,6 +40,7 @@ struct Completion {
     enum ibv_wc_status status = IBV_WC_SUCCESS;
     uint32_t length = 0;
     RoceReceived received{};  // of receives
+    RoceAddress from{};       // of datagrams
 };
 
 struct Key {
@@ -73,13 +75,21 @@ struct QueuePair {
 
 class Network;
 
-// The path from the device with one number to that with another: device N has 10.10.0.N and
-// fd10::N, and the MAC address 02:00:00:00:00:N.
-RoceAddress path_between(unsigned from, unsigned to, bool ipv6);
+// What joins devices, and how they name each other.
+enum class Link { kIpv4, kIpv6, kLid, kLidAndGid };
+inline constexpr std::array kLinks = {Link::kIpv4, Link::kIpv6, Link::kLid, Link::kLidAndGid};
+
+constexpr bool is_ethernet(Link link) {
+    return link == Link::kIpv4 || link == Link::kIpv6;
+}
+
+// The path from the device with one number to that with another.  Device N has 10.10.0.N and
+// fd10::N with Ethernet, and the MAC address 02:00:00:00:00:N; with InfiniBand LID N and fe80::N.
+RoceAddress path_between(unsigned from, unsigned to, Link link);
 
 class Device {
   public:
-    Device(Network& network, unsigned number, bool ipv6);
+    Device(Network& network, unsigned number, Link link = Link::kIpv4);
     ~Device();
     Device(const Device&) = delete;
     Device& operator=(const Device&) = delete;
@@ -102,7 +112,7 @@ class Device {
 
     Network& network_;
     unsigned number_;
-    bool ipv6_;
+    Link link_;
     RoceTransport* transport_;
     RocePort* port_;
     std::map<uint32_t, QueuePair> pairs_;
@@ -150,7 +160,7 @@ class Network {
 
 // Two queue pairs that are connected, on two devices.
 struct Connection {
-    explicit Connection(enum ibv_qp_type type = IBV_QPT_RC, bool ipv6 = false,
+    explicit Connection(enum ibv_qp_type type = IBV_QPT_RC, Link link = Link::kIpv4,
                         const std::function<void(RoceQpAttributes&)>& change = nullptr);
 
     Network network;
@@ -171,6 +181,9 @@ constexpr size_t kMemory = size_t{256} * 1024;
 
 // The attributes of a queue pair that talks to `remote_qpn` along `path`.
 RoceQpAttributes usual_attributes(const RoceAddress& path, uint32_t remote_qpn);
+
+// The bytes that hexadecimal digits name.
+Bytes of_hex(const std::string& digits);
 
 // Bytes that tell their place.
 Bytes pattern(size_t size, uint8_t seed = 1);

@@ -5,22 +5,10 @@
 
 #include <gtest/gtest.h>
 
-#include <cstring>
-#include <string>
-#include <vector>
+#include "fake_network.h"
 
 namespace vrdma::roce {
 namespace {
-
-using Bytes = std::vector<uint8_t>;
-
-Bytes of_hex(const std::string& digits) {
-    Bytes bytes;
-    for (size_t i = 0; i + 1 < digits.size(); i += 2) {
-        bytes.push_back(static_cast<uint8_t>(std::stoul(digits.substr(i, 2), nullptr, 16)));
-    }
-    return bytes;
-}
 
 // Acknowledgements of Linux 6.1's rxe, taken from the wire (roce_against_rxe).
 const char* const kOfRxe[] = {

@@ -20,7 +20,7 @@ constexpr uint64_t kCounterAt = 200000;
 // Messages of each kind, some of several packets, in both directions.
 struct Sequence {
     explicit Sequence(const std::function<void(RoceQpAttributes&)>& change = nullptr)
-        : connection(IBV_QPT_RC, false, change) {
+        : connection(IBV_QPT_RC, Link::kIpv4, change) {
         key = connection.right.add_key(0, kMemory, kAll);
         const Bytes there = pattern(10 * kMtu, 77);
         std::copy(there.begin(), there.end(), connection.right.memory().begin() + kReadAt);
@@ -197,7 +197,7 @@ TEST(LossTest, AnyFrameMayComeAfterLaterOnes) {
 }
 
 TEST(LossTest, ALateCopyOfARequestTakesNoPlaceOfANewOne) {
-    Connection connection(IBV_QPT_RC, false, [](RoceQpAttributes& attributes) {
+    Connection connection(IBV_QPT_RC, Link::kIpv4, [](RoceQpAttributes& attributes) {
         attributes.max_reads = attributes.max_reads_served = 1;
     });
     Network& network = connection.network;
@@ -341,7 +341,7 @@ TEST(LossTest, RequestsAndWhatWentWrongAreCounted) {
 }
 
 TEST(LossTest, SevenRnrRetriesAreForEver) {
-    Connection connection(IBV_QPT_RC, false, [](RoceQpAttributes& a) { a.rnr_retry = 7; });
+    Connection connection(IBV_QPT_RC, Link::kIpv4, [](RoceQpAttributes& a) { a.rnr_retry = 7; });
     connection.a.post(IBV_WR_SEND, pattern(5));
     connection.network.set_filter([&](size_t number, Bytes& /*frame*/) {
         if (number == 199) {
@@ -356,7 +356,7 @@ TEST(LossTest, SevenRnrRetriesAreForEver) {
 
 TEST(LossTest, TheRnrTimerIsTheReceivers) {
     // IBA table 45: 14 is 1.28 ms.
-    Connection connection(IBV_QPT_RC, false, [](RoceQpAttributes& a) {
+    Connection connection(IBV_QPT_RC, Link::kIpv4, [](RoceQpAttributes& a) {
         a.min_rnr_timer = 14;
         a.rnr_retry = 2;
     });

@@ -16,7 +16,7 @@ namespace {
 constexpr std::array<uint32_t, 10> kSizes = {
     0, 1, 3, kMtu - 1, kMtu, kMtu + 1, 2 * kMtu - 1, 2 * kMtu, 2 * kMtu + 5, 50 * kMtu + 3};
 
-class ReliableTest : public testing::TestWithParam<std::tuple<uint32_t, bool>> {
+class ReliableTest : public testing::TestWithParam<std::tuple<uint32_t, Link>> {
   protected:
     ReliableTest() : connection_(IBV_QPT_RC, std::get<1>(GetParam())) {}
 
@@ -139,7 +139,7 @@ TEST_P(ReliableTest, ManyRequestsOfAllKindsKeepTheirOrder) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Sizes, ReliableTest,
-                         testing::Combine(testing::ValuesIn(kSizes), testing::Bool()));
+                         testing::Combine(testing::ValuesIn(kSizes), testing::ValuesIn(kLinks)));
 
 uint64_t value_at(const Bytes& bytes, size_t at) {
     uint64_t value = 0;
@@ -183,7 +183,7 @@ TEST(ReliableConnectionTest, BothSidesSendAtTheSameTime) {
 }
 
 TEST(ReliableConnectionTest, SequenceNumbersGoOnAfterTheLastOne) {
-    Connection connection(IBV_QPT_RC, false, [](RoceQpAttributes& attributes) {
+    Connection connection(IBV_QPT_RC, Link::kIpv4, [](RoceQpAttributes& attributes) {
         attributes.send_psn = attributes.receive_psn = 0xfffffa;
     });
     const uint32_t key = connection.right.add_key(0, kMemory, IBV_ACCESS_REMOTE_READ);
@@ -200,7 +200,7 @@ TEST(ReliableConnectionTest, SequenceNumbersGoOnAfterTheLastOne) {
 
 TEST(ReliableConnectionTest, TwoQueuePairsOfOneDeviceNeedNoFrames) {
     Network network;
-    Device device(network, 1, false);
+    Device device(network, 1);
     QueuePair& a = device.make(0x40, IBV_QPT_RC);
     QueuePair& b = device.make(0x41, IBV_QPT_RC);
     *roce_qp_attributes(a.qp) = usual_attributes(device.path_to(device), b.qpn);
@@ -235,7 +235,7 @@ TEST(ReliableConnectionTest, AFenceWaitsForReadsBeforeIt) {
 }
 
 TEST(ReliableConnectionTest, NoMoreReadsAreOutThanAllowed) {
-    Connection connection(IBV_QPT_RC, false,
+    Connection connection(IBV_QPT_RC, Link::kIpv4,
                           [](RoceQpAttributes& attributes) { attributes.max_reads = 2; });
     const uint32_t key = connection.right.add_key(0, kMemory, IBV_ACCESS_REMOTE_READ);
     for (int i = 0; i < 10; ++i) {
@@ -279,7 +279,7 @@ TEST(ReliableConnectionTest, LocalRequestsTakeTheirTurnAndNoPacket) {
 TEST(ReliableConnectionTest, TheFirstPacketEstablishesACommunication) {
     Connection connection;
     Network& network = connection.network;
-    Device other(network, 3, false);
+    Device other(network, 3);
     QueuePair& c = connection.right.make(0x60, IBV_QPT_RC);
     QueuePair& d = other.make(0x70, IBV_QPT_RC);
     *roce_qp_attributes(c.qp) = usual_attributes(connection.right.path_to(other), d.qpn);

@@ -83,7 +83,7 @@ Send& to(Send& send, const RoceAddress& address, uint32_t qpn, uint32_t qkey = 0
     return send;
 }
 
-class DatagramTest : public testing::TestWithParam<bool> {
+class DatagramTest : public testing::TestWithParam<Link> {
   protected:
     DatagramTest() : connection_(IBV_QPT_UD, GetParam()) {}
 
@@ -106,7 +106,9 @@ TEST_P(DatagramTest, ArrivesBehindTheNetworkHeader) {
         EXPECT_EQ(received.source_qpn, a_.qpn);
         EXPECT_EQ(received.pkey, 0xffff);
         EXPECT_EQ(Bytes(got.begin() + kHeader, got.end()), pattern(size));
-        if (GetParam()) {
+        if (GetParam() == Link::kLid) {
+            EXPECT_EQ(Bytes(got.begin(), got.begin() + kHeader), Bytes(kHeader));
+        } else if (GetParam() != Link::kIpv4) {
             EXPECT_EQ(got[0] >> 4, 6);
             EXPECT_EQ(std::memcmp(got.data() + 8, path().sgid, 16), 0);
             EXPECT_EQ(std::memcmp(got.data() + 24, path().dgid, 16), 0);
@@ -187,11 +189,14 @@ TEST_P(DatagramTest, QueuePairOneTakesEachPartitionOfThePort) {
 TEST_P(DatagramTest, AGroupsDatagramsReachItsMembersHereAndThere) {
     Network& network = connection_.network;
     Device third(network, 3, GetParam());
-    RoceAddress group = path();
+    // A group has a GID, whatever names the others.
+    const Link link = GetParam() == Link::kLid ? Link::kLidAndGid : GetParam();
+    RoceAddress group = path_between(1, 2, link);
     const uint8_t ipv6[] = {0xff, 0x0e, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7};
     const uint8_t ipv4[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 239, 1, 2, 3};
-    std::memcpy(group.dgid, GetParam() ? ipv6 : ipv4, 16);
-    group.dmac[0] = GetParam() ? 0x33 : 0x01;
+    std::memcpy(group.dgid, link == Link::kIpv4 ? ipv4 : ipv6, 16);
+    group.dmac[0] = link == Link::kIpv4 ? 0x01 : 0x33;
+    group.dlid = 0xc007;
     QueuePair& here = connection_.left.make(0x61, IBV_QPT_UD);
     QueuePair& there = third.make(0x62, IBV_QPT_UD);
     for (QueuePair* each : {&here, &there}) {
@@ -217,7 +222,7 @@ TEST_P(DatagramTest, AGroupsDatagramsReachItsMembersHereAndThere) {
     connection_.run();
 }
 
-INSTANTIATE_TEST_SUITE_P(Ip, DatagramTest, testing::Bool());
+INSTANTIATE_TEST_SUITE_P(Links, DatagramTest, testing::ValuesIn(kLinks));
 
 TEST(ExtendedReliableTest, EachRequestNamesItsSharedReceiveQueue) {
     Connection connection(IBV_QPT_XRC_SEND);
