@@ -19,6 +19,7 @@ from vrdma_lab.cli.command import Parser, Refusal
 from vrdma_lab.errors import LabError
 from vrdma_lab.setup.build import build_backend
 from vrdma_lab.setup.fuzz_corpus import LIMIT, choose, read_corpus, write_corpus
+from vrdma_lab.setup.kernel import prepare_kernel
 from vrdma_lab.setup.packages import install_missing
 from vrdma_lab.setup.runner import Steps
 
@@ -50,6 +51,8 @@ _TARGET = re.compile(r"^add_fuzz_target\((\w+)", re.MULTILINE)
 _EXECUTIONS = re.compile(r"^stat::number_of_executed_units:\s*(\d+)")
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 _FOLDER = paths.SOURCE / "build" / "fuzz"
+# The target that is built with the layouts in a kernel's headers (tests/connectx/CMakeLists.txt).
+_OF_LAYOUTS = "connectx"
 
 
 def targets() -> list[str]:
@@ -176,6 +179,8 @@ def _act(words: Sequence[str]) -> int:
         return 0
     steps = Steps(sys.stderr)
     install_missing(steps, "build", "fuzz")
+    if _OF_LAYOUTS in options.targets:
+        prepare_kernel(steps, paths.HOST_KERNEL)
     build_backend(steps, "fuzz", *programs(options.targets))
     os.environ.setdefault("UBSAN_OPTIONS", "halt_on_error=1:print_stacktrace=1")
     tried: dict[str, int] = {}

@@ -156,15 +156,20 @@ def _prepare(selection: str, kernel: str) -> None:
     steps = Steps(sys.stdout)
     # The tests of scripts/check run its tools.
     install_missing(steps, "build", "test", "check", *SELECTIONS[selection])
+    # Before the backend: tests of the model of a ConnectX are built with a kernel's headers.
+    if selection == "short":
+        kernels = dict.fromkeys((kernel, paths.HOST_KERNEL))
+    elif selection == "unit":
+        kernels = {}
+    else:
+        kernels = dict.fromkeys((*paths.KERNELS, paths.NEWEST_KERNEL, *paths.BUILT_KERNELS))
+    for series in kernels:
+        prepare_kernel(steps, series)
     build_backend(steps, "release")
     if selection == "short":
         build_qemu_device(steps)
-        for series in dict.fromkeys((kernel, paths.HOST_KERNEL)):
-            prepare_kernel(steps, series)
     elif selection != "unit":
         build_all_qemu_devices(steps)
-        for series in (*paths.KERNELS, paths.NEWEST_KERNEL, *paths.BUILT_KERNELS):
-            prepare_kernel(steps, series)
     if selection in ("e2e", "all"):
         prepare_dkms(steps)
         prepare_debian_image(steps)
