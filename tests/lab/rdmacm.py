@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright (c) 2026 the vrdma authors
-"""librdmacm over rxe.
+"""librdmacm on RoCE.
 
 The host's connection manager makes the connections of programs in guests.
 """
@@ -36,6 +36,20 @@ class RdmaCm(GuestsTest, RdmaCmTest):
             # Headers of datagrams are the underlay's, where only announced addresses are the same.
             return server.underlay, client.underlay
         return super().addresses(server, client, program)
+
+    def suits(self, program: Program, server: Side, client: Side) -> bool:
+        """Whether both sides can send the program's datagrams.
+
+        Where the RNIC's library writes paths into requests, a guest can from an address that has
+        the same index in its own table of GIDs and in the RNIC's (vrdmad refuses the others).
+        """
+        if not program.datagrams or not self.host.kind.writes_paths:
+            return True
+        native = self.host.native
+        return all(
+            side.gid_index(side.underlay) == native.gid_index(side.underlay)
+            for side in (server, client)
+        )
 
     @long_form_only
     def test_programs_of_the_host_with_itself(self) -> None:
