@@ -110,10 +110,10 @@ static void write_sq_register(Connectx* nic, hwaddr at, uint64_t value) {
         end_burst(nic);
         doorbells->at = at;
         doorbells->count = 0;
-    } else if (doorbells->count == 0 || at != doorbells->at + 8 * doorbells->count) {
+    } else if (doorbells->count == 0 || at != doorbells->at + (hwaddr)8 * doorbells->count) {
         return;  // the rest of a request of more than 64 bytes
     }
-    stq_be_p(doorbells->bytes + 8 * doorbells->count++, value);
+    stq_be_p(doorbells->bytes + (size_t)8 * doorbells->count++, value);
     if (doorbells->count == kBurst / 8) {
         doorbells->count = 0;
         ring(nic, doorbells->at, ldq_be_p(doorbells->bytes), doorbells->bytes);
@@ -140,7 +140,7 @@ static void write_uar(Connectx* nic, hwaddr at, uint64_t value, unsigned size) {
 }
 
 static void write_register(Connectx* nic, hwaddr at, uint64_t value, unsigned size) {
-    if (at >= kFirstUar * kPageSize) {
+    if (at >= (hwaddr)kFirstUar * kPageSize) {
         write_uar(nic, at, value, size);
         return;
     }

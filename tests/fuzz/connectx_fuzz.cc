@@ -67,7 +67,7 @@ class Target {
     // Any bytes in a ring, or in a doorbell record.
     void bytes(FuzzedDataProvider& input) {
         const QueuePair& pair = any(input);
-        constexpr size_t kRings = 2 * 16 * kBlock;
+        constexpr size_t kRings = size_t{2} * 16 * kBlock;
         const bool record = input.ConsumeBool();
         const auto what = input.ConsumeBytes<uint8_t>(record ? 8 : 64);
         const size_t most = record ? 8 : kRings;
@@ -127,7 +127,8 @@ class Target {
     }
     uint64_t address(FuzzedDataProvider& input) const {
         return input.ConsumeIntegralInRange<int>(0, 7) != 0
-                   ? machine_.data + input.ConsumeIntegralInRange<uint64_t>(0, 9 * kFakePage)
+                   ? machine_.data +
+                         input.ConsumeIntegralInRange<uint64_t>(0, uint64_t{9} * kFakePage)
                    : input.ConsumeIntegral<uint64_t>();
     }
     uint32_t key(FuzzedDataProvider& input) const {

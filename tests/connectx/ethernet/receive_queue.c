@@ -41,8 +41,9 @@ static uint8_t transport_of(const uint8_t* frame, const Headers* headers) {
     if (!(tcp[kFlags] & kAck)) {
         return kTcpWithoutAck;
     }
-    return headers->transport + (tcp[kDataOffset] >> 4) * 4 < headers->end ? kAckAndData
-                                                                           : kAckWithoutData;
+    return headers->transport + (size_t)(tcp[kDataOffset] >> 4) * 4 < headers->end
+               ? kAckAndData
+               : kAckWithoutData;
 }
 
 // What a completion says of a frame of IP.

@@ -100,7 +100,7 @@ Status eq_create(Connectx* nic, Command* command) {
     eq->vector = IFC_GET(eqc, context, intr);
     eq->uar = IFC_GET(eqc, context, uar_page);
     for (int i = 0; i < 4; i++) {
-        eq->mask[i] = ldq_be_p(IFC_AT(create_eq_in, command->in, event_bitmask) + 8 * i);
+        eq->mask[i] = ldq_be_p(IFC_AT(create_eq_in, command->in, event_bitmask) + (size_t)8 * i);
     }
     buffer_init(&eq->buffer, command->in + list, command_rest(command, list),
                 IFC_GET(eqc, context, log_page_size), 0);

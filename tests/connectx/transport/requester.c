@@ -64,7 +64,7 @@ static unsigned blocks(size_t bytes) {
 
 // Bytes of a request, as its control segment has them.
 static size_t size_of(const uint8_t* control) {
-    return (ldl_be_p(control + kQpAndSegments) & kSegments) * kSegment;
+    return (size_t)(ldl_be_p(control + kQpAndSegments) & kSegments) * kSegment;
 }
 
 static void refuse(Connectx* nic, const Qp* qp, Request* request, const char* what,

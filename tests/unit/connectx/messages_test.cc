@@ -9,6 +9,7 @@
 namespace vrdma::connectx {
 namespace {
 
+constexpr uint64_t kPage = kFakePage;
 constexpr size_t kHeader = 40;  // of a datagram
 
 Bytes pattern(size_t size) {
@@ -58,17 +59,17 @@ TEST(ConnectxTest, WritesReadsAndAtomicsReachTheOtherSidesMemory) {
     Machine& machine = loop.machine;
     const uint64_t there = machine.data + kFakePage;
     machine.put(machine.data, pattern(2500));
-    *machine.memory(machine.data + 3 * kFakePage) = 37;
+    *machine.memory(machine.data + 3 * kPage) = 37;
     loop.a.post(Request(MLX5_OPCODE_RDMA_WRITE)
                     .remote(there, machine.key)
                     .data(machine.data, machine.key, 2500));
     loop.a.post(Request(MLX5_OPCODE_RDMA_READ)
                     .remote(there, machine.key)
-                    .data(machine.data + 2 * kFakePage, machine.key, 2500));
+                    .data(machine.data + 2 * kPage, machine.key, 2500));
     loop.a.post(Request(MLX5_OPCODE_ATOMIC_FA)
-                    .remote(machine.data + 3 * kFakePage, machine.key)
+                    .remote(machine.data + 3 * kPage, machine.key)
                     .atomic(5, 0)
-                    .data(machine.data + 4 * kFakePage, machine.key, 8));
+                    .data(machine.data + 4 * kPage, machine.key, 8));
     ASSERT_TRUE(fake_host_run());
     for (uint16_t index : {0, 1, 2}) {
         const auto done = loop.a.poll();
@@ -77,9 +78,9 @@ TEST(ConnectxTest, WritesReadsAndAtomicsReachTheOtherSidesMemory) {
         EXPECT_EQ(be16toh(done->wqe_counter), index);
     }
     EXPECT_EQ(machine.get(there, 2500), pattern(2500));
-    EXPECT_EQ(machine.get(machine.data + 2 * kFakePage, 2500), pattern(2500));
-    EXPECT_EQ(*machine.memory(machine.data + 3 * kFakePage), 42);
-    EXPECT_EQ(*machine.memory(machine.data + 4 * kFakePage), 37);
+    EXPECT_EQ(machine.get(machine.data + 2 * kPage, 2500), pattern(2500));
+    EXPECT_EQ(*machine.memory(machine.data + 3 * kPage), 42);
+    EXPECT_EQ(*machine.memory(machine.data + 4 * kPage), 37);
 }
 
 TEST(ConnectxTest, DataInTheRequestArriveAlsoAroundTheRingsEnd) {
@@ -138,7 +139,7 @@ TEST_P(InfiniBandTest, AConnectionReachesTheOtherMachine) {
     a.post(Request(MLX5_OPCODE_SEND).data(left_.data, left_.key, 5000));
     a.post(Request(MLX5_OPCODE_RDMA_READ)
                .remote(right_.data, right_.key)
-               .data(left_.data + 2 * kFakePage, left_.key, 5000));
+               .data(left_.data + 2 * kPage, left_.key, 5000));
     ASSERT_TRUE(fake_host_run());
     const auto received = b.poll();
     ASSERT_TRUE(received);
@@ -146,7 +147,7 @@ TEST_P(InfiniBandTest, AConnectionReachesTheOtherMachine) {
     EXPECT_EQ(right_.get(right_.data, 5000), pattern(5000));
     ASSERT_TRUE(a.poll());
     ASSERT_TRUE(a.poll());
-    EXPECT_EQ(left_.get(left_.data + 2 * kFakePage, 5000), pattern(5000));
+    EXPECT_EQ(left_.get(left_.data + 2 * kPage, 5000), pattern(5000));
 }
 
 TEST_P(InfiniBandTest, ADatagramsCompletionTellsLidLevelAndRoute) {

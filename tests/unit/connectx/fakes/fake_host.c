@@ -221,7 +221,7 @@ static void list(uint8_t* at, uint64_t first, unsigned count) {
     }
 }
 
-enum { kMostPages = 64 };
+enum { kMostPages = 64, kListBytes = kMostPages * 8 };
 
 static unsigned pages_of(uint64_t bytes) {
     const unsigned count = (unsigned)DIV_ROUND_UP(bytes, kFakePage);
@@ -231,7 +231,7 @@ static unsigned pages_of(uint64_t bytes) {
 }
 
 uint32_t fake_host_eq(FakeHost* host, uint32_t uar, uint64_t* ring) {
-    uint8_t in[IFC_BYTES(create_eq_in) + kMostPages * 8] = {0}, out[IFC_BYTES(create_eq_out)];
+    uint8_t in[IFC_BYTES(create_eq_in) + kListBytes] = {0}, out[IFC_BYTES(create_eq_out)];
     uint8_t* context = IFC_AT(create_eq_in, in, eq_context_entry);
     enum { kArm = 0x40 };
     uint32_t number;
@@ -253,7 +253,7 @@ uint32_t fake_host_eq(FakeHost* host, uint32_t uar, uint64_t* ring) {
 
 FakeCq fake_host_cq(FakeHost* host, uint32_t uar, uint32_t eq, unsigned log_size,
                     bool may_overrun) {
-    uint8_t in[IFC_BYTES(create_cq_in) + kMostPages * 8] = {0}, out[IFC_BYTES(create_cq_out)];
+    uint8_t in[IFC_BYTES(create_cq_in) + kListBytes] = {0}, out[IFC_BYTES(create_cq_out)];
     uint8_t* context = IFC_AT(create_cq_in, in, cq_context);
     const unsigned pages = pages_of(UINT64_C(64) << log_size);
     FakeCq cq = {.log_size = log_size};
@@ -276,7 +276,7 @@ FakeCq fake_host_cq(FakeHost* host, uint32_t uar, uint32_t eq, unsigned log_size
 }
 
 uint32_t fake_host_key(FakeHost* host, uint32_t pd, uint64_t at, unsigned pages, unsigned access) {
-    uint8_t in[IFC_BYTES(create_mkey_in) + kMostPages * 8] = {0}, out[IFC_BYTES(create_mkey_out)];
+    uint8_t in[IFC_BYTES(create_mkey_in) + kListBytes] = {0}, out[IFC_BYTES(create_mkey_out)];
     uint8_t* context = IFC_AT(create_mkey_in, in, memory_key_mkey_entry);
     enum { kVariant = 0x5a };
 
@@ -300,7 +300,7 @@ uint32_t fake_host_key(FakeHost* host, uint32_t pd, uint64_t at, unsigned pages,
 
 FakeQp fake_host_qp(FakeHost* host, unsigned type, uint32_t uar, uint32_t pd, uint32_t cq,
                     unsigned sq_log, unsigned rq_log) {
-    uint8_t in[IFC_BYTES(create_qp_in) + kMostPages * 8] = {0}, out[IFC_BYTES(create_qp_out)];
+    uint8_t in[IFC_BYTES(create_qp_in) + kListBytes] = {0}, out[IFC_BYTES(create_qp_out)];
     uint8_t* context = IFC_AT(create_qp_in, in, qpc);
     const unsigned pages = pages_of((UINT64_C(64) << rq_log) + (UINT64_C(64) << sq_log));
     enum { kStride64 = 2 };
