@@ -24,6 +24,10 @@ class RateLimitedSink final : public spdlog::sinks::sink {
         : sinks_(std::move(sinks)), ahead_(kInterval * (std::max(burst, 1U) - 1)) {}
 
     void log(const spdlog::details::log_msg& line) override {
+        if (std::ranges::none_of(sinks_,
+                                 [&](auto& sink) { return sink->should_log(line.level); })) {
+            return;  // it does not count
+        }
         const auto now = Clock::now();
         uint64_t left_out = 0;
         {

@@ -3,7 +3,6 @@
 #include "daemon/config.h"
 
 #include <fmt/format.h>
-#include <spdlog/common.h>
 #include <sys/un.h>
 
 #include <toml++/toml.h>
@@ -19,7 +18,9 @@
 #include <set>
 #include <sstream>
 #include <system_error>
+#include <utility>
 
+#include "daemon/log_levels.h"
 #include "rnic/uverbs/addressing/ib_tables.h"
 
 namespace vrdma::daemon {
@@ -69,6 +70,12 @@ class Parser {
             std::string string;
             text(string)(key, value);
             target = string;
+        };
+    }
+
+    Reader path(std::optional<std::filesystem::path>& target) const {
+        return [this, &target](const std::string& key, const toml::node& value) {
+            path(target.emplace())(key, value);
         };
     }
 
@@ -339,14 +346,18 @@ Config parse_config(std::string_view document, const std::string& name) {
         root, "the file",
         {
             {"daemon", parser.table([&](const toml::table& table) {
-                 parser.read_table(table, "[daemon]",
-                                   {{"log_level", parser.text(config.log_level)},
-                                    {"socket_mode", parser.number(config.socket_mode, 0, 0777)},
-                                    {"socket_user", parser.text(config.socket_user)},
-                                    {"socket_group", parser.text(config.socket_group)},
-                                    {"status_socket", parser.path(config.status_socket)},
-                                    {"seccomp", parser.parsed(config.seccomp, parse_seccomp_mode,
-                                                              "mode; there are on, log, off")}});
+                 parser.read_table(
+                     table, "[daemon]",
+                     {{"log_level", parser.text(config.log_level)},
+                      {"socket_mode", parser.number(config.socket_mode, 0, 0777)},
+                      {"socket_user", parser.text(config.socket_user)},
+                      {"socket_group", parser.text(config.socket_group)},
+                      {"status_socket", parser.path(config.status_socket)},
+                      {"control_socket", parser.path(config.control_socket)},
+                      {"control_group", parser.text(config.control_group)},
+                      {"control_admin_group", parser.text(config.control_admin_group)},
+                      {"seccomp", parser.parsed(config.seccomp, parse_seccomp_mode,
+                                                "mode; there are on, log, off")}});
              })},
             {"rnic", parser.table([&](const toml::table& table) {
                  parser.read_table(
@@ -448,8 +459,7 @@ void check_config(const Config& config) {
             "no virtual machine is configured: give --vm socket=PATH, or a [[vm]] "
             "table in the configuration file");
     }
-    if (spdlog::level::from_str(config.log_level) == spdlog::level::off &&
-        config.log_level != "off") {
+    if (!parse_log_level(config.log_level)) {
         throw ConfigError(
             fmt::format("unknown log level '{}'; there are trace, debug, info, "
                         "warning, error, critical, off",
@@ -472,10 +482,18 @@ void check_config(const Config& config) {
         check_socket_path(vm.socket);
     }
     check_peers(config.peers);
-    check_socket_path(config.status_socket);
-    if (sockets.contains(config.status_socket.lexically_normal())) {
-        throw ConfigError(fmt::format("the status socket {} is a virtual machine's as well",
-                                      config.status_socket.string()));
+    const std::filesystem::path control = config.control_socket.value_or("");
+    for (const auto& [what, path] :
+         {std::pair("status", config.status_socket), std::pair("control", control)}) {
+        check_socket_path(path);
+        if (sockets.contains(path.lexically_normal())) {
+            throw ConfigError(fmt::format("the {} socket {} is a virtual machine's as well", what,
+                                          path.string()));
+        }
+    }
+    if (!control.empty() && control.lexically_normal() == config.status_socket.lexically_normal()) {
+        throw ConfigError(
+            fmt::format("the control socket {} is the status socket as well", control.string()));
     }
 }
 

@@ -50,6 +50,10 @@ struct Config {
     std::string socket_user;              // whose the VMs' sockets are, unless a VM says
     std::string socket_group;             // empty: anybody is served whom the permissions let in
     std::filesystem::path status_socket;  // empty for none
+    // Empty for none; without a value, control.sock in the service manager's runtime folder.
+    std::optional<std::filesystem::path> control_socket;
+    std::string control_group;        // a name or a number: may read by the control socket
+    std::string control_admin_group;  // may change things by it; empty: root and the daemon's user
     SeccompMode seccomp = default_seccomp_mode();
     vhost::MemoryRules memory;  // which files may be a guest's memory
     std::vector<VmConfig> vms;

@@ -2,18 +2,20 @@
 // Copyright (c) 2026 the vrdma authors
 // vrdmad: serves vrdma devices to virtual machines over vhost-user.
 #include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
 #include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <optional>
 
 #include "daemon/capabilities.h"
 #include "daemon/config.h"
+#include "daemon/control.h"
 #include "daemon/device_ioctls.h"
+#include "daemon/log_levels.h"
 #include "daemon/reload.h"
 #include "daemon/rnic_choice.h"
 #include "daemon/seccomp_filter.h"
@@ -33,6 +35,7 @@ struct Options {
     std::string rnic;
     std::string log_level;
     std::string status_socket;
+    std::optional<std::string> control_socket;
     std::string seccomp;
     std::optional<uint32_t> threads;
     std::optional<uint32_t> spin_us;
@@ -63,6 +66,9 @@ void define_options(CLI::App& app, Options& options) {
     app.add_option("--status-socket", options.status_socket,
                    "Unix socket that answers with the daemon's state as JSON")
         ->type_name("PATH");
+    app.add_option("--control-socket", options.control_socket,
+                   "Unix socket by which vrdmactl sees and changes what the daemon does")
+        ->type_name("PATH");
     app.add_option("--seccomp", options.seccomp,
                    "what becomes of system calls that serving guests needs not: on (refused), log "
                    "or off (on)")
@@ -70,6 +76,18 @@ void define_options(CLI::App& app, Options& options) {
         ->check(CLI::IsMember({"on", "log", "off"}));
     app.add_flag("--check", options.check, "check the configuration and the RNIC, and exit");
     app.footer("Options count over the file.  Documentation: docs/operations.md");
+}
+
+// Where the control socket is if the operator does not say: beside the sockets of a service
+// (systemd.exec(5), RuntimeDirectory=), and nowhere without one.
+std::filesystem::path default_control_socket() {
+    // A list with colons; nobody changes the environment.  NOLINTNEXTLINE(concurrency-mt-unsafe)
+    const char* folders = std::getenv("RUNTIME_DIRECTORY");
+    if (folders == nullptr || *folders == '\0') {
+        return {};
+    }
+    const std::string_view all(folders);
+    return std::filesystem::path(all.substr(0, all.find(':'))) / "control.sock";
 }
 
 Config effective_config(const Options& options) {
@@ -89,6 +107,11 @@ Config effective_config(const Options& options) {
     if (!options.status_socket.empty()) {
         config.status_socket = options.status_socket;
     }
+    if (options.control_socket) {
+        config.control_socket = *options.control_socket;
+    } else if (!config.control_socket) {
+        config.control_socket = default_control_socket();
+    }
     config.seccomp = vrdma::daemon::parse_seccomp_mode(options.seccomp).value_or(config.seccomp);
     config.threads = options.threads.value_or(config.threads);
     config.spin_us = options.spin_us.value_or(config.spin_us);
@@ -105,19 +128,19 @@ void raise_descriptor_limit() {
     }
 }
 
-std::shared_ptr<spdlog::logger> make_logger(const Config& config) {
-    auto logger = spdlog::stderr_logger_mt("vrdmad");
-    logger->set_pattern("%Y-%m-%dT%H:%M:%S.%f%z %l %n: %v");
-    logger->set_level(spdlog::level::from_str(config.log_level));
-    logger->flush_on(spdlog::level::info);
-    return logger;
+vrdma::daemon::LogLevels make_loggers(const Config& config) {
+    auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+    sink->set_pattern("%Y-%m-%dT%H:%M:%S.%f%z %l %n: %v");
+    // check_config() took the level.
+    return {std::move(sink), vrdma::daemon::parse_log_level(config.log_level).value()};
 }
 
 int check(const Config& config) {
     for (const auto& vm : config.vms) {
         vrdma::daemon::socket_access(config, vm);
     }
-    const auto rnic = vrdma::daemon::open_rnic(config, make_logger(config));
+    vrdma::daemon::control_permissions(config);
+    const auto rnic = vrdma::daemon::open_rnic(config, make_loggers(config).logger("rnic"));
     std::printf("the configuration is valid: %zu virtual machine(s), RNIC '%s'\n",
                 config.vms.size(), rnic->name().c_str());
     return EXIT_SUCCESS;
@@ -136,32 +159,10 @@ void restrict_system_calls(const Config& config, spdlog::logger& logger) {
     }
 }
 
-// Gives the virtual machines the limits that the configuration has now.  A configuration with a
-// mistake changes nothing.
-void reload(const Options& options, Config& running, vrdma::daemon::Server& server,
-            spdlog::logger& logger) {
-    if (options.config_file.empty()) {
-        // The signal of a terminal that goes away, too.
-        logger.info("SIGHUP: there is no configuration file to read again (--config)");
-        return;
-    }
-    Config wanted;
-    try {
-        wanted = effective_config(options);
-        vrdma::daemon::check_limits(wanted);
-    } catch (const std::exception& error) {
-        logger.error("SIGHUP: nothing has changed: {}", error.what());
-        return;
-    }
-    for (const std::string& sentence : vrdma::daemon::unchangeable(running, wanted)) {
-        logger.warn("SIGHUP: {}", sentence);
-    }
-    server.set_limits(wanted);
-    logger.info("SIGHUP: the limits are those of {} now", options.config_file);
-}
-
-int serve(const Options& options, Config config) {
-    const auto logger = make_logger(config);
+int serve(const Options& options, const Config& config) {
+    vrdma::daemon::LogLevels levels = make_loggers(config);
+    const auto logger = levels.logger("daemon");
+    const auto permissions = vrdma::daemon::control_permissions(config);
 
     // The signals are blocked before any thread exists, so that only sigwait() takes them.
     sigset_t signals;
@@ -183,8 +184,14 @@ int serve(const Options& options, Config config) {
     }
 
     const vrdma::daemon::ServiceManager manager;
-    vrdma::daemon::Server server(config, vrdma::daemon::open_rnic(config, logger), logger,
-                                 receivers);
+    vrdma::control::EventQueue events;
+    vrdma::daemon::Server server(config, vrdma::daemon::open_rnic(config, levels.logger("rnic")),
+                                 {logger, levels.logger("device"), levels.logger("vhost")},
+                                 receivers, vrdma::daemon::watcher_of(events));
+    vrdma::daemon::Reloader reloader(
+        options.config_file, [&options] { return effective_config(options); }, config, server,
+        levels);
+    const vrdma::daemon::Control control(config, permissions, server, levels, reloader, events);
     restrict_system_calls(config, *logger);
     server.start();
     const vrdma::daemon::Watchdog watchdog(manager, [&] { server.wait_for_rnic_threads(); });
@@ -193,7 +200,7 @@ int serve(const Options& options, Config config) {
                  config.vms.size(), config.rnic);
     int signal = 0;
     while (::sigwait(&signals, &signal) != 0 || signal == SIGHUP) {
-        reload(options, config, server, *logger);
+        reloader.reload("SIGHUP");
     }
     vrdma::daemon::end_within(vrdma::daemon::kStopLimit);
     manager.stopping();

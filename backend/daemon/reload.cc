@@ -5,6 +5,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <exception>
+#include <utility>
+
+#include "daemon/rnic_choice.h"
 
 namespace vrdma::daemon {
 namespace {
@@ -27,10 +31,15 @@ const VmConfig* find(const std::vector<VmConfig>& vms, const std::string& name) 
 
 std::vector<std::string> unchangeable(const Config& running, const Config& wanted) {
     std::vector<std::string> sentences;
-    stays(sentences, running.log_level != wanted.log_level, "'log_level' in [daemon]");
     stays(sentences, running.socket_mode != wanted.socket_mode, "'socket_mode' in [daemon]");
     stays(sentences, running.seccomp != wanted.seccomp, "'seccomp' in [daemon]");
     stays(sentences, running.status_socket != wanted.status_socket, "'status_socket' in [daemon]");
+    stays(sentences, running.control_socket != wanted.control_socket,
+          "'control_socket' in [daemon]");
+    stays(sentences,
+          running.control_group != wanted.control_group ||
+              running.control_admin_group != wanted.control_admin_group,
+          "who may use the control socket");
     stays(sentences,
           running.rnic != wanted.rnic || running.threads != wanted.threads ||
               running.spin_us != wanted.spin_us || running.port != wanted.port ||
@@ -61,6 +70,52 @@ std::vector<std::string> unchangeable(const Config& running, const Config& wante
         }
     }
     return sentences;
+}
+
+Reloader::Reloader(std::string file, std::function<Config()> read, Config running, Server& server,
+                   LogLevels& levels)
+    : file_(std::move(file)),
+      read_(std::move(read)),
+      server_(server),
+      levels_(levels),
+      logger_(levels.logger("daemon")),
+      running_(std::move(running)) {}
+
+Reloader::Outcome Reloader::reload(std::string_view why) {
+    const std::lock_guard lock(mutex_);
+    Outcome outcome = take();
+    for (const std::string& sentence : outcome.unchanged) {
+        logger_->warn("{}: {}", why, sentence);
+    }
+    if (!outcome.taken && !file_.empty()) {
+        logger_->error("{}: {}", why, outcome.sentence);
+    } else {
+        logger_->info("{}: {}", why, outcome.sentence);
+    }
+    return outcome;
+}
+
+Reloader::Outcome Reloader::take() {
+    if (file_.empty()) {
+        // SIGHUP is the signal of a terminal that goes away, too.
+        return {.sentence = "there is no configuration file to read again (--config)",
+                .unchanged = {}};
+    }
+    Config wanted;
+    try {
+        wanted = read_();
+        check_limits(wanted);
+    } catch (const std::exception& error) {
+        return {.sentence = fmt::format("nothing has changed: {}", error.what()), .unchanged = {}};
+    }
+    server_.set_limits(wanted);
+    if (wanted.log_level != running_.log_level) {
+        levels_.set_all(parse_log_level(wanted.log_level).value());  // check_config() took it
+        running_.log_level = wanted.log_level;
+    }
+    return {.taken = true,
+            .sentence = fmt::format("the limits are those of {} now", file_),
+            .unchanged = unchangeable(running_, wanted)};
 }
 
 }  // namespace vrdma::daemon

@@ -3,60 +3,28 @@
 #include "daemon/server.h"
 
 #include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "daemon/capabilities.h"
+#include "daemon/guest_document.h"
 #include "daemon/seccomp_filter.h"
 #include "daemon/socket_owner.h"
 
 namespace vrdma::daemon {
-namespace {
-
-// The counts by the configuration's keys.  A count whose key has an old name has both.
-nlohmann::json to_json(const device::ObjectCounts& counts) {
-    nlohmann::json objects{{"registered_bytes", counts.registered_bytes}};
-    for (const device::ObjectKind& kind : device::kObjectKinds) {
-        objects[kind.key] = counts.*kind.count;
-        if (kind.old_key != nullptr) {
-            objects[kind.old_key] = counts.*kind.count;
-        }
-    }
-    return objects;
-}
-
-// Each limit by the configuration's key.
-nlohmann::json to_json(const std::vector<device::VirtualDevice::LimitStatus>& limits) {
-    nlohmann::json all = nlohmann::json::object();
-    for (const auto& limit : limits) {
-        nlohmann::json& one = all[limit.key] = {{"limit", limit.limit}};
-        if (limit.used) {
-            one["used"] = *limit.used;
-        }
-        if (limit.reached) {
-            one["reached"] = *limit.reached;
-        }
-    }
-    return all;
-}
-
-nlohmann::json to_json(const rnic::Counters& counters) {
-    return {
-#define VRDMA_ROW(NAME, name) {#name, counters[VRDMA_COUNTER_##NAME]},
-        VRDMA_COUNTERS(VRDMA_ROW)
-#undef VRDMA_ROW
-    };
-}
-
-}  // namespace
 
 Server::Vm::Vm(const VmConfig& config, const vhost::SocketAccess& access,
-               const vhost::MemoryRules& memory, rnic::Rnic& rnic,
-               const std::shared_ptr<spdlog::logger>& logger,
-               std::shared_ptr<vhost::Receiver> receiver)
-    : name_(config.name),
-      device_({.guest = config.name, .mac = config.mac, .limits = config.limits}, rnic, logger),
+               const vhost::MemoryRules& memory, rnic::Rnic& rnic, const Loggers& loggers,
+               std::shared_ptr<vhost::Receiver> receiver, const Watcher& watcher)
+    : config_(config),
+      device_({.guest = config.name,
+               .mac = config.mac,
+               .limits = config.limits,
+               .notify = [name = config.name,
+                          watcher](device::Notice notice) { watcher(name, notice); }},
+              rnic, loggers.device),
       // The vhost library does not know which guest it serves: the logger's name says it.
-      listener_(config.socket.string(), access, device_, logger->clone(config.name),
+      listener_(config.socket.string(), access, device_, loggers.vhost->clone(config.name),
                 std::make_shared<vhost::RegionMapper>(memory, device_.memory_budgets()),
                 std::move(receiver)) {}
 
@@ -83,17 +51,18 @@ Server::Receivers Server::start_receivers(const Config& config) {
     return receivers;
 }
 
-Server::Server(const Config& config, std::unique_ptr<rnic::Rnic> rnic,
-               const std::shared_ptr<spdlog::logger>& logger, const Receivers& receivers)
-    : rnic_(std::move(rnic)), logger_(logger) {
+Server::Server(const Config& config, std::unique_ptr<rnic::Rnic> rnic, const Loggers& loggers,
+               const Receivers& receivers, const Watcher& watcher)
+    : rnic_(std::move(rnic)), logger_(loggers.daemon) {
     for (size_t i = 0; i < config.vms.size(); ++i) {
         const VmConfig& vm = config.vms[i];
         vms_.push_back(std::make_unique<Vm>(vm, socket_access(config, vm), config.memory, *rnic_,
-                                            logger, i < receivers.size() ? receivers[i] : nullptr));
+                                            loggers, i < receivers.size() ? receivers[i] : nullptr,
+                                            watcher));
     }
     if (!config.status_socket.empty()) {
         status_ = std::make_unique<StatusSocket>(
-            config.status_socket, [this] { return status(); }, logger);
+            config.status_socket, [this] { return status(); }, logger_);
     }
 }
 
@@ -113,44 +82,75 @@ Server::~Server() {
 }
 
 void Server::set_limits(const Config& config) {
+    const std::lock_guard lock(limits_mutex_);
     for (const auto& vm : vms_) {
         const auto found = std::ranges::find(config.vms, vm->name(), &VmConfig::name);
         if (found != config.vms.end()) {
-            vm->set_limits(found->limits);
+            vm->device().set_limits(found->limits);
         }
     }
 }
 
-std::string Server::status() const {
-    nlohmann::json vms = nlohmann::json::array();
+bool Server::change_limits(const std::string& name,
+                           const std::function<void(device::Limits&)>& change) {
+    Vm* vm = find(name);
+    if (vm == nullptr) {
+        return false;
+    }
+    const std::lock_guard lock(limits_mutex_);
+    device::Limits limits = vm->device().limits();
+    change(limits);
+    vm->device().set_limits(limits);
+    return true;
+}
+
+std::vector<std::string> Server::guest_names() const {
+    std::vector<std::string> names;
+    std::ranges::transform(vms_, std::back_inserter(names), [](auto& vm) { return vm->name(); });
+    return names;
+}
+
+Server::Vm* Server::find(const std::string& name) const {
+    const auto found = std::ranges::find(vms_, name, [](auto& vm) { return vm->name(); });
+    return found == vms_.end() ? nullptr : found->get();
+}
+
+nlohmann::json Server::guests() const {
+    nlohmann::json guests = nlohmann::json::array();
     for (const auto& vm : vms_) {
-        const auto status = vm->status();
-        const nlohmann::json shared_memory{{"size", status.shm_size}, {"used", status.shm_used}};
-        vms.push_back({
-            {"name", vm->name()},
-            {"socket", vm->socket()},
-            {"connected", status.connected},
-            {"commands", status.commands},
-            {"shared_memory", shared_memory},
-            {"window", shared_memory},  // the old name
-            {"memory",
-             {{"page_size", status.memory_page_size},
-              {"limit", status.memory_limit == nullptr ? nlohmann::json(nullptr)
-                                                       : nlohmann::json(status.memory_limit)}}},
-            {"objects", to_json(status.objects)},
-            {"limits", to_json(status.limits)},
-        });
-        if (status.counters) {
-            vms.back()["counters"] = to_json(*status.counters);
-        }
+        guests.push_back(guest_document(vm->name(), vm->socket(), vm->device().status()));
     }
-    nlohmann::json rnic_objects = nlohmann::json::object();
-    for (const auto& [kind, count] : rnic_->live_objects()) {
-        rnic_objects[std::string(kind)] = count;
+    return guests;
+}
+
+nlohmann::json Server::rnic() const {
+    return {{"name", rnic_->name()}, {"objects", rnic_objects_document(*rnic_)}};
+}
+
+std::optional<nlohmann::json> Server::guest(const std::string& name) const {
+    Vm* vm = find(name);
+    if (vm == nullptr) {
+        return std::nullopt;
     }
+    nlohmann::json guest = guest_document(vm->name(), vm->socket(), vm->device().status());
+    guest["configuration"] = configuration_document(vm->config());
+    return guest;
+}
+
+std::vector<Server::GuestLimits> Server::limits() const {
+    std::vector<GuestLimits> all;
+    for (const auto& vm : vms_) {
+        all.push_back({vm->name(), vm->device().has_vmm(), vm->device().limit_states()});
+    }
+    return all;
+}
+
+std::string Server::status() const {
+    nlohmann::json vms = guests();
+    std::ranges::for_each(vms, add_old_names);
     const nlohmann::json document{{"version", VRDMA_VERSION},
                                   {"rnic", rnic_->name()},
-                                  {"rnic_objects", rnic_objects},
+                                  {"rnic_objects", rnic_objects_document(*rnic_)},
                                   {"vms", vms}};
     // Names and paths are the operator's and may have bytes that are no UTF-8.
     constexpr auto kInvalid = nlohmann::json::error_handler_t::replace;

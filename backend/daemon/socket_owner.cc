@@ -25,6 +25,27 @@ std::optional<uint32_t> number(const std::string& text) {
     return value;
 }
 
+// The group with this name or number.
+std::optional<gid_t> find_group(const std::string& group) {
+    // Single-threaded: before the server starts.  NOLINTNEXTLINE(concurrency-mt-unsafe)
+    const struct group* found = ::getgrnam(group.c_str());
+    return found != nullptr ? std::optional(found->gr_gid) : number(group);
+}
+
+std::optional<gid_t> control_group(const char* key, const std::string& group) {
+    if (group.empty()) {
+        return std::nullopt;
+    }
+    const auto found = find_group(group);
+    if (!found) {
+        throw ConfigError(
+            fmt::format("'{}' in [daemon] is '{}', which this host does not know; give a name of "
+                        "'getent group', or a number",
+                        key, group));
+    }
+    return found;
+}
+
 [[noreturn]] void reject(const VmConfig& vm, const char* key, const std::string& value) {
     throw ConfigError(
         fmt::format("the virtual machine '{}': '{}' is '{}', which this host does not know; give "
@@ -47,14 +68,17 @@ vhost::SocketAccess socket_access(const Config& config, const VmConfig& vm) {
         }
     }
     if (!group.empty()) {
-        // NOLINTNEXTLINE(concurrency-mt-unsafe): as above
-        const struct group* found = ::getgrnam(group.c_str());
-        access.group = found != nullptr ? std::optional(found->gr_gid) : number(group);
+        access.group = find_group(group);
         if (!access.group) {
             reject(vm, "socket_group", group);
         }
     }
     return access;
+}
+
+control::Permissions control_permissions(const Config& config) {
+    return {.readers = control_group("control_group", config.control_group),
+            .administrators = control_group("control_admin_group", config.control_admin_group)};
 }
 
 }  // namespace vrdma::daemon

@@ -86,31 +86,37 @@ VirtualDevice::Status VirtualDevice::status() {
                   .shm_used = shm_.used(),
                   .commands = commands_.load(std::memory_order_relaxed),
                   .memory_page_size = memory_page_size_.load(std::memory_order_relaxed),
+                  .limits = limit_states(),
                   .counters = {}};
     if (status.memory_page_size > memory::system_page_size()) {
         status.memory_limit = attributes_.huge_page_limit;
     }
-    for (const Budget* budget : budgets_.all()) {
-        status.limits.push_back({.key = budget->key(),
-                                 .limit = budget->limit(),
-                                 .used = budget->used(),
-                                 .reached = budget->times_reached()});
-    }
-    const Limits limits = this->limits();
-#define VRDMA_RATE(field, ...) \
-    status.limits.push_back({.key = #field, .limit = limits.field, .used = {}, .reached = {}});
-    VRDMA_RATES(VRDMA_RATE)
-#undef VRDMA_RATE
-    const auto reached = [&](std::string_view rate, uint64_t times) {
-        std::ranges::find(status.limits, rate, &LimitStatus::key)->reached = times;
-    };
-    reached("commands_per_second", command_rate_.times_reached());
-    reached("messages_per_second", budgets_.traffic.messages_per_second.load());
-    reached("bytes_per_second", budgets_.traffic.bytes_per_second.load());
     refresh_counters();
     const std::lock_guard lock(counters_mutex_);
     status.counters = counters_;
     return status;
+}
+
+std::vector<VirtualDevice::LimitStatus> VirtualDevice::limit_states() {
+    std::vector<LimitStatus> states;
+    for (const Budget* budget : budgets_.all()) {
+        states.push_back({.key = budget->key(),
+                          .limit = budget->limit(),
+                          .used = budget->used(),
+                          .reached = budget->times_reached()});
+    }
+    const Limits limits = this->limits();
+#define VRDMA_RATE(field, ...) \
+    states.push_back({.key = #field, .limit = limits.field, .used = {}, .reached = {}});
+    VRDMA_RATES(VRDMA_RATE)
+#undef VRDMA_RATE
+    const auto reached = [&](std::string_view rate, uint64_t times) {
+        std::ranges::find(states, rate, &LimitStatus::key)->reached = times;
+    };
+    reached("commands_per_second", command_rate_.times_reached());
+    reached("messages_per_second", budgets_.traffic.messages_per_second.load());
+    reached("bytes_per_second", budgets_.traffic.bytes_per_second.load());
+    return states;
 }
 
 Limits VirtualDevice::limits() {
@@ -212,6 +218,7 @@ Result<void> VirtualDevice::write_config(uint32_t offset, std::span<const std::b
 void VirtualDevice::connected() {
     logger_->info("{}: the VMM has connected", options_.guest);
     connected_.store(true, std::memory_order_relaxed);
+    options_.notify(Notice::kConnected);
     open_session();
 }
 
@@ -222,6 +229,7 @@ void VirtualDevice::disconnected() {
     shm_.clear();
     memory_changed(nullptr);
     connected_.store(false, std::memory_order_relaxed);
+    options_.notify(Notice::kDisconnected);
     logger_->info("{}: the VMM has disconnected, all that the guest held is free", options_.guest);
 }
 
@@ -230,6 +238,7 @@ void VirtualDevice::reset() {
     events_.clear();
     shm_.clear();
     open_session();
+    options_.notify(Notice::kReset);
     resets_log_.info("{}: the guest has reset the device", options_.guest);
 }
 
@@ -295,6 +304,7 @@ void VirtualDevice::handle_lost_rnic() {
     shm_.withdraw_maps();
     shm_.resume(VmmShm::Cancel::kRnicIsLost);
     ready_.store(false, std::memory_order_relaxed);
+    options_.notify(Notice::kRnicRemoved);
     logger_->error("{}: {} is gone, and with it all that the guest held; its verbs get {}",
                    options_.guest, rnic_.name(), to_string(Errno{ENODEV}));
     events_.async_event(rnic::AsyncEventType::kDeviceFatal, 0);

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -27,6 +28,9 @@
 
 namespace vrdma::device {
 
+// What happens to a device, for whoever watches it.
+enum class Notice { kConnected, kDisconnected, kReset, kRnicRemoved };
+
 // One guest's vrdma device: joins a vhost-user connection to an RNIC.
 class VirtualDevice : public vhost::Device {
   public:
@@ -34,6 +38,8 @@ class VirtualDevice : public vhost::Device {
         std::string guest;       // named in logs
         rnic::MacAddress mac{};  // of the netdev to pair with
         Limits limits;           // at first, see set_limits()
+        // Hears of each notice, by the thread that it happens on, and waits for nobody.
+        std::function<void(Notice)> notify = [](Notice) {};
     };
 
     // One limit, as it is now.
@@ -62,6 +68,15 @@ class VirtualDevice : public vhost::Device {
     ~VirtualDevice() override;
 
     Status status();
+
+    // Whether a VMM is connected.  Any thread.
+    bool has_vmm() const { return connected_.load(std::memory_order_relaxed); }
+
+    // The limits part of the status, by itself.  Waits for nobody; any thread.
+    std::vector<LimitStatus> limit_states();
+
+    // The limits as they were set last.  Any thread.
+    Limits limits();
 
     // What the VMM's memory is charged to; belongs to the device.
     vhost::MemoryBudgets memory_budgets() { return budgets_.of_vmm(); }
@@ -94,7 +109,6 @@ class VirtualDevice : public vhost::Device {
     void set_doorbell_queue(vhost::Virtqueue* queue);
     bool serve_control_queue(vhost::Virtqueue& queue);
     bool execute_command(vhost::Virtqueue& queue, vhost::DescriptorChain chain);
-    Limits limits();
     void apply_limits();
     void limit_traffic(rnic::Port& port);
     void tell_memory_limit(const memory::GuestMemory& memory);

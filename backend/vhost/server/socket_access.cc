@@ -13,8 +13,7 @@
 namespace vrdma::vhost {
 namespace {
 
-// Whether a supplementary group of the peer is `group`.  A kernel that cannot say (before 4.13)
-// counts as no.
+// Whether a supplementary group of the peer is `group`.
 bool has_group(int fd, gid_t group) {
     socklen_t size = 0;
     if (::getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, nullptr, &size) == 0) {
@@ -30,6 +29,10 @@ bool has_group(int fd, gid_t group) {
 
 }  // namespace
 
+bool is_in_group(int fd, const ucred& peer, gid_t group) {
+    return peer.gid == group || has_group(fd, group);
+}
+
 std::optional<std::string> why_refused(int fd, const SocketAccess& access) {
     if (!access.user && !access.group) {
         return std::nullopt;
@@ -43,7 +46,7 @@ std::optional<std::string> why_refused(int fd, const SocketAccess& access) {
         return fmt::format("process {} is of the user {}, and this socket is the user {}'s",
                            peer.pid, peer.uid, *access.user);
     }
-    if (access.group && peer.gid != *access.group && !has_group(fd, *access.group)) {
+    if (access.group && !is_in_group(fd, peer, *access.group)) {
         return fmt::format("process {} (user {}) is not in the group {}, whose this socket is",
                            peer.pid, peer.uid, *access.group);
     }

@@ -2,6 +2,7 @@
 // Copyright (c) 2026 the vrdma authors
 #pragma once
 
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include <optional>
@@ -20,5 +21,9 @@ struct SocketAccess {
 // if it is.  The kernel noted the process's credentials when it connected (SO_PEERCRED,
 // SO_PEERGROUPS of socket(7)), so that it does not matter who holds the descriptor now.
 std::optional<std::string> why_refused(int fd, const SocketAccess& access);
+
+// Whether the process that has connected to `fd`, whose credentials `peer` are, has the group. A
+// kernel that cannot tell the supplementary groups (before 4.13) counts as no.
+bool is_in_group(int fd, const ucred& peer, gid_t group);
 
 }  // namespace vrdma::vhost

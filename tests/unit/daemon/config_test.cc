@@ -347,6 +347,29 @@ TEST(ConfigTest, RejectsWhatMakesNoSenseAsAWhole) {
     EXPECT_EQ(rejection([&] { check_config(config); }), "(accepted)");
 }
 
+TEST(ConfigTest, RejectsAControlSocketThatCannotBe) {
+    Config config;
+    config.vms.push_back(parse_vm_option("socket=/run/a.sock"));
+    config.status_socket = "/run/status.sock";
+    config.control_socket = "/run/./a.sock";
+    EXPECT_THAT(rejection([&] { check_config(config); }), HasSubstr("virtual machine's as well"));
+    config.control_socket = "/run/./status.sock";
+    EXPECT_THAT(rejection([&] { check_config(config); }), HasSubstr("the status socket as well"));
+    config.control_socket = "/run/" + std::string(200, 'x');
+    EXPECT_THAT(rejection([&] { check_config(config); }), HasSubstr("longer than"));
+    config.control_socket = "";
+    EXPECT_EQ(rejection([&] { check_config(config); }), "(accepted)");
+}
+
+TEST(ConfigTest, NoControlSocketIsNotTheSameAsNoWord) {
+    EXPECT_FALSE(parse_config("", "x").control_socket);
+    EXPECT_EQ(parse_config("[daemon]\ncontrol_socket = ''\n", "x").control_socket, "");
+    const Config config =
+        parse_config("[daemon]\ncontrol_group = 'adm'\ncontrol_admin_group = '0'\n", "x");
+    EXPECT_EQ(config.control_group, "adm");
+    EXPECT_EQ(config.control_admin_group, "0");
+}
+
 TEST(ConfigTest, RejectsAStatusSocketThatCannotBe) {
     Config config;
     config.vms.push_back(parse_vm_option("socket=/run/a.sock"));

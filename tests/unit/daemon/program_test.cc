@@ -43,8 +43,9 @@ uint64_t limit(const std::string& path, const std::string& key) {
 TEST_F(ProgramTest, HelpNamesEveryOption) {
     const auto [status, output] = run({"--help"});
     EXPECT_EQ(status, 0);
-    for (const char* option : {"--config", "--check", "--vm", "--rnic", "--threads", "--spin-us",
-                               "--log-level", "--status-socket", "--seccomp", "--version"}) {
+    for (const char* option :
+         {"--config", "--check", "--vm", "--rnic", "--threads", "--spin-us", "--log-level",
+          "--status-socket", "--control-socket", "--seccomp", "--version"}) {
         EXPECT_THAT(output, HasSubstr(option));
     }
 }

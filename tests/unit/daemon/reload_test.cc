@@ -36,9 +36,10 @@ TEST(ReloadTest, LimitsChangeWithoutAWord) {
 
 TEST(ReloadTest, EachThingThatCannotChangeHasItsSentence) {
     const std::pair<const char*, std::function<void(Config&)>> changes[] = {
-        {"'log_level' in [daemon]", [](Config& config) { config.log_level = "debug"; }},
         {"'socket_mode' in [daemon]", [](Config& config) { config.socket_mode = 0600; }},
         {"'status_socket' in [daemon]", [](Config& config) { config.status_socket = "/s"; }},
+        {"'control_socket' in [daemon]", [](Config& config) { config.control_socket = "/c"; }},
+        {"who may use the control socket", [](Config& config) { config.control_group = "adm"; }},
         {"[rnic]", [](Config& config) { config.rnic = "rxe0"; }},
         {"[rnic]", [](Config& config) { config.threads = 2; }},
         {"[rnic]", [](Config& config) { config.announce.reset(); }},

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
+// The methods of the control socket; docs/control.md has them for clients.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "control/events.h"
+#include "control/method.h"
+#include "control/permissions.h"
+#include "daemon/config.h"
+#include "daemon/log_levels.h"
+#include "daemon/reload.h"
+#include "daemon/server.h"
+
+namespace vrdma::daemon {
+
+// The kinds of events, in static storage.
+namespace event_kind {
+inline constexpr std::string_view kConnected = "connected";
+inline constexpr std::string_view kDisconnected = "disconnected";
+inline constexpr std::string_view kReset = "reset";
+inline constexpr std::string_view kRnicRemoved = "rnic_removed";
+inline constexpr std::string_view kLimitReached = "limit_reached";
+}  // namespace event_kind
+inline constexpr std::string_view kEventKinds[] = {
+    event_kind::kConnected, event_kind::kDisconnected, event_kind::kReset, event_kind::kRnicRemoved,
+    event_kind::kLimitReached};
+
+// Puts what happens to guests into `events`, which outlives the server that is watched.
+Server::Watcher watcher_of(control::EventQueue& events);
+
+// Finds limits that were reached: the guests' threads only count.
+class LimitWatch {
+  public:
+    LimitWatch(const Server& server, control::EventQueue& events)
+        : server_(server), events_(events) {}
+
+    // Adds an event for each limit that was reached since the last call.  Returns whether any guest
+    // is there that could reach one.
+    bool look();
+
+  private:
+    const Server& server_;
+    control::EventQueue& events_;
+    std::map<std::string, std::map<std::string, uint64_t>> seen_;  // times, by guest and limit
+};
+
+// What the methods work on.  All of it outlives them.
+struct Controlled {
+    const Config& config;
+    Server& server;
+    LogLevels& levels;
+    Reloader& reloader;
+    const control::EventHistory& history;
+};
+
+// All methods.  They are called by one thread.
+std::vector<control::Method> control_methods(const Controlled& controlled);
+
+}  // namespace vrdma::daemon

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
+#include "daemon/guest_document.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace vrdma::daemon {
+namespace {
+
+using nlohmann::json;
+
+// The counts by the configuration's keys.
+json to_json(const device::ObjectCounts& counts) {
+    json objects{{"registered_bytes", counts.registered_bytes}};
+    for (const device::ObjectKind& kind : device::kObjectKinds) {
+        objects[kind.key] = counts.*kind.count;
+    }
+    return objects;
+}
+
+json to_json(const rnic::Counters& counters) {
+    return {
+#define VRDMA_ROW(NAME, name) {#name, counters[VRDMA_COUNTER_##NAME]},
+        VRDMA_COUNTERS(VRDMA_ROW)
+#undef VRDMA_ROW
+    };
+}
+
+std::string to_string(const rnic::MacAddress& mac) {
+    return fmt::format("{:02x}:{:02x}:{:02x}:{:02x}:{:02x}:{:02x}", mac[0], mac[1], mac[2], mac[3],
+                       mac[4], mac[5]);
+}
+
+}  // namespace
+
+json limits_document(const std::vector<device::VirtualDevice::LimitStatus>& limits) {
+    json all = json::object();
+    for (const auto& limit : limits) {
+        json& one = all[limit.key] = {{"limit", limit.limit}};
+        if (limit.used) {
+            one["used"] = *limit.used;
+        }
+        if (limit.reached) {
+            one["reached"] = *limit.reached;
+        }
+    }
+    return all;
+}
+
+json guest_document(const std::string& name, const std::string& socket,
+                    const device::VirtualDevice::Status& status) {
+    json guest{
+        {"name", name},
+        {"socket", socket},
+        {"connected", status.connected},
+        {"commands", status.commands},
+        {"shared_memory", {{"size", status.shm_size}, {"used", status.shm_used}}},
+        {"memory",
+         {{"page_size", status.memory_page_size},
+          {"limit", status.memory_limit == nullptr ? json(nullptr) : json(status.memory_limit)}}},
+        {"objects", to_json(status.objects)},
+        {"limits", limits_document(status.limits)},
+    };
+    if (status.counters) {
+        guest["counters"] = to_json(*status.counters);
+    }
+    return guest;
+}
+
+json configuration_document(const VmConfig& vm) {
+    json document{
+        {"network", vm.addresses.network}, {"gids", json::array()}, {"pkeys", json::array()}};
+    document["mac"] = vm.mac == rnic::MacAddress{} ? json(nullptr) : json(to_string(vm.mac));
+    for (const auto& prefix : vm.addresses.gids) {
+        document["gids"].push_back(uverbs::to_string(prefix));
+    }
+    for (const uint16_t key : vm.addresses.pkeys) {
+        document["pkeys"].push_back(fmt::format("{:#06x}", key));
+    }
+    document["socket_user"] = vm.socket_user;
+    document["socket_group"] = vm.socket_group;
+    return document;
+}
+
+json rnic_objects_document(const rnic::Rnic& rnic) {
+    json objects = json::object();
+    for (const auto& [kind, count] : rnic.live_objects()) {
+        objects[std::string(kind)] = count;
+    }
+    return objects;
+}
+
+void add_old_names(json& guest) {
+    guest["window"] = guest["shared_memory"];
+    for (const device::ObjectKind& kind : device::kObjectKinds) {
+        if (kind.old_key != nullptr) {
+            guest["objects"][kind.old_key] = guest["objects"][kind.key];
+        }
+    }
+}
+
+}  // namespace vrdma::daemon

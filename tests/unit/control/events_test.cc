@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
+#include "control/events.h"
+
+#include <gtest/gtest.h>
+
+#include "control_fixture.h"
+
+namespace vrdma::daemon {
+namespace {
+
+using nlohmann::json;
+
+using EventsTest = ControlTest;
+
+// The next notification's parameters.
+json next(ControlClient& client) {
+    const json document = client.document();
+    EXPECT_EQ(document.value("method", ""), "event");
+    EXPECT_FALSE(document.contains("id"));
+    return document.value("params", json());
+}
+
+TEST_F(EventsTest, AFollowerHearsOfAVmmThatComesResetsAndGoes) {
+    serve();
+    ControlClient follower = client();
+    EXPECT_EQ(follower.result("events", {{"follow", true}}),
+              (json{{"events", json::array()}, {"follow", true}}));
+    {
+        test::FakeVmm vmm(socket_of("b"));
+        const json connected = next(follower);
+        EXPECT_EQ(connected.at("event"), "connected");
+        EXPECT_EQ(connected.at("guest"), "b");
+        EXPECT_TRUE(connected.contains("time"));
+        vmm.negotiate();
+        vmm.send(vhost::Request::kResetDevice);
+        EXPECT_EQ(next(follower).at("event"), "reset");
+    }
+    EXPECT_EQ(next(follower).at("event"), "disconnected");
+    // Who comes later sees the same.
+    const json history = client().result("events").at("events");
+    ASSERT_EQ(history.size(), 3U);
+    EXPECT_EQ(history[2].at("event"), "disconnected");
+}
+
+TEST_F(EventsTest, WhoDoesNotFollowHearsNothing) {
+    serve();
+    ControlClient follower = client();
+    ControlClient other = client();
+    follower.result("events", {{"follow", true}});
+    other.result("events");
+    const test::FakeVmm vmm(socket_of("a"));
+    EXPECT_EQ(next(follower).at("event"), "connected");
+    EXPECT_TRUE(other.ask("version").contains("result")) << "and no notification before it";
+    follower.result("events", {{"follow", false}});
+}
+
+TEST_F(EventsTest, AFollowerThatSendsNothingMoreStillHears) {
+    serve();
+    ControlClient follower = client();
+    follower.result("events", {{"follow", true}});
+    follower.end_sending();
+    const test::FakeVmm vmm(socket_of("a"));
+    EXPECT_EQ(next(follower).at("event"), "connected");
+}
+
+TEST_F(EventsTest, ALimitThatIsReachedIsAnEvent) {
+    config_.vms[0].limits.memory_slots = 1;
+    serve();
+    ControlClient follower = client();
+    follower.result("events", {{"follow", true}});
+    test::FakeVmm vmm(socket_of("a"));
+    EXPECT_EQ(next(follower).at("event"), "connected");
+    vmm.negotiate();
+    test::FakeMemory memory;
+    memory.add_region(uint64_t{1} << 32, 1 << 20);
+    vmm.share(memory);
+    json event = next(follower);
+    while (event.at("event") != "limit_reached") {
+        event = next(follower);  // the daemon refuses the memory and the VMM has to come again
+    }
+    EXPECT_EQ(event.at("guest"), "a");
+    EXPECT_EQ(event.at("key"), "memory_slots");
+    EXPECT_EQ(event.at("limit"), 1);
+    EXPECT_GE(event.at("times"), 1);
+}
+
+TEST(EventQueueTest, AGuestThatMakesManyLeavesRoomForTheOthers) {
+    control::EventQueue queue;
+    for (int i = 0; i < 1000; ++i) {
+        queue.push(event_kind::kReset, "loud");
+    }
+    queue.push(event_kind::kReset, "quiet");
+    const auto events = queue.take();
+    ASSERT_GE(events.size(), control::EventQueue::kBurst + 1);
+    // At most one more for each second that the loop took.
+    EXPECT_LT(events.size(), 200U);
+    EXPECT_EQ(events.back().guest, "quiet");
+    EXPECT_TRUE(queue.take().empty());
+}
+
+TEST(EventQueueTest, AnEventSaysHowManyWereLeftOut) {
+    const control::Event event{
+        .kind = event_kind::kReset, .guest = "a", .details = {{"key", 1}}, .missed = 7, .time = {}};
+    const json document = to_json(event);
+    EXPECT_EQ(document, (json{{"event", "reset"},
+                              {"guest", "a"},
+                              {"key", 1},
+                              {"missed", 7},
+                              {"time", "1970-01-01T00:00:00.000Z"}}));
+}
+
+TEST(EventHistoryTest, TheOldestGoFirst) {
+    control::EventHistory history;
+    for (size_t i = 0; i < control::EventHistory::kSize + 3; ++i) {
+        history.add(i);
+    }
+    EXPECT_EQ(history.all().size(), control::EventHistory::kSize);
+    EXPECT_EQ(history.all().front(), 3);
+}
+
+}  // namespace
+}  // namespace vrdma::daemon
