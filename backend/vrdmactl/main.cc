@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
+// vrdmactl: sees and changes what a running vrdmad does, by its control socket.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <chrono>
+#include <cstdio>
+#include <exception>
+#include <functional>
+#include <iterator>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "vrdmactl/completion.h"
+#include "vrdmactl/connection.h"
+#include "vrdmactl/tables.h"
+
+namespace {
+
+using namespace vrdma::vrdmactl;
+using nlohmann::json;
+
+struct Options {
+    std::string socket = "/run/vrdma/control.sock";
+    bool json = false;
+    std::string guest;
+    std::vector<std::string> limits;  // KEY=VALUE
+    std::string level;
+    std::string subsystem;
+    std::string script;
+    bool follow = false;
+    bool once = false;
+    double interval = 2;  // seconds
+};
+
+const std::vector<Words>& completion_words() {
+    static const std::vector<Words> words{
+        {.type = "GUEST", .words = "", .ask = "guests"},
+        {.type = "SUBSYSTEM", .words = "", .ask = "subsystems"},
+        {.type = "LEVEL", .words = "trace debug info warning error critical off"},
+        {.type = "SCRIPT", .words = "bash zsh"},
+    };
+    return words;
+}
+
+void print(const std::string& text) {
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    std::fflush(stdout);
+}
+
+std::string line_of(const json& document) {
+    return document.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+// Calls a method and prints its result.
+void call_and_print(const Options& options, const std::string& method, const json& parameters,
+                    const std::function<std::string(const json&)>& text_of) {
+    const json result = Connection(options.socket).call(method, parameters);
+    print(options.json ? line_of(result) : text_of(result));
+}
+
+json parse_limits(const std::vector<std::string>& changes) {
+    json limits = json::object();
+    for (const std::string& change : changes) {
+        const size_t equals = change.find('=');
+        uint64_t value = 0;
+        const char* end = change.data() + change.size();
+        const auto [read, error] = std::from_chars(
+            change.data() + (equals == std::string::npos ? change.size() : equals + 1), end, value);
+        if (equals == std::string::npos || error != std::errc() || read != end) {
+            throw Failure(kUsage, "'" + change +
+                                      "' is no KEY=VALUE with an integer; write it as "
+                                      "queue_pairs=512");
+        }
+        limits[change.substr(0, equals)] = value;
+    }
+    return limits;
+}
+
+void limits(const Options& options) {
+    if (!options.limits.empty()) {
+        call_and_print(options, "set_limits",
+                       {{"guest", options.guest}, {"limits", parse_limits(options.limits)}},
+                       limits_text);
+        return;
+    }
+    const json parameters = options.guest.empty() ? json::object() : json{{"guest", options.guest}};
+    call_and_print(options, "limits", parameters, limits_text);
+}
+
+void log_level(const Options& options) {
+    if (options.level.empty() && !options.subsystem.empty()) {
+        throw Failure(kUsage, "--subsystem goes with a LEVEL");
+    }
+    json parameters = json::object();
+    if (!options.subsystem.empty()) {
+        parameters["subsystem"] = options.subsystem;
+    }
+    if (options.level.empty()) {
+        call_and_print(options, "log_level", parameters, log_level_text);
+        return;
+    }
+    parameters["level"] = options.level;
+    call_and_print(options, "set_log_level", parameters, log_level_text);
+}
+
+void events(const Options& options) {
+    Connection connection(options.socket);
+    const auto print_event = [&](const json& event) {
+        print(options.json ? line_of(event) : event_text(event));
+    };
+    const json lately = connection.call("events", {{"follow", options.follow}});
+    for (const json& event : lately.at("events")) {
+        print_event(event);
+    }
+    while (options.follow) {
+        print_event(connection.next_event());
+    }
+}
+
+void top(const Options& options) {
+    Connection connection(options.socket);
+    const bool redraws = ::isatty(STDOUT_FILENO) == 1 && !options.once && !options.json;
+    json before = connection.call("stats");
+    for (;;) {
+        std::this_thread::sleep_for(std::chrono::duration<double>(options.interval));
+        const json after = connection.call("stats");
+        if (options.json) {
+            print(line_of(after));
+        } else {
+            // Home, and the rest of the screen erased (ECMA-48).
+            print((redraws ? "\x1b[H\x1b[J" : "") + rates_text(before, after));
+        }
+        if (options.once) {
+            return;
+        }
+        before = after;
+    }
+}
+
+// Names for a shell, one a line.
+void complete(const CLI::App& app, const Options& options) {
+    if (options.script == "bash") {
+        print(bash_completion(app, completion_words()));
+    } else if (options.script == "zsh") {
+        print(zsh_completion(app, completion_words()));
+    } else if (options.script == "guests") {
+        const json list = Connection(options.socket).call("list");
+        for (const json& guest : list.at("guests")) {
+            print(guest.at("name").get<std::string>() + "\n");
+        }
+    } else {
+        const json levels = Connection(options.socket).call("log_level");
+        for (const auto& [subsystem, level] : levels.at("subsystems").items()) {
+            print(subsystem + "\n");
+        }
+    }
+}
+
+void define_commands(CLI::App& app, Options& options) {
+    const auto command = [&](const char* name, const char* what, std::function<void()> run) {
+        CLI::App* defined = app.add_subcommand(name, what);
+        defined->callback(std::move(run));
+        return defined;
+    };
+    const auto plain = [&](const char* name, const char* what, const char* method,
+                           std::string (*text)(const json&)) {
+        command(name, what,
+                [&options, method, text] { call_and_print(options, method, {}, text); });
+    };
+    plain("list", "the guests, and whether their VMMs are there", "list", list_text);
+    command("show", "everything about one guest",
+            [&] {
+                call_and_print(options, "show", {{"guest", options.guest}}, show_text);
+            })
+        ->add_option("guest", options.guest, "its name")
+        ->type_name("GUEST")
+        ->required();
+    plain("stats", "what each guest has, and has done", "stats", stats_text);
+
+    CLI::App* live = command("top", "what each guest does, again and again", [&] { top(options); });
+    live->add_flag("--once", options.once, "prints one table and ends");
+    live->add_option("--interval", options.interval, "seconds between two looks (2)")
+        ->type_name("SECONDS")
+        ->check(CLI::Range(0.05, 86400.0));
+
+    command("events", "what happened to guests lately", [&] {
+        events(options);
+    })->add_flag("--follow", options.follow, "goes on with what happens from now on");
+
+    CLI::App* limited = command("limits", "limits and their use, or new limits for a guest",
+                                [&] { limits(options); });
+    limited->add_option("guest", options.guest, "its name")->type_name("GUEST");
+    limited->add_option("limit", options.limits, "new limits, until the next reload or restart")
+        ->type_name("KEY=VALUE");
+
+    CLI::App* level =
+        command("log-level", "the log's levels, or a new one", [&] { log_level(options); });
+    level->add_option("level", options.level, "trace, debug, info, warning, error, critical, off")
+        ->type_name("LEVEL");
+    level->add_option("--subsystem", options.subsystem, "of this subsystem alone")
+        ->type_name("SUBSYSTEM");
+
+    plain("reload", "has vrdmad read its configuration file again", "reload", reload_text);
+    plain("version", "the versions of this program and of vrdmad", "version", version_text);
+    command("completion", "the script by which a shell completes commands",
+            [&] { complete(app, options); })
+        ->add_option("script", options.script, "for bash or zsh; or names: guests, subsystems")
+        ->type_name("SCRIPT")
+        ->required()
+        ->check(CLI::IsMember({"bash", "zsh", "guests", "subsystems"}));
+}
+
+void define(CLI::App& app, Options& options) {
+    app.set_version_flag("--version", "vrdmactl " VRDMA_VERSION);
+    app.add_option("--socket", options.socket,
+                   "vrdmad's control socket; also by the variable VRDMACTL_SOCKET "
+                   "(/run/vrdma/control.sock)")
+        ->type_name("PATH")
+        ->envname("VRDMACTL_SOCKET");
+    app.add_flag("--json", options.json, "prints what vrdmad answers, a JSON document a line");
+    app.require_subcommand(1);
+    app.fallthrough();
+    define_commands(app, options);
+    app.footer(
+        "Exit status: 0 done, 1 refused by vrdmad, 2 a mistake in the command line, 3 vrdmad is "
+        "not reachable.  Documentation: docs/control.md");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        CLI::App app("vrdmactl: sees and changes what a running vrdmad does", "vrdmactl");
+        Options options;
+        define(app, options);
+        try {
+            app.parse(argc, argv);
+        } catch (const CLI::ParseError& error) {
+            return app.exit(error) == 0 ? kDone : kUsage;
+        }
+        return kDone;
+    } catch (const Failure& failure) {
+        std::fprintf(stderr, "vrdmactl: %s\n", failure.what());
+        return failure.status();
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "vrdmactl: vrdmad's answer is not as expected: %s\n", error.what());
+        return kRefused;
+    }
+}

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
+// The program vrdmactl beside the program vrdmad, under vrdmad's seccomp filter.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "../daemon/program_fixture.h"
+#include "support/fake_vmm.h"
+
+namespace vrdma::daemon {
+namespace {
+
+using nlohmann::json;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::IsSupersetOf;
+using testing::StartsWith;
+
+constexpr int kRefused = 1;
+constexpr int kUsage = 2;
+constexpr int kNotReachable = 3;
+
+// The words of a shell's answer, one a line.
+std::vector<std::string> lines_of(const std::string& text) {
+    std::vector<std::string> lines;
+    std::istringstream stream(text);
+    for (std::string line; std::getline(stream, line);) {
+        lines.push_back(line);
+    }
+    return lines;
+}
+
+class VrdmactlTest : public ProgramTest {
+  protected:
+    std::string socket() const { return path("c"); }
+
+    // Status and output of a shell's command in which $vrdmactl is the program.
+    static std::pair<int, std::string> shell(const std::string& command) {
+        FILE* pipe = ::popen((command + " 2>&1").c_str(), "r");
+        std::string output;
+        char part[4096];
+        for (size_t count; (count = std::fread(part, 1, sizeof(part), pipe)) > 0;) {
+            output.append(part, count);
+        }
+        const int status = ::pclose(pipe);
+        return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, output};
+    }
+    std::pair<int, std::string> ctl(const std::string& arguments) const {
+        return shell(VRDMACTL " --socket " + socket() + " " + arguments);
+    }
+    json ctl_json(const std::string& arguments) const {
+        const auto [status, output] = ctl("--json " + arguments);
+        EXPECT_EQ(status, 0) << output;
+        return json::parse(output, nullptr, false);
+    }
+
+    // A daemon with the guests a and b, by a file.
+    std::string config(const std::string& more = "") const {
+        std::string text = "[daemon]\ncontrol_socket = \"" + socket() + "\"\n";
+        for (const std::string name : {"a", "b"}) {
+            text += "[[vm]]\nname = \"" + name + "\"\nsocket = \"" + path(name) + "\"\n";
+        }
+        return write_config(text + more);
+    }
+};
+
+TEST_F(VrdmactlTest, EachCommandTellsWhatTheDaemonSays) {
+    const std::string file = config();
+    Program program({"--config", file});
+    program.wait_printed("serves 2");
+    const auto expect = [&](const std::string& arguments, const auto& matcher) {
+        const auto [status, output] = ctl(arguments);
+        EXPECT_EQ(status, 0) << arguments << ": " << output;
+        EXPECT_THAT(output, matcher) << arguments;
+    };
+    expect("list", AllOf(StartsWith("GUEST"), HasSubstr("a      absent  " + path("a"))));
+    expect("show b", AllOf(HasSubstr("guest:"), HasSubstr("queue_pairs"), HasSubstr("REACHED")));
+    expect("stats", AllOf(HasSubstr("REGISTERED"), HasSubstr("absent")));
+    expect("top --once --interval 0.05", HasSubstr("MB OUT/s"));
+    expect("limits", AllOf(HasSubstr("b      queue_pairs"), HasSubstr("8192")));
+    expect("limits a queue_pairs=7 weight=2", HasSubstr("queue_pairs                        7"));
+    expect("log-level", AllOf(HasSubstr("rnic"), HasSubstr("info")));
+    expect("log-level debug --subsystem vhost", HasSubstr("vhost      debug"));
+    expect("version", AllOf(HasSubstr("vrdmad "), HasSubstr("administrator")));
+    expect("events", testing::IsEmpty());
+    expect("reload", HasSubstr("the limits are those of " + file + " now"));
+    EXPECT_EQ(ctl_json("limits a").at("guests")[0].at("limits").at("queue_pairs").at("limit"), 8192)
+        << "the file's again";
+    program.signal(SIGTERM);
+    EXPECT_EQ(program.wait(), 0);
+    EXPECT_FALSE(std::filesystem::exists(socket()));
+}
+
+TEST_F(VrdmactlTest, JsonIsWhatTheDaemonAnswers) {
+    Program program({"--config", config()});
+    program.wait_printed("serves 2");
+    EXPECT_EQ(ctl_json("list").at("guests").size(), 2U);
+    EXPECT_EQ(ctl_json("show a").at("name"), "a");
+    EXPECT_EQ(ctl_json("stats").at("rnic").at("name"), "embedded");
+    EXPECT_EQ(ctl_json("top --once --interval 0.05").at("guests").size(), 2U);
+    EXPECT_EQ(ctl_json("version").at("protocol"), 1);
+}
+
+TEST_F(VrdmactlTest, EventsAreFollowed) {
+    Program program({"--config", config()});
+    program.wait_printed("serves 2");
+    int output[2];
+    ASSERT_EQ(::pipe2(output, O_CLOEXEC), 0);
+    const pid_t follower = ::fork();
+    if (follower == 0) {
+        ::dup2(output[1], STDOUT_FILENO);
+        ::execl(VRDMACTL, VRDMACTL, "--socket", socket().c_str(), "events", "--follow", nullptr);
+        ::_exit(127);
+    }
+    ::close(output[1]);
+    { const test::FakeVmm vmm(path("b")); }
+    std::string seen;
+    char part[512];
+    while (seen.find("b disconnected") == std::string::npos) {
+        const ssize_t count = ::read(output[0], part, sizeof(part));
+        ASSERT_GT(count, 0) << seen;
+        seen.append(part, static_cast<size_t>(count));
+    }
+    EXPECT_THAT(seen, HasSubstr("b connected"));
+    ::kill(follower, SIGKILL);
+    ::waitpid(follower, nullptr, 0);
+    ::close(output[0]);
+    EXPECT_THAT(ctl("events").second, HasSubstr("b disconnected"));
+}
+
+TEST_F(VrdmactlTest, WhatTheDaemonRefusesIsStatus1) {
+    Program program({"--config", config()});
+    program.wait_printed("serves 2");
+    const auto expect = [&](const std::string& arguments, const std::string& text) {
+        const auto [status, output] = ctl(arguments);
+        EXPECT_EQ(status, kRefused) << output;
+        EXPECT_THAT(output, AllOf(StartsWith("vrdmactl: "), HasSubstr(text)));
+    };
+    expect("show c", "there is no guest 'c'; there are a, b");
+    expect("limits a queue_pair=3", "there is no limit 'queue_pair'; there are ");
+    expect("log-level loud", "unknown log level 'loud'");
+    const std::string file = config("[limits]\nqueue_pairs = -1\n");
+    expect("reload", "nothing has changed: " + file + ":");
+}
+
+TEST_F(VrdmactlTest, AMistakeInTheCommandLineIsStatus2) {
+    for (const char* arguments :
+         {"", "frobnicate", "show", "--frobnicate list", "limits a b", "limits a x=y",
+          "log-level --subsystem rnic", "top --interval -1", "completion fish"}) {
+        const auto [status, output] = ctl(arguments);
+        EXPECT_EQ(status, kUsage) << arguments << ": " << output;
+        EXPECT_NE(output, "") << arguments;
+    }
+    EXPECT_EQ(ctl("--help").first, 0);
+    EXPECT_EQ(ctl("limits --help").first, 0);
+    EXPECT_EQ(ctl("--version").first, 0);
+}
+
+TEST_F(VrdmactlTest, ADaemonThatIsNotThereIsStatus3) {
+    auto [status, output] = ctl("list");
+    EXPECT_EQ(status, kNotReachable);
+    EXPECT_THAT(output, HasSubstr("there is no control socket " + socket() + ": start vrdmad"));
+    {
+        Program killed({"--config", config()});
+        killed.wait_printed("serves 2");
+        killed.signal(SIGKILL);
+        killed.wait();
+    }
+    std::tie(status, output) = ctl("list");
+    EXPECT_EQ(status, kNotReachable);
+    EXPECT_THAT(output, HasSubstr("nobody listens at " + socket()));
+}
+
+TEST_F(VrdmactlTest, TheVariableNamesTheSocketToo) {
+    Program program({"--config", config()});
+    program.wait_printed("serves 2");
+    const auto [status, output] = shell("VRDMACTL_SOCKET=" + socket() + " " VRDMACTL " list");
+    EXPECT_EQ(status, 0) << output;
+}
+
+TEST_F(VrdmactlTest, AServicesRuntimeFolderHasTheSocketByDefault) {
+    ASSERT_EQ(::setenv("RUNTIME_DIRECTORY", (path("") + ":/elsewhere").c_str(), 1), 0);
+    Program program({"--vm", vm("a.sock")});
+    ASSERT_EQ(::unsetenv("RUNTIME_DIRECTORY"), 0);
+    program.wait_printed("serves 1");
+    EXPECT_EQ(shell(VRDMACTL " --socket " + path("control.sock") + " list").first, 0);
+}
+
+TEST_F(VrdmactlTest, AnUnknownGroupIsNamedAtTheStart) {
+    const std::string file = write_config(
+        "[daemon]\ncontrol_group = \"vrdma-nobody\"\n[[vm]]\n"
+        "socket = \"" +
+        path("a") + "\"\n");
+    const auto [status, output] = run({"--config", file, "--check"});
+    EXPECT_EQ(status, 1);
+    EXPECT_THAT(output, HasSubstr("'control_group' in [daemon] is 'vrdma-nobody'"));
+}
+
+// The commands as the program's own help lists them.
+std::vector<std::string> commands() {
+    std::vector<std::string> names;
+    bool inside = false;
+    const std::string command = VRDMACTL " --help";
+    FILE* pipe = ::popen(command.c_str(), "r");
+    char line[512];
+    while (std::fgets(line, sizeof(line), pipe) != nullptr) {
+        const std::string text(line);
+        if (inside && text.starts_with("  ") && text.size() > 2 && text[2] != ' ') {
+            names.push_back(text.substr(2, text.find(' ', 2) - 2));
+        }
+        inside = text.starts_with("Subcommands:") || (inside && text.starts_with(" "));
+    }
+    ::pclose(pipe);
+    return names;
+}
+
+class CompletionTest : public VrdmactlTest {
+  protected:
+    // What bash offers after the words, of which the last is being written.
+    std::vector<std::string> offered(const std::string& words) const {
+        const std::string script =
+            "PATH=" + std::string(path("")) +
+            ":$PATH; eval \"$(" VRDMACTL " completion bash)\"; COMP_WORDS=(vrdmactl " + words +
+            "); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _vrdmactl; "
+            "printf '%s\\n' \"${COMPREPLY[@]}\"";
+        std::filesystem::create_directories(directory_);
+        std::error_code exists;
+        std::filesystem::create_symlink(VRDMACTL, path("vrdmactl"), exists);
+        std::string quoted = "bash -c '";
+        for (const char c : script) {
+            quoted += c == '\'' ? "'\\''" : std::string(1, c);
+        }
+        return lines_of(shell(quoted + "'").second);
+    }
+};
+
+TEST_F(CompletionTest, OffersEveryCommandAndItsOptions) {
+    const auto all = commands();
+    ASSERT_GE(all.size(), 10U);
+    EXPECT_THAT(offered("\"\""), IsSupersetOf(all));
+    EXPECT_THAT(offered("--"), IsSupersetOf({"--json", "--socket", "--help"}));
+    EXPECT_THAT(offered("l"), testing::UnorderedElementsAre("list", "limits", "log-level"));
+    EXPECT_THAT(offered("--json events --f"), testing::ElementsAre("--follow"));
+    EXPECT_THAT(offered("--socket list top --o"), testing::ElementsAre("--once"));
+    EXPECT_THAT(offered("log-level de"), testing::ElementsAre("debug"));
+}
+
+TEST_F(CompletionTest, OffersTheGuestsThatThereAre) {
+    Program program({"--config", config()});
+    program.wait_printed("serves 2");
+    EXPECT_THAT(offered("--socket " + socket() + " show \"\""), IsSupersetOf({"a", "b"}));
+    EXPECT_THAT(offered("--socket " + socket() + " log-level info --subsystem r"),
+                testing::ElementsAre("rnic"));
+}
+
+TEST_F(CompletionTest, TheScriptForZshNamesEveryCommand) {
+    const auto [status, script] = shell(VRDMACTL " completion zsh");
+    EXPECT_EQ(status, 0);
+    EXPECT_THAT(script, StartsWith("#compdef vrdmactl\n"));
+    for (const std::string& command : commands()) {
+        EXPECT_THAT(script, HasSubstr("'" + command + ":"));
+        EXPECT_THAT(script, HasSubstr("        " + command + ")\n"));
+    }
+}
+
+}  // namespace
+}  // namespace vrdma::daemon
