@@ -5,11 +5,13 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -98,6 +100,41 @@ TEST(SeccompFilterTest, OnlyAnRnicOfTheHostMakesSocketsAndWritesToFiles) {
     EXPECT_EQ(outcome_of(netlink, SeccompSet::kHostRnic), 0);
     EXPECT_EQ(outcome_of(writing), EPERM);
     EXPECT_EQ(outcome_of(writing, SeccompSet::kHostRnic), 0);
+}
+
+// What the thread of the control socket does for a client, from accept to the end.
+TEST(SeccompFilterTest, AClientOfAUnixSocketIsServed) {
+    const FileDescriptor listening(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;  // the kernel chooses an abstract address (unix(7))
+    socklen_t length = sizeof(sa_family_t);
+    ASSERT_EQ(::bind(listening.get(), reinterpret_cast<sockaddr*>(&address), length), 0);
+    ASSERT_EQ(::listen(listening.get(), 1), 0);
+    length = sizeof(address);
+    ASSERT_EQ(::getsockname(listening.get(), reinterpret_cast<sockaddr*>(&address), &length), 0);
+    const FileDescriptor client(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ASSERT_EQ(::connect(client.get(), reinterpret_cast<sockaddr*>(&address), length), 0);
+    ASSERT_EQ(::send(client.get(), "?", 1, 0), 1);
+    EXPECT_EQ(outcome_of([&]() -> long {
+                  const int served = ::accept4(listening.get(), nullptr, nullptr, SOCK_CLOEXEC);
+                  ucred peer{};
+                  socklen_t size = sizeof(peer);
+                  gid_t groups[256];
+                  socklen_t groups_size = sizeof(groups);
+                  pollfd readable{served, POLLIN, 0};
+                  char byte = 0;
+                  const bool done =
+                      ::getsockopt(served, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+                      ::getsockopt(served, SOL_SOCKET, SO_PEERGROUPS, groups, &groups_size) == 0 &&
+                      ::poll(&readable, 1, -1) == 1 &&
+                      ::recv(served, &byte, 1, MSG_DONTWAIT) == 1 &&
+                      ::send(served, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1;
+                  return done ? ::close(served) : -1;
+              }),
+              0);
+    char answer = 0;
+    EXPECT_EQ(::recv(client.get(), &answer, 1, 0), 1);
+    EXPECT_EQ(answer, '?');
 }
 
 TEST(SeccompFilterTest, FilesAreReadAndNeverMade) {
