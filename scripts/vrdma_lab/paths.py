@@ -100,6 +100,11 @@ def daemon() -> Path:
     return Path(os.environ.get("VRDMAD") or build_folder() / "backend" / "daemon" / "vrdmad")
 
 
+def vrdmactl() -> Path:
+    """The program vrdmactl."""
+    return build_folder() / "backend" / "vrdmactl" / "vrdmactl"
+
+
 def measuring_programs() -> list[Path]:
     """The MEASURING_PROGRAMS that are built; they run on hosts and in guests."""
     folder = build_folder() / "tests" / "bench"

@@ -140,7 +140,7 @@ def _conformance(options: Options) -> int:
     # The table alone goes to standard output.
     steps = Steps(sys.stderr)
     install_missing(steps, "build", "run", "lab")
-    build_backend(steps, "release", "vrdmad")
+    build_backend(steps, "release", "vrdmad", "vrdmactl")
     build_qemu_device(steps)
     for series in paths.KERNELS:
         prepare_kernel(steps, series)

@@ -70,7 +70,8 @@ class Daemon:
         config = self._folder / "vrdmad.toml"
         return Child(
             "vrdmad",
-            [str(program), "--config", str(config), *self._options],
+            [str(program), "--config", str(config), "--control-socket", str(self.control_socket),
+             *self._options],
             self._folder / "vrdmad.log",
         )
 
@@ -90,6 +91,15 @@ class Daemon:
                         f"it said:\n{self.child.tail()}"
                     ) from None
                 time.sleep(0.02)
+
+    @property
+    def control_socket(self) -> Path:
+        """The socket that vrdmactl asks."""
+        return self._folder / "control.sock"
+
+    def write_configuration(self, toml: str) -> None:
+        """Has the file say `toml` in place of what it was started with; nobody reads it yet."""
+        self._write_configuration(toml)
 
     def socket_of(self, number: int) -> Path:
         """The socket of a guest."""
