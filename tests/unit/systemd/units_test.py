@@ -50,6 +50,17 @@ class Units(unittest.TestCase):
                 about_it = [line for line in judged.stdout.splitlines() if unit.name in line]
                 self.assertEqual(about_it, [])
 
+    def test_the_control_socket_is_where_vrdmactl_looks(self) -> None:
+        text = (UNITS / "vrdmad.service").read_text()
+        found = re.search(r"(?m)^RuntimeDirectory=(.+)$", text)
+        assert found is not None
+        self.assertRegex(text, r"(?m)^RuntimeDirectoryMode=0755$")
+        usage = subprocess.run(
+            [os.environ["VRDMACTL"], "--help"], stdout=subprocess.PIPE, text=True, check=True
+        ).stdout
+        # vrdmad's name for it in this folder is held by VrdmactlTest.
+        self.assertIn(f"(/run/{found[1]}/control.sock)", usage)
+
     def test_nothing_is_left_to_be_replaced(self) -> None:
         for unit in self.units:
             self.assertNotRegex(unit.read_text(), r"@[A-Z_]+@")
