@@ -72,6 +72,8 @@ VRDMA_ASSERT_SIZE(vrdma_cmd_resize_cq, 24);
 VRDMA_ASSERT_SIZE(vrdma_rsp_resize_cq, 24);
 VRDMA_ASSERT_SIZE(vrdma_cmd_create_srq, 32);
 VRDMA_ASSERT_SIZE(vrdma_rsp_create_srq, 32);
+VRDMA_ASSERT_SIZE(vrdma_cmd_create_xrc_srq, 40);
+VRDMA_ASSERT_SIZE(vrdma_rsp_create_xrc_srq, 32);
 VRDMA_ASSERT_SIZE(vrdma_cmd_modify_srq, 32);
 VRDMA_ASSERT_SIZE(vrdma_rsp_query_srq, 32);
 VRDMA_ASSERT_SIZE(vrdma_qp_cap, 24);
@@ -286,6 +288,11 @@ static inline int vrdma_cmd_resize_cq_valid(const struct vrdma_cmd_resize_cq *cm
 }
 
 static inline int vrdma_cmd_create_srq_valid(const struct vrdma_cmd_create_srq *cmd)
+{
+	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd));
+}
+
+static inline int vrdma_cmd_create_xrc_srq_valid(const struct vrdma_cmd_create_xrc_srq *cmd)
 {
 	return vrdma_cmd_hdr_valid(&cmd->hdr, sizeof(*cmd));
 }

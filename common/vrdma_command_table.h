@@ -41,7 +41,9 @@
 	/* VRDMA_CMD_QUERY_COUNTERS */ \
 	X(VRDMA_F_COUNTERS, 10, has_counters) \
 	/* the RNIC's port is on InfiniBand: it has LIDs and partition keys, and no netdev */ \
-	X(VRDMA_F_INFINIBAND, 11, infiniband)
+	X(VRDMA_F_INFINIBAND, 11, infiniband) \
+	/* extended reliable connections: domains, their SRQs and queue pairs */ \
+	X(VRDMA_F_XRC, 12, has_xrc)
 
 /* The value for a command that every device has. */
 #define VRDMA_NO_FEATURE		0xffffffffU
@@ -97,6 +99,10 @@
 	  VRDMA_COMMAND_HAS_POINTERS) \
 	X(DEALLOC_PD, dealloc_pd, 0x0021, vrdma_cmd_handle, vrdma_rsp_empty, VRDMA_NO_FEATURE, \
 	  VRDMA_COMMAND_RELEASES) \
+	/* domains of extended reliable connections */ \
+	X(ALLOC_XRCD, alloc_xrcd, 0x0028, vrdma_cmd_empty, vrdma_rsp_handle, VRDMA_F_XRC, 0) \
+	X(DEALLOC_XRCD, dealloc_xrcd, 0x0029, vrdma_cmd_handle, vrdma_rsp_empty, VRDMA_F_XRC, \
+	  VRDMA_COMMAND_RELEASES) \
 	/* memory regions and windows */ \
 	X(REG_MR, reg_mr, 0x0030, vrdma_cmd_reg_mr, vrdma_rsp_reg_mr, VRDMA_NO_FEATURE, \
 	  VRDMA_COMMAND_HAS_RUNS | VRDMA_COMMAND_HAS_POINTERS) \
@@ -126,6 +132,9 @@
 	X(QUERY_SRQ, query_srq, 0x0052, vrdma_cmd_handle, vrdma_rsp_query_srq, VRDMA_F_SRQ, 0) \
 	X(DESTROY_SRQ, destroy_srq, 0x0053, vrdma_cmd_handle, vrdma_rsp_empty, VRDMA_F_SRQ, \
 	  VRDMA_COMMAND_RELEASES) \
+	X(CREATE_XRC_SRQ, create_xrc_srq, 0x0054, vrdma_cmd_create_xrc_srq, \
+	  vrdma_rsp_create_xrc_srq, VRDMA_F_XRC, \
+	  VRDMA_COMMAND_HAS_POINTERS | VRDMA_COMMAND_KEEPS_POINTERS) \
 	/* queue pairs */ \
 	X(CREATE_QP, create_qp, 0x0060, vrdma_cmd_create_qp, vrdma_rsp_create_qp, \
 	  VRDMA_NO_FEATURE, VRDMA_COMMAND_HAS_POINTERS | VRDMA_COMMAND_KEEPS_POINTERS) \

@@ -188,6 +188,11 @@ struct vrdma_cmd_munmap {
 
 /* ALLOC_PD: vrdma_cmd_empty -> vrdma_rsp_handle.  DEALLOC_PD: vrdma_cmd_handle. */
 
+/*
+ * ALLOC_XRCD: vrdma_cmd_empty -> vrdma_rsp_handle.  DEALLOC_XRCD: vrdma_cmd_handle.  Domains are
+ * the device's own, and so are their target queue pairs: uctx is VRDMA_NO_HANDLE.
+ */
+
 /* Guest memory: runs of guest-physical addresses, adjacent pages merged. */
 struct vrdma_run {
 	__le64 gpa;
@@ -289,6 +294,25 @@ struct vrdma_rsp_create_srq {
 	__le32 reserved;
 };
 
+/* CREATE_XRC_SRQ; MODIFY_SRQ, QUERY_SRQ and DESTROY_SRQ are those of any SRQ. */
+struct vrdma_cmd_create_xrc_srq {
+	struct vrdma_cmd_hdr hdr;
+	__le32 pd;
+	__le32 xrcd;
+	__le32 cq;			/* gets the completions of the queue's requests */
+	__le32 max_wr;
+	__le32 max_sge;
+	__le32 srq_limit;
+};
+
+struct vrdma_rsp_create_xrc_srq {
+	struct vrdma_rsp_hdr hdr;
+	__le32 handle;
+	__le32 max_wr;
+	__le32 max_sge;
+	__le32 srq_num;			/* on the wire: what senders name the queue by */
+};
+
 struct vrdma_cmd_modify_srq {
 	struct vrdma_cmd_hdr hdr;
 	__le32 handle;
@@ -316,9 +340,9 @@ struct vrdma_qp_cap {
 
 struct vrdma_cmd_create_qp {
 	struct vrdma_cmd_hdr hdr;
-	__le32 pd;
-	__le32 send_cq;
-	__le32 recv_cq;
+	__le32 pd;			/* IB_QPT_XRC_TGT: the domain of extended connections */
+	__le32 send_cq;			/* IB_QPT_XRC_TGT: VRDMA_NO_HANDLE */
+	__le32 recv_cq;			/* IB_QPT_XRC_INI and _TGT: VRDMA_NO_HANDLE */
 	__le32 srq;			/* or VRDMA_NO_HANDLE */
 	__u8   qp_type;			/* enum ib_qp_type */
 	__u8   sq_sig_all;

@@ -16,6 +16,7 @@
 #include "verbs/qp.h"
 #include "verbs/srq.h"
 #include "verbs/ucontext.h"
+#include "verbs/xrcd.h"
 
 /*
  * Each kind of object sets its own methods, those that the device has the features for.
@@ -41,6 +42,7 @@ void vrdma_set_ops(struct vrdma_dev *dev)
 	vrdma_mr_set_ops(dev);
 	vrdma_mw_set_ops(dev);
 	vrdma_cq_set_ops(dev);
+	vrdma_xrcd_set_ops(dev);
 	vrdma_srq_set_ops(dev);
 	vrdma_qp_set_ops(dev);
 	vrdma_ah_set_ops(dev);

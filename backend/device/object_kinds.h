@@ -27,6 +27,7 @@
     X(contexts, nullptr, "user contexts", 1024, UINT32_MAX, nullptr)                              \
     X(protection_domains, nullptr, "protection domains", 4096, UINT32_MAX,                        \
       &DeviceAttributes::max_pd)                                                                  \
+    X(xrc_domains, nullptr, "domains of extended connections", 256, 65536, nullptr)               \
     X(memory_regions, nullptr, "memory regions", 65536, UINT32_MAX, &DeviceAttributes::max_mr)    \
     X(memory_windows, nullptr, "memory windows", 65536, UINT32_MAX, &DeviceAttributes::max_mw)    \
     X(completion_queues, nullptr, "completion queues", 8192, VRDMA_DB_MAX_HANDLES,                \

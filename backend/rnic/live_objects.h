@@ -22,6 +22,7 @@ namespace vrdma::rnic {
     KIND(ports)                            \
     KIND(contexts)                         \
     KIND(protection_domains)               \
+    KIND(xrc_domains)                      \
     KIND(memory_regions)                   \
     KIND(memory_windows)                   \
     KIND(completion_queues)                \

@@ -5,7 +5,8 @@
 // references, so an implementation may take for granted that
 //  - objects passed to a verb belong to the context that the verb is called on,
 //  - an object is destroyed only when no other one refers to it any more (an MR, MW,
-//    AH, SRQ or QP before its PD, a QP before its CQs and SRQ, all before the context).
+//    AH, SRQ or QP before its PD, a QP before its CQs and SRQ, an SRQ of XRC before its CQ, all
+//    before the context; SRQs of XRC and target QPs before their domain).
 // It may take nothing for granted about attribute values and udata.
 //
 // Destroying the C++ object destroys the RNIC's; that cannot fail.
@@ -155,6 +156,8 @@ class QueuePair {
     }
 };
 
+class XrcDomain;
+
 class AddressHandle {
   public:
     virtual ~AddressHandle() = default;
@@ -202,12 +205,25 @@ class Context {
                                                                    ProtectionDomain& pd,
                                                                    SrqAttributes& attributes,
                                                                    Udata& udata) = 0;
+    struct XrcSrqInit {
+        ProtectionDomain* pd = nullptr;
+        XrcDomain* xrcd = nullptr;
+        CompletionQueue* cq = nullptr;
+        SrqAttributes attributes;  // in: wanted, out: there
+        uint32_t srq_num = 0;      // out
+    };
+    // A shared receive queue of XRC. The domain is one of the same port.
+    virtual Result<std::unique_ptr<SharedReceiveQueue>> create_xrc_srq(uint32_t /*handle*/,
+                                                                       XrcSrqInit& /*init*/,
+                                                                       Udata& /*udata*/) {
+        return fail(EOPNOTSUPP);
+    }
     struct QpInit {
         ProtectionDomain* pd = nullptr;
         CompletionQueue* send_cq = nullptr;
-        CompletionQueue* recv_cq = nullptr;
-        SharedReceiveQueue* srq = nullptr;  // optional
-        uint8_t qp_type = 0;                // enum ib_uverbs_qp_type
+        CompletionQueue* recv_cq = nullptr;  // null for an initiator of XRC
+        SharedReceiveQueue* srq = nullptr;   // optional
+        uint8_t qp_type = 0;                 // enum ib_uverbs_qp_type
         bool sq_sig_all = false;
         uint32_t create_flags = 0;
         QpCapabilities cap;  // in: wanted, out: there
@@ -217,6 +233,17 @@ class Context {
     virtual Result<std::unique_ptr<AddressHandle>> create_ah(ProtectionDomain& pd,
                                                              const AhAttributes& attributes,
                                                              Udata& udata) = 0;
+};
+
+// A domain of extended reliable connections (IBTA 1.4, annex A14). It belongs to the port, not to a
+// context: those of a guest share it.
+class XrcDomain {
+  public:
+    virtual ~XrcDomain() = default;
+    // A queue pair that receives for the shared receive queues of the domain, and stays when the
+    // guest process that made it ends. It takes sq_sig_all, create_flags and cap of `init`.
+    virtual Result<std::unique_ptr<QueuePair>> create_target_qp(uint32_t handle,
+                                                                Context::QpInit& init) = 0;
 };
 
 // By enum vrdma_counter.
@@ -245,6 +272,9 @@ class Port {
     // The port looks again at what it has from the host (EventSink::host_changed()).
     virtual void host_changed() {}
     virtual Result<std::unique_ptr<Context>> alloc_context(Udata& udata) = 0;
+
+    // A domain of an RNIC whose attributes say `has_xrc`.
+    virtual Result<std::unique_ptr<XrcDomain>> alloc_xrcd() { return fail(EOPNOTSUPP); }
 
     // The connections of an RNIC whose attributes say `iw_cm`; null otherwise.
     virtual IwCm* iw_cm() { return nullptr; }

@@ -20,7 +20,8 @@
 				 IB_DEVICE_CURR_QP_STATE_MOD | IB_DEVICE_PORT_ACTIVE_EVENT | \
 				 IB_DEVICE_SYS_IMAGE_GUID | IB_DEVICE_RC_RNR_NAK_GEN | \
 				 IB_DEVICE_SRQ_RESIZE | IB_DEVICE_N_NOTIFY_CQ | \
-				 IB_DEVICE_MEM_MGT_EXTENSIONS | VRDMA_DEVICE_MW_CAPS)
+				 IB_DEVICE_MEM_MGT_EXTENSIONS | IB_DEVICE_XRC | \
+				 VRDMA_DEVICE_MW_CAPS)
 #define VRDMA_DEVICE_MW_CAPS	(IB_DEVICE_MEM_WINDOW | IB_DEVICE_MEM_WINDOW_TYPE_2A | \
 				 IB_DEVICE_MEM_WINDOW_TYPE_2B)
 
@@ -93,6 +94,9 @@ static void vrdma_unpack_device(struct vrdma_dev *dev, struct ib_device_attr *at
 		attr->max_mw = le32_to_cpu(rsp->max_mw);
 	else
 		attr->device_cap_flags &= ~(u64)VRDMA_DEVICE_MW_CAPS;
+
+	if (!virtio_has_feature(dev->vdev, VRDMA_F_XRC))
+		attr->device_cap_flags &= ~(u64)IB_DEVICE_XRC;
 
 	if (virtio_has_feature(dev->vdev, VRDMA_F_MCAST)) {
 		attr->max_mcast_grp = le32_to_cpu(rsp->max_mcast_grp);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 // Copyright (c) 2026 the vrdma authors
 /* vrdma guest driver: queue pairs. */
+#include <linux/uaccess.h>
+
 #include "core/cmd.h"
 #include "core/cmdq.h"
 #include "core/dev.h"
@@ -11,6 +13,7 @@
 #include "verbs/pd.h"
 #include "verbs/qp.h"
 #include "verbs/srq.h"
+#include "verbs/xrcd.h"
 #include "vrdma_udata_memory.h"
 
 #define VRDMA_QP_ATTR_MASK	(IB_QP_STATE | IB_QP_CUR_STATE | IB_QP_EN_SQD_ASYNC_NOTIFY | \
@@ -133,8 +136,11 @@ static void vrdma_unpack_qp_attr(struct vrdma_dev *dev, struct ib_qp_attr *to,
 	vrdma_unpack_qp_cap(&to->cap, &from->cap);
 }
 
-static int vrdma_qp_check_init_attr(const struct ib_qp_init_attr *init_attr, bool kernel)
+static int vrdma_qp_check_init_attr(const struct vrdma_dev *dev,
+				    const struct ib_qp_init_attr *init_attr, bool kernel)
 {
+	bool sends = true, receives = true;
+
 	switch (init_attr->qp_type) {
 	case IB_QPT_GSI:
 		if (!kernel)
@@ -144,29 +150,80 @@ static int vrdma_qp_check_init_attr(const struct ib_qp_init_attr *init_attr, boo
 	case IB_QPT_UC:
 	case IB_QPT_UD:
 		break;
+	case IB_QPT_XRC_TGT:
+		sends = false;
+		fallthrough;
+	case IB_QPT_XRC_INI:
+		if (kernel || !virtio_has_feature(dev->vdev, VRDMA_F_XRC))
+			return -EOPNOTSUPP;
+		receives = false;
+		break;
 	default:
 		return -EOPNOTSUPP;
 	}
 
 	if (init_attr->rwq_ind_tbl)
 		return -EOPNOTSUPP;
-	if (!init_attr->send_cq || !init_attr->recv_cq)
+	if ((sends && !init_attr->send_cq) || (receives && !init_attr->recv_cq))
 		return -EINVAL;
 	return 0;
 }
 
-static void vrdma_qp_pack_create(struct vrdma_cmd_create_qp *req, const struct vrdma_pd *pd,
+static __le32 vrdma_cq_or_none(struct ib_cq *ibcq)
+{
+	return cpu_to_le32(ibcq ? to_vrdma_cq(ibcq)->handle : VRDMA_NO_HANDLE);
+}
+
+static void vrdma_qp_pack_create(struct vrdma_cmd_create_qp *req, struct ib_pd *ibpd,
 				 const struct ib_qp_init_attr *init_attr)
 {
-	req->pd = cpu_to_le32(pd->handle);
-	req->send_cq = cpu_to_le32(to_vrdma_cq(init_attr->send_cq)->handle);
-	req->recv_cq = cpu_to_le32(to_vrdma_cq(init_attr->recv_cq)->handle);
+	if (init_attr->qp_type == IB_QPT_XRC_TGT) {
+		req->pd = cpu_to_le32(to_vrdma_xrcd(init_attr->xrcd)->handle);
+		req->send_cq = cpu_to_le32(VRDMA_NO_HANDLE);
+	} else {
+		req->pd = cpu_to_le32(to_vrdma_pd(ibpd)->handle);
+		req->send_cq = vrdma_cq_or_none(init_attr->send_cq);
+	}
+	if (init_attr->qp_type == IB_QPT_XRC_TGT || init_attr->qp_type == IB_QPT_XRC_INI)
+		req->recv_cq = cpu_to_le32(VRDMA_NO_HANDLE);
+	else
+		req->recv_cq = vrdma_cq_or_none(init_attr->recv_cq);
 	req->srq = cpu_to_le32(init_attr->srq ? to_vrdma_srq(init_attr->srq)->handle :
 						VRDMA_NO_HANDLE);
 	req->qp_type = init_attr->qp_type;
 	req->sq_sig_all = init_attr->sq_sig_type == IB_SIGNAL_ALL_WR;
 	req->create_flags = cpu_to_le32(init_attr->create_flags);
 	vrdma_pack_qp_cap(&req->cap, &init_attr->cap);
+}
+
+/*
+ * The command that makes a QP.  A target of XRC lives as long as any process has it open, so it
+ * belongs to no user context, and what the library of the process that makes it passes or expects
+ * has no meaning there: the library gets zeros.
+ */
+static struct vrdma_cmd *vrdma_qp_alloc_create(struct vrdma_dev *dev, struct vrdma_qp *qp,
+					       const struct ib_qp_init_attr *init_attr,
+					       struct ib_udata *udata, u32 answer_len)
+{
+	const u32 req_len = sizeof(struct vrdma_cmd_create_qp);
+	const u32 rsp_len = sizeof(struct vrdma_rsp_create_qp);
+	struct vrdma_cmd *cmd;
+
+	if (init_attr->qp_type != IB_QPT_XRC_TGT) {
+		qp->uctx = to_vrdma_pd(qp->ibqp.pd)->uctx;
+		return vrdma_cmd_alloc_verb(dev, VRDMA_CMD_CREATE_QP, req_len, rsp_len, qp->uctx,
+					    udata, answer_len);
+	}
+
+	if (udata->outlen && clear_user(udata->outbuf, udata->outlen))
+		return ERR_PTR(-EFAULT);
+	qp->uctx = VRDMA_NO_HANDLE;
+	cmd = vrdma_cmd_alloc_room(dev, VRDMA_CMD_CREATE_QP, req_len, rsp_len, 0, 0);
+	if (!cmd)
+		return ERR_PTR(-ENOMEM);
+	/* Nothing would take it along when its caller is killed. */
+	cmd->undo = VRDMA_CMD_DESTROY_QP;
+	return cmd;
 }
 
 /* Makes the device's QP, as vrdma_cq_acquire() makes a CQ. */
@@ -179,25 +236,20 @@ int vrdma_qp_acquire(struct vrdma_dev *dev, struct vrdma_qp *qp,
 		.max_sge = init_attr->cap.max_recv_sge,
 		.max_send_wr = init_attr->cap.max_send_wr,
 	};
-	struct vrdma_pd *pd = to_vrdma_pd(qp->ibqp.pd);
-	struct vrdma_cmd_create_qp *req;
 	struct vrdma_rsp_create_qp *rsp;
 	struct vrdma_cmd *cmd;
 	int err;
 
-	err = vrdma_qp_check_init_attr(init_attr, !udata);
+	err = vrdma_qp_check_init_attr(dev, init_attr, !udata);
 	if (err)
 		return err;
 
-	qp->uctx = pd->uctx;
 	qp->sig_type = init_attr->sq_sig_type;
-	cmd = vrdma_cmd_alloc_verb(dev, VRDMA_CMD_CREATE_QP, sizeof(*req), sizeof(*rsp), qp->uctx,
-				   udata, answer_len);
+	cmd = vrdma_qp_alloc_create(dev, qp, init_attr, udata, answer_len);
 	if (IS_ERR(cmd))
 		return PTR_ERR(cmd);
 
-	req = cmd->req;
-	vrdma_qp_pack_create(req, pd, init_attr);
+	vrdma_qp_pack_create(cmd->req, qp->ibqp.pd, init_attr);
 
 	err = vrdma_cmd_exec_user(dev, cmd, &counts, &qp->pins);
 	if (err)

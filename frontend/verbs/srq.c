@@ -5,8 +5,10 @@
 #include "core/cmdq.h"
 #include "core/dev.h"
 #include "core/events.h"
+#include "verbs/cq.h"
 #include "verbs/pd.h"
 #include "verbs/srq.h"
+#include "verbs/xrcd.h"
 #include "vrdma_udata_memory.h"
 
 static void vrdma_srq_event(struct vrdma_dev *dev, u32 handle, enum ib_event_type type)
@@ -33,33 +35,26 @@ void vrdma_srq_init(struct vrdma_dev *dev)
 			     IB_EVENT_SRQ_LIMIT_REACHED);
 }
 
-/* Makes the device's SRQ, as vrdma_cq_acquire() makes a CQ. */
-int vrdma_srq_acquire(struct vrdma_dev *dev, struct vrdma_srq *srq,
-		      struct ib_srq_init_attr *init_attr, struct ib_udata *udata, void *answer,
-		      u32 answer_len)
+static int vrdma_srq_create_basic(struct vrdma_dev *dev, struct vrdma_srq *srq,
+				  struct ib_srq_attr *attr, struct ib_udata *udata, void *answer,
+				  u32 answer_len)
 {
-	struct ib_srq_attr *attr = &init_attr->attr;
 	const struct vrdma_udata_counts counts = {
 		.max_wr = attr->max_wr,
 		.max_sge = attr->max_sge,
 	};
-	struct vrdma_pd *pd = to_vrdma_pd(srq->ibsrq.pd);
 	struct vrdma_cmd_create_srq *req;
 	struct vrdma_rsp_create_srq *rsp;
 	struct vrdma_cmd *cmd;
 	int err;
 
-	if (init_attr->srq_type != IB_SRQT_BASIC)
-		return -EOPNOTSUPP;
-
-	srq->uctx = pd->uctx;
 	cmd = vrdma_cmd_alloc_verb(dev, VRDMA_CMD_CREATE_SRQ, sizeof(*req), sizeof(*rsp), srq->uctx,
 				   udata, answer_len);
 	if (IS_ERR(cmd))
 		return PTR_ERR(cmd);
 
 	req = cmd->req;
-	req->pd = cpu_to_le32(pd->handle);
+	req->pd = cpu_to_le32(to_vrdma_pd(srq->ibsrq.pd)->handle);
 	req->max_wr = cpu_to_le32(attr->max_wr);
 	req->max_sge = cpu_to_le32(attr->max_sge);
 	req->srq_limit = cpu_to_le32(attr->srq_limit);
@@ -78,6 +73,69 @@ int vrdma_srq_acquire(struct vrdma_dev *dev, struct vrdma_srq *srq,
 out:
 	vrdma_cmd_put(cmd);
 	return err;
+}
+
+static int vrdma_srq_create_xrc(struct vrdma_dev *dev, struct vrdma_srq *srq,
+				struct ib_srq_init_attr *init_attr, struct ib_udata *udata)
+{
+	struct ib_srq_attr *attr = &init_attr->attr;
+	const struct vrdma_udata_counts counts = {
+		.max_wr = attr->max_wr,
+		.max_sge = attr->max_sge,
+	};
+	struct vrdma_cmd_create_xrc_srq *req;
+	struct vrdma_rsp_create_xrc_srq *rsp;
+	struct vrdma_cmd *cmd;
+	int err;
+
+	cmd = vrdma_cmd_alloc(dev, VRDMA_CMD_CREATE_XRC_SRQ, sizeof(*req), sizeof(*rsp), srq->uctx,
+			      udata);
+	if (IS_ERR(cmd))
+		return PTR_ERR(cmd);
+
+	req = cmd->req;
+	req->pd = cpu_to_le32(to_vrdma_pd(srq->ibsrq.pd)->handle);
+	req->xrcd = cpu_to_le32(to_vrdma_xrcd(init_attr->ext.xrc.xrcd)->handle);
+	req->cq = cpu_to_le32(to_vrdma_cq(init_attr->ext.cq)->handle);
+	req->max_wr = cpu_to_le32(attr->max_wr);
+	req->max_sge = cpu_to_le32(attr->max_sge);
+	req->srq_limit = cpu_to_le32(attr->srq_limit);
+
+	err = vrdma_cmd_exec_user(dev, cmd, &counts, &srq->pins);
+	if (err)
+		goto out;
+
+	rsp = cmd->rsp;
+	srq->handle = le32_to_cpu(rsp->handle);
+	srq->ibsrq.ext.xrc.srq_num = le32_to_cpu(rsp->srq_num);
+	attr->max_wr = le32_to_cpu(rsp->max_wr);
+	attr->max_sge = le32_to_cpu(rsp->max_sge);
+	err = vrdma_cmd_copy_udata(cmd, udata);
+	if (err)
+		vrdma_cmd_release(dev, VRDMA_CMD_DESTROY_SRQ, srq->uctx, srq->handle, &srq->pins);
+out:
+	vrdma_cmd_put(cmd);
+	return err;
+}
+
+/* Makes the device's SRQ, as vrdma_cq_acquire() makes a CQ. */
+int vrdma_srq_acquire(struct vrdma_dev *dev, struct vrdma_srq *srq,
+		      struct ib_srq_init_attr *init_attr, struct ib_udata *udata, void *answer,
+		      u32 answer_len)
+{
+	srq->uctx = to_vrdma_pd(srq->ibsrq.pd)->uctx;
+
+	switch (init_attr->srq_type) {
+	case IB_SRQT_BASIC:
+		return vrdma_srq_create_basic(dev, srq, &init_attr->attr, udata, answer,
+					      answer_len);
+	case IB_SRQT_XRC:
+		if (!udata || !virtio_has_feature(dev->vdev, VRDMA_F_XRC))
+			return -EOPNOTSUPP;
+		return vrdma_srq_create_xrc(dev, srq, init_attr, udata);
+	default:
+		return -EOPNOTSUPP;
+	}
 }
 
 /* Events find the SRQ from here on.  On an error, nothing is left to release. */

@@ -25,6 +25,7 @@ LAB_PROGRAMS = (
     "mr_edges",
     "huge_page_edges",
     "rdma_cm_edges",
+    "xrc_sharing",
 )
 # Programs that hosts alone run.
 HOST_PROGRAMS = ("roce_against_rxe",)

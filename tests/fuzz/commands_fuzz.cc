@@ -281,7 +281,8 @@ void fuzz_commands(const uint8_t* data, size_t size) {
             require(counts.multicast_attachments <= limits.multicast_attachments);
             require(static_cast<int>(counts.completion_queues) == state.cqs);
             require(static_cast<int>(counts.shared_receive_queues) == state.srqs);
-            require(static_cast<int>(counts.queue_pairs) == state.qps);
+            require(static_cast<int>(counts.queue_pairs) == state.qps + state.targets);
+            require(static_cast<int>(counts.xrc_domains) == state.xrcds);
             require(static_cast<int>(counts.address_handles) == state.ahs);
         }
         // The contexts take with them all that is theirs.
@@ -293,12 +294,12 @@ void fuzz_commands(const uint8_t* data, size_t size) {
             guest.send(std::as_bytes(std::span(&request, 1)), sizeof(vrdma_rsp_empty));
         }
         const ObjectCounts counts = verbs.counts();
-        require(counts.contexts == 0 && counts.protection_domains == 0 &&
-                counts.memory_regions == 0 && counts.memory_windows == 0 &&
-                counts.completion_queues == 0 && counts.multicast_attachments == 0 &&
-                counts.shared_receive_queues == 0 && counts.queue_pairs == 0 &&
-                counts.address_handles == 0 && counts.mappings == 0 &&
-                counts.registered_bytes == 0);
+        require(
+            counts.contexts == 0 && counts.protection_domains == 0 && counts.memory_regions == 0 &&
+            counts.memory_windows == 0 && counts.completion_queues == 0 &&
+            counts.multicast_attachments == 0 && counts.shared_receive_queues == 0 &&
+            static_cast<int>(counts.queue_pairs) == state.targets && counts.address_handles == 0 &&
+            counts.mappings == 0 && counts.registered_bytes == 0);
         require(shm.mapped.size() <= 1);
         return shm.mapped.size() == 1;
     }();

@@ -16,15 +16,17 @@ from vrdma_lab.programs import devinfo
 from vrdma_lab.programs.traffic import Exchange
 
 # What guests are not told of, as there are no verbs of theirs for it (enum
-# ib_uverbs_device_cap_flags): alternate paths, checksums of IPoIB, XRC, raw packets and flows.
+# ib_uverbs_device_cap_flags): alternate paths, checksums of IPoIB, raw packets and flows.
 LEFT_OUT = {
     "AUTO_PATH_MIG": 1 << 4,
     "UD_IP_CSUM": 1 << 18,
-    "XRC": 1 << 20,
     "RAW_IP_CSUM": 1 << 26,
     "MANAGED_FLOW_STEERING": 1 << 29,
     "RAW_SCATTER_FCS": 1 << 34,
 }
+
+# That the RNIC has extended reliable connections (likewise).
+XRC = 1 << 20
 
 # A datagram of verb_effects, to its own sender.
 LAST_MESSAGE = "a message whose queue pair is gone"
@@ -110,6 +112,26 @@ class Direct(GuestsTest, registration.RegistrationTest):
             refused = f"{LAST_MESSAGE}: Cannot assign requested address"
             expected = [refused if LAST_MESSAGE in line else line for line in expected]
         self.assertEqual(self.a.must("verb_effects vrdma0").splitlines(), expected)
+
+    def has_xrc(self) -> bool:
+        """Whether the host's RNIC has extended reliable connections."""
+        native = devinfo.attributes(self.host.native.must(f"ibv_devinfo -v -d {self.host.device}"))
+        return bool(int(native["device_cap_flags"], 0) & XRC)
+
+    def test_processes_share_a_domain_of_xrc_as_programs_of_the_host_do(self) -> None:
+        if not self.has_xrc():
+            self.skipTest("the RNIC has no XRC")
+        native = self.host.native.must(f"{lab_program('xrc_sharing')} {self.host.device}")
+        self.assertIn("a target whose maker has ended: Success", native)
+        self.assertEqual(self.a.must("xrc_sharing vrdma0").splitlines(), native.splitlines())
+
+    def test_messages_by_xrc_among_guests_and_with_the_host(self) -> None:
+        if not self.has_xrc():
+            self.skipTest("the RNIC has no XRC")
+        for server in (self.b, self.host.native):
+            for verb in ("send", "write", "read"):
+                self.exchange(server, self.a, Exchange(f"ib_{verb}_lat", 8, 10, ("-c", "XRC")))
+            self.exchange(server, self.a, Exchange("ib_send_bw", 65536, 100, ("-c", "XRC")))
 
     def test_a_guest_cannot_do_to_rxe_what_a_program_of_the_host_could(self) -> None:
         if self.host.rnic != "rxe":

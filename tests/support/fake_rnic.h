@@ -34,6 +34,9 @@ struct FakeRnicState {
     int qps = 0;
     int ahs = 0;
     int ucma_files = 0;
+    int xrcds = 0;
+    int targets = 0;                     // of XRC
+    rnic::Context::XrcSrqInit xrc_srq;   // of the last create_xrc_srq()
     std::vector<std::string> destroyed;  // in order
     rnic::MrAttributes mr;
     rnic::DmaMrAttributes dma_mr;
@@ -239,6 +242,13 @@ class FakeContext : public Counted<rnic::Context> {
         note_udata(state_, udata);
         return make<FakeSrq, rnic::SharedReceiveQueue>(&FakeRnicState::srqs, "srq");
     }
+    Result<std::unique_ptr<rnic::SharedReceiveQueue>> create_xrc_srq(uint32_t, XrcSrqInit& init,
+                                                                     rnic::Udata& udata) override {
+        note_udata(state_, udata);
+        init.srq_num = 0x99;
+        state_.xrc_srq = init;
+        return make<FakeSrq, rnic::SharedReceiveQueue>(&FakeRnicState::srqs, "srq");
+    }
     Result<std::unique_ptr<rnic::QueuePair>> create_qp(uint32_t, QpInit&,
                                                        rnic::Udata& udata) override {
         note_udata(state_, udata);
@@ -267,6 +277,18 @@ class FakeUcmaFile : public Counted<rnic::UcmaFile> {
     Result<rnic::UcmaAnswer> execute(uint32_t, std::span<const std::byte>, std::span<std::byte>,
                                      rnic::UcmaFile*) override {
         return rnic::UcmaAnswer{};
+    }
+};
+
+class FakeXrcd : public Counted<rnic::XrcDomain> {
+  public:
+    using Counted::Counted;
+    Result<std::unique_ptr<rnic::QueuePair>> create_target_qp(uint32_t,
+                                                              rnic::Context::QpInit&) override {
+        if (const auto refuse = std::exchange(state_.refuse, std::nullopt)) {
+            return fail(*refuse);
+        }
+        return std::make_unique<FakeQp>(state_, &FakeRnicState::targets, "target");
     }
 };
 
@@ -316,6 +338,12 @@ class FakePort : public Counted<rnic::Port> {
     Result<std::unique_ptr<rnic::UcmaFile>> open_ucma_file(const rnic::UcmaFileInit&) override {
         return std::make_unique<FakeUcmaFile>(state_, &FakeRnicState::ucma_files, "ucma_file");
     }
+    Result<std::unique_ptr<rnic::XrcDomain>> alloc_xrcd() override {
+        if (const auto refuse = std::exchange(state_.refuse, std::nullopt)) {
+            return fail(*refuse);
+        }
+        return std::make_unique<FakeXrcd>(state_, &FakeRnicState::xrcds, "xrcd");
+    }
     void set_memory(std::shared_ptr<const memory::GuestMemory> memory) override {
         const std::lock_guard lock(state_.mutex);
         state_.memory = std::move(memory);
@@ -346,7 +374,7 @@ class FakeRnic : public rnic::Rnic {
         attributes.max_srq = attributes.max_ah = attributes.max_mw = 1000;
         attributes.kernel_verbs = attributes.has_counters = true;
         attributes.max_fast_reg_pages = 16;
-        attributes.has_srq = attributes.has_mw = true;
+        attributes.has_srq = attributes.has_mw = attributes.has_xrc = true;
         attributes.has_rereg_mr = attributes.has_resize_cq = attributes.has_mcast = true;
         attributes.driver_id = 14;
         attributes.huge_page_limit = "nothing that is blue works";

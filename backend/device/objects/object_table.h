@@ -90,10 +90,16 @@ class ObjectTable {
         table_.erase_if([](const Charged<Object>&) { return true; });
     }
 
+    // Destroys all objects for which `condition` holds.
+    template <typename Condition>
+    void erase_if(Condition condition) {
+        table_.erase_if(
+            [&condition](const Charged<Object>& charged) { return condition(charged.object); });
+    }
+
     // Destroys all objects that the user context `uctx` owns.
     void erase_owned(uint32_t uctx) {
-        table_.erase_if(
-            [uctx](const Charged<Object>& charged) { return charged.object.uctx == uctx; });
+        erase_if([uctx](const Object& object) { return object.uctx == uctx; });
     }
 
   private:

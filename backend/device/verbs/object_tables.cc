@@ -6,6 +6,7 @@ namespace vrdma::device {
 
 ObjectTables::ObjectTables(const rnic::DeviceAttributes& attributes, GuestBudgets& budgets)
     : ucontexts(handle_bound(object_kind::contexts, attributes), budgets.contexts),
+      xrcds(handle_bound(object_kind::xrc_domains, attributes), budgets.xrc_domains),
       pds(handle_bound(object_kind::protection_domains, attributes), budgets.protection_domains),
       mrs(handle_bound(object_kind::memory_regions, attributes), budgets.memory_regions),
       ahs(handle_bound(object_kind::address_handles, attributes), budgets.address_handles),
@@ -24,6 +25,15 @@ Result<rnic::Context*> ObjectTables::context(uint32_t uctx) {
     return object->context.get();
 }
 
+XrcdObject* ObjectTables::find_xrcd(uint32_t handle) {
+    XrcdObject* xrcd = xrcds.find(handle);
+    return xrcd == nullptr || xrcd->released ? nullptr : xrcd;
+}
+
+void ObjectTables::erase_released_xrcds() {
+    xrcds.erase_if([](const XrcdObject& xrcd) { return xrcd.released && !xrcd.users.in_use(); });
+}
+
 void ObjectTables::erase_owned(uint32_t uctx) {
     mws.erase_owned(uctx);
     qps.erase_owned(uctx);
@@ -32,6 +42,7 @@ void ObjectTables::erase_owned(uint32_t uctx) {
     ahs.erase_owned(uctx);
     mrs.erase_owned(uctx);
     pds.erase_owned(uctx);
+    erase_released_xrcds();
 }
 
 }  // namespace vrdma::device

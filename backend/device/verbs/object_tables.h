@@ -15,6 +15,7 @@
 #include "device/verbs/srq.h"
 #include "device/verbs/ucma.h"
 #include "device/verbs/ucontext.h"
+#include "device/verbs/xrcd.h"
 #include "result.h"
 #include "rnic/rnic.h"
 
@@ -41,13 +42,21 @@ struct ObjectTables {
     template <typename Object>
     Result<Place> place_in_pd(uint32_t uctx, uint32_t pd, ObjectTable<Object>& table);
 
-    // Destroys all that the user context `uctx` owns, in the order of dependence.
+    // The domain of XRC, unless the guest has released it; null when there is none.
+    XrcdObject* find_xrcd(uint32_t handle);
+
+    // Destroys the released domains of XRC that nothing uses any more.
+    void erase_released_xrcds();
+
+    // Destroys all that the user context `uctx` owns, in the order of dependence.  What the device
+    // itself owns is under VRDMA_NO_HANDLE.
     void erase_owned(uint32_t uctx);
 
     // An object depends only on objects of the tables above its own, so the order of destruction
     // is that of dependence.  Memory windows are last of what user contexts own: they may be
     // bound to queue pairs and memory regions.
     ObjectTable<UcontextObject> ucontexts;
+    ObjectTable<XrcdObject> xrcds;
     ObjectTable<PdObject> pds;
     ObjectTable<MrObject> mrs;
     ObjectTable<AhObject> ahs;

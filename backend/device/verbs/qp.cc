@@ -3,28 +3,49 @@
 // Queue pairs.
 #include "device/request/wire.h"
 #include "device/verbs/verbs.h"
+#include "rnic/verbs_abi.h"
 
 namespace vrdma::device::verb {
 namespace {
 
-// The objects that a new queue pair depends on.
+template <typename Object>
+Ref<Object> ref_or_none(Object* object) {
+    return object == nullptr ? Ref<Object>() : Ref(*object);
+}
+
+// The objects that a new queue pair of a user context depends on.
 struct Dependences {
     PdObject* pd = nullptr;
     CqObject* send_cq = nullptr;
-    CqObject* recv_cq = nullptr;
-    SrqObject* srq = nullptr;  // or none
+    CqObject* recv_cq = nullptr;  // or none, for an initiator of XRC
+    SrqObject* srq = nullptr;     // or none
 };
 
-// EINVAL where the context does not own what the request names.
+bool is_of_type(const vrdma_cmd_create_qp& request, rnic::QpType type) {
+    return rnic::QpType{request.qp_type} == type;
+}
+
+// EINVAL where the context does not own what the request names, or an initiator receives.
 Result<Dependences> dependences(ObjectTables& objects, const Call& call,
                                 const vrdma_cmd_create_qp& request) {
+    Dependences found;
     auto pd = objects.pds.owned(call.uctx, le32toh(request.pd));
     auto send_cq = objects.cqs.owned(call.uctx, le32toh(request.send_cq));
-    auto recv_cq = objects.cqs.owned(call.uctx, le32toh(request.recv_cq));
-    if (!pd || !send_cq || !recv_cq) {
+    if (!pd || !send_cq) {
         return fail(EINVAL);
     }
-    Dependences found{.pd = *pd, .send_cq = *send_cq, .recv_cq = *recv_cq};
+    found.pd = *pd;
+    found.send_cq = *send_cq;
+    if (is_of_type(request, rnic::QpType::kXrcInitiator)) {
+        const bool receives =
+            le32toh(request.recv_cq) != VRDMA_NO_HANDLE || le32toh(request.srq) != VRDMA_NO_HANDLE;
+        return receives ? Result<Dependences>(fail(EINVAL)) : found;
+    }
+    auto recv_cq = objects.cqs.owned(call.uctx, le32toh(request.recv_cq));
+    if (!recv_cq) {
+        return fail(recv_cq.error());
+    }
+    found.recv_cq = *recv_cq;
     if (le32toh(request.srq) != VRDMA_NO_HANDLE) {
         auto srq = objects.srqs.owned(call.uctx, le32toh(request.srq));
         if (!srq) {
@@ -35,10 +56,64 @@ Result<Dependences> dependences(ObjectTables& objects, const Call& call,
     return found;
 }
 
+rnic::Context::QpInit init_of(const vrdma_cmd_create_qp& request) {
+    return {.qp_type = request.qp_type,
+            .sq_sig_all = request.sq_sig_all != 0,
+            .create_flags = le32toh(request.create_flags),
+            .cap = from_wire(request.cap)};
+}
+
+vrdma_rsp_create_qp response_of(uint32_t handle, const rnic::QueuePair& qp,
+                                const rnic::QpCapabilities& cap) {
+    return {
+        .hdr = {}, .handle = htole32(handle), .qp_num = htole32(qp.qp_num()), .cap = to_wire(cap)};
+}
+
+// A target of XRC lives as long as its domain may, also when the process that made it has ended:
+// the guest's other processes may have opened it.
+Result<void> create_target_qp(Verbs& verbs, Call& call, const vrdma_cmd_create_qp& request,
+                              vrdma_rsp_create_qp& response) {
+    XrcdObject* xrcd = verbs.objects().find_xrcd(le32toh(request.pd));
+    const bool has_queues = le32toh(request.send_cq) != VRDMA_NO_HANDLE ||
+                            le32toh(request.recv_cq) != VRDMA_NO_HANDLE ||
+                            le32toh(request.srq) != VRDMA_NO_HANDLE;
+    if (xrcd == nullptr || has_queues || call.uctx != VRDMA_NO_HANDLE || !call.udata.in.empty()) {
+        return fail(EINVAL);
+    }
+    auto handle = verbs.objects().qps.reserve();
+    if (!handle) {
+        return fail(handle.error());
+    }
+    rnic::Context::QpInit init = init_of(request);
+    auto qp = xrcd->xrcd->create_target_qp(*handle, init);
+    if (!qp) {
+        return fail(qp.error());
+    }
+    response = response_of(*handle, **qp, init.cap);
+    verbs.objects().qps.insert(*handle, QpObject{.uctx = VRDMA_NO_HANDLE,
+                                                 .pd = {},
+                                                 .send_cq = {},
+                                                 .recv_cq = {},
+                                                 .srq = {},
+                                                 .xrcd = Ref(*xrcd),
+                                                 .charge = {},
+                                                 .qp = std::move(*qp),
+                                                 .sq_sig_all = init.sq_sig_all});
+    return {};
+}
+
 }  // namespace
 
 Result<void> create_qp(Verbs& verbs, Call& call, const vrdma_cmd_create_qp& request,
                        vrdma_rsp_create_qp& response) {
+    const bool is_target = is_of_type(request, rnic::QpType::kXrcTarget);
+    if ((is_target || is_of_type(request, rnic::QpType::kXrcInitiator)) &&
+        !verbs.attributes().has_xrc) {
+        return fail(EOPNOTSUPP);
+    }
+    if (is_target) {
+        return create_target_qp(verbs, call, request, response);
+    }
     auto context = verbs.objects().context(call.uctx);
     if (!context) {
         return fail(context.error());
@@ -55,32 +130,25 @@ Result<void> create_qp(Verbs& verbs, Call& call, const vrdma_cmd_create_qp& requ
     if (!charge) {
         return fail(charge.error());
     }
-    rnic::Context::QpInit init{
-        .pd = on->pd->pd.get(),
-        .send_cq = on->send_cq->cq.get(),
-        .recv_cq = on->recv_cq->cq.get(),
-        .srq = on->srq == nullptr ? nullptr : on->srq->srq.get(),
-        .qp_type = request.qp_type,
-        .sq_sig_all = request.sq_sig_all != 0,
-        .create_flags = le32toh(request.create_flags),
-        .cap = from_wire(request.cap),
-    };
+    rnic::Context::QpInit init = init_of(request);
+    init.pd = on->pd->pd.get();
+    init.send_cq = on->send_cq->cq.get();
+    init.recv_cq = on->recv_cq == nullptr ? nullptr : on->recv_cq->cq.get();
+    init.srq = on->srq == nullptr ? nullptr : on->srq->srq.get();
     auto qp = (*context)->create_qp(*handle, init, call.udata);
     if (!qp) {
         return fail(qp.error());
     }
-    response.handle = htole32(*handle);
-    response.qp_num = htole32((*qp)->qp_num());
-    response.cap = to_wire(init.cap);
-    verbs.objects().qps.insert(
-        *handle, QpObject{.uctx = call.uctx,
-                          .pd = Ref(*on->pd),
-                          .send_cq = Ref(*on->send_cq),
-                          .recv_cq = Ref(*on->recv_cq),
-                          .srq = on->srq == nullptr ? Ref<SrqObject>() : Ref(*on->srq),
-                          .charge = std::move(*charge),
-                          .qp = std::move(*qp),
-                          .sq_sig_all = init.sq_sig_all});
+    response = response_of(*handle, **qp, init.cap);
+    verbs.objects().qps.insert(*handle, QpObject{.uctx = call.uctx,
+                                                 .pd = Ref(*on->pd),
+                                                 .send_cq = Ref(*on->send_cq),
+                                                 .recv_cq = ref_or_none(on->recv_cq),
+                                                 .srq = ref_or_none(on->srq),
+                                                 .xrcd = {},
+                                                 .charge = std::move(*charge),
+                                                 .qp = std::move(*qp),
+                                                 .sq_sig_all = init.sq_sig_all});
     return {};
 }
 
@@ -110,7 +178,9 @@ Result<void> query_qp(Verbs& verbs, Call& call, const vrdma_cmd_query_qp& reques
 
 Result<void> destroy_qp(Verbs& verbs, Call& call, const vrdma_cmd_handle& request,
                         vrdma_rsp_empty&) {
-    return verbs.objects().qps.destroy(call.uctx, le32toh(request.handle));
+    auto destroyed = verbs.objects().qps.destroy(call.uctx, le32toh(request.handle));
+    verbs.objects().erase_released_xrcds();
+    return destroyed;
 }
 
 }  // namespace vrdma::device::verb

@@ -12,17 +12,20 @@
 #include "device/verbs/cq.h"
 #include "device/verbs/pd.h"
 #include "device/verbs/srq.h"
+#include "device/verbs/xrcd.h"
 #include "rnic/rnic.h"
 
 namespace vrdma::device {
 
-// A queue pair.
+// A queue pair.  A target of XRC belongs to the device, as its domain does, and refers to nothing
+// else; an initiator has no recv_cq.
 struct QpObject {
-    uint32_t uctx = 0;  // the user context that owns it
+    uint32_t uctx = 0;  // the user context that owns it, or VRDMA_NO_HANDLE
     Ref<PdObject> pd;
     Ref<CqObject> send_cq;
     Ref<CqObject> recv_cq;
     Ref<SrqObject> srq;  // or none
+    Ref<XrcdObject> xrcd;
     MemoryCharge charge;
     std::unique_ptr<rnic::QueuePair> qp;
     bool sq_sig_all = false;

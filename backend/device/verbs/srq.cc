@@ -26,11 +26,51 @@ Result<void> create_srq(Verbs& verbs, Call& call, const vrdma_cmd_create_srq& re
     }
     verbs.objects().srqs.insert(place->handle, SrqObject{.uctx = call.uctx,
                                                          .pd = Ref(*place->pd),
+                                                         .xrcd = {},
+                                                         .cq = {},
                                                          .charge = std::move(*charge),
                                                          .srq = std::move(*srq)});
     response.handle = htole32(place->handle);
     response.max_wr = htole32(attributes.max_wr);
     response.max_sge = htole32(attributes.max_sge);
+    return {};
+}
+
+Result<void> create_xrc_srq(Verbs& verbs, Call& call, const vrdma_cmd_create_xrc_srq& request,
+                            vrdma_rsp_create_xrc_srq& response) {
+    auto place = verbs.objects().place_in_pd(call.uctx, le32toh(request.pd), verbs.objects().srqs);
+    if (!place) {
+        return fail(place.error());
+    }
+    auto cq = verbs.objects().cqs.owned(call.uctx, le32toh(request.cq));
+    XrcdObject* xrcd = verbs.objects().find_xrcd(le32toh(request.xrcd));
+    if (!cq || xrcd == nullptr) {
+        return fail(EINVAL);
+    }
+    auto charge = verbs.quota().charge(call.lasting);
+    if (!charge) {
+        return fail(charge.error());
+    }
+    rnic::Context::XrcSrqInit init{.pd = place->pd->pd.get(),
+                                   .xrcd = xrcd->xrcd.get(),
+                                   .cq = (*cq)->cq.get(),
+                                   .attributes = {.max_wr = le32toh(request.max_wr),
+                                                  .max_sge = le32toh(request.max_sge),
+                                                  .srq_limit = le32toh(request.srq_limit)}};
+    auto srq = place->context->create_xrc_srq(place->handle, init, call.udata);
+    if (!srq) {
+        return fail(srq.error());
+    }
+    verbs.objects().srqs.insert(place->handle, SrqObject{.uctx = call.uctx,
+                                                         .pd = Ref(*place->pd),
+                                                         .xrcd = Ref(*xrcd),
+                                                         .cq = Ref(**cq),
+                                                         .charge = std::move(*charge),
+                                                         .srq = std::move(*srq)});
+    response.handle = htole32(place->handle);
+    response.max_wr = htole32(init.attributes.max_wr);
+    response.max_sge = htole32(init.attributes.max_sge);
+    response.srq_num = htole32(init.srq_num);
     return {};
 }
 
@@ -65,7 +105,9 @@ Result<void> query_srq(Verbs& verbs, Call& call, const vrdma_cmd_handle& request
 
 Result<void> destroy_srq(Verbs& verbs, Call& call, const vrdma_cmd_handle& request,
                          vrdma_rsp_empty&) {
-    return verbs.objects().srqs.destroy(call.uctx, le32toh(request.handle));
+    auto destroyed = verbs.objects().srqs.destroy(call.uctx, le32toh(request.handle));
+    verbs.objects().erase_released_xrcds();
+    return destroyed;
 }
 
 }  // namespace vrdma::device::verb

@@ -7,7 +7,9 @@
 
 #include "device/objects/memory_quota.h"
 #include "device/objects/ref.h"
+#include "device/verbs/cq.h"
 #include "device/verbs/pd.h"
+#include "device/verbs/xrcd.h"
 #include "rnic/rnic.h"
 
 namespace vrdma::device {
@@ -16,6 +18,8 @@ namespace vrdma::device {
 struct SrqObject {
     uint32_t uctx = 0;  // the user context that owns it
     Ref<PdObject> pd;
+    Ref<XrcdObject> xrcd;  // with XRC, as is the next
+    Ref<CqObject> cq;
     MemoryCharge charge;
     std::unique_ptr<rnic::SharedReceiveQueue> srq;
     RefCount users{};

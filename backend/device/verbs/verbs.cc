@@ -20,6 +20,8 @@ void Verbs::release_all() {
     for (const uint32_t uctx : objects_.ucontexts.handles()) {
         release_ucontext(uctx);
     }
+    objects_.erase_owned(VRDMA_NO_HANDLE);
+    objects_.xrcds.clear();
 }
 
 void Verbs::release_ucontext(uint32_t uctx) {

@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "rnic/uverbs/verbs/ucontext.h"
+#include "rnic/uverbs/verbs/xrcd.h"
 
 namespace vrdma::uverbs {
 
@@ -102,6 +103,13 @@ Result<std::unique_ptr<rnic::Context>> UverbsPort::alloc_context(rnic::Udata& ud
         return fail(ENODEV);
     }
     return UverbsContext::create(state_, udata);
+}
+
+Result<std::unique_ptr<rnic::XrcDomain>> UverbsPort::alloc_xrcd() {
+    if (state_.rnic->removed.load(std::memory_order_relaxed)) {
+        return fail(ENODEV);
+    }
+    return Xrcd::create(state_);
 }
 
 void UverbsPort::set_budgets(const rnic::PortBudgets& budgets) {

@@ -36,6 +36,7 @@ class UverbsPort final : public rnic::Port {
     Result<uint16_t> query_pkey(uint32_t index) override;
     void host_changed() override;
     Result<std::unique_ptr<rnic::Context>> alloc_context(rnic::Udata& udata) override;
+    Result<std::unique_ptr<rnic::XrcDomain>> alloc_xrcd() override;
     rnic::IwCm* iw_cm() override { return iw_cm_.get(); }
     Result<std::unique_ptr<rnic::UcmaFile>> open_ucma_file(const rnic::UcmaFileInit& init) override;
     void set_doorbells(vrdma_doorbell_area* area, int notify_fd) override;

@@ -137,6 +137,7 @@ void check_foreign_offset(const HostRnic& host, const UverbsFile& file, const Ve
 SupportedVerbs verbs_of(UverbsFile& file, const VendorEntry& vendor) {
     SupportedVerbs verbs = find_supported_verbs(file);
     verbs.resize_cq = verbs.resize_cq && vendor.resizes_cqs;
+    verbs.xrc = !vendor.target_qp.empty();
     return verbs;
 }
 

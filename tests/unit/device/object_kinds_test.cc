@@ -93,6 +93,7 @@ class ObjectKindsTest : public CommandTest {
         {"contexts", [&] { return ask(make<vrdma_cmd_empty>(VRDMA_CMD_ALLOC_UCONTEXT)).first; }},
         {"protection_domains",
          [&] { return ask(make<vrdma_cmd_empty>(VRDMA_CMD_ALLOC_PD, context())).first; }},
+        {"xrc_domains", [&] { return ask(make<vrdma_cmd_empty>(VRDMA_CMD_ALLOC_XRCD)).first; }},
         {"memory_regions", [&] { return create_mr(); }},
         {"memory_windows",
          [&] {

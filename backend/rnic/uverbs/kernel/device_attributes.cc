@@ -10,7 +10,7 @@ namespace vrdma::uverbs {
 namespace {
 
 // The kernel's capabilities for which the guest's driver has verbs, or the guest's library needs
-// none.  Left out: XRC, alternate paths, raw packets, flow steering, checksums of IPoIB.
+// none.  Left out: alternate paths, raw packets, flow steering, checksums of IPoIB.
 constexpr uint64_t kForwardedCapabilities =
     IB_UVERBS_DEVICE_BAD_PKEY_CNTR | IB_UVERBS_DEVICE_BAD_QKEY_CNTR |
     IB_UVERBS_DEVICE_CHANGE_PHY_PORT | IB_UVERBS_DEVICE_UD_AV_PORT_ENFORCE |
@@ -68,8 +68,9 @@ Result<rnic::DeviceAttributes> query_device(UverbsFile& file, const SupportedVer
     if (!queried) {
         return fail(queried.error());
     }
-    const uint64_t forwarded =
-        kForwardedCapabilities | (verbs.alloc_mw ? kMemoryWindowCapabilities : 0);
+    const uint64_t forwarded = kForwardedCapabilities |
+                               (verbs.alloc_mw ? kMemoryWindowCapabilities : 0) |
+                               (verbs.xrc ? uint64_t{IB_UVERBS_DEVICE_XRC} : 0);
     return rnic::DeviceAttributes{
         .fw_ver = kernel.fw_ver,
         .node_guid = be64toh(kernel.node_guid),
@@ -107,6 +108,7 @@ Result<rnic::DeviceAttributes> query_device(UverbsFile& file, const SupportedVer
         .has_rereg_mr = verbs.rereg_mr,
         .has_resize_cq = verbs.resize_cq,
         .has_mcast = verbs.attach_mcast,
+        .has_xrc = verbs.xrc && (kernel.device_cap_flags & IB_UVERBS_DEVICE_XRC) != 0,
     };
 }
 

@@ -19,6 +19,7 @@ struct SupportedVerbs {
     bool alloc_mw = false;
     bool resize_cq = false;
     bool attach_mcast = false;
+    bool xrc = false;  // if the device has it, which its capabilities tell
 };
 
 // Asks the kernel which verbs the driver has, by commands that name no object.  `file` has a user

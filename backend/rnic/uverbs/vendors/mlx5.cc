@@ -4,6 +4,7 @@
 // and <rdma/mlx5-abi.h>, and from libmlx5 of rdma-core 44.
 #include <rdma/mlx5-abi.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 
@@ -31,6 +32,10 @@ constexpr std::array kUdata{
                  .in_min = sizeof(mlx5_ib_resize_cq),
                  .in_max = sizeof(mlx5_ib_resize_cq)},
     UdataLengths{.opcode = VRDMA_CMD_CREATE_SRQ,
+                 .in_min = offsetof(mlx5_ib_create_srq, uidx),
+                 .in_max = sizeof(mlx5_ib_create_srq),
+                 .out_max = sizeof(mlx5_ib_create_srq_resp)},
+    UdataLengths{.opcode = VRDMA_CMD_CREATE_XRC_SRQ,
                  .in_min = offsetof(mlx5_ib_create_srq, uidx),
                  .in_max = sizeof(mlx5_ib_create_srq),
                  .out_max = sizeof(mlx5_ib_create_srq_resp)},
@@ -106,6 +111,8 @@ constexpr std::array kPointers{
     buffer(VRDMA_CMD_RESIZE_CQ, offsetof(mlx5_ib_resize_cq, buf_addr), kResizedCqEntries),
     buffer(VRDMA_CMD_CREATE_SRQ, offsetof(mlx5_ib_create_srq, buf_addr), kSharedReceiveQueue),
     doorbell_record(VRDMA_CMD_CREATE_SRQ, offsetof(mlx5_ib_create_srq, db_addr)),
+    buffer(VRDMA_CMD_CREATE_XRC_SRQ, offsetof(mlx5_ib_create_srq, buf_addr), kSharedReceiveQueue),
+    doorbell_record(VRDMA_CMD_CREATE_XRC_SRQ, offsetof(mlx5_ib_create_srq, db_addr)),
     buffer(VRDMA_CMD_CREATE_QP, offsetof(mlx5_ib_create_qp, buf_addr), kReceiveQueue, kSendQueue),
     doorbell_record(VRDMA_CMD_CREATE_QP, offsetof(mlx5_ib_create_qp, db_addr)),
 };
@@ -183,6 +190,19 @@ constexpr auto kOwnContext =
     std::bit_cast<std::array<std::byte, sizeof(mlx5_ib_alloc_ucontext_req)>>(
         mlx5_ib_alloc_ucontext_req{.total_num_bfregs = 1, .num_low_latency_bfregs = 0});
 
+// create_xrc_tgt_qp() takes nothing of the request but the index that completions carry, which a
+// target has none of.  A context without max_cqe_version insists on the value for none
+// (get_qp_user_index()).
+constexpr uint32_t kNoUserIndex = 0xffffff;  // MLX5_IB_DEFAULT_UIDX
+
+constexpr std::array<std::byte, sizeof(mlx5_ib_create_qp)> target_qp() {
+    std::array<std::byte, sizeof(mlx5_ib_create_qp)> request{};
+    const auto uidx = std::bit_cast<std::array<std::byte, sizeof(kNoUserIndex)>>(kNoUserIndex);
+    std::ranges::copy(uidx, request.begin() + offsetof(mlx5_ib_create_qp, uidx));
+    return request;
+}
+constexpr auto kTargetQp = target_qp();
+
 }  // namespace
 
 const VendorEntry kMlx5Entry{
@@ -203,6 +223,7 @@ const VendorEntry kMlx5Entry{
     .query_device_answer = kQueryDeviceAnswer,
     .own_context = kOwnContext,
     .own_context_answer = sizeof(mlx5_ib_alloc_ucontext_resp),
+    .target_qp = kTargetQp,
 };
 
 }  // namespace vrdma::uverbs

@@ -141,6 +141,9 @@ struct VendorEntry {
     // GET_CONTEXT's private bytes for a context of the daemon's own.
     std::span<const std::byte> own_context;
     size_t own_context_answer = 0;  // bytes
+    // CREATE_QP's private bytes for a target queue pair of XRC in a context of the daemon's own,
+    // with no memory of the guest's.  Empty: guests get no XRC.
+    std::span<const std::byte> target_qp{};
 
     // Whether the library needs somebody to make system calls for it while messages are on their
     // way.

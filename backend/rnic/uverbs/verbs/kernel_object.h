@@ -6,6 +6,7 @@
 #include <rdma/ib_user_verbs.h>
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -20,7 +21,7 @@ namespace vrdma::uverbs {
 struct KernelObjectKind {
     std::string_view name;  // in the log
     Result<void> (*destroy)(UverbsFile& file, uint32_t handle);
-    rnic::LiveObjects::Counter rnic::LiveObjects::*counter;
+    rnic::LiveObjects::Counter rnic::LiveObjects::*counter;  // or null
 };
 
 // Destroys by a command that has the handle alone, as Request{handle}.
@@ -41,10 +42,11 @@ class KernelObject {
   public:
     // `handle` is the kernel's.  `context` and `kind` outlive the object.
     KernelObject(const ContextState& context, const KernelObjectKind& kind, uint32_t handle)
-        : context_(context),
-          kind_(kind),
-          handle_(handle),
-          count_(context.port.rnic->live.*kind.counter) {}
+        : context_(context), kind_(kind), handle_(handle) {
+        if (kind.counter != nullptr) {
+            count_.emplace(context.port.rnic->live.*kind.counter);
+        }
+    }
     ~KernelObject();
     KernelObject(const KernelObject&) = delete;
     KernelObject& operator=(const KernelObject&) = delete;
@@ -63,7 +65,7 @@ class KernelObject {
     const KernelObjectKind& kind_;
     const uint32_t handle_;
     bool destroyed_ = false;
-    const rnic::LiveCount count_;
+    std::optional<rnic::LiveCount> count_;
     Charge charge_;
 };
 

@@ -45,6 +45,8 @@ struct RnicState {
     std::atomic<bool> removed{false};  // the kernel is taking the RNIC away
 };
 
+class XrcContext;  // xrc_context.h
+
 // The state that the contexts of one port share.  One thread at a time, as the verbs.
 struct PortState {
     PortState(std::shared_ptr<RnicState> rnic_state, const std::string& guest_name,
@@ -71,6 +73,7 @@ struct PortState {
     vrdma_doorbell_area* area = nullptr;  // guest-controlled
     PortEvents events;
     PortWorker worker;
+    std::weak_ptr<XrcContext> xrc;  // gone when the guest has no domain of XRC
 };
 
 }  // namespace vrdma::uverbs

@@ -31,20 +31,23 @@ constexpr uint32_t kQueriedAttributes = (rnic::kAttrDestQpn << 1) - 1;
 
 // The kernel asks whether this daemon may have raw packets and the like; the guest gets no more
 // than any user may have.
-bool forwarded(uint8_t qp_type, Transport transport) {
+bool forwarded(uint8_t qp_type, const RnicState& rnic) {
     switch (rnic::QpType{qp_type}) {
         case rnic::QpType::kRc:
             return true;
         case rnic::QpType::kUc:
         case rnic::QpType::kUd:
-            return transport != Transport::kIwarp;
+            return rnic.transport != Transport::kIwarp;
+        case rnic::QpType::kXrcInitiator:
+            return !rnic.vendor.target_qp.empty();
         default:
             return false;
     }
 }
 
-std::shared_ptr<SendQueueBell> bell_for(const ContextState& context, uint32_t handle) {
-    if (context.port.rnic->vendor.doorbell != Signal::kSystemCall) {
+std::shared_ptr<SendQueueBell> bell_for(const ContextState& context, const Cq* send_cq,
+                                        uint32_t handle) {
+    if (send_cq == nullptr || context.port.rnic->vendor.doorbell != Signal::kSystemCall) {
         return nullptr;
     }
     return std::make_shared<SendQueueBell>(context.file, handle);
@@ -175,9 +178,15 @@ rnic::QpAttributes qp_attributes(const ib_uverbs_query_qp_resp& kernel) {
 ib_uverbs_create_qp create_qp(uint32_t guest_handle, const rnic::Context::QpInit& init) {
     ib_uverbs_create_qp request{};
     request.user_handle = guest_handle;
-    request.pd_handle = handle_of(*init.pd);
-    request.send_cq_handle = static_cast<const Cq&>(*init.send_cq).handle();
-    request.recv_cq_handle = static_cast<const Cq&>(*init.recv_cq).handle();
+    if (init.pd != nullptr) {
+        request.pd_handle = handle_of(*init.pd);
+    }
+    if (init.send_cq != nullptr) {
+        request.send_cq_handle = static_cast<const Cq&>(*init.send_cq).handle();
+    }
+    if (init.recv_cq != nullptr) {
+        request.recv_cq_handle = static_cast<const Cq&>(*init.recv_cq).handle();
+    }
     if (init.srq != nullptr) {
         request.is_srq = 1;
         request.srq_handle = static_cast<const Srq&>(*init.srq).handle();
@@ -215,6 +224,16 @@ ib_uverbs_ex_create_qp create_qp_with_flags(const ib_uverbs_create_qp& plain, ui
 // The other flags are for raw packets and for the kernel's own users.
 constexpr uint32_t kForwardedFlags = IB_UVERBS_QP_CREATE_BLOCK_MULTICAST_LOOPBACK;
 
+rnic::QpCapabilities capabilities(const ib_uverbs_create_qp_resp& kernel) {
+    return {
+        .max_send_wr = kernel.max_send_wr,
+        .max_recv_wr = kernel.max_recv_wr,
+        .max_send_sge = kernel.max_send_sge,
+        .max_recv_sge = kernel.max_recv_sge,
+        .max_inline_data = kernel.max_inline_data,
+    };
+}
+
 }  // namespace
 
 Result<std::unique_ptr<rnic::QueuePair>> Qp::create(const ContextState& context,
@@ -224,7 +243,7 @@ Result<std::unique_ptr<rnic::QueuePair>> Qp::create(const ContextState& context,
     if (guest_handle >= VRDMA_DB_MAX_HANDLES) {
         return fail(EINVAL);
     }
-    if (!forwarded(init.qp_type, context.port.rnic->transport) ||
+    if (!forwarded(init.qp_type, *context.port.rnic) ||
         (init.create_flags & ~kForwardedFlags) != 0) {
         return fail(EOPNOTSUPP);
     }
@@ -240,15 +259,9 @@ Result<std::unique_ptr<rnic::QueuePair>> Qp::create(const ContextState& context,
     if (!created) {
         return fail(created.error());
     }
-    init.cap = {
-        .max_send_wr = kernel.max_send_wr,
-        .max_recv_wr = kernel.max_recv_wr,
-        .max_send_sge = kernel.max_send_sge,
-        .max_recv_sge = kernel.max_recv_sge,
-        .max_inline_data = kernel.max_inline_data,
-    };
+    init.cap = capabilities(kernel);
     auto qp = std::make_unique<Qp>(context, kernel, guest_handle, init.qp_type,
-                                   static_cast<Cq&>(*init.send_cq));
+                                   static_cast<Cq*>(init.send_cq));
     uint64_t bytes = send_ring_bytes(init.cap);
     if (init.srq == nullptr) {
         bytes += receive_ring_bytes(init.cap.max_recv_wr, init.cap.max_recv_sge);
@@ -261,18 +274,43 @@ Result<std::unique_ptr<rnic::QueuePair>> Qp::create(const ContextState& context,
     return qp;
 }
 
+Result<std::unique_ptr<rnic::QueuePair>> Qp::create_target(const ContextState& context,
+                                                           uint32_t guest_handle,
+                                                           uint32_t xrcd_handle,
+                                                           rnic::Context::QpInit& init) {
+    if (guest_handle >= VRDMA_DB_MAX_HANDLES) {
+        return fail(EINVAL);
+    }
+    if (init.create_flags != 0) {
+        return fail(EOPNOTSUPP);
+    }
+    if (auto there = context.usable(); !there) {
+        return fail(there.error());
+    }
+    ib_uverbs_create_qp request = create_qp(guest_handle, init);
+    request.pd_handle = xrcd_handle;  // as the kernel has it (ib_uverbs_create_qp)
+    ib_uverbs_create_qp_resp kernel{};
+    auto created = execute(*context.file, {IB_USER_VERBS_CMD_CREATE_QP, request, kernel},
+                           {.in = context.port.rnic->vendor.target_qp, .out = {}});
+    if (!created) {
+        return fail(created.error());
+    }
+    init.cap = capabilities(kernel);
+    return std::make_unique<Qp>(context, kernel, guest_handle, init.qp_type, nullptr);
+}
+
 Qp::Qp(const ContextState& context, const ib_uverbs_create_qp_resp& kernel, uint32_t guest_handle,
-       uint8_t qp_type, Cq& send_cq)
+       uint8_t qp_type, Cq* send_cq)
     : object_(context, kQpKind, kernel.qp_handle),
       qp_type_{qp_type},
       qp_num_(kernel.qpn),
       guest_handle_(guest_handle),
       send_cq_(send_cq),
-      bell_(bell_for(context, kernel.qp_handle)),
+      bell_(bell_for(context, send_cq, kernel.qp_handle)),
       mcast_(context, kernel.qp_handle) {
     context.port.qps.insert(qp_num_, qp_type_);
     if (bell_ != nullptr) {
-        send_cq_.add(bell_);
+        send_cq_->add(bell_);
         context.port.events.send_queues().insert(guest_handle_, bell_);
     }
 }
@@ -283,7 +321,7 @@ Qp::~Qp() {
         take_doorbell();
         object_.context().port.events.send_queues().erase(guest_handle_);
         bell_->silence();
-        send_cq_.remove(bell_);
+        send_cq_->remove(bell_);
     }
 }
 

@@ -26,8 +26,17 @@ class Qp final : public rnic::QueuePair {
                                                            rnic::Context::QpInit& init,
                                                            rnic::Udata& udata);
 
+    // CREATE_QP for a target of the XRC domain with this handle, likewise.  `context` is that of
+    // the domain.  The library's private bytes are not the guest's, whose context is another, but
+    // the table's.
+    static Result<std::unique_ptr<rnic::QueuePair>> create_target(const ContextState& context,
+                                                                  uint32_t guest_handle,
+                                                                  uint32_t xrcd_handle,
+                                                                  rnic::Context::QpInit& init);
+
+    // `send_cq` is null for a target of XRC.
     Qp(const ContextState& context, const ib_uverbs_create_qp_resp& kernel, uint32_t guest_handle,
-       uint8_t qp_type, Cq& send_cq);
+       uint8_t qp_type, Cq* send_cq);
     ~Qp() override;
 
     uint32_t qp_num() const override { return qp_num_; }
@@ -45,10 +54,11 @@ class Qp final : public rnic::QueuePair {
     const rnic::QpType qp_type_;
     const uint32_t qp_num_;
     const uint32_t guest_handle_;
-    Cq& send_cq_;
-    const std::shared_ptr<SendQueueBell> bell_;  // null when the library rings by itself
-    rnic::AhAttributes guest_ah_;                // the address vector as the guest gave it
-    uint16_t guest_pkey_index_ = 0;              // likewise
+    Cq* const send_cq_;
+    // Null when the library rings by itself, or nothing is sent.
+    const std::shared_ptr<SendQueueBell> bell_;
+    rnic::AhAttributes guest_ah_;    // the address vector as the guest gave it
+    uint16_t guest_pkey_index_ = 0;  // likewise
     McastAttachments mcast_;
 };
 

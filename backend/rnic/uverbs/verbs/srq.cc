@@ -3,9 +3,12 @@
 #include "rnic/uverbs/verbs/srq.h"
 
 #include <infiniband/verbs.h>
+#include <rdma/ib_user_ioctl_verbs.h>
 
+#include "rnic/uverbs/verbs/cq.h"
 #include "rnic/uverbs/verbs/kernel_rings.h"
 #include "rnic/uverbs/verbs/pd.h"
+#include "rnic/uverbs/verbs/xrcd.h"
 #include "rnic/verbs_abi.h"
 
 namespace vrdma::uverbs {
@@ -37,9 +40,45 @@ Result<std::unique_ptr<rnic::SharedReceiveQueue>> Srq::create(const ContextState
     if (!created) {
         return fail(created.error());
     }
+    return make(context, kernel, attributes, nullptr);
+}
+
+Result<std::unique_ptr<rnic::SharedReceiveQueue>> Srq::create_xrc(const ContextState& context,
+                                                                  uint32_t guest_handle,
+                                                                  rnic::Context::XrcSrqInit& init,
+                                                                  rnic::Udata& udata) {
+    auto xrcd = static_cast<const Xrcd&>(*init.xrcd).open_in(context);
+    if (!xrcd) {
+        return fail(xrcd.error());
+    }
+    ib_uverbs_create_xsrq request{};
+    request.user_handle = guest_handle;
+    request.srq_type = IB_UVERBS_SRQT_XRC;
+    request.pd_handle = handle_of(*init.pd);
+    request.max_wr = init.attributes.max_wr;
+    request.max_sge = init.attributes.max_sge;
+    request.srq_limit = init.attributes.srq_limit;
+    request.xrcd_handle = (*xrcd)->handle();
+    request.cq_handle = static_cast<const Cq&>(*init.cq).handle();
+    ib_uverbs_create_srq_resp kernel{};
+    auto created = context.execute(VRDMA_CMD_CREATE_XRC_SRQ,
+                                   {IB_USER_VERBS_CMD_CREATE_XSRQ, request, kernel}, udata);
+    if (!created) {
+        return fail(created.error());
+    }
+    init.srq_num = kernel.srqn;
+    return make(context, kernel, init.attributes, std::move(*xrcd));
+}
+
+// The queue that the kernel has made.
+Result<std::unique_ptr<rnic::SharedReceiveQueue>> Srq::make(const ContextState& context,
+                                                            const ib_uverbs_create_srq_resp& kernel,
+                                                            rnic::SrqAttributes& attributes,
+                                                            std::unique_ptr<KernelObject> xrcd) {
     attributes.max_wr = kernel.max_wr;
     attributes.max_sge = kernel.max_sge;
-    auto srq = std::make_unique<Srq>(context, kernel.srq_handle, kernel.max_wr, kernel.max_sge);
+    auto srq = std::make_unique<Srq>(context, kernel.srq_handle, kernel.max_wr, kernel.max_sge,
+                                     std::move(xrcd));
     auto charge = charge_rings(context, receive_ring_bytes(kernel.max_wr, kernel.max_sge));
     if (!charge) {
         return fail(charge.error());
@@ -48,8 +87,12 @@ Result<std::unique_ptr<rnic::SharedReceiveQueue>> Srq::create(const ContextState
     return srq;
 }
 
-Srq::Srq(const ContextState& context, uint32_t handle, uint32_t max_wr, uint32_t max_sge)
-    : object_(context, kSrqKind, handle), max_wr_(max_wr), max_sge_(max_sge) {}
+Srq::Srq(const ContextState& context, uint32_t handle, uint32_t max_wr, uint32_t max_sge,
+         std::unique_ptr<KernelObject> xrcd)
+    : xrcd_(std::move(xrcd)),
+      object_(context, kSrqKind, handle),
+      max_wr_(max_wr),
+      max_sge_(max_sge) {}
 
 Result<void> Srq::modify(uint32_t attr_mask, const rnic::SrqAttributes& attributes,
                          rnic::Udata& udata) {

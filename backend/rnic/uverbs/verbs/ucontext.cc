@@ -128,6 +128,11 @@ Result<std::unique_ptr<rnic::SharedReceiveQueue>> UverbsContext::create_srq(
     return Srq::create(state_, handle, pd, attributes, udata);
 }
 
+Result<std::unique_ptr<rnic::SharedReceiveQueue>> UverbsContext::create_xrc_srq(
+    uint32_t handle, XrcSrqInit& init, rnic::Udata& udata) {
+    return Srq::create_xrc(state_, handle, init, udata);
+}
+
 Result<std::unique_ptr<rnic::QueuePair>> UverbsContext::create_qp(uint32_t handle, QpInit& init,
                                                                   rnic::Udata& udata) {
     return Qp::create(state_, handle, init, udata);

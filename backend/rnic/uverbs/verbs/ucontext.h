@@ -30,6 +30,9 @@ class UverbsContext final : public rnic::Context {
                                                                  rnic::ProtectionDomain& pd,
                                                                  rnic::SrqAttributes& attributes,
                                                                  rnic::Udata& udata) override;
+    Result<std::unique_ptr<rnic::SharedReceiveQueue>> create_xrc_srq(uint32_t handle,
+                                                                     XrcSrqInit& init,
+                                                                     rnic::Udata& udata) override;
     Result<std::unique_ptr<rnic::QueuePair>> create_qp(uint32_t handle, QpInit& init,
                                                        rnic::Udata& udata) override;
     Result<std::unique_ptr<rnic::AddressHandle>> create_ah(rnic::ProtectionDomain& pd,

@@ -68,6 +68,11 @@ const std::map<uint32_t, Method>& methods() {
          {sizeof(ib_uverbs_post_send), sizeof(ib_uverbs_post_send_resp)}},
         {IB_USER_VERBS_CMD_CREATE_SRQ,
          {sizeof(ib_uverbs_create_srq), sizeof(ib_uverbs_create_srq_resp), true}},
+        {IB_USER_VERBS_CMD_CREATE_XSRQ,
+         {sizeof(ib_uverbs_create_xsrq), sizeof(ib_uverbs_create_srq_resp), true}},
+        {IB_USER_VERBS_CMD_OPEN_XRCD,
+         {sizeof(ib_uverbs_open_xrcd), sizeof(ib_uverbs_open_xrcd_resp), true}},
+        {IB_USER_VERBS_CMD_CLOSE_XRCD, {sizeof(ib_uverbs_close_xrcd)}},
         {IB_USER_VERBS_CMD_MODIFY_SRQ, {sizeof(ib_uverbs_modify_srq), 0, true}},
         {IB_USER_VERBS_CMD_QUERY_SRQ,
          {sizeof(ib_uverbs_query_srq), sizeof(ib_uverbs_query_srq_resp)}},
@@ -233,6 +238,8 @@ Result<void> FakeKernel::handle(std::unique_ptr<Context>& context, uint32_t comm
         }
         case IB_USER_VERBS_CMD_DEALLOC_PD:
             return destroy(*context, Kind::kPd, given.as<ib_uverbs_dealloc_pd>().pd_handle);
+        case IB_USER_VERBS_CMD_CLOSE_XRCD:
+            return destroy(*context, Kind::kXrcd, given.as<ib_uverbs_close_xrcd>().xrcd_handle);
         case IB_USER_VERBS_CMD_DEREG_MR:
             return destroy(*context, Kind::kMr, given.as<ib_uverbs_dereg_mr>().mr_handle);
         case IB_USER_VERBS_CMD_DEALLOC_MW:
@@ -411,6 +418,19 @@ size_t FakeKernel::rings(uint64_t qp_user_handle) const {
 bool FakeKernel::wait_for_rings(size_t rings) {
     std::unique_lock lock(mutex_);
     return rung_.wait_for(lock, std::chrono::seconds(30), [&] { return rings_ >= rings; });
+}
+
+size_t FakeKernel::xrc_domains() const {
+    const std::lock_guard lock(mutex_);
+    std::set<uint64_t> inodes;
+    for (const Context* context : contexts_) {
+        for (const auto& [handle, object] : context->objects) {
+            if (object.kind == Kind::kXrcd) {
+                inodes.insert(object.inode);
+            }
+        }
+    }
+    return inodes.size();
 }
 
 size_t FakeKernel::busy_destructions() const {

@@ -26,7 +26,7 @@
 
 namespace vrdma::uverbs {
 
-enum class Kind { kPd, kMr, kMw, kCq, kSrq, kQp, kAh };
+enum class Kind { kPd, kXrcd, kMr, kMw, kCq, kSrq, kQp, kAh };
 
 // A command as the kernel got it.
 struct KernelCommand {
@@ -80,6 +80,8 @@ class FakeKernel {
     bool wait_for_rings(size_t rings);
     // Called while POST_SEND is under way.
     std::function<void()> during_post_send;
+    // How many domains of XRC there are: contexts share one by an inode.
+    size_t xrc_domains() const;
     // How often the answer to a destruction was EBUSY.
     size_t busy_destructions() const;
 
@@ -114,6 +116,7 @@ class FakeKernel {
         std::set<Group> groups;      // QP
         ib_uverbs_modify_qp modified{};
         size_t rings = 0;
+        uint64_t inode = 0;  // of a domain of XRC
     };
     struct Context {
         FileDescriptor async_events;             // the kernel's end

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
 // The objects of the fake kernel's user contexts.
+#include <fcntl.h>
 #include <infiniband/verbs.h>
+#include <rdma/ib_user_ioctl_verbs.h>
+#include <sys/stat.h>
 
 #include <array>
 #include <bit>
@@ -37,6 +40,24 @@ Result<void> FakeKernel::create(Context& context, uint32_t command, Bundle& bund
         case IB_USER_VERBS_CMD_ALLOC_PD:
             object.kind = Kind::kPd;
             break;
+        case IB_USER_VERBS_CMD_OPEN_XRCD: {
+            const auto request = given.as<ib_uverbs_open_xrcd>();
+            struct stat file {};
+            if ((request.oflags & O_CREAT) == 0 ||
+                ::fstat(static_cast<int>(request.fd), &file) != 0) {
+                return fail(EBADF);
+            }
+            object.kind = Kind::kXrcd;
+            object.inode = file.st_ino;
+            break;
+        }
+        case IB_USER_VERBS_CMD_CREATE_XSRQ: {
+            const auto request = given.as<ib_uverbs_create_xsrq>();
+            object.kind = Kind::kSrq;
+            object.user_handle = request.user_handle;
+            object.uses = {request.pd_handle, request.xrcd_handle, request.cq_handle};
+            break;
+        }
         case IB_USER_VERBS_CMD_REG_MR: {
             const auto request = given.as<ib_uverbs_reg_mr>();
             if (((request.start ^ request.hca_va) & 4095) != 0) {
@@ -90,7 +111,14 @@ Result<void> FakeKernel::create(Context& context, uint32_t command, Bundle& bund
             const auto request = given.as<ib_uverbs_create_qp>();
             object.kind = Kind::kQp;
             object.user_handle = request.user_handle;
-            object.uses = {request.pd_handle, request.send_cq_handle, request.recv_cq_handle};
+            object.uses = {request.pd_handle};
+            if (request.qp_type != IB_UVERBS_QPT_XRC_TGT) {
+                object.uses.push_back(request.send_cq_handle);
+            }
+            if (request.qp_type != IB_UVERBS_QPT_XRC_TGT &&
+                request.qp_type != IB_UVERBS_QPT_XRC_INI) {
+                object.uses.push_back(request.recv_cq_handle);
+            }
             if (request.is_srq != 0) {
                 object.uses.push_back(request.srq_handle);
             }
