@@ -26,6 +26,7 @@ LAB_PROGRAMS = (
     "huge_page_edges",
     "rdma_cm_edges",
     "xrc_sharing",
+    "thread_domains",
 )
 # Programs that hosts alone run.
 HOST_PROGRAMS = ("roce_against_rxe",)

@@ -113,6 +113,10 @@ class Direct(GuestsTest, registration.RegistrationTest):
             expected = [refused if LAST_MESSAGE in line else line for line in expected]
         self.assertEqual(self.a.must("verb_effects vrdma0").splitlines(), expected)
 
+    def test_thread_domains_are_as_for_a_program_of_the_host(self) -> None:
+        native = self.host.native.must(f"{lab_program('thread_domains')} {self.host.device}")
+        self.assertEqual(self.a.must("thread_domains vrdma0").splitlines(), native.splitlines())
+
     def has_xrc(self) -> bool:
         """Whether the host's RNIC has extended reliable connections."""
         native = devinfo.attributes(self.host.native.must(f"ibv_devinfo -v -d {self.host.device}"))
