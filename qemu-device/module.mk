@@ -10,6 +10,7 @@
 SRC := $(dir $(abspath $(lastword $(MAKEFILE_LIST))))
 OBJ := $(OUT)/obj-$(VERSION)
 
+# CPPFLAGS, CFLAGS and LDFLAGS of the environment come after these, as packages expect it.
 CC ?= gcc
 WARNINGS := -Wall -Wextra -Werror
 MODULE_SOURCES := vrdma_abi vrdma_backend_requests vrdma_backend vrdma_device vrdma_farewell \
@@ -29,14 +30,15 @@ module: $(OUT)/vrdma-qemu-$(VERSION).so
 .PHONY: preload module
 
 $(OUT)/libvrdma-qemu-preload.so: $(SRC)preload.c
-	$(CC) -std=gnu11 -O2 -g -fPIC -fvisibility=hidden $(WARNINGS) -shared -o $@ $<
+	$(CC) -std=gnu11 -O2 -g -fPIC -fvisibility=hidden $(WARNINGS) $(CPPFLAGS) $(CFLAGS) \
+		-shared $(LDFLAGS) -o $@ $<
 
 $(OUT)/vrdma-qemu-$(VERSION).so: $(MODULE_OBJECTS)
-	$(CC) -shared -Wl,-z,lazy -o $@ $^ $(shell pkg-config --libs glib-2.0)
+	$(CC) -shared $(LDFLAGS) -Wl,-z,lazy -o $@ $^ $(shell pkg-config --libs glib-2.0)
 
 $(OBJ)/%.o: $(SRC)%.c $(SRC)module.mk
 	@mkdir -p $(@D)
 	$(CC) $(QEMU_CFLAGS) $(WARNINGS) $(INCLUDES) \
-		-DVRDMA_BUILT_FOR='"$(BUILT_FOR)"' -MMD -c -o $@ $<
+		$(CPPFLAGS) $(CFLAGS) -DVRDMA_BUILT_FOR='"$(BUILT_FOR)"' -MMD -c -o $@ $<
 
 -include $(MODULE_OBJECTS:.o=.d)
