@@ -39,7 +39,7 @@ from vrdma_lab.setup.siw import prepare_siw
 from vrdma_lab.test_form import form_variables
 
 HELP = """\
-usage: scripts/test [unit|e2e|lab|all] [--kernel 6.1|6.12] [--filter REGEX] [--long]
+usage: scripts/test [unit|e2e|lab|packages|all] [--kernel 6.1|6.12] [--filter REGEX] [--long]
        scripts/test conformance [--suite 44|56] [--target TARGET]
                                 [--filter REGEX] [--json FILE]
 
@@ -49,7 +49,8 @@ kind that does.  With a word: the tests without virtual machines (unit), those w
 (e2e), those on an RDMA host (lab, see scripts/lab), or all of them with those of
 rdma-core (see conformance) and libFuzzer (see scripts/fuzz), as continuous
 integration runs them (all).  It says how far the tests are, and about how long the
-others will take.
+others will take.  packages builds the Debian packages in clean Debians (see
+scripts/package), installs, upgrades and removes them there, and is not part of all.
 
   --kernel 6.1|6.12   the kernel of the guests in the e2e tests (6.1); some
                       tests use both whatever this says
@@ -84,6 +85,7 @@ SELECTIONS: dict[str, tuple[str, ...]] = {
     "unit": (),
     "e2e": ("run", "applications", "debian", "libvirt"),
     "lab": ("run", "applications", "lab"),
+    "packages": ("package",),
     "all": ("run", "applications", "debian", "libvirt", "lab", "fuzz"),
 }
 _CONFORMANCE = "conformance"
@@ -159,7 +161,7 @@ def _prepare(selection: str, kernel: str) -> None:
     # Before the backend: tests of the model of a ConnectX are built with a kernel's headers.
     if selection == "short":
         kernels = dict.fromkeys((kernel, paths.HOST_KERNEL))
-    elif selection == "unit":
+    elif selection in ("unit", "packages"):
         kernels = {}
     else:
         kernels = dict.fromkeys((*paths.KERNELS, paths.NEWEST_KERNEL, *paths.BUILT_KERNELS))
@@ -188,7 +190,9 @@ def ctest_command(options: Options, results: Path) -> list[str]:
     words += ["--output-on-failure", "--no-tests=error", "--output-junit", str(results)]
     if options.selection == "short":
         words += ["-L", "^(unit|short)$"]
-    elif options.selection != "all":
+    elif options.selection == "all":
+        words += ["-LE", "^packages$"]
+    else:
         words += ["-L", f"^{options.selection}$"]
     return words + (["-R", options.filter] if options.filter else [])
 

@@ -34,6 +34,7 @@ GROUPS = {
     "fuzz": "clang-14 libclang-rt-14-dev",
     "debian": "debootstrap e2fsprogs",
     "lab": "kmod",
+    "package": "mmdebstrap",
     "libvirt": "libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients",
 }
 

@@ -14,7 +14,7 @@ from vrdma_lab import paths
 PACKAGE = paths.SOURCE / "scripts" / "vrdma_lab"
 # From the bottom to the top.  The modules of the package itself are below all rooms.
 ROOMS = (
-    *("machine", "image", "network", "setup", "vm", "lab", "programs", "host"),
+    *("machine", "image", "network", "setup", "packages", "vm", "lab", "programs", "host"),
     *("bench", "conformance", "cli"),
 )
 

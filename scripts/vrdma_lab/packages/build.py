@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
+"""Builds the Debian packages in a clean Debian, and has lintian judge them."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from pathlib import Path
+
+from vrdma_lab import paths
+from vrdma_lab.errors import LabError
+from vrdma_lab.packages.clean_debian import CleanDebian, copy_of, make_base
+from vrdma_lab.packages.source import build_dependencies, maintainer, make_source
+from vrdma_lab.setup.packages import as_root
+from vrdma_lab.setup.runner import Runner, processors
+
+_TOOLS = ("build-essential", "fakeroot", "lintian")
+# What lintian says of packages whose builder gives no address.
+_NO_ADDRESS = "bogus-mail-host,bogus-mail-host-in-debian-changelog,root-in-contact"
+# Where packages are built; the path is in none of their files.
+_PLACE = "/build"
+
+
+def build_packages(runner: Runner, suite: str, output: Path) -> list[Path]:
+    """Builds the packages for a Debian, into a folder that is emptied first."""
+    base = make_base(runner, suite, "build", (*_TOOLS, *build_dependencies(suite)))
+    shutil.rmtree(output, ignore_errors=True)
+    output.mkdir(parents=True)
+    headers = paths.cache() / "qemu-headers"
+    with copy_of(runner, base) as debian, tempfile.TemporaryDirectory() as folder:
+        tree = make_source(Path(folder), suite, headers)
+        debian.put(tree, folder=_PLACE)
+        inside = f"{_PLACE}/{tree.name}"
+        debian.run("env", f"DEB_BUILD_OPTIONS=parallel={processors()}", "dpkg-buildpackage",
+                   "-us", "-uc", "-F", folder=inside)
+        suppressed = [] if maintainer() else ["--suppress-tags", _NO_ADDRESS]
+        debian.run("lintian", "--allow-root", "--fail-on", "error,warning", "--info",
+                   "--tag-display-limit", "0", *suppressed, _changes(debian), folder=_PLACE)
+        made = [path for path in (debian.root / _PLACE.lstrip("/")).iterdir() if path.is_file()]
+        runner.run(as_root(["cp", "--no-preserve=ownership", *made, output]))
+    return sorted(output.glob("*.deb"))
+
+
+def _changes(debian: CleanDebian) -> str:
+    """The name of the file that describes what was built."""
+    (found,) = (debian.root / _PLACE.lstrip("/")).glob("*.changes")
+    return found.name
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """The digest of each package in a folder."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(folder.glob("*.deb"))}
+
+
+def check_equal(one: Path, other: Path) -> None:
+    """Two builds of one source have to be equal."""
+    first, second = digests(one), digests(other)
+    different = sorted(name for name in first.keys() | second.keys()
+                       if first.get(name) != second.get(name))
+    if different:
+        raise LabError(f"two builds differ in {', '.join(different)}: compare {one} and {other}")

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright (c) 2026 the vrdma authors
+"""Clean Debians: what mmdebstrap makes once, and copies of it that are thrown away.
+
+A copy is an overlay, so that it costs nothing.  Its programs run as root in namespaces of their
+own, without a network unless they ask for one.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vrdma_lab import paths
+from vrdma_lab.setup import cache
+from vrdma_lab.setup.apt import mirror
+from vrdma_lab.setup.packages import as_root
+from vrdma_lab.setup.runner import Command, Runner
+
+SUITES = ("bookworm", "trixie")
+
+# Inside the new mount namespace; $0 is the root folder, $1 the folder to work in.
+_ENTER = """\
+set -e
+root=$0 folder=$1
+shift
+mount --bind "$root" "$root"
+mount -t proc proc "$root/proc"
+mount --rbind /dev "$root/dev"
+mount --rbind /sys "$root/sys"
+exec chroot "$root" sh -c 'cd "$0" && exec "$@"' "$folder" "$@"
+"""
+_ENVIRONMENT = (
+    "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME=/root",
+    "LC_ALL=C.UTF-8",
+    "DEBIAN_FRONTEND=noninteractive",
+)
+
+
+class CleanDebian:
+    """A copy of a Debian."""
+
+    def __init__(self, runner: Runner, root: Path) -> None:
+        self._runner = runner
+        self.root = root
+
+    def run(self, *command: str | Path, folder: str = "/", network: bool = False) -> None:
+        """Runs a program that must succeed."""
+        self._runner.run(self._entered(command, folder, network))
+
+    def read(self, *command: str | Path, folder: str = "/") -> str:
+        """The output of a program that must succeed."""
+        return self._runner.read(self._entered(command, folder, False))
+
+    def install(self, packages: Iterable[str | Path]) -> None:
+        """Installs packages of Debian's by name, or .deb files by their path inside."""
+        words = ("apt-get", "-q", "-y", "--no-install-recommends", "install")
+        self._runner.retry(lambda: self.run(*words, *packages, network=True))
+
+    def put(self, *files: Path, folder: str = "/") -> None:
+        """Copies files and folders of this machine into a folder of the copy."""
+        place = self.root / folder.lstrip("/")
+        self._runner.run(as_root(["mkdir", "-p", place]))
+        self._runner.run(as_root(["cp", "-a", "--no-preserve=ownership", *files, place]))
+
+    def _entered(self, command: Command, folder: str, network: bool) -> list[str | Path]:
+        apart = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--ipc", "--uts"]
+        if not network:
+            apart.append("--net")
+        environment = ["env", "-i", *_ENVIRONMENT]
+        return as_root([*environment, *apart, "sh", "-c", _ENTER, self.root, folder, *command])
+
+
+def make_base(runner: Runner, suite: str, name: str, packages: Iterable[str]) -> Path:
+    """The folder of a Debian with some packages, made once."""
+    words = " ".join(packages)
+    folder = paths.cache() / "clean-debians" / f"{suite}-{name}"
+
+    def make(empty: Path) -> None:
+        runner.retry(lambda: _debootstrap(runner, suite, empty / "root", words))
+
+    cache.make_once(folder, make, recipe=f"{mirror()} {words}")
+    return folder / "root"
+
+
+def _debootstrap(runner: Runner, suite: str, root: Path, packages: str) -> None:
+    runner.run(as_root(["rm", "-rf", root]))
+    options = ("--mode=root", "--variant=apt", f"--include={','.join(packages.split())}")
+    runner.run(as_root(["mmdebstrap", *options, suite, root, mirror()]))
+    # The names of hosts, for programs that fetch packages.
+    runner.run(as_root(["cp", "/etc/resolv.conf", root / "etc/resolv.conf"]))
+
+
+@contextmanager
+def copy_of(runner: Runner, base: Path) -> Iterator[CleanDebian]:
+    """A copy of a Debian, which ends with the block."""
+    # Below the cache, since an overlay does not lie on another one or on every file system.
+    folder = Path(tempfile.mkdtemp(prefix="copy-", dir=base.parent.parent))
+    places = {name: folder / name for name in ("changes", "work", "root")}
+    for place in places.values():
+        place.mkdir()
+    layers = f"lowerdir={base},upperdir={places['changes']},workdir={places['work']}"
+    mounted = False
+    try:
+        runner.run(as_root(["mount", "-t", "overlay", "overlay", "-o", layers, places["root"]]))
+        mounted = True
+        yield CleanDebian(runner, places["root"])
+    finally:
+        if mounted:
+            runner.run(as_root(["umount", places["root"]]))
+        runner.run(as_root(["rm", "-rf", folder]))
