@@ -150,9 +150,13 @@ static int vrdma_qp_check_init_attr(const struct vrdma_dev *dev,
 	case IB_QPT_UC:
 	case IB_QPT_UD:
 		break;
+	/* The core makes a user's target as it makes a queue pair of its own: without udata. */
 	case IB_QPT_XRC_TGT:
+		if (!virtio_has_feature(dev->vdev, VRDMA_F_XRC))
+			return -EOPNOTSUPP;
 		sends = false;
-		fallthrough;
+		receives = false;
+		break;
 	case IB_QPT_XRC_INI:
 		if (kernel || !virtio_has_feature(dev->vdev, VRDMA_F_XRC))
 			return -EOPNOTSUPP;
@@ -215,7 +219,7 @@ static struct vrdma_cmd *vrdma_qp_alloc_create(struct vrdma_dev *dev, struct vrd
 					    udata, answer_len);
 	}
 
-	if (udata->outlen && clear_user(udata->outbuf, udata->outlen))
+	if (udata && udata->outlen && clear_user(udata->outbuf, udata->outlen))
 		return ERR_PTR(-EFAULT);
 	qp->uctx = VRDMA_NO_HANDLE;
 	cmd = vrdma_cmd_alloc_room(dev, VRDMA_CMD_CREATE_QP, req_len, rsp_len, 0, 0);
@@ -301,7 +305,7 @@ int vrdma_create_qp(struct ib_qp *ibqp, struct ib_qp_init_attr *init_attr, struc
 	struct vrdma_qp *qp = to_vrdma_qp(ibqp);
 	int err;
 
-	if (!udata)
+	if (!udata && init_attr->qp_type != IB_QPT_XRC_TGT)
 		return -EOPNOTSUPP;
 
 	err = vrdma_qp_acquire(dev, qp, init_attr, udata, NULL, 0);
