@@ -11,9 +11,9 @@ namespace vrdma::vrdmactl {
 // What may stand for an option's or a parameter's type: words, or a word of `vrdmactl completion`
 // that asks the daemon.
 struct Words {
-    std::string type;      // as the help shows it
-    std::string words;     // separated by spaces
-    std::string ask = "";  // instead of words
+    std::string type;   // as the help shows it
+    std::string words;  // separated by spaces
+    std::string ask{};  // instead of words
 };
 
 // The scripts that have a shell complete the program's commands and options, made of what the

@@ -9,7 +9,6 @@
 #include <cstdio>
 #include <exception>
 #include <functional>
-#include <iterator>
 #include <string>
 #include <thread>
 #include <vector>
@@ -37,13 +36,13 @@ struct Options {
 };
 
 const std::vector<Words>& completion_words() {
-    static const std::vector<Words> words{
-        {.type = "GUEST", .words = "", .ask = "guests"},
-        {.type = "SUBSYSTEM", .words = "", .ask = "subsystems"},
+    static const std::vector<Words> kWords{
+        {.type = "GUEST", .words = {}, .ask = "guests"},
+        {.type = "SUBSYSTEM", .words = {}, .ask = "subsystems"},
         {.type = "LEVEL", .words = "trace debug info warning error critical off"},
         {.type = "SCRIPT", .words = "bash zsh"},
     };
-    return words;
+    return kWords;
 }
 
 void print(const std::string& text) {

@@ -2,7 +2,6 @@
 // Copyright (c) 2026 the vrdma authors
 // Whatever a client sends or does not read, the others are served.
 #include <fcntl.h>
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 
@@ -18,7 +17,6 @@ using control::Client;
 using control::ControlSocket;
 using control::Dispatcher;
 using nlohmann::json;
-using testing::HasSubstr;
 
 class HostileClientTest : public ControlTest {
   protected:
