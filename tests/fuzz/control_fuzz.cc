@@ -80,7 +80,7 @@ void check_limits_of(const Server& server) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     using namespace vrdma;
-    static const daemon::Daemon daemon;
+    static daemon::Daemon daemon;
     // The first byte says who asks; the socket cuts lines, and never passes on a longer one.
     if (size == 0 || size > control::Client::kMaxLine) {
         return 0;
