@@ -35,7 +35,7 @@ void turn_away(const FileDescriptor& client, const Error& error) {
 }  // namespace
 
 ControlSocket::ControlSocket(Options options, const Dispatcher& dispatcher, EventQueue& events,
-                             EventHistory& history, std::shared_ptr<spdlog::logger> logger)
+                             EventHistory& history, const std::shared_ptr<spdlog::logger>& logger)
     : options_(std::move(options)),
       dispatcher_(dispatcher),
       events_(events),

@@ -40,7 +40,7 @@ class ControlSocket {
     // `dispatcher`, `events` and `history` outlive the socket; the history is the thread's.  Throws
     // std::runtime_error when the socket cannot be made.
     ControlSocket(Options options, const Dispatcher& dispatcher, EventQueue& events,
-                  EventHistory& history, std::shared_ptr<spdlog::logger> logger);
+                  EventHistory& history, const std::shared_ptr<spdlog::logger>& logger);
     // Disconnects all clients.
     ~ControlSocket();
     ControlSocket(const ControlSocket&) = delete;

@@ -74,7 +74,7 @@ class EventHistory {
             events_.pop_front();
         }
     }
-    nlohmann::json all() const { return nlohmann::json(events_); }
+    nlohmann::json all() const { return events_; }
 
   private:
     std::deque<nlohmann::json> events_;
