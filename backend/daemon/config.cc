@@ -365,6 +365,7 @@ Config parse_config(std::string_view document, const std::string& name) {
                      {{"name", parser.text(config.rnic)},
                       {"port", parser.number(config.port, 1, 255)},
                       {"gid_index", parser.number(config.gid_index, 0, 255)},
+                      {"accept_obstacle", parser.text(config.accept_obstacle)},
                       {"announce", parser.parsed(config.announce, parse_announce, kAnnounceSyntax)},
                       {"threads", parser.number(config.threads, 1, 256)},
                       {"spin_us", parser.number(config.spin_us, 0, 1000000)}});

@@ -43,6 +43,7 @@ struct Config {
     std::optional<uint32_t> gid_index;  // host RNIC: the default source's index in the GID table
     // host RNIC: the prefix of the addresses that are announced for machines; none: announces none
     std::optional<uverbs::GidPrefix> announce = uverbs::kLinkLocalPrefix;
+    std::string accept_obstacle;  // host RNIC: the driver that is used although its entry warns
     std::vector<uverbs::Peer> peers;
     std::string log_level = "info";
     device::Limits limits;                // of every VM that does not say otherwise

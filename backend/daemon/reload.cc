@@ -43,7 +43,8 @@ std::vector<std::string> unchangeable(const Config& running, const Config& wante
     stays(sentences,
           running.rnic != wanted.rnic || running.threads != wanted.threads ||
               running.spin_us != wanted.spin_us || running.port != wanted.port ||
-              running.gid_index != wanted.gid_index || running.announce != wanted.announce,
+              running.gid_index != wanted.gid_index || running.announce != wanted.announce ||
+              running.accept_obstacle != wanted.accept_obstacle,
           "[rnic]");
     stays(sentences, running.peers != wanted.peers, "the list of [[peer]] entries");
     for (const VmConfig& vm : wanted.vms) {

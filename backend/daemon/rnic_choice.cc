@@ -77,6 +77,7 @@ std::unique_ptr<rnic::Rnic> open_host_rnic(const Config& config,
     host.port = config.port;
     host.spin = std::chrono::microseconds(config.spin_us);
     host.addresses = address_rules(config);
+    host.accepted_obstacle = config.accept_obstacle;
     auto rnic = uverbs::make_uverbs_rnic(host, uverbs::find_host_rnic(config.rnic), logger);
     if (rnic->attributes().iwarp && !rnic->attributes().iw_cm) {
         check_no_address_rules(

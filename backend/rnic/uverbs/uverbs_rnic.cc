@@ -36,7 +36,7 @@ class KernelRemoval final : public RemovalSource {
     RemovalWatch watch_;
 };
 
-const VendorEntry& vendor_of(const HostRnic& host) {
+const VendorEntry& vendor_of(const HostRnic& host, const UverbsConfig& config) {
     const VendorEntry* vendor = find_vendor(host.driver_id);
     if (vendor == nullptr) {
         std::vector<std::string_view> known;
@@ -58,10 +58,12 @@ const VendorEntry& vendor_of(const HostRnic& host) {
             host.name, vendor->name, host.uverbs_abi_version,
             fmt::join(vendor->abi_versions, ", ")));
     }
-    if (!vendor->obstacle.empty()) {
-        throw HostRnicError(fmt::format(
-            "{}: guests are not given RNICs of the driver {}: {}; docs/adding-an-rnic.md says more",
-            host.name, vendor->name, vendor->obstacle));
+    if (!vendor->obstacle.empty() && config.accepted_obstacle != vendor->name) {
+        throw HostRnicError(
+            fmt::format("{0}: guests are not given RNICs of the driver {1}: {2}; "
+                        "docs/adding-an-rnic.md says more, and accept_obstacle = \"{1}\" in [rnic] "
+                        "gives them to guests that you trust all the same",
+                        host.name, vendor->name, vendor->obstacle));
     }
     return *vendor;
 }
@@ -327,7 +329,7 @@ void find_connections(const UverbsConfig& config, const HostRnic& host, HostAcce
             host.name, to_string(file.error()));
         return;
     }
-    if (transport_of(host, vendor_of(host)) == Transport::kRoce) {
+    if (transport_of(host, vendor_of(host, config)) == Transport::kRoce) {
         access.open_rdma_cm = open_kernel_rdma_cm;
         return;
     }
@@ -374,6 +376,13 @@ void find_netdev(const UverbsConfig& config, const HostRnic& host, HostAccess& a
 }
 
 void tell_tested(const HostRnic& host, const VendorEntry& vendor, spdlog::logger& logger) {
+    if (!vendor.obstacle.empty()) {
+        logger.warn(
+            "{}: accept_obstacle gives guests this RNIC, although of {} it is known: {}. Whoever "
+            "is root in a guest may use that against other guests and the host "
+            "(docs/adding-an-rnic.md)",
+            host.name, vendor.name, vendor.obstacle);
+    }
     const auto level =
         vendor.tested == Tested::kOnDevice ? spdlog::level::info : spdlog::level::warn;
     logger.log(
@@ -388,7 +397,7 @@ void tell_tested(const HostRnic& host, const VendorEntry& vendor, spdlog::logger
 std::unique_ptr<rnic::Rnic> make_uverbs_rnic(const UverbsConfig& config, const HostRnic& host,
                                              HostAccess access,
                                              std::shared_ptr<spdlog::logger> logger) {
-    const VendorEntry& vendor = vendor_of(host);
+    const VendorEntry& vendor = vendor_of(host, config);
     OwnContext own = open_own_context(host, *access.device, vendor);
     check_foreign_offset(host, *own.file, vendor);
     const auto port = query_own_port(host, config.port, *own.file);

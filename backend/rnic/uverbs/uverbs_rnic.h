@@ -28,6 +28,8 @@ struct UverbsConfig {
     // A guest's worker without work keeps looking for so long before it sleeps.
     std::chrono::microseconds spin{50};
     AddressRules addresses;
+    // The name of a driver whose RNIC guests are given although its entry has an obstacle.
+    std::string accepted_obstacle = {};
 };
 
 // Makes the RNIC that guests share.  Throws HostRnicError when guests cannot be given this RNIC;

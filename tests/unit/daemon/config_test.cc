@@ -41,6 +41,7 @@ threads = 3
 spin_us = 7
 port = 2
 gid_index = 0
+accept_obstacle = "irdma"
 [[peer]]
 gid = "10.77.0.3"
 via = "10.9.0.2"
@@ -73,6 +74,7 @@ queue_pairs = 5
     EXPECT_EQ(config.threads, 3U);
     EXPECT_EQ(config.spin_us, 7U);
     EXPECT_EQ(config.port, 2U);
+    EXPECT_EQ(config.accept_obstacle, "irdma");
     EXPECT_EQ(config.gid_index, 0U);
     ASSERT_EQ(config.peers.size(), 2U);
     EXPECT_EQ(to_string(config.peers[0].gid), "10.77.0.3");

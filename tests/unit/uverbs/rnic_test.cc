@@ -221,6 +221,23 @@ TEST_F(UverbsRnicTest, SaysWhyGuestsGetNoRnicsOfADriver) {
                                  HasSubstr("docs/adding-an-rnic.md")));
 }
 
+TEST_F(UverbsRnicTest, GivesGuestsAnRnicWhoseObstacleIsAccepted) {
+    host.driver_id = RDMA_DRIVER_IRDMA;
+    host.uverbs_abi_version = 5;
+    config.accepted_obstacle = "irdma";
+    make_rnic();
+    EXPECT_EQ(rnic->attributes().driver_id, uint32_t{RDMA_DRIVER_IRDMA});
+    EXPECT_THAT(log.str(),
+                AllOf(HasSubstr("accept_obstacle"), HasSubstr(std::string(kIrdmaEntry.obstacle))));
+}
+
+TEST_F(UverbsRnicTest, AnObstacleOfAnotherDriverIsNotAccepted) {
+    host.driver_id = RDMA_DRIVER_IRDMA;
+    host.uverbs_abi_version = 5;
+    config.accepted_obstacle = "iw_cxgb4";
+    EXPECT_THAT(refusal(), HasSubstr("accept_obstacle = \"irdma\""));
+}
+
 TEST_F(UverbsRnicTest, SaysWhichDevicesOfADriverItKnows) {
     host.driver_id = RDMA_DRIVER_BNXT_RE;
     host.uverbs_abi_version = 1;
