@@ -34,34 +34,39 @@ bool begins_at(const RequestedRegion& region, uint64_t start) {
            ((le64toh(region.runs.front().gpa) ^ start) & (VRDMA_SHM_PAGE_SIZE - 1)) == 0;
 }
 
-// The attributes in `request` that the length of memory behind a user pointer may depend on.
-vrdma_udata_counts udata_counts(uint16_t opcode, std::span<const std::byte> request) {
+// The attributes in a request that the length of memory behind a user pointer may depend on, by
+// their names in its structure.
+template <typename Request>
+vrdma_udata_counts counts_of(std::span<const std::byte> request) {
+    const auto typed = as<Request>(request);
     vrdma_udata_counts counts{};
-    switch (opcode) {
-        case VRDMA_CMD_CREATE_CQ:
-            counts.cqe = le32toh(as<vrdma_cmd_create_cq>(request).cqe);
-            break;
-        case VRDMA_CMD_RESIZE_CQ:
-            counts.cqe = le32toh(as<vrdma_cmd_resize_cq>(request).cqe);
-            break;
-        case VRDMA_CMD_CREATE_SRQ:
-            counts.max_wr = le32toh(as<vrdma_cmd_create_srq>(request).max_wr);
-            counts.max_sge = le32toh(as<vrdma_cmd_create_srq>(request).max_sge);
-            break;
-        case VRDMA_CMD_MODIFY_SRQ:
-            counts.max_wr = le32toh(as<vrdma_cmd_modify_srq>(request).max_wr);
-            break;
-        case VRDMA_CMD_CREATE_QP: {
-            const auto create = as<vrdma_cmd_create_qp>(request);
-            counts.max_wr = le32toh(create.cap.max_recv_wr);
-            counts.max_sge = le32toh(create.cap.max_recv_sge);
-            counts.max_send_wr = le32toh(create.cap.max_send_wr);
-            break;
-        }
-        default:
-            break;
+    if constexpr (requires { typed.cqe; }) {
+        counts.cqe = le32toh(typed.cqe);
+    }
+    if constexpr (requires { typed.max_wr; }) {
+        counts.max_wr = le32toh(typed.max_wr);
+    }
+    if constexpr (requires { typed.max_sge; }) {
+        counts.max_sge = le32toh(typed.max_sge);
+    }
+    if constexpr (requires { typed.cap.max_send_wr; }) {
+        counts.max_wr = le32toh(typed.cap.max_recv_wr);
+        counts.max_sge = le32toh(typed.cap.max_recv_sge);
+        counts.max_send_wr = le32toh(typed.cap.max_send_wr);
     }
     return counts;
+}
+
+vrdma_udata_counts udata_counts(uint16_t opcode, std::span<const std::byte> request) {
+    switch (opcode) {
+#define VRDMA_ROW(NAME, name, opcode, request_type, response, feature, flags) \
+    case VRDMA_CMD_##NAME:                                                    \
+        return counts_of<struct request_type>(request);
+        VRDMA_COMMANDS(VRDMA_ROW)
+#undef VRDMA_ROW
+        default:
+            return {};
+    }
 }
 
 // Sees that `regions` are the memory that the user pointers in `udata` name, no more and no

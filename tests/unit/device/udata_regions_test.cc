@@ -32,7 +32,8 @@ struct Region {
 // Udata of ALLOC_PD have a pointer to 16 bytes at 8; those of CREATE_CQ two, to a buffer of
 // whole pages, 64 bytes for each entry, and to a record of 8 bytes; those of CREATE_QP one, to 64
 // bytes for each send and 16 for each scatter element of each receive; those of RESIZE_CQ one, as
-// the first of CREATE_CQ.
+// the first of CREATE_CQ; those of shared receive queues of both kinds one, as that of CREATE_QP
+// without the sends.
 class UdataRegionsTest : public CommandTest {
   protected:
     UdataRegionsTest() {
@@ -44,6 +45,8 @@ class UdataRegionsTest : public CommandTest {
             pointer(VRDMA_CMD_CREATE_QP, 0, 0, VRDMA_UDATA_POINTER_LASTING),
             pointer(VRDMA_CMD_RESIZE_CQ, 0, 0,
                     VRDMA_UDATA_POINTER_LASTING | VRDMA_UDATA_POINTER_PAGES),
+            pointer(VRDMA_CMD_CREATE_SRQ, 0, 0, VRDMA_UDATA_POINTER_LASTING),
+            pointer(VRDMA_CMD_CREATE_XRC_SRQ, 0, 0, VRDMA_UDATA_POINTER_LASTING),
         };
         for (const size_t buffer : {1, 4}) {
             pointers_[buffer].terms[0].count = VRDMA_COUNT_CQE;
@@ -54,6 +57,7 @@ class UdataRegionsTest : public CommandTest {
         pointers_[3].terms[1].count = VRDMA_COUNT_MAX_WR;
         pointers_[3].terms[1].scale = VRDMA_SCALE_MAX_SGE;
         pointers_[3].terms[1].scale_b = htole32(16);
+        pointers_[5].terms[0] = pointers_[6].terms[0] = pointers_[3].terms[1];
         for (const auto& entry : pointers_) {
             EXPECT_TRUE(vrdma_udata_pointer_valid(&entry));
         }
@@ -176,6 +180,28 @@ TEST_F(UdataRegionsTest, AQueuePairsMemoryIsAsLongAsItsSizesSay) {
     EXPECT_EQ(create(kLength - 1), EINVAL);
     EXPECT_EQ(create(kLength + 1), EINVAL);
     EXPECT_EQ(create(kLength), 0);
+}
+
+TEST_F(UdataRegionsTest, ASharedReceiveQueuesMemoryIsAsLongAsItsSizesSay) {
+    auto basic = make<vrdma_cmd_create_srq>(VRDMA_CMD_CREATE_SRQ, uctx_);
+    auto xrc = make<vrdma_cmd_create_xrc_srq>(VRDMA_CMD_CREATE_XRC_SRQ, uctx_);
+    const auto cq = create_cq(64, kPage, 0, {{0, kPage, {run(kPage, kPage)}}});
+    const auto xrcd = ask(make<vrdma_cmd_empty>(VRDMA_CMD_ALLOC_XRCD, VRDMA_NO_HANDLE));
+    ASSERT_EQ(cq.first, 0);
+    ASSERT_EQ(xrcd.first, 0);
+    basic.pd = xrc.pd = htole32(pd(uctx_));
+    basic.max_wr = xrc.max_wr = htole32(5);
+    basic.max_sge = xrc.max_sge = htole32(3);
+    xrc.cq = htole32(cq.second);
+    xrc.xrcd = htole32(xrcd.second);
+    constexpr uint64_t kLength = 5 * 64;
+    const auto create = [&](const auto& request, uint64_t length) {
+        return ask_bytes(with_regions(request, kPage, 0, {{0, length, {run(0, length)}}})).first;
+    };
+    EXPECT_EQ(create(basic, kLength - 1), EINVAL);
+    EXPECT_EQ(create(basic, kLength), 0);
+    EXPECT_EQ(create(xrc, kLength - 1), EINVAL);
+    EXPECT_EQ(create(xrc, kLength), 0);
 }
 
 TEST_F(UdataRegionsTest, RegionsMayComeInAnyOrder) {
@@ -353,7 +379,8 @@ TEST_F(UdataRegionsTest, APointerBeyondTheLastIsEmpty) {
         EXPECT_TRUE(verb::query_udata_pointer(*verbs_, call, request, response));
         return response;
     };
-    EXPECT_EQ(le32toh(ask_for(5).count), 5U);
+    const auto count = static_cast<uint32_t>(pointers_.size());
+    EXPECT_EQ(le32toh(ask_for(count).count), count);
     EXPECT_EQ(ask_for(UINT32_MAX).pointer.opcode, 0);
 }
 
