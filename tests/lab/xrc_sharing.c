@@ -100,7 +100,7 @@ static struct ibv_qp* make_target(const struct Bench* bench) {
     return qp;
 }
 
-static struct ibv_qp* open_target(const struct Bench* bench, uint32_t number) {
+static void open_target(const struct Bench* bench, uint32_t number) {
     struct ibv_qp_open_attr attributes = {
         .comp_mask = IBV_QP_OPEN_ATTR_NUM | IBV_QP_OPEN_ATTR_XRCD | IBV_QP_OPEN_ATTR_TYPE,
         .qp_num = number,
@@ -109,7 +109,6 @@ static struct ibv_qp* open_target(const struct Bench* bench, uint32_t number) {
     };
     struct ibv_qp* qp = ibv_open_qp(bench->device.context, &attributes);
     if (qp == NULL) fail_errno("cannot open the target queue pair");
-    return qp;
 }
 
 static struct ibv_qp* make_initiator(const struct Bench* bench) {
@@ -190,7 +189,7 @@ static void use(const char* name, int file, struct Line line, pid_t maker) {
     check(connect_queue_pair(&bench.device, initiator, number), "connecting the initiator");
     tell(line, initiator->qp_num);
     (void)hear(line);
-    struct ibv_qp* target = open_target(&bench, number);
+    open_target(&bench, number);
     exchange(&bench, initiator, srq);
     say(0, "a message through another process's target");
 
@@ -199,11 +198,8 @@ static void use(const char* name, int file, struct Line line, pid_t maker) {
     exchange(&bench, initiator, srq);
     say(0, "a message through a target whose maker has ended");
 
-    check(ibv_destroy_qp(target), "closing the target");
-    check(ibv_destroy_qp(initiator), "ibv_destroy_qp");
-    check(ibv_destroy_srq(srq), "ibv_destroy_srq");
-    say(ibv_close_xrcd(bench.domain), "closing the domain");
-    say(open_domain(&bench, file, 0) == NULL ? errno : 0, "a domain that is gone, without O_CREAT");
+    // The kernel closes what is open.  ibv_destroy_qp() of a queue pair that ibv_open_qp() gave
+    // ends a program of libmlx5 44: the library frees the index of another queue pair.
 }
 
 int main(int argc, char** argv) {
