@@ -57,16 +57,21 @@ vrdma_udata_counts counts_of(std::span<const std::byte> request) {
     return counts;
 }
 
-vrdma_udata_counts udata_counts(uint16_t opcode, std::span<const std::byte> request) {
-    switch (opcode) {
-#define VRDMA_ROW(NAME, name, opcode, request_type, response, feature, flags) \
-    case VRDMA_CMD_##NAME:                                                    \
-        return counts_of<struct request_type>(request);
-        VRDMA_COMMANDS(VRDMA_ROW)
+struct CommandCounts {
+    uint16_t opcode;
+    vrdma_udata_counts (*counts)(std::span<const std::byte> request);
+};
+
+constexpr CommandCounts kCommandCounts[] = {
+#define VRDMA_ROW(NAME, name, opcode, request, response, feature, flags) \
+    {VRDMA_CMD_##NAME, counts_of<struct request>},
+    VRDMA_COMMANDS(VRDMA_ROW)
 #undef VRDMA_ROW
-        default:
-            return {};
-    }
+};
+
+vrdma_udata_counts udata_counts(uint16_t opcode, std::span<const std::byte> request) {
+    const auto* row = std::ranges::find(kCommandCounts, opcode, &CommandCounts::opcode);
+    return row == std::end(kCommandCounts) ? vrdma_udata_counts{} : row->counts(request);
 }
 
 // Sees that `regions` are the memory that the user pointers in `udata` name, no more and no
