@@ -125,8 +125,8 @@ std::string show_text(const json& result) {
         facts.push_back({"RAM prevents", text_of(memory.at("limit"))});
     }
     for (const auto& [key, value] : result.at("configuration").items()) {
-        if (!value.empty() && value != "") {
-            facts.push_back({key, text_of(value)});
+        if (std::string said = text_of(value); !value.empty() && !said.empty()) {
+            facts.push_back({key, std::move(said)});
         }
     }
     std::string text;

@@ -36,7 +36,7 @@ std::map<std::string, std::vector<std::string>> rows_below(const std::string& he
         std::istringstream row(line.substr(1));
         for (std::string cell; std::getline(row, cell, '|');) {
             const size_t first = cell.find_first_not_of(" `");
-            const size_t last = cell.find_last_not_of(" ");
+            const size_t last = cell.find_last_not_of(' ');
             cells.push_back(first == std::string::npos ? "" : cell.substr(first, last - first + 1));
         }
         std::string key = cells.front();

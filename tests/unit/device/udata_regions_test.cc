@@ -194,7 +194,7 @@ TEST_F(UdataRegionsTest, ASharedReceiveQueuesMemoryIsAsLongAsItsSizesSay) {
     basic.max_sge = xrc.max_sge = htole32(3);
     xrc.cq = htole32(cq.second);
     xrc.xrcd = htole32(xrcd.second);
-    constexpr uint64_t kLength = 5 * 64;
+    constexpr uint64_t kLength = uint64_t{5} * 64;
     const auto create = [&](const auto& request, uint64_t length) {
         return ask_bytes(with_regions(request, kPage, 0, {{0, length, {run(0, length)}}})).first;
     };
