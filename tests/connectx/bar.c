@@ -64,6 +64,10 @@ static void ring(Connectx* nic, hwaddr at, uint64_t value, const uint8_t* burst)
     Qp* qp = find_object(nic->objects.qps, number);
 
     burst ? nic->doorbells.bursts++ : nic->doorbells.doorbells++;
+    if (!qp && was_given(number, nic->objects.next_qp)) {
+        log_say(nic, "doorbell of QP %#x, which is gone", number);
+        return;
+    }
     if (!qp || qp->uar != uar) {
         log_violation(nic, "doorbell of QP %#x in UAR %u: %s", number, uar,
                       qp ? "it has another UAR" : "there is no such queue");

@@ -105,6 +105,13 @@ static inline void* find_object(GHashTable* table, uint32_t number) {
     return g_hash_table_lookup(table, GUINT_TO_POINTER(number));
 }
 
+// Whether an object has, or had, this number; `last` is the one that was given last, and none is
+// given twice.  A program whose queue the driver has destroyed, as it does when the device is
+// removed, may ring it once more.
+static inline bool was_given(uint32_t number, uint32_t last) {
+    return number && number <= last;
+}
+
 static inline void add_object(GHashTable* table, uint32_t number, void* object) {
     g_hash_table_insert(table, GUINT_TO_POINTER(number), object);
 }

@@ -125,6 +125,10 @@ void cq_doorbell(Connectx* nic, unsigned uar, uint64_t value) {
     const uint32_t number = (uint32_t)value & kNumberMask;
     Cq* cq = find_object(nic->objects.cqs, number);
 
+    if (!cq && was_given(number, nic->objects.next_cq)) {
+        log_say(nic, "doorbell of CQ %#x, which is gone", number);
+        return;
+    }
     if (!cq || cq->uar != uar) {
         log_violation(nic, "doorbell of CQ %#x in UAR %u: %s", number, uar,
                       cq ? "the queue has another UAR" : "there is no such queue");

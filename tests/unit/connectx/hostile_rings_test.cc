@@ -196,6 +196,15 @@ TEST_F(HostileRingTest, ADoorbellOfNoQueueOrOfAnotherPageIsAViolation) {
     EXPECT_FALSE(a_.poll());
 }
 
+// A program whose queue the driver has destroyed may ring it once more.
+TEST_F(HostileRingTest, ADoorbellOfAQueueThatIsGoneDoesNothing) {
+    fake_host_destroy_qp(machine_.host, &a_.qp);
+    a_.ring();
+    ASSERT_TRUE(fake_host_run());
+    EXPECT_EQ(machine_.violations(), 0U);
+    EXPECT_FALSE(a_.poll());
+}
+
 TEST_F(HostileRingTest, AReceiveRequestThatIsTooSmallEndsBothSides) {
     loop_.b.post_receive(machine_.data, machine_.key, 3);
     a_.post(Request(MLX5_OPCODE_SEND).inline_data({1, 2, 3, 4}));

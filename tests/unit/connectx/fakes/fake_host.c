@@ -363,6 +363,13 @@ unsigned fake_host_qp_state(FakeHost* host, const FakeQp* qp) {
     return (unsigned)IFC_GET(qpc, IFC_AT(query_qp_out, out, qpc), state);
 }
 
+void fake_host_destroy_qp(FakeHost* host, const FakeQp* qp) {
+    uint8_t in[IFC_BYTES(destroy_qp_in)] = {0}, out[IFC_BYTES(destroy_qp_out)];
+
+    IFC_SET(destroy_qp_in, in, qpn, qp->number);
+    MUST(host, DESTROY_QP, destroy_qp, in, out);
+}
+
 void fake_host_join(FakeHost* host, const FakeQp* qp, const uint8_t gid[16]) {
     uint8_t in[IFC_BYTES(attach_to_mcg_in)] = {0}, out[IFC_BYTES(attach_to_mcg_out)];
 

@@ -87,6 +87,8 @@ void fake_host_connect(FakeHost* host, const FakeQp* qp, const FakePath* path);
 // The context's state: 3 is RTS, 4 SQE, 6 ERR.
 unsigned fake_host_qp_state(FakeHost* host, const FakeQp* qp);
 
+void fake_host_destroy_qp(FakeHost* host, const FakeQp* qp);
+
 // Attaches a queue pair to a group.
 void fake_host_join(FakeHost* host, const FakeQp* qp, const uint8_t gid[16]);
 
