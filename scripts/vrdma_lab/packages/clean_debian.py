@@ -57,8 +57,15 @@ class CleanDebian:
 
     def install(self, packages: Iterable[str | Path]) -> None:
         """Installs packages of Debian's by name, or .deb files by their path inside."""
-        words = ("apt-get", "-q", "-y", "--no-install-recommends", "install")
-        self._runner.retry(lambda: self.run(*words, *packages, network=True))
+        wanted = list(packages)
+
+        def act() -> None:
+            # mmdebstrap leaves no lists, and they would be old.
+            self.run("apt-get", "-q", "update", network=True)
+            self.run(*("apt-get", "-q", "-y", "--no-install-recommends", "install"), *wanted,
+                     network=True)
+
+        self._runner.retry(act)
 
     def put(self, *files: Path, folder: str = "/") -> None:
         """Copies files and folders of this machine into a folder of the copy."""
