@@ -335,6 +335,12 @@ static void vrdma_unrealize(DeviceState *dev)
     g_free(s->vhost_queues);
     vhost_user_cleanup(&s->vhost_user);
     g_clear_pointer(&s->refusal, g_free);
+    /*
+     * The property lets go of the chardev at the device's last reference, which a memory region's
+     * reader may hold beyond DEVICE_DELETED, and who waited for that event may plug the next device
+     * in on this chardev at once.
+     */
+    qemu_chr_fe_deinit(&s->chardev, false);
 }
 
 /* The last reference to shm_region, perhaps a vCPU's, is gone by now. */
