@@ -11,6 +11,7 @@
 #include <tl/expected.hpp>
 #include <utility>
 
+#include "limit_counter.h"
 #include "limit_log.h"
 #include "result.h"
 
@@ -49,7 +50,7 @@ class Budget {
     // `key` is the limit's in the configuration, `name` the plural for the log; both have static
     // storage.  `log` outlives the budget, which outlives its charges.
     Budget(const char* key, const char* name, uint64_t limit, LimitLog& log)
-        : key_(key), name_(name), log_(log), limit_(limit) {}
+        : key_(key), name_(name), log_(log), limit_(limit), reached_(log.signal()) {}
     Budget(const Budget&) = delete;
     Budget& operator=(const Budget&) = delete;
 
@@ -57,7 +58,7 @@ class Budget {
     uint64_t limit() const { return limit_.load(std::memory_order_relaxed); }
     uint64_t used() const { return used_.load(std::memory_order_relaxed); }
     // How often somebody wanted more than there was.
-    uint64_t times_reached() const { return reached_.load(std::memory_order_relaxed); }
+    uint64_t times_reached() const { return reached_.times(); }
     void set_limit(uint64_t limit) { limit_.store(limit, std::memory_order_relaxed); }
 
     // EDQUOT, or `error`, and a line in the log when there is no room for `amount` more.
@@ -126,7 +127,7 @@ class Budget {
     }
 
     std::string count_refusal(uint64_t used, uint64_t amount, uint64_t times = 1) {
-        reached_.fetch_add(1, std::memory_order_relaxed);
+        reached_.count();
         return fmt::format(
             "{} {}, of which {} are in use and {} more are wanted; raise '{}' if the guest may "
             "have more",
@@ -142,7 +143,7 @@ class Budget {
     LimitLog& log_;
     std::atomic<uint64_t> limit_;
     std::atomic<uint64_t> used_ = 0;
-    std::atomic<uint64_t> reached_ = 0;
+    LimitCounter reached_;
 };
 
 inline Charge::~Charge() {

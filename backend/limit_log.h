@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "limit_counter.h"
 #include "rate_limited_log.h"
 #include "result.h"
 
@@ -15,8 +16,12 @@ namespace vrdma {
 // Names the limits that a guest reaches, in the log.  Any thread.
 class LimitLog {
   public:
-    LimitLog(std::string guest, std::shared_ptr<spdlog::logger> logger)
-        : guest_(std::move(guest)), log_(std::move(logger)) {}
+    // `signal` is raised at each limit that is reached; null for none.
+    LimitLog(std::string guest, std::shared_ptr<spdlog::logger> logger,
+             std::shared_ptr<LimitSignal> signal = nullptr)
+        : guest_(std::move(guest)), signal_(std::move(signal)), log_(std::move(logger)) {}
+
+    const std::shared_ptr<LimitSignal>& signal() const { return signal_; }
 
     // Logs which limit is reached.  Returns `error`, which the verb gets.
     template <typename... Args>
@@ -29,6 +34,7 @@ class LimitLog {
 
   private:
     const std::string guest_;
+    const std::shared_ptr<LimitSignal> signal_;
     std::mutex mutex_;
     RateLimitedLog log_;  // under mutex_
 };

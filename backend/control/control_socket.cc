@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <system_error>
 #include <utility>
@@ -25,6 +26,9 @@ mode_t mode_of(const Permissions& permissions) {
 }
 
 constexpr std::chrono::seconds kLookInterval{1};
+
+// What the thread waits for besides its clients.
+constexpr size_t kOwnDescriptors = 4;
 
 // A line for a client that is turned away.  Its socket is new and empty, so that the line fits.
 void turn_away(const FileDescriptor& client, const Error& error) {
@@ -59,7 +63,7 @@ int ControlSocket::patience() const {
     if (std::ranges::any_of(clients_, &Client::has_work)) {
         return 0;
     }
-    if (!looks_) {
+    if (!look_is_due_) {
         return -1;
     }
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(next_look_ - Clock::now());
@@ -70,7 +74,13 @@ void ControlSocket::run() {
     begin_helper_thread("vrdma-ctlsock");
     std::vector<pollfd> polled;
     for (;;) {
-        polled = {{stop_.get(), POLLIN, 0}, {socket_.fd(), POLLIN, 0}, {events_.fd(), POLLIN, 0}};
+        // poll(2) ignores what has the descriptor -1.
+        const int watched = options_.watched && !look_is_due_ ? options_.watched->fd : -1;
+        const std::array<pollfd, kOwnDescriptors> own{{{stop_.get(), POLLIN, 0},
+                                                       {socket_.fd(), POLLIN, 0},
+                                                       {events_.fd(), POLLIN, 0},
+                                                       {watched, POLLIN, 0}}};
+        polled.assign(own.begin(), own.end());
         for (const Client& client : clients_) {
             polled.push_back({client.fd(), client.wanted(), 0});
         }
@@ -86,18 +96,20 @@ void ControlSocket::run() {
         if (polled[1].revents != 0) {
             accept();
         }
-        if (looks_ && Clock::now() >= next_look_) {
-            looks_ = options_.look();
+        look_is_due_ = look_is_due_ || polled[3].revents != 0;
+        if (look_is_due_ && Clock::now() >= next_look_) {
+            options_.watched->look();
+            look_is_due_ = false;
             next_look_ = Clock::now() + kLookInterval;
         }
         pass_events_on();
     }
 }
 
-// `ready` has the clients in their order, behind three others.
+// `ready` has the clients in their order, behind the socket's own descriptors.
 void ControlSocket::serve_clients(const std::vector<pollfd>& ready) {
     auto client = clients_.begin();
-    for (size_t i = 3; i < ready.size(); ++i) {
+    for (size_t i = kOwnDescriptors; i < ready.size(); ++i) {
         const bool goes_on = (ready[i].revents == 0 && !client->has_work()) ||
                              client->serve(ready[i].revents, dispatcher_);
         client = goes_on ? std::next(client) : clients_.erase(client);
@@ -131,7 +143,6 @@ void ControlSocket::accept() {
 // A client that does not read loses its connection: events wait for nobody.
 void ControlSocket::pass_events_on() {
     for (const Event& event : events_.take()) {
-        looks_ = true;
         const nlohmann::json parameters = to_json(event);
         const std::string line =
             to_line({{"jsonrpc", "2.0"}, {"method", "event"}, {"params", parameters}});

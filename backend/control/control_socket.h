@@ -10,6 +10,7 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -29,12 +30,18 @@ class ControlSocket {
     static constexpr size_t kMaxClients = 64;
     static constexpr size_t kMaxReaders = 48;  // so that administrators find room
 
+    // A source of events that others only count.
+    struct Watched {
+        int fd;  // readable when there is something to look at
+        // Makes events of what is there, and the descriptor unreadable.  Called at most once a
+        // second, however often the descriptor becomes readable.
+        std::function<void()> look;
+    };
+
     struct Options {
         std::filesystem::path path;
         Permissions permissions;
-        // Looks for events that nobody tells of, and adds them to the queue.  Called about once a
-        // second for as long as it returns true, and again after an event.
-        std::function<bool()> look = [] { return false; };
+        std::optional<Watched> watched{};
     };
 
     // `dispatcher`, `events` and `history` outlive the socket; the history is the thread's.  Throws
@@ -64,7 +71,7 @@ class ControlSocket {
     FileDescriptor stop_;
     // The thread's.
     std::list<Client> clients_;
-    bool looks_ = true;
+    bool look_is_due_ = false;  // `watched` is readable, and was looked at less than a second ago
     Clock::time_point next_look_{};
     std::thread thread_;
 };

@@ -12,9 +12,12 @@ Control::Control(const Config& config, const control::Permissions& permissions, 
     const auto path = config.control_socket.value_or("");
     if (!path.empty()) {
         socket_.emplace(
-            control::ControlSocket::Options{.path = path,
-                                            .permissions = permissions,
-                                            .look = [this] { return limit_watch_.look(); }},
+            control::ControlSocket::Options{
+                .path = path,
+                .permissions = permissions,
+                .watched =
+                    control::ControlSocket::Watched{.fd = limit_watch_.fd(),
+                                                    .look = [this] { limit_watch_.look(); }}},
             dispatcher_, events, history_, levels.logger("daemon"));
     }
 }

@@ -225,10 +225,9 @@ Server::Watcher watcher_of(control::EventQueue& events) {
     };
 }
 
-bool LimitWatch::look() {
-    bool connected = false;
+void LimitWatch::look() {
+    server_.limit_signal().lower();
     for (const Server::GuestLimits& guest : server_.limits()) {
-        connected = connected || guest.connected;
         for (const auto& limit : guest.limits) {
             uint64_t& seen = seen_[guest.name][limit.key];
             const uint64_t reached = limit.reached.value_or(0);
@@ -241,7 +240,6 @@ bool LimitWatch::look() {
                           {"times", reached - std::exchange(seen, reached)}});
         }
     }
-    return connected;
 }
 
 std::vector<Method> control_methods(const Controlled& controlled) {

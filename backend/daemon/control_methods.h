@@ -33,18 +33,18 @@ inline constexpr std::string_view kEventKinds[] = {
 // Puts what happens to guests into `events`, which outlives the server that is watched.
 Server::Watcher watcher_of(control::EventQueue& events);
 
-// Finds limits that were reached: the guests' threads only count.
+// Finds limits that were reached: the guests' threads only count, and raise a signal.
 class LimitWatch {
   public:
-    LimitWatch(const Server& server, control::EventQueue& events)
-        : server_(server), events_(events) {}
+    LimitWatch(Server& server, control::EventQueue& events) : server_(server), events_(events) {}
 
-    // Adds an event for each limit that was reached since the last call.  Returns whether any guest
-    // is there that could reach one.
-    bool look();
+    // Adds an event for each limit that was reached since the last call.
+    void look();
+    // Readable when look() would find one.
+    int fd() const { return server_.limit_signal().fd(); }
 
   private:
-    const Server& server_;
+    Server& server_;
     control::EventQueue& events_;
     std::map<std::string, std::map<std::string, uint64_t>> seen_;  // times, by guest and limit
 };

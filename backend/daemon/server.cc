@@ -15,11 +15,13 @@ namespace vrdma::daemon {
 
 Server::Vm::Vm(const VmConfig& config, const vhost::SocketAccess& access,
                const vhost::MemoryRules& memory, rnic::Rnic& rnic, const Loggers& loggers,
-               std::shared_ptr<vhost::Receiver> receiver, const Watcher& watcher)
+               std::shared_ptr<vhost::Receiver> receiver, const Watcher& watcher,
+               std::shared_ptr<LimitSignal> limit_signal)
     : config_(config),
       device_({.guest = config.name,
                .mac = config.mac,
                .limits = config.limits,
+               .limit_signal = std::move(limit_signal),
                .notify = [name = config.name,
                           watcher](device::Notice notice) { watcher(name, notice); }},
               rnic, loggers.device),
@@ -58,7 +60,7 @@ Server::Server(const Config& config, std::unique_ptr<rnic::Rnic> rnic, const Log
         const VmConfig& vm = config.vms[i];
         vms_.push_back(std::make_unique<Vm>(vm, socket_access(config, vm), config.memory, *rnic_,
                                             loggers, i < receivers.size() ? receivers[i] : nullptr,
-                                            watcher));
+                                            watcher, limit_signal_));
     }
     if (!config.status_socket.empty()) {
         status_ = std::make_unique<StatusSocket>(

@@ -16,6 +16,7 @@
 #include "daemon/config.h"
 #include "daemon/status_socket.h"
 #include "device/virtual_device.h"
+#include "limit_counter.h"
 #include "rnic/rnic.h"
 #include "vhost/server/listener.h"
 
@@ -87,6 +88,8 @@ class Server {
     // The RNIC's name and how many objects it has.
     nlohmann::json rnic() const;
     std::vector<GuestLimits> limits() const;
+    // Raised when a guest reaches one of them.
+    LimitSignal& limit_signal() { return *limit_signal_; }
 
     // Gives each virtual machine the limits that `config` has for the one of its name.
     void set_limits(const Config& config);
@@ -101,7 +104,8 @@ class Server {
       public:
         Vm(const VmConfig& config, const vhost::SocketAccess& access,
            const vhost::MemoryRules& memory, rnic::Rnic& rnic, const Loggers& loggers,
-           std::shared_ptr<vhost::Receiver> receiver, const Watcher& watcher);
+           std::shared_ptr<vhost::Receiver> receiver, const Watcher& watcher,
+           std::shared_ptr<LimitSignal> limit_signal);
         ~Vm();
         Vm(const Vm&) = delete;
         Vm& operator=(const Vm&) = delete;
@@ -125,6 +129,7 @@ class Server {
 
     const std::unique_ptr<rnic::Rnic> rnic_;
     const std::shared_ptr<spdlog::logger> logger_;
+    const std::shared_ptr<LimitSignal> limit_signal_ = std::make_shared<LimitSignal>();
     std::vector<std::unique_ptr<Vm>> vms_;
     std::mutex limits_mutex_;  // held while limits are changed: others start from the result
     std::unique_ptr<StatusSocket> status_;

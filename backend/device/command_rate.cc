@@ -10,7 +10,9 @@
 
 namespace vrdma::device {
 
-CommandRate::CommandRate() : timer_(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)) {
+CommandRate::CommandRate(std::shared_ptr<LimitSignal> signal)
+    : timer_(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)),
+      reached_(std::move(signal)) {
     if (!timer_) {
         throw std::system_error(errno, std::generic_category(), "command rate");
     }
@@ -34,7 +36,7 @@ bool CommandRate::admits() {
     }
     if (!waiting_) {
         waiting_ = true;
-        reached_.fetch_add(1, std::memory_order_relaxed);
+        reached_.count();
     }
     arm(open_at_ns - now);
     return false;

@@ -2,10 +2,11 @@
 // Copyright (c) 2026 the vrdma authors
 #pragma once
 
-#include <atomic>
 #include <cstdint>
+#include <memory>
 
 #include "file_descriptor.h"
+#include "limit_counter.h"
 #include "token_bucket.h"
 
 namespace vrdma::device {
@@ -14,8 +15,9 @@ namespace vrdma::device {
 // timer wakes it when a command that had to wait may be executed.
 class CommandRate {
   public:
-    // Throws std::system_error when the kernel has no descriptor left.
-    CommandRate();
+    // `signal` is raised when a command has to wait; null for none.  Throws std::system_error when
+    // the kernel has no descriptor left.
+    explicit CommandRate(std::shared_ptr<LimitSignal> signal = nullptr);
 
     // `per_second`: 0 for no limit.  `burst`: commands that a guest that was silent may have at
     // once.
@@ -34,7 +36,7 @@ class CommandRate {
     void clear_timer();
 
     // How often commands had to wait.  Any thread.
-    uint64_t times_reached() const { return reached_.load(std::memory_order_relaxed); }
+    uint64_t times_reached() const { return reached_.times(); }
 
   private:
     static uint64_t now_ns();
@@ -43,7 +45,7 @@ class CommandRate {
     TokenBucket bucket_;
     FileDescriptor timer_;
     bool waiting_ = false;
-    std::atomic<uint64_t> reached_ = 0;
+    LimitCounter reached_;
 };
 
 }  // namespace vrdma::device

@@ -55,8 +55,9 @@ VirtualDevice::VirtualDevice(Options options, rnic::Rnic& rnic,
       resets_log_(logger_),
       events_(options_.guest, logger_),
       shm_(options_.guest, logger_),
-      budgets_(options_.guest, options_.limits, attributes_, logger_),
+      budgets_(options_.guest, options_.limits, attributes_, logger_, options_.limit_signal),
       dispatcher_(options_.guest, logger_),
+      command_rate_(options_.limit_signal),
       limits_(options_.limits),
       lost_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       limits_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
@@ -114,8 +115,8 @@ std::vector<VirtualDevice::LimitStatus> VirtualDevice::limit_states() {
         std::ranges::find(states, rate, &LimitStatus::key)->reached = times;
     };
     reached("commands_per_second", command_rate_.times_reached());
-    reached("messages_per_second", budgets_.traffic.messages_per_second.load());
-    reached("bytes_per_second", budgets_.traffic.bytes_per_second.load());
+    reached("messages_per_second", budgets_.traffic.messages_per_second.times());
+    reached("bytes_per_second", budgets_.traffic.bytes_per_second.times());
     return states;
 }
 

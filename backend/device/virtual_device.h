@@ -38,6 +38,8 @@ class VirtualDevice : public vhost::Device {
         std::string guest;       // named in logs
         rnic::MacAddress mac{};  // of the netdev to pair with
         Limits limits;           // at first, see set_limits()
+        // Raised at each limit that the guest reaches; null for none.
+        std::shared_ptr<LimitSignal> limit_signal{};
         // Hears of each notice, by the thread that it happens on, and waits for nobody.
         std::function<void(Notice)> notify = [](Notice) {};
     };

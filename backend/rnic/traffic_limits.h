@@ -2,9 +2,11 @@
 // Copyright (c) 2026 the vrdma authors
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <memory>
+
+#include "limit_counter.h"
 
 namespace vrdma::rnic {
 
@@ -32,8 +34,12 @@ struct TrafficLimits {
 
 // How often work of a guest began to wait for a rate: for the one that it waits for longer.
 struct TrafficReached {
-    std::atomic<uint64_t> bytes_per_second = 0;
-    std::atomic<uint64_t> messages_per_second = 0;
+    // `signal` is raised at each wait; null for none.
+    explicit TrafficReached(const std::shared_ptr<LimitSignal>& signal = nullptr)
+        : bytes_per_second(signal), messages_per_second(signal) {}
+
+    LimitCounter bytes_per_second;
+    LimitCounter messages_per_second;
 };
 
 // Whether the values are ones that may be set.

@@ -22,8 +22,11 @@ namespace vrdma::device {
 class GuestBudgets {
   public:
     GuestBudgets(std::string guest, const Limits& limits, const rnic::DeviceAttributes& attributes,
-                 std::shared_ptr<spdlog::logger> logger)
-        : attributes_(attributes), log_(std::move(guest), std::move(logger)) {
+                 std::shared_ptr<spdlog::logger> logger,
+                 const std::shared_ptr<LimitSignal>& signal = nullptr)
+        : attributes_(attributes),
+          log_(std::move(guest), std::move(logger), signal),
+          traffic(signal) {
         set_limits(limits);
     }
     GuestBudgets(const GuestBudgets&) = delete;

@@ -3,8 +3,13 @@
 #include "control/events.h"
 
 #include <gtest/gtest.h>
+#include <poll.h>
+
+#include <memory>
+#include <thread>
 
 #include "control_fixture.h"
+#include "limit_counter.h"
 
 namespace vrdma::daemon {
 namespace {
@@ -83,6 +88,61 @@ TEST_F(EventsTest, ALimitThatIsReachedIsAnEvent) {
     EXPECT_EQ(event.at("key"), "memory_slots");
     EXPECT_EQ(event.at("limit"), 1);
     EXPECT_GE(event.at("times"), 1);
+}
+
+TEST_F(EventsTest, ALimitThatIsReachedAgainIsAnotherEvent) {
+    config_.vms[0].limits.memory_slots = 1;
+    serve();
+    ControlClient follower = client();
+    follower.result("events", {{"follow", true}});
+    for (int time = 0; time < 2; ++time) {
+        test::FakeVmm vmm(socket_of("a"));
+        vmm.negotiate();
+        test::FakeMemory memory;
+        memory.add_region(uint64_t{1} << 32, 1 << 20);
+        vmm.share(memory);
+        while (next(follower).at("event") != "limit_reached") {
+        }
+    }
+}
+
+TEST(LimitSignalTest, IsReadableFromTheFirstCountUntilItIsLowered) {
+    const auto signal = std::make_shared<LimitSignal>();
+    const auto is_raised = [&] {
+        pollfd polled{signal->fd(), POLLIN, 0};
+        return ::poll(&polled, 1, 0) == 1;
+    };
+    LimitCounter first(signal);
+    LimitCounter second(signal);
+    EXPECT_FALSE(is_raised());
+    first.count();
+    second.count();
+    EXPECT_TRUE(is_raised());
+    signal->lower();
+    EXPECT_FALSE(is_raised());
+    EXPECT_EQ(first.times(), 1U);
+    second.count();
+    EXPECT_TRUE(is_raised()) << "what is counted later raises it again";
+    EXPECT_EQ(second.times(), 2U);
+}
+
+TEST(LimitSignalTest, LosesNoCountOfAnotherThread) {
+    constexpr uint64_t kTimes = 100'000;
+    const auto signal = std::make_shared<LimitSignal>();
+    LimitCounter counter(signal);
+    std::thread guest([&] {
+        for (uint64_t i = 0; i < kTimes; ++i) {
+            counter.count();
+        }
+    });
+    uint64_t seen = 0;
+    while (seen < kTimes) {
+        pollfd polled{signal->fd(), POLLIN, 0};
+        ASSERT_EQ(::poll(&polled, 1, 60'000), 1) << "after " << seen;
+        signal->lower();
+        seen = counter.times();
+    }
+    guest.join();
 }
 
 TEST(EventQueueTest, AGuestThatMakesManyLeavesRoomForTheOthers) {

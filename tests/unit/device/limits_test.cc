@@ -108,10 +108,11 @@ TEST_P(LimitsTest, TheRnicHasTheLimitsOfTrafficAtOnceAndAfterAReset) {
     EXPECT_TRUE(vmm_->acknowledged(vhost::Request::kResetDevice));
     EXPECT_EQ(seen(&FakeRnicState::traffic), wanted) << "the new port has them, too";
     const rnic::PortBudgets budgets = seen(&FakeRnicState::budgets);
-    budgets.traffic->messages_per_second = 3;
-    budgets.traffic->bytes_per_second = 5;
-    EXPECT_EQ(limit(*device_, "messages_per_second").reached, 3U);
-    EXPECT_EQ(limit(*device_, "bytes_per_second").reached, 5U);
+    budgets.traffic->messages_per_second.count();
+    budgets.traffic->messages_per_second.count();
+    budgets.traffic->bytes_per_second.count();
+    EXPECT_EQ(limit(*device_, "messages_per_second").reached, 2U);
+    EXPECT_EQ(limit(*device_, "bytes_per_second").reached, 1U);
 }
 
 TEST_P(LimitsTest, CommandsBeyondTheRateWaitAndAreExecutedLater) {

@@ -2,6 +2,8 @@
 // Copyright (c) 2026 the vrdma authors
 // Guests share a worker by what their work costs. The engine is stepped, and its clock stands
 // still: how much each guest gets is counted in messages and steps.
+#include <optional>
+
 #include "fixture.h"
 #include "memory/guest_access.h"
 #include "rnic/embedded/contexts/turn.h"
@@ -335,10 +337,9 @@ struct LimitedGuest : Neighbours {
 
     // How often a's work waited. Static, as it outlives a's port, which the base class has.
     rnic::TrafficReached& count_waits() {
-        static rnic::TrafficReached reached;
-        reached.bytes_per_second = reached.messages_per_second = 0;
-        a.guest.port->set_budgets({.traffic = &reached});
-        return reached;
+        static std::optional<rnic::TrafficReached> reached;
+        a.guest.port->set_budgets({.traffic = &reached.emplace()});
+        return *reached;
     }
 };
 
@@ -374,20 +375,20 @@ TEST_F(LimitedGuest, HasItsWaitsCountedForTheRateThatItWaitsFor) {
     const rnic::TrafficReached& reached = count_waits();
     ASSERT_TRUE(a.guest.port->set_traffic_limits({.messages_per_second = 1000}));
     completed(64);
-    EXPECT_EQ(reached.messages_per_second, 1u);
+    EXPECT_EQ(reached.messages_per_second.times(), 1u);
     completed(64);
-    EXPECT_EQ(reached.messages_per_second, 1u) << "it is the same wait";
+    EXPECT_EQ(reached.messages_per_second.times(), 1u) << "it is the same wait";
     clock->advance(kMs * kTurnMessages);
     EXPECT_GT(completed(64), 0u);
-    EXPECT_EQ(reached.messages_per_second, 2u);
-    EXPECT_EQ(reached.bytes_per_second, 0u);
+    EXPECT_EQ(reached.messages_per_second.times(), 2u);
+    EXPECT_EQ(reached.bytes_per_second.times(), 0u);
     ASSERT_TRUE(a.guest.port->set_traffic_limits({.bytes_per_second = 1000}));
     completed(kLong);
-    EXPECT_EQ(reached.messages_per_second, 2u);
-    EXPECT_EQ(reached.bytes_per_second, 1u);
+    EXPECT_EQ(reached.messages_per_second.times(), 2u);
+    EXPECT_EQ(reached.bytes_per_second.times(), 1u);
     ASSERT_TRUE(a.guest.port->set_traffic_limits({}));
     settle();
-    EXPECT_EQ(reached.bytes_per_second, 1u);
+    EXPECT_EQ(reached.bytes_per_second.times(), 1u);
 }
 
 TEST_F(LimitedGuest, KeepsNobodyElseWaiting) {

@@ -191,7 +191,7 @@ class alignas(kCacheLineSize) PortWork {
         waits_ = true;
         auto& rate = bytes_.open_at_ns() > messages_.open_at_ns() ? reached_->bytes_per_second
                                                                   : reached_->messages_per_second;
-        rate.fetch_add(1, std::memory_order_relaxed);
+        rate.count();
     }
     bool has_rate() const { return has_rate_; }
     void take(uint64_t bytes, uint64_t messages, uint64_t now_ns) {
