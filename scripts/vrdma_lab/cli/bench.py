@@ -19,6 +19,7 @@ from vrdma_lab.cli.command import Parser, Refusal
 from vrdma_lab.setup.build import build_backend, build_qemu_device
 from vrdma_lab.setup.kernel import prepare_kernel
 from vrdma_lab.setup.packages import install_missing
+from vrdma_lab.setup.rnics import prepare_rnics
 from vrdma_lab.setup.runner import Steps
 
 HELP = """\
@@ -145,12 +146,13 @@ def _rnic(text: str) -> str:
     return text
 
 
-def _prepare_lab() -> None:
+def _prepare_lab(rnic: str) -> None:
     steps = Steps(sys.stdout)
     install_missing(steps, "build", "run", "lab")
     build_backend(steps, "release", "vrdmad", *paths.MEASURING_PROGRAMS)
     build_qemu_device(steps)
     prepare_kernel(steps, paths.HOST_KERNEL)
+    prepare_rnics(steps, [rnic])
 
 
 def _prepare_programs(programs: Sequence[str]) -> None:
@@ -171,7 +173,7 @@ def _act(words: Sequence[str]) -> int:
     elif options.source is not None:
         lab.show(options.source, options.markdown)
     else:
-        _prepare_lab()
+        _prepare_lab(options.rnic)
         lab.report(options.groups, options.rounds, options.rnic, options.json, options.markdown)
     return 0
 

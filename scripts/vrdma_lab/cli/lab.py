@@ -16,11 +16,11 @@ from vrdma_lab.host.places import choose_place
 from vrdma_lab.host.run_suites import run_suites
 from vrdma_lab.host.suites import Suite, all_suites
 from vrdma_lab.network.rnics import KINDS
-from vrdma_lab.setup.build import build_backend, build_connectx_model, build_qemu_device
+from vrdma_lab.setup.build import build_backend, build_qemu_device
 from vrdma_lab.setup.kernel import prepare_kernel
 from vrdma_lab.setup.packages import install_missing
+from vrdma_lab.setup.rnics import prepare_rnics
 from vrdma_lab.setup.runner import Steps
-from vrdma_lab.setup.siw import prepare_siw
 
 HELP = """\
 usage: scripts/lab --shell | exec 'COMMAND' | run SUITE... | run --all | --list
@@ -68,17 +68,8 @@ class Options:
     filter: str = ""
 
     @property
-    def needs_siw(self) -> bool:
-        """Whether an RNIC of the kind siw will be made."""
-        return "siw" in self._rnics
-
-    @property
-    def needs_model(self) -> bool:
-        """Whether a host will have the model of an adapter."""
-        return any(KINDS[rnic].model for rnic in self._rnics)
-
-    @property
-    def _rnics(self) -> tuple[str, ...]:
+    def rnics(self) -> tuple[str, ...]:
+        """The kinds of RNICs that hosts will have."""
         others = (suite.other_rnic for suite in self.suites if suite.other_rnic)
         return self.rnic, *(suite.rnic for suite in self.suites), *others
 
@@ -145,10 +136,7 @@ def _prepare(options: Options) -> None:
     build_qemu_device(steps)
     for series in dict.fromkeys((paths.HOST_KERNEL, options.kernel)):
         prepare_kernel(steps, series)
-    if options.needs_siw:
-        prepare_siw(steps)
-    if options.needs_model:
-        build_connectx_model(steps)
+    prepare_rnics(steps, options.rnics)
 
 
 def _list() -> int:

@@ -23,19 +23,14 @@ from vrdma_lab.conformance.run import VERSIONS
 from vrdma_lab.conformance.targets import TARGETS
 from vrdma_lab.errors import LabError
 from vrdma_lab.network.rnics import KINDS
-from vrdma_lab.setup.build import (
-    build_all_qemu_devices,
-    build_backend,
-    build_connectx_model,
-    build_qemu_device,
-)
+from vrdma_lab.setup.build import build_all_qemu_devices, build_backend, build_qemu_device
 from vrdma_lab.setup.debian_image import prepare_debian_image
 from vrdma_lab.setup.dkms import prepare_dkms
 from vrdma_lab.setup.kernel import prepare_kernel
 from vrdma_lab.setup.packages import install_missing
 from vrdma_lab.setup.rdma_core_tests import prepare_rdma_core_tests
+from vrdma_lab.setup.rnics import prepare_rnics
 from vrdma_lab.setup.runner import Steps, processors
-from vrdma_lab.setup.siw import prepare_siw
 from vrdma_lab.test_form import form_variables
 
 HELP = """\
@@ -146,9 +141,7 @@ def _conformance(options: Options) -> int:
     build_qemu_device(steps)
     for series in paths.KERNELS:
         prepare_kernel(steps, series)
-    rnics = {TARGETS[name].rnic for name in options.targets}
-    if any(KINDS[rnic].model for rnic in rnics if rnic):
-        build_connectx_model(steps)
+    prepare_rnics(steps, (TARGETS[name].rnic for name in options.targets))
     for name in options.suites:
         prepare_rdma_core_tests(steps, name)
     return run_conformance(options.suites, options.targets, options.filter, options.json)
@@ -176,8 +169,7 @@ def _prepare(selection: str, kernel: str) -> None:
         prepare_dkms(steps)
         prepare_debian_image(steps)
     if selection in ("lab", "all"):
-        prepare_siw(steps)
-        build_connectx_model(steps)
+        prepare_rnics(steps, KINDS)
     if selection == "all":
         build_backend(steps, "fuzz", *programs())
         for name in VERSIONS:

@@ -18,7 +18,7 @@ from unittest import mock
 from vrdma_lab import paths
 from vrdma_lab.children import end_tree
 from vrdma_lab.errors import LabError
-from vrdma_lab.setup import apt, build, cache, kernel, packages, rdma_core_tests, siw
+from vrdma_lab.setup import apt, build, cache, kernel, packages, rdma_core_tests, rnics, siw
 from vrdma_lab.setup.runner import CommandFailed, Runner, Steps
 
 
@@ -88,6 +88,25 @@ def _state(pid: int) -> str:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
     except OSError:
         return "Z"
+
+
+class Rnics(unittest.TestCase):
+    def prepared(self, *names: str) -> list[str]:
+        done: list[str] = []
+        for made in ("prepare_siw", "build_connectx_model"):
+            does = mock.patch.object(rnics, made, lambda _, made=made: done.append(made))
+            self.enterContext(does)
+        rnics.prepare_rnics(Steps(io.StringIO()), names)
+        return done
+
+    def test_a_model_is_built_once_for_all_that_are_one(self) -> None:
+        self.assertEqual(self.prepared("mlx5", "mlx5-ib", "mlx5"), ["build_connectx_model"])
+
+    def test_siw_needs_its_module(self) -> None:
+        self.assertEqual(self.prepared("siw"), ["prepare_siw"])
+
+    def test_the_rnics_that_a_kernel_or_a_machine_has_need_nothing(self) -> None:
+        self.assertEqual(self.prepared("rxe", "mlx5_0", "embedded", ""), [])
 
 
 class Cache(FolderTest):
