@@ -95,9 +95,11 @@ SPINNING = (
     LatencyCase("UD SEND", "ud", "send", 2),
 )
 
-# The server of a WRITE sleeps anyway; the server of a SEND does so with completion events.
+# The server of a WRITE sleeps anyway; the server of a SEND does so with completion events. With a
+# list of requests for a doorbell the RNIC sets the pace, also where the processor is emulated.
 BANDWIDTH = (
     Exchange("ib_write_bw", MIB, 100),
+    Exchange("ib_write_bw", MIB, 500, ("-l", "50")),
     Exchange("ib_send_bw", MIB, 100, ("-e",)),
 )
 
