@@ -68,6 +68,7 @@ Answer stats(const Controlled& controlled) {
     const auto now = std::chrono::steady_clock::now().time_since_epoch();
     return json{
         {"time_ns", std::chrono::duration_cast<std::chrono::nanoseconds>(now).count()},
+        {"bucket_bounds_ns", device::VerbFigures::kBounds},
         {"rnic", controlled.server.rnic()},
         {"guests", controlled.server.guests()},
     };

@@ -29,6 +29,17 @@ json to_json(const rnic::Counters& counters) {
     };
 }
 
+json to_json(const std::vector<device::VerbFigures::Verb>& verbs) {
+    json all = json::object();
+    for (const device::VerbFigures::Verb& verb : verbs) {
+        all[verb.name] = {{"calls", verb.calls()},
+                          {"failures", verb.failures},
+                          {"nanoseconds", verb.nanoseconds},
+                          {"buckets", verb.buckets}};
+    }
+    return all;
+}
+
 std::string to_string(const rnic::MacAddress& mac) {
     return fmt::format("{:02x}:{:02x}:{:02x}:{:02x}:{:02x}:{:02x}", mac[0], mac[1], mac[2], mac[3],
                        mac[4], mac[5]);
@@ -63,6 +74,7 @@ json guest_document(const std::string& name, const std::string& socket,
           {"limit", status.memory_limit == nullptr ? json(nullptr) : json(status.memory_limit)}}},
         {"objects", to_json(status.objects)},
         {"limits", limits_document(status.limits)},
+        {"verbs", to_json(status.verbs)},
     };
     if (status.counters) {
         guest["counters"] = to_json(*status.counters);

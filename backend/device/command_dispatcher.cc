@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <iterator>
 #include <new>
 #include <span>
@@ -23,6 +24,7 @@ constexpr size_t kMaxResponse = 512;
 struct Command {
     uint16_t opcode;
     const char* name;
+    const char* verb;
     uint32_t request_size;
     uint32_t response_size;
     uint32_t feature;  // VRDMA_F_* or VRDMA_NO_FEATURE
@@ -67,12 +69,13 @@ Result<void> handle(const Command& command, Verbs& verbs, Call& call, const std:
 }
 
 template <auto Verb, auto Valid, typename Request, typename Response, uint32_t Flags>
-constexpr Command command(uint16_t opcode, const char* name, uint32_t feature) {
+constexpr Command command(uint16_t opcode, const char* name, const char* verb, uint32_t feature) {
     static_assert(sizeof(Request) <= kMaxRequest && sizeof(Response) <= kMaxResponse);
     static_assert(std::is_trivially_copyable_v<Request> && std::is_trivially_copyable_v<Response>);
     static_assert(kHasRunCount<Request> == ((Flags & VRDMA_COMMAND_HAS_RUNS) != 0));
     return {.opcode = opcode,
             .name = name,
+            .verb = verb,
             .request_size = sizeof(Request),
             .response_size = sizeof(Response),
             .feature = feature,
@@ -83,7 +86,7 @@ constexpr Command command(uint16_t opcode, const char* name, uint32_t feature) {
 // NOLINTBEGIN(bugprone-macro-parentheses): names take none
 #define VRDMA_COMMAND(NAME, name, opcode, request, response, feature, flags)                  \
     command<&verb::name, &request##_valid, request, response, flags>(VRDMA_CMD_##NAME, #NAME, \
-                                                                     feature),
+                                                                     #name, feature),
 // NOLINTEND(bugprone-macro-parentheses)
 constexpr Command kCommands[] = {VRDMA_COMMANDS(VRDMA_COMMAND)};
 #undef VRDMA_COMMAND
@@ -92,6 +95,12 @@ static_assert(std::ranges::is_sorted(kCommands, {}, &Command::opcode));
 const Command* find_command(uint16_t opcode) {
     const auto* found = std::ranges::lower_bound(kCommands, opcode, {}, &Command::opcode);
     return found != std::end(kCommands) && found->opcode == opcode ? found : nullptr;
+}
+
+std::vector<const char*> verb_names() {
+    std::vector<const char*> names;
+    std::ranges::transform(kCommands, std::back_inserter(names), &Command::verb);
+    return names;
 }
 
 template <typename T>
@@ -129,7 +138,7 @@ uint32_t answer(vhost::DescriptorChain& chain, const Command& command,
 }  // namespace
 
 CommandDispatcher::CommandDispatcher(std::string guest, std::shared_ptr<spdlog::logger> logger)
-    : guest_(std::move(guest)), log_(std::move(logger)) {}
+    : guest_(std::move(guest)), log_(std::move(logger)), figures_(verb_names()) {}
 
 CommandDispatcher::Outcome CommandDispatcher::refuse(vhost::DescriptorChain& chain, int status) {
     const vrdma_rsp_hdr response{
@@ -155,9 +164,21 @@ CommandDispatcher::Outcome CommandDispatcher::execute_without_rnic(vhost::Descri
 }
 
 CommandDispatcher::Outcome CommandDispatcher::execute(vhost::DescriptorChain& chain, Verbs& verbs) {
+    using Clock = std::chrono::steady_clock;
+    Attempt attempt;
+    const Clock::time_point begin = Clock::now();
+    const Outcome outcome = execute_or_refuse(chain, verbs, attempt);
+    if (attempt.verb && !outcome.cancelled) {
+        figures_.count(*attempt.verb, attempt.failed, Clock::now() - begin);
+    }
+    return outcome;
+}
+
+CommandDispatcher::Outcome CommandDispatcher::execute_or_refuse(vhost::DescriptorChain& chain,
+                                                                Verbs& verbs, Attempt& attempt) {
     int status = EIO;
     try {
-        return execute_or_throw(chain, verbs);
+        return execute_or_throw(chain, verbs, attempt);
     } catch (const std::bad_alloc&) {
         status = ENOMEM;
         log_.warn("{}: vrdmad has no memory left; the verb gets {}", guest_,
@@ -169,23 +190,28 @@ CommandDispatcher::Outcome CommandDispatcher::execute(vhost::DescriptorChain& ch
     } catch (const std::exception& error) {
         log_.warn("{}: {}; the verb gets {}", guest_, error.what(), to_string(Errno{status}));
     }
+    attempt.failed = true;
     return refuse(chain, status);
 }
 
 CommandDispatcher::Outcome CommandDispatcher::execute_or_throw(vhost::DescriptorChain& chain,
-                                                               Verbs& verbs) {
+                                                               Verbs& verbs, Attempt& attempt) {
     vrdma_cmd_hdr header;
     if (chain.writable_size() < sizeof(vrdma_rsp_hdr) || !chain.read(0, bytes_of(header))) {
         log_.warn("{}: control queue: a chain of {} + {} bytes has no room for the headers", guest_,
                   chain.readable_size(), chain.writable_size());
         return {};
     }
-    const auto reject = [&](int status) { return refuse(chain, status); };
+    const auto reject = [&](int status) {
+        attempt.failed = true;
+        return refuse(chain, status);
+    };
 
     const Command* command = find_command(le16toh(header.opcode));
     if (command == nullptr) {
         return reject(EOPNOTSUPP);
     }
+    attempt.verb = static_cast<size_t>(command - std::begin(kCommands));
     const size_t udata_in = le16toh(header.udata_in_len);
     const size_t udata_out = le16toh(header.udata_out_len);
     if (!well_formed(chain, *command, header)) {

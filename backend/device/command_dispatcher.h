@@ -4,9 +4,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "device/request/request_memory.h"
+#include "device/verb_figures.h"
 #include "device/verbs/verbs.h"
 #include "rate_limited_log.h"
 #include "vhost/rings/descriptor_chain.h"
@@ -37,11 +39,22 @@ class CommandDispatcher {
     // Answers `chain` with `status`, 0 or an errno, whatever it asks for.
     static Outcome refuse(vhost::DescriptorChain& chain, int status);
 
+    // Of all commands that named a verb and were not cancelled.
+    const VerbFigures& figures() const { return figures_; }
+
   private:
-    Outcome execute_or_throw(vhost::DescriptorChain& chain, Verbs& verbs);
+    // What became of a command, for the figures.
+    struct Attempt {
+        std::optional<size_t> verb;  // its place in the table of commands
+        bool failed = false;
+    };
+
+    Outcome execute_or_refuse(vhost::DescriptorChain& chain, Verbs& verbs, Attempt& attempt);
+    Outcome execute_or_throw(vhost::DescriptorChain& chain, Verbs& verbs, Attempt& attempt);
 
     const std::string guest_;
     RateLimitedLog log_;
+    VerbFigures figures_;
     RequestMemoryReader memory_reader_;
     // Reused from command to command.
     std::vector<std::byte> udata_in_;

@@ -88,6 +88,7 @@ VirtualDevice::Status VirtualDevice::status() {
                   .commands = commands_.load(std::memory_order_relaxed),
                   .memory_page_size = memory_page_size_.load(std::memory_order_relaxed),
                   .limits = limit_states(),
+                  .verbs = dispatcher_.figures().called(),
                   .counters = {}};
     if (status.memory_page_size > memory::system_page_size()) {
         status.memory_limit = attributes_.huge_page_limit;

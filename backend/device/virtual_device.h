@@ -61,6 +61,7 @@ class VirtualDevice : public vhost::Device {
         uint64_t memory_page_size = 0;       // bytes, of the guest's RAM; 0 without a VMM
         const char* memory_limit = nullptr;  // what such RAM prevents; null for nothing
         std::vector<LimitStatus> limits{};
+        std::vector<VerbFigures::Verb> verbs{};  // since the daemon started
         std::optional<rnic::Counters> counters;  // since the device was reset, if the RNIC counts
     };
 
@@ -125,7 +126,7 @@ class VirtualDevice : public vhost::Device {
     EventDelivery events_;
     VmmShm shm_;
     GuestBudgets budgets_;          // before all that is charged to them
-    CommandDispatcher dispatcher_;  // the control thread only
+    CommandDispatcher dispatcher_;  // the control thread only, but for figures()
     CommandRate command_rate_;      // the control thread only, but for times_reached()
     std::atomic<bool> connected_ = false;
     std::atomic<bool> ready_ = false;  // there is a session with an RNIC

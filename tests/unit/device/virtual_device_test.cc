@@ -56,6 +56,20 @@ TEST_P(VirtualDeviceTest, TheStatusHasTheCountersThatTheGuestSees) {
     EXPECT_EQ(counters->at(VRDMA_COUNTER_RDMA_READS), 7U);
 }
 
+TEST_P(VirtualDeviceTest, TheStatusHasTheVerbsThatTheGuestCalled) {
+    start_queues();
+    const auto request = make<vrdma_cmd_empty>(VRDMA_CMD_QUERY_DEVICE);
+    ask<vrdma_rsp_query_device>(bytes(request));
+    ask<vrdma_rsp_empty>(bytes(request));  // has no room for the answer
+    ask<vrdma_rsp_empty>(bytes(make<vrdma_cmd_empty>(0x7777)));
+    const auto verbs = device_->status().verbs;
+    ASSERT_EQ(verbs.size(), 1U) << "what is no verb is not counted";
+    EXPECT_EQ(verbs[0].name, std::string("query_device"));
+    EXPECT_EQ(verbs[0].calls(), 2U);
+    EXPECT_EQ(verbs[0].failures, 1U);
+    EXPECT_GT(verbs[0].nanoseconds, 0U);
+}
+
 TEST_P(VirtualDeviceTest, AnUnknownOpcodeIsNotSupported) {
     start_queues();
     for (const uint16_t opcode : {0x0000, 0x000f, VRDMA_CMD_MODIFY_AH + 0, 0x7777, 0xffff}) {
@@ -175,6 +189,11 @@ TEST_P(VirtualDeviceTest, StoppingTheQueueEndsAWaitForTheVmmAndTheCommandIsExecu
     const auto* response = memory_.at<vrdma_rsp_mmap>(answer);
     EXPECT_EQ(le32toh(response->hdr.status), 0U);
     EXPECT_EQ(device_->status().objects.mappings, 1U);
+    const auto verbs = device_->status().verbs;
+    const auto mmap = std::ranges::find_if(
+        verbs, [](const auto& verb) { return verb.name == std::string_view("mmap"); });
+    ASSERT_NE(mmap, verbs.end());
+    EXPECT_EQ(mmap->calls(), 1U) << "the guest has called it once";
 }
 
 TEST_P(VirtualDeviceTest, MemoryChangesWhileACommandWaitsForTheVmm) {
