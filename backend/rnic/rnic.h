@@ -23,7 +23,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -311,6 +313,17 @@ struct LiveObjectCount {
     uint64_t count = 0;
 };
 
+// What the operator says about one guest's addresses.
+struct GuestAdmission {
+    std::string network{};  // guests of different networks do not know each other's addresses
+    // Whether the guest may use an address; none: it may use any.
+    std::function<bool(const Gid&)> allows{};
+    // The address that is announced for the machine on the RNIC's netdev, if any.
+    std::optional<Gid> announced{};
+    // On InfiniBand: its partition keys.  Empty: the first one of the RNIC's port.
+    std::vector<uint16_t> pkeys{};
+};
+
 // An RNIC.  All functions may be called from any thread.
 class Rnic {
   public:
@@ -328,6 +341,13 @@ class Rnic {
     // Returns once each thread that serves all ports has come to the end of what it was doing, by
     // which a watchdog sees that none of them hangs.  At once if there are no such threads.
     virtual void wait_for_threads() {}
+
+    // What holds for the ports of `guest` that are opened from now on; there is none now.  A guest
+    // that was never admitted has the rules of GuestAdmission{}.
+    virtual void admit(const std::string& /*guest*/, const GuestAdmission& /*admission*/) {}
+
+    // Forgets a guest, of which there is no port now.
+    virtual void dismiss(const std::string& /*guest*/) {}
 
     // `guest` names the virtual machine in logs; `sink` outlives the port.
     virtual Result<std::unique_ptr<Port>> open_port(const std::string& guest, EventSink& sink) = 0;

@@ -9,7 +9,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -48,13 +47,6 @@ class Clock {
     }
 };
 
-// What the operator says about one guest's addresses.
-struct GuestAddresses {
-    std::string network;  // guests of different networks do not know each other's addresses
-    // Whether the guest may use an address; none: it may use any.
-    std::function<bool(const rnic::Gid&)> allows;
-};
-
 struct EmbeddedConfig {
     std::string name = "embedded0";
     // Workers that poll and copy. 0: none, and the caller drives poll_once() by itself.
@@ -62,8 +54,8 @@ struct EmbeddedConfig {
     // How long a worker without work keeps looking before it sleeps.
     std::chrono::microseconds spin{50};
     EmbeddedLimits limits{};
-    std::map<std::string, GuestAddresses> guests{};  // by name; without an entry: GuestAddresses{}
-    std::shared_ptr<Clock> clock{};                  // null: CLOCK_MONOTONIC
+    std::map<std::string, rnic::GuestAdmission> guests{};  // those that are admitted at first
+    std::shared_ptr<Clock> clock{};                        // null: CLOCK_MONOTONIC
 };
 
 // Live objects of the whole RNIC, and the bytes of their rings.

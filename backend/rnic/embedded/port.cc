@@ -49,7 +49,7 @@ EmbeddedPort::EmbeddedPort(std::shared_ptr<RnicState> rnic, const std::string& g
       guest_(guest),
       address_log_(rnic_->logger),
       worker_(rnic_->engine.least_busy_worker()),
-      context_(guest_, rnic_->network_of(guest_), sink, worker_.calls()),
+      context_(guest_, rnic_->guests.network_of(guest_), sink, worker_.calls()),
       quota_(rnic_->usage, rnic_->limits),
       gate_(rnic_->engine.gate(), rnic_->engine.clock(), rnic_->pause_shares, guest_),
       services_{gate_, quota_, context_, worker_, rnic_->engine.fabric()},
@@ -112,7 +112,7 @@ Result<void> EmbeddedPort::add_gid(uint32_t index, const rnic::Gid& gid, uint32_
         (vlan > kMaxVlan && vlan != rnic::kNoVlan)) {
         return fail(EINVAL);
     }
-    const GuestAddresses& rules = rnic_->addresses_of(guest_);
+    const rnic::GuestAdmission rules = rnic_->guests.admission_of(guest_);
     if (rules.allows && !rules.allows(gid)) {
         address_log_.warn(
             "{}: the address {} is not among the 'gids' of its [[vm]]; the guest cannot use it",

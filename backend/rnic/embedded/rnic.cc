@@ -48,6 +48,10 @@ class Rnic final : public EmbeddedRnic {
 
     std::string name() const override { return name_; }
     rnic::DeviceAttributes attributes() const override;
+    void admit(const std::string& guest, const rnic::GuestAdmission& admission) override {
+        state_->guests.admit(guest, admission);
+    }
+    void dismiss(const std::string& guest) override { state_->guests.dismiss(guest); }
     Result<std::unique_ptr<rnic::Port>> open_port(const std::string& guest,
                                                   rnic::EventSink& sink) override {
         return std::make_unique<EmbeddedPort>(state_, guest, sink);

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "rnic/embedded/embedded_rnic.h"
@@ -16,28 +17,52 @@
 
 namespace vrdma::embedded {
 
+// What holds for the guests' addresses.  Any thread.
+class Guests {
+  public:
+    void admit(const std::string& guest, const rnic::GuestAdmission& admission) {
+        const std::lock_guard lock(mutex_);
+        admissions_[guest] = admission;
+        networks_.try_emplace(admission.network, static_cast<uint32_t>(networks_.size()));
+    }
+    void dismiss(const std::string& guest) {
+        const std::lock_guard lock(mutex_);
+        admissions_.erase(guest);
+    }
+
+    // A guest that was not admitted may use any address, in the network without a name.
+    rnic::GuestAdmission admission_of(const std::string& guest) const {
+        const std::lock_guard lock(mutex_);
+        return find(guest);
+    }
+    uint32_t network_of(const std::string& guest) const {
+        const std::lock_guard lock(mutex_);
+        return networks_.at(find(guest).network);
+    }
+
+  private:
+    rnic::GuestAdmission find(const std::string& guest) const {
+        const auto found = admissions_.find(guest);
+        return found == admissions_.end() ? rnic::GuestAdmission{} : found->second;
+    }
+
+    mutable std::mutex mutex_;  // guards what follows
+    std::map<std::string, rnic::GuestAdmission> admissions_;
+    // Numbered.  A number stays its network's when the last guest of the network is dismissed.
+    std::map<std::string, uint32_t> networks_{{"", 0}};
+};
+
 // The state that all ports of one RNIC share. Each port keeps it alive.
 struct RnicState {
     RnicState(const EmbeddedConfig& config, std::shared_ptr<spdlog::logger> log)
-        : limits(config.limits), guests(config.guests), logger(std::move(log)), engine(config) {
-        for (const auto& [name, addresses] : guests) {
-            networks.try_emplace(addresses.network, static_cast<uint32_t>(networks.size()));
+        : limits(config.limits), logger(std::move(log)), engine(config) {
+        for (const auto& [guest, admission] : config.guests) {
+            guests.admit(guest, admission);
         }
     }
 
-    // A guest without an entry may use any address, in the network without a name.
-    const GuestAddresses& addresses_of(const std::string& guest) const {
-        static const GuestAddresses kAny;
-        const auto found = guests.find(guest);
-        return found == guests.end() ? kAny : found->second;
-    }
-    uint32_t network_of(const std::string& guest) const {
-        return networks.at(addresses_of(guest).network);
-    }
-
     const EmbeddedLimits limits;
-    const std::map<std::string, GuestAddresses> guests;
-    std::map<std::string, uint32_t> networks{{"", 0}};  // numbered
+    Guests guests;
     const std::shared_ptr<spdlog::logger> logger;
     Usage usage;
     PauseShares pause_shares;

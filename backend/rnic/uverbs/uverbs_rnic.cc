@@ -212,6 +212,8 @@ class UverbsRnic final : public rnic::Rnic, public UverbsPort::Queries {
     rnic::DeviceAttributes attributes() const override { return attributes_; }
     std::span<const vrdma_udata_pointer> udata_pointers() const override { return pointers_; }
     std::vector<rnic::LiveObjectCount> live_objects() const override;
+    void admit(const std::string& guest, const rnic::GuestAdmission& admission) override;
+    void dismiss(const std::string& guest) override;
     Result<std::unique_ptr<rnic::Port>> open_port(const std::string& guest,
                                                   rnic::EventSink& sink) override;
 
@@ -232,6 +234,24 @@ class UverbsRnic final : public rnic::Rnic, public UverbsPort::Queries {
 
 std::vector<rnic::LiveObjectCount> UverbsRnic::live_objects() const {
     return rnic::list_of(state_->live);
+}
+
+void UverbsRnic::admit(const std::string& guest, const rnic::GuestAdmission& admission) {
+    if (state_->addresses != nullptr) {
+        state_->addresses->admit(guest, admission);
+    }
+    if (state_->ib_tables != nullptr) {
+        state_->ib_tables->admit(guest, admission);
+    }
+}
+
+void UverbsRnic::dismiss(const std::string& guest) {
+    if (state_->addresses != nullptr) {
+        state_->addresses->dismiss(guest);
+    }
+    if (state_->ib_tables != nullptr) {
+        state_->ib_tables->dismiss(guest);
+    }
 }
 
 Result<std::unique_ptr<rnic::Port>> UverbsRnic::open_port(const std::string& guest,
@@ -359,8 +379,11 @@ void find_netdev(const UverbsConfig& config, const HostRnic& host, HostAccess& a
     const bool wanted = std::ranges::any_of(config.addresses.guests, [](const auto& guest) {
         return guest.second.announced.has_value();
     });
-    if (!wanted) {
+    if (!wanted && !config.announces) {
         return;
+    }
+    if (!wanted && !may_add_addresses()) {
+        return;  // whoever is admitted later shares the RNIC's address
     }
     if (!may_add_addresses()) {
         logger.warn(

@@ -28,6 +28,7 @@ struct UverbsConfig {
     // A guest's worker without work keeps looking for so long before it sleeps.
     std::chrono::microseconds spin{50};
     AddressRules addresses;
+    bool announces = false;  // addresses may be announced for guests that are admitted later
     // The name of a driver whose RNIC guests are given although its entry has an obstacle.
     std::string accepted_obstacle = {};
 };

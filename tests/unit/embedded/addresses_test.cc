@@ -13,7 +13,7 @@ using ::testing::HasSubstr;
 // Alice writes to Bob; Mallory comes later. The log is kept.
 class Addresses : public ::testing::Test {
   protected:
-    explicit Addresses(std::map<std::string, GuestAddresses> guests = {}) {
+    explicit Addresses(std::map<std::string, rnic::GuestAdmission> guests = {}) {
         EmbeddedConfig config;
         config.threads = 0;
         config.clock = clock;
@@ -119,6 +119,15 @@ TEST_F(RuledAddresses, ThatAGuestMayNotUseAreRefused) {
     EXPECT_EQ(mallory.port->add_gid(1, Guest::gid_of(2), 2).error(), Errno{EACCES});
     EXPECT_THAT(log.str(), HasSubstr("mallory: the address 10.0.0.2 is not among the "
                                      "'gids'"));
+}
+
+TEST_F(RuledAddresses, AreThoseOfTheAdmissionThatWasTheLast) {
+    rnic->admit("dave", {.network = "green",
+                         .allows = [](const rnic::Gid& gid) { return gid == Guest::gid_of(7); }});
+    EXPECT_TRUE(Guest(*rnic, "dave", 7).port->add_gid(1, Guest::gid_of(7), 2));
+    EXPECT_EQ(Guest(*rnic, "dave", 7).port->add_gid(1, Guest::gid_of(8), 2).error(), Errno{EACCES});
+    rnic->dismiss("dave");
+    EXPECT_TRUE(Guest(*rnic, "dave", 7).port->add_gid(1, Guest::gid_of(8), 2));
 }
 
 TEST_F(RuledAddresses, MeanSomethingElseInAnotherNetwork) {

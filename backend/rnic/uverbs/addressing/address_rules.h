@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "rnic/rnic.h"
 #include "rnic/uverbs/addressing/gid.h"
 
 namespace vrdma::uverbs {
@@ -43,6 +44,14 @@ struct GuestRules {
     bool operator==(const GuestRules&) const = default;
 };
 
+// The same, as RNICs take it.
+inline rnic::GuestAdmission admission_of(const GuestRules& rules) {
+    return {.network = rules.network,
+            .allows = [rules](const rnic::Gid& gid) { return rules.allows(gid); },
+            .announced = rules.announced,
+            .pkeys = rules.pkeys};
+}
+
 // The name of the network to which the addresses of a VLAN belong, in a guest of `network`: the
 // VLAN separates names as it separates packets.  "red" and 5 are "red.5".
 inline std::string network_of_vlan(const std::string& network, uint16_t vlan) {
@@ -52,7 +61,7 @@ inline std::string network_of_vlan(const std::string& network, uint16_t vlan) {
 struct AddressRules {
     std::optional<uint32_t> gid_index;  // the default source GID, by its index in the host RNIC
     std::vector<Peer> peers;
-    std::map<std::string, GuestRules> guests;  // by name; without an entry: GuestRules{}
+    std::map<std::string, GuestRules> guests;  // those that are there at first, by name
 };
 
 }  // namespace vrdma::uverbs

@@ -16,35 +16,58 @@ constexpr auto kTablePatience = 1s;
 
 }  // namespace
 
-Announcements::Announcements(const AddressRules& rules, std::shared_ptr<HostGidTable> host,
-                             std::unique_ptr<NetdevIpv6> netdev,
+Announcements::Announcements(std::shared_ptr<HostGidTable> host, std::unique_ptr<NetdevIpv6> netdev,
                              std::shared_ptr<spdlog::logger> logger, Clock clock)
     : host_(std::move(host)),
       netdev_(std::move(netdev)),
       logger_(std::move(logger)),
-      clock_(std::move(clock)) {
-    for (const auto& [guest, what] : rules.guests) {
-        // Two machines with one MAC address have one address: the first one gets it.
-        if (netdev_ != nullptr && what.announced && !names_.contains(*what.announced)) {
-            const auto made = machines_.try_emplace(guest).first;
-            made->second.gid = *what.announced;
-            names_[*what.announced] = &made->first;
-        }
-    }
-}
+      clock_(std::move(clock)) {}
 
 Announcements::~Announcements() {
     for (auto& [guest, machine] : machines_) {
-        remove(machine);
+        take_away(*machine);
     }
 }
 
-void Announcements::settle(const std::string& guest) {
-    const auto found = machines_.find(guest);
-    if (found == machines_.end()) {
+void Announcements::add(const std::string& guest, const rnic::Gid& gid) {
+    const std::lock_guard lock(mutex_);
+    if (netdev_ == nullptr || names_.contains(gid)) {
         return;
     }
-    Machine& machine = found->second;
+    const auto machine = std::make_shared<Machine>();
+    machine->gid = gid;
+    machines_[guest] = machine;
+    names_[gid] = guest;
+}
+
+void Announcements::remove(const std::string& guest) {
+    const auto machine = find(guest);
+    if (machine == nullptr) {
+        return;
+    }
+    {
+        const std::lock_guard lock(mutex_);
+        names_.erase(machine->gid);
+        machines_.erase(guest);
+    }
+    // A peer's verb may be settling the address right now.
+    const std::lock_guard lock(machine->settling);
+    machine->gone = true;
+    take_away(*machine);
+}
+
+std::shared_ptr<Announcements::Machine> Announcements::find(const std::string& guest) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = machines_.find(guest);
+    return found == machines_.end() ? nullptr : found->second;
+}
+
+void Announcements::settle(const std::string& guest) {
+    const auto found = find(guest);
+    if (found == nullptr) {
+        return;
+    }
+    Machine& machine = *found;
     if (machine.ready && host_->gids()->find(machine.gid) != nullptr) {
         return;
     }
@@ -53,7 +76,7 @@ void Announcements::settle(const std::string& guest) {
         return;  // another thread has done it meanwhile
     }
     machine.ready = false;
-    if (machine.given_up || clock_() < machine.next_try) {
+    if (machine.gone || machine.given_up || clock_() < machine.next_try) {
         return;
     }
     try_to_settle(guest, machine);
@@ -85,7 +108,7 @@ void Announcements::try_to_settle(const std::string& guest, Machine& machine) {
             return;
         case NetdevIpv6::State::kDuplicate:
             machine.given_up = true;
-            remove(machine);
+            take_away(machine);
             logger_->warn(
                 "{}: another node of the RNIC's link has its address {}, which may be the guest's "
                 "own network device; the guest shares the RNIC's default GID; choose a prefix of "
@@ -100,7 +123,7 @@ void Announcements::try_to_settle(const std::string& guest, Machine& machine) {
     }
 }
 
-void Announcements::remove(Machine& machine) {
+void Announcements::take_away(Machine& machine) {
     machine.ready = false;
     if (std::exchange(machine.added, false)) {
         netdev_->remove(machine.gid);
@@ -108,23 +131,23 @@ void Announcements::remove(Machine& machine) {
 }
 
 void Announcements::withdraw(const std::string& guest) {
-    if (const auto found = machines_.find(guest); found != machines_.end()) {
-        const std::lock_guard lock(found->second.settling);
-        remove(found->second);
-        found->second.given_up = false;
-        found->second.next_try = {};
+    if (const auto machine = find(guest)) {
+        const std::lock_guard lock(machine->settling);
+        take_away(*machine);
+        machine->given_up = false;
+        machine->next_try = {};
     }
 }
 
 std::optional<rnic::Gid> Announcements::of(const std::string& guest) const {
-    const auto found = machines_.find(guest);
-    return found != machines_.end() && found->second.ready ? std::optional(found->second.gid)
-                                                           : std::nullopt;
+    const auto machine = find(guest);
+    return machine != nullptr && machine->ready ? std::optional(machine->gid) : std::nullopt;
 }
 
-const std::string* Announcements::machine_of(const rnic::Gid& gid) const {
+std::optional<std::string> Announcements::machine_of(const rnic::Gid& gid) const {
+    const std::lock_guard lock(mutex_);
     const auto found = names_.find(gid);
-    return found == names_.end() ? nullptr : found->second;
+    return found == names_.end() ? std::nullopt : std::optional(found->second);
 }
 
 }  // namespace vrdma::uverbs

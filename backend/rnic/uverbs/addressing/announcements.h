@@ -30,13 +30,20 @@ class Announcements {
     // delay of up to one (RFC 4862, 5.4.2), and one for an answer.
     static constexpr std::chrono::milliseconds kPatience{3000};
 
-    // `rules` has the machines' addresses.  Without `netdev` no address is announced.
-    Announcements(const AddressRules& rules, std::shared_ptr<HostGidTable> host,
-                  std::unique_ptr<NetdevIpv6> netdev, std::shared_ptr<spdlog::logger> logger,
+    // Without `netdev` no address is announced.
+    Announcements(std::shared_ptr<HostGidTable> host, std::unique_ptr<NetdevIpv6> netdev,
+                  std::shared_ptr<spdlog::logger> logger,
                   Clock clock = std::chrono::steady_clock::now);
     ~Announcements();
     Announcements(const Announcements&) = delete;
     Announcements& operator=(const Announcements&) = delete;
+
+    // The machine has this address of its own, until remove(), unless another machine has it
+    // already.
+    void add(const std::string& guest, const rnic::Gid& gid);
+
+    // The machine is not there any more, and its address is taken away.
+    void remove(const std::string& guest);
 
     // Gives the machine's address to the netdev, if that has not happened, and waits until the
     // kernel knows whether the address is free.  No path may be looked up before: both ends of a
@@ -49,27 +56,31 @@ class Announcements {
     // The machine's address.  No value unless the netdev has it.
     std::optional<rnic::Gid> of(const std::string& guest) const;
 
-    // The machine whose address this is, whether the netdev has it or not; null when there is none.
-    const std::string* machine_of(const rnic::Gid& gid) const;
+    // The machine whose address this is, whether the netdev has it or not.
+    std::optional<std::string> machine_of(const rnic::Gid& gid) const;
 
   private:
     struct Machine {
         rnic::Gid gid{};
-        std::mutex settling;  // guards the three members that follow
+        std::mutex settling;  // guards the four members that follow
+        bool gone = false;    // see Announcements::remove()
         bool added = false;   // by the daemon
         bool given_up = false;
         std::chrono::steady_clock::time_point next_try{};
         std::atomic<bool> ready{false};
     };
     void try_to_settle(const std::string& guest, Machine& machine);
-    void remove(Machine& machine);
+    void take_away(Machine& machine);
+    std::shared_ptr<Machine> find(const std::string& guest) const;
 
     const std::shared_ptr<HostGidTable> host_;
     const std::unique_ptr<NetdevIpv6> netdev_;
     const std::shared_ptr<spdlog::logger> logger_;
     const Clock clock_;
-    std::map<std::string, Machine> machines_;        // by name
-    std::map<rnic::Gid, const std::string*> names_;  // of machines_
+    mutable std::mutex mutex_;  // guards the maps, not the machines; taken last
+    // By name.
+    std::map<std::string, std::shared_ptr<Machine>> machines_;
+    std::map<rnic::Gid, std::string> names_;  // of machines_
 };
 
 }  // namespace vrdma::uverbs

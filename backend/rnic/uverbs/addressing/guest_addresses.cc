@@ -44,7 +44,7 @@ Result<void> GuestAddresses::add_gid(uint32_t index, const rnic::Gid& gid, uint3
     if (index >= kTableLength || is_zero(gid) || is_multicast(gid)) {
         return fail(EINVAL);
     }
-    if (!map_->rules(guest_).allows(gid)) {
+    if (!map_->allows(guest_, gid)) {
         gid_log_.warn(
             "{}: the address {} is not among the 'gids' of its [[vm]]; the guest "
             "cannot use it",

@@ -2,6 +2,7 @@
 // Copyright (c) 2026 the vrdma authors
 #include "rnic/uverbs/addressing/ib_tables.h"
 
+#include <algorithm>
 #include <charconv>
 #include <system_error>
 #include <utility>
@@ -34,15 +35,25 @@ std::optional<uint16_t> parse_pkey(std::string_view text) {
 IbTables::IbTables(std::filesystem::path port, uint8_t host_port, const AddressRules& rules)
     : port_(std::move(port)), host_port_(host_port) {
     for (const auto& [guest, what] : rules.guests) {
-        if (!what.pkeys.empty()) {
-            keys_[guest] = what.pkeys;
-        }
+        admit(guest, admission_of(what));
     }
 }
 
-const std::vector<uint16_t>* IbTables::keys_of(const std::string& guest) const {
+void IbTables::admit(const std::string& guest, const rnic::GuestAdmission& admission) {
+    const std::lock_guard lock(mutex_);
+    keys_[guest] = admission.pkeys;
+}
+
+void IbTables::dismiss(const std::string& guest) {
+    const std::lock_guard lock(mutex_);
+    keys_.erase(guest);
+}
+
+// Empty for a guest that has the key at the host's index 0 alone.
+std::vector<uint16_t> IbTables::keys_of(const std::string& guest) const {
+    const std::lock_guard lock(mutex_);
     const auto found = keys_.find(guest);
-    return found == keys_.end() ? nullptr : &found->second;
+    return found == keys_.end() ? std::vector<uint16_t>() : found->second;
 }
 
 Result<rnic::Gid> IbTables::gid(uint32_t index) const {
@@ -51,27 +62,26 @@ Result<rnic::Gid> IbTables::gid(uint32_t index) const {
 }
 
 uint16_t IbTables::pkeys(const std::string& guest) const {
-    const auto* keys = keys_of(guest);
-    return keys == nullptr ? uint16_t{1} : static_cast<uint16_t>(keys->size());
+    return static_cast<uint16_t>(std::max(keys_of(guest).size(), size_t{1}));
 }
 
 Result<uint16_t> IbTables::pkey(const std::string& guest, uint32_t index) const {
     if (index >= pkeys(guest)) {
         return fail(EINVAL);
     }
-    const auto* keys = keys_of(guest);
-    if (keys == nullptr) {
+    const auto keys = keys_of(guest);
+    if (keys.empty()) {
         return read_pkey(port_, 0).value_or(0);
     }
-    return host_pkey_index(guest, static_cast<uint16_t>(index)) ? (*keys)[index] : uint16_t{0};
+    return host_pkey_index(guest, static_cast<uint16_t>(index)) ? keys[index] : uint16_t{0};
 }
 
 Result<uint16_t> IbTables::host_pkey_index(const std::string& guest, uint16_t index) const {
     if (index >= pkeys(guest)) {
         return fail(EINVAL);
     }
-    const auto* keys = keys_of(guest);
-    if (keys == nullptr) {
+    const auto keys = keys_of(guest);
+    if (keys.empty()) {
         return index;
     }
     for (uint32_t host = 0; host <= UINT16_MAX; ++host) {
@@ -79,7 +89,7 @@ Result<uint16_t> IbTables::host_pkey_index(const std::string& guest, uint16_t in
         if (!key) {
             break;
         }
-        if (*key == (*keys)[index]) {
+        if (*key == keys[index]) {
             return static_cast<uint16_t>(host);
         }
     }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,6 +30,10 @@ class IbTables {
     // `port` is the port's folder in sysfs.
     IbTables(std::filesystem::path port, uint8_t host_port, const AddressRules& rules);
 
+    // As Rnic's functions of these names.
+    void admit(const std::string& guest, const rnic::GuestAdmission& admission);
+    void dismiss(const std::string& guest);
+
     // EINVAL for an index beyond the table's end.
     Result<rnic::Gid> gid(uint32_t index) const;
 
@@ -46,11 +51,12 @@ class IbTables {
     rnic::AhAttributes host_path(const rnic::AhAttributes& guest) const;
 
   private:
-    const std::vector<uint16_t>* keys_of(const std::string& guest) const;
+    std::vector<uint16_t> keys_of(const std::string& guest) const;
 
     const std::filesystem::path port_;
     const uint8_t host_port_;
-    // By guest. A guest without an entry has the key at the host's index 0 alone.
+    mutable std::mutex mutex_;  // guards keys_
+    // By guest.  A guest without keys has the one at the host's index 0 alone.
     std::map<std::string, std::vector<uint16_t>> keys_;
 };
 

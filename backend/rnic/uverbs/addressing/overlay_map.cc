@@ -44,7 +44,10 @@ OverlayMap::OverlayMap(AddressRules rules, std::shared_ptr<HostGidTable> host,
     : rules_(std::move(rules)),
       host_(std::move(host)),
       clock_(std::move(clock)),
-      announcements_(rules_, host_, std::move(netdev), std::move(logger), clock_) {
+      announcements_(host_, std::move(netdev), std::move(logger), clock_) {
+    for (const auto& [guest, rules] : rules_.guests) {
+        admit(guest, admission_of(rules));
+    }
     const auto gids = host_->gids();
     if (rules_.gid_index && gids->at(*rules_.gid_index) == nullptr) {
         throw std::invalid_argument(
@@ -53,14 +56,37 @@ OverlayMap::OverlayMap(AddressRules rules, std::shared_ptr<HostGidTable> host,
     }
 }
 
-const GuestRules& OverlayMap::rules(const std::string& guest) const {
-    static const GuestRules kNone{};
-    const auto it = rules_.guests.find(guest);
-    return it == rules_.guests.end() ? kNone : it->second;
+void OverlayMap::admit(const std::string& guest, const rnic::GuestAdmission& admission) {
+    dismiss(guest);
+    {
+        const std::lock_guard lock(guests_mutex_);
+        guests_[guest] = admission;
+    }
+    if (admission.announced) {
+        announcements_.add(guest, *admission.announced);
+    }
+}
+
+void OverlayMap::dismiss(const std::string& guest) {
+    announcements_.remove(guest);
+    const std::lock_guard lock(guests_mutex_);
+    guests_.erase(guest);
+}
+
+bool OverlayMap::allows(const std::string& guest, const rnic::Gid& gid) const {
+    const std::lock_guard lock(guests_mutex_);
+    const auto it = guests_.find(guest);
+    return it == guests_.end() || !it->second.allows || it->second.allows(gid);
+}
+
+std::string OverlayMap::network_of(const std::string& guest) const {
+    const std::lock_guard lock(guests_mutex_);
+    const auto it = guests_.find(guest);
+    return it == guests_.end() ? std::string() : it->second.network;
 }
 
 OverlayMap::Member OverlayMap::member(const std::string& guest, uint16_t vlan) const {
-    return {guest, network_of_vlan(rules(guest).network, vlan)};
+    return {guest, network_of_vlan(network_of(guest), vlan)};
 }
 
 std::string OverlayMap::claim(const std::string& guest, const rnic::Gid& gid, uint16_t vlan) {
@@ -133,7 +159,7 @@ bool OverlayMap::has_peers_behind(const std::string& network, const rnic::Gid& u
 // The first GID of a scope that is not a machine's own.
 const HostGid* OverlayMap::first(const HostGids& host, GidScope scope) const {
     const auto found = std::ranges::find_if(host.all(), [&](const HostGid& entry) {
-        return scope_of(entry.gid) == scope && announcements_.machine_of(entry.gid) == nullptr;
+        return scope_of(entry.gid) == scope && !announcements_.machine_of(entry.gid);
     });
     return found == host.all().end() ? nullptr : &*found;
 }
@@ -158,7 +184,7 @@ const HostGid* OverlayMap::own_gid(const HostGids& host, const std::string& gues
 // say nothing about each other.  An announced address belongs to one guest, whatever the network.
 const HostGid* OverlayMap::announced_gid(const HostGids& host, const Member& who,
                                          const rnic::Gid& gid) const {
-    if (const std::string* machine = announcements_.machine_of(gid)) {
+    if (const auto machine = announcements_.machine_of(gid)) {
         return *machine == who.guest ? own_gid(host, who.guest) : nullptr;
     }
     const Claim* claim = first_claim(gid);
@@ -190,23 +216,24 @@ bool OverlayMap::is_shared(const HostGids& host, const Member& who, const rnic::
            (announced == nullptr || announced->gid != underlay);
 }
 
-// The guest of the network whose address this is; null when there is none.  An address that the
+// The guest of the network whose address this is, if there is one.  An address that the
 // configuration gives to a machine is that machine's, whoever claims it.
-const std::string* OverlayMap::owner_of(const rnic::Gid& gid, const std::string& network) const {
-    const std::string* machine = announcements_.machine_of(gid);
-    if (machine != nullptr && here_.contains(*machine) && rules(*machine).network == network) {
+std::optional<std::string> OverlayMap::owner_of(const rnic::Gid& gid,
+                                                const std::string& network) const {
+    const auto machine = announcements_.machine_of(gid);
+    if (machine && here_.contains(*machine) && network_of(*machine) == network) {
         return machine;
     }
     const Claim* claim = first_claim(gid, network);
-    return claim == nullptr ? nullptr : &claim->guest;
+    return claim == nullptr ? std::nullopt : std::optional(claim->guest);
 }
 
 // Whether a GID of the host RNIC leads to the host itself, for guests of this network.  It does not
 // when it was announced for a guest of another network, and not from the VLANs of a guest.
 bool OverlayMap::may_reach_host(const HostGids& host, const Member& who,
                                 const rnic::Gid& gid) const {
-    if (host.find(gid) == nullptr || announcements_.machine_of(gid) != nullptr ||
-        who.network != rules(who.guest).network) {
+    if (host.find(gid) == nullptr || announcements_.machine_of(gid).has_value() ||
+        who.network != network_of(who.guest)) {
         return false;
     }
     const Claim* claim = first_claim(gid);
@@ -259,8 +286,8 @@ tl::expected<UnderlayPath, AddressError> OverlayMap::to_underlay(const HostGids&
 // Why the guest may not send from a GID that it claimed.
 std::optional<AddressError> OverlayMap::why_not_from(const Member& who,
                                                      const rnic::Gid& source) const {
-    const std::string* owner = owner_of(source, who.network);
-    if (owner == nullptr || *owner == who.guest || scope_of(source) == GidScope::kIpv6LinkLocal) {
+    const auto owner = owner_of(source, who.network);
+    if (!owner || *owner == who.guest || scope_of(source) == GidScope::kIpv6LinkLocal) {
         return std::nullopt;
     }
     return AddressError{
@@ -286,16 +313,16 @@ tl::expected<UnderlayPath, AddressError> OverlayMap::look_up(const HostGids& hos
     // An entry for this very GID says where it is, whichever guest claims it.  An entry for a
     // prefix is for the GIDs that are not here.
     const bool elsewhere = peer != nullptr && peer->gid.is_one_gid() && !is_here();
-    const std::string* owner = owner_of(destination, network);
-    if (owner != nullptr && !elsewhere) {
+    const auto owner = owner_of(destination, network);
+    if (owner && !elsewhere) {
         return to_local_guest(host, who, source, {*owner, network}, destination);
     }
     if (peer != nullptr && peer->via) {
         return to_underlay(host, who, source, *peer->via);
     }
     // An address that is announced for a machine of another network is none of a peer's.
-    const std::string* machine = announcements_.machine_of(destination);
-    const bool other_network = machine != nullptr && rules(*machine).network != network;
+    const auto machine = announcements_.machine_of(destination);
+    const bool other_network = machine && network_of(*machine) != network;
     if ((peer != nullptr && !other_network) || may_reach_host(host, who, destination)) {
         auto path = to_underlay(host, who, source, destination);
         if (path) path->bare_metal = true;
@@ -317,8 +344,8 @@ void OverlayMap::settle(const Member& who, const rnic::Gid& destination) {
     std::string peer;
     {
         const std::lock_guard lock(mutex_);
-        const std::string* owner = owner_of(destination, who.network);
-        if (owner != nullptr) peer = *owner;
+        const auto owner = owner_of(destination, who.network);
+        if (owner) peer = *owner;
     }
     announcements_.settle(who.guest);
     if (!peer.empty() && peer != who.guest) announcements_.settle(peer);
@@ -351,8 +378,8 @@ std::optional<rnic::Gid> OverlayMap::machine_name(const std::string& network,
                                                   const rnic::Gid& source,
                                                   const rnic::Gid& underlay) {
     const std::lock_guard lock(mutex_);
-    const std::string* machine = owner_of(underlay, network);
-    if (machine == nullptr || announcements_.machine_of(underlay) == nullptr) return std::nullopt;
+    const auto machine = owner_of(underlay, network);
+    if (!machine || !announcements_.machine_of(underlay)) return std::nullopt;
     std::optional<rnic::Gid> best;
     for (const auto& [gid, claims] : claims_) {
         const Claim* claim = first_claim(gid, network);
@@ -432,7 +459,7 @@ tl::expected<UnderlayPath, AddressError> OverlayMap::group_path(const std::strin
 }
 
 Result<GroupLeases::Lease> OverlayMap::use_group(const std::string& guest, const rnic::Gid& group) {
-    return groups_.use(rules(guest).network, group);
+    return groups_.use(network_of(guest), group);
 }
 
 // Reads the host's table again: the host may have got an address a moment ago.
@@ -453,8 +480,8 @@ std::vector<OverlayMap::Entrance> OverlayMap::entrances(const std::string& guest
     look_again();
     const std::lock_guard lock(mutex_);
     const bool link_local = scope_of(gid) == GidScope::kIpv6LinkLocal;
-    const std::string* owner = owner_of(gid, who.network);
-    if (owner == nullptr || (*owner != guest && !link_local)) {
+    const auto owner = owner_of(gid, who.network);
+    if (!owner || (*owner != guest && !link_local)) {
         return {};
     }
     const auto host = host_->gids();

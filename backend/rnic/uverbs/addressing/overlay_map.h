@@ -52,7 +52,12 @@ class OverlayMap {
     OverlayMap(AddressRules rules, std::shared_ptr<HostGidTable> host,
                Clock clock = std::chrono::steady_clock::now);
 
-    const GuestRules& rules(const std::string& guest) const;
+    // As Rnic's functions of these names.
+    void admit(const std::string& guest, const rnic::GuestAdmission& admission);
+    void dismiss(const std::string& guest);
+
+    // Whether the guest may use an address of its own choice.
+    bool allows(const std::string& guest, const rnic::Gid& gid) const;
 
     // In the functions that follow, `vlan` is that of the guest's netdev with the GID `gid` or
     // `source`.  Each VLAN is a network of its own (network_of_vlan()).
@@ -126,6 +131,7 @@ class OverlayMap {
     };
     using Claims = std::vector<Claim>;  // the oldest first; a guest may have several
 
+    std::string network_of(const std::string& guest) const;
     const Peer* find_peer(const std::string& network, const rnic::Gid& gid) const;
     bool has_peers_behind(const std::string& network, const rnic::Gid& underlay) const;
     const HostGid* default_gid(const HostGids& host) const;
@@ -135,7 +141,7 @@ class OverlayMap {
                                  const rnic::Gid& gid) const;
     const HostGid* underlay_gid(const HostGids& host, const Member& who,
                                 const rnic::Gid& gid) const;
-    const std::string* owner_of(const rnic::Gid& gid, const std::string& network) const;
+    std::optional<std::string> owner_of(const rnic::Gid& gid, const std::string& network) const;
     void settle(const Member& who, const rnic::Gid& destination);
     Member member(const std::string& guest, uint16_t vlan) const;
     void look_again();
@@ -164,6 +170,8 @@ class OverlayMap {
     const AddressRules rules_;
     const std::shared_ptr<HostGidTable> host_;
     const Clock clock_;
+    mutable std::mutex guests_mutex_;  // guards guests_; taken last
+    std::map<std::string, rnic::GuestAdmission> guests_;
     Announcements announcements_;
     ConnectionNames connections_;
     GroupLeases groups_;

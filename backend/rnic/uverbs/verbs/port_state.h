@@ -34,9 +34,9 @@ struct RnicState {
     const uint8_t host_port;
     const std::chrono::microseconds spin;
     const std::unique_ptr<UverbsDevice> device;
-    const std::shared_ptr<OverlayMap> addresses;      // null where guests have no IP addresses
-    const std::unique_ptr<const IbTables> ib_tables;  // null unless the port is on InfiniBand
-    const OpenRdmaCm open_rdma_cm;                    // empty when guests get no connections
+    const std::shared_ptr<OverlayMap> addresses;  // null where guests have no IP addresses
+    const std::unique_ptr<IbTables> ib_tables;    // null unless the port is on InfiniBand
+    const OpenRdmaCm open_rdma_cm;                // empty when guests get no connections
     const std::shared_ptr<spdlog::logger> logger;
     GuestLoggers guest_loggers{logger};
     memory::MappingBudget mappings{};

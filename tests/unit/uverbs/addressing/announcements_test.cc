@@ -124,6 +124,35 @@ TEST_F(AnnouncementsTest, TheAddressGoesWithTheMachine) {
     EXPECT_EQ(path("a", "10.77.0.1", "10.77.0.1"), "fe80::a1 -> fe80::a1");
 }
 
+TEST_F(AnnouncementsTest, AMachineThatIsAdmittedLaterHasItsAddressUntilItIsDismissed) {
+    map().admit("e", {.network = "", .announced = gid("fe80::e1")});
+    has("e", {"10.77.0.5"});
+    EXPECT_EQ(path("e", "10.77.0.5", "10.77.0.5"), "fe80::e1 -> fe80::e1");
+    guests_.erase("e");
+    map().dismiss("e");
+    EXPECT_FALSE(netdev_.has("fe80::e1"));
+    has("e", {"10.77.0.5"});
+    EXPECT_EQ(path("e", "10.77.0.5", "10.77.0.5"), "10.9.0.1 -> 10.9.0.1");
+}
+
+TEST_F(AnnouncementsTest, TheAddressOfAMachineThatIsDismissedCanBeAnothers) {
+    map().dismiss("a");
+    map().admit("f", {.network = "", .announced = gid("fe80::a1")});
+    has("f", {"10.77.0.6"});
+    EXPECT_EQ(path("f", "10.77.0.6", "10.77.0.6"), "fe80::a1 -> fe80::a1");
+}
+
+TEST_F(AnnouncementsTest, ThatAreAdmittedAnewHaveTheNewNetworkAndRules) {
+    map().admit("a", {.network = "blue", .allows = [](const rnic::Gid& address) {
+                          return address == gid("10.77.0.1");
+                      }});
+    has("a", {"10.77.0.1"});
+    EXPECT_EQ(guest("a").add_gid(1, gid("10.77.0.9"), VRDMA_GID_TYPE_ROCE_V2).error(),
+              Errno{EACCES});
+    has("b", {"10.77.0.2"});
+    EXPECT_NE(path("a", "10.77.0.1", "10.77.0.2"), "10.9.0.1 -> fe80::b1") << "another network";
+}
+
 TEST_F(AnnouncementsTest, AnAddressThatTheOperatorAddedStays) {
     netdev_.operators.insert(gid("fe80::a1"));
     has("a", {"10.77.0.1"});
