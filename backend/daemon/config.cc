@@ -26,10 +26,15 @@
 namespace vrdma::daemon {
 namespace {
 
+// "FILE:LINE:COLUMN: ", or nothing for a document that is no file.
+std::string place_of(const std::string& file, const toml::source_region& where) {
+    return file.empty() ? ""
+                        : fmt::format("{}:{}:{}: ", file, where.begin.line, where.begin.column);
+}
+
 [[noreturn]] void reject(const std::string& file, const toml::source_region& where,
                          const std::string& message) {
-    throw ConfigError(
-        fmt::format("{}:{}:{}: {}", file, where.begin.line, where.begin.column, message));
+    throw ConfigError(place_of(file, where) + message);
 }
 
 // The keys of one table, each with the function that reads its value.
@@ -253,6 +258,7 @@ void read_limits(const Parser& parser, const toml::table& table, device::Limits&
 VmConfig read_vm(const Parser& parser, const toml::table& table, const device::Limits& defaults,
                  size_t index) {
     VmConfig vm;
+    vm.where = place_of(parser.file(), table.source());
     vm.name = fmt::format("vm{}", index);
     vm.limits = defaults;
     parser.read_table(table, "[[vm]]",
@@ -320,6 +326,14 @@ void check_peers(const std::vector<uverbs::Peer>& peers) {
     }
 }
 
+toml::table parse_toml(std::string_view document, const std::string& name) {
+    try {
+        return toml::parse(document, name);
+    } catch (const toml::parse_error& error) {
+        reject(name, error.source(), std::string(error.description()));
+    }
+}
+
 void check_socket_path(const std::filesystem::path& path) {
     if (path.string().size() >= sizeof(sockaddr_un{}.sun_path)) {
         throw ConfigError(
@@ -332,12 +346,7 @@ void check_socket_path(const std::filesystem::path& path) {
 }  // namespace
 
 Config parse_config(std::string_view document, const std::string& name) {
-    toml::table root;
-    try {
-        root = toml::parse(document, name);
-    } catch (const toml::parse_error& error) {
-        reject(name, error.source(), std::string(error.description()));
-    }
+    const toml::table root = parse_toml(document, name);
     Config config;
     const Parser parser(name);
     std::vector<const toml::table*> vms;
@@ -412,6 +421,11 @@ Config read_config(const std::filesystem::path& file) {
     return parse_config(document, file.string());
 }
 
+VmConfig parse_vm(std::string_view document, const device::Limits& limits) {
+    const std::string no_file;
+    return read_vm(Parser(no_file), parse_toml(document, no_file), limits, 0);
+}
+
 VmConfig parse_vm_option(const std::string& option, const device::Limits& limits) {
     VmConfig vm;
     vm.limits = limits;
@@ -454,11 +468,12 @@ VmConfig parse_vm_option(const std::string& option, const device::Limits& limits
     return vm;
 }
 
-void check_config(const Config& config) {
-    if (config.vms.empty()) {
+void check_config(const Config& config, Reloadable reloadable) {
+    if (config.vms.empty() && reloadable == Reloadable::kNo &&
+        config.control_socket.value_or("").empty()) {
         throw ConfigError(
-            "no virtual machine is configured: give --vm socket=PATH, or a [[vm]] "
-            "table in the configuration file");
+            "no virtual machine is configured, and none can come later: give --vm socket=PATH, or "
+            "--config FILE, or --control-socket PATH for 'vrdmactl add'");
     }
     if (!parse_log_level(config.log_level)) {
         throw ConfigError(
@@ -470,15 +485,16 @@ void check_config(const Config& config) {
     std::set<std::filesystem::path> sockets;
     for (const auto& vm : config.vms) {
         if (vm.name.empty()) {
-            throw ConfigError(fmt::format("the virtual machine with socket {} has an empty name",
-                                          vm.socket.string()));
+            throw ConfigError(fmt::format("{}the virtual machine with socket {} has an empty name",
+                                          vm.where, vm.socket.string()));
         }
         if (!names.insert(vm.name).second) {
-            throw ConfigError(fmt::format("two virtual machines are named '{}'", vm.name));
+            throw ConfigError(
+                fmt::format("{}two virtual machines are named '{}'", vm.where, vm.name));
         }
         if (!sockets.insert(vm.socket.lexically_normal()).second) {
-            throw ConfigError(
-                fmt::format("two virtual machines have the socket {}", vm.socket.string()));
+            throw ConfigError(fmt::format("{}two virtual machines have the socket {}", vm.where,
+                                          vm.socket.string()));
         }
         check_socket_path(vm.socket);
     }

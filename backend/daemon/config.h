@@ -26,6 +26,7 @@ class ConfigError : public std::runtime_error {
 };
 
 struct VmConfig {
+    std::string where;  // in the file, "FILE:LINE:COLUMN: "; empty if it is from elsewhere
     std::string name;
     std::filesystem::path socket;
     std::string socket_user;  // a name or a number; empty: the daemon's
@@ -72,8 +73,16 @@ Config parse_config(std::string_view document, const std::string& name);
 // required.  Its limits are `limits`.  Throws ConfigError, naming the option.
 VmConfig parse_vm_option(const std::string& option, const device::Limits& limits = {});
 
-// Throws ConfigError when the configuration as a whole makes no sense: no VM, two VMs with one name
-// or one socket, a socket path that does not fit into a sockaddr_un, two entries for one peer.
-void check_config(const Config& config);
+// Reads one VM from a TOML document that has the keys of one [[vm]].  Its limits are `limits`,
+// where the document says nothing.  Throws ConfigError.
+VmConfig parse_vm(std::string_view document, const device::Limits& limits);
+
+// Whether virtual machines can come later.
+enum class Reloadable { kNo, kYes };
+
+// Throws ConfigError when the configuration as a whole makes no sense: two VMs with one name or one
+// socket, a socket path that does not fit into a sockaddr_un, two entries for one peer, no VM where
+// none can come later: that needs a file to read again, or a control socket.
+void check_config(const Config& config, Reloadable reloadable = Reloadable::kNo);
 
 }  // namespace vrdma::daemon

@@ -52,6 +52,7 @@ Answer list(const Controlled& controlled) {
     for (const json& guest : controlled.server.guests()) {
         guests.push_back({{"name", guest.at("name")},
                           {"connected", guest.at("connected")},
+                          {"drained", guest.at("drained")},
                           {"socket", guest.at("socket")}});
     }
     return json{{"guests", guests}};
@@ -162,7 +163,11 @@ Answer reload(const Controlled& controlled) {
     if (!outcome.taken) {
         return refuse(control::kRefused, outcome.sentence);
     }
-    return json{{"message", outcome.sentence}, {"unchanged", outcome.unchanged}};
+    return json{{"message", outcome.sentence},
+                {"unchanged", outcome.unchanged},
+                {"added", outcome.changes.added},
+                {"removed", outcome.changes.removed},
+                {"renewed", outcome.changes.renewed}};
 }
 
 Answer log_level(const Controlled& controlled) {
@@ -232,6 +237,9 @@ void LimitWatch::look() {
         for (const auto& limit : guest.limits) {
             uint64_t& seen = seen_[guest.name][limit.key];
             const uint64_t reached = limit.reached.value_or(0);
+            if (reached < seen) {
+                seen = 0;  // another guest of this name
+            }
             if (reached == seen) {
                 continue;
             }

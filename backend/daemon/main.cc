@@ -11,6 +11,7 @@
 #include <exception>
 #include <optional>
 
+#include "daemon/broker.h"
 #include "daemon/capabilities.h"
 #include "daemon/config.h"
 #include "daemon/control.h"
@@ -115,7 +116,9 @@ Config effective_config(const Options& options) {
     config.seccomp = vrdma::daemon::parse_seccomp_mode(options.seccomp).value_or(config.seccomp);
     config.threads = options.threads.value_or(config.threads);
     config.spin_us = options.spin_us.value_or(config.spin_us);
-    vrdma::daemon::check_config(config);
+    using vrdma::daemon::Reloadable;
+    vrdma::daemon::check_config(config,
+                                options.config_file.empty() ? Reloadable::kNo : Reloadable::kYes);
     return config;
 }
 
@@ -173,7 +176,7 @@ int serve(const Options& options, const Config& config) {
     ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     ::signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
-    const auto receivers = vrdma::daemon::Server::start_receivers(config);
+    vrdma::daemon::Broker broker(config);
     if (!vrdma::daemon::give_up_device_ioctls() && config.rnic != "embedded") {
         logger->info(
             "the kernel is older than Linux 6.10 or has no Landlock: a QEMU that its guest has "
@@ -185,9 +188,13 @@ int serve(const Options& options, const Config& config) {
 
     const vrdma::daemon::ServiceManager manager;
     vrdma::control::EventQueue events;
-    vrdma::daemon::Server server(config, vrdma::daemon::open_rnic(config, levels.logger("rnic")),
-                                 {logger, levels.logger("device"), levels.logger("vhost")},
-                                 receivers, vrdma::daemon::watcher_of(events));
+    vrdma::daemon::Server server(
+        config, vrdma::daemon::open_rnic(config, levels.logger("rnic")),
+        {logger, levels.logger("device"), levels.logger("vhost")},
+        [&broker](const Config& of, const vrdma::daemon::VmConfig& vm) {
+            return broker.equip(of, vm);
+        },
+        vrdma::daemon::watcher_of(events));
     vrdma::daemon::Reloader reloader(
         options.config_file, [&options] { return effective_config(options); }, config, server,
         levels);
@@ -198,6 +205,9 @@ int serve(const Options& options, const Config& config) {
     manager.ready();
     logger->info("vrdmad " VRDMA_VERSION " serves {} virtual machine(s) with the RNIC '{}'",
                  config.vms.size(), config.rnic);
+    if (config.vms.empty()) {
+        logger->info("it waits for them: 'vrdmactl add', or a [[vm]] in the file and a reload");
+    }
     int signal = 0;
     while (::sigwait(&signals, &signal) != 0 || signal == SIGHUP) {
         reloader.reload("SIGHUP");

@@ -3,12 +3,10 @@
 #include "daemon/reload.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
-#include <algorithm>
 #include <exception>
 #include <utility>
-
-#include "daemon/rnic_choice.h"
 
 namespace vrdma::daemon {
 namespace {
@@ -22,9 +20,9 @@ void stays(std::vector<std::string>& sentences, bool changed, const std::string&
     }
 }
 
-const VmConfig* find(const std::vector<VmConfig>& vms, const std::string& name) {
-    const auto found = std::ranges::find(vms, name, &VmConfig::name);
-    return found == vms.end() ? nullptr : &*found;
+// ": a, b" behind what happened to them, or nothing.
+std::string names(const char* what, const std::vector<std::string>& names) {
+    return names.empty() ? "" : fmt::format("; {}: {}", what, fmt::join(names, ", "));
 }
 
 }  // namespace
@@ -46,30 +44,8 @@ std::vector<std::string> unchangeable(const Config& running, const Config& wante
               running.gid_index != wanted.gid_index || running.announce != wanted.announce ||
               running.accept_obstacle != wanted.accept_obstacle,
           "[rnic]");
+    stays(sentences, running.memory != wanted.memory, "[memory]");
     stays(sentences, running.peers != wanted.peers, "the list of [[peer]] entries");
-    for (const VmConfig& vm : wanted.vms) {
-        const VmConfig* before = find(running.vms, vm.name);
-        if (before == nullptr) {
-            sentences.push_back(
-                fmt::format("the virtual machine '{}' is new, and vrdmad does not serve it before "
-                            "it is restarted",
-                            vm.name));
-            continue;
-        }
-        stays(sentences,
-              before->socket != vm.socket || before->socket_user != vm.socket_user ||
-                  before->socket_group != vm.socket_group || before->mac != vm.mac ||
-                  before->addresses != vm.addresses,
-              fmt::format("of the virtual machine '{}', everything but its limits", vm.name));
-    }
-    for (const VmConfig& vm : running.vms) {
-        if (find(wanted.vms, vm.name) == nullptr) {
-            sentences.push_back(
-                fmt::format("the virtual machine '{}' is not in the configuration any more, and "
-                            "vrdmad serves it with its old limits until it is restarted",
-                            vm.name));
-        }
-    }
     return sentences;
 }
 
@@ -103,20 +79,30 @@ Reloader::Outcome Reloader::take() {
                 .unchanged = {}};
     }
     Config wanted;
+    Server::Changes changes;
     try {
         wanted = read_();
-        check_limits(wanted);
+        changes = server_.serve(wanted);
     } catch (const std::exception& error) {
         return {.sentence = fmt::format("nothing has changed: {}", error.what()), .unchanged = {}};
     }
-    server_.set_limits(wanted);
     if (wanted.log_level != running_.log_level) {
         levels_.set_all(parse_log_level(wanted.log_level).value());  // check_config() took it
         running_.log_level = wanted.log_level;
     }
+    running_.limits = wanted.limits;
     return {.taken = true,
-            .sentence = fmt::format("the limits are those of {} now", file_),
-            .unchanged = unchangeable(running_, wanted)};
+            .sentence =
+                fmt::format("the virtual machines and limits are those of {} now{}{}{}", file_,
+                            names("new", changes.added), names("gone", changes.removed),
+                            names("disconnected, to come back with what changed", changes.renewed)),
+            .unchanged = unchangeable(running_, wanted),
+            .changes = changes};
+}
+
+device::Limits Reloader::default_limits() const {
+    const std::lock_guard lock(mutex_);
+    return running_.limits;
 }
 
 }  // namespace vrdma::daemon

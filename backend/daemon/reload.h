@@ -28,6 +28,7 @@ class Reloader {
         bool taken = false;
         std::string sentence;                // what has happened, or why nothing has
         std::vector<std::string> unchanged;  // what needs a restart, a sentence each
+        Server::Changes changes{};
     };
 
     // `file` is empty if there is none.  `read` makes a configuration of it, or throws.  Server and
@@ -35,10 +36,16 @@ class Reloader {
     Reloader(std::string file, std::function<Config()> read, Config running, Server& server,
              LogLevels& levels);
 
-    // Gives the virtual machines the limits, and the loggers the level, that the configuration has
-    // now.  A configuration with a mistake changes nothing.  The log has the same sentences, which
-    // begin with `why`.  Any thread.
+    // Has the server serve the virtual machines of the configuration as it is now, with their
+    // limits, and gives the loggers its level.  What 'add' and 'remove' of the control socket did
+    // is undone. A configuration with a mistake changes nothing.  The log has the same sentences,
+    // which begin with `why`.  Any thread.
     Outcome reload(std::string_view why);
+
+    bool has_file() const { return !file_.empty(); }
+
+    // The limits of a virtual machine of which the configuration says nothing.  Any thread.
+    device::Limits default_limits() const;
 
   private:
     Outcome take();
@@ -48,7 +55,7 @@ class Reloader {
     Server& server_;
     LogLevels& levels_;
     const std::shared_ptr<spdlog::logger> logger_;
-    std::mutex mutex_;  // one at a time; guards running_
+    mutable std::mutex mutex_;  // one at a time; guards running_
     Config running_;
 };
 

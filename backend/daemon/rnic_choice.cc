@@ -19,13 +19,18 @@ namespace {
 
 constexpr const char* kEmbedded = "embedded";
 
+uverbs::GuestRules guest_rules(const Config& config, const VmConfig& vm) {
+    uverbs::GuestRules rules = vm.addresses;
+    if (!is_embedded(config) && config.announce && vm.mac != rnic::MacAddress{}) {
+        rules.announced = uverbs::eui64_gid(*config.announce, vm.mac);
+    }
+    return rules;
+}
+
 uverbs::AddressRules address_rules(const Config& config) {
     uverbs::AddressRules rules{.gid_index = config.gid_index, .peers = config.peers, .guests = {}};
     for (const VmConfig& vm : config.vms) {
-        uverbs::GuestRules& guest = rules.guests[vm.name] = vm.addresses;
-        if (config.announce && vm.mac != rnic::MacAddress{}) {
-            guest.announced = uverbs::eui64_gid(*config.announce, vm.mac);
-        }
+        rules.guests[vm.name] = guest_rules(config, vm);
     }
     return rules;
 }
@@ -35,8 +40,8 @@ void check_no_address_rules(const Config& config, const std::string& why) {
     for (const VmConfig& vm : config.vms) {
         if (!vm.addresses.network.empty() || !vm.addresses.gids.empty()) {
             throw ConfigError(fmt::format(
-                "the virtual machine '{}' has a network or gids, and {}; leave them out", vm.name,
-                why));
+                "{}the virtual machine '{}' has a network or gids, and {}; leave them out",
+                vm.where, vm.name, why));
         }
     }
 }
@@ -45,9 +50,9 @@ void check_no_partition_keys(const Config& config) {
     for (const VmConfig& vm : config.vms) {
         if (!vm.addresses.pkeys.empty()) {
             throw ConfigError(fmt::format(
-                "the virtual machine '{}' has pkeys, which are for ports on InfiniBand, and '{}' "
+                "{}the virtual machine '{}' has pkeys, which are for ports on InfiniBand, and '{}' "
                 "has none; leave them out",
-                vm.name, config.rnic));
+                vm.where, vm.name, config.rnic));
         }
     }
 }
@@ -58,15 +63,12 @@ std::unique_ptr<rnic::Rnic> open_embedded(const Config& config,
         logger->warn(
             "[[peer]] entries are for RNICs of this host: the embedded one has no network");
     }
-    check_no_partition_keys(config);
     embedded::EmbeddedConfig embedded;
     embedded.name = config.rnic;
     embedded.threads = config.threads;
     embedded.spin = std::chrono::microseconds(config.spin_us);
     for (const VmConfig& vm : config.vms) {
-        embedded.guests[vm.name] = {
-            vm.addresses.network,
-            [rules = vm.addresses](const rnic::Gid& gid) { return rules.allows(gid); }};
+        embedded.guests[vm.name] = admission_of(config, vm);
     }
     return embedded::make_embedded_rnic(embedded, std::move(logger));
 }
@@ -77,20 +79,9 @@ std::unique_ptr<rnic::Rnic> open_host_rnic(const Config& config,
     host.port = config.port;
     host.spin = std::chrono::microseconds(config.spin_us);
     host.addresses = address_rules(config);
+    host.announces = config.announce.has_value();
     host.accepted_obstacle = config.accept_obstacle;
     auto rnic = uverbs::make_uverbs_rnic(host, uverbs::find_host_rnic(config.rnic), logger);
-    if (rnic->attributes().iwarp && !rnic->attributes().iw_cm) {
-        check_no_address_rules(
-            config,
-            fmt::format("guests of '{}', an iWARP RNIC, cannot make connections", config.rnic));
-    }
-    if (rnic->attributes().infiniband) {
-        check_no_address_rules(
-            config, fmt::format("the port of '{}' is on InfiniBand, where 'pkeys' separate guests",
-                                config.rnic));
-    } else {
-        check_no_partition_keys(config);
-    }
     if (const auto limit = raise_locked_memory_limit()) {
         logger->warn(
             "guests can register {} bytes altogether, the limit RLIMIT_MEMLOCK; give vrdmad "
@@ -101,6 +92,10 @@ std::unique_ptr<rnic::Rnic> open_host_rnic(const Config& config,
 }
 
 }  // namespace
+
+rnic::GuestAdmission admission_of(const Config& config, const VmConfig& vm) {
+    return uverbs::admission_of(guest_rules(config, vm));
+}
 
 bool is_embedded(const Config& config) {
     return config.rnic == kEmbedded;
@@ -113,11 +108,27 @@ void check_limits(const Config& config) {
     for (const VmConfig& vm : config.vms) {
         if (device::traffic_limits(vm.limits) != rnic::TrafficLimits{}) {
             throw ConfigError(fmt::format(
-                "the limits of the virtual machine '{}' have messages_per_second, "
+                "{}the limits of the virtual machine '{}' have messages_per_second, "
                 "bytes_per_second, burst_ms or weight, and an RNIC of this host executes the "
                 "guest's work by itself; leave them out",
-                vm.name));
+                vm.where, vm.name));
         }
+    }
+}
+
+void check_machines(const Config& config, const rnic::DeviceAttributes& attributes) {
+    check_limits(config);
+    if (attributes.iwarp && !attributes.iw_cm) {
+        check_no_address_rules(
+            config,
+            fmt::format("guests of '{}', an iWARP RNIC, cannot make connections", config.rnic));
+    }
+    if (attributes.infiniband) {
+        check_no_address_rules(
+            config, fmt::format("the port of '{}' is on InfiniBand, where 'pkeys' separate guests",
+                                config.rnic));
+    } else {
+        check_no_partition_keys(config);
     }
 }
 
@@ -125,7 +136,9 @@ std::unique_ptr<rnic::Rnic> open_rnic(const Config& config,
                                       std::shared_ptr<spdlog::logger> logger) {
     check_limits(config);
     if (is_embedded(config)) {
-        return open_embedded(config, std::move(logger));
+        auto rnic = open_embedded(config, std::move(logger));
+        check_machines(config, rnic->attributes());
+        return rnic;
     }
     const auto names = uverbs::host_rnic_names();
     if (std::ranges::find(names, config.rnic) == names.end()) {
@@ -134,7 +147,9 @@ std::unique_ptr<rnic::Rnic> open_rnic(const Config& config,
             config.rnic, kEmbedded,
             names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "))));
     }
-    return open_host_rnic(config, logger);
+    auto rnic = open_host_rnic(config, logger);
+    check_machines(config, rnic->attributes());
+    return rnic;
 }
 
 }  // namespace vrdma::daemon

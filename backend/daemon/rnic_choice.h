@@ -19,7 +19,13 @@ bool is_embedded(const Config& config);
 // and, for an unknown name, which RNICs there are.
 std::unique_ptr<rnic::Rnic> open_rnic(const Config& config, std::shared_ptr<spdlog::logger> logger);
 
+// What the RNIC is told of a virtual machine of the configuration.
+rnic::GuestAdmission admission_of(const Config& config, const VmConfig& vm);
+
 // Throws ConfigError, naming the virtual machine, for limits that the RNIC cannot keep.
 void check_limits(const Config& config);
+
+// The same, and for address rules that the RNIC, whose attributes these are, cannot keep.
+void check_machines(const Config& config, const rnic::DeviceAttributes& attributes);
 
 }  // namespace vrdma::daemon

@@ -43,7 +43,8 @@ constexpr std::array kCalls{
     SCMP_SYS(timerfd_gettime), SCMP_SYS(timer_create), SCMP_SYS(timer_settime),
     SCMP_SYS(timer_delete), SCMP_SYS(nanosleep), SCMP_SYS(clock_nanosleep),
     // signalling eventfds (vhost/rings/eventfd_signaller.h), and the limit of the stop
-    SCMP_SYS(io_submit), SCMP_SYS(io_getevents), SCMP_SYS(io_destroy), SCMP_SYS(alarm),
+    SCMP_SYS(io_setup), SCMP_SYS(io_submit), SCMP_SYS(io_getevents), SCMP_SYS(io_destroy),
+    SCMP_SYS(alarm),
     // sockets that are open
     SCMP_SYS(accept4), SCMP_SYS(recvfrom), SCMP_SYS(recvmsg), SCMP_SYS(sendto), SCMP_SYS(sendmsg),
     SCMP_SYS(shutdown), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(getsockname),
@@ -173,6 +174,25 @@ void allow_host_sockets(Filter& filter) {
     filter.allow(SCMP_SYS(ioctl), {masked(1, kInt, SIOCGIFINDEX)});
 }
 
+// What the broker does before it has a receiver: it makes a socket and gives it away, looks users
+// and groups up, for which the C library loads code and asks other processes, and starts a process,
+// which gives up its rights.  No new namespace.
+void allow_sockets_and_processes(Filter& filter) {
+    for (const int call :
+         {SCMP_SYS(bind), SCMP_SYS(listen), SCMP_SYS(connect), SCMP_SYS(chmod), SCMP_SYS(fchmodat),
+          SCMP_SYS(lchown), SCMP_SYS(fchownat), SCMP_SYS(dup2), SCMP_SYS(dup3),
+          SCMP_SYS(close_range), SCMP_SYS(capset), SCMP_SYS(seccomp), SCMP_SYS(prctl)}) {
+        filter.allow(call);
+    }
+    filter.allow(SCMP_SYS(socket), {masked(0, kInt, AF_UNIX)});
+    for (const int call : {SCMP_SYS(mmap), SCMP_SYS(mprotect)}) {
+        filter.allow(call);
+    }
+    constexpr uint64_t kNamespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
+                                     CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
+    filter.allow(SCMP_SYS(clone), {masked(0, kNamespaces, 0)});
+}
+
 }  // namespace
 
 std::optional<SeccompMode> parse_seccomp_mode(std::string_view text) {
@@ -211,13 +231,19 @@ void install_seccomp_filter(SeccompMode mode, SeccompSet set) {
     if (!log) {
         filter.set(SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
         for (const int call : kForeignCalls) {
-            filter.add(SCMP_ACT_KILL_PROCESS, call);
+            if (set != SeccompSet::kBroker || call != SCMP_SYS(capset)) {
+                filter.add(SCMP_ACT_KILL_PROCESS, call);
+            }
         }
     }
     for (const int call : kCalls) {
         filter.allow(call);
     }
-    allow_memory_without_code(filter);
+    if (set == SeccompSet::kBroker) {
+        allow_sockets_and_processes(filter);
+    } else {
+        allow_memory_without_code(filter);
+    }
     allow_threads(filter);
     allow_open(filter, set);
     allow_pairs_of_sockets(filter);

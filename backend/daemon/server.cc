@@ -2,22 +2,61 @@
 // Copyright (c) 2026 the vrdma authors
 #include "daemon/server.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <exception>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <utility>
 
-#include "daemon/capabilities.h"
 #include "daemon/guest_document.h"
-#include "daemon/seccomp_filter.h"
-#include "daemon/socket_owner.h"
+#include "daemon/rnic_choice.h"
 
 namespace vrdma::daemon {
 
-Server::Vm::Vm(const VmConfig& config, const vhost::SocketAccess& access,
-               const vhost::MemoryRules& memory, rnic::Rnic& rnic, const Loggers& loggers,
-               std::shared_ptr<vhost::Receiver> receiver, const Watcher& watcher,
+namespace {
+
+// What a guest that is drained gets no more of: all with which a program or a connection begins.
+// What programs that run need to go on is not among it, such as memory regions and address handles.
+constexpr uint64_t device::Limits::*kDrained[] = {
+    &device::Limits::contexts,
+    &device::Limits::protection_domains,
+    &device::Limits::xrc_domains,
+    &device::Limits::completion_queues,
+    &device::Limits::shared_receive_queues,
+    &device::Limits::queue_pairs,
+    &device::Limits::multicast_attachments,
+    &device::Limits::ucma_files,
+    &device::Limits::connections,
+};
+
+const std::string& or_default(const std::string& value, const std::string& otherwise) {
+    return value.empty() ? otherwise : value;
+}
+
+// Whether the socket of both is the same users'.
+bool same_access(const Config& config, const VmConfig& a, const VmConfig& b) {
+    return or_default(a.socket_user, config.socket_user) ==
+               or_default(b.socket_user, config.socket_user) &&
+           or_default(a.socket_group, config.socket_group) ==
+               or_default(b.socket_group, config.socket_group);
+}
+
+// Whether the one can become the other without an end of the device.
+bool same_device(const Config& config, const VmConfig& a, const VmConfig& b) {
+    return a.name == b.name && a.socket == b.socket && a.mac == b.mac &&
+           a.addresses == b.addresses && same_access(config, a, b);
+}
+
+}  // namespace
+
+Server::Vm::Vm(const VmConfig& config, Equipment equipment, const vhost::MemoryRules& memory,
+               rnic::Rnic& rnic, const Loggers& loggers, const Watcher& watcher,
                std::shared_ptr<LimitSignal> limit_signal)
     : config_(config),
+      equipment_(std::move(equipment)),
       device_({.guest = config.name,
                .mac = config.mac,
                .limits = config.limits,
@@ -26,41 +65,65 @@ Server::Vm::Vm(const VmConfig& config, const vhost::SocketAccess& access,
                           watcher](device::Notice notice) { watcher(name, notice); }},
               rnic, loggers.device),
       // The vhost library does not know which guest it serves: the logger's name says it.
-      listener_(config.socket.string(), access, device_, loggers.vhost->clone(config.name),
+      listener_(equipment_.socket, equipment_.access, device_, loggers.vhost->clone(config.name),
                 std::make_shared<vhost::RegionMapper>(memory, device_.memory_budgets()),
-                std::move(receiver)) {}
+                equipment_.receiver),
+      limits_(config.limits),
+      thread_([this] {
+          begin_.acquire();
+          listener_.run();
+      }) {}
 
 Server::Vm::~Vm() {
     listener_.stop();
-    if (thread_.joinable()) {
-        thread_.join();
+    begin_.release();
+    thread_.join();
+}
+
+device::Limits Server::Vm::limits() const {
+    const std::lock_guard lock(limits_mutex_);
+    return limits_;
+}
+
+bool Server::Vm::drained() const {
+    const std::lock_guard lock(limits_mutex_);
+    return drained_;
+}
+
+void Server::Vm::change_limits(const std::function<void(device::Limits&)>& change) {
+    const std::lock_guard lock(limits_mutex_);
+    change(limits_);
+    apply_limits();
+}
+
+void Server::Vm::drain(bool yes) {
+    const std::lock_guard lock(limits_mutex_);
+    drained_ = yes;
+    listener_.turn_away(yes);
+    apply_limits();
+}
+
+void Server::Vm::apply_limits() {
+    device::Limits limits = limits_;
+    if (drained_) {
+        for (const auto limit : kDrained) {
+            limits.*limit = 0;
+        }
     }
+    device_.set_limits(limits);
 }
 
-void Server::Vm::start() {
-    thread_ = std::thread([this] { listener_.run(); });
-}
-
-Server::Receivers Server::start_receivers(const Config& config) {
-    Receivers receivers;
-    for (size_t i = 0; i < config.vms.size(); ++i) {
-        receivers.push_back(std::make_shared<vhost::Receiver>(vhost::Receiver::Options{
-            .file_systems = config.memory.file_systems, .confine = [&] {
-                keep_no_capability();
-                install_seccomp_filter(config.seccomp, SeccompSet::kEmbedded);
-            }}));
-    }
-    return receivers;
-}
-
-Server::Server(const Config& config, std::unique_ptr<rnic::Rnic> rnic, const Loggers& loggers,
-               const Receivers& receivers, const Watcher& watcher)
-    : rnic_(std::move(rnic)), logger_(loggers.daemon) {
-    for (size_t i = 0; i < config.vms.size(); ++i) {
-        const VmConfig& vm = config.vms[i];
-        vms_.push_back(std::make_unique<Vm>(vm, socket_access(config, vm), config.memory, *rnic_,
-                                            loggers, i < receivers.size() ? receivers[i] : nullptr,
-                                            watcher, limit_signal_));
+Server::Server(const Config& config, std::unique_ptr<rnic::Rnic> rnic, Loggers loggers, Equip equip,
+               Watcher watcher)
+    : config_(config),
+      rnic_(std::move(rnic)),
+      loggers_(std::move(loggers)),
+      logger_(loggers_.daemon),
+      equip_(std::move(equip)),
+      watcher_(std::move(watcher)) {
+    for (const VmConfig& vm : config.vms) {
+        vms_.push_back(std::make_unique<Vm>(vm, equip_(config_, vm), config_.memory, *rnic_,
+                                            loggers_, watcher_, limit_signal_));
     }
     if (!config.status_socket.empty()) {
         status_ = std::make_unique<StatusSocket>(
@@ -83,44 +146,165 @@ Server::~Server() {
     }
 }
 
-void Server::set_limits(const Config& config) {
-    const std::lock_guard lock(limits_mutex_);
-    for (const auto& vm : vms_) {
-        const auto found = std::ranges::find(config.vms, vm->name(), &VmConfig::name);
-        if (found != config.vms.end()) {
-            vm->device().set_limits(found->limits);
+// A socket that a machine has already, which goes or is renewed, is the new one's: QEMU need not
+// find another one, and a mistake elsewhere leaves it where it is.
+Equipment Server::equipment_for(const VmConfig& vm) const {
+    const auto holder = std::ranges::find(vms_, vm.socket.lexically_normal(), [](const auto& old) {
+        return old->config().socket.lexically_normal();
+    });
+    if (holder == vms_.end()) {
+        return equip_(config_, vm);
+    }
+    if (!same_access(config_, (*holder)->config(), vm)) {
+        throw ConfigError(fmt::format(
+            "the socket {} cannot go to another user or group while vrdmad has it; take the "
+            "virtual machine '{}' out, reload, and put it in again",
+            vm.socket.string(), (*holder)->name()));
+    }
+    return (*holder)->equipment();
+}
+
+Server::Changes Server::serve(const Config& wanted) {
+    const std::lock_guard changing(change_mutex_);
+    return change(wanted.vms, WithLimits::kYes);
+}
+
+void Server::add(const VmConfig& vm) {
+    const std::lock_guard changing(change_mutex_);
+    std::vector<VmConfig> wanted = configured();
+    wanted.push_back(vm);
+    change(wanted, WithLimits::kNo);
+}
+
+bool Server::remove(const std::string& name) {
+    const std::lock_guard changing(change_mutex_);
+    std::vector<VmConfig> wanted = configured();
+    const bool found =
+        std::erase_if(wanted, [&](const VmConfig& vm) { return vm.name == name; }) != 0;
+    change(wanted, WithLimits::kNo);
+    return found;
+}
+
+std::vector<VmConfig> Server::configured() const {
+    std::vector<VmConfig> configured;
+    std::ranges::transform(vms_, std::back_inserter(configured),
+                           [](auto& vm) { return vm->config(); });
+    return configured;
+}
+
+// The caller has change_mutex_.
+Server::Changes Server::change(const std::vector<VmConfig>& wanted, WithLimits with_limits) {
+    Config checked = config_;
+    checked.vms = wanted;
+    check_config(checked, Reloadable::kYes);
+    check_machines(checked, rnic_->attributes());
+    Changes changes;
+    Vms fresh;
+    std::set<std::string> stay;
+    for (const VmConfig& vm : wanted) {
+        const Vm* const before = find(vm.name);
+        if (before != nullptr && same_device(config_, before->config(), vm)) {
+            stay.insert(vm.name);
+            continue;
+        }
+        (before == nullptr ? changes.added : changes.renewed).push_back(vm.name);
+        try {
+            fresh.push_back(std::make_unique<Vm>(vm, equipment_for(vm), config_.memory, *rnic_,
+                                                 loggers_, watcher_, limit_signal_));
+        } catch (const std::exception& error) {
+            throw ConfigError(vm.where + error.what());
+        }
+        if (before != nullptr && before->drained()) {
+            fresh.back()->drain(true);
         }
     }
+
+    // Nothing fails from here on.
+    Vms ending;
+    std::vector<Vm*> beginning;
+    {
+        const std::lock_guard lock(vms_mutex_);
+        Vms list;
+        for (const VmConfig& vm : wanted) {
+            auto& source = stay.contains(vm.name) ? vms_ : fresh;
+            auto& found = *std::ranges::find_if(
+                source, [&](auto& other) { return other != nullptr && other->name() == vm.name; });
+            if (&source == &fresh) {
+                beginning.push_back(found.get());
+            }
+            list.push_back(std::move(found));
+        }
+        vms_.swap(list);
+        ending = std::move(list);
+        std::erase(ending, nullptr);
+    }
+    for (const auto& vm : ending) {
+        vm->stop();
+    }
+    for (auto& vm : ending) {
+        const std::string name = vm->name();
+        vm.reset();
+        rnic_->dismiss(name);
+        if (find(name) == nullptr) {
+            changes.removed.push_back(name);
+        }
+    }
+    for (Vm* const vm : beginning) {
+        rnic_->admit(vm->name(), admission_of(config_, vm->config()));
+        vm->start();
+        logger_->info("{}: waiting for the VMM on {}", vm->name(), vm->socket());
+    }
+    if (with_limits == WithLimits::kYes) {
+        for (const VmConfig& vm : wanted) {
+            find(vm.name)->change_limits([&](device::Limits& limits) { limits = vm.limits; });
+        }
+    }
+    return changes;
 }
 
 bool Server::change_limits(const std::string& name,
                            const std::function<void(device::Limits&)>& change) {
-    Vm* vm = find(name);
-    if (vm == nullptr) {
-        return false;
+    const std::shared_lock lock(vms_mutex_);
+    Vm* const vm = find(name);
+    if (vm != nullptr) {
+        vm->change_limits(change);
     }
-    const std::lock_guard lock(limits_mutex_);
-    device::Limits limits = vm->device().limits();
-    change(limits);
-    vm->device().set_limits(limits);
-    return true;
+    return vm != nullptr;
+}
+
+bool Server::drain(const std::string& name, bool yes) {
+    const std::shared_lock lock(vms_mutex_);
+    Vm* const vm = find(name);
+    if (vm != nullptr) {
+        vm->drain(yes);
+    }
+    return vm != nullptr;
 }
 
 std::vector<std::string> Server::guest_names() const {
+    const std::shared_lock lock(vms_mutex_);
     std::vector<std::string> names;
     std::ranges::transform(vms_, std::back_inserter(names), [](auto& vm) { return vm->name(); });
     return names;
 }
 
+// The caller has vms_mutex_ or change_mutex_.
 Server::Vm* Server::find(const std::string& name) const {
     const auto found = std::ranges::find(vms_, name, [](auto& vm) { return vm->name(); });
     return found == vms_.end() ? nullptr : found->get();
 }
 
+nlohmann::json Server::document(Vm& vm) const {
+    nlohmann::json guest = guest_document(vm.name(), vm.socket(), vm.device().status());
+    guest["drained"] = vm.drained();
+    return guest;
+}
+
 nlohmann::json Server::guests() const {
+    const std::shared_lock lock(vms_mutex_);
     nlohmann::json guests = nlohmann::json::array();
     for (const auto& vm : vms_) {
-        guests.push_back(guest_document(vm->name(), vm->socket(), vm->device().status()));
+        guests.push_back(document(*vm));
     }
     return guests;
 }
@@ -130,16 +314,18 @@ nlohmann::json Server::rnic() const {
 }
 
 std::optional<nlohmann::json> Server::guest(const std::string& name) const {
+    const std::shared_lock lock(vms_mutex_);
     Vm* vm = find(name);
     if (vm == nullptr) {
         return std::nullopt;
     }
-    nlohmann::json guest = guest_document(vm->name(), vm->socket(), vm->device().status());
+    nlohmann::json guest = document(*vm);
     guest["configuration"] = configuration_document(vm->config());
     return guest;
 }
 
 std::vector<Server::GuestLimits> Server::limits() const {
+    const std::shared_lock lock(vms_mutex_);
     std::vector<GuestLimits> all;
     for (const auto& vm : vms_) {
         all.push_back({vm->name(), vm->device().has_vmm(), vm->device().limit_states()});

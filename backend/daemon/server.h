@@ -9,11 +9,14 @@
 #include <mutex>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
+#include <semaphore>
+#include <shared_mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "daemon/config.h"
+#include "daemon/equipment.h"
 #include "daemon/status_socket.h"
 #include "device/virtual_device.h"
 #include "limit_counter.h"
@@ -22,12 +25,10 @@
 
 namespace vrdma::daemon {
 
-// The RNIC and the virtual devices that share it, each with its socket and thread.
+// The RNIC and the virtual devices that share it, each with its socket and thread.  Virtual
+// machines come and go while it serves.
 class Server {
   public:
-    // One for each VM of the configuration, in its order.
-    using Receivers = std::vector<std::shared_ptr<vhost::Receiver>>;
-
     // The loggers of the subsystems.
     struct Loggers {
         // One for all.
@@ -51,16 +52,20 @@ class Server {
         std::vector<device::VirtualDevice::LimitStatus> limits;
     };
 
-    // Starts the processes that read what VMMs send.  The caller has no threads yet.
-    static Receivers start_receivers(const Config& config);
+    // The names of the virtual machines that came, went, and came anew with a change.
+    struct Changes {
+        std::vector<std::string> added{};
+        std::vector<std::string> removed{};
+        std::vector<std::string> renewed{};
+        bool operator==(const Changes&) const = default;
+    };
 
-    // Makes every VM's socket; start() serves them.  Without `receivers`, threads of this process
-    // read what VMMs send.  Throws std::runtime_error (ConfigError,
-    // std::system_error among them) when a socket or a thread cannot be had.
+    // Has `equip` make every VM's socket; start() serves them.  `rnic` has admitted them.  Throws
+    // std::runtime_error (ConfigError, std::system_error among them) when a socket or a thread
+    // cannot be had.
     Server(
-        const Config& config, std::unique_ptr<rnic::Rnic> rnic, const Loggers& loggers,
-        const Receivers& receivers = {},
-        const Watcher& watcher = [](const std::string&, device::Notice) {});
+        const Config& config, std::unique_ptr<rnic::Rnic> rnic, Loggers loggers,
+        Equip equip = equip_here, Watcher watcher = [](const std::string&, device::Notice) {});
 
     // Disconnects every VM and frees everything.
     ~Server();
@@ -91,8 +96,23 @@ class Server {
     // Raised when a guest reaches one of them.
     LimitSignal& limit_signal() { return *limit_signal_; }
 
-    // Gives each virtual machine the limits that `config` has for the one of its name.
-    void set_limits(const Config& config);
+    // Serves the virtual machines of `wanted` from now on, with its limits.  One that is there by
+    // another socket, MAC address or other address rules is disconnected, and served anew.  Waits
+    // until what has gone is disconnected, and all that it had is free.  Throws std::runtime_error
+    // (ConfigError, std::system_error among them) when a socket or a thread cannot be had, and then
+    // nothing has changed.  Nothing else of `wanted` counts.
+    Changes serve(const Config& wanted);
+
+    // As serve(), with one virtual machine more.
+    void add(const VmConfig& vm);
+    // As serve(), with one less.  Returns false if there is no such guest.
+    bool remove(const std::string& name);
+
+    // Has a guest drained, or not any more.  While it is, a VMM that connects is turned away, and
+    // the guest gets nothing new of the kinds in kDrained (server.cc), while what it has goes on.
+    // Returns false if there is no such guest.
+    bool drain(const std::string& name, bool yes);
+
     // Gives a guest the limits that `change` makes of those that it has.  Returns false if there is
     // no such guest.
     bool change_limits(const std::string& name, const std::function<void(device::Limits&)>& change);
@@ -102,36 +122,62 @@ class Server {
     // start() to the end of the object.
     class Vm {
       public:
-        Vm(const VmConfig& config, const vhost::SocketAccess& access,
-           const vhost::MemoryRules& memory, rnic::Rnic& rnic, const Loggers& loggers,
-           std::shared_ptr<vhost::Receiver> receiver, const Watcher& watcher,
+        Vm(const VmConfig& config, Equipment equipment, const vhost::MemoryRules& memory,
+           rnic::Rnic& rnic, const Loggers& loggers, const Watcher& watcher,
            std::shared_ptr<LimitSignal> limit_signal);
         ~Vm();
         Vm(const Vm&) = delete;
         Vm& operator=(const Vm&) = delete;
 
-        void start();
-        void stop() { listener_.stop(); }  // without waiting
+        void start() { begin_.release(); }  // once
+        void stop() { listener_.stop(); }   // without waiting
 
         const std::string& name() const { return config_.name; }
-        const VmConfig& config() const { return config_; }  // as it was at the start
+        const VmConfig& config() const { return config_; }  // its limits are as at the start
+        const Equipment& equipment() const { return equipment_; }
         const std::string& socket() const { return listener_.path(); }
         device::VirtualDevice& device() { return device_; }
 
+        // Any thread.
+        device::Limits limits() const;
+        bool drained() const;
+        void change_limits(const std::function<void(device::Limits&)>& change);
+        void drain(bool yes);
+
       private:
+        void apply_limits();
+
         const VmConfig config_;
+        const Equipment equipment_;
         device::VirtualDevice device_;
         vhost::Listener listener_;
+        mutable std::mutex limits_mutex_;  // guards the two that follow
+        device::Limits limits_;            // as the operator wants them
+        bool drained_ = false;
+        std::counting_semaphore<2> begin_{0};  // released at the start and at the end
         std::thread thread_;
     };
+    using Vms = std::vector<std::unique_ptr<Vm>>;
 
+    enum class WithLimits { kNo, kYes };
+    Changes change(const std::vector<VmConfig>& wanted, WithLimits with_limits);
+    std::vector<VmConfig> configured() const;
+    Equipment equipment_for(const VmConfig& vm) const;
+    nlohmann::json document(Vm& vm) const;
     Vm* find(const std::string& name) const;
 
+    const Config config_;  // of which the virtual machines do not count
     const std::unique_ptr<rnic::Rnic> rnic_;
+    const Loggers loggers_;
     const std::shared_ptr<spdlog::logger> logger_;
+    const Equip equip_;
+    const Watcher watcher_;
     const std::shared_ptr<LimitSignal> limit_signal_ = std::make_shared<LimitSignal>();
-    std::vector<std::unique_ptr<Vm>> vms_;
-    std::mutex limits_mutex_;  // held while limits are changed: others start from the result
+    std::mutex change_mutex_;  // held while virtual machines come and go; taken first
+    // Guards vms_: held exclusively for the moment in which the list changes, so that whoever looks
+    // through the list does not wait for a machine to end.
+    mutable std::shared_mutex vms_mutex_;
+    Vms vms_;
     std::unique_ptr<StatusSocket> status_;
 };
 

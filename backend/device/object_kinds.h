@@ -161,11 +161,12 @@ constexpr uint32_t handle_bound(const ObjectKind& kind, const rnic::DeviceAttrib
     return std::max(1U, bound);
 }
 
-// How many objects of a kind a guest can have now.
+// How many objects of a kind a guest can have now.  A limit of 0, which the configuration does not
+// take, is that of a guest that gets nothing new.
 constexpr uint32_t object_limit(const ObjectKind& kind, const Limits& limits,
                                 const rnic::DeviceAttributes& attributes) {
     const uint64_t bound = handle_bound(kind, attributes);
-    return static_cast<uint32_t>(std::max(uint64_t{1}, std::min(bound, limits.*kind.limit)));
+    return static_cast<uint32_t>(std::min(bound, limits.*kind.limit));
 }
 
 // The part of the limits that the RNIC keeps by itself.

@@ -102,7 +102,7 @@ class Control(LabTest):
         wait_until(told, "the limit is among the events", 30)
         self.assertRegex(self.text("events"), r"(?m)^\S+Z a connected$")
         # The file has the limits that there were at first.
-        self.assertIn("the limits are those of", self.text("reload"))
+        self.assertIn("the virtual machines and limits are those of", self.text("reload"))
         again = a.start(f"{LINE_BUFFERED} ibv_srq_pingpong -d vrdma0 -g {a.gid_index()} -q 3 -r 10")
         again.wait_for("local address")
         again.kill()

@@ -19,6 +19,14 @@
 namespace vrdma::daemon {
 namespace {
 
+// No input makes files: only the first guest gets a socket.
+Equipment equip_first(const Config& config, const VmConfig& vm) {
+    if (vm.name != "a") {
+        throw std::runtime_error("there is no other socket");
+    }
+    return equip_here(config, vm);
+}
+
 // A daemon with one guest and no control socket, for all inputs.
 struct Daemon {
     Daemon() {
@@ -28,7 +36,7 @@ struct Daemon {
         config.vms.back().name = "a";
         config.vms.back().socket = folder / "a";
         server = std::make_unique<Server>(config, std::make_unique<device::FakeRnic>(), logger,
-                                          Server::Receivers{}, watcher_of(events));
+                                          equip_first, watcher_of(events));
         reloader = std::make_unique<Reloader>(
             "", [] { return Config(); }, config, *server, levels);
         control = std::make_unique<Control>(config, control::Permissions{}, *server, levels,

@@ -19,6 +19,7 @@
 #include <thread>
 #include <vector>
 
+#include "daemon/broker.h"
 #include "daemon/server.h"
 #include "hostile/honest_pair.h"
 #include "hostile/hostile_machine.h"
@@ -118,12 +119,14 @@ void run(const Options& options) {
     for (unsigned i = 0; i < hostile; ++i) {
         hostile_sockets.push_back(socket(fmt::format("hostile{}", i)));
     }
-    const auto receivers = daemon::Server::start_receivers(config);  // before there are threads
+    daemon::Broker broker(config);  // before there are threads
     embedded::EmbeddedConfig embedded;
     embedded.threads = options.threads;
     auto owned = embedded::make_embedded_rnic(embedded, test::silent_logger());
     const embedded::EmbeddedRnic& rnic = *owned;
-    daemon::Server server(config, std::move(owned), test::silent_logger(), receivers);
+    daemon::Server server(
+        config, std::move(owned), test::silent_logger(),
+        [&](const daemon::Config& of, const daemon::VmConfig& vm) { return broker.equip(of, vm); });
     server.start();
     test::signaller();  // its descriptor is there from now on
     const Holdings empty = holdings(rnic);

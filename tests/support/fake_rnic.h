@@ -25,6 +25,8 @@ namespace vrdma::device {
 struct FakeRnicState {
     std::mutex mutex;  // for tests that look while the device's threads run
     int ports = 0;
+    std::map<std::string, std::string> admitted;  // the guests' networks
+    std::optional<int> ports_at_dismissal;        // of the last guest that was dismissed
     int contexts = 0;
     int pds = 0;
     int mrs = 0;
@@ -382,6 +384,15 @@ class FakeRnic : public rnic::Rnic {
     }
     std::span<const vrdma_udata_pointer> udata_pointers() const override { return pointers; }
     std::vector<rnic::LiveObjectCount> live_objects() const override { return {}; }
+    void admit(const std::string& guest, const rnic::GuestAdmission& admission) override {
+        const std::lock_guard lock(state.mutex);
+        state.admitted[guest] = admission.network;
+    }
+    void dismiss(const std::string& guest) override {
+        const std::lock_guard lock(state.mutex);
+        state.admitted.erase(guest);
+        state.ports_at_dismissal = state.ports;
+    }
     Result<std::unique_ptr<rnic::Port>> open_port(const std::string&,
                                                   rnic::EventSink& event_sink) override {
         if (refuse_ports != 0) {

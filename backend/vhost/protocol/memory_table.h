@@ -34,6 +34,7 @@ struct MemoryRules {
     // File systems besides tmpfs and hugetlbfs, by their names in /proc/filesystems.  One that
     // does not answer holds up every thread that touches a file of it.
     std::vector<std::string> file_systems{};
+    bool operator==(const MemoryRules&) const = default;
 };
 
 // Maps the regions that one machine's VMM describes, on this connection and later ones.

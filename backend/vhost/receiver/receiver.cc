@@ -2,18 +2,16 @@
 // Copyright (c) 2026 the vrdma authors
 #include "vhost/receiver/receiver.h"
 
-#include <fcntl.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
-#include <climits>
 #include <cstdlib>
 #include <system_error>
 #include <utility>
 
+#include "forked_process.h"
 #include "vhost/receiver/receiver_loop.h"
 
 namespace vrdma::vhost {
@@ -27,26 +25,9 @@ std::pair<FileDescriptor, FileDescriptor> make_pair_of_sockets(int type) {
     return {FileDescriptor(fds[0]), FileDescriptor(fds[1])};
 }
 
-// Leaves the new process nothing but `control`.  What a library prints goes nowhere, and above all
-// into no file that comes in later.
-void keep_only(int control) {
-    const int nothing = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-    for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-        if (nothing < 0 || ::dup2(nothing, fd) < 0) {
-            ::_exit(EXIT_FAILURE);
-        }
-    }
-    const auto others = static_cast<unsigned>(control);
-    if ((others > STDERR_FILENO + 1U && ::close_range(STDERR_FILENO + 1, others - 1, 0) != 0) ||
-        ::close_range(others + 1, UINT_MAX, 0) != 0) {
-        ::_exit(EXIT_FAILURE);
-    }
-}
-
 [[noreturn]] void receive(const FileDescriptor& control, const Receiver::Options& options) {
     try {
-        keep_only(control.get());
-        ::prctl(PR_SET_NAME, "vrdma-receiver");
+        begin_forked_process(control.get(), "vrdma-receiver");
         options.confine();
         // The constructor waits for it.
         const std::byte ready{};
@@ -62,7 +43,7 @@ void keep_only(int control) {
 
 }  // namespace
 
-Receiver::Receiver(const Options& options) {
+FileDescriptor Receiver::start(const Options& options) {
     auto [ours, theirs] = make_pair_of_sockets(SOCK_SEQPACKET);
     const pid_t pid = ::fork();
     if (pid < 0) {
@@ -77,7 +58,7 @@ Receiver::Receiver(const Options& options) {
         throw std::system_error(ECHILD, std::generic_category(),
                                 "a process that receives from a VMM has ended at its start");
     }
-    control_ = std::move(ours);
+    return std::move(ours);
 }
 
 Result<FileDescriptor> Receiver::receive_from(const FileDescriptor& socket) {

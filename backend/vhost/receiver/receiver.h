@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "file_descriptor.h"
@@ -18,7 +19,7 @@ namespace vrdma::vhost {
 // FUSE), since one reader of a Unix socket waits for the other one; in close() of a file of FUSE,
 // which asks the file's server.  A thread that waits so keeps its whole process from ending.  So
 // this process does neither.  The receiver has nothing but what it receives, and ends with this
-// process, or else with its VMM.
+// object, or else with its VMM.
 class Receiver {
   public:
     struct Options {
@@ -28,9 +29,14 @@ class Receiver {
         std::function<void()> confine = [] {};
     };
 
-    // Forks, and so belongs before this process's threads, and before it has anything that the
-    // receiver shall not have.  Returns once that process is confined.  Throws std::system_error.
-    explicit Receiver(const Options& options);
+    // Starts the process, and returns its control socket once the process is confined.  Forks, and
+    // so belongs into a process without threads, and without anything that the receiver shall not
+    // have.  Throws std::system_error.
+    static FileDescriptor start(const Options& options);
+
+    // Takes the control socket of a receiver that has been started, perhaps by another process.
+    explicit Receiver(FileDescriptor control) : control_(std::move(control)) {}
+    explicit Receiver(const Options& options) : Receiver(start(options)) {}
     Receiver(const Receiver&) = delete;
     Receiver& operator=(const Receiver&) = delete;
 

@@ -13,23 +13,23 @@
 
 namespace vrdma::vhost {
 
-Listener::Listener(std::string path, const SocketAccess& access, Device& device,
-                   const std::shared_ptr<spdlog::logger>& logger,
+Listener::Listener(std::shared_ptr<ListeningSocket> socket, const SocketAccess& access,
+                   Device& device, const std::shared_ptr<spdlog::logger>& logger,
                    std::shared_ptr<RegionMapper> memory, std::shared_ptr<Receiver> receiver)
     : device_(device),
       machine_{.logger = rate_limited(*logger),
                .memory = std::move(memory),
                .receiver = std::move(receiver)},
       access_(access),
-      socket_(std::move(path), access) {
+      socket_(std::move(socket)) {
     constexpr mode_t kOthers = S_IROTH | S_IWOTH;
-    if (!socket_.gave_away() && !access_.group && (access_.mode & kOthers) != kOthers) {
+    if (!socket_->gave_away() && !access_.group && (access_.mode & kOthers) != kOthers) {
         machine_.logger->warn(
             "{}: the socket cannot be given to the user {} (CAP_CHOWN), who cannot reach it so; "
             "set socket_group, or socket_mode = 0o666, with which other users are turned away",
             this->path(), *access_.user);
     }
-    loop_.add(socket_.fd(), EPOLLIN, [this](uint32_t) { accept(); });
+    loop_.add(socket_->fd(), EPOLLIN, [this](uint32_t) { accept(); });
 }
 
 void Listener::run() {
@@ -40,7 +40,7 @@ void Listener::run() {
 }
 
 void Listener::accept() {
-    auto peer = socket_.accept();
+    auto peer = socket_->accept();
     if (!peer) {
         if (peer.error() == Errno{EMFILE} || peer.error() == Errno{ENFILE}) {
             machine_.logger->error("{}: a VMM is turned away: {}", path(), to_string(peer.error()));
@@ -49,6 +49,13 @@ void Listener::accept() {
     }
     if (const auto why = why_refused(peer->get(), access_)) {
         machine_.logger->warn("{}: a VMM is turned away: {}", path(), *why);
+        return;
+    }
+    if (turns_away_.load(std::memory_order_relaxed)) {
+        machine_.logger->warn(
+            "{}: a VMM is turned away: the guest is being drained ('vrdmactl drain --off' ends "
+            "that)",
+            path());
         return;
     }
     if (connection_ != nullptr && connection_->vmm_has_left()) {

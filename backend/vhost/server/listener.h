@@ -3,6 +3,8 @@
 #pragma once
 
 #include <spdlog/logger.h>
+
+#include <atomic>
 #include <memory>
 #include <string>
 #include <utility>
@@ -19,19 +21,26 @@ namespace vrdma::vhost {
 // may come.  One thread runs run().
 class Listener {
   public:
-    // Serves only whom `access` names.  `memory` maps what VMMs hand over, `receiver` reads what
-    // they send.  Throws std::runtime_error when the path cannot be listened on, or the kernel
-    // lacks what a connection needs.
-    Listener(std::string path, const SocketAccess& access, Device& device,
+    // Serves only whom `access` names, on `socket`, which no other listener serves at the same
+    // time. `memory` maps what VMMs hand over, `receiver` reads what they send.  Throws
+    // std::runtime_error when the kernel lacks what a connection needs.
+    Listener(std::shared_ptr<ListeningSocket> socket, const SocketAccess& access, Device& device,
+             const std::shared_ptr<spdlog::logger>& logger, std::shared_ptr<RegionMapper> memory,
+             std::shared_ptr<Receiver> receiver);
+    // Makes the socket.  Throws std::runtime_error when the path cannot be listened on as well.
+    Listener(const std::string& path, const SocketAccess& access, Device& device,
              const std::shared_ptr<spdlog::logger>& logger,
              std::shared_ptr<RegionMapper> memory = std::make_shared<RegionMapper>(),
-             std::shared_ptr<Receiver> receiver = nullptr);
+             std::shared_ptr<Receiver> receiver = nullptr)
+        : Listener(std::make_shared<ListeningSocket>(path, access), access, device, logger,
+                   std::move(memory), std::move(receiver)) {}
     // Serves whom the permissions of the path let in.
-    Listener(std::string path, mode_t mode, Device& device,
+    Listener(const std::string& path, mode_t mode, Device& device,
              const std::shared_ptr<spdlog::logger>& logger)
-        : Listener(std::move(path), SocketAccess{.mode = mode}, device, logger) {}
+        : Listener(path, SocketAccess{.mode = mode}, device, logger) {}
 
-    // Disconnects the VMM and removes the path.  run() must have returned.
+    // Disconnects the VMM, and lets go of the socket, whose end removes the path.  run() must have
+    // returned.
     ~Listener() = default;
     Listener(const Listener&) = delete;
     Listener& operator=(const Listener&) = delete;
@@ -42,7 +51,11 @@ class Listener {
     // Makes run() return, also one that has not begun.  Any thread.
     void stop() { loop_.stop(); }
 
-    const std::string& path() const { return socket_.path(); }
+    // Whether VMMs that connect from now on are turned away.  The one that is connected stays.  Any
+    // thread.
+    void turn_away(bool yes) { turns_away_.store(yes, std::memory_order_relaxed); }
+
+    const std::string& path() const { return socket_->path(); }
 
   private:
     void accept();
@@ -50,7 +63,8 @@ class Listener {
     Device& device_;
     const Machine machine_;
     const SocketAccess access_;
-    ListeningSocket socket_;
+    const std::shared_ptr<ListeningSocket> socket_;
+    std::atomic<bool> turns_away_ = false;
     EventLoop loop_;
     std::unique_ptr<EventfdSignaller> signaller_ = std::make_unique<EventfdSignaller>();
     std::unique_ptr<Connection> connection_;

@@ -60,51 +60,56 @@ void remove_stale(const std::string& path, const sockaddr_un& address) {
 
 }  // namespace
 
-ListeningSocket::ListeningSocket(std::string path, const SocketAccess& access)
-    : path_(std::move(path)) {
+ListeningSocket::ListeningSocket(std::string path, Bound bound)
+    : path_(std::move(path)),
+      bound_(std::move(bound)),
+      reserve_(::open("/dev/null", O_RDONLY | O_CLOEXEC)) {}
+
+ListeningSocket::Bound ListeningSocket::bind(const std::string& path, const SocketAccess& access) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    if (path_.empty() || path_.size() >= sizeof(address.sun_path)) {
-        throw_error(path_, fmt::format("the path has to have 1 to {} characters",
-                                       sizeof(address.sun_path) - 1));
+    if (path.empty() || path.size() >= sizeof(address.sun_path)) {
+        throw_error(path, fmt::format("the path has to have 1 to {} characters",
+                                      sizeof(address.sun_path) - 1));
     }
-    std::memcpy(address.sun_path, path_.data(), path_.size());
-    remove_stale(path_, address);
-    socket_ = make_socket(path_, SOCK_STREAM);
-    reserve_ = FileDescriptor(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-    if (::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
-        throw_errno(path_, "bind");
+    std::memcpy(address.sun_path, path.data(), path.size());
+    remove_stale(path, address);
+    Bound bound{.socket = make_socket(path, SOCK_STREAM)};
+    if (::bind(bound.socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) !=
+        0) {
+        throw_errno(path, "bind");
     }
     constexpr auto kUnchanged = static_cast<uid_t>(-1);
-    if (access.group && ::lchown(path_.c_str(), kUnchanged, *access.group) != 0) {
+    if (access.group && ::lchown(path.c_str(), kUnchanged, *access.group) != 0) {
         const std::string error = std::strerror(errno);
-        ::unlink(path_.c_str());
-        throw_error(path_, fmt::format("cannot be given to the group {}: {}; have vrdmad run with "
-                                       "that group (SupplementaryGroups= in a systemd unit)",
-                                       *access.group, error));
+        ::unlink(path.c_str());
+        throw_error(path, fmt::format("cannot be given to the group {}: {}; have vrdmad run with "
+                                      "that group (SupplementaryGroups= in a systemd unit)",
+                                      *access.group, error));
     }
-    gave_away_ = !access.user || ::lchown(path_.c_str(), *access.user, kUnchanged) == 0;
+    bound.gave_away = !access.user || ::lchown(path.c_str(), *access.user, kUnchanged) == 0;
     struct stat status {};
     // Nobody can connect before listen(), so that the permissions are there in time.
-    if (::chmod(path_.c_str(), access.mode) != 0 || ::lstat(path_.c_str(), &status) != 0 ||
-        ::listen(socket_.get(), kBacklog) != 0) {
+    if (::chmod(path.c_str(), access.mode) != 0 || ::lstat(path.c_str(), &status) != 0 ||
+        ::listen(bound.socket.get(), kBacklog) != 0) {
         const int error = errno;
-        ::unlink(path_.c_str());
+        ::unlink(path.c_str());
         errno = error;
-        throw_errno(path_, "listen");
+        throw_errno(path, "listen");
     }
-    inode_ = status.st_ino;
+    bound.inode = status.st_ino;
+    return bound;
 }
 
 ListeningSocket::~ListeningSocket() {
     struct stat status {};
-    if (::lstat(path_.c_str(), &status) == 0 && status.st_ino == inode_) {
+    if (::lstat(path_.c_str(), &status) == 0 && status.st_ino == bound_.inode) {
         ::unlink(path_.c_str());
     }
 }
 
 Result<FileDescriptor> ListeningSocket::accept() {
-    FileDescriptor peer(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    FileDescriptor peer(::accept4(bound_.socket.get(), nullptr, nullptr, SOCK_CLOEXEC));
     if (peer.valid()) {
         return peer;
     }
@@ -113,7 +118,7 @@ Result<FileDescriptor> ListeningSocket::accept() {
         // Unaccepted, it would keep the caller's loop awake: the descriptor held in reserve
         // lets it be accepted, only to be closed.
         reserve_.reset();
-        peer = FileDescriptor(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+        peer = FileDescriptor(::accept4(bound_.socket.get(), nullptr, nullptr, SOCK_CLOEXEC));
         peer.reset();
         reserve_ = FileDescriptor(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     }

@@ -15,12 +15,24 @@ namespace vrdma::vhost {
 // A Unix stream socket that listens on a path.
 class ListeningSocket {
   public:
+    // A socket that has been bound, perhaps by another process.
+    struct Bound {
+        FileDescriptor socket;
+        bool gave_away = true;  // see gave_away()
+        ino_t inode = 0;        // of the path, so that no other socket is removed
+    };
+
     // Binds `path` with the mode and the group of `access`, and listens, non-blocking.  The path
     // becomes the user's as well if this process may give files away, see gave_away().  A socket
     // that nobody listens on any more is replaced.  Throws std::runtime_error when somebody listens
     // on it, when the path is something else than a socket, when the socket cannot be made, or when
     // this process is not in the group.
-    ListeningSocket(std::string path, const SocketAccess& access);
+    static Bound bind(const std::string& path, const SocketAccess& access);
+
+    // Takes the socket that bind() has made at `path`.
+    ListeningSocket(std::string path, Bound bound);
+    ListeningSocket(const std::string& path, const SocketAccess& access)
+        : ListeningSocket(path, bind(path, access)) {}
 
     // Removes the path, unless it is another socket's by now.
     ~ListeningSocket();
@@ -32,17 +44,15 @@ class ListeningSocket {
     Result<FileDescriptor> accept();
 
     // Whether the path is the user's that was asked for.
-    bool gave_away() const { return gave_away_; }
+    bool gave_away() const { return bound_.gave_away; }
 
     const std::string& path() const { return path_; }
-    int fd() const { return socket_.get(); }
+    int fd() const { return bound_.socket.get(); }
 
   private:
     const std::string path_;
-    FileDescriptor socket_;
+    const Bound bound_;
     FileDescriptor reserve_;  // closed to accept a client when descriptors have run out
-    bool gave_away_ = true;
-    ino_t inode_ = 0;  // of the path, so that no other socket is removed
 };
 
 }  // namespace vrdma::vhost

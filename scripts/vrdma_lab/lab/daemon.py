@@ -51,7 +51,7 @@ class Daemon:
     def reload(self, toml: str) -> None:
         """Has vrdmad take `toml` in place of what it was started with (SIGHUP)."""
         self._write_configuration(toml)
-        taken = "SIGHUP: the limits are those of"
+        taken = "SIGHUP: the virtual machines and limits are those of"
         before = self.log().count(taken)
         self.child.process.send_signal(signal.SIGHUP)
         patience = Patience(30)

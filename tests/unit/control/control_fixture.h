@@ -122,7 +122,7 @@ class ControlTest : public testing::Test {
 
     void serve(const control::Permissions& permissions = {}) {
         server_ = std::make_unique<Server>(config_, std::make_unique<device::FakeRnic>(),
-                                           log_.logger(), Server::Receivers{}, watcher_of(events_));
+                                           log_.logger(), equip_here, watcher_of(events_));
         reloader_ = std::make_unique<Reloader>(
             file_, [this] { return read_config(file_); }, config_, *server_, levels_);
         control_ =

@@ -33,7 +33,10 @@ TEST_F(MethodsTest, TheListHasEveryGuestAndWhetherItsVmmIsThere) {
     EXPECT_EQ(asking.document().at("params").at("event"), "connected");
     const json guests = asking.result("list").at("guests");
     ASSERT_EQ(guests.size(), 2U);
-    EXPECT_EQ(guests[0], (json{{"name", "a"}, {"connected", false}, {"socket", socket_of("a")}}));
+    EXPECT_EQ(
+        guests[0],
+        (json{
+            {"name", "a"}, {"connected", false}, {"drained", false}, {"socket", socket_of("a")}}));
     EXPECT_EQ(guests[1].at("connected"), true);
 }
 
@@ -158,10 +161,13 @@ TEST_F(MethodsTest, AReloadTakesLimitsAndLevelAndSaysWhatStays) {
                             "name = \"a\"\nsocket = \""
                          << socket_of("a") << "\"\n[vm.limits]\nqueue_pairs = 5\n";
     const json result = asking.result("reload");
-    EXPECT_EQ(result.at("message"), "the limits are those of " + file_ + " now");
+    EXPECT_EQ(result.at("message"),
+              "the virtual machines and limits are those of " + file_ + " now; gone: b");
     EXPECT_THAT(result.at("unchanged").dump(), HasSubstr("[rnic] cannot change"));
-    EXPECT_THAT(result.at("unchanged").dump(), HasSubstr("'b' is not in the configuration"));
-    EXPECT_EQ(log_.count("reload: the limits are those of"), 1U);
+    EXPECT_EQ(result.at("removed"), json::array({"b"}));
+    EXPECT_EQ(result.at("added"), json::array());
+    EXPECT_FALSE(std::filesystem::exists(socket_of("b")));
+    EXPECT_EQ(log_.count("reload: the virtual machines and limits are those of"), 1U);
     EXPECT_EQ(asking.result("log_level").at("subsystems").at("device"), "debug");
     const json limits = asking.result("limits", {{"guest", "a"}}).at("guests").at(0).at("limits");
     EXPECT_EQ(limits.at("queue_pairs").at("limit"), 5);

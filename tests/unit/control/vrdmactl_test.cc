@@ -96,7 +96,7 @@ TEST_F(VrdmactlTest, EachCommandTellsWhatTheDaemonSays) {
     expect("log-level debug --subsystem vhost", HasSubstr("vhost      debug"));
     expect("version", AllOf(HasSubstr("vrdmad "), HasSubstr("administrator")));
     expect("events", testing::IsEmpty());
-    expect("reload", HasSubstr("the limits are those of " + file + " now"));
+    expect("reload", HasSubstr("the virtual machines and limits are those of " + file + " now"));
     EXPECT_EQ(ctl_json("limits a").at("guests")[0].at("limits").at("queue_pairs").at("limit"), 8192)
         << "the file's again";
     program.signal(SIGTERM);

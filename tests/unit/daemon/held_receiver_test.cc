@@ -15,8 +15,6 @@
 #include <algorithm>
 #include <csignal>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <optional>
 #include <string>
 #include <thread>
@@ -81,20 +79,7 @@ class HeldReceiverTest : public ProgramTest {
 
     // How many of the program's receivers wait in the kernel and cannot be killed.
     static long held_receivers(const Program& program) {
-        const std::string pid = std::to_string(program.pid());
-        std::ifstream children("/proc/" + pid + "/task/" + pid + "/children");
-        return std::count_if(std::istream_iterator<pid_t>(children), {},
-                             [](pid_t child) { return state(child) == "D"; });
-    }
-
-    // The state of a receiver (proc_pid_stat(5)), or the name of a process that is none.
-    static std::string state(pid_t receiver) {
-        std::ifstream stat("/proc/" + std::to_string(receiver) + "/stat");
-        std::string number;
-        std::string name;
-        std::string state;
-        stat >> number >> name >> state;
-        return name == "(vrdma-receiver)" ? state : name;
+        return std::ranges::count(receivers_of(program.pid()), "D", process_state);
     }
 
     void expect_honest_is_served() const {
@@ -163,12 +148,10 @@ TEST_F(HeldReceiverTest, AFileWhoseServerDoesNotAnswerHoldsUpNeitherOthersNorThe
 TEST_F(HeldReceiverTest, AReceiverThatIsGoneTurnsItsVmmAwayAndSaysSo) {
     Program program(two_machines());
     program.wait_printed("serves 2 virtual machine(s)");
-    const std::string pid = std::to_string(program.pid());
-    std::ifstream children("/proc/" + pid + "/task/" + pid + "/children");
-    pid_t first = 0;
-    ASSERT_TRUE(children >> first);
-    ::kill(first, SIGKILL);
-    while (state(first) != "Z") {
+    const auto receivers = receivers_of(program.pid());
+    ASSERT_EQ(receivers.size(), 2U);
+    ::kill(receivers.front(), SIGKILL);
+    while (receivers_of(program.pid()).size() != 1) {
         std::this_thread::yield();
     }
     EXPECT_THROW(test::FakeVmm(path("hostile")).negotiate(), std::runtime_error);

@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
@@ -89,6 +90,45 @@ class Program {
     FileDescriptor output_;
     std::string printed_;
 };
+
+// The children of a process's first thread.
+inline std::vector<pid_t> children_of(pid_t process) {
+    const std::string pid = std::to_string(process);
+    std::ifstream children("/proc/" + pid + "/task/" + pid + "/children");
+    return {std::istream_iterator<pid_t>(children), {}};
+}
+
+// The name of a process, and its state (proc_pid_stat(5)).
+inline std::pair<std::string, std::string> name_and_state(pid_t process) {
+    std::ifstream stat("/proc/" + std::to_string(process) + "/stat");
+    std::string number;
+    std::string name;
+    std::string state;
+    stat >> number >> name >> state;
+    return {name, state};
+}
+inline std::string process_state(pid_t process) {
+    return name_and_state(process).second;
+}
+
+// vrdmad's process that makes sockets and receivers; -1 if there is none.
+inline pid_t broker_of(pid_t vrdmad) {
+    for (const pid_t child : children_of(vrdmad)) {
+        if (name_and_state(child).first == "(vrdma-broker)") {
+            return child;
+        }
+    }
+    return -1;
+}
+
+// The processes that receive from VMMs.
+inline std::vector<pid_t> receivers_of(pid_t vrdmad) {
+    std::vector<pid_t> receivers = children_of(broker_of(vrdmad));
+    std::erase_if(receivers, [](pid_t process) {
+        return name_and_state(process).first != "(vrdma-receiver)";
+    });
+    return receivers;
+}
 
 class ProgramTest : public testing::Test {
   protected:

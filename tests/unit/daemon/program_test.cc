@@ -124,7 +124,7 @@ TEST_F(ProgramTest, SighupTakesNewLimitsFromTheFile) {
     EXPECT_EQ(limit(path("s"), "queue_pairs"), 8192);
     write_config(head + "[vm.limits]\nqueue_pairs = 5\n");
     program.signal(SIGHUP);
-    program.wait_printed("SIGHUP: the limits are those of " + file + " now");
+    program.wait_printed("SIGHUP: the virtual machines and limits are those of " + file + " now");
     EXPECT_EQ(limit(path("s"), "queue_pairs"), 5);
     program.signal(SIGTERM);
     EXPECT_EQ(program.wait(), 0);
@@ -156,7 +156,7 @@ TEST_F(ProgramTest, SighupSaysWhatCannotChangeAndChangesTheRest) {
     program.wait_printed(
         "SIGHUP: [rnic] cannot change while vrdmad runs and stays as it was; "
         "restart vrdmad");
-    program.wait_printed("SIGHUP: the limits are those of");
+    program.wait_printed("SIGHUP: the virtual machines and limits are those of");
     EXPECT_EQ(limit(path("s"), "queue_pairs"), 6);
 }
 

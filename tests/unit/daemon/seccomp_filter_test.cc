@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
@@ -71,6 +72,33 @@ TEST(SeccompFilterTest, ReachingForOtherProcessesOrTheKernelEndsTheProcess) {
     for (const long call : {SYS_bpf, SYS_userfaultfd, SYS_io_uring_setup, SYS_init_module,
                             SYS_mount, SYS_setns, SYS_unshare, SYS_setuid}) {
         EXPECT_EQ(outcome_of([call] { return ::syscall(call, 0, 0, 0, 0, 0, 0); }), kKilled)
+            << "system call " << call;
+    }
+}
+
+TEST(SeccompFilterTest, TheBrokerMakesSocketsAndProcessesAndLittleElse) {
+    constexpr SeccompSet kBroker = SeccompSet::kBroker;
+    EXPECT_EQ(outcome_of([] { return ::socket(AF_UNIX, SOCK_STREAM, 0); }, kBroker), 0);
+    EXPECT_EQ(outcome_of(
+                  [] {
+                      const pid_t child = ::fork();
+                      if (child == 0) {
+                          ::_exit(0);
+                      }
+                      return child;
+                  },
+                  kBroker),
+              0);
+    EXPECT_EQ(outcome_of([] { return ::lchown("/no/such/file", 0, 0); }, kBroker), ENOENT);
+    EXPECT_EQ(outcome_of([] { return ::socket(AF_INET, SOCK_STREAM, 0); }, kBroker), EPERM);
+    EXPECT_EQ(outcome_of([] { return ::open("/tmp/x", O_CREAT | O_RDWR, 0600); }, kBroker), EPERM);
+    EXPECT_EQ(outcome_of([] { return ::mkdir("/tmp", 0700); }, kBroker), EPERM);
+    EXPECT_EQ(outcome_of([] { return ::syscall(SYS_clone, CLONE_NEWUSER, 0, 0, 0, 0); }, kBroker),
+              EPERM);
+    EXPECT_EQ(outcome_of(run_true, kBroker), kKilled);
+    for (const long call : {SYS_ptrace, SYS_bpf, SYS_mount, SYS_setns, SYS_unshare, SYS_setuid}) {
+        EXPECT_EQ(outcome_of([call] { return ::syscall(call, 0, 0, 0, 0, 0, 0); }, kBroker),
+                  kKilled)
             << "system call " << call;
     }
 }

@@ -15,6 +15,7 @@
 
 #include "support/captured_log.h"
 #include "support/fake_rnic.h"
+#include "support/fake_vmm.h"
 
 namespace vrdma::daemon {
 namespace {
@@ -123,13 +124,32 @@ TEST_F(ServerTest, LimitsChangeWhileItServesForTheVirtualMachineConcerned) {
     Config wanted = config_;
     wanted.vms[0].limits.queue_pairs = 3;
     wanted.vms[0].limits.weight = 5;
-    wanted.vms.push_back(vm("new"));
-    server->set_limits(wanted);
+    server->serve(wanted);
     const auto vms = nlohmann::json::parse(ask()).at("vms");
     ASSERT_EQ(vms.size(), 2U);
     EXPECT_EQ(vms[0].at("limits").at("queue_pairs").at("limit"), 3);
     EXPECT_EQ(vms[0].at("limits").at("weight").at("limit"), 5);
     EXPECT_EQ(vms[1].at("limits").at("queue_pairs").at("limit"), 1000) << "the fake RNIC's";
+}
+
+TEST_F(ServerTest, TheRnicHearsOfMachinesThatComeAndGoWhenTheyHaveNoPort) {
+    auto owned = std::make_unique<device::FakeRnic>();
+    device::FakeRnic& rnic = *owned;
+    Server server(config_, std::move(owned), logger_);
+    server.start();
+    test::FakeVmm a(config_.vms[0].socket);
+    a.negotiate();
+    EXPECT_GT(a.ask_u64(vhost::Request::kGetQueueNum), 0U);
+    Config wanted = config_;
+    wanted.vms = {vm("b"), vm("c")};
+    wanted.vms[1].addresses.network = "red";
+    EXPECT_EQ(server.serve(wanted), (Server::Changes{.added = {"c"}, .removed = {"a"}}));
+    a.wait_disconnected();
+    EXPECT_EQ(rnic.state.admitted, (std::map<std::string, std::string>{{"c", "red"}}));
+    EXPECT_EQ(rnic.state.ports_at_dismissal, 0);
+    wanted.vms[1].addresses.network = "blue";
+    EXPECT_EQ(server.serve(wanted), (Server::Changes{.renewed = {"c"}}));
+    EXPECT_EQ(rnic.state.admitted, (std::map<std::string, std::string>{{"c", "blue"}}));
 }
 
 TEST_F(ServerTest, TheStatusHasTheSharedMemoryUnderItsOldNameToo) {

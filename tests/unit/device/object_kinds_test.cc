@@ -215,5 +215,13 @@ TEST(ObjectKindLimit, IsTheLowestOfAllAndAtLeastOne) {
     EXPECT_EQ(object_limit(object_kind::queue_pairs, limits, attributes), 1U);
 }
 
+TEST(ObjectKindLimit, OfAGuestThatGetsNothingNewIsNone) {
+    rnic::DeviceAttributes attributes;
+    attributes.max_qp = 100;
+    Limits limits;
+    limits.queue_pairs = 0;
+    EXPECT_EQ(object_limit(object_kind::queue_pairs, limits, attributes), 0U);
+}
+
 }  // namespace
 }  // namespace vrdma::device
