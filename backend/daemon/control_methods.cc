@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "daemon/guest_document.h"
+#include "daemon/guest_methods.h"
 #include "daemon/rnic_choice.h"
 
 namespace vrdma::daemon {
@@ -25,13 +26,6 @@ using control::refuse;
 using control::Session;
 using control::Type;
 using nlohmann::json;
-
-Answer unknown_guest(const Server& server, const std::string& name) {
-    const auto names = server.guest_names();
-    return refuse(control::kUnknownGuest,
-                  fmt::format("there is no guest '{}'; there are {}", name, fmt::join(names, ", ")),
-                  {{"guests", names}});
-}
 
 // Tells a client which of `methods` it may call.
 Answer version(const std::vector<Method>& methods, const Session& session) {
@@ -277,6 +271,18 @@ std::vector<Method> control_methods(const Controlled& controlled) {
          {{"level", Type::kString, kRequired}, {"subsystem", Type::kString}},
          with_parameters(set_log_level)},
         {"reload", kAdministrator, {}, plain(reload)},
+        {"add",
+         kAdministrator,
+         {{"guest", Type::kString, kRequired}, {"configuration", Type::kObject, kRequired}},
+         with_parameters(add_guest)},
+        {"remove",
+         kAdministrator,
+         {{"guest", Type::kString, kRequired}},
+         with_parameters(remove_guest)},
+        {"drain",
+         kAdministrator,
+         {{"guest", Type::kString, kRequired}, {"off", Type::kBoolean}},
+         with_parameters(drain_guest)},
         {"events",
          kReader,
          {{"follow", Type::kBoolean}},

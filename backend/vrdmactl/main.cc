@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <exception>
 #include <functional>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -26,7 +27,9 @@ struct Options {
     std::string socket = "/run/vrdma/control.sock";
     bool json = false;
     std::string guest;
-    std::vector<std::string> limits;  // KEY=VALUE
+    std::vector<std::string> limits;         // KEY=VALUE
+    std::vector<std::string> configuration;  // KEY=VALUE
+    bool off = false;
     std::string level;
     std::string subsystem;
     std::string script;
@@ -77,6 +80,41 @@ json parse_limits(const std::vector<std::string>& changes) {
         limits[change.substr(0, equals)] = value;
     }
     return limits;
+}
+
+std::vector<std::string> split(const std::string& text) {
+    std::vector<std::string> parts;
+    std::istringstream stream(text);
+    for (std::string part; std::getline(stream, part, ',');) {
+        parts.push_back(part);
+    }
+    return parts;
+}
+
+// A guest's keys as the file has them: 'gids' and 'pkeys' are lists, and integers are limits.
+json parse_configuration(const std::vector<std::string>& pairs) {
+    json configuration = json::object();
+    for (const std::string& pair : pairs) {
+        const size_t equals = pair.find('=');
+        if (equals == std::string::npos || equals == 0) {
+            throw Failure(
+                kUsage, "'" + pair + "' is no KEY=VALUE; write it as socket=/run/vrdma/web1.sock");
+        }
+        const std::string key = pair.substr(0, equals);
+        const std::string value = pair.substr(equals + 1);
+        uint64_t number = 0;
+        const char* const end = value.data() + value.size();
+        const auto [read, error] = std::from_chars(value.data(), end, number);
+        if (key == "gids" || key == "pkeys") {
+            configuration[key] = split(value);
+        } else if (key != "socket_user" && key != "socket_group" && key != "network" &&
+                   error == std::errc() && read == end) {
+            configuration["limits"][key] = number;
+        } else {
+            configuration[key] = value;
+        }
+    }
+    return configuration;
 }
 
 void limits(const Options& options) {
@@ -203,6 +241,34 @@ void define_commands(CLI::App& app, Options& options) {
     level->add_option("--subsystem", options.subsystem, "of this subsystem alone")
         ->type_name("SUBSYSTEM");
 
+    CLI::App* added =
+        command("add", "has vrdmad serve a guest, until the next reload or restart", [&] {
+            call_and_print(options, "add",
+                           {{"guest", options.guest},
+                            {"configuration", parse_configuration(options.configuration)}},
+                           message_text);
+        });
+    added->add_option("name", options.guest, "its name")->type_name("NAME")->required();
+    added
+        ->add_option("key", options.configuration,
+                     "keys of [[vm]]: socket=PATH, mac=MAC, gids=A,B ...; limits by their names")
+        ->type_name("KEY=VALUE")
+        ->required();
+    command("remove", "disconnects a guest and serves it no more, until the next reload or restart",
+            [&] {
+                call_and_print(options, "remove", {{"guest", options.guest}}, message_text);
+            })
+        ->add_option("guest", options.guest, "its name")
+        ->type_name("GUEST")
+        ->required();
+    CLI::App* drained =
+        command("drain", "refuses a guest all that is new, while what it has goes on", [&] {
+            call_and_print(options, "drain", {{"guest", options.guest}, {"off", options.off}},
+                           drain_text);
+        });
+    drained->add_option("guest", options.guest, "its name")->type_name("GUEST")->required();
+    drained->add_flag("--off", options.off, "ends that");
+
     plain("reload", "has vrdmad read its configuration file again", "reload", reload_text);
     plain("version", "the versions of this program and of vrdmad", "version", version_text);
     command("completion", "the script by which a shell completes commands",
@@ -225,7 +291,8 @@ void define(CLI::App& app, Options& options) {
     app.fallthrough();
     define_commands(app, options);
     app.footer(
-        "Exit status: 0 done, 1 refused by vrdmad, 2 a mistake in the command line, 3 vrdmad is "
+        "Exit status: 0 done, 1 refused by vrdmad, 2 a mistake "
+        "in the command line, 3 vrdmad is "
         "not reachable.  Documentation: docs/control.md");
 }
 

@@ -31,7 +31,8 @@ std::string text_of(const json& value) {
 }
 
 std::string vmm_of(const json& guest) {
-    return guest.at("connected").get<bool>() ? "connected" : "absent";
+    const std::string vmm = guest.at("connected").get<bool>() ? "connected" : "absent";
+    return guest.value("drained", false) ? vmm + ", drained" : vmm;
 }
 
 // A counter, which a guest has only with a VMM and on the embedded RNIC.
@@ -184,6 +185,24 @@ std::string reload_text(const json& result) {
         text += text_of(sentence) + "\n";
     }
     return text;
+}
+
+std::string message_text(const json& result) {
+    return text_of(result.at("message")) + "\n";
+}
+
+std::string drain_text(const json& result) {
+    if (!result.at("drained").get<bool>()) {
+        return fmt::format("the guest '{}' is not drained\n", text_of(result.at("name")));
+    }
+    std::string left;
+    for (const auto& [kind, count] : result.at("objects").items()) {
+        if (count != 0) {
+            left += fmt::format("{}{} {}", left.empty() ? "" : ", ", text_of(count), kind);
+        }
+    }
+    return fmt::format("the guest '{}' gets nothing new; it has {}\n", text_of(result.at("name")),
+                       left.empty() ? "nothing" : left);
 }
 
 std::string version_text(const json& result) {

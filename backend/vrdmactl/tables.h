@@ -23,6 +23,8 @@ std::string stats_text(const nlohmann::json& result);
 std::string limits_text(const nlohmann::json& result);
 std::string log_level_text(const nlohmann::json& result);
 std::string reload_text(const nlohmann::json& result);
+std::string message_text(const nlohmann::json& result);
+std::string drain_text(const nlohmann::json& result);
 std::string version_text(const nlohmann::json& result);
 std::string event_text(const nlohmann::json& event);
 

@@ -59,7 +59,10 @@ TEST_F(PermissionsTest, AReaderSeesAndChangesNothing) {
     const json version = reader.result("version");
     EXPECT_EQ(version.at("access"), "reader");
     const json methods = version.at("capabilities").at("methods");
-    const json parameters{{"guest", "a"}, {"limits", json::object()}, {"level", "info"}};
+    const json parameters{{"guest", "a"},
+                          {"limits", json::object()},
+                          {"level", "info"},
+                          {"configuration", json::object()}};
     for (const control::Method& method : control_->dispatcher().methods()) {
         json given = json::object();
         for (const control::Parameter& parameter : method.parameters) {

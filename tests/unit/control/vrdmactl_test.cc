@@ -104,6 +104,32 @@ TEST_F(VrdmactlTest, EachCommandTellsWhatTheDaemonSays) {
     EXPECT_FALSE(std::filesystem::exists(socket()));
 }
 
+TEST_F(VrdmactlTest, GuestsAreAddedDrainedAndRemoved) {
+    Program program({"--config", config()});
+    program.wait_printed("serves 2");
+    const auto expect = [&](const std::string& arguments, const auto& matcher) {
+        const auto [status, output] = ctl(arguments);
+        EXPECT_EQ(status, 0) << arguments << ": " << output;
+        EXPECT_THAT(output, matcher) << arguments;
+    };
+    expect("add c socket=" + path("c.sock") + " gids=10.77.0.3,fd00::/64 network=7 queue_pairs=5",
+           HasSubstr("until the next reload or restart"));
+    const json guest = ctl_json("show c");
+    EXPECT_EQ(guest.at("configuration").at("gids").size(), 2U);
+    EXPECT_EQ(guest.at("configuration").at("network"), "7");
+    EXPECT_EQ(guest.at("limits").at("queue_pairs").at("limit"), 5);
+    expect("drain c", HasSubstr("the guest 'c' gets nothing new; it has nothing"));
+    expect("list", HasSubstr("c      absent, drained"));
+    expect("drain c --off", HasSubstr("'c' is not drained"));
+    expect("remove c", HasSubstr("the guest 'c' is not served any more"));
+    EXPECT_FALSE(std::filesystem::exists(path("c.sock")));
+    EXPECT_EQ(ctl("remove c").first, 1);
+    EXPECT_EQ(ctl("add c socket").first, 2);
+    const auto [status, output] = ctl("add c socket=" + path("a"));
+    EXPECT_EQ(status, 1);
+    EXPECT_THAT(output, HasSubstr("nothing has changed: two virtual machines have the socket"));
+}
+
 TEST_F(VrdmactlTest, JsonIsWhatTheDaemonAnswers) {
     Program program({"--config", config()});
     program.wait_printed("serves 2");
