@@ -57,6 +57,14 @@ Connection::Connection(const std::string& path)
     }
 }
 
+pid_t Connection::peer() const {
+    ucred credentials{};
+    socklen_t size = sizeof(credentials);
+    return ::getsockopt(socket_.get(), SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0
+               ? credentials.pid
+               : 0;
+}
+
 nlohmann::json Connection::call(const std::string& method, nlohmann::json parameters) {
     nlohmann::json request{{"jsonrpc", "2.0"}, {"id", ++id_}, {"method", method}};
     if (!parameters.is_null()) {

@@ -2,6 +2,8 @@
 // Copyright (c) 2026 the vrdma authors
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -39,6 +41,9 @@ class Connection {
 
     // The parameters of the next event, however long it takes.
     nlohmann::json next_event();
+
+    // The daemon's process, as the kernel says (SO_PEERCRED).
+    pid_t peer() const;
 
   private:
     void send(const std::string& line);

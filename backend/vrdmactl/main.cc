@@ -16,6 +16,8 @@
 
 #include "vrdmactl/completion.h"
 #include "vrdmactl/connection.h"
+#include "vrdmactl/doctor/checks.h"
+#include "vrdmactl/doctor/report.h"
 #include "vrdmactl/tables.h"
 
 namespace {
@@ -30,6 +32,7 @@ struct Options {
     std::vector<std::string> limits;         // KEY=VALUE
     std::vector<std::string> configuration;  // KEY=VALUE
     bool off = false;
+    std::string root = "/";
     std::string level;
     std::string subsystem;
     std::string script;
@@ -178,6 +181,25 @@ void top(const Options& options) {
     }
 }
 
+void doctor(const Options& options) {
+    vrdma::doctor::Host host{.root = options.root};
+    try {
+        Connection connection(options.socket);
+        host.daemon = vrdma::doctor::Daemon{.pid = connection.peer(),
+                                            .version = connection.call("version").at("version"),
+                                            .stats = connection.call("stats")};
+    } catch (const Failure& failure) {
+        host.why_no_daemon = failure.what();
+    }
+    const auto findings = vrdma::doctor::examine(host);
+    print(options.json ? line_of(vrdma::doctor::to_json(findings))
+                       : vrdma::doctor::to_text(findings));
+    if (const size_t errors = count(findings, vrdma::doctor::Level::kError); errors != 0) {
+        throw Failure(kRefused, "doctor: errors: " + std::to_string(errors) +
+                                    "; the lines with '->' say what mends them");
+    }
+}
+
 // Names for a shell, one a line.
 void complete(const CLI::App& app, const Options& options) {
     if (options.script == "bash") {
@@ -269,6 +291,10 @@ void define_commands(CLI::App& app, Options& options) {
     drained->add_option("guest", options.guest, "its name")->type_name("GUEST")->required();
     drained->add_flag("--off", options.off, "ends that");
 
+    command("doctor", "whether this host is fit for the guests that vrdmad has",
+            [&] { doctor(options); })
+        ->add_option("--root", options.root, "looks at files below this folder (/)")
+        ->type_name("PATH");
     plain("reload", "has vrdmad read its configuration file again", "reload", reload_text);
     plain("version", "the versions of this program and of vrdmad", "version", version_text);
     command("completion", "the script by which a shell completes commands",
@@ -291,7 +317,7 @@ void define(CLI::App& app, Options& options) {
     app.fallthrough();
     define_commands(app, options);
     app.footer(
-        "Exit status: 0 done, 1 refused by vrdmad, 2 a mistake "
+        "Exit status: 0 done, 1 refused by vrdmad, or an error that the doctor found, 2 a mistake "
         "in the command line, 3 vrdmad is "
         "not reachable.  Documentation: docs/control.md");
 }

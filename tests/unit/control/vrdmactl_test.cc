@@ -130,6 +130,17 @@ TEST_F(VrdmactlTest, GuestsAreAddedDrainedAndRemoved) {
     EXPECT_THAT(output, HasSubstr("nothing has changed: two virtual machines have the socket"));
 }
 
+TEST_F(VrdmactlTest, TheDoctorLooksAtTheDaemonAndAtTheFolderThatItIsGiven) {
+    Program program({"--config", config()});
+    program.wait_printed("serves 2");
+    const auto [status, output] = ctl("doctor --root " + path("nothing"));
+    EXPECT_EQ(status, 1);
+    EXPECT_THAT(output, HasSubstr("ok       vrdmad: version " VRDMA_VERSION
+                                  ", 2 guest(s), RNIC 'embedded'"));
+    EXPECT_THAT(output, HasSubstr("error    KVM: there is no /dev/kvm"));
+    EXPECT_THAT(output, HasSubstr("vrdmactl: doctor: errors: "));
+}
+
 TEST_F(VrdmactlTest, JsonIsWhatTheDaemonAnswers) {
     Program program({"--config", config()});
     program.wait_printed("serves 2");
