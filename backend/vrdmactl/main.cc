@@ -131,6 +131,29 @@ void limits(const Options& options) {
     call_and_print(options, "limits", parameters, limits_text);
 }
 
+// What the operator says about the addresses of one guest, or of all.
+void addresses(const Options& options) {
+    Connection connection(options.socket);
+    std::vector<std::string> names{options.guest};
+    if (options.guest.empty()) {
+        names.clear();
+        const json list = connection.call("list");
+        for (const json& guest : list.at("guests")) {
+            names.push_back(guest.at("name"));
+        }
+    }
+    json guests = json::array();
+    for (const std::string& name : names) {
+        const json configuration = connection.call("show", {{"guest", name}}).at("configuration");
+        json& guest = guests.emplace_back(json{{"name", name}});
+        for (const char* key : {"mac", "network", "gids", "pkeys"}) {
+            guest[key] = configuration.at(key);
+        }
+    }
+    const json result{{"guests", guests}};
+    print(options.json ? line_of(result) : addresses_text(result));
+}
+
 void log_level(const Options& options) {
     if (options.level.empty() && !options.subsystem.empty()) {
         throw Failure(kUsage, "--subsystem goes with a LEVEL");
@@ -255,6 +278,11 @@ void define_commands(CLI::App& app, Options& options) {
     limited->add_option("guest", options.guest, "its name")->type_name("GUEST");
     limited->add_option("limit", options.limits, "new limits, until the next reload or restart")
         ->type_name("KEY=VALUE");
+
+    command("addresses", "the addresses that guests may use, as the configuration has them",
+            [&] { addresses(options); })
+        ->add_option("guest", options.guest, "its name")
+        ->type_name("GUEST");
 
     CLI::App* level =
         command("log-level", "the log's levels, or a new one", [&] { log_level(options); });

@@ -171,6 +171,25 @@ std::string limits_text(const json& result) {
     return table({"GUEST", "LIMIT", "AT MOST", "USED", "REACHED"}, rows);
 }
 
+std::string addresses_text(const json& result) {
+    const auto list = [](const json& values, const char* none) {
+        std::string text;
+        for (const json& value : values) {
+            text += (text.empty() ? "" : ",") + text_of(value);
+        }
+        return text.empty() ? none : text;
+    };
+    std::vector<Row> rows;
+    for (const json& guest : result.at("guests")) {
+        const std::string network = text_of(guest.at("network"));
+        rows.push_back({text_of(guest.at("name")),
+                        guest.at("mac").is_null() ? "-" : text_of(guest.at("mac")),
+                        network.empty() ? "-" : network, list(guest.at("gids"), "any"),
+                        list(guest.at("pkeys"), "the first")});
+    }
+    return table({"GUEST", "MAC", "NETWORK", "GIDS", "PKEYS"}, rows);
+}
+
 std::string log_level_text(const json& result) {
     std::vector<Row> rows;
     for (const auto& [subsystem, level] : result.at("subsystems").items()) {

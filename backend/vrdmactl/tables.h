@@ -21,6 +21,7 @@ std::string list_text(const nlohmann::json& result);
 std::string show_text(const nlohmann::json& result);
 std::string stats_text(const nlohmann::json& result);
 std::string limits_text(const nlohmann::json& result);
+std::string addresses_text(const nlohmann::json& result);
 std::string log_level_text(const nlohmann::json& result);
 std::string reload_text(const nlohmann::json& result);
 std::string message_text(const nlohmann::json& result);

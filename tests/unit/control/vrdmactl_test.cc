@@ -118,6 +118,10 @@ TEST_F(VrdmactlTest, GuestsAreAddedDrainedAndRemoved) {
     EXPECT_EQ(guest.at("configuration").at("gids").size(), 2U);
     EXPECT_EQ(guest.at("configuration").at("network"), "7");
     EXPECT_EQ(guest.at("limits").at("queue_pairs").at("limit"), 5);
+    expect("addresses c", AllOf(StartsWith("GUEST  MAC  NETWORK"), HasSubstr("c"),
+                                HasSubstr("10.77.0.3"), HasSubstr(",fd00::/64")));
+    expect("addresses", AllOf(HasSubstr("a        -        -  any"), HasSubstr("the first")));
+    EXPECT_EQ(ctl_json("addresses c").at("guests").at(0).at("network"), "7");
     expect("drain c", HasSubstr("the guest 'c' gets nothing new; it has nothing"));
     expect("list", HasSubstr("c      absent, drained"));
     expect("drain c --off", HasSubstr("'c' is not drained"));
