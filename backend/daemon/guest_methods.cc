@@ -37,7 +37,9 @@ std::string until(const Controlled& controlled) {
 Answer unknown_guest(const Server& server, const std::string& name) {
     const auto names = server.guest_names();
     return refuse(control::kUnknownGuest,
-                  fmt::format("there is no guest '{}'; there are {}", name, fmt::join(names, ", ")),
+                  fmt::format("there is no guest '{}'; there {}", name,
+                              names.empty() ? "is none at all"
+                                            : fmt::format("are {}", fmt::join(names, ", "))),
                   {{"guests", names}});
 }
 

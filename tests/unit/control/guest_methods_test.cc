@@ -84,6 +84,9 @@ TEST_F(GuestMethodsTest, AGuestThatIsRemovedIsDisconnectedAndItsSocketIsGone) {
     EXPECT_FALSE(std::filesystem::exists(socket_of("b")));
     EXPECT_EQ(asking.result("list").at("guests").size(), 1U);
     EXPECT_EQ(asking.error("remove", {{"guest", "b"}}), control::kUnknownGuest);
+    asking.result("remove", {{"guest", "a"}});
+    EXPECT_EQ(message(asking.ask("remove", {{"guest", "a"}})),
+              "there is no guest 'a'; there is none at all");
 }
 
 TEST_F(GuestMethodsTest, TheFileIsTheTruthAfterAReload) {
