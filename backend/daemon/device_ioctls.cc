@@ -27,7 +27,9 @@ bool give_up_device_ioctls() {
         return false;
     }
     // What is handled and allowed by no rule is denied; all else stays as it is.
-    const landlock_ruleset_attr attributes{.handled_access_fs = LANDLOCK_ACCESS_FS_IOCTL_DEV};
+    // Newer headers have more members, which stay 0.
+    landlock_ruleset_attr attributes{};
+    attributes.handled_access_fs = LANDLOCK_ACCESS_FS_IOCTL_DEV;
     const FileDescriptor ruleset(static_cast<int>(
         ::syscall(SYS_landlock_create_ruleset, &attributes, sizeof(attributes), 0)));
     return ruleset.valid() && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
