@@ -61,6 +61,12 @@ class Units(unittest.TestCase):
         # vrdmad's name for it in this folder is held by VrdmactlTest.
         self.assertIn(f"(/run/{found[1]}/control.sock)", usage)
 
+    def test_the_units_group_is_made_where_it_is_missing(self) -> None:
+        made = re.findall(r"(?m)^g (\S+) ", (UNITS / "vrdma.conf").read_text())
+        for unit in self.units:
+            wanted = re.findall(r"(?m)^SupplementaryGroups=(.+)$", unit.read_text())
+            self.assertEqual(wanted, made)
+
     def test_nothing_is_left_to_be_replaced(self) -> None:
         for unit in self.units:
             self.assertNotRegex(unit.read_text(), r"@[A-Z_]+@")
