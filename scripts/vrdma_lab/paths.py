@@ -16,6 +16,10 @@ KERNELS = ("6.1", "6.12")
 NEWEST_KERNEL = "newest"
 # A kernel of Debian that only its headers are fetched of: the driver is built for it.
 BUILT_KERNELS = ("6.12-trixie",)
+# The kernel of this machine's packages that the driver's package is built for (setup/installed.py).
+INSTALLED_KERNEL = "installed"
+# The command of the package qemu-vrdma: QEMU, with the device in it.
+QEMU_WITH_DEVICE = "qemu-system-x86_64-vrdma"
 # The kernel of host VMs, the only one whose nested virtualization has been tried under TCG.
 HOST_KERNEL = "6.1"
 LAB_PROGRAMS = (
@@ -131,6 +135,13 @@ def qemu() -> str:
 def qemu_device() -> Path:
     """The folder with libvrdma-qemu-preload.so and the modules for each QEMU."""
     return Path(os.environ.get("VRDMA_QEMU_DEVICE") or SOURCE / "build" / "qemu")
+
+
+def device_environment() -> dict[str, str]:
+    """The variables with which qemu() has the device vrdma-pci."""
+    if Path(qemu()).name == QEMU_WITH_DEVICE:
+        return {}
+    return {"LD_PRELOAD": str(qemu_device() / "libvrdma-qemu-preload.so")}
 
 
 def connectx_model() -> Path:

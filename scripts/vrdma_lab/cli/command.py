@@ -53,6 +53,9 @@ class Parser(argparse.ArgumentParser):
             # argparse's own sentences say "argument" before they say which.
             if error.message == "expected one argument":
                 raise Refusal(f"{error.argument_name} needs a value") from None
+            if error.message.startswith("not allowed with argument"):
+                other = error.message.rpartition(" ")[2]
+                raise Refusal(f"{error.argument_name} does not go with {other}") from None
             if error.message.startswith("ignored explicit argument"):
                 raise Refusal(f"{error.argument_name} takes no value") from None
             raise Refusal(error.message) from None

@@ -6,24 +6,27 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vrdma_lab import paths
 from vrdma_lab.cli import command
 from vrdma_lab.cli.command import Parser
 from vrdma_lab.lab.lab import MAX_GUESTS, Lab
 from vrdma_lab.programs import traffic
 from vrdma_lab.programs.traffic import Exchange, Measurement
 from vrdma_lab.setup.build import build_backend, build_qemu_device
+from vrdma_lab.setup.installed import prepare_installed
 from vrdma_lab.setup.kernel import prepare_kernel
 from vrdma_lab.setup.packages import install_missing
 from vrdma_lab.setup.runner import Steps
 from vrdma_lab.vm.guest import Guest
 
 HELP = """\
-usage: scripts/demo [--kernel 6.1|6.12] [--guests N] [--json FILE]
+usage: scripts/demo [--kernel 6.1|6.12 | --installed] [--guests N] [--json FILE]
 
 Installs what is missing (apt, as root or with sudo), builds everything, boots
 virtual machines with a vrdma device and runs Debian's RDMA programs between
@@ -31,6 +34,10 @@ them.  Ends with a table: what ran, between which guests, message size,
 latency, bandwidth.  Leaves nothing running.
 
   --kernel 6.1|6.12   the guests' kernel (6.1)
+  --installed         build nothing: take vrdmad, QEMU with the device and the driver
+                      as this machine's packages vrdma, qemu-vrdma and vrdma-dkms
+                      have installed them, and the newest kernel that DKMS has built
+                      the driver for
   --guests N          how many guests, 2 to 8 (2)
   --json FILE         the same figures as a JSON array of objects with the keys
                       test, from, to, bytes, latency_us, mbit_per_s, ok
@@ -47,7 +54,7 @@ _PINGPONG = ("rc", "uc", "ud", "srq")
 class Options:
     """The user's choices."""
 
-    kernel: str = "6.1"
+    kernel: str = "6.1"  # or paths.INSTALLED_KERNEL
     guests: int = 2
     json: Path | None = None
 
@@ -55,7 +62,10 @@ class Options:
 def parse(words: Sequence[str]) -> Options:
     """The options in the words of the command line."""
     parser = Parser(HELP)
-    parser.add_argument("--kernel", type=command.kernel, default="6.1")
+    kernels = parser.add_mutually_exclusive_group()
+    kernels.add_argument("--kernel", type=command.kernel, default="6.1")
+    kernels.add_argument("--installed", action="store_const", dest="kernel",
+                         const=paths.INSTALLED_KERNEL)
     parser.add_argument("--guests", type=_guests, default=2)
     parser.add_argument("--json", type=command.output_file)
     found = parser.parse(words)
@@ -182,6 +192,10 @@ def _demo(kernel: str, count: int, report: Path | None) -> bool:
 
 def _prepare(kernel: str) -> None:
     steps = Steps(sys.stdout)
+    if kernel == paths.INSTALLED_KERNEL:
+        install_missing(steps, "installed", "run")
+        os.environ.update(prepare_installed(steps))
+        return
     install_missing(steps, "build", "run")
     build_backend(steps, "release", "vrdmad")
     build_qemu_device(steps)

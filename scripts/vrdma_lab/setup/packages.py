@@ -24,6 +24,8 @@ GROUPS = {
         "qemu-system-x86 busybox-static ibverbs-utils ibverbs-providers rdmacm-utils perftest "
         "util-linux iproute2"
     ),
+    # For guests on what the Debian packages of vrdma have installed.
+    "installed": "gcc libc6-dev binutils kmod xz-utils zstd",
     "applications": "qperf ucx-utils libfabric-bin",
     "test": "strace systemd",
     "check": (

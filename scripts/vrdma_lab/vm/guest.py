@@ -104,8 +104,7 @@ class Guest(Side):
             *self._device_options(options, socket),
             *_more_devices(more or {}),
         ]
-        preload = str(paths.qemu_device() / "libvrdma-qemu-preload.so")
-        environment = {"LD_PRELOAD": preload} if options.device else {}
+        environment = paths.device_environment() if options.device else {}
         log = prefix.with_suffix(".qemu")
         self.qemu = Child(f"the QEMU of guest {name}", command, log, environment)
 

@@ -80,6 +80,11 @@ class Demo(OptionsTest):
         expected = demo.Options("6.12", 8, Path(output))
         self.assertEqual(demo.parse(["--kernel", "6.12", "--guests=8", "--json", output]), expected)
 
+    def test_what_is_installed_brings_its_own_kernel(self) -> None:
+        self.assertEqual(demo.parse(["--installed"]), demo.Options("installed", 2, None))
+        said = "--kernel does not go with --installed"
+        self.assert_refused(demo.parse, said, "--installed", "--kernel", "6.1")
+
     def test_mistakes_are_named(self) -> None:
         no_kernel = "there is no guest kernel '5.10': 6.1 or 6.12"
         self.assert_refused(demo.parse, no_kernel, "--kernel", "5.10")
