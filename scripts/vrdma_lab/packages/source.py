@@ -21,6 +21,8 @@ _REVISIONS = {"bookworm": "deb12", "trixie": "deb13"}
 _STANDARDS = {"bookworm": "4.6.2", "trixie": "4.7.2"}
 # Packages of somebody who gives no address.
 _NOBODY = "vrdma packagers <root@localhost>"
+# The files that say the project's version.
+_WITH_VERSION = ("CMakeLists.txt", "frontend/dkms.conf")
 _FOLDER = paths.SOURCE / "scripts" / "debian"
 
 
@@ -48,12 +50,12 @@ def package_version(suite: str) -> str:
     return f"{version}+{_REVISIONS[suite]}"
 
 
-def _changelog(suite: str) -> str:
+def _changelog(suite: str, version: str) -> str:
     """debian/changelog, whose date is the commit's: two builds of one commit are equal."""
     seconds = int(_git("log", "-1", "--format=%ct"))
     date = format_datetime(datetime.fromtimestamp(seconds, timezone.utc))
     return (
-        f"vrdma ({package_version(suite)}) {suite}; urgency=medium\n\n"
+        f"vrdma ({version}) {suite}; urgency=medium\n\n"
         f"  * Made by scripts/package of commit {_git('rev-parse', 'HEAD').strip()[:12]}.\n\n"
         f" -- {maintainer() or _NOBODY}  {date}\n"
     )
@@ -79,10 +81,11 @@ def build_dependencies(suite: str) -> list[str]:
             for name in names]
 
 
-def make_source(folder: Path, suite: str, headers: Path) -> Path:
+def make_source(folder: Path, suite: str, headers: Path, version: str | None = None) -> Path:
     """Makes the source tree in an empty folder: files that git knows, as they are now.
 
-    `headers` is the folder of QEMU's headers that qemu-device/build.sh has made.
+    `headers` is the folder of QEMU's headers that qemu-device/build.sh has made.  With `version`,
+    the project says that it has that version, and so do its packages.
     """
     tree = folder / f"vrdma-{project_version()}"
     for name in _git("ls-files", "-z").split("\0"):
@@ -98,6 +101,12 @@ def make_source(folder: Path, suite: str, headers: Path) -> Path:
     for field, value in fields.items():
         text = re.sub(rf"(?m)^{field}:.*", f"{field}: {value}", text)
     control.write_text(text)
-    (tree / "debian" / "changelog").write_text(_changelog(suite))
+    packages_version = package_version(suite)
+    if version is not None:
+        packages_version = f"{version}+{_REVISIONS[suite]}"
+        for name in _WITH_VERSION:
+            text = (tree / name).read_text()
+            (tree / name).write_text(text.replace(project_version(), version))
+    (tree / "debian" / "changelog").write_text(_changelog(suite, packages_version))
     shutil.copytree(headers, tree / "qemu" / "qemu-headers", symlinks=True)
     return tree

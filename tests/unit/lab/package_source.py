@@ -33,6 +33,14 @@ class SourceTest(unittest.TestCase):
         older, newer = (package_version(suite) for suite in SUITES)
         subprocess.run(["dpkg", "--compare-versions", older, "lt", newer], check=True)
 
+    def test_a_version_is_said_everywhere(self) -> None:
+        tree = make_source(self.folder / "older", "bookworm", self.folder / "headers", "0.0.9")
+        said = subprocess.run(["dpkg-parsechangelog", "-S", "Version"], cwd=tree,
+                              capture_output=True, text=True, check=True).stdout
+        self.assertEqual(said, "0.0.9+deb12\n")
+        self.assertIn("project(vrdma VERSION 0.0.9 ", (tree / "CMakeLists.txt").read_text())
+        self.assertIn('PACKAGE_VERSION="0.0.9"\n', (tree / "frontend/dkms.conf").read_text())
+
     def test_the_changelog_has_the_commits_date(self) -> None:
         said = subprocess.run(["dpkg-parsechangelog", "-S", "Timestamp"], cwd=self.tree,
                               capture_output=True, text=True, check=True).stdout
