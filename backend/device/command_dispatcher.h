@@ -39,7 +39,7 @@ class CommandDispatcher {
     // Answers `chain` with `status`, 0 or an errno, whatever it asks for.
     static Outcome refuse(vhost::DescriptorChain& chain, int status);
 
-    // Of all commands that named a verb and were not cancelled.
+    // The figures of all commands that named a verb and were not cancelled.
     const VerbFigures& figures() const { return figures_; }
 
   private:
