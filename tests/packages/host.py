@@ -9,7 +9,7 @@ import re
 from support_py.packages_test import HOST_PACKAGES, PackagesTest, main
 
 # What systemd judges, and the files of the units.
-UNITS = ("vrdmad.service", "vrdmad@red.service")
+UNITS = ("vrdmad.service", "vrdmad@red.service", "vrdma-exporter.service")
 UNIT_FILES = tuple(f"/usr/lib/systemd/system/{name}"
                    for name in ("vrdmad.service", "vrdmad@.service"))
 PAGES = ("man1/qemu-system-x86_64-vrdma.1", "man5/vrdmad.toml.5", "man8/vrdmactl.8",

@@ -17,7 +17,7 @@ GROUPS = {
     "build": (
         "cmake ninja-build ccache gcc g++ gcc-12 make pkg-config dpkg-dev python3 xz-utils zstd "
         "kmod libelf1 libspdlog-dev libfmt-dev libcli11-dev nlohmann-json3-dev libtomlplusplus-dev "
-        "libexpected-dev libibverbs-dev librdmacm-dev libmnl-dev libseccomp-dev "
+        "prometheus-cpp-dev libexpected-dev libibverbs-dev librdmacm-dev libmnl-dev libseccomp-dev "
         "libgtest-dev libgmock-dev libbenchmark-dev libglib2.0-dev"
     ),
     "run": (
