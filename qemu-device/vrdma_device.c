@@ -239,8 +239,12 @@ static bool create_shm(VRdma *s, Error **errp)
     /*
      * A RAM device: plain memory for vCPUs and KVM, but none for the tables of
      * vhost devices, for dumps and for migration.
+     *
+     * Who uses the region holds a reference to its owner.  That is the transport, in whose memory
+     * this device and the region are: a reference to this device would not keep that memory.
      */
-    memory_region_init_ram_device_ptr(&s->shm_region, OBJECT(s), "vrdma-shm",
+    memory_region_init_ram_device_ptr(&s->shm_region,
+                                      OBJECT(qdev_get_parent_bus(DEVICE(s))->parent), "vrdma-shm",
                                       s->shm_size, vrdma_shm_base(s->shm));
     return keep_from_dma(s, errp);
 }
@@ -343,10 +347,14 @@ static void vrdma_unrealize(DeviceState *dev)
     qemu_chr_fe_deinit(&s->chardev, false);
 }
 
-/* The last reference to shm_region, perhaps a vCPU's, is gone by now. */
+/* The last user of shm_region, perhaps a vCPU, is gone: it had a reference to the transport. */
 static void vrdma_finalize(Object *obj)
 {
-    vrdma_shm_free(VRDMA(obj)->shm);
+    VRdma *s = VRDMA(obj);
+
+    /* The region is a child of the transport, which may not have come to it yet. */
+    object_unparent(OBJECT(&s->shm_region));
+    vrdma_shm_free(s->shm);
 }
 
 static uint64_t vrdma_get_features(VirtIODevice *vdev, uint64_t features, Error **errp)
