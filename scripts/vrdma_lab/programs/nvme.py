@@ -61,8 +61,9 @@ class NvmeDisk:
         self.host.must(f"until [ -b {self.device} ]; do usleep 20000; done", PATIENCE)
 
     def disconnect(self) -> None:
-        """Disconnects the host."""
-        self.host.must("echo 1 > /sys/class/nvme/nvme0/delete_controller", PATIENCE)
+        """Disconnects the host, unless Linux has done so already with the device that is gone."""
+        control = "/sys/class/nvme/nvme0/delete_controller"
+        self.host.must(f"echo 1 > {control} || [ ! -e {control} ]", PATIENCE)
         self.wait_gone()
 
     def wait_gone(self) -> None:
