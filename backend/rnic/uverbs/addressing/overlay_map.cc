@@ -220,7 +220,7 @@ bool OverlayMap::is_shared(const HostGids& host, const Member& who, const rnic::
 // configuration gives to a machine is that machine's, whoever claims it.
 std::optional<std::string> OverlayMap::owner_of(const rnic::Gid& gid,
                                                 const std::string& network) const {
-    const auto machine = announcements_.machine_of(gid);
+    auto machine = announcements_.machine_of(gid);
     if (machine && here_.contains(*machine) && network_of(*machine) == network) {
         return machine;
     }
