@@ -41,9 +41,7 @@ void serve(const std::string& socket, const std::string& listen) {
     sigwait(&ends, &signal);
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
     std::string socket = "/run/vrdma/control.sock";
     std::string listen = "127.0.0.1:9851";
     CLI::App app{
@@ -69,4 +67,15 @@ int main(int argc, char** argv) {
         return 1;
     }
     return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run(argc, argv);
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "vrdma-exporter: %s\n", error.what());
+        return 1;
+    }
 }
