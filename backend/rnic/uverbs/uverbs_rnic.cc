@@ -166,11 +166,15 @@ rnic::DeviceAttributes query_attributes(const HostRnic& host, UverbsFile& file,
     return attributes;
 }
 
-ib_uverbs_query_port_resp query_own_port(const HostRnic& host, uint32_t port, UverbsFile& file) {
+void check_port(const HostRnic& host, uint32_t port) {
     if (port == 0 || port > host.ports) {
         throw HostRnicError(
             fmt::format("{}: there is no port {}, the RNIC has {}", host.name, port, host.ports));
     }
+}
+
+ib_uverbs_query_port_resp query_own_port(const HostRnic& host, uint32_t port, UverbsFile& file) {
+    check_port(host, port);
     const auto kernel = query_port(file, port);
     if (!kernel) {
         throw HostRnicError(fmt::format("{}: port {} cannot be queried: {}", host.name, port,
@@ -460,6 +464,7 @@ std::unique_ptr<rnic::Rnic> make_uverbs_rnic(const UverbsConfig& config, const H
 
 std::unique_ptr<rnic::Rnic> make_uverbs_rnic(const UverbsConfig& config, const HostRnic& host,
                                              std::shared_ptr<spdlog::logger> logger) {
+    check_port(host, config.port);  // before anybody is asked about it
     HostAccess access{
         .device = std::make_unique<KernelUverbsDevice>(host.uverbs_path),
         .removal = std::make_unique<KernelRemoval>(host.uverbs_name),
