@@ -16,12 +16,10 @@ namespace vrdma::doctor {
 namespace {
 
 using nlohmann::json;
-using testing::Each;
 using testing::ElementsAre;
 using testing::Field;
 using testing::HasSubstr;
 using testing::IsEmpty;
-using testing::Not;
 
 constexpr pid_t kPid = 77;
 constexpr const char* kDomain =
