@@ -23,14 +23,15 @@ using Labels = std::vector<ClientMetric::Label>;
 
 constexpr double kNanoseconds = 1e9;  // in a second
 
-// A value of each guest, by its place in the guest's figures.
-struct GuestValue {
-    const char* place;  // as a JSON pointer
+// A metric of one value.
+struct Value {
+    const char* place;  // of the value, as a JSON pointer
     const char* name;
     const char* help;
     MetricType type = MetricType::Gauge;
 };
-constexpr GuestValue kGuestValues[] = {
+// The values of each guest, in its figures.
+constexpr Value kGuestValues[] = {
     {"/connected", "vrdma_guest_connected", "Whether the guest's VMM is connected."},
     {"/drained", "vrdma_guest_drained", "Whether the guest is drained."},
     {"/commands", "vrdma_guest_commands_total", "Commands of the guest that were executed.",
@@ -45,17 +46,11 @@ constexpr GuestValue kGuestValues[] = {
      "Size of the host's pages behind the guest's memory, 0 without a VMM."},
 };
 
-// A value of each limit of each guest.
-struct LimitValue {
-    const char* key;
-    const char* name;
-    const char* help;
-    MetricType type = MetricType::Gauge;
-};
-constexpr LimitValue kLimitValues[] = {
-    {"limit", "vrdma_guest_limit", "A limit of the guest; 0 of a rate is no limit."},
-    {"used", "vrdma_guest_limit_used", "How much the guest has of what is limited."},
-    {"reached", "vrdma_guest_limit_reached_total",
+// The values of each limit of each guest, in the limit's figures.
+constexpr Value kLimitValues[] = {
+    {"/limit", "vrdma_guest_limit", "A limit of the guest; 0 of a rate is no limit."},
+    {"/used", "vrdma_guest_limit_used", "How much the guest has of what is limited."},
+    {"/reached", "vrdma_guest_limit_reached_total",
      "How often the guest wanted more than the limit, or had to wait for the rate.",
      MetricType::Counter},
 };
@@ -114,7 +109,7 @@ class Metrics {
     }
 
     void add_guest_values() {
-        for (const GuestValue& value : kGuestValues) {
+        for (const Value& value : kGuestValues) {
             MetricFamily made = family(value.name, value.help, value.type);
             const json::json_pointer place(value.place);
             for (const json& guest : guests_) {
@@ -140,13 +135,14 @@ class Metrics {
     }
 
     void add_limits() {
-        for (const LimitValue& value : kLimitValues) {
+        for (const Value& value : kLimitValues) {
             MetricFamily made = family(value.name, value.help, value.type);
+            const json::json_pointer place(value.place);
             for (const json& guest : guests_) {
                 for (const auto& [limit, figures] : object_of(guest, "limits").items()) {
-                    if (figures.contains(value.key)) {
+                    if (figures.contains(place)) {
                         add_to(made, {{"guest", name_of(guest)}, {"limit", limit}},
-                               number(figures.at(value.key)));
+                               number(figures.at(place)));
                     }
                 }
             }
