@@ -386,14 +386,13 @@ void find_netdev(const UverbsConfig& config, const HostRnic& host, HostAccess& a
     if (!wanted && !config.announces) {
         return;
     }
-    if (!wanted && !may_add_addresses()) {
-        return;  // whoever is admitted later shares the RNIC's address
-    }
     if (!may_add_addresses()) {
-        logger.warn(
-            "{}: machines get no addresses of their own on the RNIC's netdev, and share its ports: "
-            "give vrdmad CAP_NET_ADMIN, or say announce = \"off\" in [rnic]",
-            host.name);
+        if (wanted) {
+            logger.warn(
+                "{}: machines get no addresses of their own on the RNIC's netdev, and share its "
+                "ports: give vrdmad CAP_NET_ADMIN, or say announce = \"off\" in [rnic]",
+                host.name);
+        }
         return;
     }
     const std::string netdev = netdev_with_addresses(config, host, logger);
