@@ -20,7 +20,7 @@
 #include <system_error>
 #include <utility>
 
-#include "daemon/log_levels.h"
+#include "daemon/logging/log_levels.h"
 #include "rnic/uverbs/addressing/ib_tables.h"
 
 namespace vrdma::daemon {

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "daemon/seccomp_filter.h"
+#include "daemon/confinement/seccomp_filter.h"
 #include "device/object_kinds.h"
 #include "rnic/attributes.h"
 #include "rnic/uverbs/addressing/address_rules.h"

@@ -11,20 +11,20 @@
 #include <exception>
 #include <optional>
 
-#include "daemon/broker.h"
-#include "daemon/capabilities.h"
 #include "daemon/config.h"
-#include "daemon/control.h"
-#include "daemon/device_ioctls.h"
-#include "daemon/log_levels.h"
-#include "daemon/reload.h"
-#include "daemon/rnic_choice.h"
-#include "daemon/seccomp_filter.h"
-#include "daemon/server.h"
-#include "daemon/service_manager.h"
-#include "daemon/socket_owner.h"
-#include "daemon/stop_limit.h"
-#include "daemon/watchdog.h"
+#include "daemon/confinement/capabilities.h"
+#include "daemon/confinement/device_ioctls.h"
+#include "daemon/confinement/seccomp_filter.h"
+#include "daemon/control/control.h"
+#include "daemon/equipment/broker.h"
+#include "daemon/equipment/socket_owner.h"
+#include "daemon/logging/log_levels.h"
+#include "daemon/rnic/rnic_choice.h"
+#include "daemon/server/reload.h"
+#include "daemon/server/server.h"
+#include "daemon/service/service_manager.h"
+#include "daemon/service/stop_limit.h"
+#include "daemon/service/watchdog.h"
 
 namespace {
 

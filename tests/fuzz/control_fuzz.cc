@@ -12,7 +12,7 @@
 #include <string_view>
 
 #include "control/client.h"
-#include "daemon/control.h"
+#include "daemon/control/control.h"
 #include "support/captured_log.h"
 #include "support/fake_rnic.h"
 

@@ -19,8 +19,8 @@
 #include <thread>
 #include <vector>
 
-#include "daemon/broker.h"
-#include "daemon/server.h"
+#include "daemon/equipment/broker.h"
+#include "daemon/server/server.h"
 #include "hostile/honest_pair.h"
 #include "hostile/hostile_machine.h"
 #include "rnic/embedded/embedded_rnic.h"

@@ -17,7 +17,7 @@
 #include <string_view>
 #include <utility>
 
-#include "daemon/control.h"
+#include "daemon/control/control.h"
 #include "file_descriptor.h"
 #include "support/captured_log.h"
 #include "support/fake_rnic.h"

@@ -8,7 +8,7 @@
 #include <functional>
 #include <string>
 
-#include "daemon/socket_owner.h"
+#include "daemon/equipment/socket_owner.h"
 
 namespace vrdma::daemon {
 namespace {

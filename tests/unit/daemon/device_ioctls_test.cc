@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
-#include "daemon/device_ioctls.h"
+#include "daemon/confinement/device_ioctls.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

@@ -22,7 +22,7 @@
 #include <thread>
 #include <vector>
 
-#include "daemon/server.h"
+#include "daemon/server/server.h"
 #include "fixture.h"
 #include "memory/file_system.h"
 #include "support/captured_log.h"

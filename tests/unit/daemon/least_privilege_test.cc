@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "daemon/seccomp_filter.h"
+#include "daemon/confinement/seccomp_filter.h"
 #include "program_fixture.h"
 #include "support/fake_vmm.h"
 

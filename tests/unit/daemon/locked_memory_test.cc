@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
-#include "daemon/locked_memory.h"
+#include "daemon/rnic/locked_memory.h"
 
 #include <gtest/gtest.h>
 #include <linux/capability.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
-#include "daemon/reload.h"
+#include "daemon/server/reload.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
 // Each case calls the kernel in a child under the filter.
-#include "daemon/seccomp_filter.h"
+#include "daemon/confinement/seccomp_filter.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

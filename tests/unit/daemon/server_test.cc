@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
-#include "daemon/server.h"
+#include "daemon/server/server.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

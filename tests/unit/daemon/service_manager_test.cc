@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
-#include "daemon/service_manager.h"
+#include "daemon/service/service_manager.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -12,7 +12,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "daemon/watchdog.h"
+#include "daemon/service/watchdog.h"
 #include "file_descriptor.h"
 #include "program_fixture.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
-#include "daemon/stop_limit.h"
+#include "daemon/service/stop_limit.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>

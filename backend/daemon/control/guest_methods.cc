@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
-#include "daemon/guest_methods.h"
+#include "daemon/control/guest_methods.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

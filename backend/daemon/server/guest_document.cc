@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
-#include "daemon/guest_document.h"
+#include "daemon/server/guest_document.h"
 
 #include <fmt/format.h>
 

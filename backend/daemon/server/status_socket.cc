@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
-#include "daemon/status_socket.h"
+#include "daemon/server/status_socket.h"
 
 #include <poll.h>
 #include <sys/eventfd.h>

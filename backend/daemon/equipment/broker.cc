@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
-#include "daemon/broker.h"
+#include "daemon/equipment/broker.h"
 
 #include <fmt/format.h>
 #include <sys/socket.h>
@@ -20,9 +20,9 @@
 #include <system_error>
 #include <utility>
 
-#include "daemon/capabilities.h"
-#include "daemon/seccomp_filter.h"
-#include "daemon/socket_owner.h"
+#include "daemon/confinement/capabilities.h"
+#include "daemon/confinement/seccomp_filter.h"
+#include "daemon/equipment/socket_owner.h"
 #include "forked_process.h"
 #include "vhost/receiver/receiver_loop.h"
 

@@ -16,8 +16,8 @@
 #include <vector>
 
 #include "daemon/config.h"
-#include "daemon/equipment.h"
-#include "daemon/status_socket.h"
+#include "daemon/equipment/equipment.h"
+#include "daemon/server/status_socket.h"
 #include "device/virtual_device.h"
 #include "limit_counter.h"
 #include "rnic/rnic.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
-#include "daemon/control_methods.h"
+#include "daemon/control/control_methods.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -12,9 +12,9 @@
 #include <memory>
 #include <utility>
 
-#include "daemon/guest_document.h"
-#include "daemon/guest_methods.h"
-#include "daemon/rnic_choice.h"
+#include "daemon/control/guest_methods.h"
+#include "daemon/rnic/rnic_choice.h"
+#include "daemon/server/guest_document.h"
 
 namespace vrdma::daemon {
 namespace {

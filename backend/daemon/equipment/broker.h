@@ -5,7 +5,7 @@
 #include <mutex>
 
 #include "daemon/config.h"
-#include "daemon/equipment.h"
+#include "daemon/equipment/equipment.h"
 #include "file_descriptor.h"
 
 namespace vrdma::daemon {

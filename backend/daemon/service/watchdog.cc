@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
-#include "daemon/watchdog.h"
+#include "daemon/service/watchdog.h"
 
 #include <utility>
 

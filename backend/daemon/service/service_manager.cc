@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
-#include "daemon/service_manager.h"
+#include "daemon/service/service_manager.h"
 
 #include <fmt/format.h>
 #include <sys/socket.h>

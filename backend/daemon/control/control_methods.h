@@ -12,9 +12,9 @@
 #include "control/method.h"
 #include "control/permissions.h"
 #include "daemon/config.h"
-#include "daemon/log_levels.h"
-#include "daemon/reload.h"
-#include "daemon/server.h"
+#include "daemon/logging/log_levels.h"
+#include "daemon/server/reload.h"
+#include "daemon/server/server.h"
 
 namespace vrdma::daemon {
 

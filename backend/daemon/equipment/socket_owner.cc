@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
-#include "daemon/socket_owner.h"
+#include "daemon/equipment/socket_owner.h"
 
 #include <fmt/format.h>
 #include <grp.h>

@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "daemon/config.h"
-#include "daemon/log_levels.h"
-#include "daemon/server.h"
+#include "daemon/logging/log_levels.h"
+#include "daemon/server/server.h"
 
 namespace vrdma::daemon {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
-#include "daemon/log_levels.h"
+#include "daemon/logging/log_levels.h"
 
 #include <algorithm>
 #include <iterator>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
-#include "daemon/rnic_choice.h"
+#include "daemon/rnic/rnic_choice.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -9,7 +9,7 @@
 #include <chrono>
 #include <string>
 
-#include "daemon/locked_memory.h"
+#include "daemon/rnic/locked_memory.h"
 #include "rnic/embedded/embedded_rnic.h"
 #include "rnic/uverbs/kernel/host_rnic.h"
 #include "rnic/uverbs/uverbs_rnic.h"

@@ -8,7 +8,7 @@
 #include "control/dispatcher.h"
 #include "control/events.h"
 #include "control/permissions.h"
-#include "daemon/control_methods.h"
+#include "daemon/control/control_methods.h"
 
 namespace vrdma::daemon {
 

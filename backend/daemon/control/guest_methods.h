@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "control/method.h"
-#include "daemon/control_methods.h"
+#include "daemon/control/control_methods.h"
 
 namespace vrdma::daemon {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
-#include "daemon/seccomp_filter.h"
+#include "daemon/confinement/seccomp_filter.h"
 
 #include <fcntl.h>
 #include <linux/sched.h>

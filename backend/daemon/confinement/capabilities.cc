@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
-#include "daemon/capabilities.h"
+#include "daemon/confinement/capabilities.h"
 
 #include <linux/capability.h>
 #include <sys/syscall.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
-#include "daemon/server.h"
+#include "daemon/server/server.h"
 
 #include <fmt/format.h>
 
@@ -11,8 +11,8 @@
 #include <set>
 #include <utility>
 
-#include "daemon/guest_document.h"
-#include "daemon/rnic_choice.h"
+#include "daemon/rnic/rnic_choice.h"
+#include "daemon/server/guest_document.h"
 
 namespace vrdma::daemon {
 

@@ -7,7 +7,7 @@
 #include <mutex>
 #include <thread>
 
-#include "daemon/service_manager.h"
+#include "daemon/service/service_manager.h"
 
 namespace vrdma::daemon {
 
