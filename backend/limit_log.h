@@ -27,7 +27,7 @@ class LimitLog {
     template <typename... Args>
     Errno reached(Errno error, fmt::format_string<Args...> limit, Args&&... args) {
         const std::lock_guard lock(mutex_);
-        log_.warn("{}: limit reached: {}; the verb gets {}", guest_,
+        log_.warn(error, "{}: limit reached: {}; the verb gets {}", guest_,
                   fmt::format(limit, std::forward<Args>(args)...), to_string(error));
         return error;
     }

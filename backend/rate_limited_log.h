@@ -9,6 +9,9 @@
 #include <string>
 #include <utility>
 
+#include "log_fields.h"
+#include "result.h"
+
 namespace vrdma {
 
 // Writes lines that a guest can provoke as often as it likes: at most one a second, with the
@@ -20,6 +23,13 @@ class RateLimitedLog {
     template <typename... Args>
     void warn(fmt::format_string<Args...> format, Args&&... args) {
         write(spdlog::level::warn, format, std::forward<Args>(args)...);
+    }
+
+    // A line about an errno that a verb gets.
+    template <typename... Args>
+    void warn(Errno error, fmt::format_string<Args...> format, Args&&... args) {
+        const LogScope scope({.error = to_int(error)});
+        warn(format, std::forward<Args>(args)...);
     }
 
     template <typename... Args>

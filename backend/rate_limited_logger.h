@@ -14,14 +14,19 @@
 #include <utility>
 #include <vector>
 
+#include "log_fields.h"
+
 namespace vrdma {
 
 // Passes lines on to other sinks: `burst` of them at once, and one a second in the long run, with
-// the number of lines that were left out before it.
+// the number of lines that were left out before it.  The lines are about one guest.
 class RateLimitedSink final : public spdlog::sinks::sink {
   public:
-    RateLimitedSink(std::vector<spdlog::sink_ptr> sinks, unsigned burst)
-        : sinks_(std::move(sinks)), ahead_(kInterval * (std::max(burst, 1U) - 1)) {}
+    // An empty name of a guest: the lines are about none.
+    RateLimitedSink(std::vector<spdlog::sink_ptr> sinks, std::string guest, unsigned burst)
+        : sinks_(std::move(sinks)),
+          guest_(std::move(guest)),
+          ahead_(kInterval * (std::max(burst, 1U) - 1)) {}
 
     void log(const spdlog::details::log_msg& line) override {
         if (std::ranges::none_of(sinks_,
@@ -47,6 +52,7 @@ class RateLimitedSink final : public spdlog::sinks::sink {
                             std::string_view(line.payload.data(), line.payload.size()), left_out);
             passed.payload = text;
         }
+        const LogScope scope({.guest = guest_});
         for (const spdlog::sink_ptr& sink : sinks_) {
             if (sink->should_log(line.level)) {
                 sink->log(passed);
@@ -67,6 +73,7 @@ class RateLimitedSink final : public spdlog::sinks::sink {
     static constexpr Clock::duration kInterval = std::chrono::seconds(1);
 
     const std::vector<spdlog::sink_ptr> sinks_;
+    const std::string guest_;
     const Clock::duration ahead_;  // how much earlier than `next_` a line may come
     std::mutex mutex_;             // guards what follows
     Clock::time_point next_{};     // when one line a second has made room for the next one
@@ -77,9 +84,10 @@ class RateLimitedSink final : public spdlog::sinks::sink {
 // is made once for the machine, and outlives connections, sessions and ports: otherwise each new
 // one would have lines of its own.  The burst is what a VMM that comes, is refused and goes says
 // of itself, several times over.
-inline std::shared_ptr<spdlog::logger> rate_limited(spdlog::logger& logger, unsigned burst = 20) {
+inline std::shared_ptr<spdlog::logger> rate_limited(spdlog::logger& logger, std::string guest,
+                                                    unsigned burst = 20) {
     auto limited = logger.clone(logger.name());
-    limited->sinks() = {std::make_shared<RateLimitedSink>(logger.sinks(), burst)};
+    limited->sinks() = {std::make_shared<RateLimitedSink>(logger.sinks(), std::move(guest), burst)};
     return limited;
 }
 

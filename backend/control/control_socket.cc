@@ -44,7 +44,7 @@ ControlSocket::ControlSocket(Options options, const Dispatcher& dispatcher, Even
       dispatcher_(dispatcher),
       events_(events),
       history_(history),
-      logger_(rate_limited(*logger)),
+      logger_(rate_limited(*logger, {})),
       socket_(options_.path.string(), {.mode = mode_of(options_.permissions)}),
       stop_(::eventfd(0, EFD_CLOEXEC)) {
     if (!stop_) {

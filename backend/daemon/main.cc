@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
 // vrdmad: serves vrdma devices to virtual machines over vhost-user.
-#include <spdlog/sinks/stdout_sinks.h>
 #include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
@@ -18,6 +17,7 @@
 #include "daemon/control/control.h"
 #include "daemon/equipment/broker.h"
 #include "daemon/equipment/socket_owner.h"
+#include "daemon/logging/journal_sink.h"
 #include "daemon/logging/log_levels.h"
 #include "daemon/rnic/rnic_choice.h"
 #include "daemon/server/reload.h"
@@ -132,10 +132,9 @@ void raise_descriptor_limit() {
 }
 
 vrdma::daemon::LogLevels make_loggers(const Config& config) {
-    auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
-    sink->set_pattern("%Y-%m-%dT%H:%M:%S.%f%z %l %n: %v");
     // check_config() took the level.
-    return {std::move(sink), vrdma::daemon::parse_log_level(config.log_level).value()};
+    return {vrdma::daemon::make_log_sink(),
+            vrdma::daemon::parse_log_level(config.log_level).value()};
 }
 
 int check(const Config& config) {

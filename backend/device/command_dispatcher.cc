@@ -12,6 +12,7 @@
 #include <type_traits>
 
 #include "device/features.h"
+#include "log_fields.h"
 
 namespace vrdma::device {
 namespace {
@@ -176,22 +177,24 @@ CommandDispatcher::Outcome CommandDispatcher::execute(vhost::DescriptorChain& ch
 
 CommandDispatcher::Outcome CommandDispatcher::execute_or_refuse(vhost::DescriptorChain& chain,
                                                                 Verbs& verbs, Attempt& attempt) {
-    int status = EIO;
+    const auto fail_with = [&](int status, const char* why) {
+        const LogScope scope({.guest = guest_,
+                              .verb = attempt.verb ? kCommands[*attempt.verb].verb : "",
+                              .error = status});
+        log_.warn("{}: {}; the verb gets {}", guest_, why, to_string(Errno{status}));
+        attempt.failed = true;
+        return refuse(chain, status);
+    };
     try {
         return execute_or_throw(chain, verbs, attempt);
     } catch (const std::bad_alloc&) {
-        status = ENOMEM;
-        log_.warn("{}: vrdmad has no memory left; the verb gets {}", guest_,
-                  to_string(Errno{status}));
+        return fail_with(ENOMEM, "vrdmad has no memory left");
     } catch (const std::system_error& error) {
         // For instance EAGAIN: no thread is left.
-        status = error.code().value();
-        log_.warn("{}: {}; the verb gets {}", guest_, error.what(), to_string(Errno{status}));
+        return fail_with(error.code().value(), error.what());
     } catch (const std::exception& error) {
-        log_.warn("{}: {}; the verb gets {}", guest_, error.what(), to_string(Errno{status}));
+        return fail_with(EIO, error.what());
     }
-    attempt.failed = true;
-    return refuse(chain, status);
 }
 
 CommandDispatcher::Outcome CommandDispatcher::execute_or_throw(vhost::DescriptorChain& chain,
@@ -212,14 +215,15 @@ CommandDispatcher::Outcome CommandDispatcher::execute_or_throw(vhost::Descriptor
         return reject(EOPNOTSUPP);
     }
     attempt.verb = static_cast<size_t>(command - std::begin(kCommands));
+    const LogScope scope({.guest = guest_, .verb = command->verb});
     const size_t udata_in = le16toh(header.udata_in_len);
     const size_t udata_out = le16toh(header.udata_out_len);
     if (!well_formed(chain, *command, header)) {
-        log_.warn(
-            "{}: {}: malformed request: length {}, udata {} + {}, chain {} + {} bytes; the "
-            "verb gets {}",
-            guest_, command->name, le32toh(header.length), udata_in, udata_out,
-            chain.readable_size(), chain.writable_size(), to_string(Errno{EINVAL}));
+        log_.warn(Errno{EINVAL},
+                  "{}: {}: malformed request: length {}, udata {} + {}, chain {} + {} bytes; the "
+                  "verb gets {}",
+                  guest_, command->name, le32toh(header.length), udata_in, udata_out,
+                  chain.readable_size(), chain.writable_size(), to_string(Errno{EINVAL}));
         return reject(EINVAL);
     }
 

@@ -169,6 +169,9 @@ class SystemdGuests(LabTest, rdmacm_test.RdmaCmTest):
             self.assertIn("is not in the group", guest.must("journalctl -u vrdmad"))
             asked = guest.must("setpriv --regid kvm --clear-groups perl /root/ask.pl")
             self.assertIn("answer of 20 bytes", asked)
+        with self.subTest("the journal has fields"):
+            said = guest.must("journalctl -u vrdmad -o cat SUBSYSTEM=vhost GUEST=a PRIORITY=4")
+            self.assertIn("is not in the group", said)
         with self.subTest("systemctl reload"):
             machine = '[[vm]]\nname = "new"\nsocket = "/run/vrdma/new.sock"\n'
             guest.must(f"printf '[limits]\nqueue_pairs = 7\n{machine}' >> /etc/vrdma/vrdmad.toml")

@@ -15,6 +15,7 @@
 #include "daemon/control/guest_methods.h"
 #include "daemon/rnic/rnic_choice.h"
 #include "daemon/server/guest_document.h"
+#include "log_fields.h"
 
 namespace vrdma::daemon {
 namespace {
@@ -147,6 +148,7 @@ Answer set_limits(const Controlled& controlled, const json& parameters) {
     if (!checked) {
         return tl::unexpected(std::move(checked.error()));
     }
+    const LogScope scope({.guest = name});
     controlled.levels.logger("daemon")->info("{}: limits by the control socket: {}", name,
                                              wanted.dump());
     return limits(controlled, {{"guest", name}});

@@ -9,6 +9,8 @@
 #include <string>
 #include <utility>
 
+#include "log_fields.h"
+
 namespace vrdma::daemon {
 namespace {
 
@@ -64,6 +66,7 @@ Answer add_guest(const Controlled& controlled, const json& parameters) {
     }
     const std::string message = fmt::format("the guest '{}' is served on {} {}", name,
                                             vm.socket.string(), until(controlled));
+    const LogScope scope({.guest = name});
     controlled.levels.logger("daemon")->info("by the control socket: {}", message);
     return json{{"message", message}};
 }
@@ -75,6 +78,7 @@ Answer remove_guest(const Controlled& controlled, const json& parameters) {
     }
     const std::string message =
         fmt::format("the guest '{}' is not served any more, {}", name, until(controlled));
+    const LogScope scope({.guest = name});
     controlled.levels.logger("daemon")->info("by the control socket: {}", message);
     return json{{"message", message}};
 }
@@ -85,6 +89,7 @@ Answer drain_guest(const Controlled& controlled, const json& parameters) {
     if (!controlled.server.drain(name, drains)) {
         return unknown_guest(controlled.server, name);
     }
+    const LogScope scope({.guest = name});
     controlled.levels.logger("daemon")->info("{}: by the control socket: it is {} drained", name,
                                              drains ? "being" : "not");
     auto guest = controlled.server.guest(name);

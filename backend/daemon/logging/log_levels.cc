@@ -6,17 +6,22 @@
 #include <iterator>
 #include <utility>
 
+#include "log_fields.h"
+
 namespace vrdma::daemon {
 namespace {
 
-// Passes on what its level lets through, which the base class has.
+// Passes on what its level lets through, which the base class has, as lines of a subsystem.
 class LevelSink final : public spdlog::sinks::sink {
   public:
-    LevelSink(spdlog::sink_ptr target, spdlog::level::level_enum level)
-        : target_(std::move(target)) {
+    LevelSink(spdlog::sink_ptr target, std::string_view subsystem, spdlog::level::level_enum level)
+        : target_(std::move(target)), subsystem_(subsystem) {
         set_level(level);
     }
-    void log(const spdlog::details::log_msg& line) override { target_->log(line); }
+    void log(const spdlog::details::log_msg& line) override {
+        const LogScope scope({.subsystem = subsystem_});
+        target_->log(line);
+    }
     void flush() override { target_->flush(); }
     // The sink behind has a pattern of its own.
     void set_pattern(const std::string&) override {}
@@ -24,6 +29,7 @@ class LevelSink final : public spdlog::sinks::sink {
 
   private:
     const spdlog::sink_ptr target_;
+    const std::string_view subsystem_;
 };
 
 }  // namespace
@@ -35,8 +41,8 @@ std::optional<spdlog::level::level_enum> parse_log_level(std::string_view text) 
 }
 
 LogLevels::LogLevels(const spdlog::sink_ptr& sink, spdlog::level::level_enum level) {
-    for (size_t i = 0; i < kSubsystems.size(); ++i) {
-        sinks_.push_back(std::make_shared<LevelSink>(sink, level));
+    for (const std::string_view subsystem : kSubsystems) {
+        sinks_.push_back(std::make_shared<LevelSink>(sink, subsystem, level));
     }
 }
 
@@ -45,7 +51,7 @@ size_t LogLevels::index_of(std::string_view subsystem) const {
 }
 
 std::shared_ptr<spdlog::logger> LogLevels::logger(std::string_view subsystem) const {
-    auto logger = std::make_shared<spdlog::logger>("vrdmad", sinks_.at(index_of(subsystem)));
+    auto logger = std::make_shared<spdlog::logger>(kLoggerName, sinks_.at(index_of(subsystem)));
     logger->set_level(spdlog::level::trace);
     logger->flush_on(spdlog::level::info);
     return logger;

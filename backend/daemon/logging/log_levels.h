@@ -26,7 +26,10 @@ class LogLevels {
     static constexpr std::array<std::string_view, 4> kSubsystems{"daemon", "rnic", "device",
                                                                  "vhost"};
 
-    // Everything goes to `sink`.
+    // What the loggers are called.
+    static constexpr const char* kLoggerName = "vrdmad";
+
+    // Everything goes to `sink`, in a LogScope with the subsystem.
     LogLevels(const spdlog::sink_ptr& sink, spdlog::level::level_enum level);
 
     // The logger of a subsystem, which is one of the above.

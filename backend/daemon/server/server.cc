@@ -13,6 +13,7 @@
 
 #include "daemon/rnic/rnic_choice.h"
 #include "daemon/server/guest_document.h"
+#include "log_fields.h"
 
 namespace vrdma::daemon {
 
@@ -134,6 +135,7 @@ Server::Server(const Config& config, std::unique_ptr<rnic::Rnic> rnic, Loggers l
 void Server::start() {
     for (const auto& vm : vms_) {
         vm->start();
+        const LogScope scope({.guest = vm->name()});
         logger_->info("{}: waiting for the VMM on {}", vm->name(), vm->socket());
     }
 }
@@ -252,6 +254,7 @@ Server::Changes Server::change(const std::vector<VmConfig>& wanted, WithLimits w
     for (Vm* const vm : beginning) {
         rnic_->admit(vm->name(), admission_of(config_, vm->config()));
         vm->start();
+        const LogScope scope({.guest = vm->name()});
         logger_->info("{}: waiting for the VMM on {}", vm->name(), vm->socket());
     }
     if (with_limits == WithLimits::kYes) {

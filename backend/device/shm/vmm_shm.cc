@@ -18,8 +18,8 @@ Result<uint64_t> VmmShm::map(int fd, uint64_t fd_offset, uint64_t length) {
         return fail(ECANCELED);
     }
     if (channel_ == nullptr) {
-        log_.warn("{}: the VMM gave no channel to map through; the verb gets {}", guest_,
-                  to_string(Errno{ENOTCONN}));
+        log_.warn(Errno{ENOTCONN}, "{}: the VMM gave no channel to map through; the verb gets {}",
+                  guest_, to_string(Errno{ENOTCONN}));
         return fail(ENOTCONN);
     }
     auto offset = allocator_.allocate(length);
@@ -33,6 +33,7 @@ Result<uint64_t> VmmShm::map(int fd, uint64_t fd_offset, uint64_t length) {
     }
     if (!offset) {
         log_.warn(
+            offset.error(),
             "{}: limit reached: the shared memory region of {} bytes has no room for {} more, {} "
             "are in "
             "use; raise shm-size of the guest's vrdma-pci device; the verb gets {}",
@@ -51,7 +52,8 @@ Result<uint64_t> VmmShm::map(int fd, uint64_t fd_offset, uint64_t length) {
         channel_->map(request, [this, pending](Result<void> result) { finish(pending, result); });
     if (!sent) {
         allocator_.free(*offset, length);
-        log_.warn("{}: the VMM cannot be asked to map {} bytes: {}; the verb gets {}", guest_,
+        log_.warn(Errno{ENOTCONN},
+                  "{}: the VMM cannot be asked to map {} bytes: {}; the verb gets {}", guest_,
                   length, to_string(sent.error()), to_string(Errno{ENOTCONN}));
         return fail(ENOTCONN);
     }
@@ -67,7 +69,8 @@ Result<uint64_t> VmmShm::map(int fd, uint64_t fd_offset, uint64_t length) {
         return fail(EINVAL);
     }
     if (!pending->result) {
-        log_.warn("{}: the VMM could not map {} bytes at shared memory offset {:#x}: {}", guest_,
+        log_.warn(Errno{ENOMEM},
+                  "{}: the VMM could not map {} bytes at shared memory offset {:#x}: {}", guest_,
                   length, *offset, to_string(pending->result.error()));
         // A VMM that cannot map is, to the guest, a device without memory.
         return fail(ENOMEM);

@@ -115,6 +115,7 @@ Result<void> EmbeddedPort::add_gid(uint32_t index, const rnic::Gid& gid, uint32_
     const rnic::GuestAdmission rules = rnic_->guests.admission_of(guest_);
     if (rules.allows && !rules.allows(gid)) {
         address_log_.warn(
+            Errno{EACCES},
             "{}: the address {} is not among the 'gids' of its [[vm]]; the guest cannot use it",
             guest_, to_text(gid));
         return fail(EACCES);

@@ -24,7 +24,7 @@ class GuestLoggers {
         const std::lock_guard lock(mutex_);
         auto& logger = loggers_[guest];
         if (logger == nullptr) {
-            logger = rate_limited(*logger_);
+            logger = rate_limited(*logger_, guest);
         }
         return logger;
     }

@@ -17,7 +17,7 @@ Listener::Listener(std::shared_ptr<ListeningSocket> socket, const SocketAccess& 
                    Device& device, const std::shared_ptr<spdlog::logger>& logger,
                    std::shared_ptr<RegionMapper> memory, std::shared_ptr<Receiver> receiver)
     : device_(device),
-      machine_{.logger = rate_limited(*logger),
+      machine_{.logger = rate_limited(*logger, logger->name()),
                .memory = std::move(memory),
                .receiver = std::move(receiver)},
       access_(access),

@@ -2,6 +2,8 @@
 // Copyright (c) 2026 the vrdma authors
 #include "rnic/uverbs/addressing/announcements.h"
 
+#include "log_fields.h"
+
 namespace vrdma::uverbs {
 namespace {
 
@@ -86,6 +88,7 @@ void Announcements::settle(const std::string& guest) {
 }
 
 void Announcements::try_to_settle(const std::string& guest, Machine& machine) {
+    const LogScope scope({.guest = guest});
     const auto added = netdev_->add(machine.gid);
     if (!added) {
         machine.given_up = true;

@@ -174,6 +174,7 @@ Result<GroupLeases::Lease> GuestAddresses::use_group(const rnic::Gid& group) {
     auto lease = map_->use_group(guest_, group);
     if (!lease) {
         path_log_.warn(
+            lease.error(),
             "{}: guests of another network use the multicast group {}; the verb gets '{}'", guest_,
             to_string(group), vrdma::to_string(lease.error()));
     }
@@ -184,8 +185,8 @@ Result<UnderlayPath> GuestAddresses::find_path(FindPath find, const Entry& sourc
                                                const rnic::Gid& destination) {
     auto path = ((*map_).*find)(guest_, source.gid, destination, source.vlan);
     if (!path) {
-        path_log_.warn("{}: no path from {} to {}: {}; the verb gets '{}'", guest_,
-                       to_string(source.gid), to_string(destination), path.error().reason,
+        path_log_.warn(path.error().error, "{}: no path from {} to {}: {}; the verb gets '{}'",
+                       guest_, to_string(source.gid), to_string(destination), path.error().reason,
                        vrdma::to_string(path.error().error));
         return fail(path.error().error);
     }
@@ -230,6 +231,7 @@ Result<void> GuestAddresses::check_same(const rnic::AhAttributes& guest,
     }
     const auto source = gids_.find(guest.sgid_index);
     path_log_.warn(
+        Errno{EADDRNOTAVAIL},
         "{}: no datagrams from {} (GID index {}) to {}: this RNIC's library writes the path into "
         "its requests itself, and in the underlay the path is from GID index {} to {}; announce "
         "the guest's address on the RNIC's netdev at the index that it has in the guest, and name "

@@ -19,8 +19,8 @@ Result<UdataTranslation> ContextState::translate(uint16_t opcode, rnic::Udata& u
         port.logger->debug("{}: command {:#06x}: {}; the library does without", port.guest, opcode,
                            refusal.reason);
     } else if (!translation) {
-        port.log.warn("{}: command {:#06x}: {}; the verb gets {}", port.guest, opcode,
-                      refusal.reason, to_string(translation.error()));
+        port.log.warn(translation.error(), "{}: command {:#06x}: {}; the verb gets {}", port.guest,
+                      opcode, refusal.reason, to_string(translation.error()));
     }
     return translation;
 }

@@ -26,6 +26,7 @@ bool comes_back_for_pages(uint32_t access) {
 void explain_refusal(const ContextState& context, Errno error, uint64_t length) {
     if (error == Errno{ENOMEM}) {
         context.port.log.warn(
+            error,
             "{}: the kernel does not pin a memory region of {} bytes: too little memory, or "
             "more than RLIMIT_MEMLOCK (give vrdmad CAP_IPC_LOCK)",
             context.port.guest, length);
@@ -76,7 +77,8 @@ Result<RegionMemory> RegionLayout::lay_out(const rnic::MrAttributes& attributes)
     std::string reason;
     auto memory = find_place(attributes, reason);
     if (!memory) {
-        port_.log.warn("{}: a memory region of {} bytes in {} pieces: {}; the verb gets {}",
+        port_.log.warn(memory.error(),
+                       "{}: a memory region of {} bytes in {} pieces: {}; the verb gets {}",
                        port_.guest, attributes.length, attributes.pieces.size(), reason,
                        to_string(memory.error()));
     }

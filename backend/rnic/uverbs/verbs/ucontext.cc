@@ -33,7 +33,8 @@ UverbsContext::~UverbsContext() {
 Result<std::unique_ptr<rnic::Context>> UverbsContext::create(PortState& port, rnic::Udata& udata) {
     auto file = port.rnic->device->open();
     if (!file) {
-        port.log.warn("{}: no user context: the RNIC's uverbs device cannot be opened: {}",
+        port.log.warn(file.error(),
+                      "{}: no user context: the RNIC's uverbs device cannot be opened: {}",
                       port.guest, to_string(file.error()));
         return fail(file.error());
     }

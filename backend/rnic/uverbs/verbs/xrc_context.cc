@@ -22,7 +22,8 @@ Result<std::shared_ptr<XrcContext>> XrcContext::of(PortState& port) {
     }
     auto file = port.rnic->device->open();
     if (!file) {
-        port.log.warn("{}: no domain of XRC: the RNIC's uverbs device cannot be opened: {}",
+        port.log.warn(file.error(),
+                      "{}: no domain of XRC: the RNIC's uverbs device cannot be opened: {}",
                       port.guest, to_string(file.error()));
         return fail(file.error());
     }
