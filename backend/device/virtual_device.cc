@@ -464,6 +464,7 @@ bool VirtualDevice::serve_control_queue(vhost::Virtqueue& queue) {
 // Returns false when the command has given up waiting for the VMM, and is to be executed again.
 bool VirtualDevice::execute_command(vhost::Virtqueue& queue, vhost::DescriptorChain chain) {
     CommandDispatcher::Outcome outcome;
+    const bool had_objects = !budgets_.no_objects();
     {
         const std::lock_guard lock(session_mutex_);
         outcome = session_ == nullptr || session_->verbs == nullptr
@@ -476,6 +477,9 @@ bool VirtualDevice::execute_command(vhost::Virtqueue& queue, vhost::DescriptorCh
     }
     command_rate_.count();
     commands_.fetch_add(1, std::memory_order_relaxed);
+    if (had_objects && budgets_.no_objects()) {
+        options_.notify(Notice::kEmptied);
+    }
     queue.push(std::move(chain), outcome.written);
     queue.notify();
     return true;

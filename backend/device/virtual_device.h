@@ -28,8 +28,9 @@
 
 namespace vrdma::device {
 
-// What happens to a device, for whoever watches it.
-enum class Notice { kConnected, kDisconnected, kReset, kRnicRemoved };
+// What happens to a device, for whoever watches it.  kEmptied: the guest has given back the last
+// object that it had, by a command; after the others, but kConnected, it has none either.
+enum class Notice { kConnected, kDisconnected, kReset, kRnicRemoved, kEmptied };
 
 // One guest's vrdma device: joins a vhost-user connection to an RNIC.
 class VirtualDevice : public vhost::Device {

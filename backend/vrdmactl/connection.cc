@@ -7,7 +7,10 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <climits>
+#include <cstdint>
 #include <cstring>
 #include <utility>
 
@@ -38,6 +41,13 @@ namespace {
 
 [[noreturn]] void refused(const nlohmann::json& error) {
     throw Failure(kRefused, error.value("message", "vrdmad refuses without a word"));
+}
+
+// Rounded up, so that it has passed when poll() returns; at most what poll() takes.
+int milliseconds_until(Connection::Clock::time_point end) {
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(end - Connection::Clock::now()).count();
+    return static_cast<int>(std::clamp<int64_t>(left, 0, INT_MAX));
 }
 
 }  // namespace
@@ -72,22 +82,29 @@ nlohmann::json Connection::call(const std::string& method, nlohmann::json parame
     }
     send(request.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
     for (;;) {
-        nlohmann::json answer = receive(kPatience);
+        const auto received = receive(Clock::now() + kPatience);
+        if (!received) {
+            throw Failure(kNotReachable, "vrdmad does not answer; is it stopped?");
+        }
+        const nlohmann::json& answer = *received;
         if (answer.contains("method")) {
             continue;  // an event
         }
         if (answer.contains("error")) {
-            refused(answer["error"]);
+            refused(answer.at("error"));
         }
         return answer.value("result", nlohmann::json());
     }
 }
 
-nlohmann::json Connection::next_event() {
+std::optional<nlohmann::json> Connection::next_event_before(std::optional<Clock::time_point> end) {
     for (;;) {
-        const nlohmann::json document = receive(std::nullopt);
-        if (document.value("method", "") == "event") {
-            return document.value("params", nlohmann::json::object());
+        const auto document = receive(end);
+        if (!document) {
+            return std::nullopt;
+        }
+        if (document->value("method", "") == "event") {
+            return document->value("params", nlohmann::json::object());
         }
     }
 }
@@ -106,13 +123,14 @@ void Connection::send(const std::string& line) {
     }
 }
 
-nlohmann::json Connection::receive(std::optional<std::chrono::milliseconds> patience) {
+// Nothing if `deadline` comes first.
+std::optional<nlohmann::json> Connection::receive(std::optional<Clock::time_point> deadline) {
     size_t end;
     while ((end = received_.find('\n')) == std::string::npos) {
         pollfd readable{socket_.get(), POLLIN, 0};
-        const int ready = ::poll(&readable, 1, patience ? static_cast<int>(patience->count()) : -1);
+        const int ready = ::poll(&readable, 1, deadline ? milliseconds_until(*deadline) : -1);
         if (ready == 0) {
-            throw Failure(kNotReachable, "vrdmad does not answer; is it stopped?");
+            return std::nullopt;
         }
         char part[16384];
         const ssize_t count = ready < 0 ? -1 : ::recv(socket_.get(), part, sizeof(part), 0);

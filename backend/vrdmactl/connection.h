@@ -40,14 +40,17 @@ class Connection {
     nlohmann::json call(const std::string& method, nlohmann::json parameters = {});
 
     // The parameters of the next event, however long it takes.
-    nlohmann::json next_event();
+    nlohmann::json next_event() { return next_event_before(std::nullopt).value(); }
+    // The same, or nothing if none comes before `end`; without an `end`, however long it takes.
+    using Clock = std::chrono::steady_clock;
+    std::optional<nlohmann::json> next_event_before(std::optional<Clock::time_point> end);
 
     // The daemon's process, as the kernel says (SO_PEERCRED).
     pid_t peer() const;
 
   private:
     void send(const std::string& line);
-    nlohmann::json receive(std::optional<std::chrono::milliseconds> patience);
+    std::optional<nlohmann::json> receive(std::optional<Clock::time_point> deadline);
 
     FileDescriptor socket_;
     std::string received_;

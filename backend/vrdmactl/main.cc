@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
 // vrdmactl: sees and changes what a running vrdmad does, by its control socket.
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -9,6 +10,7 @@
 #include <cstdio>
 #include <exception>
 #include <functional>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -32,6 +34,8 @@ struct Options {
     std::vector<std::string> limits;         // KEY=VALUE
     std::vector<std::string> configuration;  // KEY=VALUE
     bool off = false;
+    bool wait = false;
+    std::optional<double> seconds;
     std::string root = "/";
     std::string level;
     std::string subsystem;
@@ -152,6 +156,42 @@ void addresses(const Options& options) {
     }
     const json result{{"guests", guests}};
     print(options.json ? line_of(result) : addresses_text(result));
+}
+
+// Has a guest drained.  With --wait it returns when the guest has no objects; the daemon's events
+// say when to look, so that nothing is asked for in between.
+void drain(const Options& options) {
+    using Clock = Connection::Clock;
+    if (options.off && options.wait) {
+        throw Failure(kUsage, "--wait goes without --off");
+    }
+    if (options.seconds && !options.wait) {
+        throw Failure(kUsage, "--seconds goes with --wait");
+    }
+    std::optional<Clock::time_point> end;
+    if (options.seconds) {
+        end = Clock::now() + std::chrono::duration_cast<Clock::duration>(
+                                 std::chrono::duration<double>(*options.seconds));
+    }
+    Connection connection(options.socket);
+    if (options.wait) {
+        connection.call("events", {{"follow", true}});  // before: none is missed
+    }
+    json guest = connection.call("drain", {{"guest", options.guest}, {"off", options.off}});
+    while (options.wait && !objects_text(guest).empty()) {
+        const auto event = connection.next_event_before(end);
+        if (!event) {
+            throw Failure(
+                kRefused,
+                fmt::format("the guest '{}' still has {} after {:g} seconds; it stays drained, and "
+                            "'vrdmactl remove' takes that from it",
+                            options.guest, objects_text(guest), options.seconds.value_or(0)));
+        }
+        if (event->value("guest", "") == options.guest) {
+            guest = connection.call("show", {{"guest", options.guest}});
+        }
+    }
+    print(options.json ? line_of(guest) : drain_text(guest));
 }
 
 void log_level(const Options& options) {
@@ -312,12 +352,16 @@ void define_commands(CLI::App& app, Options& options) {
         ->type_name("GUEST")
         ->required();
     CLI::App* drained =
-        command("drain", "refuses a guest all that is new, while what it has goes on", [&] {
-            call_and_print(options, "drain", {{"guest", options.guest}, {"off", options.off}},
-                           drain_text);
-        });
+        command("drain", "refuses a guest all that is new, while what it has goes on",
+                [&] { drain(options); });
     drained->add_option("guest", options.guest, "its name")->type_name("GUEST")->required();
     drained->add_flag("--off", options.off, "ends that");
+    drained->add_flag("--wait", options.wait, "returns when the guest has no objects any more");
+    drained
+        ->add_option("--seconds", options.seconds,
+                     "how long --wait waits before it gives up with status 1 (for ever)")
+        ->type_name("SECONDS")
+        ->check(CLI::Range(0.0, 1e6));
 
     command("doctor", "whether this host is fit for the guests that vrdmad has",
             [&] { doctor(options); })

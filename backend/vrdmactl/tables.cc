@@ -210,16 +210,21 @@ std::string message_text(const json& result) {
     return text_of(result.at("message")) + "\n";
 }
 
+std::string objects_text(const json& guest) {
+    std::string text;
+    for (const auto& [kind, count] : guest.at("objects").items()) {
+        if (count != 0) {
+            text += fmt::format("{}{} {}", text.empty() ? "" : ", ", text_of(count), kind);
+        }
+    }
+    return text;
+}
+
 std::string drain_text(const json& result) {
     if (!result.at("drained").get<bool>()) {
         return fmt::format("the guest '{}' is not drained\n", text_of(result.at("name")));
     }
-    std::string left;
-    for (const auto& [kind, count] : result.at("objects").items()) {
-        if (count != 0) {
-            left += fmt::format("{}{} {}", left.empty() ? "" : ", ", text_of(count), kind);
-        }
-    }
+    const std::string left = objects_text(result);
     return fmt::format("the guest '{}' gets nothing new; it has {}\n", text_of(result.at("name")),
                        left.empty() ? "nothing" : left);
 }

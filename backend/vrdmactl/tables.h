@@ -26,6 +26,8 @@ std::string log_level_text(const nlohmann::json& result);
 std::string reload_text(const nlohmann::json& result);
 std::string message_text(const nlohmann::json& result);
 std::string drain_text(const nlohmann::json& result);
+// What a guest has, by its figures: counts and kinds; empty for no objects.
+std::string objects_text(const nlohmann::json& guest);
 std::string version_text(const nlohmann::json& result);
 std::string event_text(const nlohmann::json& event);
 

@@ -206,24 +206,11 @@ Answer events(const Controlled& controlled, const json& parameters, Session& ses
     return json{{"events", controlled.history.all()}, {"follow", session.follows}};
 }
 
-std::string_view kind_of(device::Notice notice) {
-    switch (notice) {
-        case device::Notice::kConnected:
-            return event_kind::kConnected;
-        case device::Notice::kDisconnected:
-            return event_kind::kDisconnected;
-        case device::Notice::kReset:
-            return event_kind::kReset;
-        default:
-            return event_kind::kRnicRemoved;
-    }
-}
-
 }  // namespace
 
 Server::Watcher watcher_of(control::EventQueue& events) {
-    return [&events](const std::string& guest, device::Notice notice) {
-        events.push(kind_of(notice), guest);
+    return [&events](std::string_view kind, const std::string& guest, const json& details) {
+        events.push(kind, guest, details);
     };
 }
 

@@ -13,22 +13,11 @@
 #include "control/permissions.h"
 #include "daemon/config.h"
 #include "daemon/logging/log_levels.h"
+#include "daemon/server/event_kinds.h"
 #include "daemon/server/reload.h"
 #include "daemon/server/server.h"
 
 namespace vrdma::daemon {
-
-// The kinds of events, in static storage.
-namespace event_kind {
-inline constexpr std::string_view kConnected = "connected";
-inline constexpr std::string_view kDisconnected = "disconnected";
-inline constexpr std::string_view kReset = "reset";
-inline constexpr std::string_view kRnicRemoved = "rnic_removed";
-inline constexpr std::string_view kLimitReached = "limit_reached";
-}  // namespace event_kind
-inline constexpr std::string_view kEventKinds[] = {
-    event_kind::kConnected, event_kind::kDisconnected, event_kind::kReset, event_kind::kRnicRemoved,
-    event_kind::kLimitReached};
 
 // Puts what happens to guests into `events`, which outlives the server that is watched.
 Server::Watcher watcher_of(control::EventQueue& events);

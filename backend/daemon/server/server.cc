@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "daemon/rnic/rnic_choice.h"
+#include "daemon/server/event_kinds.h"
 #include "daemon/server/guest_document.h"
 #include "log_fields.h"
 
@@ -32,6 +33,21 @@ constexpr uint64_t device::Limits::*kDrained[] = {
     &device::Limits::ucma_files,
     &device::Limits::connections,
 };
+
+std::string_view kind_of(device::Notice notice) {
+    switch (notice) {
+        case device::Notice::kConnected:
+            return event_kind::kConnected;
+        case device::Notice::kDisconnected:
+            return event_kind::kDisconnected;
+        case device::Notice::kReset:
+            return event_kind::kReset;
+        case device::Notice::kEmptied:
+            return event_kind::kEmptied;
+        default:
+            return event_kind::kRnicRemoved;
+    }
+}
 
 const std::string& or_default(const std::string& value, const std::string& otherwise) {
     return value.empty() ? otherwise : value;
@@ -62,8 +78,13 @@ Server::Vm::Vm(const VmConfig& config, Equipment equipment, const vhost::MemoryR
                .mac = config.mac,
                .limits = config.limits,
                .limit_signal = std::move(limit_signal),
-               .notify = [name = config.name,
-                          watcher](device::Notice notice) { watcher(name, notice); }},
+               .notify =
+                   [this, watcher](device::Notice notice) {
+                       // What programs of other guests free is of no interest.
+                       if (notice != device::Notice::kEmptied || drained()) {
+                           watcher(kind_of(notice), config_.name, nlohmann::json::object());
+                       }
+                   }},
               rnic, loggers.device),
       // The vhost library does not know which guest it serves: the logger's name says it.
       listener_(equipment_.socket, equipment_.access, device_, loggers.vhost->clone(config.name),
@@ -86,11 +107,6 @@ device::Limits Server::Vm::limits() const {
     return limits_;
 }
 
-bool Server::Vm::drained() const {
-    const std::lock_guard lock(limits_mutex_);
-    return drained_;
-}
-
 void Server::Vm::change_limits(const std::function<void(device::Limits&)>& change) {
     const std::lock_guard lock(limits_mutex_);
     change(limits_);
@@ -99,14 +115,14 @@ void Server::Vm::change_limits(const std::function<void(device::Limits&)>& chang
 
 void Server::Vm::drain(bool yes) {
     const std::lock_guard lock(limits_mutex_);
-    drained_ = yes;
+    drained_.store(yes, std::memory_order_relaxed);
     listener_.turn_away(yes);
     apply_limits();
 }
 
 void Server::Vm::apply_limits() {
     device::Limits limits = limits_;
-    if (drained_) {
+    if (drained()) {
         for (const auto limit : kDrained) {
             limits.*limit = 0;
         }
@@ -249,10 +265,14 @@ Server::Changes Server::change(const std::vector<VmConfig>& wanted, WithLimits w
         rnic_->dismiss(name);
         if (find(name) == nullptr) {
             changes.removed.push_back(name);
+            watcher_(event_kind::kRemoved, name, nlohmann::json::object());
         }
     }
     for (Vm* const vm : beginning) {
         rnic_->admit(vm->name(), admission_of(config_, vm->config()));
+        if (std::ranges::find(changes.added, vm->name()) != changes.added.end()) {
+            watcher_(event_kind::kAdded, vm->name(), nlohmann::json::object());
+        }
         vm->start();
         const LogScope scope({.guest = vm->name()});
         logger_->info("{}: waiting for the VMM on {}", vm->name(), vm->socket());
@@ -280,6 +300,7 @@ bool Server::drain(const std::string& name, bool yes) {
     Vm* const vm = find(name);
     if (vm != nullptr) {
         vm->drain(yes);
+        watcher_(event_kind::kDrained, name, {{"off", !yes}});
     }
     return vm != nullptr;
 }

@@ -4,6 +4,7 @@
 
 #include <spdlog/logger.h>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -12,6 +13,7 @@
 #include <semaphore>
 #include <shared_mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -42,8 +44,10 @@ class Server {
         std::shared_ptr<spdlog::logger> vhost;
     };
 
-    // Hears what happens to the guests, on the threads that serve them; waits for nobody.
-    using Watcher = std::function<void(const std::string& guest, device::Notice notice)>;
+    // Hears what happens to the guests, on the threads that serve them and on those that change
+    // them; waits for nobody.  `kind` is one of event_kinds.h, and `details` are its further keys.
+    using Watcher = std::function<void(std::string_view kind, const std::string& guest,
+                                       const nlohmann::json& details)>;
 
     // The limits of one guest as they are now.
     struct GuestLimits {
@@ -65,7 +69,8 @@ class Server {
     // cannot be had.
     Server(
         const Config& config, std::unique_ptr<rnic::Rnic> rnic, Loggers loggers,
-        Equip equip = equip_here, Watcher watcher = [](const std::string&, device::Notice) {});
+        Equip equip = equip_here,
+        Watcher watcher = [](std::string_view, const std::string&, const nlohmann::json&) {});
 
     // Disconnects every VM and frees everything.
     ~Server();
@@ -140,7 +145,7 @@ class Server {
 
         // Any thread.
         device::Limits limits() const;
-        bool drained() const;
+        bool drained() const { return drained_.load(std::memory_order_relaxed); }
         void change_limits(const std::function<void(device::Limits&)>& change);
         void drain(bool yes);
 
@@ -149,11 +154,11 @@ class Server {
 
         const VmConfig config_;
         const Equipment equipment_;
+        std::atomic<bool> drained_ = false;  // before the device, whose threads ask for it
         device::VirtualDevice device_;
         vhost::Listener listener_;
-        mutable std::mutex limits_mutex_;  // guards the two that follow
+        mutable std::mutex limits_mutex_;  // guards the one that follows, and changes of drained_
         device::Limits limits_;            // as the operator wants them
-        bool drained_ = false;
         std::counting_semaphore<2> begin_{0};  // released at the start and at the end
         std::thread thread_;
     };

@@ -52,6 +52,15 @@ class GuestBudgets {
         };
     }
 
+    // Whether the guest has no object of any kind.
+    bool no_objects() const {
+        uint64_t sum = 0;
+#define VRDMA_ADD(field, ...) sum += field.used();
+        VRDMA_OBJECT_KINDS(VRDMA_ADD)
+#undef VRDMA_ADD
+        return sum == 0;
+    }
+
     // What the RNIC charges.
     rnic::PortBudgets of_port() {
         return {.ring_bytes = &ring_bytes,

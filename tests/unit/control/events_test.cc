@@ -5,9 +5,14 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 
+#include <fstream>
 #include <memory>
+#include <set>
+#include <string>
 #include <thread>
+#include <vector>
 
+#include "commanding_guest.h"
 #include "control_fixture.h"
 #include "limit_counter.h"
 
@@ -88,6 +93,61 @@ TEST_F(EventsTest, ALimitThatIsReachedIsAnEvent) {
     EXPECT_EQ(event.at("key"), "memory_slots");
     EXPECT_EQ(event.at("limit"), 1);
     EXPECT_GE(event.at("times"), 1);
+}
+
+TEST_F(EventsTest, AGuestThatIsAddedDrainedAndRemovedIsAnEventEach) {
+    serve();
+    ControlClient follower = client();
+    follower.result("events", {{"follow", true}});
+    ControlClient asking = client();
+    asking.result("add", {{"guest", "c"}, {"configuration", {{"socket", socket_of("c")}}}});
+    asking.result("drain", {{"guest", "c"}});
+    asking.result("drain", {{"guest", "c"}, {"off", true}});
+    asking.result("remove", {{"guest", "c"}});
+    std::vector<std::string> kinds;
+    std::vector<json> off;
+    for (int i = 0; i < 4; ++i) {
+        const json event = next(follower);
+        EXPECT_EQ(event.at("guest"), "c");
+        kinds.push_back(event.at("event"));
+        off.push_back(event.value("off", json()));
+    }
+    EXPECT_EQ(kinds, (std::vector<std::string>{"added", "drained", "drained", "removed"}));
+    EXPECT_EQ(off, (std::vector<json>{nullptr, false, true, nullptr}));
+}
+
+TEST_F(EventsTest, WhatAReloadAddsAndRemovesAreEvents) {
+    file_ = folder_ / "vrdmad.toml";
+    std::ofstream(file_) << "[[vm]]\nname = \"c\"\nsocket = \"" << socket_of("c") << "\"\n";
+    serve();
+    ControlClient follower = client();
+    follower.result("events", {{"follow", true}});
+    client().result("reload");
+    std::multiset<std::string> told;
+    for (int i = 0; i < 3; ++i) {
+        const json event = next(follower);
+        told.insert(event.at("event").get<std::string>() + " " +
+                    event.at("guest").get<std::string>());
+    }
+    EXPECT_EQ(told, (std::multiset<std::string>{"added c", "removed a", "removed b"}));
+}
+
+TEST_F(EventsTest, ADrainedGuestThatFreesItsLastObjectIsAnEvent) {
+    serve();
+    ControlClient follower = client();
+    follower.result("events", {{"follow", true}});
+    test::CommandingGuest guest(socket_of("a"));
+    EXPECT_EQ(next(follower).at("event"), "connected");
+    guest.dealloc_ucontext(guest.alloc_ucontext());  // no event: it is not drained
+    const uint32_t first = guest.alloc_ucontext();
+    const uint32_t last = guest.alloc_ucontext();
+    client().result("drain", {{"guest", "a"}});
+    EXPECT_EQ(next(follower).at("event"), "drained");
+    guest.dealloc_ucontext(first);
+    guest.dealloc_ucontext(last);
+    EXPECT_EQ(next(follower).at("event"), "emptied");
+    client().result("drain", {{"guest", "a"}, {"off", true}});
+    EXPECT_EQ(next(follower).at("event"), "drained") << "and one for the last object alone";
 }
 
 TEST_F(EventsTest, ALimitThatIsReachedAgainIsAnotherEvent) {

@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <future>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
@@ -18,6 +19,8 @@
 #include <vector>
 
 #include "../daemon/program_fixture.h"
+#include "commanding_guest.h"
+#include "control_fixture.h"
 #include "support/fake_vmm.h"
 
 namespace vrdma::daemon {
@@ -102,6 +105,34 @@ TEST_F(VrdmactlTest, EachCommandTellsWhatTheDaemonSays) {
     program.signal(SIGTERM);
     EXPECT_EQ(program.wait(), 0);
     EXPECT_FALSE(std::filesystem::exists(socket()));
+}
+
+TEST_F(VrdmactlTest, DrainWaitsUntilTheGuestHasNothing) {
+    Program program({"--config", config()});
+    program.wait_printed("serves 2");
+    ControlClient follower(socket());
+    follower.result("events", {{"follow", true}});
+    test::CommandingGuest guest(path("a"));
+    const uint32_t uctx = guest.alloc_ucontext();
+    auto drained = std::async(std::launch::async, [&] { return ctl("drain a --wait"); });
+    while (follower.document().at("params").at("event") != "drained") {
+    }
+    guest.dealloc_ucontext(uctx);
+    EXPECT_EQ(drained.get(),
+              (std::pair<int, std::string>{0, "the guest 'a' gets nothing new; it has nothing\n"}));
+}
+
+TEST_F(VrdmactlTest, DrainGivesUpWhenItsTimeIsOverAndSaysWhatIsLeft) {
+    Program program({"--config", config()});
+    program.wait_printed("serves 2");
+    test::CommandingGuest guest(path("a"));
+    guest.alloc_ucontext();
+    const auto [status, output] = ctl("drain a --wait --seconds 0.01");
+    EXPECT_EQ(status, 1);
+    EXPECT_THAT(output, HasSubstr("still has 1 contexts after 0.01 seconds; it stays drained"));
+    EXPECT_EQ(ctl("drain b --wait --seconds 0.01").first, 0) << "it has nothing";
+    EXPECT_EQ(ctl("drain a --off --wait").first, 2);
+    EXPECT_EQ(ctl("drain a --seconds 1").first, 2);
 }
 
 TEST_F(VrdmactlTest, GuestsAreAddedDrainedAndRemoved) {
