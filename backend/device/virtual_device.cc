@@ -96,6 +96,7 @@ VirtualDevice::Status VirtualDevice::status() {
     refresh_counters();
     const std::lock_guard lock(counters_mutex_);
     status.counters = counters_;
+    status.activity = activity_;
     return status;
 }
 
@@ -163,17 +164,22 @@ void VirtualDevice::limit_traffic(rnic::Port& port) {
 // The counters stay as they were while a command runs: it may be waiting for the VMM.
 void VirtualDevice::refresh_counters() {
     const std::unique_lock session(session_mutex_, std::try_to_lock);
-    if (!session || !attributes_.has_counters) {
+    if (!session) {
         return;
     }
     std::optional<rnic::Counters> counters;
+    std::optional<rnic::PortActivity> activity;
     if (session_ != nullptr && session_->port != nullptr) {
-        if (const auto found = session_->port->query_counters()) {
-            counters = *found;
+        if (attributes_.has_counters) {
+            if (const auto found = session_->port->query_counters()) {
+                counters = *found;
+            }
         }
+        activity = session_->port->query_activity();
     }
     const std::lock_guard lock(counters_mutex_);
     counters_ = counters;
+    activity_ = std::move(activity);
 }
 
 uint64_t VirtualDevice::features() const {

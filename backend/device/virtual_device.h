@@ -64,6 +64,7 @@ class VirtualDevice : public vhost::Device {
         std::vector<LimitStatus> limits{};
         std::vector<VerbFigures::Verb> verbs{};  // since the daemon started
         std::optional<rnic::Counters> counters;  // since the device was reset, if the RNIC counts
+        std::optional<rnic::PortActivity> activity{};  // likewise
     };
 
     // `rnic` outlives the device.  Throws std::system_error when the kernel has no
@@ -142,8 +143,9 @@ class VirtualDevice : public vhost::Device {
     std::mutex limits_mutex_;  // guards limits_
     Limits limits_;
 
-    std::mutex counters_mutex_;  // guards counters_
+    std::mutex counters_mutex_;  // guards the two that follow
     std::optional<rnic::Counters> counters_;
+    std::optional<rnic::PortActivity> activity_;
 
     // Held while a command runs.  Guards session_ and doorbell_queue_.
     std::mutex session_mutex_;

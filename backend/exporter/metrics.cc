@@ -42,6 +42,11 @@ constexpr Value kGuestValues[] = {
      "Size of the device's shared memory region."},
     {"/shared_memory/used", "vrdma_guest_shared_memory_used_bytes",
      "What is mapped of the device's shared memory region."},
+    {"/activity/turns", "vrdma_guest_worker_turns_total",
+     "Turns in which a thread of the RNIC found work of the guest by looking.",
+     MetricType::Counter},
+    {"/activity/notifications", "vrdma_guest_notifications_total",
+     "Notifications of the guest that woke a thread of the RNIC.", MetricType::Counter},
     {"/memory/page_size", "vrdma_guest_memory_page_bytes",
      "Size of the host's pages behind the guest's memory, 0 without a VMM."},
 };
@@ -171,6 +176,29 @@ class Metrics {
         take(std::move(durations));
     }
 
+    void add_activity() {
+        MetricFamily time = family("vrdma_guest_worker_seconds_total",
+                                   "Time that the RNIC's threads worked for the guest, by an "
+                                   "estimate, since its device was reset.",
+                                   MetricType::Counter);
+        MetricFamily failed = family("vrdma_guest_failed_completions_total",
+                                     "Completions with an error, by status, since the guest's "
+                                     "device was reset.",
+                                     MetricType::Counter);
+        for (const json& guest : guests_) {
+            const json& activity = object_of(guest, "activity");
+            if (activity.contains("nanoseconds")) {
+                add_to(time, {{"guest", name_of(guest)}},
+                       number(activity.at("nanoseconds")) / kNanoseconds);
+            }
+            for (const auto& [status, count] : object_of(activity, "failed_completions").items()) {
+                add_to(failed, {{"guest", name_of(guest)}, {"status", status}}, number(count));
+            }
+        }
+        take(std::move(time));
+        take(std::move(failed));
+    }
+
     // What the RNIC counts has a metric for each counter, as its unit is in its name.
     void add_counters() {
         std::vector<std::string> names;
@@ -236,6 +264,7 @@ std::vector<MetricFamily> metrics_of(const json& version, const json& stats) {
     metrics.add_objects();
     metrics.add_limits();
     metrics.add_verbs();
+    metrics.add_activity();
     metrics.add_counters();
     return metrics.families();
 }

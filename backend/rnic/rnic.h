@@ -251,6 +251,18 @@ class XrcDomain {
 // By enum vrdma_counter.
 using Counters = std::array<uint64_t, VRDMA_COUNTER_COUNT>;
 
+// What an RNIC's own threads have done for one port since it was opened.
+struct PortActivity {
+    struct FailedCompletions {
+        const char* status;  // as of enum ibv_wc_status, in small letters, without IBV_WC_
+        uint64_t count;
+    };
+    uint64_t turns = 0;          // in which a thread found work of the guest by looking
+    uint64_t nanoseconds = 0;    // that these took, by an estimate
+    uint64_t notifications = 0;  // of the guest, which woke a thread that slept
+    std::vector<FailedCompletions> failed_completions{};  // those that there have been
+};
+
 class IwCm;  // rnic/iw_cm.h
 
 // One virtual device's access to the RNIC.  Contexts must be gone before it.
@@ -263,6 +275,8 @@ class Port {
     virtual Result<void> query_device(Udata&) { return {}; }
     // What the guest has sent and received, on an RNIC whose attributes say `has_counters`.
     virtual Result<Counters> query_counters() { return fail(EOPNOTSUPP); }
+    // Nothing for an RNIC that does its work by itself.  Waits for nobody.
+    virtual std::optional<PortActivity> query_activity() { return std::nullopt; }
     // `vlan` is the id of the VLAN whose netdev has the address.
     virtual Result<void> add_gid(uint32_t index, const Gid& gid, uint32_t type,
                                  uint16_t vlan = kNoVlan) = 0;

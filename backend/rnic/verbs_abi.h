@@ -15,18 +15,34 @@ namespace vrdma::rnic {
 // Lets an RNIC take these names, and no others of rnic, into its own namespace.
 inline namespace verbs_abi {
 
+// X(kName, IBV_NAME, name): the statuses of completions; name is for documents.
+#define VRDMA_WC_STATUSES(X)                                            \
+    X(kSuccess, IBV_WC_SUCCESS, "success")                              \
+    X(kLocalLengthError, IBV_WC_LOC_LEN_ERR, "loc_len_err")             \
+    X(kLocalQpOperationError, IBV_WC_LOC_QP_OP_ERR, "loc_qp_op_err")    \
+    X(kLocalProtectionError, IBV_WC_LOC_PROT_ERR, "loc_prot_err")       \
+    X(kFlushed, IBV_WC_WR_FLUSH_ERR, "wr_flush_err")                    \
+    X(kMemoryManagementError, IBV_WC_MW_BIND_ERR, "mw_bind_err")        \
+    X(kRemoteInvalidRequest, IBV_WC_REM_INV_REQ_ERR, "rem_inv_req_err") \
+    X(kRemoteAccessError, IBV_WC_REM_ACCESS_ERR, "rem_access_err")      \
+    X(kRemoteOperationError, IBV_WC_REM_OP_ERR, "rem_op_err")           \
+    X(kRetryExceeded, IBV_WC_RETRY_EXC_ERR, "retry_exc_err")            \
+    X(kRnrRetryExceeded, IBV_WC_RNR_RETRY_EXC_ERR, "rnr_retry_exc_err")
+
 enum class WcStatus : uint32_t {
-    kSuccess = IBV_WC_SUCCESS,
-    kLocalLengthError = IBV_WC_LOC_LEN_ERR,
-    kLocalQpOperationError = IBV_WC_LOC_QP_OP_ERR,
-    kLocalProtectionError = IBV_WC_LOC_PROT_ERR,
-    kFlushed = IBV_WC_WR_FLUSH_ERR,
-    kMemoryManagementError = IBV_WC_MW_BIND_ERR,
-    kRemoteInvalidRequest = IBV_WC_REM_INV_REQ_ERR,
-    kRemoteAccessError = IBV_WC_REM_ACCESS_ERR,
-    kRemoteOperationError = IBV_WC_REM_OP_ERR,
-    kRetryExceeded = IBV_WC_RETRY_EXC_ERR,
-    kRnrRetryExceeded = IBV_WC_RNR_RETRY_EXC_ERR,
+#define VRDMA_ROW(name, value, text) name = (value),
+    VRDMA_WC_STATUSES(VRDMA_ROW)
+#undef VRDMA_ROW
+};
+
+struct WcStatusName {
+    WcStatus status;
+    const char* name;
+};
+inline constexpr WcStatusName kWcStatusNames[] = {
+#define VRDMA_ROW(name, value, text) {WcStatus::name, text},
+    VRDMA_WC_STATUSES(VRDMA_ROW)
+#undef VRDMA_ROW
 };
 
 enum class WrOpcode : uint32_t {

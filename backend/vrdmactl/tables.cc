@@ -144,6 +144,17 @@ std::string show_text(const json& result) {
         }
         text += "\n" + table({"COUNTER", "SINCE THE RESET"}, counters);
     }
+    if (result.contains("activity")) {
+        const json& activity = result.at("activity");
+        std::vector<Row> rows;
+        for (const char* key : {"turns", "nanoseconds", "notifications"}) {
+            rows.push_back({key, text_of(activity.at(key))});
+        }
+        for (const auto& [status, count] : activity.at("failed_completions").items()) {
+            rows.push_back({status, text_of(count)});
+        }
+        text += "\n" + table({"RNIC'S THREADS", "SINCE THE RESET"}, rows);
+    }
     return text;
 }
 

@@ -40,6 +40,17 @@ json to_json(const std::vector<device::VerbFigures::Verb>& verbs) {
     return all;
 }
 
+json to_json(const rnic::PortActivity& activity) {
+    json document{{"turns", activity.turns},
+                  {"nanoseconds", activity.nanoseconds},
+                  {"notifications", activity.notifications},
+                  {"failed_completions", json::object()}};
+    for (const auto& [status, count] : activity.failed_completions) {
+        document["failed_completions"][status] = count;
+    }
+    return document;
+}
+
 std::string to_string(const rnic::MacAddress& mac) {
     return fmt::format("{:02x}:{:02x}:{:02x}:{:02x}:{:02x}:{:02x}", mac[0], mac[1], mac[2], mac[3],
                        mac[4], mac[5]);
@@ -78,6 +89,9 @@ json guest_document(const std::string& name, const std::string& socket,
     };
     if (status.counters) {
         guest["counters"] = to_json(*status.counters);
+    }
+    if (status.activity) {
+        guest["activity"] = to_json(*status.activity);
     }
     return guest;
 }

@@ -24,6 +24,9 @@ class EmbeddedPort final : public rnic::Port {
 
     rnic::PortAttributes query_port() override;
     Result<rnic::Counters> query_counters() override;
+    std::optional<rnic::PortActivity> query_activity() override {
+        return context_.activity().read();
+    }
     Result<void> add_gid(uint32_t index, const rnic::Gid& gid, uint32_t type,
                          uint16_t vlan) override;
     Result<void> del_gid(uint32_t index) override;

@@ -130,6 +130,30 @@ TEST_P(Threaded, AWorkerThatSpinsIsNotNotified) {
         ASSERT_EQ(status_of(wait_for(a.send_cq)), WcStatus::kSuccess);
     }
     EXPECT_EQ(notifier.notifications(), 0u);
+    EXPECT_EQ(a.guest.port->query_activity()->notifications, 0u);
+}
+
+TEST_P(Threaded, ANotificationThatWakesAWorkerIsCountedForItsGuest) {
+    auto rnic = make(GetParam(), microseconds(0));
+    End a(*rnic, "alice", 1);
+    End b(*rnic, "bob", 2);
+    Notifier notifier(a.guest);
+    connect(a.qp, b.qp);
+    // A worker that was about to sleep finds the work without the notification.
+    while (a.guest.port->query_activity()->notifications == 0) {
+        while (notifier.polled()) {
+            std::this_thread::yield();
+        }
+        a.qp.post_send({.wr_id = 1,
+                        .opcode = WrOpcode::kRdmaWrite,
+                        .remote_address = b.mr.iova,
+                        .rkey = b.mr.rkey(),
+                        .sges = {a.mr.sge(0, 8)}});
+        notifier.notify_unless_polling();
+        ASSERT_EQ(status_of(wait_for(a.send_cq)), WcStatus::kSuccess);
+    }
+    EXPECT_LE(a.guest.port->query_activity()->notifications, notifier.notifications());
+    EXPECT_EQ(b.guest.port->query_activity()->notifications, 0u);
 }
 
 TEST_P(Threaded, AnIdleWorkerSaysThatItHasStoppedLooking) {

@@ -65,6 +65,26 @@ TEST(MetricsTest, WhatTheRnicCountsHasAMetricForEachCounter) {
     EXPECT_THAT(text, Not(HasSubstr(R"(guest="b")"))) << "whose RNIC does not count";
 }
 
+TEST(MetricsTest, WhatTheRnicsThreadsDoHasMetricsWhereTheyAreTheDaemons) {
+    const json stats{{"guests",
+                      {{{"name", "a"},
+                        {"activity",
+                         {{"turns", 7},
+                          {"nanoseconds", 1'500'000'000},
+                          {"notifications", 3},
+                          {"failed_completions", {{"wr_flush_err", 2}}}}}},
+                       {{"name", "b"}}}}};
+    const std::string text = text_of(metrics_of(json::object(), stats));
+    EXPECT_THAT(
+        text,
+        AllOf(HasSubstr(R"(vrdma_guest_worker_seconds_total{guest="a"} 1.5)"),
+              HasSubstr(R"(vrdma_guest_worker_turns_total{guest="a"} 7)"),
+              HasSubstr(R"(vrdma_guest_notifications_total{guest="a"} 3)"),
+              HasSubstr(
+                  R"(vrdma_guest_failed_completions_total{guest="a",status="wr_flush_err"} 2)")));
+    EXPECT_THAT(text, Not(HasSubstr(R"(guest="b")"))) << "an RNIC of the host";
+}
+
 TEST(MetricsTest, AGuestsNameCannotMakeOtherMetrics) {
     const json stats{{"guests", {{{"name", "a\"}\nvrdma_up 1"}, {"connected", true}}}}};
     EXPECT_THAT(text_of(metrics_of(json::object(), stats)), Not(HasSubstr("\nvrdma_up 1")));
@@ -100,8 +120,13 @@ TEST_F(CollectorTest, TheDocumentHasEachMetricWithItsTypeAndLabels) {
     const std::string page{std::istreambuf_iterator<char>(file), {}};
     auto families = Collector(path(), [](const std::string&) {}).Collect();
     const json verbs{{"reg_mr", {{"failures", 0}, {"nanoseconds", 1}, {"buckets", {1}}}}};
+    const json activity{{"turns", 1},
+                        {"nanoseconds", 1},
+                        {"notifications", 1},
+                        {"failed_completions", {{"wr_flush_err", 1}}}};
     for (auto& family :
-         metrics_of(json::object(), {{"guests", {{{"name", "a"}, {"verbs", verbs}}}}})) {
+         metrics_of(json::object(),
+                    {{"guests", {{{"name", "a"}, {"verbs", verbs}, {"activity", activity}}}}})) {
         families.push_back(std::move(family));
     }
     const std::map<prometheus::MetricType, std::string> types{

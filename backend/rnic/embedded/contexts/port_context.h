@@ -16,6 +16,7 @@
 #include "rnic/embedded/contexts/ah_table.h"
 #include "rnic/embedded/contexts/call_queue.h"
 #include "rnic/embedded/contexts/cq_arming.h"
+#include "rnic/embedded/contexts/port_activity.h"
 #include "rnic/embedded/contexts/traffic.h"
 #include "rnic/embedded/fabric/gid_table.h"
 #include "rnic/embedded/fabric/vlan.h"
@@ -92,6 +93,8 @@ class PortContext {
     QpContext* gsi() const { return gsi_; }
     void set_gsi(QpContext* qp) { gsi_ = qp; }
 
+    PortActivity& activity() { return activity_; }
+    const PortActivity& activity() const { return activity_; }
     ErrorCounts& errors() { return errors_; }
     const ErrorCounts& errors() const { return errors_; }
     // What the queue pairs have counted that are gone.
@@ -155,6 +158,7 @@ class PortContext {
     uint64_t address_generation_ = 0;
     std::atomic<bool> has_failed_cq_{false};
     ErrorCounts errors_;
+    PortActivity activity_;
     rnic::Counters past_traffic_{};
 };
 

@@ -109,9 +109,10 @@ class alignas(kCacheLineSize) PortWork {
         const int64_t covered = std::min(cost, good_);
         good_ -= covered;
         good_used_ += good_before - good_;
+        paid_ += good_before - good_ + cost;
         useless_ += cost - covered;
         if (cost > covered) {
-            turns_to_watch_ = 1;
+            watch_after(1);
             stands_for_ = 1;
         }
         virtual_end_ += static_cast<uint64_t>(covered + (cost - covered) * kUselessFactor) *
@@ -144,7 +145,8 @@ class alignas(kCacheLineSize) PortWork {
         const int64_t useless = useless_;
         const int64_t charged = good + useless;
         const int64_t stands_for = std::exchange(stands_for_, 1);
-        turns_to_watch_ = useless > 0 ? 1 : kFewestTurns + random_bits(kTurnBits);
+        watch_after(useless > 0 ? 1 : kFewestTurns + random_bits(kTurnBits));
+        tell_activity();
         if (taken == 0 || charged == 0) {
             return;
         }
@@ -161,11 +163,11 @@ class alignas(kCacheLineSize) PortWork {
         const int64_t seen = std::min({taken * kAsCharged / charged, kSlowest, kSlower * pace_});
         settle((seen - pace_) * charged / kAsCharged * stands_for, charged * pace_ / kAsCharged);
         if (contended && charged >= kLongTurn) {
-            turns_to_watch_ = 1 + random_bits(kLongTurnBits);
+            watch_after(1 + random_bits(kLongTurnBits));
             stands_for_ = turns_to_watch_;
         } else if (seen > 2 * pace_) {
             // A port that has become slow is soon charged for it, turn by turn.
-            turns_to_watch_ = 1;
+            watch_after(1);
         }
         follow(seen);
     }
@@ -224,6 +226,19 @@ class alignas(kCacheLineSize) PortWork {
     static constexpr unsigned kLongTurnBits = 4;
     static constexpr int64_t kMostOwed = 64 * kTurnCost;
 
+    // The turn that is watched next is the one after so many.
+    void watch_after(uint32_t turns) {
+        turns_ += planned_turns_ - turns_to_watch_;
+        planned_turns_ = turns_to_watch_ = turns;
+    }
+    // Tells what the turns since the last time were, and took: what their cost says, at the pace so
+    // far.
+    void tell_activity() {
+        const int64_t cost = std::exchange(told_, good_ + paid_);
+        const int64_t units = std::max<int64_t>(told_ - cost, 0) * pace_ / kAsCharged;
+        port_.activity().add_turns(std::exchange(turns_, 0),
+                                   static_cast<uint64_t>(units) / kUnitsPerNs);
+    }
     uint32_t random_bits(unsigned count) {
         random_ = random_ * 1664525 + 1013904223;  // Knuth, volume 2, 3.3.4, table 1
         return random_ >> (32 - count);
@@ -278,6 +293,11 @@ class alignas(kCacheLineSize) PortWork {
     int64_t good_at_start_ = 0;
     int64_t good_used_ = 0;  // what good_ has lost
     int64_t useless_ = 0;    // beyond what that covers
+    // What has been told of the port's activity.
+    uint32_t planned_turns_ = 1;  // what turns_to_watch_ began with
+    uint32_t turns_ = 0;          // not yet told
+    int64_t paid_ = 0;            // the cost of all work, beside what good_ still has
+    int64_t told_ = 0;            // of good_ and paid_
     rnic::DoorbellScan arms_;
     TokenBucket bytes_;
     TokenBucket messages_;

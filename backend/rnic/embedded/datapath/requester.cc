@@ -120,6 +120,7 @@ void Requester::finish(QpContext& qp, WcStatus status, Turn& turn) {
     }
     turn.waste(kMessageCost);
     qp.port().errors().count(VRDMA_COUNTER_REQ_CQE_ERROR);
+    qp.port().activity().count_failure(status);
     qp.complete_send(completion_of(qp, status));
     fail_send_queue(qp);
 }
@@ -143,6 +144,7 @@ bool Requester::flush_sends(QpContext& qp, Turn& turn) {
             return true;
         }
         const FlushedRequest request = send.take_flushed();
+        qp.port().activity().count_failure(WcStatus::kFlushed);
         qp.complete_send({.wr_id = request.wr_id,
                           .status = WcStatus::kFlushed,
                           .opcode = request.opcode,

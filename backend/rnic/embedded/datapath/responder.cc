@@ -10,6 +10,7 @@ namespace {
 // An error of the receive request itself ends the queue pair (IBTA 1.4, 9.9.3).
 void fail_receive(QpContext& peer, WcStatus status) {
     peer.receive().close();
+    peer.port().activity().count_failure(status);
     peer.complete_receive({.wr_id = peer.receive().request().wr_id,
                            .status = status,
                            .opcode = WcOpcode::kReceive,
@@ -90,6 +91,7 @@ bool flush_receives(QpContext& qp, Turn& turn) {
     ReceiveState& receive = qp.receive();
     const std::lock_guard lock(receive);
     const auto flush = [&qp](uint64_t wr_id) {
+        qp.port().activity().count_failure(WcStatus::kFlushed);
         qp.complete_receive({.wr_id = wr_id,
                              .status = WcStatus::kFlushed,
                              .opcode = WcOpcode::kReceive,

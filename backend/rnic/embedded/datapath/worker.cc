@@ -36,8 +36,9 @@ uint64_t clock_overhead_ns(Clock& clock) {
     return least;
 }
 
-// All that wakes a worker is looked at whenever it is awake.
-constexpr uint64_t kNoTag = 0;
+// All that wakes a worker is looked at whenever it is awake.  Notifications of guests are counted,
+// and have their descriptors for tags.
+constexpr uint64_t kNoTag = uint64_t{1} << 32;  // no descriptor, and not that of no descriptor
 
 }  // namespace
 
@@ -112,11 +113,24 @@ void Worker::sleep() {
         const int limit_ms = watch_all() ? sleep_limit_ms() : kUnwatchedMs;
         gate_.leave();
         std::array<epoll_event, 16> events;
-        ::epoll_wait(epoll_.get(), events.data(), events.size(), limit_ms);
+        const int count = ::epoll_wait(epoll_.get(), events.data(), events.size(), limit_ms);
         gate_.enter();
+        for (int n = 0; n < count; ++n) {
+            count_notification(events[static_cast<size_t>(n)].data.u64);
+        }
     }
     calls_.end_sleep();
     set_polling(true);
+}
+
+// The port of a notification may be gone, as the worker was outside the gate.
+void Worker::count_notification(uint64_t tag) {
+    const auto found = std::ranges::find_if(ports_, [tag](const auto& work) {
+        return static_cast<uint64_t>(work->port().notify_fd()) == tag;
+    });
+    if (found != ports_.end()) {
+        (*found)->port().activity().count_notification();
+    }
 }
 
 // Waits for the doorbells for which it could not wait before.  False while it cannot: the kernel
@@ -125,7 +139,8 @@ bool Worker::watch_all() {
     bool all = true;
     for (const auto& work : ports_) {
         if (work->is_unwatched()) [[unlikely]] {
-            work->set_unwatched(!watch_writes(epoll_, work->port().notify_fd(), kNoTag));
+            const int fd = work->port().notify_fd();
+            work->set_unwatched(!watch_writes(epoll_, fd, static_cast<uint64_t>(fd)));
             all = all && !work->is_unwatched();
         }
     }

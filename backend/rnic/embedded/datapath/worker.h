@@ -61,6 +61,7 @@ class Worker {
   private:
     void run();
     void sleep();
+    void count_notification(uint64_t tag);
     bool watch_all();
     int sleep_limit_ms() const;
     bool anything_to_do() const;
