@@ -35,6 +35,8 @@ class Charge {
     Charge& operator=(const Charge&) = delete;
     inline ~Charge();
 
+    uint64_t amount() const { return amount_; }
+
   private:
     friend class Budget;
     Charge(Budget& budget, uint64_t amount) : budget_(&budget), amount_(amount) {}

@@ -100,6 +100,17 @@ VirtualDevice::Status VirtualDevice::status() {
     return status;
 }
 
+std::optional<std::vector<ListedKind>> VirtualDevice::objects() {
+    const std::unique_lock session(session_mutex_, std::try_to_lock);
+    if (!session) {
+        return std::nullopt;
+    }
+    if (session_ == nullptr || session_->verbs == nullptr) {
+        return std::vector<ListedKind>();
+    }
+    return list_objects(session_->verbs->objects());
+}
+
 std::vector<VirtualDevice::LimitStatus> VirtualDevice::limit_states() {
     std::vector<LimitStatus> states;
     for (const Budget* budget : budgets_.all()) {

@@ -22,6 +22,7 @@
 #include "device/objects/guest_budgets.h"
 #include "device/session.h"
 #include "device/shm/vmm_shm.h"
+#include "device/verbs/object_listing.h"
 #include "rate_limited_log.h"
 #include "rnic/rnic.h"
 #include "vhost/device.h"
@@ -73,6 +74,10 @@ class VirtualDevice : public vhost::Device {
     ~VirtualDevice() override;
 
     Status status();
+
+    // The guest's objects; nothing while a verb runs, which may be waiting for the VMM.  Waits for
+    // no guest; any thread.
+    std::optional<std::vector<ListedKind>> objects();
 
     // Whether a VMM is connected.  Any thread.
     bool has_vmm() const { return connected_.load(std::memory_order_relaxed); }

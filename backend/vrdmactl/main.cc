@@ -20,6 +20,7 @@
 #include "vrdmactl/connection.h"
 #include "vrdmactl/doctor/checks.h"
 #include "vrdmactl/doctor/report.h"
+#include "vrdmactl/dump.h"
 #include "vrdmactl/tables.h"
 
 namespace {
@@ -244,7 +245,7 @@ void top(const Options& options) {
     }
 }
 
-void doctor(const Options& options) {
+vrdma::doctor::Findings findings(const Options& options) {
     vrdma::doctor::Host host{.root = options.root};
     try {
         Connection connection(options.socket);
@@ -254,13 +255,25 @@ void doctor(const Options& options) {
     } catch (const Failure& failure) {
         host.why_no_daemon = failure.what();
     }
-    const auto findings = vrdma::doctor::examine(host);
-    print(options.json ? line_of(vrdma::doctor::to_json(findings))
-                       : vrdma::doctor::to_text(findings));
-    if (const size_t errors = count(findings, vrdma::doctor::Level::kError); errors != 0) {
+    return vrdma::doctor::examine(host);
+}
+
+void doctor(const Options& options) {
+    const auto found = findings(options);
+    print(options.json ? line_of(vrdma::doctor::to_json(found)) : vrdma::doctor::to_text(found));
+    if (const size_t errors = count(found, vrdma::doctor::Level::kError); errors != 0) {
         throw Failure(kRefused, "doctor: errors: " + std::to_string(errors) +
                                     "; the lines with '->' say what mends them");
     }
+}
+
+// Everything for a report of a fault, as JSON.
+void dump(const Options& options) {
+    Connection connection(options.socket);
+    json document = collect_dump(connection);
+    document["doctor"] = vrdma::doctor::to_json(findings(options)).at("findings");
+    print(options.json ? line_of(document)
+                       : document.dump(2, ' ', false, json::error_handler_t::replace) + "\n");
 }
 
 // Names for a shell, one a line.
@@ -367,6 +380,7 @@ void define_commands(CLI::App& app, Options& options) {
             [&] { doctor(options); })
         ->add_option("--root", options.root, "looks at files below this folder (/)")
         ->type_name("PATH");
+    command("dump", "all that a report of a fault needs, as JSON", [&] { dump(options); });
     plain("reload", "has vrdmad read its configuration file again", "reload", reload_text);
     plain("version", "the versions of this program and of vrdmad", "version", version_text);
     command("completion", "the script by which a shell completes commands",

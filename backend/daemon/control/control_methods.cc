@@ -37,6 +37,7 @@ Answer version(const std::vector<Method>& methods, const Session& session) {
         }
     }
     return json{{"version", VRDMA_VERSION},
+                {"compiler", __VERSION__},
                 {"protocol", control::kProtocolVersion},
                 {"access", to_string(session.access)},
                 {"capabilities", {{"methods", names}, {"events", kEventKinds}}}};
@@ -60,6 +61,15 @@ Answer show(const Controlled& controlled, const json& parameters) {
 }
 
 // The time is for the rates that a client makes of two answers.
+Answer objects(const Controlled& controlled, const json& parameters) {
+    const std::string name = parameters.at("guest");
+    auto found = controlled.server.objects(name);
+    if (!found) {
+        return unknown_guest(controlled.server, name);
+    }
+    return json{{"name", name}, {"objects", std::move(*found)}};
+}
+
 Answer stats(const Controlled& controlled) {
     const auto now = std::chrono::steady_clock::now().time_since_epoch();
     return json{
@@ -248,6 +258,7 @@ std::vector<Method> control_methods(const Controlled& controlled) {
         {"version", kReader, {}, {}},  // knows the others, see below
         {"list", kReader, {}, plain(list)},
         {"show", kReader, {{"guest", Type::kString, kRequired}}, with_parameters(show)},
+        {"objects", kReader, {{"guest", Type::kString, kRequired}}, with_parameters(objects)},
         {"stats", kReader, {}, plain(stats)},
         {"limits", kReader, {{"guest", Type::kString}}, with_parameters(limits)},
         {"set_limits",

@@ -3,6 +3,7 @@
 #include "daemon/server/guest_document.h"
 
 #include <fmt/format.h>
+#include <infiniband/verbs.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -49,6 +50,28 @@ json to_json(const rnic::PortActivity& activity) {
         document["failed_completions"][status] = count;
     }
     return document;
+}
+
+// A state of a queue pair as ibv_query_qp(3) names it.
+const char* state_name(uint8_t state) {
+    switch (state) {
+        case IBV_QPS_RESET:
+            return "reset";
+        case IBV_QPS_INIT:
+            return "init";
+        case IBV_QPS_RTR:
+            return "rtr";
+        case IBV_QPS_RTS:
+            return "rts";
+        case IBV_QPS_SQD:
+            return "sqd";
+        case IBV_QPS_SQE:
+            return "sqe";
+        case IBV_QPS_ERR:
+            return "err";
+        default:
+            return "unknown";
+    }
 }
 
 std::string to_string(const rnic::MacAddress& mac) {
@@ -109,6 +132,28 @@ json configuration_document(const VmConfig& vm) {
     document["socket_user"] = vm.socket_user;
     document["socket_group"] = vm.socket_group;
     return document;
+}
+
+json objects_document(const std::vector<device::ListedKind>& kinds) {
+    json all = json::object();
+    for (const device::ListedKind& kind : kinds) {
+        json objects = json::array();
+        for (const device::ListedObject& object : kind.objects) {
+            json& one = objects.emplace_back(json{{"handle", object.handle}});
+            if (object.uctx) {
+                one["context"] = *object.uctx;
+            }
+            if (object.bytes) {
+                one["bytes"] = *object.bytes;
+            }
+            if (object.qp_num) {
+                one["qp_num"] = *object.qp_num;
+                one["state"] = object.qp_state ? json(state_name(*object.qp_state)) : json(nullptr);
+            }
+        }
+        all[kind.key] = {{"count", kind.count}, {"objects", std::move(objects)}};
+    }
+    return all;
 }
 
 json rnic_objects_document(const rnic::Rnic& rnic) {

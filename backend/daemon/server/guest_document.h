@@ -24,6 +24,8 @@ nlohmann::json limits_document(const std::vector<device::VirtualDevice::LimitSta
 nlohmann::json configuration_document(const VmConfig& vm);
 
 // How many objects of each kind the RNIC has.
+nlohmann::json objects_document(const std::vector<device::ListedKind>& kinds);
+
 nlohmann::json rnic_objects_document(const rnic::Rnic& rnic);
 
 // Adds the older names of some keys, which the status document still has.

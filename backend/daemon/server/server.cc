@@ -348,6 +348,16 @@ std::optional<nlohmann::json> Server::guest(const std::string& name) const {
     return guest;
 }
 
+std::optional<nlohmann::json> Server::objects(const std::string& name) const {
+    const std::shared_lock lock(vms_mutex_);
+    Vm* const vm = find(name);
+    if (vm == nullptr) {
+        return std::nullopt;
+    }
+    const auto kinds = vm->device().objects();
+    return kinds ? objects_document(*kinds) : nlohmann::json(nullptr);
+}
+
 std::vector<Server::GuestLimits> Server::limits() const {
     const std::shared_lock lock(vms_mutex_);
     std::vector<GuestLimits> all;

@@ -95,6 +95,9 @@ class Server {
     nlohmann::json guests() const;
     // The figures of one, with its configuration; none if there is no such guest.
     std::optional<nlohmann::json> guest(const std::string& name) const;
+    // The objects of one guest by kind, null while a verb of the guest runs; none if there is no
+    // such guest.
+    std::optional<nlohmann::json> objects(const std::string& name) const;
     // The RNIC's name and how many objects it has.
     nlohmann::json rnic() const;
     std::vector<GuestLimits> limits() const;

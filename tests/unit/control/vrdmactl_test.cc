@@ -135,6 +135,31 @@ TEST_F(VrdmactlTest, DrainGivesUpWhenItsTimeIsOverAndSaysWhatIsLeft) {
     EXPECT_EQ(ctl("drain a --seconds 1").first, 2);
 }
 
+TEST_F(VrdmactlTest, ADumpHasWhatAReportOfAFaultNeeds) {
+    Program program({"--config", config()});
+    program.wait_printed("serves 2");
+    test::CommandingGuest guest(path("a"));
+    const uint32_t uctx = guest.alloc_ucontext();
+    const json dump = ctl_json("dump");
+    EXPECT_TRUE(dump.at("vrdmad").contains("compiler"));
+    EXPECT_NE(dump.at("kernel").at("release"), "");
+    EXPECT_EQ(dump.at("process").at("NoNewPrivs"), "1");
+    EXPECT_EQ(dump.at("process").at("Seccomp"), "2");
+    EXPECT_TRUE(dump.at("process").contains("CapEff"));
+    EXPECT_TRUE(dump.at("log_level").at("subsystems").contains("rnic"));
+    EXPECT_EQ(dump.at("events").at(0).at("event"), "connected");
+    EXPECT_EQ(dump.at("stats").at("rnic").at("name"), "embedded");
+    EXPECT_FALSE(dump.at("doctor").empty());
+    const json& first = dump.at("stats").at("guests").at(0);
+    EXPECT_EQ(first.at("configuration").at("gids"), json::array());
+    const json& contexts = first.at("object_list").at("contexts");
+    EXPECT_EQ(contexts.at("count"), 1);
+    EXPECT_EQ(contexts.at("objects").at(0), (json{{"handle", uctx}}));
+    EXPECT_EQ(first.at("object_list").at("queue_pairs").at("count"), 0);
+    EXPECT_EQ(dump.at("stats").at("guests").at(1).at("object_list"), json::object())
+        << "without a VMM";
+}
+
 TEST_F(VrdmactlTest, GuestsAreAddedDrainedAndRemoved) {
     Program program({"--config", config()});
     program.wait_printed("serves 2");
