@@ -13,6 +13,7 @@
 
 #include "device/features.h"
 #include "log_fields.h"
+#include "probes.h"
 
 namespace vrdma::device {
 namespace {
@@ -170,7 +171,10 @@ CommandDispatcher::Outcome CommandDispatcher::execute(vhost::DescriptorChain& ch
     const Clock::time_point begin = Clock::now();
     const Outcome outcome = execute_or_refuse(chain, verbs, attempt);
     if (attempt.verb && !outcome.cancelled) {
-        figures_.count(*attempt.verb, attempt.failed, Clock::now() - begin);
+        const std::chrono::nanoseconds took = Clock::now() - begin;
+        figures_.count(*attempt.verb, attempt.error != 0, took);
+        VRDMA_PROBE4(verb__done, guest_.c_str(), kCommands[*attempt.verb].verb, attempt.error,
+                     took.count());
     }
     return outcome;
 }
@@ -182,7 +186,7 @@ CommandDispatcher::Outcome CommandDispatcher::execute_or_refuse(vhost::Descripto
                               .verb = attempt.verb ? kCommands[*attempt.verb].verb : "",
                               .error = status});
         log_.warn("{}: {}; the verb gets {}", guest_, why, to_string(Errno{status}));
-        attempt.failed = true;
+        attempt.error = status;
         return refuse(chain, status);
     };
     try {
@@ -206,7 +210,7 @@ CommandDispatcher::Outcome CommandDispatcher::execute_or_throw(vhost::Descriptor
         return {};
     }
     const auto reject = [&](int status) {
-        attempt.failed = true;
+        attempt.error = status;
         return refuse(chain, status);
     };
 
@@ -216,6 +220,7 @@ CommandDispatcher::Outcome CommandDispatcher::execute_or_throw(vhost::Descriptor
     }
     attempt.verb = static_cast<size_t>(command - std::begin(kCommands));
     const LogScope scope({.guest = guest_, .verb = command->verb});
+    VRDMA_PROBE2(verb__start, guest_.c_str(), command->verb);
     const size_t udata_in = le16toh(header.udata_in_len);
     const size_t udata_out = le16toh(header.udata_out_len);
     if (!well_formed(chain, *command, header)) {

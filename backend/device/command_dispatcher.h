@@ -46,7 +46,7 @@ class CommandDispatcher {
     // What became of a command, for the figures.
     struct Attempt {
         std::optional<size_t> verb;  // its place in the table of commands
-        bool failed = false;
+        int error = 0;               // the errno that the verb gets
     };
 
     Outcome execute_or_refuse(vhost::DescriptorChain& chain, Verbs& verbs, Attempt& attempt);

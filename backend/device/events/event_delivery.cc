@@ -10,6 +10,8 @@
 #include <span>
 #include <system_error>
 
+#include "probes.h"
+
 namespace vrdma::device {
 namespace {
 
@@ -101,6 +103,7 @@ EventDelivery::EventDelivery(std::string guest, std::shared_ptr<spdlog::logger> 
 }
 
 void EventDelivery::completion(uint32_t comp_vector, uint32_t cq_handle) {
+    VRDMA_PROBE3(completion__event, guest_.c_str(), cq_handle, comp_vector);
     if (reported_cqs_.insert(cq_handle, static_cast<uint8_t>(comp_vector % completions_.size()))) {
         reported();
     }
@@ -108,6 +111,7 @@ void EventDelivery::completion(uint32_t comp_vector, uint32_t cq_handle) {
 
 void EventDelivery::async_event(rnic::AsyncEventType type, uint32_t handle) {
     const vrdma_event event{.type = htole32(to_wire(type)), .handle = htole32(handle)};
+    VRDMA_PROBE3(async__event, guest_.c_str(), to_wire(type), handle);
     if (type == rnic::AsyncEventType::kDeviceFatal) {
         reported_events_.push_end(event);
     } else {

@@ -11,6 +11,7 @@
 
 #include "epoll.h"
 #include "helper_thread.h"
+#include "probes.h"
 #include "rnic/doorbell_scan.h"
 
 namespace vrdma::embedded {
@@ -129,7 +130,9 @@ void Worker::count_notification(uint64_t tag) {
         return static_cast<uint64_t>(work->port().notify_fd()) == tag;
     });
     if (found != ports_.end()) {
-        (*found)->port().activity().count_notification();
+        PortContext& port = (*found)->port();
+        port.activity().count_notification();
+        VRDMA_PROBE1(notification, port.guest().c_str());
     }
 }
 
@@ -175,6 +178,7 @@ bool Worker::anything_to_do() const {
 }
 
 void Worker::set_polling(bool polling) {
+    VRDMA_PROBE2(worker__polling, this, polling);
     for (const auto& work : ports_) {
         vrdma_doorbell_area* area = work->port().area();
         // Doorbells of a port that waits for its rate need not wake the worker, which looks at them
