@@ -9,11 +9,14 @@ import re
 import subprocess
 from typing import Any
 
-from support_py.e2e import LabTest, main
+from support_py.e2e import PATIENCE, LabTest, main
 from vrdma_lab import paths
 from vrdma_lab.image.initramfs import LINE_BUFFERED
 from vrdma_lab.machine.progress import run_to_end, wait_until
-from vrdma_lab.programs.traffic import Exchange
+from vrdma_lab.programs.perftest import Run
+from vrdma_lab.programs.traffic import Exchange, wait_listening
+
+PORT = 18515  # perftest's
 
 
 class Control(LabTest):
@@ -62,6 +65,40 @@ class Control(LabTest):
             received = after[name]["rcvd_bytes"] - before[name]["rcvd_bytes"]
             self.assertEqual((sent, received), (4096000, 4096000))
             self.assertEqual(after[name]["rdma_sends"] - before[name]["rdma_sends"], 1000)
+
+    def test_the_bytes_that_perftest_says_are_those_of_the_counters(self) -> None:
+        a, b = self.lab.guests
+        run = Run("write", "bw", "RC", iterations=500, size=65536)
+        before = self.stats()
+        serving = a.start(run.command(a, b, PORT, serves=True))
+        wait_listening(a, PORT, serving)
+        asked = b.run(run.command(b, a, PORT, serves=False), PATIENCE)
+        served = serving.wait(PATIENCE) if asked.ok else serving.kill()
+        self.assertTrue(asked.ok and served.ok, f"{asked.output}\n{served.output}")
+        after = self.stats()
+        row = re.search(r"(?m)^ *(\d+) +(\d+) +[\d.]+ +([\d.]+) +[\d.]+ *$", asked.output)
+        assert row is not None, asked.output
+        said = int(row[1]) * int(row[2])
+        self.assertEqual(said, 500 * 65536)
+        # Neither side sends anything else by RDMA: the two agree by TCP.
+        sent = self.grown("b", "sent_bytes", before, after)
+        self.assertEqual((sent, self.grown("a", "rcvd_bytes", before, after)), (said, said))
+        self.assertEqual(self.grown("b", "rdma_writes", before, after), 500)
+        # perftest's time is part of the time between the two looks.
+        seconds = (after["time_ns"] - before["time_ns"]) / 1e9
+        self.assertGreaterEqual(float(row[3]) * (1 << 20), sent / seconds)
+
+    def stats(self) -> dict[str, Any]:
+        return self.json("stats")
+
+    @staticmethod
+    def grown(name: str, counter: str, before: dict[str, Any], after: dict[str, Any]) -> int:
+        """By how much a counter of a guest has grown from one `stats` to another."""
+        first, last = (
+            next(guest for guest in stats["guests"] if guest["name"] == name)["counters"][counter]
+            for stats in (before, after)
+        )
+        return int(last) - int(first)
 
     def test_top_shows_the_rates_of_a_guest_that_sends(self) -> None:
         a, b = self.lab.guests
