@@ -30,6 +30,7 @@ GROUPS = {
     "latency": "One message at a time, the daemon asleep before each",
     "spinning": "One message at a time, the daemon spinning on a processor of its own",
     "bandwidth": "Bandwidth",
+    "curves": "Latency and bandwidth by the size of a message",
     "control": "Control verbs",
     "regions": "Large memory regions",
     "connections": "Connections (cmtime), the guest on the direct path",
@@ -101,6 +102,16 @@ BANDWIDTH = (
     Exchange("ib_write_bw", MIB, 100),
     Exchange("ib_write_bw", MIB, 500, ("-l", "50")),
     Exchange("ib_send_bw", MIB, 100, ("-e",)),
+)
+
+# The curves of --picture, by the sizes of their messages.
+CURVE_LATENCY = tuple(
+    LatencyCase("RC WRITE", "rc", "write", size, iterations=2000)
+    for size in (2, 8, 32, 128, 512, 2048, 8192, 32768)
+)
+CURVE_BANDWIDTH = tuple(
+    Exchange("ib_write_bw", size, 500, ("-l", "50"))
+    for size in (64, 512, 4096, 32768, 262144, MIB)
 )
 
 

@@ -86,6 +86,11 @@ def _measure_asleep(request: Request) -> list[Figure]:
         if "bandwidth" in request.groups:
             for exchange in cases.BANDWIDTH:
                 measurements.bandwidth("bandwidth", exchange)
+        if "curves" in request.groups:
+            for latency in cases.CURVE_LATENCY:
+                measurements.latency("curves", latency)
+            for exchange in cases.CURVE_BANDWIDTH:
+                measurements.bandwidth("curves", exchange)
         if "control" in request.groups:
             for control in cases.CONTROL:
                 measurements.control("control", control)

@@ -10,12 +10,12 @@ import os
 import shlex
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from vrdma_lab import paths
-from vrdma_lab.bench import cases, tables
+from vrdma_lab.bench import cases, picture, tables
 from vrdma_lab.bench.request import Request
 from vrdma_lab.children import WorkFolder
 from vrdma_lab.errors import LabError
@@ -118,32 +118,37 @@ def _measure(request: Request) -> Rows:
     return rows
 
 
-def report(
-    groups: tuple[str, ...], rounds: int, rnic: str, output: Path | None, markdown: Path | None
-) -> None:
-    """Measures and prints the tables.
+@dataclass(frozen=True)
+class Outputs:
+    """Files that get the figures besides the terminal."""
 
-    They go to files of JSON and Markdown as well, if there are such files.
-    """
-    if markdown is not None:
-        tables.check_document(markdown)
-    rows = _measure(Request(groups, rounds, rnic))
-    _show(rows, markdown)
-    if output is not None:
-        output.write_text(json.dumps(rows, indent=2) + "\n")
+    json: Path | None = None
+    markdown: Path | None = None
+    svg: Path | None = None
+
+    def check(self) -> None:
+        """Raises before a measurement, if a file could not take its result."""
+        if self.markdown is not None:
+            tables.check_document(self.markdown)
+
+    def write(self, rows: Rows) -> None:
+        """Prints the tables and writes the files."""
+        print("\n" + tables.text(rows))
+        if self.json is not None:
+            self.json.write_text(json.dumps(rows, indent=2) + "\n")
+        if self.markdown is not None:
+            tables.put_into(self.markdown, rows)
+        if self.svg is not None:
+            picture.draw(self.svg, rows)
 
 
-def show(source: Path, markdown: Path | None) -> None:
-    """Prints the tables of the figures in a file of JSON.
-
-    They go to a file of Markdown as well, if there is one.
-    """
-    if markdown is not None:
-        tables.check_document(markdown)
-    _show(json.loads(source.read_text()), markdown)
+def report(groups: tuple[str, ...], rounds: int, rnic: str, outputs: Outputs) -> None:
+    """Measures and shows the figures."""
+    outputs.check()
+    outputs.write(_measure(Request(groups, rounds, rnic)))
 
 
-def _show(rows: Rows, markdown: Path | None) -> None:
-    print("\n" + tables.text(rows))
-    if markdown is not None:
-        tables.put_into(markdown, rows)
+def show(source: Path, outputs: Outputs) -> None:
+    """Shows the figures in a file of JSON."""
+    outputs.check()
+    outputs.write(json.loads(source.read_text()))

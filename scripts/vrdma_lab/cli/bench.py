@@ -25,9 +25,9 @@ from vrdma_lab.setup.runner import Steps
 HELP = """\
 usage: scripts/bench embedded [--json FILE]
        scripts/bench neighbours [--json FILE]
-       scripts/bench lab [--json FILE] [--markdown FILE] [--rounds N]
-                         [--groups LIST] [--rnic NAME]
-       scripts/bench lab --from FILE [--markdown FILE]
+       scripts/bench lab [--json FILE] [--markdown FILE] [--picture FILE]
+                         [--rounds N] [--groups LIST] [--rnic NAME]
+       scripts/bench lab --from FILE [--markdown FILE] [--picture FILE]
 
   embedded        the embedded RNIC without any virtual machine: bandwidth beside
                   memcpy's in the same run, latency, and instructions per message
@@ -49,10 +49,12 @@ usage: scripts/bench embedded [--json FILE]
                   ratio, exits_per_message and more
   --markdown FILE the tables of lab for a document; one that is there, such as
                   docs/performance.md, gets them in place of those that it has
+  --picture FILE  a picture (SVG) of latency and bandwidth by the size of a message,
+                  natively and in the guest: the group curves
   --from FILE     no measurement: the tables of what lab --json wrote to FILE
   --rounds N      how often lab repeats each measurement (5)
-  --groups LIST   only these of parts,latency,spinning,bandwidth,control,regions,
-                  connections,connections_embedded
+  --groups LIST   only these of parts,latency,spinning,bandwidth,curves,control,
+                  regions,connections,connections_embedded
   --rnic NAME     the host's RNIC of lab: rxe, which is the default, or mlx5, the model
                   of a ConnectX; or embedded, behind the guest's device instead of
                   the host's RNIC, to try the measurements themselves
@@ -72,8 +74,7 @@ class Options:
     """The user's choices."""
 
     what: str  # one of _BENCHMARKS
-    json: Path | None = None
-    markdown: Path | None = None
+    outputs: lab.Outputs = lab.Outputs()
     source: Path | None = None  # JSON with figures to show, instead of measurements
     rounds: int = cases.ROUNDS
     groups: tuple[str, ...] = tuple(cases.GROUPS)
@@ -86,6 +87,7 @@ def parse(words: Sequence[str]) -> Options:
     parser.add_argument("words", nargs="*")
     parser.add_argument("--json", type=command.output_file)
     parser.add_argument("--markdown", type=command.output_file)
+    parser.add_argument("--picture", type=command.output_file)
     parser.add_argument("--from", dest="source", type=_input_file)
     parser.add_argument("--rounds", type=_rounds)
     parser.add_argument("--groups", type=_groups)
@@ -93,14 +95,17 @@ def parse(words: Sequence[str]) -> Options:
     found = parser.parse(words, "benchmark or option")
     what = _what(found.words)
     measures = [value for value in (found.rounds, found.groups, found.rnic) if value is not None]
-    if what != "lab" and (measures or found.markdown or found.source):
+    if what != "lab" and (
+        measures or found.markdown or found.picture or found.source
+    ):
         raise Refusal(f"of these options, {what} has only --json")
     if found.source is not None and (measures or found.json):
-        raise Refusal("--from measures nothing: it goes with --markdown alone")
+        raise Refusal("--from measures nothing: it goes with --markdown and --picture alone")
+    if found.picture is not None and found.groups and "curves" not in found.groups:
+        raise Refusal("--picture draws the group curves, which is not among the groups")
     return Options(
         what,
-        found.json,
-        found.markdown,
+        lab.Outputs(found.json, found.markdown, found.picture),
         found.source,
         found.rounds or cases.ROUNDS,
         found.groups or tuple(cases.GROUPS),
@@ -155,6 +160,11 @@ def _prepare_lab(rnic: str) -> None:
     prepare_rnics(steps, [rnic])
 
 
+def _prepare_picture(options: Options) -> None:
+    if options.outputs.svg is not None:
+        install_missing(Steps(sys.stdout), "picture")
+
+
 def _prepare_programs(programs: Sequence[str]) -> None:
     steps = Steps(sys.stdout)
     install_missing(steps, "build", "bench")
@@ -165,16 +175,18 @@ def _act(words: Sequence[str]) -> int:
     options = parse(words)
     if options.what == "embedded":
         _prepare_programs(embedded.PROGRAMS)
-        embedded.report(options.json)
+        embedded.report(options.outputs.json)
     elif options.what == "neighbours":
         _prepare_programs(neighbours.PROGRAMS)
-        if not neighbours.report(options.json):
+        if not neighbours.report(options.outputs.json):
             return 1
     elif options.source is not None:
-        lab.show(options.source, options.markdown)
+        _prepare_picture(options)
+        lab.show(options.source, options.outputs)
     else:
         _prepare_lab(options.rnic)
-        lab.report(options.groups, options.rounds, options.rnic, options.json, options.markdown)
+        _prepare_picture(options)
+        lab.report(options.groups, options.rounds, options.rnic, options.outputs)
     return 0
 
 

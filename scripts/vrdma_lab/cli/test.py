@@ -150,7 +150,7 @@ def _conformance(options: Options) -> int:
 def _prepare(selection: str, kernel: str) -> None:
     steps = Steps(sys.stdout)
     # The tests of scripts/check run its tools.
-    install_missing(steps, "build", "test", "check", *SELECTIONS[selection])
+    install_missing(steps, "build", "test", "check", "picture", *SELECTIONS[selection])
     # Before the backend: tests of the model of a ConnectX are built with a kernel's headers.
     if selection == "short":
         kernels = dict.fromkeys((kernel, paths.HOST_KERNEL))

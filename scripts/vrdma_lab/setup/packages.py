@@ -33,6 +33,7 @@ GROUPS = {
         "ninja-build xz-utils"
     ),
     "bench": "valgrind",
+    "picture": "python3-matplotlib",
     "fuzz": "clang-14 libclang-rt-14-dev",
     "debian": "debootstrap e2fsprogs",
     "lab": "kmod",

@@ -220,8 +220,12 @@ class Bench(OptionsTest):
         self.assert_refused(bench.parse, groups, "lab", "--groups", "latency,")
         self.assert_refused(bench.parse, "--rnic takes a name, not 'a/b'", "lab", "--rnic=a/b")
         self.assert_refused(bench.parse, "cannot read '/nowhere'", "lab", "--from", "/nowhere")
-        alone = "--from measures nothing: it goes with --markdown alone"
+        alone = "--from measures nothing: it goes with --markdown and --picture alone"
         self.assert_refused(bench.parse, alone, "lab", "--from", __file__, "--rounds", "3")
+        curves = "--picture draws the group curves, which is not among the groups"
+        self.assert_refused(
+            bench.parse, curves, "lab", "--picture", "new.svg", "--groups", "parts"
+        )
 
 
 class Fuzz(OptionsTest):
