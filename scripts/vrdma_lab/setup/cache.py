@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from vrdma_lab import paths
+
 _MARK = ".complete"
 
 
@@ -36,7 +38,12 @@ def mark_complete(folder: Path, recipe: str = "") -> None:
 
 
 def make_once(folder: Path, make: Callable[[Path], None], recipe: str = "") -> None:
-    """Makes a folder anew, unless it was made from this recipe before; `make` gets it empty."""
+    """Makes a folder anew, unless it was made from this recipe before; `make` gets it empty.
+
+    ValueError, if the folder is not one within the cache: what is there is removed.
+    """
+    if paths.cache() not in folder.parents:
+        raise ValueError(f"{folder} is no folder within {paths.cache()}")
     with locked(folder.with_name(f"{folder.name}.lock")):
         if is_complete(folder, recipe):
             return

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import io
 import lzma
+import os
 import signal
 import subprocess
 import tempfile
@@ -110,6 +111,16 @@ class Rnics(unittest.TestCase):
 
 
 class Cache(FolderTest):
+    def setUp(self) -> None:
+        super().setUp()
+        self.enterContext(mock.patch.dict(os.environ, VRDMA_CACHE=str(self.folder)))
+
+    def test_a_folder_that_has_more_than_itself_is_not_made_anew(self) -> None:
+        for folder in (self.folder, self.folder.parent, Path("/")):
+            with self.subTest(folder), self.assertRaisesRegex(ValueError, "no folder within"):
+                cache.make_once(folder, lambda _: None)
+        self.assertTrue(self.folder.exists())
+
     def test_a_folder_is_made_once_for_each_recipe(self) -> None:
         made: list[str] = []
 
