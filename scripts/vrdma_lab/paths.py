@@ -111,6 +111,16 @@ def vrdmactl() -> Path:
     return build_folder() / "backend" / "vrdmactl" / "vrdmactl"
 
 
+def exporter() -> Path:
+    """The program vrdma-exporter."""
+    return build_folder() / "backend" / "exporter" / "vrdma-exporter"
+
+
+def prometheus(program: str) -> Path:
+    """A program of Prometheus' package (setup/prometheus.py)."""
+    return cache() / "prometheus" / program
+
+
 def measuring_programs() -> list[Path]:
     """The MEASURING_PROGRAMS that are built; they run on hosts and in guests."""
     folder = build_folder() / "tests" / "bench"

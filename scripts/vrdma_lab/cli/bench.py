@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vrdma_lab import paths
-from vrdma_lab.bench import cases, embedded, lab, neighbours
+from vrdma_lab.bench import cases, dashboard, embedded, lab, neighbours
 from vrdma_lab.cli import command
 from vrdma_lab.cli.command import Parser, Refusal
 from vrdma_lab.setup.build import build_backend, build_qemu_device
 from vrdma_lab.setup.kernel import prepare_kernel
 from vrdma_lab.setup.packages import install_missing
+from vrdma_lab.setup.prometheus import prepare_prometheus
 from vrdma_lab.setup.rnics import prepare_rnics
 from vrdma_lab.setup.runner import Steps
 
@@ -28,6 +29,7 @@ usage: scripts/bench embedded [--json FILE]
        scripts/bench lab [--json FILE] [--markdown FILE] [--picture FILE]
                          [--rounds N] [--groups LIST] [--rnic NAME]
        scripts/bench lab --from FILE [--markdown FILE] [--picture FILE]
+       scripts/bench dashboard --picture FILE
 
   embedded        the embedded RNIC without any virtual machine: bandwidth beside
                   memcpy's in the same run, latency, and instructions per message
@@ -42,6 +44,9 @@ usage: scripts/bench embedded [--json FILE]
                   turns on one host (see scripts/lab): latency, bandwidth, control
                   verbs, large memory regions, connections (of the embedded RNIC as
                   well), and exits of the virtual machine
+  dashboard       the Grafana dashboard of vrdma-exporter, drawn with the figures of two
+                  guests that use their devices: each panel has what a Prometheus
+                  answers to its queries
 
   --json FILE     the same figures as a JSON array of objects; with the keys name,
                   value, unit for embedded, attack, figure, alone, beside, ratio
@@ -50,7 +55,7 @@ usage: scripts/bench embedded [--json FILE]
   --markdown FILE the tables of lab for a document; one that is there, such as
                   docs/performance.md, gets them in place of those that it has
   --picture FILE  a picture (SVG) of latency and bandwidth by the size of a message,
-                  natively and in the guest: the group curves
+                  natively and in the guest (the group curves); or of the dashboard
   --from FILE     no measurement: the tables of what lab --json wrote to FILE
   --rounds N      how often lab repeats each measurement (5)
   --groups LIST   only these of parts,latency,spinning,bandwidth,curves,control,
@@ -65,7 +70,7 @@ the options.  Other figures that miss their bar are no failure: the tables show
 them.
 """
 
-_BENCHMARKS = ("embedded", "neighbours", "lab")
+_BENCHMARKS = ("embedded", "neighbours", "lab", "dashboard")
 _MAX_ROUNDS = 99
 
 
@@ -94,6 +99,8 @@ def parse(words: Sequence[str]) -> Options:
     parser.add_argument("--rnic", type=_rnic)
     found = parser.parse(words, "benchmark or option")
     what = _what(found.words)
+    if what == "dashboard":
+        return Options(what, lab.Outputs(svg=_only_picture(found)))
     measures = [value for value in (found.rounds, found.groups, found.rnic) if value is not None]
     if what != "lab" and (
         measures or found.markdown or found.picture or found.source
@@ -111,6 +118,14 @@ def parse(words: Sequence[str]) -> Options:
         found.groups or tuple(cases.GROUPS),
         found.rnic or "",
     )
+
+
+def _only_picture(found: argparse.Namespace) -> Path:
+    others = (found.json, found.markdown, found.source, found.rounds, found.groups, found.rnic)
+    if found.picture is None or any(each is not None for each in others):
+        raise Refusal("dashboard needs --picture FILE, and has no other option")
+    picture: Path = found.picture
+    return picture
 
 
 def _what(words: list[str]) -> str:
@@ -160,6 +175,15 @@ def _prepare_lab(rnic: str) -> None:
     prepare_rnics(steps, [rnic])
 
 
+def _prepare_dashboard() -> None:
+    steps = Steps(sys.stdout)
+    install_missing(steps, "build", "run", "picture")
+    build_backend(steps, "release", "vrdmad", "vrdmactl", "vrdma-exporter")
+    build_qemu_device(steps)
+    prepare_kernel(steps, dashboard.KERNEL)
+    prepare_prometheus(steps)
+
+
 def _prepare_picture(options: Options) -> None:
     if options.outputs.svg is not None:
         install_missing(Steps(sys.stdout), "picture")
@@ -180,6 +204,10 @@ def _act(words: Sequence[str]) -> int:
         _prepare_programs(neighbours.PROGRAMS)
         if not neighbours.report(options.outputs.json):
             return 1
+    elif options.what == "dashboard":
+        _prepare_dashboard()
+        assert options.outputs.svg is not None
+        dashboard.report(options.outputs.svg)
     elif options.source is not None:
         _prepare_picture(options)
         lab.show(options.source, options.outputs)

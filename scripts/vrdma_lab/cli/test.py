@@ -28,6 +28,7 @@ from vrdma_lab.setup.debian_image import prepare_debian_image
 from vrdma_lab.setup.dkms import prepare_dkms
 from vrdma_lab.setup.kernel import prepare_kernel
 from vrdma_lab.setup.packages import install_missing
+from vrdma_lab.setup.prometheus import prepare_prometheus
 from vrdma_lab.setup.rdma_core_tests import prepare_rdma_core_tests
 from vrdma_lab.setup.rnics import prepare_rnics
 from vrdma_lab.setup.runner import Steps, processors
@@ -168,6 +169,7 @@ def _prepare(selection: str, kernel: str) -> None:
     if selection in ("e2e", "all"):
         prepare_dkms(steps)
         prepare_debian_image(steps)
+        prepare_prometheus(steps)
     if selection in ("lab", "all"):
         prepare_rnics(steps, KINDS)
     if selection == "all":

@@ -222,6 +222,9 @@ class Bench(OptionsTest):
         self.assert_refused(bench.parse, "cannot read '/nowhere'", "lab", "--from", "/nowhere")
         alone = "--from measures nothing: it goes with --markdown and --picture alone"
         self.assert_refused(bench.parse, alone, "lab", "--from", __file__, "--rounds", "3")
+        only = "dashboard needs --picture FILE, and has no other option"
+        self.assert_refused(bench.parse, only, "dashboard")
+        self.assert_refused(bench.parse, only, "dashboard", "--picture=x.svg", "--rounds=3")
         curves = "--picture draws the group curves, which is not among the groups"
         self.assert_refused(
             bench.parse, curves, "lab", "--picture", "new.svg", "--groups", "parts"
