@@ -23,6 +23,9 @@ using Labels = std::vector<ClientMetric::Label>;
 
 constexpr double kNanoseconds = 1e9;  // in a second
 
+// What is among the objects and is none: it has a metric of its own.
+constexpr const char* kRegisteredBytes = "registered_bytes";
+
 // A metric of one value.
 struct Value {
     const char* place;  // of the value, as a JSON pointer
@@ -106,11 +109,19 @@ class Metrics {
         add_to(info, {{"rnic", name}}, 1);
         MetricFamily objects = family(
             "vrdma_rnic_objects", "Objects of all guests on the RNIC, by kind.", MetricType::Gauge);
+        MetricFamily registered =
+            family("vrdma_rnic_registered_bytes", "Memory that all guests have registered.",
+                   MetricType::Gauge);
         for (const auto& [kind, count] : object_of(rnic, "objects").items()) {
-            add_to(objects, {{"rnic", name}, {"kind", kind}}, number(count));
+            if (kind == kRegisteredBytes) {
+                add_to(registered, {{"rnic", name}}, number(count));
+            } else {
+                add_to(objects, {{"rnic", name}, {"kind", kind}}, number(count));
+            }
         }
         take(std::move(info));
         take(std::move(objects));
+        take(std::move(registered));
     }
 
     void add_guest_values() {
@@ -131,7 +142,7 @@ class Metrics {
             family("vrdma_guest_objects", "Objects of the guest, by kind.", MetricType::Gauge);
         for (const json& guest : guests_) {
             for (const auto& [kind, count] : object_of(guest, "objects").items()) {
-                if (kind != "registered_bytes") {  // has a metric of its own
+                if (kind != kRegisteredBytes) {
                     add_to(made, {{"guest", name_of(guest)}, {"kind", kind}}, number(count));
                 }
             }

@@ -25,7 +25,8 @@ from vrdma_lab.vm.guest import Guest
 
 KERNEL = "6.1"
 _COLUMNS = 24  # of a dashboard
-_INCH = 0.6  # for a column, and for a row
+_INCH = 0.5  # for a column, and for a row
+_NAMES = 10  # of lines in a panel
 # Grafana's units, as a number of the unit is written.
 _UNITS = {
     "Bps": (1e6, "MB/s"),
@@ -52,9 +53,9 @@ def _use(lab: Lab, guests: list[Guest]) -> None:
             _must(server, client, Exchange("ib_write_bw", size, count, ("-c", "RC")))
             _must(server, client, Exchange("ibv_srq_pingpong", 4096, 200))
     ctl = [str(paths.vrdmactl()), "--socket", str(lab.daemon.control_socket), "limits", "a"]
-    for limit in ("queue_pairs=3", "queue_pairs=100"):
-        run_to_end([*ctl, limit], 60)
-        a.run(f"ibv_srq_pingpong -d vrdma0 -g {a.gid_index()} -q 3")
+    run_to_end([*ctl, "queue_pairs=3"], 60)
+    a.run(f"ibv_srq_pingpong -d vrdma0 -g {a.gid_index()} -q 3")
+    run_to_end([*ctl, "queue_pairs=100"], 60)
     _must(a, b, Exchange("ib_send_bw", 65536, 20000))
 
 
@@ -77,7 +78,7 @@ def _draw(prometheus: Prometheus, seconds: int, path: Path) -> None:
     import matplotlib
 
     matplotlib.use("svg")
-    matplotlib.rcParams.update({"svg.hashsalt": "vrdma", "font.size": 7})
+    matplotlib.rcParams.update({"svg.hashsalt": "vrdma", "svg.fonttype": "none", "font.size": 7})
     from matplotlib import pyplot
 
     found = list(panels(seconds))
@@ -112,12 +113,14 @@ def _draw_lines(axes: Any, panel: Panel, prometheus: Prometheus, seconds: int) -
         for labels, points in prometheus.lines(query.expression, seconds):
             times = [when - end for when, _ in points]
             values = [value / scale for _, value in points]
-            axes.plot(times, values, linewidth=1, marker=".", markersize=2,
-                      label=query.name(labels))
+            axes.plot(times, values, linewidth=1, label=query.name(labels))
     axes.set_title(panel.title)
     axes.set_ylabel(unit)
     axes.set_xlabel("seconds before now")
+    axes.set_xlim(-seconds, 0)
     axes.set_ylim(bottom=0)
     axes.grid(True, alpha=0.3)
-    if axes.lines:
-        axes.legend(fontsize=5, loc="upper left")
+    # The highest lines have their names, as many as there is room for.
+    highest = sorted(axes.lines, key=lambda line: -max(line.get_ydata()))[:_NAMES]
+    if highest:
+        axes.legend(handles=highest, fontsize=5, loc="upper left")

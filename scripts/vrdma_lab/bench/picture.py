@@ -56,7 +56,7 @@ def draw(path: Path, rows: Iterable[Row]) -> None:
     import matplotlib
 
     matplotlib.use("svg")
-    matplotlib.rcParams["svg.hashsalt"] = "vrdma"
+    matplotlib.rcParams.update({"svg.hashsalt": "vrdma", "svg.fonttype": "none"})
     from matplotlib import pyplot
 
     figure, panels = pyplot.subplots(1, len(_PANELS), figsize=(10, 4.2), layout="constrained")
