@@ -25,6 +25,18 @@ CONFIGURATION = {
     "/var/lib/systemd/deb-systemd-helper-enabled/vrdmad.service.dsh-also",
 }
 
+# What polkit gives to its rules, for a call of "systemctl VERB UNIT" by a member of GROUP.
+POLKIT = """
+var rule;
+var polkit = {Result: {YES: "yes", NOT_HANDLED: "not handled"},
+              addRule: function(found) { rule = found; }};
+function asked(id, verb, unit, group) {
+    return rule({id: id, lookup: function(key) { return {verb: verb, unit: unit}[key]; }},
+                {isInGroup: function(name) { return name == group; }});
+}
+"""
+MANAGE = "org.freedesktop.systemd1.manage-units"
+
 
 class Host(PackagesTest):
     """What an owner of virtual machines finds after the installation, and after the removal."""
@@ -101,6 +113,27 @@ class Host(PackagesTest):
                            "profile machine { #include <abstractions/libvirt-qemu.d/vrdma>\n}\n")
         self.debian.run("apparmor_parser", "--skip-kernel-load", "--skip-cache",
                         "--base", "/etc/apparmor.d", "/tmp/profile")
+
+    def test_polkit_lets_administrators_manage_the_units_and_nothing_else(self) -> None:
+        # polkit's own interpreter of rules.
+        self.debian.install(["duktape"])
+        self.debian.run("getent", "group", "vrdma-admin")
+        rules = self.debian.read("cat", "/usr/share/polkit-1/rules.d/60-vrdma.rules")
+        script = self.debian.root / "tmp" / "rules.js"
+        for wanted, *words in (
+            ("yes", MANAGE, "restart", "vrdmad.service", "vrdma-admin"),
+            ("yes", MANAGE, "reload", "vrdmad@red.service", "vrdma-admin"),
+            ("yes", MANAGE, "start", "vrdma-exporter.service", "vrdma-admin"),
+            ("not handled", MANAGE, "restart", "vrdmad.service", "vrdma"),
+            ("not handled", MANAGE, "restart", "ssh.service", "vrdma-admin"),
+            ("not handled", MANAGE, "restart", "vrdmad.service.ssh.service", "vrdma-admin"),
+            ("not handled", MANAGE, "kill", "vrdmad.service", "vrdma-admin"),
+            ("not handled", f"{MANAGE[:-5]}unit-files", "start", "vrdmad.service", "vrdma-admin"),
+        ):
+            with self.subTest(words):
+                arguments = ", ".join(f'"{word}"' for word in words)
+                script.write_text(f"{POLKIT}{rules}print(asked({arguments}));\n")
+                self.assertEqual(self.debian.read("duk", "/tmp/rules.js").strip(), wanted)
 
 
 if __name__ == "__main__":

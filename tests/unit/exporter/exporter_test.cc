@@ -85,6 +85,17 @@ TEST(MetricsTest, WhatTheRnicsThreadsDoHasMetricsWhereTheyAreTheDaemons) {
     EXPECT_THAT(text, Not(HasSubstr(R"(guest="b")"))) << "an RNIC of the host";
 }
 
+TEST(MetricsTest, RegisteredBytesAreNoObjects) {
+    const json objects{{"queue_pairs", 3}, {"registered_bytes", 4096}};
+    const json stats{{"rnic", {{"name", "rxe0"}, {"objects", objects}}},
+                     {"guests", {{{"name", "a"}, {"objects", objects}}}}};
+    const std::string text = text_of(metrics_of(json::object(), stats));
+    EXPECT_THAT(text, AllOf(HasSubstr(R"(vrdma_rnic_objects{rnic="rxe0",kind="queue_pairs"} 3)"),
+                            HasSubstr(R"(vrdma_rnic_registered_bytes{rnic="rxe0"} 4096)"),
+                            HasSubstr(R"(vrdma_guest_registered_bytes{guest="a"} 4096)")));
+    EXPECT_THAT(text, Not(HasSubstr(R"(kind="registered_bytes")")));
+}
+
 TEST(MetricsTest, AGuestsNameCannotMakeOtherMetrics) {
     const json stats{{"guests", {{{"name", "a\"}\nvrdma_up 1"}, {"connected", true}}}}};
     EXPECT_THAT(text_of(metrics_of(json::object(), stats)), Not(HasSubstr("\nvrdma_up 1")));
