@@ -121,6 +121,6 @@ def _draw_lines(axes: Any, panel: Panel, prometheus: Prometheus, seconds: int) -
     axes.set_ylim(bottom=0)
     axes.grid(True, alpha=0.3)
     # The highest lines have their names, as many as there is room for.
-    highest = sorted(axes.lines, key=lambda line: -max(line.get_ydata()))[:_NAMES]
+    highest = sorted(axes.lines, key=lambda line: -float(max(line.get_ydata())))[:_NAMES]
     if highest:
         axes.legend(handles=highest, fontsize=5, loc="upper left")

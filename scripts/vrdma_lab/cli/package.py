@@ -51,7 +51,7 @@ def _act(words: Sequence[str]) -> int:
         if options.twice:
             with steps.step(f"Packages for {suite}, again", f"package-{suite}-again") as runner:
                 again = options.output / f"{suite}-again"
-                build_packages(runner, suite, again)
+                build_packages(runner, suite, again, anew=True)
                 check_equal(output, again)
         for package in made:
             print(package)

@@ -16,32 +16,45 @@ from vrdma_lab.packages.source import build_dependencies, maintainer, make_sourc
 from vrdma_lab.setup.packages import as_root
 from vrdma_lab.setup.runner import Runner, processors
 
-_TOOLS = ("build-essential", "fakeroot", "lintian")
+_TOOLS = ("build-essential", "ccache", "fakeroot", "lintian")
 # What lintian says of packages whose builder gives no address.
 _NO_ADDRESS = "bogus-mail-host,bogus-mail-host-in-debian-changelog,root-in-contact"
 # Where packages are built; the path is in none of their files.
 _PLACE = "/build"
+# The same for each version, so that the compiler's cache knows the files again.
+_TREE = f"{_PLACE}/vrdma"
+_CCACHE = "/ccache"
+_CACHED = (
+    f"CCACHE_DIR={_CCACHE}",
+    f"CCACHE_BASEDIR={_TREE}",
+    "CMAKE_C_COMPILER_LAUNCHER=ccache",
+    "CMAKE_CXX_COMPILER_LAUNCHER=ccache",
+)
 
 
 def build_packages(
-    runner: Runner, suite: str, output: Path, version: str | None = None
+    runner: Runner, suite: str, output: Path, version: str | None = None, anew: bool = False
 ) -> list[Path]:
     """Builds the packages for a Debian, into a folder that is emptied first.
 
     With `version`, they are those that the project would have had by that version, to be upgraded
-    from: the compiler does not optimize them, and lintian does not judge them.
+    from: the compiler does not optimize them, and lintian does not judge them.  `anew`: nothing
+    comes from the compiler's cache.
     """
     options = f"parallel={processors()}" + ("" if version is None else " noopt")
     base = make_base(runner, suite, "build", (*_TOOLS, *build_dependencies(suite)))
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir(parents=True)
     headers = paths.cache() / "qemu-headers"
-    with copy_of(runner, base) as debian, tempfile.TemporaryDirectory() as folder:
+    compiled = paths.cache() / f"ccache-{suite}"
+    compiled.mkdir(exist_ok=True)
+    shared = {compiled: _CCACHE}
+    with copy_of(runner, base, shared) as debian, tempfile.TemporaryDirectory() as folder:
         tree = make_source(Path(folder), suite, headers, version)
-        debian.put(tree, folder=_PLACE)
-        inside = f"{_PLACE}/{tree.name}"
-        debian.run("env", f"DEB_BUILD_OPTIONS={options}", "dpkg-buildpackage", "-us", "-uc", "-F",
-                   folder=inside)
+        debian.put(tree.rename(tree.with_name(Path(_TREE).name)), folder=_PLACE)
+        cached = [*_CACHED, *(["CCACHE_RECACHE=1"] if anew else [])]
+        debian.run("env", *cached, f"DEB_BUILD_OPTIONS={options}",
+                   "dpkg-buildpackage", "-us", "-uc", "-F", folder=_TREE)
         made = [path for path in (debian.root / _PLACE.lstrip("/")).iterdir() if path.is_file()]
         runner.run(as_root(["cp", "--no-preserve=ownership", *made, output]))
         # What it refuses is there to be looked at.

@@ -9,7 +9,7 @@ own, without a network unless they ask for one.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,7 +21,8 @@ from vrdma_lab.setup.runner import Command, Runner
 
 SUITES = ("bookworm", "trixie")
 
-# Inside the new mount namespace; $0 is the root folder, $1 the folder to work in.
+# Inside the new mount namespace; $0 is the root folder, $1 the folder to work in.  Pairs of folders
+# follow, of this machine and inside, up to the word --; then comes the command.
 _ENTER = """\
 set -e
 root=$0 folder=$1
@@ -30,6 +31,11 @@ mount --bind "$root" "$root"
 mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
 mount --rbind /sys "$root/sys"
+while [ "$1" != -- ]; do
+    mount --bind "$1" "$root$2"
+    shift 2
+done
+shift
 exec chroot "$root" sh -c 'cd "$0" && exec "$@"' "$folder" "$@"
 """
 _ENVIRONMENT = (
@@ -43,8 +49,9 @@ _ENVIRONMENT = (
 class CleanDebian:
     """A copy of a Debian."""
 
-    def __init__(self, runner: Runner, root: Path) -> None:
+    def __init__(self, runner: Runner, root: Path, shared: Mapping[Path, str]) -> None:
         self._runner = runner
+        self._shared = [str(word) for pair in shared.items() for word in pair]
         self.root = root
 
     def run(self, *command: str | Path, folder: str = "/", network: bool = False) -> None:
@@ -78,7 +85,8 @@ class CleanDebian:
         if not network:
             apart.append("--net")
         environment = ["env", "-i", *_ENVIRONMENT]
-        return as_root([*environment, *apart, "sh", "-c", _ENTER, self.root, folder, *command])
+        words = [str(self.root), folder, *self._shared, "--"]
+        return as_root([*environment, *apart, "sh", "-c", _ENTER, *words, *command])
 
 
 def make_base(runner: Runner, suite: str, name: str, packages: Iterable[str]) -> Path:
@@ -102,8 +110,14 @@ def _debootstrap(runner: Runner, suite: str, root: Path, packages: str) -> None:
 
 
 @contextmanager
-def copy_of(runner: Runner, base: Path) -> Iterator[CleanDebian]:
-    """A copy of a Debian, which ends with the block."""
+def copy_of(
+    runner: Runner, base: Path, shared: Mapping[Path, str] | None = None
+) -> Iterator[CleanDebian]:
+    """A copy of a Debian, which ends with the block.
+
+    `shared` has folders of this machine that its programs see and change, with their paths inside.
+    """
+    shared = shared or {}
     # Below the cache, since an overlay does not lie on another one or on every file system.
     folder = Path(tempfile.mkdtemp(prefix="copy-", dir=base.parent.parent))
     places = {name: folder / name for name in ("changes", "work", "root")}
@@ -114,7 +128,9 @@ def copy_of(runner: Runner, base: Path) -> Iterator[CleanDebian]:
     try:
         runner.run(as_root(["mount", "-t", "overlay", "overlay", "-o", layers, places["root"]]))
         mounted = True
-        yield CleanDebian(runner, places["root"])
+        for inside in shared.values():
+            runner.run(as_root(["mkdir", "-p", places["root"] / inside.lstrip("/")]))
+        yield CleanDebian(runner, places["root"], shared)
     finally:
         if mounted:
             runner.run(as_root(["umount", places["root"]]))
