@@ -12,8 +12,8 @@ from support_py.packages_test import HOST_PACKAGES, PackagesTest, main
 UNITS = ("vrdmad.service", "vrdmad@red.service", "vrdma-exporter.service")
 UNIT_FILES = tuple(f"/usr/lib/systemd/system/{name}"
                    for name in ("vrdmad.service", "vrdmad@.service"))
-PAGES = ("man1/qemu-system-x86_64-vrdma.1", "man5/vrdmad.toml.5", "man8/vrdmactl.8",
-         "man8/vrdmad.8")
+PAGES = ("man1/qemu-system-x86_64-vrdma.1", "man5/vrdmad.toml.5", "man8/vrdma-exporter.8",
+         "man8/vrdmactl.8", "man8/vrdmad.8")
 CONFIGURATION = {
     "/etc/vrdma",
     "/etc/vrdma/vrdmad.toml",
@@ -38,12 +38,12 @@ function asked(id, verb, unit, group) {
 MANAGE = "org.freedesktop.systemd1.manage-units"
 
 
-class Host(PackagesTest):
-    """What an owner of virtual machines finds after the installation, and after the removal."""
+class Installed(PackagesTest):
+    """What an owner of virtual machines finds after the installation."""
 
-    def setUp(self) -> None:
-        super().setUp()
-        self.before = self.files()
+    shared = True
+
+    def prepare(self) -> None:
         self.install(*HOST_PACKAGES)
 
     def test_the_daemon_takes_the_configuration_that_comes_with_it(self) -> None:
@@ -69,11 +69,6 @@ class Host(PackagesTest):
         self.assertEqual(len(groups), len(UNITS))
         self.debian.run("getent", "group", *groups)
 
-    def test_a_group_that_is_missing_is_made(self) -> None:
-        self.debian.run("groupdel", "kvm")
-        self.debian.run("dpkg-reconfigure", "vrdma")
-        self.debian.run("getent", "group", "kvm")
-
     def test_each_program_and_the_configuration_have_their_page(self) -> None:
         wanted = {f"/usr/share/man/{page}.gz" for page in PAGES}
         self.assertEqual(wanted - self.files(), set())
@@ -97,14 +92,6 @@ class Host(PackagesTest):
                   "$(complete -p vrdmactl | sed 's/.*-F \\([^ ]*\\).*/\\1/') vrdmactl '' vrdmactl; "
                   'echo "${COMPREPLY[*]}"')
         self.assertIn("reload", self.debian.read("bash", "-c", script).split())
-
-    def test_a_purge_leaves_nothing(self) -> None:
-        self.remove("purge", *HOST_PACKAGES)
-        self.assertEqual(self.files() - self.before, set())
-
-    def test_a_removal_leaves_the_configuration(self) -> None:
-        self.remove("remove", *HOST_PACKAGES)
-        self.assertEqual(self.files() - self.before, CONFIGURATION)
 
     def test_apparmor_parses_the_rules_for_libvirts_machines(self) -> None:
         self.debian.install(["apparmor"])
@@ -134,6 +121,27 @@ class Host(PackagesTest):
                 arguments = ", ".join(f'"{word}"' for word in words)
                 script.write_text(f"{POLKIT}{rules}print(asked({arguments}));\n")
                 self.assertEqual(self.debian.read("duk", "/tmp/rules.js").strip(), wanted)
+
+
+class Changed(PackagesTest):
+    """What becomes of a host, and what is left after the removal."""
+
+    def prepare(self) -> None:
+        self.before = self.files()
+        self.install(*HOST_PACKAGES)
+
+    def test_a_group_that_is_missing_is_made(self) -> None:
+        self.debian.run("groupdel", "kvm")
+        self.debian.run("dpkg-reconfigure", "vrdma")
+        self.debian.run("getent", "group", "kvm")
+
+    def test_a_purge_leaves_nothing(self) -> None:
+        self.remove("purge", *HOST_PACKAGES)
+        self.assertEqual(self.files() - self.before, set())
+
+    def test_a_removal_leaves_the_configuration(self) -> None:
+        self.remove("remove", *HOST_PACKAGES)
+        self.assertEqual(self.files() - self.before, CONFIGURATION)
 
 
 if __name__ == "__main__":

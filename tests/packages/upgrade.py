@@ -15,8 +15,7 @@ CONFIGURATION = "/etc/vrdma/vrdmad.toml"
 class Upgrade(PackagesTest):
     """A host that has the version before."""
 
-    def setUp(self) -> None:
-        super().setUp()
+    def prepare(self) -> None:
         self.before = self.files()
         self.install(*HOST_PACKAGES, version=OLDER)
 

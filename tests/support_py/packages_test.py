@@ -34,7 +34,12 @@ _KEPT = re.compile(r"^/(var/lib/(apt|dpkg)|var/cache|var/log|dev|proc|sys|run|tm
 
 
 class PackagesTest(unittest.TestCase):
-    """A test in a clean Debian of its own, which has a kernel, QEMU, systemd and DKMS."""
+    """Tests in clean Debians, which have a kernel, QEMU, systemd and DKMS.
+
+    Each test has one of its own, unless the tests of a class change nothing in it (`shared`).
+    """
+
+    shared = False
 
     runner = Runner()
     suite = SUITES[0]
@@ -46,7 +51,16 @@ class PackagesTest(unittest.TestCase):
         cls.base = make_base(cls.runner, cls.suite, "machine", _MACHINE)
 
     def setUp(self) -> None:
-        self.debian = self.enterContext(copy_of(self.runner, self.base))
+        copy = copy_of(self.runner, self.base)
+        if not self.shared:
+            self.debian = self.enterContext(copy)
+            self.prepare()
+        elif "debian" not in vars(type(self)):
+            type(self).debian = self.enterClassContext(copy)
+            self.prepare()
+
+    def prepare(self) -> None:
+        """Brings a new Debian into the state in which the tests begin."""
 
     def packages(self, *names: str, version: str | None = None) -> list[Path]:
         """The files of some packages, of this version of the project or of another one."""
