@@ -36,6 +36,7 @@ def _draw_panel(axes: Any, rows: list[Row], unit: str) -> None:
         axes.fill_between(sizes, low, high, color=colour, alpha=0.15, linewidth=0)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
+    axes.set_ylim(bottom=1)
     axes.set_xticks(sizes, [shown_bytes(size) for size in sizes], rotation=45)
     axes.minorticks_off()
     axes.set_title(rows[0]["test"])
