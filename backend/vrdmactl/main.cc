@@ -21,6 +21,7 @@
 #include "vrdmactl/doctor/checks.h"
 #include "vrdmactl/doctor/report.h"
 #include "vrdmactl/dump.h"
+#include "vrdmactl/libvirt/commands.h"
 #include "vrdmactl/tables.h"
 
 namespace {
@@ -44,6 +45,7 @@ struct Options {
     bool follow = false;
     bool once = false;
     double interval = 2;  // seconds
+    vrdma::libvirt::CommandOptions libvirt{};
 };
 
 const std::vector<Words>& completion_words() {
@@ -295,11 +297,60 @@ void complete(const CLI::App& app, const Options& options) {
     }
 }
 
+CLI::App* define_command(CLI::App& app, const char* name, const char* what,
+                         std::function<void()> run) {
+    CLI::App* defined = app.add_subcommand(name, what);
+    defined->callback(std::move(run));
+    return defined;
+}
+
+void define_libvirt_commands(CLI::App& app, Options& options) {
+    auto& chosen = options.libvirt;
+    const auto add_preload = [&](CLI::App* command) {
+        command
+            ->add_option("--preload", chosen.preload,
+                         "libvrdma-qemu-preload.so, where it is not in QEMU's folder")
+            ->type_name("PATH");
+    };
+    CLI::App* pieces =
+        define_command(app, "libvirt-xml", "prints what a libvirt domain has to have for a guest",
+                       [&] { vrdma::libvirt::print_xml(chosen, options.socket); });
+    pieces->add_option("guest", chosen.guest, "its name")->type_name("GUEST")->required();
+    pieces->add_option("--full", chosen.full, "prints a complete domain of this name")
+        ->type_name("NAME");
+    add_preload(pieces);
+
+    const auto add_common = [&](CLI::App* command) {
+        command->add_option("domain", chosen.domain, "the domain's name")
+            ->type_name("DOMAIN")
+            ->required();
+        command->add_option("guest", chosen.guest, "the guest's name")
+            ->type_name("GUEST")
+            ->required();
+        command->add_flag("--live", chosen.live, "the running domain, at once");
+        command->add_flag("--config", chosen.config,
+                          "the configuration, for the next start (unless --live is there)");
+        command->add_flag("--dry-run", chosen.dry_run,
+                          "prints the domain's XML as it would be, and changes nothing");
+        command->add_option("--connect", chosen.uri, "libvirt's URI (qemu:///system)")
+            ->type_name("URI")
+            ->envname("LIBVIRT_DEFAULT_URI");
+    };
+    CLI::App* attached =
+        define_command(app, "libvirt-attach", "gives a libvirt domain the device of a guest",
+                       [&] { vrdma::libvirt::attach(chosen, options.socket, options.json); });
+    add_common(attached);
+    attached->add_flag("--prepare", chosen.prepare,
+                       "adds what a later --live needs, and no device");
+    add_preload(attached);
+    add_common(define_command(
+        app, "libvirt-detach", "takes the device of a guest, or of a socket's path, from a domain",
+        [&] { vrdma::libvirt::detach(chosen, options.socket, options.json); }));
+}
+
 void define_commands(CLI::App& app, Options& options) {
     const auto command = [&](const char* name, const char* what, std::function<void()> run) {
-        CLI::App* defined = app.add_subcommand(name, what);
-        defined->callback(std::move(run));
-        return defined;
+        return define_command(app, name, what, std::move(run));
     };
     const auto plain = [&](const char* name, const char* what, const char* method,
                            std::string (*text)(const json&)) {
@@ -381,6 +432,7 @@ void define_commands(CLI::App& app, Options& options) {
         ->add_option("--root", options.root, "looks at files below this folder (/)")
         ->type_name("PATH");
     command("dump", "all that a report of a fault needs, as JSON", [&] { dump(options); });
+    define_libvirt_commands(app, options);
     plain("reload", "has vrdmad read its configuration file again", "reload", reload_text);
     plain("version", "the versions of this program and of vrdmad", "version", version_text);
     command("completion", "the script by which a shell completes commands",
@@ -404,8 +456,8 @@ void define(CLI::App& app, Options& options) {
     define_commands(app, options);
     app.footer(
         "Exit status: 0 done, 1 refused by vrdmad, or an error that the doctor found, 2 a mistake "
-        "in the command line, 3 vrdmad is "
-        "not reachable.  Documentation: docs/control.md");
+        "in the command line, 3 vrdmad or "
+        "libvirt is not reachable.  Documentation: docs/control.md, docs/libvirt.md");
 }
 
 }  // namespace

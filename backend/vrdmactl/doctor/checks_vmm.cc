@@ -8,14 +8,11 @@
 #include <regex>
 
 #include "vrdmactl/doctor/checks.h"
+#include "vrdmactl/qemu_folders.h"
 
 namespace vrdma::doctor {
 namespace {
 
-// Where the distributions' QEMU looks for modules, and qemu-device/install.sh puts ours.
-constexpr std::array kModuleFolders{"/usr/lib/x86_64-linux-gnu/qemu",
-                                    "/usr/lib/aarch64-linux-gnu/qemu", "/usr/lib64/qemu-kvm",
-                                    "/usr/lib/qemu"};
 constexpr std::array kEmulators{"/usr/bin/qemu-system-x86_64", "/usr/bin/qemu-system-aarch64",
                                 "/usr/libexec/qemu-kvm"};
 
@@ -23,7 +20,7 @@ constexpr std::array kEmulators{"/usr/bin/qemu-system-x86_64", "/usr/bin/qemu-sy
 std::vector<std::string> modules(const Host& host) {
     std::vector<std::string> versions;
     const std::regex name(R"(vrdma-qemu-(\d+\.\d+)\.so)");
-    for (const char* folder : kModuleFolders) {
+    for (const char* folder : vrdmactl::kQemuModuleFolders) {
         for (const auto& file : host.list(folder)) {
             std::smatch match;
             const std::string text = file.filename().string();

@@ -18,7 +18,8 @@ GROUPS = {
         "cmake ninja-build ccache gcc g++ gcc-12 make pkg-config dpkg-dev python3 xz-utils zstd "
         "kmod libelf1 libspdlog-dev libfmt-dev libcli11-dev nlohmann-json3-dev libtomlplusplus-dev "
         "prometheus-cpp-dev libexpected-dev libibverbs-dev librdmacm-dev libmnl-dev libseccomp-dev "
-        "systemtap-sdt-dev libgtest-dev libgmock-dev libbenchmark-dev libglib2.0-dev"
+        "systemtap-sdt-dev libgtest-dev libgmock-dev libbenchmark-dev libglib2.0-dev libvirt-dev "
+        "libpugixml-dev"
     ),
     "run": (
         "qemu-system-x86 busybox-static ibverbs-utils ibverbs-providers rdmacm-utils perftest "

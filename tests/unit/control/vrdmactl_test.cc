@@ -30,6 +30,7 @@ using nlohmann::json;
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::IsSupersetOf;
+using testing::Not;
 using testing::StartsWith;
 
 constexpr int kRefused = 1;
@@ -158,6 +159,34 @@ TEST_F(VrdmactlTest, ADumpHasWhatAReportOfAFaultNeeds) {
     EXPECT_EQ(first.at("object_list").at("queue_pairs").at("count"), 0);
     EXPECT_EQ(dump.at("stats").at("guests").at(1).at("object_list"), json::object())
         << "without a VMM";
+}
+
+TEST_F(VrdmactlTest, ALibvirtDomainIsPrintedForAGuestOfTheDaemon) {
+    Program program({"--config", config("mac = \"52:54:00:77:00:02\"\n")});
+    program.wait_printed("serves 2");
+    const auto [status, output] = ctl("libvirt-xml b --full web1 --preload /lib/p.so");
+    EXPECT_EQ(status, 0) << output;
+    EXPECT_THAT(output, AllOf(HasSubstr("<name>web1</name>"), HasSubstr("path=" + path("b") + "'"),
+                              HasSubstr("<mac address='52:54:00:77:00:02'/>"),
+                              HasSubstr("name='LD_PRELOAD' value='/lib/p.so'")));
+    const auto [pieces_status, pieces] = ctl("libvirt-xml a --preload /lib/p.so");
+    EXPECT_EQ(pieces_status, 0) << pieces;
+    EXPECT_THAT(pieces, AllOf(HasSubstr("path=" + path("a") + "'"), HasSubstr("memfd"),
+                              Not(HasSubstr("<name>"))));
+    EXPECT_EQ(ctl("libvirt-xml nobody").first, kRefused);
+}
+
+TEST_F(VrdmactlTest, ALibvirtThatIsNotThereIsNamed) {
+    Program program({"--config", config()});
+    program.wait_printed("serves 2");
+    const std::string nowhere = " --connect 'qemu:///system?socket=/nonexistent/sock'";
+    const auto [status, output] = ctl("libvirt-attach web1 a" + nowhere);
+    EXPECT_EQ(status, kNotReachable) << output;
+    EXPECT_THAT(output, HasSubstr("libvirt is not reachable at qemu:///system?socket="));
+    EXPECT_EQ(ctl("libvirt-attach web1 nobody" + nowhere).first, kRefused);
+    EXPECT_EQ(ctl("libvirt-attach web1 a --live --prepare" + nowhere).first, kUsage);
+    EXPECT_EQ(ctl("libvirt-detach web1 a --live --dry-run" + nowhere).first, kUsage);
+    EXPECT_EQ(ctl("libvirt-detach web1 /run/forgotten.sock" + nowhere).first, kNotReachable);
 }
 
 TEST_F(VrdmactlTest, GuestsAreAddedDrainedAndRemoved) {
