@@ -22,7 +22,7 @@ _STANDARDS = {"bookworm": "4.6.2", "trixie": "4.7.2"}
 # Packages of somebody who gives no address.
 _NOBODY = "vrdma packagers <root@localhost>"
 # The files that say the project's version.
-_WITH_VERSION = ("CMakeLists.txt", "frontend/dkms.conf")
+_WITH_VERSION = ("CMakeLists.txt", "frontend/dkms.conf", "frontend/vrdma-doctor")
 _FOLDER = paths.SOURCE / "scripts" / "debian"
 
 
