@@ -3,8 +3,8 @@
 """The checks, in the order in which they run: the quick ones first."""
 from __future__ import annotations
 
-from vrdma_check import (checkpatch, clang_format, clang_tidy, columns, flake8, floors, mypy,
-                         named_tests, prose, shellcheck, sparse, spdx)
+from vrdma_check import (checkpatch, clang_format, clang_tidy, columns, flake8, floors, messages,
+                         mypy, named_tests, prose, shellcheck, sparse, spdx)
 from vrdma_check.check import Check
 
 CHECKS = (
@@ -20,6 +20,9 @@ CHECKS = (
     Check("named-tests", "the tests that documents name as holders of promises exist",
           named_tests.run,
           mend="write the name as the test has it now, with its suite, or add the test"),
+    Check("messages", "each warning and error for people is in docs/troubleshooting.md",
+          messages.run,
+          mend="write the message, its cause and what helps into the table of its part"),
     Check("clang-format", "layout of the project's C and C++", clang_format.run,
           mend="scripts/check --fix clang-format", fix=clang_format.fix),
     Check("shellcheck", "every shell script", shellcheck.run,

@@ -6,7 +6,7 @@ from __future__ import annotations
 import unittest
 
 from project import ProjectTest
-from vrdma_check import columns, named_tests, prose, spdx
+from vrdma_check import columns, messages, named_tests, prose, spdx
 
 
 class Columns(ProjectTest):
@@ -118,6 +118,34 @@ class NamedTests(ProjectTest):
     def test_other_code_is_no_test(self) -> None:
         self.assertEqual(self.found("`CAP_NET_ADMIN`, `EINVAL`, `rnic.h`, `socket_mode`, `O_X`"),
                          [])
+
+
+class Messages(ProjectTest):
+    """Each message for people is in the page of troubleshooting."""
+
+    def found(self, page: str, **files: str) -> list[str]:
+        self.write("docs/troubleshooting.md", page)
+        for name, text in files.items():
+            self.write(name.replace("__", "/").replace("_c", ".c"), text)
+        return [finding.split(": ", 1)[0] for finding in messages.run(self.context()).findings]
+
+    def test_a_message_that_the_page_has_not_is_found_with_its_line(self) -> None:
+        files = {"backend__a_cc": '\nlog->warn("{}: the socket is gone; start {}", name);\n',
+                 "frontend__a_c": '\tdev_err(&dev->vdev->dev,\n\t\t"no queue %d\\n", n);\n',
+                 "qemu-device__a_c": '    error_setg(errp, "bad size of %" PRIu64 " bytes", n);\n'}
+        self.assertEqual(self.found("", **files),
+                         ["backend/a.cc:2", "frontend/a.c:1", "qemu-device/a.c:1"])
+        page = "| `the socket is gone; start it` |\n| `no queue 3` |\n| `bad size of 7 bytes` |\n"
+        self.assertEqual(self.found(page, **files), [])
+
+    def test_a_message_in_several_strings_is_one(self) -> None:
+        text = 'log_.error("{} is " "broken and " "stays so: {}", a, b);\n'
+        self.assertEqual(self.found("x is broken and stays so: y", backend__a_cc=text), [])
+        self.assertEqual(self.found("is broken", backend__a_cc=text), ["backend/a.cc:1"])
+
+    def test_information_and_messages_of_tools_need_not_be_there(self) -> None:
+        self.assertEqual(self.found("", backend__a_cc='log->info("everything is well");\n',
+                                    backend__vrdmactl__a_cc='out.error("is no number");\n'), [])
 
 
 if __name__ == "__main__":
