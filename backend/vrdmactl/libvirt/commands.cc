@@ -163,7 +163,8 @@ void attach(const CommandOptions& options, const std::string& control_socket, bo
                                       "shutdown {0}' and 'virsh start {0}'",
                                       options.domain, options.guest));
         }
-        report.add(plug_of(domain, options).attach(guest.socket));
+        report.add(
+            plug_of(domain, options).attach({guest.socket, running.chardev_at(guest.socket)}));
     }
     report.print(json, stdout);
 }
@@ -187,7 +188,8 @@ void detach(const CommandOptions& options, const std::string& control_socket, bo
         }
     }
     if (options.live) {
-        report.add(plug_of(domain, options).detach(socket));
+        const DomainXml running(domain.running_xml());
+        report.add(plug_of(domain, options).detach({socket, running.chardev_at(socket)}));
     }
     report.print(json, stdout);
 }

@@ -42,6 +42,9 @@ class DomainXml {
     // Has QEMU know vrdma-pci.  Throws vrdmactl::Failure if the host has nothing that does it.
     Changes give_emulator(const DeviceFiles& files);
 
+    // The id of the chardev of the vrdma-pci at this socket of vrdmad's; none if there is none.
+    std::optional<std::string> chardev_at(const std::string& socket) const;
+
     // Whether the domain has a vrdma-pci at this socket of vrdmad's.
     bool has_device(const std::string& socket) const;
 
@@ -73,8 +76,6 @@ class DomainXml {
     pugi::xml_node preload_variable() const;
     bool knows_device() const;
     bool has_reservation() const;
-    // The chardev's id of the vrdma-pci at this socket.
-    std::optional<std::string> chardev_at(const std::string& socket) const;
     std::string free_slot(const std::string& bus) const;
     std::string free_number() const;
     Changes restore_emulator();

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <limits>
 #include <set>
 #include <thread>
@@ -31,16 +32,16 @@ constexpr unsigned kFirstPluggedSlot = 0x10;
 constexpr unsigned kSlots = 32;
 constexpr std::chrono::milliseconds kInterval{100};
 
-// The path in what QEMU calls a chardev: "unix:PATH", "disconnected:unix:PATH", with ",server=on"
-// behind it if QEMU listens there.
-std::string path_of(const std::string& filename) {
-    const size_t begin = filename.find("unix:");
-    if (begin == std::string::npos) {
-        return "";
+// The id of a device that is plugged in at a socket, and of its chardev: by it the device is found
+// again.  QEMU's ids have these characters, and begin with a letter.
+std::string id_of(const std::string& socket) {
+    std::string id = "vrdma";
+    for (const char c : socket) {
+        const bool kept =
+            std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '-' || c == '_';
+        id += c == '/' ? '.' : kept ? c : '_';
     }
-    const std::string path = filename.substr(begin + sizeof("unix:") - 1);
-    const size_t options = path.rfind(",server=");
-    return path.substr(0, options);
+    return id;
 }
 
 }  // namespace
@@ -79,31 +80,26 @@ void HotPlug::check_known() const {
     }
 }
 
-std::vector<HotPlug::Device> HotPlug::devices() const {
-    std::vector<Device> found;
+std::vector<std::string> HotPlug::device_paths() const {
+    std::vector<std::string> found;
     for (const char* const folder : {kNamed, kUnnamed}) {
         for (const json& entry : execute("qom-list", {{"path", folder}})) {
             if (entry.at("type") == "child<vrdma-pci>") {
-                const std::string path =
-                    fmt::format("{}/{}", folder, entry.at("name").get<std::string>());
-                found.push_back({path, property(path, "chardev").get<std::string>()});
+                found.push_back(fmt::format("{}/{}", folder, entry.at("name").get<std::string>()));
             }
         }
     }
     return found;
 }
 
-std::optional<HotPlug::Device> HotPlug::device_at(const std::string& socket) const {
-    std::set<std::string> chardevs;
-    for (const json& chardev : execute("query-chardev")) {
-        if (path_of(chardev.value("filename", "")) == socket) {
-            chardevs.insert(chardev.at("label").get<std::string>());
+std::optional<HotPlug::Device> HotPlug::device_of(const Target& target) const {
+    for (const std::string& path : device_paths()) {
+        const auto chardev = property(path, "chardev").get<std::string>();
+        if (chardev == id_of(target.socket) || chardev == target.started_with) {
+            return Device{path, chardev};
         }
     }
-    const auto all = devices();
-    const auto found = std::ranges::find_if(
-        all, [&](const Device& device) { return chardevs.contains(device.chardev); });
-    return found == all.end() ? std::nullopt : std::optional(*found);
+    return std::nullopt;
 }
 
 HotPlug::Place HotPlug::free_place() const {
@@ -166,65 +162,54 @@ HotPlug::Place HotPlug::free_port(const json& devices_of_root) const {
                     domain_, empty, prepare_advice()));
 }
 
-std::string HotPlug::free_number() const {
-    std::set<std::string> ids;
-    for (const json& chardev : execute("query-chardev")) {
-        ids.insert(chardev.at("label").get<std::string>());
-    }
-    for (const json& entry : execute("qom-list", {{"path", kNamed}})) {
-        ids.insert(entry.at("name").get<std::string>());
-    }
-    unsigned number = 0;
-    while (ids.contains(fmt::format("vrdma{}", number)) ||
-           ids.contains(fmt::format("rdma{}", number))) {
-        ++number;
-    }
-    return std::to_string(number);
-}
-
-std::vector<std::string> HotPlug::attach(const std::string& socket) {
+std::vector<std::string> HotPlug::attach(const Target& target) {
     check_known();
-    if (device_at(socket)) {
+    if (device_of(target)) {
         return {};
     }
     const Place place = free_place();
-    const std::string number = free_number();
-    const std::string chardev = "vrdma" + number;
-    const std::string device = "rdma" + number;
-    execute(
-        "chardev-add",
-        {{"id", chardev},
-         {"backend",
-          {{"type", "socket"},
-           {"data",
-            {{"server", false}, {"addr", {{"type", "unix"}, {"data", {{"path", socket}}}}}}}}}});
-    json arguments{
-        {"driver", "vrdma-pci"}, {"id", device}, {"chardev", chardev}, {"bus", place.bus}};
+    const std::string id = id_of(target.socket);
+    execute("chardev-add",
+            {{"id", id},
+             {"backend",
+              {{"type", "socket"},
+               {"data",
+                {{"server", false},
+                 {"addr", {{"type", "unix"}, {"data", {{"path", target.socket}}}}}}}}}});
+    json arguments{{"driver", "vrdma-pci"}, {"id", id}, {"chardev", id}, {"bus", place.bus}};
     if (!place.slot.empty()) {
         arguments["addr"] = place.slot;
     }
     try {
         execute("device_add", arguments);
     } catch (const Failure&) {
-        monitor_({{"execute", "chardev-remove"}, {"arguments", {{"id", chardev}}}});
+        monitor_({{"execute", "chardev-remove"}, {"arguments", {{"id", id}}}});
         throw;
     }
-    return {fmt::format("a vrdma-pci, '{}', is plugged in at {}, on {}{}{}", device, socket,
-                        place.bus, place.slot.empty() ? "" : " in slot ", place.slot)};
+    return {fmt::format("a vrdma-pci is plugged in at {}, on {}{}{}", target.socket, place.bus,
+                        place.slot.empty() ? "" : " in slot ", place.slot)};
 }
 
-std::vector<std::string> HotPlug::detach(const std::string& socket,
-                                         std::chrono::milliseconds patience) {
+std::vector<std::string> HotPlug::detach(const Target& target, std::chrono::milliseconds patience) {
     check_known();
-    const auto device = device_at(socket);
+    const auto device = device_of(target);
     if (!device) {
         return {};
     }
+    // The root bus of PCI Express lets nothing go.
+    if (property(device->path, "parent_bus").get<std::string>().ends_with("/pcie.0")) {
+        throw Failure(kRefused,
+                      fmt::format("the domain '{0}' was started with the device on its root bus, "
+                                  "from which it cannot be pulled out while the domain runs: "
+                                  "'vrdmactl libvirt-detach {0} {1}', and then 'virsh shutdown "
+                                  "{0}' and 'virsh start {0}'",
+                                  domain_, guest_));
+    }
     execute("device_del", {{"id", device->path}});
+    // A device that is listed may be gone before it is asked for anything.
     const auto there = [&] {
-        const auto all = devices();
-        return std::ranges::any_of(all,
-                                   [&](const Device& other) { return other.path == device->path; });
+        const auto all = device_paths();
+        return std::ranges::find(all, device->path) != all.end();
     };
     const auto end = std::chrono::steady_clock::now() + patience;
     while (there()) {
@@ -239,7 +224,7 @@ std::vector<std::string> HotPlug::detach(const std::string& socket,
         std::this_thread::sleep_for(kInterval);
     }
     execute("chardev-remove", {{"id", device->chardev}});
-    return {fmt::format("the vrdma-pci at {} is pulled out", socket)};
+    return {fmt::format("the vrdma-pci at {} is pulled out", target.socket)};
 }
 
 }  // namespace vrdma::libvirt

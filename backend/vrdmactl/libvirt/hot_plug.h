@@ -21,13 +21,21 @@ class HotPlug {
     // How long the guest's driver is waited for when its device goes.
     static constexpr std::chrono::seconds kPatience{30};
 
+    // The device at a socket of vrdmad's.  `started_with` is the id of the chardev with which the
+    // domain was started for this socket, if it was: QEMU does not tell the path of a socket that
+    // is connected.
+    struct Target {
+        std::string socket;
+        std::optional<std::string> started_with;
+    };
+
     // `domain` and `guest` are for the sentences that say what to do.
     HotPlug(Monitor monitor, std::string domain, std::string guest);
 
     // Both return what has changed, and nothing if it was so before.  Both throw
     // vrdmactl::Failure.
-    std::vector<std::string> attach(const std::string& socket);
-    std::vector<std::string> detach(const std::string& socket,
+    std::vector<std::string> attach(const Target& target);
+    std::vector<std::string> detach(const Target& target,
                                     std::chrono::milliseconds patience = kPatience);
 
   private:
@@ -45,11 +53,11 @@ class HotPlug {
     nlohmann::json execute(const std::string& command, nlohmann::json arguments = nullptr) const;
     nlohmann::json property(const std::string& path, const std::string& name) const;
     void check_known() const;
-    std::vector<Device> devices() const;
-    std::optional<Device> device_at(const std::string& socket) const;
+    // The path of each vrdma-pci in QEMU's object model.
+    std::vector<std::string> device_paths() const;
+    std::optional<Device> device_of(const Target& target) const;
     Place free_place() const;
     Place free_port(const nlohmann::json& devices_of_root) const;
-    std::string free_number() const;
     std::string prepare_advice() const;
 
     Monitor monitor_;

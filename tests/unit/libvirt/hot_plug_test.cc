@@ -19,11 +19,12 @@ namespace {
 
 using nlohmann::json;
 using testing::AllOf;
-using testing::Contains;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 
+const HotPlug::Target kTarget{kSocket, std::nullopt};
+constexpr const char* kId = "vrdma.run.vrdma.web1.sock";
 constexpr uint64_t kUnset = UINT64_MAX;
 
 // A port of PCI Express, or another bridge.
@@ -39,11 +40,15 @@ struct FakeQemu {
     std::string machine = "pc-q35-7.2-machine";
     std::vector<Port> ports;
     std::vector<unsigned> slots{0, 1, 0x10};
-    std::map<std::string, std::string> chardevs{{"charmonitor", "unix:/m,server=on"}};
-    std::map<std::string, std::string> devices;  // by id: its chardev
+    // The path of each chardev.
+    std::map<std::string, std::string> chardevs{{"charmonitor", "/m"}};
+    std::map<std::string, std::string> devices;           // a vrdma-pci by its id: its chardev
+    std::string bus = "/machine/peripheral/pci.1/pci.1";  // of the devices
     bool guest_lets_go = true;
+    bool lets_go_after_a_look = false;
     std::string why_no_device;
     std::vector<json> plugged{};
+    std::string going{};  // is gone once it has been listed
 
     json answer(const json& command) {
         const std::string name = command.at("execute");
@@ -51,19 +56,13 @@ struct FakeQemu {
         if (name == "qom-list-types") {
             return result(knows_device ? json::array({{{"name", "vrdma-pci"}}}) : json::array());
         }
-        if (name == "query-chardev") {
-            json list = json::array();
-            for (const auto& [label, filename] : chardevs) {
-                list.push_back({{"label", label}, {"filename", filename}});
-            }
-            return result(list);
-        }
         if (name == "qom-list") {
             json list = json::array();
             if (arguments.at("path") == "/machine/peripheral") {
                 for (const auto& [id, chardev] : devices) {
                     list.push_back({{"name", id}, {"type", "child<vrdma-pci>"}});
                 }
+                std::erase_if(devices, [&](const auto& device) { return device.first == going; });
             }
             return result(list);
         }
@@ -75,7 +74,7 @@ struct FakeQemu {
         }
         if (name == "chardev-add") {
             chardevs[arguments.at("id")] =
-                "unix:" + arguments["backend"]["data"]["addr"]["data"]["path"].get<std::string>();
+                arguments["backend"]["data"]["addr"]["data"]["path"].get<std::string>();
             return result(json::object());
         }
         if (name == "chardev-remove") {
@@ -92,7 +91,9 @@ struct FakeQemu {
         }
         if (name == "device_del") {
             const std::string path = arguments.at("id");
-            if (guest_lets_go) {
+            if (lets_go_after_a_look) {
+                going = path.substr(path.rfind('/') + 1);
+            } else if (guest_lets_go) {
                 devices.erase(path.substr(path.rfind('/') + 1));
             }
             return result(json::object());
@@ -111,6 +112,13 @@ struct FakeQemu {
         const std::string id = path.substr(path.rfind('/') + 1);
         if (name == "type") {
             return result(machine);
+        }
+        if (name == "parent_bus") {
+            return result(bus);
+        }
+        if (!path.starts_with("/machine/peripheral/pci") && path != "/machine" &&
+            !devices.contains(id)) {
+            return {{"error", {{"class", "DeviceNotFound"}, {"desc", "Device not found"}}}};
         }
         if (name == "chardev") {
             return result(devices.at(id));
@@ -141,7 +149,7 @@ struct FakeQemu {
 
 std::string refusal(FakeQemu& qemu) {
     try {
-        qemu.plug().attach(kSocket);
+        qemu.plug().attach(kTarget);
     } catch (const vrdmactl::Failure& failure) {
         return failure.what();
     }
@@ -153,18 +161,17 @@ TEST(HotPlugTest, TheLastFreePortWithRoomGetsTheDevice) {
     qemu.ports = {{"pci.1", 2U << 30, true}, {"pci.2", 2U << 30},
                   {"pci.3", 2U << 30},       {"pci.4", 2U << 30, true},
                   {"pci.5", kUnset},         {"pci.6", 2U << 30, false, false}};
-    EXPECT_THAT(qemu.plug().attach(kSocket), SizeIs(1));
+    EXPECT_THAT(qemu.plug().attach(kTarget), SizeIs(1));
     ASSERT_THAT(qemu.plugged, SizeIs(1));
-    EXPECT_EQ(
-        qemu.plugged[0],
-        json({{"driver", "vrdma-pci"}, {"id", "rdma0"}, {"chardev", "vrdma0"}, {"bus", "pci.3"}}));
-    EXPECT_EQ(qemu.chardevs["vrdma0"], std::string("unix:") + kSocket);
+    EXPECT_EQ(qemu.plugged[0],
+              json({{"driver", "vrdma-pci"}, {"id", kId}, {"chardev", kId}, {"bus", "pci.3"}}));
+    EXPECT_EQ(qemu.chardevs[kId], kSocket);
 }
 
 TEST(HotPlugTest, APcGetsTheDeviceInAFreeSlotOfItsRootBus) {
     FakeQemu qemu;
     qemu.machine = "pc-i440fx-7.2-machine";
-    qemu.plug().attach(kSocket);
+    qemu.plug().attach(kTarget);
     ASSERT_THAT(qemu.plugged, SizeIs(1));
     EXPECT_EQ(qemu.plugged[0]["bus"], "pci.0");
     EXPECT_EQ(qemu.plugged[0]["addr"], "0x11");
@@ -173,19 +180,43 @@ TEST(HotPlugTest, APcGetsTheDeviceInAFreeSlotOfItsRootBus) {
 TEST(HotPlugTest, ADeviceThatIsThereStaysAlone) {
     FakeQemu qemu;
     qemu.ports = {{"pci.1", 2U << 30}};
-    qemu.plug().attach(kSocket);
-    EXPECT_THAT(qemu.plug().attach(kSocket), IsEmpty());
-    qemu.chardevs["vrdma0"] = std::string("disconnected:unix:") + kSocket;
-    EXPECT_THAT(qemu.plug().attach(kSocket), IsEmpty()) << "its daemon may be away";
+    qemu.plug().attach(kTarget);
+    EXPECT_THAT(qemu.plug().attach(kTarget), IsEmpty());
     EXPECT_THAT(qemu.plugged, SizeIs(1));
 }
 
-TEST(HotPlugTest, IdsThatAreTakenAreLeftAlone) {
+TEST(HotPlugTest, ADeviceThatTheDomainWasStartedWithIsFoundByItsChardev) {
     FakeQemu qemu;
     qemu.ports = {{"pci.1", 2U << 30}};
-    qemu.chardevs["vrdma0"] = "unix:/run/vrdma/other.sock";
-    qemu.plug().attach(kSocket);
-    EXPECT_EQ(qemu.plugged[0]["id"], "rdma1");
+    qemu.chardevs["vrdma0"] = kSocket;
+    qemu.devices["rdma0"] = "vrdma0";
+    const HotPlug::Target target{kSocket, "vrdma0"};
+    EXPECT_THAT(qemu.plug().attach(target), IsEmpty());
+    EXPECT_THAT(qemu.plug().detach(target), SizeIs(1));
+    EXPECT_THAT(qemu.plug().attach(target), SizeIs(1));
+    EXPECT_THAT(qemu.plug().attach(target), IsEmpty());
+}
+
+TEST(HotPlugTest, ADeviceOnTheRootBusOfPciExpressStaysWithAWayOut) {
+    FakeQemu qemu;
+    qemu.bus = "/machine/q35/pcie.0";
+    qemu.devices["rdma0"] = "vrdma0";
+    try {
+        qemu.plug().detach({kSocket, "vrdma0"});
+        FAIL();
+    } catch (const vrdmactl::Failure& failure) {
+        EXPECT_THAT(failure.what(), AllOf(HasSubstr("cannot be pulled out"),
+                                          HasSubstr("'vrdmactl libvirt-detach web1 guest1'")));
+    }
+    EXPECT_THAT(qemu.devices, SizeIs(1));
+}
+
+TEST(HotPlugTest, AnotherGuestsDeviceStays) {
+    FakeQemu qemu;
+    qemu.ports = {{"pci.1", 2U << 30}};
+    qemu.plug().attach({"/run/vrdma/other.sock", std::nullopt});
+    EXPECT_THAT(qemu.plug().detach(kTarget), IsEmpty());
+    EXPECT_THAT(qemu.plug().attach(kTarget), SizeIs(1));
 }
 
 TEST(HotPlugTest, AQemuWithoutTheDeviceIsNamedWithAWayOut) {
@@ -220,25 +251,34 @@ TEST(HotPlugTest, ADeviceThatQemuRefusesLeavesNoChardev) {
 TEST(HotPlugTest, ADeviceThatIsPulledOutTakesItsChardevAlong) {
     FakeQemu qemu;
     qemu.ports = {{"pci.1", 2U << 30}};
-    qemu.plug().attach(kSocket);
-    EXPECT_THAT(qemu.plug().detach(kSocket), SizeIs(1));
+    qemu.plug().attach(kTarget);
+    EXPECT_THAT(qemu.plug().detach(kTarget), SizeIs(1));
     EXPECT_THAT(qemu.devices, IsEmpty());
     EXPECT_THAT(qemu.chardevs, SizeIs(1));
-    EXPECT_THAT(qemu.plug().detach(kSocket), IsEmpty());
+    EXPECT_THAT(qemu.plug().detach(kTarget), IsEmpty());
+}
+
+TEST(HotPlugTest, ADeviceThatGoesWhileItIsLookedForIsGone) {
+    FakeQemu qemu;
+    qemu.ports = {{"pci.1", 2U << 30}};
+    qemu.plug().attach(kTarget);
+    qemu.lets_go_after_a_look = true;
+    EXPECT_THAT(qemu.plug().detach(kTarget), SizeIs(1));
+    EXPECT_THAT(qemu.chardevs, SizeIs(1));
 }
 
 TEST(HotPlugTest, AGuestThatDoesNotLetGoIsNamed) {
     FakeQemu qemu;
     qemu.ports = {{"pci.1", 2U << 30}};
-    qemu.plug().attach(kSocket);
+    qemu.plug().attach(kTarget);
     qemu.guest_lets_go = false;
     try {
-        qemu.plug().detach(kSocket, std::chrono::milliseconds(0));
+        qemu.plug().detach(kTarget, std::chrono::milliseconds(0));
         FAIL();
     } catch (const vrdmactl::Failure& failure) {
         EXPECT_THAT(failure.what(), HasSubstr("has not let go of the device"));
     }
-    EXPECT_TRUE(qemu.chardevs.contains("vrdma0")) << "the device has it still";
+    EXPECT_TRUE(qemu.chardevs.contains(kId)) << "the device has it still";
 }
 
 }  // namespace
