@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <sstream>
@@ -38,6 +39,7 @@ struct Options {
     bool off = false;
     bool wait = false;
     std::optional<double> seconds;
+    bool guest_doctor = false;
     std::string root = "/";
     std::string level;
     std::string subsystem;
@@ -247,6 +249,20 @@ void top(const Options& options) {
     }
 }
 
+// In a virtual machine it is a script that looks, which the driver's package has.
+void doctor_of_guest(const Options& options) {
+    if (options.json) {
+        throw Failure(kUsage, "--guest has no --json: the script writes text");
+    }
+    const std::filesystem::path script =
+        vrdma::doctor::Host{.root = options.root}.path("/usr/bin/vrdma-doctor");
+    ::execl(script.c_str(), script.c_str(), "--root", options.root.c_str(), nullptr);
+    throw Failure(kRefused,
+                  "doctor --guest: " + script.string() +
+                      " cannot be run: it is of the package vrdma-dkms, which virtual machines "
+                      "have; run 'vrdma-doctor' there");
+}
+
 vrdma::doctor::Findings findings(const Options& options) {
     vrdma::doctor::Host host{.root = options.root};
     try {
@@ -261,6 +277,9 @@ vrdma::doctor::Findings findings(const Options& options) {
 }
 
 void doctor(const Options& options) {
+    if (options.guest_doctor) {
+        doctor_of_guest(options);
+    }
     const auto found = findings(options);
     print(options.json ? line_of(vrdma::doctor::to_json(found)) : vrdma::doctor::to_text(found));
     if (const size_t errors = count(found, vrdma::doctor::Level::kError); errors != 0) {
@@ -427,10 +446,13 @@ void define_commands(CLI::App& app, Options& options) {
         ->type_name("SECONDS")
         ->check(CLI::Range(0.0, 1e6));
 
-    command("doctor", "whether this host is fit for the guests that vrdmad has",
-            [&] { doctor(options); })
-        ->add_option("--root", options.root, "looks at files below this folder (/)")
+    CLI::App* examined =
+        command("doctor", "whether this host is fit for the guests that vrdmad has",
+                [&] { doctor(options); });
+    examined->add_option("--root", options.root, "looks at files below this folder (/)")
         ->type_name("PATH");
+    examined->add_flag("--guest", options.guest_doctor,
+                       "whether this machine is fit as a guest: runs vrdma-doctor");
     command("dump", "all that a report of a fault needs, as JSON", [&] { dump(options); });
     define_libvirt_commands(app, options);
     plain("reload", "has vrdmad read its configuration file again", "reload", reload_text);

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 
 from support_py.e2e import LabTest, main
+from vrdma_lab import paths
 from vrdma_lab.machine.progress import wait_until
 from vrdma_lab.vm.guest import Guest
 
@@ -44,6 +45,17 @@ class Devinfo(LabTest):
 
     def test_the_device_is_listed(self) -> None:
         self.assertRegex(self.guest.must("ibv_devices"), r"(?m)^\s+vrdma0\s+\S+")
+
+    def test_the_doctor_of_guests_finds_all_in_order(self) -> None:
+        self.wait_for("cat /sys/class/infiniband/vrdma0/ports/1/gids/*", "ffff:")
+        script = (paths.SOURCE / "frontend" / "vrdma-doctor").read_text()
+        said = self.guest.must(
+            f"cat > /tmp/vrdma-doctor <<'THE_END'\n{script}\nTHE_END\nsh /tmp/vrdma-doctor"
+        )
+        self.assertEqual(
+            [line for line in said.splitlines() if not line.startswith("ok ")], [], said
+        )
+        self.assertIn("the provider of the host's RNIC", said)
 
     def test_it_has_a_uverbs_file(self) -> None:
         self.assertIn("uverbs0", self.guest.must("ls /dev/infiniband").split())

@@ -189,6 +189,18 @@ TEST_F(VrdmactlTest, ALibvirtThatIsNotThereIsNamed) {
     EXPECT_EQ(ctl("libvirt-detach web1 /run/forgotten.sock" + nowhere).first, kNotReachable);
 }
 
+TEST_F(VrdmactlTest, TheDoctorOfGuestsIsTheScriptOfTheDriversPackage) {
+    const std::string root = path("root");
+    std::filesystem::create_directories(root + "/usr/bin");
+    const auto [absent, said] = ctl("doctor --guest --root " + root);
+    EXPECT_EQ(absent, kRefused);
+    EXPECT_THAT(said, HasSubstr("run 'vrdma-doctor' there"));
+    std::filesystem::copy(VRDMA_DOCTOR, root + "/usr/bin/vrdma-doctor");
+    const auto [status, output] = ctl("doctor --guest --root " + root);
+    EXPECT_EQ(status, kRefused) << output;
+    EXPECT_THAT(output, HasSubstr("this virtual machine has no vrdma-pci"));
+}
+
 TEST_F(VrdmactlTest, GuestsAreAddedDrainedAndRemoved) {
     Program program({"--config", config()});
     program.wait_printed("serves 2");
