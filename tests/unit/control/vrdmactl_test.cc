@@ -390,7 +390,8 @@ TEST_F(CompletionTest, OffersEveryCommandAndItsOptions) {
     ASSERT_GE(all.size(), 10U);
     EXPECT_THAT(offered("\"\""), IsSupersetOf(all));
     EXPECT_THAT(offered("--"), IsSupersetOf({"--json", "--socket", "--help"}));
-    EXPECT_THAT(offered("l"), testing::UnorderedElementsAre("list", "limits", "log-level"));
+    EXPECT_THAT(offered("li"), testing::UnorderedElementsAre("list", "limits", "libvirt-xml",
+                                                             "libvirt-attach", "libvirt-detach"));
     EXPECT_THAT(offered("--json events --f"), testing::ElementsAre("--follow"));
     EXPECT_THAT(offered("--socket list top --o"), testing::ElementsAre("--once"));
     EXPECT_THAT(offered("log-level de"), testing::ElementsAre("debug"));

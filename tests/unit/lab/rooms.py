@@ -15,7 +15,7 @@ PACKAGE = paths.SOURCE / "scripts" / "vrdma_lab"
 # From the bottom to the top.  The modules of the package itself are below all rooms.
 ROOMS = (
     *("machine", "image", "network", "setup", "packages", "vm", "lab", "programs", "host"),
-    *("bench", "conformance", "cli"),
+    *("monitoring", "bench", "conformance", "cli"),
 )
 
 

@@ -11,6 +11,8 @@ import tempfile
 import unittest
 from pathlib import Path
 
+from vrdma_lab import paths
+
 UNITS = Path(os.environ["VRDMA_BUILD"]) / "backend" / "systemd"
 # An instance of the unit for tenants stands for all of them.
 INSTANCES = {
@@ -65,13 +67,15 @@ class Units(unittest.TestCase):
         # vrdmad's name for it in this folder is held by VrdmactlTest.
         self.assertIn(f"(/run/{found[1]}/control.sock)", usage)
 
-    def test_the_units_groups_are_made_where_they_are_missing(self) -> None:
+    def test_the_units_and_polkits_groups_are_made_where_they_are_missing(self) -> None:
         made = re.findall(r"(?m)^g (\S+) ", (UNITS / "vrdma.conf").read_text())
         wanted = {
             group
             for unit in self.units
             for group in re.findall(r"(?m)^SupplementaryGroups=(.+)$", unit.read_text())
         }
+        rules = (paths.SOURCE / "scripts" / "debian" / "conf" / "60-vrdma.rules").read_text()
+        wanted |= set(re.findall(r'isInGroup\("(.+?)"\)', rules))
         self.assertEqual(wanted, set(made))
 
     def test_nothing_is_left_to_be_replaced(self) -> None:
