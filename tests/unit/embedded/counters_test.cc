@@ -86,7 +86,7 @@ TEST_F(Counters, ACompletionWithAnErrorIsCountedByItsStatusAndThoseBehindItAsFlu
 TEST_F(Counters, AllTurnsAreToldOfWhenAGuestHasHadMany) {
     constexpr unsigned kMessages = 1000;
     constexpr unsigned kMostUntold = 192;  // from one turn that is timed to the next
-    settle();  // what connecting has left to do
+    settle();                              // what connecting has left to do
     const auto before = *a.guest.port->query_activity();
     const auto other = *b.guest.port->query_activity();
     for (unsigned n = 0; n < kMessages; ++n) {
