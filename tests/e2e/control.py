@@ -76,7 +76,7 @@ class Control(LabTest):
         served = serving.wait(PATIENCE) if asked.ok else serving.kill()
         self.assertTrue(asked.ok and served.ok, f"{asked.output}\n{served.output}")
         after = self.stats()
-        row = re.search(r"(?m)^ *(\d+) +(\d+) +[\d.]+ +([\d.]+) +[\d.]+ *$", asked.output)
+        row = re.search(r"(?m)^ *(\d+)\s+(\d+)\s+[\d.]+\s+([\d.]+)\s+[\d.]+\s*$", asked.output)
         assert row is not None, asked.output
         said = int(row[1]) * int(row[2])
         self.assertEqual(said, 500 * 65536)

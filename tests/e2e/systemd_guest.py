@@ -25,6 +25,7 @@ SERVICE = """[daemon]
 socket_group = "kvm"
 status_socket = "/run/vrdma/status.sock"
 [[vm]]
+name = "a"
 socket = "/run/vrdma/a.sock"
 """
 # A VMM's first message, GET_FEATURES, and the size of the answer.
