@@ -9,6 +9,7 @@ import signal
 import subprocess
 import unittest
 
+from support_py.exchange import long_form_only
 from support_py.program import ProgramTest
 from vrdma_lab import paths
 from vrdma_lab.children import raise_on_signals
@@ -36,6 +37,7 @@ class Command(ProgramTest):
         self.assertEqual(result.returncode, 4, result.stderr)
         self.assertEqual(result.stdout, "rxe0\n")
 
+    @long_form_only
     def test_suites_report_as_json(self) -> None:
         report = self.folder.with_suffix(".json")
         self.addCleanup(report.unlink, missing_ok=True)
@@ -44,6 +46,8 @@ class Command(ProgramTest):
         (suite,) = json.loads(report.read_text())
         self.assertEqual((suite["suite"], suite["ok"], len(suite["tests"])), ("native", True, 1))
 
+    # e2e.interrupted_demo interrupts scripts/demo, which ends by the same code.
+    @long_form_only
     def test_interrupted_in_a_command(self) -> None:
         self.assertEqual(self.end_with(signal.SIGINT, "here", "exec", "echo here; sleep 1000"), 130)
 
