@@ -11,7 +11,7 @@ from support_py.packages_test import HOST_PACKAGES, PackagesTest, main
 # What systemd judges, and the files of the units.
 UNITS = ("vrdmad.service", "vrdmad@red.service", "vrdma-exporter.service")
 UNIT_FILES = tuple(f"/usr/lib/systemd/system/{name}"
-                   for name in ("vrdmad.service", "vrdmad@.service"))
+                   for name in ("vrdmad.service", "vrdmad@.service", "vrdma-exporter.service"))
 PAGES = ("man1/qemu-system-x86_64-vrdma.1", "man5/vrdmad.toml.5", "man8/vrdma-exporter.8",
          "man8/vrdmactl.8", "man8/vrdmad.8")
 CONFIGURATION = {
@@ -21,7 +21,8 @@ CONFIGURATION = {
     "/etc/apparmor.d/abstractions",
     "/etc/apparmor.d/abstractions/libvirt-qemu.d",
     "/etc/apparmor.d/abstractions/libvirt-qemu.d/vrdma",
-    # Whether the owner has enabled the unit.
+    # Whether the owner has enabled the units.
+    "/var/lib/systemd/deb-systemd-helper-enabled/vrdma-exporter.service.dsh-also",
     "/var/lib/systemd/deb-systemd-helper-enabled/vrdmad.service.dsh-also",
 }
 
