@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from vrdma_lab import paths
+from vrdma_lab.bench import svg
 from vrdma_lab.errors import LabError
 from vrdma_lab.lab.lab import Lab
 from vrdma_lab.machine.progress import run_to_end
@@ -75,12 +76,8 @@ def report(picture: Path) -> None:
 
 
 def _draw(prometheus: Prometheus, seconds: int, path: Path) -> None:
-    import matplotlib
-
-    matplotlib.use("svg")
-    matplotlib.rcParams.update({"svg.hashsalt": "vrdma", "svg.fonttype": "none", "font.size": 7})
-    from matplotlib import pyplot
-
+    pyplot = svg.load_pyplot()
+    pyplot.rcParams["font.size"] = 7
     found = list(panels(seconds))
     height = max(panel.y + panel.height for panel in found)
     figure = pyplot.figure(figsize=(_COLUMNS * _INCH, height * _INCH))
@@ -91,8 +88,7 @@ def _draw(prometheus: Prometheus, seconds: int, path: Path) -> None:
         inner = (box[0] + 0.04, box[1] + 0.03, box[2] - 0.06, box[3] - 0.05)
         draw = _draw_value if panel.kind == "stat" else _draw_lines
         draw(figure.add_axes(inner), panel, prometheus, seconds)
-    figure.savefig(path, metadata={"Date": None})
-    pyplot.close(figure)
+    svg.save(pyplot, figure, path)
 
 
 def _draw_value(axes: Any, panel: Panel, prometheus: Prometheus, seconds: int) -> None:

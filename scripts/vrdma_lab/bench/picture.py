@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from vrdma_lab.bench import svg
 from vrdma_lab.bench.tables import Row, shown_bytes
 from vrdma_lab.errors import LabError
 
@@ -53,17 +54,10 @@ def draw(path: Path, rows: Iterable[Row]) -> None:
     """
     curves = _of_curves(rows)
     check(curves)
-    # Only a picture needs the library, which takes a second to load.
-    import matplotlib
-
-    matplotlib.use("svg")
-    matplotlib.rcParams.update({"svg.hashsalt": "vrdma", "svg.fonttype": "none"})
-    from matplotlib import pyplot
-
+    pyplot = svg.load_pyplot()
     figure, panels = pyplot.subplots(1, len(_PANELS), figsize=(10, 4.2), layout="constrained")
     for axes, unit in zip(panels, _PANELS):
         rows_of_unit = [row for row in curves if row["unit"] == unit]
         if rows_of_unit:
             _draw_panel(axes, rows_of_unit, unit)
-    figure.savefig(path, metadata={"Date": None})
-    pyplot.close(figure)
+    svg.save(pyplot, figure, path)
