@@ -59,6 +59,15 @@ struct Threaded : ::testing::TestWithParam<unsigned> {
             std::this_thread::yield();
         }
     }
+
+    // Eight bytes from the one end's memory into the other's.
+    static void post_write(End& from, End& to, uint64_t id) {
+        from.qp.post_send({.wr_id = id,
+                           .opcode = WrOpcode::kRdmaWrite,
+                           .remote_address = to.mr.iova,
+                           .rkey = to.mr.rkey(),
+                           .sges = {from.mr.sge(0, 8)}});
+    }
 };
 
 INSTANTIATE_TEST_SUITE_P(Workers, Threaded, ::testing::Values(1u, 2u));
@@ -73,11 +82,7 @@ TEST_P(Threaded, NoDoorbellIsMissedAroundFallingAsleep) {
     connect(a.qp, b.qp);
     for (uint64_t i = 0; i < 3000; ++i) {
         std::memcpy(a.memory.data(), &i, sizeof(i));
-        a.qp.post_send({.wr_id = i,
-                        .opcode = WrOpcode::kRdmaWrite,
-                        .remote_address = b.mr.iova,
-                        .rkey = b.mr.rkey(),
-                        .sges = {a.mr.sge(0, 8)}});
+        post_write(a, b, i);
         notifier.notify_unless_polling();
         const auto wc = wait_for(a.send_cq);
         ASSERT_EQ(status_of(wc), WcStatus::kSuccess);
@@ -101,11 +106,7 @@ TEST_P(Threaded, DoorbellsThatCannotBeWaitedForAreFoundAllTheSame) {
         while (memory::load(&a.guest.area->polling, std::memory_order_seq_cst) != 0) {
             std::this_thread::yield();
         }
-        a.qp.post_send({.wr_id = i,
-                        .opcode = WrOpcode::kRdmaWrite,
-                        .remote_address = b.mr.iova,
-                        .rkey = b.mr.rkey(),
-                        .sges = {a.mr.sge(0, 8)}});
+        post_write(a, b, i);
         EXPECT_EQ(status_of(wait_for(a.send_cq)), WcStatus::kSuccess);
     }
     a.guest.port->set_doorbells(nullptr, -1);
@@ -121,11 +122,7 @@ TEST_P(Threaded, AWorkerThatSpinsIsNotNotified) {
         std::this_thread::yield();
     }
     for (uint64_t i = 0; i < 200; ++i) {
-        a.qp.post_send({.wr_id = i,
-                        .opcode = WrOpcode::kRdmaWrite,
-                        .remote_address = b.mr.iova,
-                        .rkey = b.mr.rkey(),
-                        .sges = {a.mr.sge(0, 8)}});
+        post_write(a, b, i);
         notifier.notify_unless_polling();
         ASSERT_EQ(status_of(wait_for(a.send_cq)), WcStatus::kSuccess);
     }
@@ -144,11 +141,7 @@ TEST_P(Threaded, ANotificationThatWakesAWorkerIsCountedForItsGuest) {
         while (notifier.polled()) {
             std::this_thread::yield();
         }
-        a.qp.post_send({.wr_id = 1,
-                        .opcode = WrOpcode::kRdmaWrite,
-                        .remote_address = b.mr.iova,
-                        .rkey = b.mr.rkey(),
-                        .sges = {a.mr.sge(0, 8)}});
+        post_write(a, b, 1);
         notifier.notify_unless_polling();
         ASSERT_EQ(status_of(wait_for(a.send_cq)), WcStatus::kSuccess);
     }
