@@ -40,6 +40,21 @@
 struct vrdma_doorbell_area;  // common/vrdma_doorbell.h
 struct vrdma_udata_pointer;  // common/vrdma_udata.h
 
+// What travels to the daemon's successor (state/device.proto, docs/state.md).
+namespace vrdma::state {
+class Ah;
+class Context;
+class Cq;
+class FilesToSend;
+class Mr;
+class Mw;
+class Pd;
+class Port;
+class Qp;
+class ReceivedFiles;
+class Srq;
+}  // namespace vrdma::state
+
 namespace vrdma::rnic {
 
 // Guest memory behind the user pointer at `offset` of a verb's udata.
@@ -95,6 +110,11 @@ class EventSink {
 class ProtectionDomain {
   public:
     virtual ~ProtectionDomain() = default;
+    // save() of each kind of object writes what the RNIC needs to have the object again: the part
+    // `rnic` of its state, and those attributes that the device does not know.  Between
+    // Rnic::pause() and the end of the pause.  EOPNOTSUPP from an RNIC whose objects end with the
+    // daemon.
+    virtual Result<void> save(state::Pd&) const { return fail(EOPNOTSUPP); }
 };
 
 class MemoryRegion {
@@ -115,12 +135,14 @@ class MemoryRegion {
     // Asked before DEREG_MR destroys the region: an error, EBUSY for instance, when memory
     // windows are bound to it. It is destroyed without being asked when its context ends.
     virtual Result<void> deregister() { return {}; }
+    virtual Result<void> save(state::Mr&) const { return fail(EOPNOTSUPP); }
 };
 
 class MemoryWindow {
   public:
     virtual ~MemoryWindow() = default;
     virtual uint32_t rkey() const = 0;  // as it was allocated
+    virtual Result<void> save(state::Mw&) const { return fail(EOPNOTSUPP); }
 };
 
 class CompletionQueue {
@@ -129,6 +151,7 @@ class CompletionQueue {
     // `cqe` is the number of entries that is wanted, and then the number that there is. No
     // completion gets lost; EINVAL when those that wait would not fit.
     virtual Result<void> resize(uint32_t& /*cqe*/, Udata& /*udata*/) { return fail(EOPNOTSUPP); }
+    virtual Result<void> save(state::Cq&) const { return fail(EOPNOTSUPP); }
 };
 
 class SharedReceiveQueue {
@@ -137,6 +160,7 @@ class SharedReceiveQueue {
     virtual Result<void> modify(uint32_t attr_mask, const SrqAttributes& attributes,
                                 Udata& udata) = 0;
     virtual Result<SrqAttributes> query() = 0;
+    virtual Result<void> save(state::Srq&) const { return fail(EOPNOTSUPP); }
 };
 
 class QueuePair {
@@ -156,6 +180,7 @@ class QueuePair {
     virtual Result<void> detach_mcast(const Gid& /*gid*/, uint16_t /*lid*/) {
         return fail(EOPNOTSUPP);
     }
+    virtual Result<void> save(state::Qp&) const { return fail(EOPNOTSUPP); }
 };
 
 class XrcDomain;
@@ -163,6 +188,7 @@ class XrcDomain;
 class AddressHandle {
   public:
     virtual ~AddressHandle() = default;
+    virtual Result<void> save(state::Ah&) const { return fail(EOPNOTSUPP); }
 };
 
 // The memory behind a mapping of the RNIC into the guest.
@@ -235,6 +261,41 @@ class Context {
     virtual Result<std::unique_ptr<AddressHandle>> create_ah(ProtectionDomain& pd,
                                                              const AhAttributes& attributes,
                                                              Udata& udata) = 0;
+
+    virtual Result<void> save(state::Context&, state::FilesToSend&) const {
+        return fail(EOPNOTSUPP);
+    }
+    // These make an object of what its save() wrote, with the numbers and keys that it had, before
+    // the port does anything: a port that is new, between Rnic::pause() and the end of the pause.
+    // Objects come in the order of dependence, and those that they refer to are given.  EINVAL for
+    // a state that none of its kind can have, EEXIST for a number or a key that is taken.
+    virtual Result<std::unique_ptr<ProtectionDomain>> restore_pd(const state::Pd&) {
+        return fail(EOPNOTSUPP);
+    }
+    virtual Result<std::unique_ptr<MemoryRegion>> restore_mr(ProtectionDomain&, const state::Mr&,
+                                                             const memory::GuestMemory&) {
+        return fail(EOPNOTSUPP);
+    }
+    virtual Result<std::unique_ptr<CompletionQueue>> restore_cq(const state::Cq&) {
+        return fail(EOPNOTSUPP);
+    }
+    virtual Result<std::unique_ptr<SharedReceiveQueue>> restore_srq(ProtectionDomain&,
+                                                                    const state::Srq&) {
+        return fail(EOPNOTSUPP);
+    }
+    // Of `init`, the pointers count.
+    virtual Result<std::unique_ptr<QueuePair>> restore_qp(const QpInit& /*init*/,
+                                                          const state::Qp&) {
+        return fail(EOPNOTSUPP);
+    }
+    virtual Result<std::unique_ptr<AddressHandle>> restore_ah(ProtectionDomain&,
+                                                              const state::Ah&) {
+        return fail(EOPNOTSUPP);
+    }
+    // After the queue pairs and the regions, to which the window may be bound.
+    virtual Result<std::unique_ptr<MemoryWindow>> restore_mw(ProtectionDomain&, const state::Mw&) {
+        return fail(EOPNOTSUPP);
+    }
 };
 
 // A domain of extended reliable connections (IBTA 1.4, annex A14). It belongs to the port, not to a
@@ -288,6 +349,16 @@ class Port {
     // The port looks again at what it has from the host (EventSink::host_changed()).
     virtual void host_changed() {}
     virtual Result<std::unique_ptr<Context>> alloc_context(Udata& udata) = 0;
+
+    // As of the objects.  restore() gives the port its GIDs and its counts.
+    virtual Result<void> save(state::Port&, state::FilesToSend&) const { return fail(EOPNOTSUPP); }
+    virtual Result<void> restore(const state::Port&, state::ReceivedFiles&) {
+        return fail(EOPNOTSUPP);
+    }
+    virtual Result<std::unique_ptr<Context>> restore_context(const state::Context&,
+                                                             state::ReceivedFiles&) {
+        return fail(EOPNOTSUPP);
+    }
 
     // A domain of an RNIC whose attributes say `has_xrc`.
     virtual Result<std::unique_ptr<XrcDomain>> alloc_xrcd() { return fail(EOPNOTSUPP); }
@@ -365,6 +436,15 @@ class Rnic {
 
     // `guest` names the virtual machine in logs; `sink` outlives the port.
     virtual Result<std::unique_ptr<Port>> open_port(const std::string& guest, EventSink& sink) = 0;
+
+    // As long as the result lives the RNIC does no work of a guest's, so that all objects can be
+    // saved or restored as of one moment.  No verb runs meanwhile.  An RNIC that does its work by
+    // itself goes on with it.
+    class Pause {
+      public:
+        virtual ~Pause() = default;
+    };
+    virtual std::unique_ptr<Pause> pause() { return nullptr; }
 };
 
 }  // namespace vrdma::rnic

@@ -19,7 +19,7 @@ GROUPS = {
         "kmod libelf1 libspdlog-dev libfmt-dev libcli11-dev nlohmann-json3-dev libtomlplusplus-dev "
         "prometheus-cpp-dev libexpected-dev libibverbs-dev librdmacm-dev libmnl-dev libseccomp-dev "
         "systemtap-sdt-dev libgtest-dev libgmock-dev libbenchmark-dev libglib2.0-dev libvirt-dev "
-        "libpugixml-dev"
+        "libpugixml-dev protobuf-compiler libprotobuf-dev zlib1g-dev"
     ),
     "run": (
         "qemu-system-x86 busybox-static ibverbs-utils ibverbs-providers rdmacm-utils perftest "
