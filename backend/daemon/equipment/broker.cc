@@ -24,7 +24,7 @@
 #include "daemon/confinement/seccomp_filter.h"
 #include "daemon/equipment/socket_owner.h"
 #include "forked_process.h"
-#include "vhost/receiver/receiver_loop.h"
+#include "socket_files.h"
 
 namespace vrdma::daemon {
 namespace {
@@ -125,9 +125,8 @@ class BrokerLoop {
         const std::array sent{fds[0].get(), fds[1].get()};
         const bool made = get(reply.error).empty();
         // When vrdmad is gone the next request does not come.
-        (void)vhost::send_with_descriptors(
-            control_, std::as_bytes(std::span(&reply, 1)),
-            made ? std::span<const int>(sent) : std::span<const int>(), 0);
+        (void)send_with_files(control_, std::as_bytes(std::span(&reply, 1)),
+                              made ? std::span<const int>(sent) : std::span<const int>(), 0);
     }
 
     void work(const Request& request, Reply& reply,
@@ -210,8 +209,7 @@ Equipment Broker::equip(const Config& config, const VmConfig& vm) {
     Reply reply;
     std::array<FileDescriptor, kDescriptors> fds;
     const std::lock_guard lock(mutex_);
-    if (!vhost::send_with_descriptors(control_.get(), std::as_bytes(std::span(&request, 1)), {},
-                                      0) ||
+    if (!send_with_files(control_.get(), std::as_bytes(std::span(&request, 1)), {}, 0) ||
         !receive(control_.get(), reply, fds)) {
         throw std::runtime_error(
             "vrdmad's process that makes sockets (vrdma-broker) has ended; restart vrdmad");

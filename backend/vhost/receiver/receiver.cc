@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "forked_process.h"
+#include "socket_files.h"
 #include "vhost/receiver/receiver_loop.h"
 
 namespace vrdma::vhost {
@@ -69,8 +70,7 @@ Result<FileDescriptor> Receiver::receive_from(const FileDescriptor& socket) {
     FileDescriptor ours(fds[0]);
     const FileDescriptor theirs(fds[1]);
     const std::array sent{socket.get(), theirs.get()};
-    return send_with_descriptors(control_.get(), std::as_bytes(std::span("", 1)), sent,
-                                 MSG_DONTWAIT)
+    return send_with_files(control_.get(), std::as_bytes(std::span("", 1)), sent, MSG_DONTWAIT)
         .map([&] { return std::move(ours); });
 }
 

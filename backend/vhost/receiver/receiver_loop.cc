@@ -14,49 +14,22 @@
 #include <optional>
 
 #include "memory/file_system.h"
+#include "socket_files.h"
 #include "vhost/protocol/message.h"
 
 namespace vrdma::vhost {
 namespace {
 
-// What the kernel lets one message carry (SCM_MAX_FD, unix(7)).
-constexpr size_t kMostDescriptors = 253;
-
-struct Received {
-    size_t size = 0;
-    std::vector<FileDescriptor> fds;
-};
-
 // What is there now, at most `buffer`; nothing at the end of the stream, or when descriptors were
 // lost.
-std::optional<Received> receive(int socket, std::span<std::byte> buffer, int flags) {
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * kMostDescriptors)> control;
-    iovec part{buffer.data(), buffer.size()};
-    msghdr message{};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = control.data();
-    message.msg_controllen = control.size();
-    const ssize_t got = ::recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC);
-    if (got < 0) {
-        const bool later = errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK;
-        return later ? std::optional(Received{}) : std::nullopt;
+std::optional<BytesWithFiles> receive(int socket, std::span<std::byte> buffer, int flags) {
+    auto received = receive_with_files(socket, buffer, flags);
+    if (!received) {
+        const Errno error = received.error();
+        const bool later = error == Errno{EINTR} || error == Errno{EAGAIN};
+        return later ? std::optional(BytesWithFiles{}) : std::nullopt;
     }
-    Received received{.size = static_cast<size_t>(got), .fds = {}};
-    for (cmsghdr* item = CMSG_FIRSTHDR(&message); item != nullptr;
-         item = CMSG_NXTHDR(&message, item)) {
-        if (item->cmsg_level != SOL_SOCKET || item->cmsg_type != SCM_RIGHTS) {
-            continue;
-        }
-        const size_t count = (item->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (size_t i = 0; i < count; ++i) {
-            int fd = -1;
-            std::memcpy(&fd, CMSG_DATA(item) + i * sizeof(int), sizeof(int));
-            received.fds.emplace_back(fd);
-        }
-    }
-    const bool whole = got > 0 && (message.msg_flags & MSG_CTRUNC) == 0;
-    return whole ? std::optional(std::move(received)) : std::nullopt;
+    return received->size > 0 ? std::optional(std::move(*received)) : std::nullopt;
 }
 
 bool is_unix_socket(int fd) {
@@ -70,35 +43,6 @@ FileDescriptor without_its_file(int fd) {
 }
 
 }  // namespace
-
-Result<void> send_with_descriptors(int socket, std::span<const std::byte> bytes,
-                                   std::span<const int> fds, int flags) {
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * kMostDescriptors)> control{};
-    while (!bytes.empty()) {
-        iovec part{const_cast<std::byte*>(bytes.data()), bytes.size()};
-        msghdr message{};
-        message.msg_iov = &part;
-        message.msg_iovlen = 1;
-        if (!fds.empty()) {
-            message.msg_control = control.data();
-            message.msg_controllen = CMSG_SPACE(fds.size_bytes());
-            cmsghdr* item = CMSG_FIRSTHDR(&message);
-            item->cmsg_level = SOL_SOCKET;
-            item->cmsg_type = SCM_RIGHTS;
-            item->cmsg_len = CMSG_LEN(fds.size_bytes());
-            std::memcpy(CMSG_DATA(item), fds.data(), fds.size_bytes());
-        }
-        const ssize_t sent = ::sendmsg(socket, &message, flags | MSG_NOSIGNAL);
-        if (sent < 0 && errno != EINTR) {
-            return fail(errno);
-        }
-        if (sent > 0) {
-            bytes = bytes.subspan(static_cast<size_t>(sent));
-            fds = {};
-        }
-    }
-    return {};
-}
 
 void ReceiverLoop::run() {
     std::vector<pollfd> polled;
@@ -130,10 +74,10 @@ bool ReceiverLoop::take_stream() {
     if (!received) {
         return false;
     }
-    if (received->fds.size() == 2) {
+    if (received->files.size() == 2) {
         Stream& stream = streams_.emplace_back();
-        stream.vmm = std::move(received->fds[0]);
-        stream.daemon = std::move(received->fds[1]);
+        stream.vmm = std::move(received->files[0]);
+        stream.daemon = std::move(received->files[1]);
     }
     return true;
 }
@@ -154,7 +98,7 @@ bool ReceiverLoop::forward(Stream& stream) {
         std::memcpy(reinterpret_cast<std::byte*>(&stream.header) + stream.received, bytes.data(),
                     bytes.size());
     }
-    if (!send(stream, bytes, std::move(received->fds))) {
+    if (!send(stream, bytes, std::move(received->files))) {
         return false;
     }
     stream.received += bytes.size();
@@ -163,7 +107,7 @@ bool ReceiverLoop::forward(Stream& stream) {
         stream.received = 0;
         stream.unsafe.clear();
     }
-    return stream.unsafe.size() <= kMostDescriptors;
+    return stream.unsafe.size() <= kMostFilesOfMessage;
 }
 
 // The daemon may answer a message once it has all bytes.  The descriptors are closed here before,
@@ -181,13 +125,13 @@ bool ReceiverLoop::send(Stream& stream, std::span<const std::byte> bytes,
                 sent.push_back(fd.get());
             }
         }
-        if (!send_with_descriptors(stream.daemon.get(), bytes.first(1), sent, 0)) {
+        if (!send_with_files(stream.daemon.get(), bytes.first(1), sent, 0)) {
             return false;
         }
         fds.clear();
         bytes = bytes.subspan(1);
     }
-    return send_with_descriptors(stream.daemon.get(), bytes, {}, 0).has_value();
+    return send_with_files(stream.daemon.get(), bytes, {}, 0).has_value();
 }
 
 // Whether close() asks nobody and waits for nothing.  To find that out asks nobody either.

@@ -16,10 +16,6 @@
 
 namespace vrdma::vhost {
 
-// Sends all of `bytes`, the descriptors with the first of them.
-Result<void> send_with_descriptors(int socket, std::span<const std::byte> bytes,
-                                   std::span<const int> fds, int flags);
-
 // Takes streams from `control`, and carries what the VMM sends on them to the daemon.
 class ReceiverLoop {
   public:
