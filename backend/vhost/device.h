@@ -13,6 +13,12 @@
 #include "vhost/protocol/backend_requests.h"
 #include "vhost/rings/virtqueue.h"
 
+namespace vrdma::state {
+class Device;
+class FilesToSend;
+class ReceivedFiles;
+}  // namespace vrdma::state
+
 namespace vrdma::vhost {
 
 // All calls come from the connection's one thread, one at a time, and none may wait
@@ -62,6 +68,20 @@ class Device {
     // Back-end requests can be made through `channel`.  It replaces an earlier one, whose
     // outstanding requests have failed with ECONNRESET.
     virtual void backend_requests_ready(std::shared_ptr<BackendRequests> channel) = 0;
+
+    // Writes all that the guest has, for a successor's restore(), while the queues are stopped and
+    // no back-end request is outstanding.  EOPNOTSUPP from a device that ends with its process.
+    virtual Result<void> save(state::Device& /*state*/, state::FilesToSend& /*files*/) {
+        return fail(EOPNOTSUPP);
+    }
+
+    // In place of connected(), and of memory_changed() the first time: the VMM is one that
+    // another process has served, where save() wrote `state`.  After an error disconnected()
+    // follows.
+    virtual Result<void> restore(const state::Device& /*state*/, state::ReceivedFiles& /*files*/,
+                                 std::shared_ptr<const memory::GuestMemory> /*memory*/) {
+        return fail(EOPNOTSUPP);
+    }
 };
 
 }  // namespace vrdma::vhost

@@ -159,6 +159,11 @@ bool BackendRequests::flush_locked() {
     return true;
 }
 
+bool BackendRequests::is_idle() {
+    const std::lock_guard lock(mutex_);
+    return !open_ || (outgoing_.empty() && pending_.empty() && reply_received_ == 0);
+}
+
 bool BackendRequests::process() {
     switch (receive_replies()) {
         case Received::kEnd:

@@ -77,6 +77,9 @@ class BackendRequests {
     // As retire(), and shuts the socket down, so that the VMM sees the end of the stream.
     void close();
 
+    // Whether the VMM has answered all, and nothing waits to be sent.  The connection's thread.
+    bool is_idle();
+
     // The socket that has room for requests, and the one that has replies, if that is another.
     int fd() const { return socket_.get(); }
     std::optional<int> replies_fd() const {

@@ -52,6 +52,8 @@ class MessageReader {
     };
 
     Status read(int socket);
+    // Whether no part of a message has been read.
+    bool is_between_messages() const { return received_ == 0; }
     Message& message() { return message_; }
     void next();
     const std::string& error() const { return error_; }

@@ -47,6 +47,9 @@ class Receiver {
     // while the VMM holds its receiver up, EPIPE when the receiver is gone.
     Result<FileDescriptor> receive_from(const FileDescriptor& socket);
 
+    // The control socket; the receiver lives as long as somebody has it open.
+    int control_fd() const { return control_.get(); }
+
   private:
     FileDescriptor control_;
 };

@@ -281,6 +281,16 @@ void Virtqueue::set_call(FileDescriptor call) {
     }
 }
 
+int Virtqueue::call_fd() const {
+    std::lock_guard lock(mutex_);
+    return call_.get();
+}
+
+int Virtqueue::error_fd() const {
+    std::lock_guard lock(mutex_);
+    return error_.get();
+}
+
 void Virtqueue::set_error(FileDescriptor error) {
     std::lock_guard lock(mutex_);
     error_ = std::move(error);

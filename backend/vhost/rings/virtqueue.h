@@ -89,6 +89,10 @@ class Virtqueue {
     void set_call(FileDescriptor call);
     void set_error(FileDescriptor error);
 
+    // These, borrowed; -1 for none.
+    int call_fd() const;
+    int error_fd() const;
+
   private:
     using Ring = std::variant<std::monostate, SplitRing, PackedRing>;
 

@@ -2,13 +2,17 @@
 // Copyright (c) 2026 the vrdma authors
 #include "vhost/server/connection.h"
 
+#include <fmt/format.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include <cerrno>
 #include <exception>
+#include <stdexcept>
 #include <utility>
+
+#include "state/vmm.pb.h"
 
 #include "vhost/server/message_table.h"
 
@@ -29,6 +33,28 @@ Connection::Connection(FileDescriptor socket, FileDescriptor received, Device& d
       logger_(machine.logger),
       closed_(std::move(closed)),
       session_(device, loop, signaller, machine) {
+    watch();
+}
+
+Connection::Connection(FileDescriptor socket, FileDescriptor received, Device& device,
+                       EventLoop& loop, EventfdSignaller& signaller, const Machine& machine,
+                       std::function<void()> closed, const state::VmmConnection& vmm,
+                       const state::Device& saved, state::ReceivedFiles& files)
+    : socket_{std::move(socket)},
+      received_(std::move(received)),
+      loop_(loop),
+      logger_(machine.logger),
+      closed_(std::move(closed)),
+      session_(device, loop, signaller, machine, VmmSession::Begun::kElsewhere) {
+    if (auto restored = session_.restore(vmm, saved, files); !restored) {
+        throw std::runtime_error(fmt::format("what the guest had cannot be taken over: {}",
+                                             to_string(restored.error())));
+    }
+    watch();
+}
+
+void Connection::watch() {
+    reading_ = true;
     loop_.add(source(), EPOLLIN, [this](uint32_t) { receive(); });
     loop_.add(session_.faults().fd(), EPOLLIN, [this](uint32_t) { memory_failed(); });
 }
@@ -36,6 +62,43 @@ Connection::Connection(FileDescriptor socket, FileDescriptor received, Device& d
 Connection::~Connection() {
     loop_.remove(session_.faults().fd());
     loop_.remove(source());
+}
+
+void Connection::suspend(std::function<void()> suspended) {
+    suspended_ = std::move(suspended);
+    session_.when_answered([this] { look_whether_suspended(); });
+    session_.suspend();
+    look_whether_suspended();
+}
+
+// The rest of a message that has come in part is still read.
+void Connection::look_whether_suspended() {
+    if (suspended_ == nullptr || !reader_.is_between_messages()) {
+        return;
+    }
+    if (std::exchange(reading_, false)) {
+        loop_.remove(source());
+    }
+    if (!session_.has_outstanding()) {
+        session_.when_answered(nullptr);
+        std::exchange(suspended_, nullptr)();
+    }
+}
+
+void Connection::resume() {
+    suspended_ = nullptr;
+    session_.when_answered(nullptr);
+    session_.resume();
+    if (!std::exchange(reading_, true)) {
+        loop_.add(source(), EPOLLIN, [this](uint32_t) { receive(); });
+    }
+}
+
+Result<void> Connection::save(state::VmmConnection& vmm, state::Device& device,
+                              state::FilesToSend& files) {
+    vmm.set_socket_file(files.add(socket_.fd.get()));
+    vmm.set_received_file(files.add(received_.get()));
+    return session_.save(vmm, device, files);
 }
 
 bool Connection::vmm_has_left() const {
@@ -73,6 +136,9 @@ void Connection::receive() {
             return leave();
         }
         reader_.next();
+        if (suspended_ != nullptr) {
+            return look_whether_suspended();
+        }
     }
 }
 

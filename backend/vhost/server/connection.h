@@ -29,8 +29,23 @@ class Connection {
     Connection(FileDescriptor socket, FileDescriptor received, Device& device, EventLoop& loop,
                EventfdSignaller& signaller, const Machine& machine, std::function<void()> closed);
 
+    // Goes on with a connection that another process has served, as save() wrote it.  `socket` and
+    // `received` are those of `vmm`.  Throws std::runtime_error when the session cannot go on.
+    Connection(FileDescriptor socket, FileDescriptor received, Device& device, EventLoop& loop,
+               EventfdSignaller& signaller, const Machine& machine, std::function<void()> closed,
+               const state::VmmConnection& vmm, const state::Device& saved,
+               state::ReceivedFiles& files);
+
     // Ends the session, which stops the queues and tells the device, and closes the socket.
     ~Connection();
+
+    // Stops the session, so that it can go on in another process.  `suspended` is called, once, on
+    // the loop's thread, when no message has come in part, and no request to the VMM is
+    // outstanding; not before the VMM has answered.
+    void suspend(std::function<void()> suspended);
+    void resume();
+    // While it is suspended.  Errors of Device::save().
+    Result<void> save(state::VmmConnection& vmm, state::Device& device, state::FilesToSend& files);
 
     // Whether the VMM has closed its end.  What it sent before may be on its way yet.
     bool vmm_has_left() const;
@@ -38,7 +53,9 @@ class Connection {
     Connection& operator=(const Connection&) = delete;
 
   private:
+    void watch();
     void receive();
+    void look_whether_suspended();
     void memory_failed();
     void leave();
     bool handle(Message& message);
@@ -59,6 +76,8 @@ class Connection {
     const std::function<void()> closed_;
     MessageReader reader_;
     VmmSession session_;
+    std::function<void()> suspended_;  // while the session is on its way to be suspended
+    bool reading_ = false;
 };
 
 }  // namespace vrdma::vhost

@@ -54,6 +54,8 @@ void EventLoop::run() {
             continue;
         }
         if (event.data.fd == stop_.get()) {
+            eventfd_t stops = 0;
+            ::eventfd_read(stop_.get(), &stops);
             return;
         }
         auto found = handlers_.find(event.data.fd);

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <memory>
 #include <string>
+#include <tl/expected.hpp>
 #include <utility>
 
 #include "vhost/device.h"
@@ -14,6 +15,10 @@
 #include "vhost/server/event_loop.h"
 #include "vhost/server/listening_socket.h"
 #include "vhost/server/machine.h"
+
+namespace vrdma::state {
+class Machine;
+}  // namespace vrdma::state
 
 namespace vrdma::vhost {
 
@@ -45,11 +50,27 @@ class Listener {
     Listener(const Listener&) = delete;
     Listener& operator=(const Listener&) = delete;
 
-    // Accepts and serves until stop().  Before it returns it disconnects the VMM.
-    void run();
+    // Accepts and serves until stop(), and then disconnects the VMM before it returns; or until
+    // suspend() has done its work, and then it leaves all as it is.
+    enum class End { kStopped, kSuspended };
+    End run();
 
     // Makes run() return, also one that has not begun.  Any thread.
-    void stop() { loop_.stop(); }
+    void stop();
+
+    // Makes run() return as soon as the VMM's session can go on in another process, which needs the
+    // VMM's answers to what it has been asked.  Any thread.
+    void suspend();
+    // Takes suspend() back, whether or not run() has returned; the next run() goes on as if nothing
+    // had been.  Any thread.
+    void resume();
+    // While it is suspended: the socket, and the VMM's session and the guest's device if a VMM is
+    // connected.  Errors of Device::save().
+    Result<void> save(state::Machine& machine, state::FilesToSend& files);
+    // Goes on with the VMM's session of another process, if `machine` has one.  Before run().  An
+    // error is the operator's, and leaves a listener without a VMM, whose device has been told.
+    tl::expected<void, std::string> restore(const state::Machine& machine,
+                                            state::ReceivedFiles& files);
 
     // Whether VMMs that connect from now on are turned away.  The one that is connected stays.  Any
     // thread.
@@ -59,12 +80,20 @@ class Listener {
 
   private:
     void accept();
+    void change_suspended();
+    void begin_suspend();
+    void end_suspend();
+    void lose_vmm();
 
     Device& device_;
     const Machine machine_;
     const SocketAccess access_;
     const std::shared_ptr<ListeningSocket> socket_;
     std::atomic<bool> turns_away_ = false;
+    std::atomic<bool> stopping_ = false;
+    std::atomic<bool> suspend_wanted_ = false;
+    bool suspended_ = false;  // the loop's thread only
+    FileDescriptor suspend_;  // an eventfd: suspend_wanted_ has changed
     EventLoop loop_;
     std::unique_ptr<EventfdSignaller> signaller_ = std::make_unique<EventfdSignaller>();
     std::unique_ptr<Connection> connection_;

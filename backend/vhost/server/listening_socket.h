@@ -46,6 +46,8 @@ class ListeningSocket {
     // Whether the path is the user's that was asked for.
     bool gave_away() const { return bound_.gave_away; }
 
+    ino_t inode() const { return bound_.inode; }
+
     const std::string& path() const { return path_; }
     int fd() const { return bound_.socket.get(); }
 

@@ -4,13 +4,17 @@
 
 #include <linux/virtio_config.h>
 
+#include "state/vmm.pb.h"
 #include "vhost/protocol/vhost_user.h"
 
 namespace vrdma::vhost {
 
 QueueState::QueueState(uint16_t index, Device& device, EventfdSignaller& signaller,
                        std::shared_ptr<spdlog::logger> logger)
-    : index_(index), device_(device), queue_(index, signaller, std::move(logger)) {}
+    : index_(index),
+      device_(device),
+      signaller_(signaller),
+      queue_(index, signaller, std::move(logger)) {}
 
 QueueState::~QueueState() {
     stop();
@@ -93,6 +97,79 @@ uint32_t QueueState::stop() {
     return base_;
 }
 
+void QueueState::suspend() {
+    if (started_) {
+        suspended_ = true;
+        update();
+        base_ = queue_.tear_down();
+    }
+}
+
+Result<void> QueueState::resume(std::shared_ptr<const memory::GuestMemory> memory) {
+    if (!suspended_) {
+        return {};
+    }
+    suspended_ = false;
+    auto set_up = queue_.set_up(layout_, base_, std::move(memory));
+    lost_ = lost_ || !set_up;
+    update();
+    return set_up;
+}
+
+void QueueState::save(state::Vring& vring, state::FilesToSend& files) const {
+    vring.set_size(layout_.size);
+    vring.set_descriptors(layout_.descriptors);
+    vring.set_driver(layout_.driver);
+    vring.set_device(layout_.device);
+    vring.set_base(base_);
+    vring.set_addressed(addressed_);
+    vring.set_started(started_ && !lost_);
+    vring.set_enabled(enabled_);
+    vring.set_kick_file(files.add(queue_.kick_fd()));
+    vring.set_call_file(files.add(queue_.call_fd()));
+    vring.set_error_file(files.add(queue_.error_fd()));
+}
+
+Result<FileDescriptor> QueueState::take_eventfd(uint32_t number, state::ReceivedFiles& files) {
+    auto file = files.take(number);
+    if (file && file->valid() && !signaller_.is_eventfd(file->get())) {
+        return fail(EINVAL);
+    }
+    return file;
+}
+
+Result<void> QueueState::restore(const state::Vring& vring, state::ReceivedFiles& files,
+                                 uint64_t features,
+                                 std::shared_ptr<const memory::GuestMemory> memory) {
+    auto kick = take_eventfd(vring.kick_file(), files);
+    auto call = take_eventfd(vring.call_file(), files);
+    auto error = take_eventfd(vring.error_file(), files);
+    for (const auto* file : {&kick, &call, &error}) {
+        if (!*file) {
+            return fail(file->error());
+        }
+    }
+    if (vring.size() != 0) {
+        if (auto sized = set_size(vring.size()); !sized) {
+            return sized;
+        }
+    }
+    if (vring.addressed()) {
+        if (auto placed = set_addresses(vring.descriptors(), vring.driver(), vring.device());
+            !placed) {
+            return placed;
+        }
+    }
+    base_ = vring.base();
+    set_call(std::move(*call));
+    set_error(std::move(*error));
+    enabled_ = vring.enabled();
+    if (!vring.started()) {
+        return {};
+    }
+    return kick->valid() ? start(std::move(*kick), features, std::move(memory)) : fail(EINVAL);
+}
+
 void QueueState::change_memory(std::shared_ptr<const memory::GuestMemory> memory) {
     if (started_ && !queue_.change_memory(std::move(memory))) {
         lost_ = true;
@@ -101,7 +178,7 @@ void QueueState::change_memory(std::shared_ptr<const memory::GuestMemory> memory
 }
 
 void QueueState::update() {
-    const bool run = started_ && enabled_ && !lost_;
+    const bool run = started_ && enabled_ && !lost_ && !suspended_;
     if (run == running_) {
         return;
     }

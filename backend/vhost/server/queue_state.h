@@ -9,9 +9,14 @@
 #include "file_descriptor.h"
 #include "memory/guest_memory.h"
 #include "result.h"
+#include "state/files.h"
 #include "vhost/device.h"
 #include "vhost/rings/ring_layout.h"
 #include "vhost/rings/virtqueue.h"
+
+namespace vrdma::state {
+class Vring;
+}  // namespace vrdma::state
 
 namespace vrdma::vhost {
 
@@ -46,6 +51,18 @@ class QueueState {
     void set_call(FileDescriptor call) { queue_.set_call(std::move(call)); }
     void set_error(FileDescriptor error) { queue_.set_error(std::move(error)); }
 
+    // Stops the ring for a while, in which it changes in no other way, and has it go on: here, or
+    // in the daemon's successor (save(), restore()).
+    void suspend();
+    Result<void> resume(std::shared_ptr<const memory::GuestMemory> memory);
+
+    // Between the two.
+    void save(state::Vring& vring, state::FilesToSend& files) const;
+    // Of a new queue.  Errors of what the messages do that set a ring up; EINVAL for what they do
+    // not take either, EBADF for a file that is not there.
+    Result<void> restore(const state::Vring& vring, state::ReceivedFiles& files, uint64_t features,
+                         std::shared_ptr<const memory::GuestMemory> memory);
+
     // The guest's memory has changed.  Stops a ring whose memory was removed.
     void change_memory(std::shared_ptr<const memory::GuestMemory> memory);
 
@@ -53,9 +70,11 @@ class QueueState {
 
   private:
     void update();
+    Result<FileDescriptor> take_eventfd(uint32_t number, state::ReceivedFiles& files);
 
     const uint16_t index_;
     Device& device_;
+    EventfdSignaller& signaller_;
     Virtqueue queue_;
     RingLayout layout_;
     uint32_t base_ = 0;
@@ -64,6 +83,7 @@ class QueueState {
     bool enabled_ = false;
     bool lost_ = false;     // its memory was removed
     bool running_ = false;  // the device runs it
+    bool suspended_ = false;
 };
 
 }  // namespace vrdma::vhost

@@ -43,7 +43,7 @@ std::optional<VuConfigHeader> config_header(const Message& message) {
 }  // namespace
 
 VmmSession::VmmSession(Device& device, EventLoop& loop, EventfdSignaller& signaller,
-                       const Machine& machine)
+                       const Machine& machine, Begun begun)
     : device_(device),
       loop_(loop),
       signaller_(signaller),
@@ -53,7 +53,9 @@ VmmSession::VmmSession(Device& device, EventLoop& loop, EventfdSignaller& signal
         queues_.push_back(
             std::make_unique<QueueState>(index, device_, signaller_, machine_.logger));
     }
-    device_.connected();
+    if (begun == Begun::kHere) {
+        device_.connected();
+    }
 }
 
 VmmSession::~VmmSession() {
@@ -164,6 +166,14 @@ void VmmSession::reset() {
 }
 
 Result<void> VmmSession::open_backend_requests(FileDescriptor socket) {
+    auto replies = machine_.receive_from(socket);
+    if (!replies) {
+        return fail(replies.error());
+    }
+    return use_backend_requests(std::move(socket), std::move(*replies));
+}
+
+Result<void> VmmSession::use_backend_requests(FileDescriptor socket, FileDescriptor replies) {
     int type = 0;
     socklen_t length = sizeof(type);
     if (::getsockopt(socket.get(), SOL_SOCKET, SO_TYPE, &type, &length) != 0) {
@@ -172,18 +182,23 @@ Result<void> VmmSession::open_backend_requests(FileDescriptor socket) {
     if (type != SOCK_STREAM) {
         return fail(EPROTOTYPE);
     }
-    auto replies = machine_.receive_from(socket);
-    if (!replies) {
-        return fail(replies.error());
-    }
     retire_backend_requests();
-    backend_requests_ = std::make_shared<BackendRequests>(std::move(socket), std::move(*replies),
+    backend_requests_ = std::make_shared<BackendRequests>(std::move(socket), std::move(replies),
                                                           reply_ack(), machine_.logger);
+    serve_backend_requests();
+    device_.backend_requests_ready(backend_requests_);
+    return {};
+}
+
+void VmmSession::serve_backend_requests() {
     // Edge-triggered: the channel sends until the socket is full, from whatever thread, and
     // is told here when there is room again.
     const auto process = [this](uint32_t) {
         if (!backend_requests_->process()) {
             retire_backend_requests();
+        }
+        if (answered_ != nullptr && !has_outstanding()) {
+            answered_();
         }
     };
     const auto replies_fd = backend_requests_->replies_fd();
@@ -195,8 +210,6 @@ Result<void> VmmSession::open_backend_requests(FileDescriptor socket) {
     } else {
         loop_.add(backend_requests_->fd(), room | replies_came, process);
     }
-    device_.backend_requests_ready(backend_requests_);
-    return {};
 }
 
 void VmmSession::retire_backend_requests() {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,6 +21,10 @@
 #include "vhost/server/outcome.h"
 #include "vhost/server/queue_state.h"
 
+namespace vrdma::state {
+class VmmConnection;
+}  // namespace vrdma::state
+
 namespace vrdma::vhost {
 
 // The state that one VMM has set up over its connection (features, memory, rings, channel of
@@ -28,9 +33,14 @@ namespace vrdma::vhost {
 // connection's thread only.
 class VmmSession {
   public:
-    // Tells the device that it is connected.  All arguments outlive the session.
-    VmmSession(Device& device, EventLoop& loop, EventfdSignaller& signaller,
-               const Machine& machine);
+    // Whose session it is: that of a VMM that has connected, or one that another process has begun,
+    // which restore() follows.
+    enum class Begun { kHere, kElsewhere };
+
+    // Tells the device that it is connected, if the session is begun here.  All arguments outlive
+    // the session.
+    VmmSession(Device& device, EventLoop& loop, EventfdSignaller& signaller, const Machine& machine,
+               Begun begun = Begun::kHere);
 
     // Stops the queues, fails what the channel of back-end requests has outstanding, tells the
     // device that it is disconnected, lets go of guest memory, and closes the channel last.
@@ -46,6 +56,18 @@ class VmmSession {
 
     // What went wrong with the first of them, and what to do, for the log.
     std::string explain_fault() const;
+
+    // The session in the hands of another process (vmm_session_state.cc).  suspend() stops the
+    // queues.  Once nothing is outstanding, save() writes the session down; resume() has it go on
+    // here after all.
+    void suspend();
+    bool has_outstanding() const;
+    // Called on the connection's thread whenever something is outstanding no more; null for nobody.
+    void when_answered(std::function<void()> answered) { answered_ = std::move(answered); }
+    void resume();
+    Result<void> save(state::VmmConnection& vmm, state::Device& device, state::FilesToSend& files);
+    Result<void> restore(const state::VmmConnection& vmm, const state::Device& device,
+                         state::ReceivedFiles& files);
 
     // The session as a whole (vmm_session.cc).
     Outcome get_features(Message& message);
@@ -87,6 +109,8 @@ class VmmSession {
                                                            const FileDescriptor& file);
     void set_memory(memory::GuestMemory memory);
     Result<void> open_backend_requests(FileDescriptor socket);
+    Result<void> use_backend_requests(FileDescriptor socket, FileDescriptor replies);
+    void serve_backend_requests();
     void retire_backend_requests();
 
     Device& device_;
@@ -104,6 +128,7 @@ class VmmSession {
     // has a channel of its own, which the device model's channel replaces, and would complain if
     // its own were closed; and it takes the end of a channel for the end of this session.
     std::deque<std::shared_ptr<BackendRequests>> retired_channels_;
+    std::function<void()> answered_;
 };
 
 }  // namespace vrdma::vhost
