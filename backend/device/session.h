@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 #include "device/events/event_delivery.h"
 #include "device/shm/doorbell_area.h"
@@ -42,7 +43,8 @@ class SessionEvents : public rnic::EventSink {
 // All that a guest has between two resets.  `port` and `verbs` are null when there is no RNIC,
 // or the RNIC is gone.
 struct Session {
-    Session(EventDelivery& delivery, VmmShm& shm, int lost_fd) : events(delivery, shm, lost_fd) {}
+    Session(EventDelivery& delivery, VmmShm& shm, int lost_fd, DoorbellArea doorbells = {})
+        : events(delivery, shm, lost_fd), doorbells(std::move(doorbells)) {}
 
     ~Session();
     Session(const Session&) = delete;

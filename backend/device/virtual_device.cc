@@ -264,34 +264,41 @@ void VirtualDevice::reset() {
 void VirtualDevice::open_session() {
     const std::lock_guard lock(session_mutex_);
     try {
-        auto session = std::make_unique<Session>(events_, shm_, lost_fd_.get());
-        auto port = rnic_.open_port(options_.guest, session->events);
-        if (!port) {
-            logger_->error("{}: {} gives no port: {}; the guest's verbs get {}", options_.guest,
-                           rnic_.name(), to_string(port.error()), to_string(Errno{ENODEV}));
-            return;
+        if (auto session = make_session(DoorbellArea())) {
+            session_ = std::move(*session);
+            session_->port->set_doorbells(
+                session_->doorbells.area(),
+                doorbell_queue_ == nullptr ? -1 : doorbell_queue_->kick_fd());
+            ready_.store(true, std::memory_order_relaxed);
         }
-        session->port = std::move(*port);
-        session->port->set_doorbells(session->doorbells.area(),
-                                     doorbell_queue_ == nullptr ? -1 : doorbell_queue_->kick_fd());
-        session->port->set_memory(memory());
-        session->port->set_budgets(budgets_.of_port());
-        limit_traffic(*session->port);
-        session->verbs = std::make_unique<Verbs>(
-            Verbs::Options{.budgets = budgets_,
-                           .attributes = attributes_,
-                           .udata_pointers = rnic_.udata_pointers()},
-            *session->port, shm_,
-            DoorbellMemory{session->doorbells.fd(), session->doorbells.length()},
-            [this] { return memory(); });
-        session_ = std::move(session);
-        ready_.store(true, std::memory_order_relaxed);
     } catch (const std::exception& error) {
         logger_->error("{}: the device cannot be set up: {}; the guest's verbs get {}",
                        options_.guest, error.what(), to_string(Errno{ENODEV}));
         // The session that there is not may have heard of a loss.
         shm_.resume(VmmShm::Cancel::kRnicIsLost);
     }
+}
+
+// A session whose port has no doorbells yet.
+Result<std::unique_ptr<Session>> VirtualDevice::make_session(DoorbellArea doorbells) {
+    auto session = std::make_unique<Session>(events_, shm_, lost_fd_.get(), std::move(doorbells));
+    auto port = rnic_.open_port(options_.guest, session->events);
+    if (!port) {
+        logger_->error("{}: {} gives no port: {}; the guest's verbs get {}", options_.guest,
+                       rnic_.name(), to_string(port.error()), to_string(Errno{ENODEV}));
+        return fail(port.error());
+    }
+    session->port = std::move(*port);
+    session->port->set_memory(memory());
+    session->port->set_budgets(budgets_.of_port());
+    limit_traffic(*session->port);
+    session->verbs = std::make_unique<Verbs>(
+        Verbs::Options{.budgets = budgets_,
+                       .attributes = attributes_,
+                       .udata_pointers = rnic_.udata_pointers()},
+        *session->port, shm_, DoorbellMemory{session->doorbells.fd(), session->doorbells.length()},
+        [this] { return memory(); });
+    return session;
 }
 
 void VirtualDevice::close_session() {

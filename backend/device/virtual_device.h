@@ -108,9 +108,14 @@ class VirtualDevice : public vhost::Device {
     void stop_queue(uint16_t index) override;
     void reset() override;
     void backend_requests_ready(std::shared_ptr<vhost::BackendRequests> channel) override;
+    Result<void> save(state::Device& state, state::FilesToSend& files) override;
+    Result<void> restore(const state::Device& state, state::ReceivedFiles& files,
+                         std::shared_ptr<const memory::GuestMemory> memory) override;
 
   private:
     void open_session();
+    Result<std::unique_ptr<Session>> make_session(DoorbellArea doorbells);
+    Result<void> restore_session(const state::Device& state, state::ReceivedFiles& files);
     void close_session();
     bool rnic_is_lost();
     void handle_lost_rnic();
@@ -127,7 +132,7 @@ class VirtualDevice : public vhost::Device {
 
     const Options options_;
     rnic::Rnic& rnic_;
-    const rnic::DeviceAttributes attributes_;
+    rnic::DeviceAttributes attributes_;             // const but for restore()
     const std::shared_ptr<spdlog::logger> logger_;  // limits the rate of lines
     RateLimitedLog resets_log_;                     // the connection's thread only
     EventDelivery events_;

@@ -7,10 +7,13 @@
 
 #include <bit>
 #include <cerrno>
+#include <cstring>
 #include <span>
+#include <string>
 #include <system_error>
 
 #include "probes.h"
+#include "state/device.pb.h"
 
 namespace vrdma::device {
 namespace {
@@ -174,6 +177,40 @@ void EventDelivery::clear() {
         waiting_cqs_.clear(waiting);
     }
     reported_events_.clear();
+}
+
+void EventDelivery::save(state::Device& state) {
+    const std::lock_guard lock(deliver_mutex_);
+    collect();
+    for (uint32_t vector = 0; vector < waiting_.size(); ++vector) {
+        waiting_cqs_.for_each(waiting_[vector], [&](uint32_t handle) {
+            state::Completion& completion = *state.add_completions();
+            completion.set_cq(handle);
+            completion.set_comp_vector(vector);
+        });
+    }
+    for (const vrdma_event& event : reported_events_.all()) {
+        state.add_events(&event, sizeof(event));
+    }
+}
+
+Result<void> EventDelivery::restore(const state::Device& state) {
+    for (const state::Completion& completion : state.completions()) {
+        if (completion.cq() >= VRDMA_DB_MAX_HANDLES ||
+            completion.comp_vector() >= completions_.size()) {
+            return fail(EINVAL);
+        }
+        reported_cqs_.insert(completion.cq(), static_cast<uint8_t>(completion.comp_vector()));
+    }
+    for (const std::string& bytes : state.events()) {
+        vrdma_event event{};
+        if (bytes.size() != sizeof(event)) {
+            return fail(EINVAL);
+        }
+        std::memcpy(&event, bytes.data(), sizeof(event));
+        reported_events_.push(event);
+    }
+    return {};
 }
 
 void EventDelivery::deliver() {

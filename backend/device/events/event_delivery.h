@@ -19,6 +19,10 @@
 #include "rnic/rnic.h"
 #include "vhost/rings/virtqueue.h"
 
+namespace vrdma::state {
+class Device;
+}  // namespace vrdma::state
+
 namespace vrdma::device {
 
 // Brings completion and asynchronous events into the guest's buffers.
@@ -42,6 +46,11 @@ class EventDelivery : public rnic::EventSink {
 
     // Forgets all events that wait.
     void clear();
+
+    // Writes the events that wait, and adds those that were written.  No virtqueue runs.  EINVAL
+    // for what is no event.
+    void save(state::Device& state);
+    Result<void> restore(const state::Device& state);
 
     // --- for the guest's thread for events ---
 

@@ -55,6 +55,19 @@ class ReportedEvents {
         }
     }
 
+    // All that wait, the oldest first.
+    std::vector<vrdma_event> all() const {
+        const std::lock_guard lock(mutex_);
+        std::vector<vrdma_event> events;
+        for (size_t i = 0; i < count_; ++i) {
+            events.push_back(ring_[(first_ + i) % kMax]);
+        }
+        if (end_) {
+            events.push_back(*end_);
+        }
+        return events;
+    }
+
     void clear() {
         const std::lock_guard lock(mutex_);
         count_ = 0;

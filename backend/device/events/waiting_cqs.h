@@ -43,6 +43,14 @@ class WaitingCqs {
         list.first_ = next_[list.first_];
     }
 
+    // Calls `each(handle)` from the front to the back.
+    template <typename Each>
+    void for_each(const List& list, const Each& each) const {
+        for (uint32_t handle = list.first_; handle != kNone; handle = next_[handle]) {
+            each(handle);
+        }
+    }
+
     void clear(List& list) {
         while (!list.empty()) {
             pop_front(list);

@@ -42,6 +42,11 @@ class MemoryQuota {
         return MemoryCharge{std::move(*bytes), std::move(*runs)};
     }
 
+    // Charges what the guest has already, whether or not it may.
+    MemoryCharge take(const MemoryUse& use) {
+        return {.bytes = bytes_.take(use.bytes), .runs = runs_.take(use.runs)};
+    }
+
   private:
     Budget& bytes_;
     Budget& runs_;

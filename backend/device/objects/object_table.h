@@ -46,6 +46,15 @@ class ObjectTable {
         return table_.free_handle();
     }
 
+    // Whether an object can have this very handle: EINVAL for one that no object has, EEXIST for
+    // one that is taken.
+    Result<void> check_free(uint32_t handle) {
+        if (handle >= table_.limit()) {
+            return fail(EINVAL);
+        }
+        return find(handle) == nullptr ? Result<void>() : fail(EEXIST);
+    }
+
     Object& insert(uint32_t handle, Object object) {
         return table_
             .insert(handle, Charged<Object>{.charge = budget_.take(), .object = std::move(object)})

@@ -42,6 +42,9 @@ class Ref {
         }
     }
 
+    // What is referred to, or null.
+    const Object* get() const { return object_; }
+
   private:
     Object* object_ = nullptr;
 };

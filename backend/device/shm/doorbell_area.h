@@ -15,6 +15,9 @@ class DoorbellArea {
   public:
     // Throws std::system_error when the kernel gives no memory file.
     DoorbellArea();
+    // The area of a device that another process has served.  Throws as above when the file is none
+    // such.
+    explicit DoorbellArea(FileDescriptor file);
 
     vrdma_doorbell_area* area() const {
         return reinterpret_cast<vrdma_doorbell_area*>(mapping_.data());
@@ -23,6 +26,8 @@ class DoorbellArea {
     uint64_t length() const { return mapping_.size(); }  // bytes, whole pages
 
   private:
+    void map();
+
     FileDescriptor fd_;
     memory::Mapping mapping_;
 };

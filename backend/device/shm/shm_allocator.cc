@@ -42,6 +42,20 @@ void ShmAllocator::take(uint64_t offset, uint64_t length) {
     used_ += length;
 }
 
+Result<void> ShmAllocator::claim(uint64_t offset, uint64_t length) {
+    const auto after = free_.upper_bound(offset);
+    if (length == 0 || after == free_.begin()) {
+        return fail(EINVAL);
+    }
+    const auto [start, available] = *std::prev(after);
+    const uint64_t before = offset - start;
+    if (before > available || length > available - before) {
+        return fail(EINVAL);
+    }
+    take(offset, length);
+    return {};
+}
+
 void ShmAllocator::free(uint64_t offset, uint64_t length) {
     used_ -= length;
     auto next = free_.lower_bound(offset);

@@ -25,6 +25,9 @@ class ShmAllocator {
     // Takes this very range, which is free.
     void take(uint64_t offset, uint64_t length);
 
+    // Takes this very range.  EINVAL when it is not free.
+    Result<void> claim(uint64_t offset, uint64_t length);
+
     // Gives back a range that allocate() or take() took.
     void free(uint64_t offset, uint64_t length);
 

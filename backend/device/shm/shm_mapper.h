@@ -21,6 +21,12 @@ class ShmMapper {
     // executed again later.
     virtual Result<uint64_t> map(int fd, uint64_t fd_offset, uint64_t length) = 0;
 
+    // Takes note of what the VMM has mapped already, for an earlier process.  EINVAL when another
+    // mapping is there, or the shared memory region ends before.
+    virtual Result<void> adopt(uint64_t /*shm_offset*/, uint64_t /*length*/) {
+        return fail(EOPNOTSUPP);
+    }
+
     // Takes a mapping of `length` bytes at `shm_offset` out again.  Does not wait.
     virtual void unmap(uint64_t shm_offset, uint64_t length) = 0;
 };

@@ -94,6 +94,15 @@ void VmmShm::finish(const std::shared_ptr<Pending>& pending, Result<void> result
     changed_.notify_all();
 }
 
+Result<void> VmmShm::adopt(uint64_t shm_offset, uint64_t length) {
+    constexpr uint64_t kPage = VRDMA_SHM_PAGE_SIZE;
+    if (shm_offset % kPage != 0 || length % kPage != 0) {
+        return fail(EINVAL);
+    }
+    const std::lock_guard lock(mutex_);
+    return allocator_.claim(shm_offset, length);
+}
+
 void VmmShm::unmap(uint64_t shm_offset, uint64_t length) {
     const std::lock_guard lock(mutex_);
     unmaps_.push_back({.offset = shm_offset, .length = length, .generation = generation_});

@@ -29,6 +29,7 @@ class VmmShm : public ShmMapper {
 
     // ShmMapper; the control thread.
     Result<uint64_t> map(int fd, uint64_t fd_offset, uint64_t length) override;
+    Result<void> adopt(uint64_t shm_offset, uint64_t length) override;
     void unmap(uint64_t shm_offset, uint64_t length) override;
 
     // The connection's thread.

@@ -2,7 +2,35 @@
 // Copyright (c) 2026 the vrdma authors
 // Address handles.
 #include "device/request/wire.h"
+#include "device/verbs/object_state.h"
 #include "device/verbs/verbs.h"
+
+namespace vrdma::device {
+
+Result<void> save(Saving& saving, AhObject& object, state::Ah& state) {
+    state.set_pd(saving.handle_of(object.pd.get()));
+    *state.mutable_path() = to_state(object.attributes);
+    return object.ah->save(state);
+}
+
+Result<void> restore(Restoring& restoring, const state::Ah& state) {
+    ObjectTables& objects = restoring.objects();
+    auto place = objects.place_in_pd(state.uctx(), state.pd(), objects.ahs, state.handle());
+    if (!place) {
+        return fail(place.error());
+    }
+    auto ah = place->context->restore_ah(*place->pd->pd, state);
+    if (!ah) {
+        return fail(ah.error());
+    }
+    objects.ahs.insert(state.handle(), AhObject{.uctx = state.uctx(),
+                                                .pd = Ref(*place->pd),
+                                                .ah = std::move(*ah),
+                                                .attributes = from_state(state.path())});
+    return {};
+}
+
+}  // namespace vrdma::device
 
 namespace vrdma::device::verb {
 

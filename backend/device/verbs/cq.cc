@@ -1,7 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
 // Completion queues.
+#include "device/verbs/object_state.h"
 #include "device/verbs/verbs.h"
+
+namespace vrdma::device {
+
+Result<void> save(Saving&, CqObject& object, state::Cq& state) {
+    for (const MemoryCharge& charge : object.charges) {
+        *state.add_charges() = to_state(charge);
+    }
+    return object.cq->save(state);
+}
+
+Result<void> restore(Restoring& restoring, const state::Cq& state) {
+    ObjectTables& objects = restoring.objects();
+    auto context = objects.context(state.uctx());
+    if (!context) {
+        return fail(context.error());
+    }
+    if (auto free = objects.cqs.check_free(state.handle()); !free) {
+        return free;
+    }
+    auto cq = (*context)->restore_cq(state);
+    if (!cq) {
+        return fail(cq.error());
+    }
+    CqObject object{.uctx = state.uctx(), .charges = {}, .cq = std::move(*cq)};
+    for (const state::MemoryCharge& charge : state.charges()) {
+        object.charges.push_back(restoring.verbs.quota().take(from_state(charge)));
+    }
+    objects.cqs.insert(state.handle(), std::move(object));
+    return {};
+}
+
+}  // namespace vrdma::device
 
 namespace vrdma::device::verb {
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "device/verbs/verbs.h"
+#include "state/device.pb.h"
 
 namespace vrdma::device {
 
@@ -58,6 +59,36 @@ Result<uint64_t> Mappings::map_doorbells() {
         doorbells_mapped_ = true;
     }
     return doorbells_offset_;
+}
+
+void Mappings::save(state::Session& state) const {
+    for (const auto& [shm_offset, mapping] : mappings_) {
+        state::Mapping& saved = *state.add_mappings();
+        saved.set_shm_offset(shm_offset);
+        saved.set_length(mapping.length);
+        saved.set_uctx(mapping.uctx);
+    }
+    if (doorbells_mapped_) {
+        state.set_doorbells_offset(doorbells_offset_);
+    }
+}
+
+Result<void> Mappings::restore(const state::Session& state) {
+    for (const state::Mapping& saved : state.mappings()) {
+        if (auto adopted = shm_.adopt(saved.shm_offset(), saved.length()); !adopted) {
+            return adopted;
+        }
+        mappings_.emplace(saved.shm_offset(), Mapping{.uctx = saved.uctx(),
+                                                      .length = saved.length(),
+                                                      .number = number_.take(),
+                                                      .bytes = bytes_.take(saved.length())});
+    }
+    if (state.has_doorbells_offset()) {
+        doorbells_offset_ = state.doorbells_offset();
+        doorbells_mapped_ = true;
+        return shm_.adopt(doorbells_offset_, doorbells_.length);
+    }
+    return {};
 }
 
 namespace verb {

@@ -9,6 +9,10 @@
 #include "device/shm/shm_mapper.h"
 #include "result.h"
 
+namespace vrdma::state {
+class Session;
+}  // namespace vrdma::state
+
 namespace vrdma::device {
 
 // The doorbell area of the device, as the shared memory region maps it.
@@ -45,6 +49,10 @@ class Mappings {
     // Maps the doorbell area, if it is not mapped yet.  Returns where it is in the shared memory
     // region.  Errors of ShmMapper::map().
     Result<uint64_t> map_doorbells();
+
+    // Write what is mapped, and take note of what was written.  Errors of ShmMapper::adopt().
+    void save(state::Session& state) const;
+    Result<void> restore(const state::Session& state);
 
     const DoorbellMemory& doorbells() const { return doorbells_; }
 

@@ -4,7 +4,36 @@
 // kernel.
 #include <vrdma_check.h>
 
+#include "device/verbs/object_state.h"
 #include "device/verbs/verbs.h"
+
+namespace vrdma::device {
+
+Result<void> save(Saving& saving, MrObject& object, state::Mr& state) {
+    state.set_pd(saving.handle_of(object.pd.get()));
+    *state.mutable_charge() = to_state(object.charge);
+    return object.mr->save(state);
+}
+
+Result<void> restore(Restoring& restoring, const state::Mr& state) {
+    ObjectTables& objects = restoring.objects();
+    auto place = objects.place_in_pd(state.uctx(), state.pd(), objects.mrs, state.handle());
+    if (!place) {
+        return fail(place.error());
+    }
+    auto mr = place->context->restore_mr(*place->pd->pd, state, restoring.memory);
+    if (!mr) {
+        return fail(mr.error());
+    }
+    objects.mrs.insert(state.handle(),
+                       MrObject{.uctx = state.uctx(),
+                                .pd = Ref(*place->pd),
+                                .charge = restoring.verbs.quota().take(from_state(state.charge())),
+                                .mr = std::move(*mr)});
+    return {};
+}
+
+}  // namespace vrdma::device
 
 namespace vrdma::device::verb {
 namespace {

@@ -42,6 +42,12 @@ struct ObjectTables {
     template <typename Object>
     Result<Place> place_in_pd(uint32_t uctx, uint32_t pd, ObjectTable<Object>& table);
 
+    // The same for an object that is to have this very handle.  Errors of
+    // ObjectTable::check_free() in place of reserve()'s.
+    template <typename Object>
+    Result<Place> place_in_pd(uint32_t uctx, uint32_t pd, ObjectTable<Object>& table,
+                              uint32_t handle);
+
     // The domain of XRC, unless the guest has released it; null when there is none.
     XrcdObject* find_xrcd(uint32_t handle);
 
@@ -83,6 +89,23 @@ Result<ObjectTables::Place> ObjectTables::place_in_pd(uint32_t uctx, uint32_t pd
         return fail(handle.error());
     }
     return Place{.context = *context, .pd = *domain, .handle = *handle};
+}
+
+template <typename Object>
+Result<ObjectTables::Place> ObjectTables::place_in_pd(uint32_t uctx, uint32_t pd,
+                                                      ObjectTable<Object>& table, uint32_t handle) {
+    auto context = this->context(uctx);
+    if (!context) {
+        return fail(context.error());
+    }
+    auto domain = pds.owned(uctx, pd);
+    if (!domain) {
+        return fail(domain.error());
+    }
+    if (auto free = table.check_free(handle); !free) {
+        return fail(free.error());
+    }
+    return Place{.context = *context, .pd = *domain, .handle = handle};
 }
 
 }  // namespace vrdma::device

@@ -1,7 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
 // Protection domains.
+#include "device/verbs/object_state.h"
 #include "device/verbs/verbs.h"
+
+namespace vrdma::device {
+
+Result<void> save(Saving&, PdObject& object, state::Pd& state) {
+    return object.pd->save(state);
+}
+
+Result<void> restore(Restoring& restoring, const state::Pd& state) {
+    ObjectTables& objects = restoring.objects();
+    auto context = objects.context(state.uctx());
+    if (!context) {
+        return fail(context.error());
+    }
+    if (auto free = objects.pds.check_free(state.handle()); !free) {
+        return free;
+    }
+    auto pd = (*context)->restore_pd(state);
+    if (!pd) {
+        return fail(pd.error());
+    }
+    objects.pds.insert(state.handle(), PdObject{.uctx = state.uctx(), .pd = std::move(*pd)});
+    return {};
+}
+
+}  // namespace vrdma::device
 
 namespace vrdma::device::verb {
 

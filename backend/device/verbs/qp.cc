@@ -2,16 +2,89 @@
 // Copyright (c) 2026 the vrdma authors
 // Queue pairs.
 #include "device/request/wire.h"
+#include "device/verbs/object_state.h"
 #include "device/verbs/verbs.h"
 #include "rnic/verbs_abi.h"
 
-namespace vrdma::device::verb {
+namespace vrdma::device {
 namespace {
 
 template <typename Object>
 Ref<Object> ref_or_none(Object* object) {
     return object == nullptr ? Ref<Object>() : Ref(*object);
 }
+
+}  // namespace
+
+Result<void> save(Saving& saving, QpObject& object, state::Qp& state) {
+    state.set_pd(saving.handle_of(object.pd.get()));
+    state.set_send_cq(saving.handle_of(object.send_cq.get()));
+    state.set_recv_cq(saving.handle_of(object.recv_cq.get()));
+    if (object.srq.get() != nullptr) {
+        state.set_srq(saving.handle_of(object.srq.get()));
+    }
+    *state.mutable_charge() = to_state(object.charge);
+    state.set_sq_sig_all(object.sq_sig_all);
+    for (const auto& [gid, charge] : object.groups) {
+        state.add_groups(gid.data(), gid.size());
+    }
+    return object.qp->save(state);
+}
+
+Result<void> restore(Restoring& restoring, const state::Qp& state) {
+    ObjectTables& objects = restoring.objects();
+    auto place = objects.place_in_pd(state.uctx(), state.pd(), objects.qps, state.handle());
+    if (!place) {
+        return fail(place.error());
+    }
+    auto send_cq = objects.cqs.owned(state.uctx(), state.send_cq());
+    auto recv_cq = objects.cqs.owned(state.uctx(), state.recv_cq());
+    if (!send_cq || !recv_cq) {
+        return fail(EINVAL);
+    }
+    SrqObject* srq = nullptr;
+    if (state.has_srq()) {
+        auto found = objects.srqs.owned(state.uctx(), state.srq());
+        if (!found) {
+            return fail(found.error());
+        }
+        srq = *found;
+    }
+    const rnic::Context::QpInit init{.pd = place->pd->pd.get(),
+                                     .send_cq = (*send_cq)->cq.get(),
+                                     .recv_cq = (*recv_cq)->cq.get(),
+                                     .srq = srq == nullptr ? nullptr : srq->srq.get(),
+                                     .sq_sig_all = state.sq_sig_all(),
+                                     .cap = {}};
+    auto qp = place->context->restore_qp(init, state);
+    if (!qp) {
+        return fail(qp.error());
+    }
+    QpObject object{.uctx = state.uctx(),
+                    .pd = Ref(*place->pd),
+                    .send_cq = Ref(**send_cq),
+                    .recv_cq = Ref(**recv_cq),
+                    .srq = ref_or_none(srq),
+                    .xrcd = {},
+                    .charge = restoring.verbs.quota().take(from_state(state.charge())),
+                    .qp = std::move(*qp),
+                    .sq_sig_all = state.sq_sig_all()};
+    for (const std::string& bytes : state.groups()) {
+        rnic::Gid gid{};
+        if (bytes.size() != gid.size()) {
+            return fail(EINVAL);
+        }
+        std::memcpy(gid.data(), bytes.data(), gid.size());
+        object.groups.emplace(gid, restoring.verbs.budgets().multicast_attachments.take());
+    }
+    objects.qps.insert(state.handle(), std::move(object));
+    return {};
+}
+
+}  // namespace vrdma::device
+
+namespace vrdma::device::verb {
+namespace {
 
 // The objects that a new queue pair of a user context depends on.
 struct Dependences {

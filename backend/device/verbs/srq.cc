@@ -1,7 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
 // Shared receive queues.
+#include "device/verbs/object_state.h"
 #include "device/verbs/verbs.h"
+
+namespace vrdma::device {
+
+Result<void> save(Saving& saving, SrqObject& object, state::Srq& state) {
+    state.set_pd(saving.handle_of(object.pd.get()));
+    *state.mutable_charge() = to_state(object.charge);
+    return object.srq->save(state);
+}
+
+Result<void> restore(Restoring& restoring, const state::Srq& state) {
+    ObjectTables& objects = restoring.objects();
+    auto place = objects.place_in_pd(state.uctx(), state.pd(), objects.srqs, state.handle());
+    if (!place) {
+        return fail(place.error());
+    }
+    auto srq = place->context->restore_srq(*place->pd->pd, state);
+    if (!srq) {
+        return fail(srq.error());
+    }
+    objects.srqs.insert(
+        state.handle(),
+        SrqObject{.uctx = state.uctx(),
+                  .pd = Ref(*place->pd),
+                  .xrcd = {},
+                  .cq = {},
+                  .charge = restoring.verbs.quota().take(from_state(state.charge())),
+                  .srq = std::move(*srq)});
+    return {};
+}
+
+}  // namespace vrdma::device
 
 namespace vrdma::device::verb {
 

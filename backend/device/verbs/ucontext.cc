@@ -1,7 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
 // User contexts.
+#include "device/verbs/object_state.h"
 #include "device/verbs/verbs.h"
+
+namespace vrdma::device {
+
+Result<void> save(Saving& saving, UcontextObject& object, state::Context& state) {
+    return object.context->save(state, saving.files);
+}
+
+Result<void> restore(Restoring& restoring, const state::Context& state) {
+    ObjectTable<UcontextObject>& table = restoring.objects().ucontexts;
+    if (auto free = table.check_free(state.handle()); !free) {
+        return free;
+    }
+    auto context = restoring.verbs.port().restore_context(state, restoring.files);
+    if (!context) {
+        return fail(context.error());
+    }
+    table.insert(state.handle(), UcontextObject{.context = std::move(*context)});
+    return {};
+}
+
+}  // namespace vrdma::device
 
 namespace vrdma::device::verb {
 

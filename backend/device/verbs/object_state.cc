@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
+#include "device/verbs/object_state.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace vrdma::device {
+namespace {
+
+template <typename Object, typename Add>
+Result<void> save_table(Saving& saving, ObjectTable<Object>& table, const Add& add) {
+    std::vector<uint32_t> handles = table.handles();
+    std::ranges::sort(handles);
+    for (const uint32_t handle : handles) {
+        Object& object = *table.find(handle);
+        saving.handles.emplace(&object, handle);
+        auto* state = add();
+        state->set_handle(handle);
+        if constexpr (requires { state->set_uctx(object.uctx); }) {
+            state->set_uctx(object.uctx);
+        }
+        if (auto saved = save(saving, object, *state); !saved) {
+            return saved;
+        }
+    }
+    return {};
+}
+
+template <typename States>
+Result<void> restore_all(Restoring& restoring, const States& states) {
+    for (const auto& state : states) {
+        if (auto restored = restore(restoring, state); !restored) {
+            return restored;
+        }
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<void> save_objects(Verbs& verbs, state::Session& session, state::FilesToSend& files) {
+    ObjectTables& tables = verbs.objects();
+    if (tables.xrcds.size() != 0 || tables.ucma_files.size() != 0) {
+        return fail(EOPNOTSUPP);
+    }
+    Saving saving{.files = files};
+    Result<void> saved = verbs.port().save(*session.mutable_port(), files);
+    const auto save = [&](auto& table, const auto& add) {
+        if (saved) {
+            saved = save_table(saving, table, add);
+        }
+    };
+    save(tables.ucontexts, [&] { return session.add_contexts(); });
+    save(tables.pds, [&] { return session.add_pds(); });
+    save(tables.mrs, [&] { return session.add_mrs(); });
+    save(tables.ahs, [&] { return session.add_ahs(); });
+    save(tables.cqs, [&] { return session.add_cqs(); });
+    save(tables.srqs, [&] { return session.add_srqs(); });
+    save(tables.qps, [&] { return session.add_qps(); });
+    save(tables.mws, [&] { return session.add_mws(); });
+    verbs.mappings().save(session);
+    return saved;
+}
+
+Result<void> restore_objects(Restoring& restoring, const state::Session& session) {
+    Result<void> restored = restoring.verbs.port().restore(session.port(), restoring.files);
+    const auto restore = [&](const auto& states) {
+        if (restored) {
+            restored = restore_all(restoring, states);
+        }
+    };
+    restore(session.contexts());
+    restore(session.pds());
+    restore(session.mrs());
+    restore(session.ahs());
+    restore(session.cqs());
+    restore(session.srqs());
+    restore(session.qps());
+    restore(session.mws());
+    if (!restored) {
+        return restored;
+    }
+    for (const state::Mapping& mapping : session.mappings()) {
+        if (auto context = restoring.objects().context(mapping.uctx()); !context) {
+            return fail(context.error());
+        }
+    }
+    return restoring.verbs.mappings().restore(session);
+}
+
+state::Path to_state(const rnic::AhAttributes& path) {
+    state::Path state;
+    state.set_dgid(path.dgid.data(), path.dgid.size());
+    state.set_flow_label(path.flow_label);
+    state.set_sgid_index(path.sgid_index);
+    state.set_hop_limit(path.hop_limit);
+    state.set_traffic_class(path.traffic_class);
+    state.set_sl(path.sl);
+    state.set_port(path.port);
+    state.set_static_rate(path.static_rate);
+    state.set_dmac(path.dmac.data(), path.dmac.size());
+    state.set_dlid(path.dlid);
+    state.set_src_path_bits(path.src_path_bits);
+    state.set_has_grh(path.has_grh);
+    return state;
+}
+
+rnic::AhAttributes from_state(const state::Path& state) {
+    rnic::AhAttributes path{.flow_label = state.flow_label(),
+                            .sgid_index = static_cast<uint8_t>(state.sgid_index()),
+                            .hop_limit = static_cast<uint8_t>(state.hop_limit()),
+                            .traffic_class = static_cast<uint8_t>(state.traffic_class()),
+                            .sl = static_cast<uint8_t>(state.sl()),
+                            .port = static_cast<uint8_t>(state.port()),
+                            .static_rate = static_cast<uint8_t>(state.static_rate()),
+                            .dlid = static_cast<uint16_t>(state.dlid()),
+                            .src_path_bits = static_cast<uint8_t>(state.src_path_bits()),
+                            .has_grh = state.has_grh()};
+    std::copy_n(state.dgid().begin(), std::min(state.dgid().size(), path.dgid.size()),
+                path.dgid.begin());
+    std::copy_n(state.dmac().begin(), std::min(state.dmac().size(), path.dmac.size()),
+                path.dmac.begin());
+    return path;
+}
+
+state::MemoryCharge to_state(const MemoryCharge& charge) {
+    state::MemoryCharge state;
+    state.set_bytes(charge.bytes.amount());
+    state.set_runs(charge.runs.amount());
+    return state;
+}
+
+MemoryUse from_state(const state::MemoryCharge& charge) {
+    return {.bytes = charge.bytes(), .runs = charge.runs()};
+}
+
+}  // namespace vrdma::device
