@@ -283,13 +283,12 @@ class Context {
                                                                     const state::Srq&) {
         return fail(EOPNOTSUPP);
     }
-    // Of `init`, the pointers count.
+    // Only the pointers of `init` count.
     virtual Result<std::unique_ptr<QueuePair>> restore_qp(const QpInit& /*init*/,
                                                           const state::Qp&) {
         return fail(EOPNOTSUPP);
     }
-    virtual Result<std::unique_ptr<AddressHandle>> restore_ah(ProtectionDomain&,
-                                                              const state::Ah&) {
+    virtual Result<std::unique_ptr<AddressHandle>> restore_ah(ProtectionDomain&, const state::Ah&) {
         return fail(EOPNOTSUPP);
     }
     // After the queue pairs and the regions, to which the window may be bound.

@@ -86,8 +86,9 @@ tl::expected<Daemon, std::string> decode(std::span<const std::byte> document) {
         return tl::unexpected<std::string>("it is no state of vrdmad");
     }
     if (le32toh(header.format) != kFormatVersion) {
-        return tl::unexpected(fmt::format("it has version {} of the format, and this vrdmad knows {}",
-                                          le32toh(header.format), kFormatVersion));
+        return tl::unexpected(
+            fmt::format("it has version {} of the format, and this vrdmad knows {}",
+                        le32toh(header.format), kFormatVersion));
     }
     if (le64toh(header.length) != message.size() ||
         le32toh(header.checksum) != checksum_of(message)) {

@@ -17,7 +17,7 @@ namespace vrdma::device {
 // What saving an object needs.
 struct Saving {
     state::FilesToSend& files;
-    // Of objects that others refer to, by address.
+    // The handles of objects that others refer to, by address.
     std::unordered_map<const void*, uint32_t> handles{};
 
     uint32_t handle_of(const void* object) const { return handles.at(object); }

@@ -58,8 +58,8 @@ class QueueState {
 
     // Between the two.
     void save(state::Vring& vring, state::FilesToSend& files) const;
-    // Of a new queue.  Errors of what the messages do that set a ring up; EINVAL for what they do
-    // not take either, EBADF for a file that is not there.
+    // The queue is new.  Errors of the messages that set a ring up; EINVAL for what they do not
+    // take either, EBADF for a file that is not there.
     Result<void> restore(const state::Vring& vring, state::ReceivedFiles& files, uint64_t features,
                          std::shared_ptr<const memory::GuestMemory> memory);
 
