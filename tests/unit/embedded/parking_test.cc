@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
 // What verbs may do while all workers stand still, and how often.
+#include <atomic>
+#include <optional>
+#include <thread>
+
 #include "fixture.h"
 #include "rnic/embedded/rings/rxe_abi.h"
 #include "rnic/embedded/sync/handle_table.h"
@@ -200,6 +204,39 @@ TEST_F(SteppedRnic, RegionsOfAllMemoryFollowItsChangeInParts) {
     const uint64_t before = rnic->pauses();
     guest.port->set_memory(ram.as_guest_memory());
     EXPECT_EQ(rnic->pauses() - before, 3u) << "256 in each";
+}
+
+// While the state of all guests is handed over, workers stand still all the time.
+TEST_F(Parking, PausesDuringAStopGoOnAndCostNothing) {
+    std::optional<Gate::Stop> stop(gate);
+    for (int n = 0; n < 1'000; ++n) {
+        pause(mallory, 100'000);
+    }
+    EXPECT_EQ(clock.slept_ns(), 0u);
+    std::thread other([this] { pause(alice, 0); });
+    other.join();
+    stop.reset();
+    EXPECT_FALSE(gate.is_stopped());
+    pause(mallory, 0);
+    EXPECT_EQ(clock.slept_ns(), 0u);
+}
+
+TEST_F(Parking, NoWorkerEntersDuringAStop) {
+    std::optional<Gate::Stop> stop(gate);
+    std::atomic<bool> inside = false;
+    std::thread worker([this, &inside] {
+        gate.enter();
+        inside = true;
+        gate.leave();
+    });
+    {
+        // The end of a Pause does not let the worker in.
+        const Gate::Pause pause(gate);
+    }
+    EXPECT_FALSE(inside);
+    stop.reset();
+    worker.join();
+    EXPECT_TRUE(inside);
 }
 
 }  // namespace

@@ -34,7 +34,7 @@ void Gate::leave() {
     }
 }
 
-Gate::Pause::Pause(Gate& gate) : gate_(gate), one_at_a_time_(gate.pauses_) {
+Gate::Closed::Closed(Gate& gate) : gate_(gate) {
     {
         const std::lock_guard lock(gate_.mutex_);
         gate_.requests_.fetch_add(1, std::memory_order_relaxed);
@@ -42,18 +42,26 @@ Gate::Pause::Pause(Gate& gate) : gate_(gate), one_at_a_time_(gate.pauses_) {
     spin_until([this] { return gate_.is_empty(); });
     std::unique_lock lock(gate_.mutex_);
     gate_.outside_.wait(lock, [this] { return gate_.is_empty(); });
-    begun_ = std::chrono::steady_clock::now();
 }
 
-Gate::Pause::~Pause() {
-    const std::chrono::nanoseconds lasted = std::chrono::steady_clock::now() - begun_;
-    gate_.paused_ns_.fetch_add(lasted.count(), std::memory_order_relaxed);
-    gate_.count_.fetch_add(1, std::memory_order_relaxed);
+Gate::Closed::~Closed() {
     {
         std::lock_guard lock(gate_.mutex_);
         gate_.requests_.fetch_sub(1, std::memory_order_relaxed);
     }
     gate_.open_.notify_all();
+}
+
+Gate::Pause::Pause(Gate& gate)
+    : gate_(gate),
+      one_at_a_time_(gate.pauses_),
+      closed_(gate),
+      begun_(std::chrono::steady_clock::now()) {}
+
+Gate::Pause::~Pause() {
+    const std::chrono::nanoseconds lasted = std::chrono::steady_clock::now() - begun_;
+    gate_.paused_ns_.fetch_add(lasted.count(), std::memory_order_relaxed);
+    gate_.count_.fetch_add(1, std::memory_order_relaxed);
 }
 
 }  // namespace vrdma::embedded

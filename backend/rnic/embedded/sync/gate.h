@@ -26,6 +26,37 @@ class Gate {
         }
     }
 
+  private:
+    // While one exists no worker is inside the gate.
+    class Closed {
+      public:
+        explicit Closed(Gate& gate);
+        ~Closed();
+        Closed(const Closed&) = delete;
+        Closed& operator=(const Closed&) = delete;
+
+      private:
+        Gate& gate_;
+    };
+
+  public:
+    // While one exists no worker is inside the gate. Pauses exist meanwhile as they do otherwise,
+    // on any thread, and wait for no worker.
+    class Stop {
+      public:
+        explicit Stop(Gate& gate) : gate_(gate), closed_(gate) {
+            gate_.stops_.fetch_add(1, std::memory_order_relaxed);
+        }
+        ~Stop() { gate_.stops_.fetch_sub(1, std::memory_order_relaxed); }
+        Stop(const Stop&) = delete;
+        Stop& operator=(const Stop&) = delete;
+
+      private:
+        Gate& gate_;
+        Closed closed_;
+    };
+    bool is_stopped() const { return stops_.load(std::memory_order_relaxed) != 0; }
+
     // While one exists no worker is inside the gate, and no other Pause exists.
     class Pause {
       public:
@@ -37,6 +68,7 @@ class Gate {
       private:
         Gate& gate_;
         std::lock_guard<std::mutex> one_at_a_time_;
+        Closed closed_;
         std::chrono::steady_clock::time_point begun_;
     };
 
@@ -54,6 +86,7 @@ class Gate {
     std::condition_variable outside_;
     std::condition_variable open_;
     std::atomic<unsigned> requests_{0};
+    std::atomic<unsigned> stops_{0};
     std::atomic<unsigned> inside_{0};  // changes under mutex_
     std::atomic<int64_t> paused_ns_{0};
     std::atomic<uint64_t> count_{0};

@@ -6,8 +6,11 @@
 
 namespace vrdma::embedded {
 
-GuestGate::Charged::Charged(GuestGate& gate)
-    : gate_(gate), begun_ns_(gate.clock_.now_ns()), is_common_(false) {
+GuestGate::Charged::Charged(GuestGate& gate) : gate_(gate), begun_ns_(gate.clock_.now_ns()) {
+    if (gate.gate_.is_stopped()) {
+        is_charged_ = false;
+        return;
+    }
     uint64_t open_at_ns = gate.own_.open_at_ns();
     if (open_at_ns <= begun_ns_) {
         return;
@@ -22,6 +25,9 @@ GuestGate::Charged::Charged(GuestGate& gate)
 }
 
 GuestGate::Charged::~Charged() {
+    if (!is_charged_) {
+        return;
+    }
     const uint64_t now_ns = gate_.clock_.now_ns();
     const uint64_t cost =
         std::min<uint64_t>(now_ns - begun_ns_, kLongest.count()) + kParking.count();
@@ -33,6 +39,9 @@ GuestGate::Charged::~Charged() {
 }
 
 void GuestGate::charge(std::chrono::nanoseconds lasted) {
+    if (gate_.is_stopped()) {
+        return;
+    }
     const auto cost = static_cast<uint64_t>((lasted + kParking).count());
     own_.take(cost * shares_.guests(), clock_.now_ns());
 }

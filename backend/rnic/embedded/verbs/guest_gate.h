@@ -102,7 +102,8 @@ class GuestGate {
       private:
         GuestGate& gate_;
         uint64_t begun_ns_;
-        bool is_common_;  // it is taken from the second half
+        bool is_charged_ = true;  // a Pause of a gate that is stopped costs nobody anything
+        bool is_common_ = false;  // it is taken from the second half
     };
 
   public:
