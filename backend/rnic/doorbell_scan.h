@@ -101,7 +101,29 @@ class DoorbellScan {
         return go_on(bitmap, taken, limit, handle);
     }
 
+    // Sets the bits again that were taken and not handed on. A bit of the root or of a summary is
+    // set after what it leads to, as whoever rings sets them.
+    void give_back(vrdma_doorbell_bitmap& bitmap) {
+        if (bits_ != 0) {
+            set(bitmap.bits[word_], bits_);
+            summary_ |= uint64_t{1} << (word_ % kBits);
+        }
+        if (summary_ != 0) {
+            set(bitmap.summary[group_], summary_);
+            root_ |= uint64_t{1} << group_;
+        }
+        if (root_ != 0) {
+            set(bitmap.root, root_);
+        }
+        root_ = summary_ = bits_ = 0;
+    }
+
   private:
+    // Release: pairs with the acquire of whoever takes the bits.
+    static void set(__le64& word, uint64_t bits) {
+        std::atomic_ref<__le64>(word).fetch_or(bits, std::memory_order_release);
+    }
+
     static constexpr uint32_t kBits = VRDMA_DB_BITS_PER_WORD;
 
     template <typename Handle>

@@ -11,6 +11,7 @@
 
 #include "rnic/embedded/contexts/qp_context.h"
 #include "rnic/embedded/rings/rxe_abi.h"
+#include "rnic/embedded/verbs/attributes_state.h"
 #include "rnic/embedded/verbs/ucontext.h"
 
 namespace vrdma::embedded {
@@ -35,6 +36,28 @@ std::string to_text(const rnic::Gid& gid) {
         groups[i / 2] = groups[i / 2] << 8 | gid[i];
     }
     return fmt::format("{:x}", fmt::join(groups, ":"));
+}
+
+template <typename Object>
+void save_numbers(const SlotTable<Object>& table, state::EmbeddedNumbers& saved) {
+    const std::vector<uint8_t> variants = table.variants();
+    saved.set_variants({variants.begin(), variants.end()});
+    for (const uint32_t number : table.free_numbers()) {
+        saved.add_free(number);
+    }
+}
+
+// `most` objects are there at a time. False for numbers that no such table gives out.
+template <typename Object>
+bool restore_numbers(const state::EmbeddedNumbers& saved, uint64_t most, SlotTable<Object>& table) {
+    // A table grows to twice its size when all numbers are in use, and to 16 at first.
+    constexpr uint64_t kFirstSize = 16;
+    if (saved.variants().size() > 2 * (most + kFirstSize)) {
+        return false;
+    }
+    const std::vector<uint8_t> variants(saved.variants().begin(), saved.variants().end());
+    const std::vector<uint32_t> free(saved.free().begin(), saved.free().end());
+    return table.restore(variants, free);
 }
 
 }  // namespace
@@ -108,6 +131,12 @@ void EmbeddedPort::clear_gid(uint32_t index) {
 }
 
 Result<void> EmbeddedPort::add_gid(uint32_t index, const rnic::Gid& gid, uint32_t, uint16_t vlan) {
+    return claim_gid(index, gid, vlan, std::nullopt);
+}
+
+// `claim` is the number of the claim if it was made in another process.
+Result<void> EmbeddedPort::claim_gid(uint32_t index, const rnic::Gid& gid, uint16_t vlan,
+                                     std::optional<uint64_t> claim) {
     if (index >= kGidTableLength || gid == rnic::Gid{} ||
         (vlan > kMaxVlan && vlan != rnic::kNoVlan)) {
         return fail(EINVAL);
@@ -125,7 +154,11 @@ Result<void> EmbeddedPort::add_gid(uint32_t index, const rnic::Gid& gid, uint32_
         const GuestGate::Pause pause(services_.gate);
         // The new GID is claimed before the old one goes, so that a GID that replaces itself keeps
         // its place.
-        owner = services_.fabric.add_gid(gid, {context_.network(), vlan}, context_).guest();
+        const Segment segment{context_.network(), vlan};
+        Fabric& fabric = services_.fabric;
+        owner = (claim ? fabric.restore_gid(gid, segment, context_, *claim)
+                       : fabric.add_gid(gid, segment, context_))
+                    .guest();
         clear_gid(index);
         context_.set_gid(index, gid, vlan);
     }
@@ -151,6 +184,85 @@ Result<void> EmbeddedPort::del_gid(uint32_t index) {
 
 Result<std::unique_ptr<rnic::Context>> EmbeddedPort::alloc_context(rnic::Udata&) {
     return EmbeddedContext::create(services_);
+}
+
+Result<void> EmbeddedPort::save(state::Port& port, state::FilesToSend&) const {
+    state::EmbeddedPort& saved = *port.mutable_embedded();
+    for (uint32_t index = 0; index < kGidTableLength; ++index) {
+        if (!context_.has_gid(index)) {
+            continue;
+        }
+        state::Gid& gid = *port.add_gids();
+        gid.set_index(index);
+        gid.set_gid(save_gid(context_.gid(index)));
+        gid.set_vlan(context_.vlan(index));
+        saved.add_claims(
+            services_.fabric.claim_of(context_.gid(index), context_.segment(index), context_));
+    }
+    for (size_t counter = 0; counter < VRDMA_COUNTER_COUNT; ++counter) {
+        saved.add_errors(context_.errors().at(counter));
+        saved.add_past_traffic(context_.past_traffic().at(counter));
+    }
+    save_numbers(context_.keys().regions().numbers(), *saved.mutable_regions());
+    save_numbers(context_.keys().windows().numbers(), *saved.mutable_windows());
+    save_numbers(context_.address_handles().numbers(), *saved.mutable_address_handles());
+    saved.set_qp_variant(services_.fabric.qps().highest_variant());
+    // What the worker has taken of the guest's doorbells, and not looked at, rings again.
+    context_.work()->give_back_doorbells();
+    return {};
+}
+
+Result<void> EmbeddedPort::restore(const state::Port& port, state::ReceivedFiles&) {
+    const state::EmbeddedPort& saved = port.embedded();
+    if (!port.has_embedded() || saved.errors_size() > VRDMA_COUNTER_COUNT ||
+        saved.past_traffic_size() > VRDMA_COUNTER_COUNT) {
+        return fail(EINVAL);
+    }
+    {
+        const GuestGate::Pause pause(gate_);
+        const EmbeddedLimits& limits = rnic_->limits;
+        if (!restore_numbers(saved.regions(), limits.max_mr, context_.keys().regions().numbers()) ||
+            !restore_numbers(saved.windows(), limits.max_mw, context_.keys().windows().numbers()) ||
+            !restore_numbers(saved.address_handles(), limits.max_ah,
+                             context_.address_handles().numbers())) {
+            return fail(EINVAL);
+        }
+        services_.fabric.qps().begin_after(saved.qp_variant());
+    }
+    for (int counter = 0; counter < saved.errors_size(); ++counter) {
+        context_.errors().add(static_cast<size_t>(counter), saved.errors(counter));
+    }
+    for (int counter = 0; counter < saved.past_traffic_size(); ++counter) {
+        context_.past_traffic().at(static_cast<size_t>(counter)) += saved.past_traffic(counter);
+    }
+    return restore_gids(port);
+}
+
+Result<void> EmbeddedPort::restore_gids(const state::Port& port) {
+    constexpr uint64_t kLastClaim = uint64_t{1} << 62;
+    const auto& claims = port.embedded().claims();
+    if (port.gids_size() != claims.size()) {
+        return fail(EINVAL);
+    }
+    for (int n = 0; n < port.gids_size(); ++n) {
+        const state::Gid& saved = port.gids(n);
+        const auto gid = restore_gid(saved.gid());
+        if (!gid || saved.vlan() > rnic::kNoVlan || claims.at(n) == 0 ||
+            claims.at(n) > kLastClaim || context_.has_gid(saved.index())) {
+            return fail(EINVAL);
+        }
+        auto claimed =
+            claim_gid(saved.index(), *gid, static_cast<uint16_t>(saved.vlan()), claims.at(n));
+        if (!claimed) {
+            return claimed;
+        }
+    }
+    return {};
+}
+
+Result<std::unique_ptr<rnic::Context>> EmbeddedPort::restore_context(const state::Context& saved,
+                                                                     state::ReceivedFiles& files) {
+    return EmbeddedContext::restore(services_, saved, files);
 }
 
 void EmbeddedPort::set_memory(std::shared_ptr<const memory::GuestMemory> memory) {

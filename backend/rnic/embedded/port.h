@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "rate_limited_log.h"
@@ -12,6 +13,7 @@
 #include "rnic/embedded/verbs/port_services.h"
 #include "rnic/embedded/verbs/quota.h"
 #include "rnic/rnic.h"
+#include "state/device.pb.h"
 
 namespace vrdma::embedded {
 
@@ -31,6 +33,10 @@ class EmbeddedPort final : public rnic::Port {
                          uint16_t vlan) override;
     Result<void> del_gid(uint32_t index) override;
     Result<std::unique_ptr<rnic::Context>> alloc_context(rnic::Udata& udata) override;
+    Result<void> save(state::Port& port, state::FilesToSend& files) const override;
+    Result<void> restore(const state::Port& saved, state::ReceivedFiles& files) override;
+    Result<std::unique_ptr<rnic::Context>> restore_context(const state::Context& saved,
+                                                           state::ReceivedFiles& files) override;
     void set_memory(std::shared_ptr<const memory::GuestMemory> memory) override;
     void set_doorbells(vrdma_doorbell_area* area, int notify_fd) override;
     Result<void> set_traffic_limits(const rnic::TrafficLimits& limits) override;
@@ -40,6 +46,9 @@ class EmbeddedPort final : public rnic::Port {
     EmbeddedPort(std::shared_ptr<RnicState> rnic, const std::string& guest, rnic::EventSink& sink,
                  const Gate::Pause& pause);
     void clear_gid(uint32_t index);
+    Result<void> claim_gid(uint32_t index, const rnic::Gid& gid, uint16_t vlan,
+                           std::optional<uint64_t> claim);
+    Result<void> restore_gids(const state::Port& saved);
 
     const std::shared_ptr<RnicState> rnic_;
     const std::string guest_;

@@ -41,6 +41,17 @@ void check(const EmbeddedLimits& limits) {
     }
 }
 
+// Holds all workers outside the gate.
+class EnginePause final : public rnic::Rnic::Pause {
+  public:
+    explicit EnginePause(std::shared_ptr<RnicState> state)
+        : state_(std::move(state)), stop_(state_->engine.gate()) {}
+
+  private:
+    const std::shared_ptr<RnicState> state_;
+    const Gate::Stop stop_;
+};
+
 class Rnic final : public EmbeddedRnic {
   public:
     Rnic(const EmbeddedConfig& config, std::shared_ptr<spdlog::logger> logger)
@@ -70,6 +81,9 @@ class Rnic final : public EmbeddedRnic {
     std::chrono::nanoseconds paused() const override { return state_->engine.paused(); }
     uint64_t pauses() const override { return state_->engine.pauses(); }
     void wait_for_threads() override { const Gate::Pause pause(state_->engine.gate()); }
+    std::unique_ptr<rnic::Rnic::Pause> pause() override {
+        return std::make_unique<EnginePause>(state_);
+    }
     bool poll_once() override { return state_->engine.poll_once(); }
 
   private:

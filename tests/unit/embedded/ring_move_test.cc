@@ -136,7 +136,7 @@ TEST(WindowTable, IsSearchedInParts) {
         WindowTable::Room room = table.make_room();
         table.insert(*windows.back(), room);
     }
-    const WindowOwner owner(pd);
+    const WindowOwner owner(pd, 1);
     std::vector<uint32_t> ends;
     for (uint32_t done = 0; done < table.size();) {
         done = table.forget(owner, done);

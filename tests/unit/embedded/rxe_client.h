@@ -13,6 +13,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "memory/mapping.h"
@@ -181,6 +182,11 @@ class Guest {
 
     std::unique_ptr<rnic::ProtectionDomain> make_pd();
     rnic::ProtectionDomain& pd() { return *pd_; }
+    const rnic::ProtectionDomain& pd() const { return *pd_; }
+    std::unique_ptr<rnic::ProtectionDomain> exchange_pd(
+        std::unique_ptr<rnic::ProtectionDomain> pd) {
+        return std::exchange(pd_, std::move(pd));
+    }
 
     // Registers `memory` in one piece, or in the pieces given, at iova.
     ClientMr reg_mr(std::span<std::byte> memory, uint32_t access, uint64_t iova = kIova,

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "result.h"
 #include "rnic/attributes.h"
 #include "rnic/embedded/sync/slot_table.h"
 
@@ -26,6 +27,20 @@ class AhTable {
     uint32_t insert(const AddressVector& address, Room& room) {
         return addresses_.insert(address, room);
     }
+    // Gives the address the number that it had in another process, see SlotTable::restore(). EINVAL
+    // for a number that was none's, EEXIST for another one's.
+    Result<void> insert_at(const AddressVector& address, uint32_t number) {
+        if (addresses_.at(number) != nullptr) {
+            return fail(EEXIST);
+        }
+        if (!addresses_.is_reserved(number)) {
+            return fail(EINVAL);
+        }
+        addresses_.insert_at(number, address);
+        return {};
+    }
+    SlotTable<const AddressVector>& numbers() { return addresses_; }
+    const SlotTable<const AddressVector>& numbers() const { return addresses_; }
     void erase(uint32_t number) { addresses_.erase(number); }
 
     const AddressVector* find(uint32_t number) const { return addresses_.at(number); }

@@ -31,8 +31,13 @@ struct Completion {
 // queue pairs and from those of their peers.
 class CqContext {
   public:
-    CqContext(PortContext& port, uint32_t handle, uint32_t comp_vector, Ring ring)
-        : ring_(std::move(ring)), handle_(handle), comp_vector_(comp_vector), port_(port) {}
+    CqContext(PortContext& port, uint32_t handle, uint32_t comp_vector, ProducerRing ring,
+              bool failed = false)
+        : ring_(std::move(ring)),
+          failed_(failed),
+          handle_(handle),
+          comp_vector_(comp_vector),
+          port_(port) {}
 
     // False when the queue has overflowed, now or earlier (IBTA 1.4, 11.6.3.1): its queue pairs
     // are then to go to the error state.
@@ -57,6 +62,10 @@ class CqContext {
 
     bool failed() const { return failed_.load(std::memory_order_relaxed); }
     const Ring& ring() const { return ring_.ring(); }
+    // The place of the completion that comes next. Called in a Pause.
+    uint32_t index() const { return ring_.end(); }
+    uint32_t handle() const { return handle_; }
+    uint32_t comp_vector() const { return comp_vector_; }
 
     // Takes the completions that wait along to `ring` and leaves the old one in its place, while
     // workers go on. False, with nothing changed, when there are too many. Called by the thread of

@@ -98,6 +98,7 @@ class PortContext {
     ErrorCounts& errors() { return errors_; }
     const ErrorCounts& errors() const { return errors_; }
     // What the queue pairs have counted that are gone.
+    const rnic::Counters& past_traffic() const { return past_traffic_; }
     rnic::Counters& past_traffic() { return past_traffic_; }
 
     // The doorbell area, guest-controlled, and the eventfd that the guest notifies; null and -1

@@ -10,7 +10,7 @@ QpContext::QpContext(PortContext& port, Init init)
       recv_cq_(init.recv_cq),
       type_(init.type),
       handle_(init.handle),
-      windows_(init.pd),
+      windows_(init.pd, init.handle),
       send_(std::move(init.send_ring), {init.cap.max_send_sge, init.cap.max_inline_data},
             init.signal_all),
       receive_(ReceiveQueue(std::move(init.receive_ring), init.cap.max_recv_sge), init.srq) {

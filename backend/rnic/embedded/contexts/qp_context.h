@@ -33,8 +33,8 @@ class QpContext {
         uint32_t handle;
         bool signal_all;
         rnic::QpCapabilities cap;
-        Ring send_ring;
-        Ring receive_ring;  // empty with an SRQ
+        ConsumerRing send_ring;
+        ConsumerRing receive_ring;  // empty with an SRQ
     };
     QpContext(PortContext& port, Init init);
     QpContext(const QpContext&) = delete;
@@ -57,9 +57,11 @@ class QpContext {
 
     // Its requests that were carried out: the home worker counts them.
     Traffic& requested() { return requested_; }
+    const Traffic& requested() const { return requested_; }
     // The requests of the connected peer that it answered: the peer's home worker counts them,
     // but those that a receive takes in.
     Traffic& answered() { return answered_; }
+    const Traffic& answered() const { return answered_; }
     // Called by the thread that makes and destroys the port's queue pairs.
     void add_to(rnic::Counters& counters) const {
         add_traffic(counters, requested_, answered_, receive_.received());

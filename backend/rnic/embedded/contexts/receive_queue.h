@@ -14,11 +14,12 @@ namespace vrdma::embedded {
 class ReceiveQueue {
   public:
     ReceiveQueue() = default;
-    ReceiveQueue(Ring ring, uint32_t max_sge) : ring_(std::move(ring)), max_sge_(max_sge) {}
+    ReceiveQueue(ConsumerRing ring, uint32_t max_sge) : ring_(std::move(ring)), max_sge_(max_sge) {}
 
     bool empty() const { return ring_.empty(); }
     uint32_t pending() const { return ring_.pending(); }
     const Ring& ring() const { return ring_.ring(); }
+    uint32_t index() const { return ring_.first(); }
 
     // Takes the oldest receive request, which must exist.
     WcStatus take(ReceiveRequest& request) {

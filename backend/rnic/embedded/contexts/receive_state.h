@@ -60,6 +60,31 @@ class ReceiveState {
     // True once: nothing more of the SRQ will be consumed.
     bool report_last_wqe() { return !std::exchange(last_wqe_reported_, true); }
 
+    uint32_t index() const { return queue_.index(); }
+    // What a successor goes on from. Both are called in a Pause.
+    struct Progress {
+        bool established = false;
+        bool last_wqe_reported = false;
+        std::optional<ReceiveRequest> open;
+        uint64_t messages = 0;
+        uint64_t bytes = 0;
+    };
+    Progress progress() const {
+        return {.established = established_.load(std::memory_order_relaxed),
+                .last_wqe_reported = last_wqe_reported_,
+                .open = open_ ? std::optional(request_) : std::nullopt,
+                .messages = received_.messages.value(),
+                .bytes = received_.bytes.value()};
+    }
+    void go_on(const Progress& progress) {
+        established_.store(progress.established, std::memory_order_relaxed);
+        last_wqe_reported_ = progress.last_wqe_reported;
+        open_ = progress.open.has_value();
+        request_ = progress.open.value_or(ReceiveRequest{});
+        received_.messages.add(progress.messages);
+        received_.bytes.add(progress.bytes);
+    }
+
     // Forgets all that is posted (QP to RESET). Called in a Pause.
     void reset() {
         if (srq_ == nullptr) {

@@ -20,10 +20,13 @@ class QpContext;  // known here by its address only
 // the home worker of the queue pair's port; the verbs change it in a Pause.
 class SendState {
   public:
-    SendState(Ring ring, SendLimits limits, bool signal_all)
+    SendState(ConsumerRing ring, SendLimits limits, bool signal_all)
         : ring_(std::move(ring)), limits_(limits), signal_all_(signal_all) {}
 
     const Ring& ring() const { return ring_.ring(); }
+    // The place of the oldest work request.
+    uint32_t index() const { return ring_.first(); }
+    bool signals_all() const { return signal_all_; }
     bool anything_posted() const { return !ring_.empty(); }
     // The same by the ring's header, which the guest can write. Any thread.
     bool anything_posted_by_guest() const { return ring_.header_says_posted(); }
@@ -58,6 +61,44 @@ class SendState {
     void restart() {
         opened_at_peer_ = false;
         done_ = 0;
+    }
+
+    // How far the message in progress is; what a successor goes on from. The work request itself
+    // is still in the ring. Both are called in a Pause.
+    struct Progress {
+        bool in_progress = false;
+        bool opened_at_peer = false;
+        uint64_t done = 0;
+        uint64_t next_member = 0;
+        uint32_t timeouts = 0;
+        uint32_t rnr_naks = 0;
+        bool drain_reported = false;
+    };
+    Progress progress() const {
+        return {.in_progress = in_progress_,
+                .opened_at_peer = opened_at_peer_,
+                .done = done_,
+                .next_member = next_member_,
+                .timeouts = timeouts_,
+                .rnr_naks = rnr_naks_,
+                .drain_reported = drain_reported_};
+    }
+    // guest-controlled: the guest may have changed the work request. One that does not fit what was
+    // done of it has a defect.
+    void go_on(const Progress& progress, QpType type) {
+        drain_reported_ = progress.drain_reported;
+        if (!progress.in_progress) {
+            return;
+        }
+        begin(type);
+        opened_at_peer_ = progress.opened_at_peer;
+        done_ = progress.done;
+        next_member_ = progress.next_member;
+        timeouts_ = progress.timeouts;
+        rnr_naks_ = progress.rnr_naks;
+        if (defect_ == WcStatus::kSuccess && done_ > request_.length) {
+            defect_ = WcStatus::kLocalQpOperationError;
+        }
     }
 
     // The `rest` bytes of the message from done() on, as the guest listed them. False: a key does

@@ -34,7 +34,7 @@ bool SrqContext::take_limit() {
     return reached;
 }
 
-uint32_t SrqContext::limit() {
+uint32_t SrqContext::limit() const {
     const std::lock_guard lock(lock_);
     return limit_;
 }

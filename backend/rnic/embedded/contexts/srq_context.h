@@ -18,7 +18,7 @@ class Pd;  // known here by its address only
 class SrqContext {
   public:
     SrqContext(rnic::EventSink& sink, uint32_t handle, const Pd& pd,
-               const rnic::SrqAttributes& attributes, Ring ring)
+               const rnic::SrqAttributes& attributes, ConsumerRing ring)
         : queue_(std::move(ring), attributes.max_sge),
           limit_(attributes.srq_limit),
           handle_(handle),
@@ -30,10 +30,13 @@ class SrqContext {
 
     // The protection domain whose memory the requests may name (IBTA 1.4, 10.2.9.4).
     const Pd& pd() const { return pd_; }
+    uint32_t handle() const { return handle_; }
     const Ring& ring() const { return queue_.ring(); }
+    // The place of the request that is taken next. Called in a Pause.
+    uint32_t index() const { return queue_.index(); }
 
     // The number of requests below which the guest is told once; 0: not armed.
-    uint32_t limit();
+    uint32_t limit() const;
     void arm_limit(uint32_t limit);
     // Takes the requests that wait along to `ring`, while workers go on. False, with nothing
     // changed, when there are too many. Called by the thread of the verbs.
@@ -42,7 +45,7 @@ class SrqContext {
   private:
     bool take_limit();
 
-    SpinLock lock_;
+    mutable SpinLock lock_;
     ReceiveQueue queue_;
     uint32_t limit_;
     const uint32_t handle_;

@@ -44,12 +44,17 @@ class Traffic {
         entry.messages.add(1);
         entry.bytes.add(length);
     }
+    // Counts what another process has counted before. `opcode` is less than kEntries.
+    void add(size_t opcode, uint64_t messages, uint64_t bytes) {
+        entries_[opcode].messages.add(messages);
+        entries_[opcode].bytes.add(bytes);
+    }
+    // All opcodes are below this one, a power of two.
+    static constexpr size_t kEntries = 16;
     uint64_t messages(WrOpcode opcode) const { return at(opcode).messages.value(); }
     uint64_t bytes(WrOpcode opcode) const { return at(opcode).bytes.value(); }
 
   private:
-    // All opcodes are below this one, a power of two.
-    static constexpr size_t kEntries = 16;
     static_assert(static_cast<size_t>(WrOpcode::kBindWindow) < kEntries);
     struct Entry {
         Count messages;
@@ -69,6 +74,10 @@ struct Received {
 class ErrorCounts {
   public:
     void count(vrdma_counter counter) { counts_[counter].fetch_add(1, std::memory_order_relaxed); }
+    // Counts what another process has counted before.
+    void add(size_t counter, uint64_t count) {
+        counts_[counter].fetch_add(count, std::memory_order_relaxed);
+    }
     uint64_t at(size_t counter) const { return counts_[counter].load(std::memory_order_relaxed); }
 
   private:

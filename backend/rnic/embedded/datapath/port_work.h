@@ -40,6 +40,15 @@ class alignas(kCacheLineSize) PortWork {
         update();
     }
 
+    // Has the doorbells ring again that were taken and not looked at. Called in a Pause.
+    void give_back_doorbells() {
+        if (area_ != nullptr) {
+            sends_.give_back(area_->qp);
+            arms_.give_back(area_->cq);
+            update();
+        }
+    }
+
     // The worker does not wait for the port's doorbells yet.
     bool is_unwatched() const { return unwatched_; }
     void set_unwatched(bool unwatched) { unwatched_ = unwatched; }

@@ -123,8 +123,9 @@ Requester::Step Requester::send(QpContext& qp, Turn& turn) {
             return refused(qp, *peer, verdict);
         }
         send.set_open_at_peer();
-    } else if (!peer->receive().is_open()) {
-        // The peer was reset and connected again meanwhile: it gets the whole message.
+    } else if (!peer->receive().is_open() || request.length > peer->receive().request().length) {
+        // The peer was reset and connected again meanwhile, and has perhaps taken another request
+        // since: it gets the whole message.
         send.restart();
         return partial();
     }

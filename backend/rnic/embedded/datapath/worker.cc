@@ -439,6 +439,25 @@ void Worker::stop_timer(QpContext& qp) {
     qp.send().set_deadline_ns(0);
 }
 
+uint64_t Worker::time_left_ns(const QpContext& qp) const {
+    const uint64_t deadline = qp.send().deadline_ns();
+    const uint64_t now = clock_.now_ns();
+    return deadline == kForever ? kForever : deadline - std::min(deadline, now);
+}
+
+void Worker::wait_again(QpContext& qp, uint64_t time_left_ns) {
+    const uint64_t now = clock_.now_ns();
+    qp.send().set_deadline_ns(kForever);
+    if (time_left_ns < kForever - now) {
+        qp.send().set_deadline_ns(now + time_left_ns);
+        timers_.push(qp.send().deadline_ns(), qp);
+    }
+    // A worker that sleeps does not know of the timer.
+    if (calls_.is_asleep()) {
+        calls_.wake();
+    }
+}
+
 void Worker::run_posted(QpContext& qp) {
     PortWork& work = *qp.port().work();
     if (qp.send().is_waiting() || qp.state() != QpState::kReadyToSend || !may_send(work)) {

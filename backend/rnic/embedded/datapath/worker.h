@@ -46,7 +46,7 @@ class Worker {
     // The calls of other threads to this worker.
     CallQueue& calls() { return calls_; }
 
-    // These six are called in a Pause.
+    // These eight are called in a Pause.
     void add(PortContext& port);
     void remove(PortContext& port);
     void watch(PortContext& port, vrdma_doorbell_area* area, int notify_fd);
@@ -56,6 +56,10 @@ class Worker {
     // queue pair, or that counts its completions. Where posting is a system call, the queue pair
     // has sent by then.
     void run_posted(QpContext& qp);
+    // The nanoseconds until the retry timer of `qp`, which waits, ends; kForever when none does.
+    uint64_t time_left_ns(const QpContext& qp) const;
+    // Has `qp` wait as it did in another process.
+    void wait_again(QpContext& qp, uint64_t time_left_ns);
     size_t ports() const { return ports_.size(); }
 
   private:

@@ -30,11 +30,20 @@ class Fabric {
     PortContext& add_gid(const rnic::Gid& gid, Segment segment, PortContext& port) {
         return gids_.add(gid, segment, port);
     }
+    // As add_gid(), for a claim of another process.
+    PortContext& restore_gid(const rnic::Gid& gid, Segment segment, PortContext& port,
+                             uint64_t claim) {
+        return gids_.add_at(gid, segment, port, claim);
+    }
+    uint64_t claim_of(const rnic::Gid& gid, Segment segment, const PortContext& port) const {
+        return gids_.claim_of(gid, segment, port);
+    }
     void remove_gid(const rnic::Gid& gid, Segment segment, PortContext& port) {
         gids_.remove(gid, segment, port);
     }
     // Answers the queue pair's number, or 0 when there is none left.
     uint32_t add_qp(QpContext& qp) { return qps_.insert(qp); }
+    QpTable& qps() { return qps_; }
     void remove_qp(uint32_t number) { qps_.erase(number); }
 
     MulticastGroups& groups() { return groups_; }

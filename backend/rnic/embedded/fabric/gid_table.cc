@@ -2,6 +2,8 @@
 // Copyright (c) 2026 the vrdma authors
 #include "rnic/embedded/fabric/gid_table.h"
 
+#include <algorithm>
+
 #include "rnic/embedded/fabric/vlan.h"
 
 namespace vrdma::embedded {
@@ -10,7 +12,8 @@ GidTable::Address GidTable::address(const rnic::Gid& gid, Segment segment) {
     return {gid, segment.network, is_untagged(segment.vlan) ? rnic::kNoVlan : segment.vlan};
 }
 
-PortContext& GidTable::add(const rnic::Gid& gid, Segment segment, PortContext& port) {
+PortContext& GidTable::add_at(const rnic::Gid& gid, Segment segment, PortContext& port,
+                              uint64_t claim) {
     const uint32_t zero = segment.vlan == 0 ? 1 : 0;
     auto& owners = owners_[address(gid, segment)];
     for (Owner& owner : owners) {
@@ -20,8 +23,19 @@ PortContext& GidTable::add(const rnic::Gid& gid, Segment segment, PortContext& p
             return *owners.front().port;
         }
     }
-    owners.push_back({&port, 1, zero});
+    const auto next = std::ranges::upper_bound(owners, claim, {}, &Owner::claim);
+    owners.insert(next, {&port, 1, zero, claim});
+    last_claim_ = std::max(last_claim_, claim);
     return *owners.front().port;
+}
+
+uint64_t GidTable::claim_of(const rnic::Gid& gid, Segment segment, const PortContext& port) const {
+    const auto it = owners_.find(address(gid, segment));
+    if (it == owners_.end()) {
+        return 0;
+    }
+    const auto owner = std::ranges::find(it->second, &port, &Owner::port);
+    return owner != it->second.end() ? owner->claim : 0;
 }
 
 void GidTable::remove(const rnic::Gid& gid, Segment segment, PortContext& port) {

@@ -31,7 +31,13 @@ class GidTable {
     };
 
     // Answers who has the address now: the port itself, or an earlier one.
-    PortContext& add(const rnic::Gid& gid, Segment segment, PortContext& port);
+    PortContext& add(const rnic::Gid& gid, Segment segment, PortContext& port) {
+        return add_at(gid, segment, port, last_claim_ + 1);
+    }
+    // As add(), with the number that the claim had in another process.
+    PortContext& add_at(const rnic::Gid& gid, Segment segment, PortContext& port, uint64_t claim);
+    // The number of the port's claim: greater than those of all earlier claims. 0: there is none.
+    uint64_t claim_of(const rnic::Gid& gid, Segment segment, const PortContext& port) const;
     void remove(const rnic::Gid& gid, Segment segment, PortContext& port);
 
     // Without a port when none has the GID there.
@@ -51,6 +57,7 @@ class GidTable {
         // How many entries the port has: its table may hold a GID more than once.
         uint32_t entries;
         uint32_t zero_entries;  // those of VLAN 0
+        uint64_t claim;
     };
     struct Hash {
         size_t operator()(const Address& address) const {
@@ -62,6 +69,7 @@ class GidTable {
         }
     };
     std::unordered_map<Address, std::vector<Owner>, Hash> owners_;  // in the order of their claims
+    uint64_t last_claim_ = 0;
 };
 
 }  // namespace vrdma::embedded

@@ -22,6 +22,35 @@ Result<void> MulticastGroups::attach(const rnic::Gid& group, QpContext& qp,
     return {};
 }
 
+Result<void> MulticastGroups::attach_at(const rnic::Gid& group, QpContext& qp,
+                                        const PortContext& port, uint64_t number) {
+    constexpr uint64_t kLargest = uint64_t{1} << 62;
+    if (number == 0 || number > kLargest) {
+        return fail(EINVAL);
+    }
+    auto& members = groups_[group];
+    const auto next = std::ranges::lower_bound(members, number, {}, &Member::number);
+    if ((next != members.end() && next->number == number) ||
+        std::ranges::find(members, &qp, &Member::qp) != members.end()) {
+        return fail(EEXIST);
+    }
+    if (std::ranges::count(members, &port, &Member::port) >= kMaxGroupMembers) {
+        return fail(ENOMEM);
+    }
+    members.insert(next, {&qp, &port, number});
+    last_number_ = std::max(last_number_, number);
+    return {};
+}
+
+uint64_t MulticastGroups::number_of(const rnic::Gid& group, const QpContext& qp) const {
+    const auto found = groups_.find(group);
+    if (found == groups_.end()) {
+        return 0;
+    }
+    const auto member = std::ranges::find(found->second, &qp, &Member::qp);
+    return member != found->second.end() ? member->number : 0;
+}
+
 Result<void> MulticastGroups::detach(const rnic::Gid& group, const QpContext& qp) {
     const auto found = groups_.find(group);
     if (found == groups_.end() || std::erase_if(found->second, [&qp](const Member& member) {

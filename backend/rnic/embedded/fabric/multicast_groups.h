@@ -26,6 +26,12 @@ class MulticastGroups {
 
     // ENOMEM when the queue pair's port has as many in the group as it may.
     Result<void> attach(const rnic::Gid& group, QpContext& qp, const PortContext& port);
+    // As attach(), with the number that the member had in another process. EINVAL for a number that
+    // there cannot be, EEXIST when another member of the group has it or the queue pair is one.
+    Result<void> attach_at(const rnic::Gid& group, QpContext& qp, const PortContext& port,
+                           uint64_t number);
+    // The member's number in the group; 0 when the queue pair is not attached.
+    uint64_t number_of(const rnic::Gid& group, const QpContext& qp) const;
     // EINVAL when the queue pair is not attached.
     Result<void> detach(const rnic::Gid& group, const QpContext& qp);
 

@@ -55,6 +55,9 @@ class FastRegistration {
 
     // Whether no key is valid and no access by an earlier one is under way.
     bool is_free(const WorkerSlices& slices);
+    std::span<const memory::PinnedRange> description() const { return description_; }
+    // The memory that is registered; null when none is.
+    const std::shared_ptr<const memory::GuestMemory>& memory() const { return memory_; }
     bool is_valid() const { return state_ == State::kValid; }
     bool is_invalidating() const { return state_ == State::kInvalidating; }
 

@@ -19,12 +19,16 @@ Invalidation KeySpace::invalidate(uint32_t key, const WindowOwner& owner, bool r
     return region->invalidate(key, remote, slices);
 }
 
-RegionTable::Room KeySpace::prepare(Region& region) {
+void KeySpace::follow_memory(Region& region) {
     if (region.is_dma()) {
         Region::Layout layout(memory_.get());
         region.use_guest_memory(layout);
         dma_regions_.push_back(&region);
     }
+}
+
+RegionTable::Room KeySpace::prepare(Region& region) {
+    follow_memory(region);
     return regions_.make_room();
 }
 

@@ -17,7 +17,9 @@ namespace vrdma::embedded {
 class KeySpace {
   public:
     const RegionTable& regions() const { return regions_; }
+    RegionTable& regions() { return regions_; }
     const WindowTable& windows() const { return windows_; }
+    WindowTable& windows() { return windows_; }
     // The guest's memory, or null when the guest has told none.
     const std::shared_ptr<const memory::GuestMemory>& guest_memory() const { return memory_; }
 
@@ -26,6 +28,8 @@ class KeySpace {
     Invalidation invalidate(uint32_t key, const WindowOwner& owner, bool remote,
                             const WorkerSlices& slices);
 
+    // A region of all memory has the guest's from here on. Called while nobody finds the region.
+    void follow_memory(Region& region);
     // What insert() of the region needs; called outside a Pause.
     RegionTable::Room prepare(Region& region);
     void insert(Region& region, RegionTable::Room& room) { regions_.insert(region, room); }

@@ -3,6 +3,7 @@
 #include "rnic/embedded/keys/region.h"
 
 #include <endian.h>
+#include <vrdma_check.h>
 
 #include <algorithm>
 #include <mutex>
@@ -172,6 +173,83 @@ Invalidation Region::invalidate(uint32_t key, bool remote, const WorkerSlices& s
     return fast_->is_free(slices) ? Invalidation::kDone : Invalidation::kPending;
 }
 
+std::optional<std::vector<GuestRun>> Region::runs() const {
+    std::vector<GuestRun> runs;
+    // A region of no bytes has the byte at which it begins.
+    const uint64_t extent = vrdma_region_extent(length_);
+    for (size_t i = 0; i < pieces_.size(); ++i) {
+        const uint64_t end = i + 1 < pieces_.size() ? pieces_[i + 1].offset : extent;
+        if (!append_runs(keep_mapped_, pieces_[i].data, end - pieces_[i].offset, runs)) {
+            return std::nullopt;
+        }
+    }
+    return runs;
+}
+
+// An invalidation that was to wait for accesses of before is over: no worker is in a slice.
+std::optional<Region::Registered> Region::registered() const {
+    Registered now;
+    now.key = fast_->key();
+    now.valid = fast_->is_valid();
+    if (!now.valid) {
+        return now;
+    }
+    now.access = access_;
+    now.iova = iova_;
+    now.length = length_;
+    for (size_t i = 0; i < pieces_.size(); ++i) {
+        const uint64_t length = rest_of_piece(i, pieces_[i].offset).size();
+        if (!append_runs(fast_->memory()->regions(), pieces_[i].data, length, now.runs)) {
+            return std::nullopt;
+        }
+    }
+    return now;
+}
+
+Result<void> Region::restore(const Registered& registered,
+                             const std::shared_ptr<const memory::GuestMemory>& memory) {
+    if (registered.key >> 8 != first_key_ >> 8) {
+        return fail(EINVAL);
+    }
+    fast_->set_key(registered.key);
+    if (!registered.valid) {
+        return {};
+    }
+    if (!check_access(registered.access) || registered.runs.size() > max_pages() ||
+        !vrdma_range_valid(registered.iova, registered.length)) {
+        return fail(EINVAL);
+    }
+    if (memory == nullptr) {
+        return fail(EFAULT);
+    }
+    uint64_t done = 0;
+    const std::byte* end = nullptr;
+    for (const GuestRun& run : registered.runs) {
+        if (run.length > registered.length - done) {
+            return fail(EINVAL);
+        }
+        const auto range = memory->translate({run.address}, run.length);
+        if (!range) {
+            return fail(range.error());
+        }
+        if (range->data != end) {
+            pieces_.push_back({done, range->data});
+        }
+        end = range->data + run.length;
+        done += run.length;
+    }
+    if (done != registered.length) {
+        return fail(EINVAL);
+    }
+    access_ = registered.access;
+    iova_ = registered.iova;
+    length_ = registered.length;
+    contiguous_ = pieces_.size() == 1 ? pieces_.front().data : nullptr;
+    fast_->validate(registered.key, memory);
+    key_.store(registered.key, std::memory_order_release);
+    return {};
+}
+
 void Region::enter_table(uint32_t key) {
     first_key_ = key;
     if (fast_ != nullptr) {
@@ -184,6 +262,19 @@ void Region::enter_table(uint32_t key) {
 void RegionTable::insert(Region& region, Room& room) {
     const uint32_t index = regions_.insert(region, room);
     region.enter_table(index << 8 | regions_.variant(index));
+}
+
+Result<void> RegionTable::insert_at(Region& region, uint32_t key) {
+    const uint32_t index = key >> 8;
+    if (regions_.at(index) != nullptr) {
+        return fail(EEXIST);
+    }
+    if (!regions_.is_reserved(index) || regions_.variant(index) != (key & 0xff)) {
+        return fail(EINVAL);
+    }
+    regions_.insert_at(index, region);
+    region.enter_table(key);
+    return {};
 }
 
 void RegionTable::erase(const Region& region) {

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "result.h"
 #include "rnic/attributes.h"
 #include "rnic/embedded/keys/fast_registration.h"
+#include "rnic/embedded/keys/guest_runs.h"
 #include "rnic/embedded/sync/slot_table.h"
 
 namespace vrdma::embedded {
@@ -97,6 +99,29 @@ class Region {
     // On the worker `slices.self`.
     Invalidation invalidate(uint32_t key, bool remote, const WorkerSlices& slices);
 
+    // What a successor makes the same region of. All of it is called in a Pause.
+    uint32_t access() const { return access_; }
+    uint64_t iova() const { return iova_; }
+    uint64_t length() const { return length_; }
+    // The guest memory of a region of a process. None when the region has other memory.
+    std::optional<std::vector<GuestRun>> runs() const;
+    // What work requests have registered, and under which key.
+    struct Registered {
+        uint32_t key = 0;    // the last one that was valid
+        bool valid = false;  // and so is what follows
+        uint32_t access = 0;
+        uint64_t iova = 0;
+        uint64_t length = 0;  // bytes
+        std::vector<GuestRun> runs;
+    };
+    // For a region with max_pages(). None when some of it is not the guest's memory.
+    std::optional<Registered> registered() const;
+    std::span<const memory::PinnedRange> description() const { return fast_->description(); }
+    // For a region of a table, with max_pages(). EINVAL for what cannot have been registered,
+    // EFAULT when `memory` does not have it.
+    Result<void> restore(const Registered& registered,
+                         const std::shared_ptr<const memory::GuestMemory>& memory);
+
   private:
     friend class RegionTable;
     struct Piece {
@@ -145,6 +170,11 @@ class RegionTable {
     // There are fewer regions than a key has room for: EmbeddedLimits::max_mr.
     void insert(Region& region, Room& room);
     void erase(const Region& region);
+    // Puts the region into an empty table that a successor has made the same, under the key that
+    // was the region's. EINVAL for a key that was none's, EEXIST for another one's.
+    Result<void> insert_at(Region& region, uint32_t key);
+    SlotTable<Region>& numbers() { return regions_; }
+    const SlotTable<Region>& numbers() const { return regions_; }
 
     const Region* find(uint32_t key) const {
         const Region* region = at(key);

@@ -52,16 +52,58 @@ bool Window::may_bind(const WindowOwner& owner, const Binding& wanted) const {
     if (wanted.length == 0) {
         return true;
     }
-    const Region* region = wanted.region;
-    if (region == nullptr || region->pd() != &owner.pd() || !region->allows(kAccessMwBind) ||
+    return may_bind_to(wanted.region, wanted.address, wanted.length, wanted.access);
+}
+
+bool Window::may_bind_to(const Region* region, uint64_t address, uint64_t length,
+                         uint32_t access) const {
+    if (region == nullptr || region->pd() != pd_ || !region->allows(kAccessMwBind) ||
         !region->is_of_process()) {
         return false;
     }
-    if ((wanted.access & (kAccessRemoteWrite | kAccessRemoteAtomic)) != 0 &&
+    if ((access & (kAccessRemoteWrite | kAccessRemoteAtomic)) != 0 &&
         !region->allows(kAccessLocalWrite)) {
         return false;
     }
-    return region->covers(wanted.address, wanted.length);
+    return region->covers(address, length);
+}
+
+// An invalidation that was to wait for accesses of before is over: no worker is in a slice.
+Window::Bound Window::bound() const {
+    if (state_ != State::kBound) {
+        return {};
+    }
+    return {.region = region_,
+            .owner = owner_,
+            .access = access_,
+            .address = address_,
+            .length = length_};
+}
+
+Result<void> Window::restore(uint32_t key, const Bound& bound) {
+    if ((key & ~kVariant) != (first_key_ & ~kVariant)) {
+        return fail(EINVAL);
+    }
+    if (bound.region != nullptr) {
+        const bool has_owner = bound.owner != nullptr && &bound.owner->pd() == pd_;
+        if (bound.length == 0 || has_owner != type2_ ||
+            (!type2_ && (bound.access & kAccessZeroBased) != 0) ||
+            !may_bind_to(bound.region, bound.address, bound.length, bound.access)) {
+            return fail(EINVAL);
+        }
+        access_ = bound.access;
+        address_ = bound.address;
+        length_ = bound.length;
+        region_ = bound.region;
+        region_->count_window(1);
+        if (type2_) {
+            owner_ = bound.owner;
+            owner_->count_window(1);
+        }
+        state_ = State::kBound;
+    }
+    key_ = key;
+    return {};
 }
 
 Invalidation Window::bind(WindowOwner& owner, const Binding& wanted, const WorkerSlices& slices) {
@@ -148,6 +190,21 @@ void WindowTable::insert(Window& window, Room& room) {
     const uint32_t index = windows_.insert(window, room);
     window.first_key_ = kWindowBit | index << 8 | windows_.variant(index);
     window.key_ = window.first_key_;
+}
+
+Result<void> WindowTable::insert_at(Window& window, uint32_t key) {
+    const uint32_t index = (key & ~kWindowBit) >> 8;
+    if (windows_.at(index) != nullptr) {
+        return fail(EEXIST);
+    }
+    if ((key & kWindowBit) == 0 || !windows_.is_reserved(index) ||
+        windows_.variant(index) != (key & kVariant)) {
+        return fail(EINVAL);
+    }
+    windows_.insert_at(index, window);
+    window.first_key_ = key;
+    window.key_ = key;
+    return {};
 }
 
 void WindowTable::erase(const Window& window) {

@@ -17,14 +17,17 @@ namespace vrdma::embedded {
 // the queue pair.
 class WindowOwner {
   public:
-    explicit WindowOwner(const Pd& pd) : pd_(pd) {}
+    // `handle` is the queue pair's.
+    WindowOwner(const Pd& pd, uint32_t handle) : pd_(pd), handle_(handle) {}
 
     const Pd& pd() const { return pd_; }
+    uint32_t handle() const { return handle_; }
     bool has_windows() const { return windows_.load(std::memory_order_relaxed) != 0; }
     void count_window(int change) { windows_.fetch_add(change, std::memory_order_relaxed); }
 
   private:
     const Pd& pd_;
+    const uint32_t handle_;
     std::atomic<int> windows_{0};
 };
 
@@ -58,6 +61,21 @@ class Window {
     const Region* resolve(uint32_t key, const WindowOwner& owner, uint64_t& address, uint64_t size,
                           uint32_t access);
 
+    // What a successor makes the same window of. Both are called in a Pause.
+    Type type() const { return type2_ ? Type::k2 : Type::k1; }
+    uint32_t key() const { return key_; }
+    // What the window is bound to; null with a window that is not bound.
+    struct Bound {
+        Region* region = nullptr;
+        WindowOwner* owner = nullptr;  // of a window of type 2
+        uint32_t access = 0;
+        uint64_t address = 0;
+        uint64_t length = 0;  // bytes
+    };
+    Bound bound() const;
+    // For a window of a table. EINVAL for a binding that cannot be, or for a key of another window.
+    Result<void> restore(uint32_t key, const Bound& bound);
+
     // Ends the binding, if there is one. Called in a Pause.
     void release();
     // Ends the binding if it is to this region or queue pair, which goes. Called in a Pause.
@@ -67,6 +85,8 @@ class Window {
   private:
     friend class WindowTable;
     enum class State { kFree, kBound, kInvalidating };  // kInvalidating: until grace_.over()
+    bool may_bind_to(const Region* region, uint64_t address, uint64_t length,
+                     uint32_t access) const;
     bool may_bind(const WindowOwner& owner, const Binding& wanted) const;
     void begin_invalidation(const WorkerSlices& slices);
     bool is_free(const WorkerSlices& slices);
@@ -96,6 +116,10 @@ class WindowTable {
     Room make_room() const { return windows_.make_room(); }
     void insert(Window& window, Room& room);
     void erase(const Window& window);
+    // As RegionTable::insert_at().
+    Result<void> insert_at(Window& window, uint32_t key);
+    SlotTable<Window>& numbers() { return windows_; }
+    const SlotTable<Window>& numbers() const { return windows_; }
 
     // The window that `key`, but for its low 8 bits, belongs to.
     Window* at(uint32_t key) const {

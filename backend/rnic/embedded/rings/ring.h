@@ -44,14 +44,20 @@ class Ring {
         if (!range) {
             return fail(range.error());
         }
-        Ring ring;
-        ring.range_ = std::move(*range);
-        ring.header_ = reinterpret_cast<rxe_queue_buf*>(ring.range_.data());
-        ring.mask_ = geometry.slots - 1;
-        ring.shift_ = static_cast<uint32_t>(std::countr_zero(geometry.element_size));
+        Ring ring(std::move(*range), geometry);
         ring.header_->log2_elem_size = ring.shift_;
         ring.header_->index_mask = ring.mask_;
         return ring;
+    }
+
+    // A ring that is there already: its header and elements stay. What the header says of the
+    // geometry does not count. Errors of RingMemory::adopt().
+    static Result<Ring> adopt(RingMemory& memory, uint64_t offset, RingGeometry geometry) {
+        auto range = memory.adopt(offset, geometry.bytes());
+        if (!range) {
+            return fail(range.error());
+        }
+        return Ring(std::move(*range), geometry);
     }
 
     mminfo info() const {
@@ -66,6 +72,12 @@ class Ring {
     rxe_queue_buf* header() const { return header_; }
 
   private:
+    Ring(RingRange range, RingGeometry geometry)
+        : range_(std::move(range)),
+          header_(reinterpret_cast<rxe_queue_buf*>(range_.data())),
+          mask_(geometry.slots - 1),
+          shift_(static_cast<uint32_t>(std::countr_zero(geometry.element_size))) {}
+
     RingRange range_;
     rxe_queue_buf* header_ = nullptr;
     uint32_t mask_ = 0;
@@ -76,7 +88,8 @@ class Ring {
 class ConsumerRing {
   public:
     ConsumerRing() = default;
-    explicit ConsumerRing(Ring ring) : ring_(std::move(ring)) {}
+    // `index` is of the element that is consumed next; at most the ring's mask.
+    explicit ConsumerRing(Ring ring, uint32_t index = 0) : ring_(std::move(ring)), head_(index) {}
 
     bool empty() const { return pending() == 0; }
 
@@ -137,6 +150,9 @@ class ProducerRing {
   public:
     ProducerRing() = default;
     explicit ProducerRing(Ring ring) : ring_(std::move(ring)) {}
+    // `index` is of the element that is produced next; at most the ring's mask.
+    ProducerRing(Ring ring, uint32_t index)
+        : ring_(std::move(ring)), tail_(index), consumer_(first()) {}
 
     // Room for one element, or null when the ring is full.
     std::byte* back() {

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -57,6 +58,28 @@ Result<std::shared_ptr<RingMemory>> RingMemory::create(uint64_t capacity) {
         return fail(errno);
     }
     return std::shared_ptr<RingMemory>(new RingMemory(std::move(file), size_of(capacity)));
+}
+
+// The file is one that create() made: nobody can make it shorter.
+Result<std::shared_ptr<RingMemory>> RingMemory::restore(FileDescriptor file, uint64_t size,
+                                                        uint64_t capacity) {
+    struct stat now {};
+    if (::fstat(file.get(), &now) != 0) {
+        return fail(errno);
+    }
+    const int seals = ::fcntl(file.get(), F_GET_SEALS);
+    if (seals < 0 || (seals & F_SEAL_SHRINK) == 0 || size % kPage != 0 || size > capacity ||
+        static_cast<uint64_t>(now.st_size) != size) {
+        return fail(EINVAL);
+    }
+    std::shared_ptr<RingMemory> memory(new RingMemory(std::move(file), size_of(capacity)));
+    memory->file_size_ = size;
+    if (size != 0) {
+        if (auto added = memory->add_part(size); !added) {
+            return fail(added.error());
+        }
+    }
+    return memory;
 }
 
 // Maps a part that has room for `size` bytes.
@@ -113,14 +136,43 @@ Result<RingRange> RingMemory::allocate(uint64_t size) {
         }
         file_size_ = offset + size;
     }
+    return take(*part, offset, size);
+}
+
+RingRange RingMemory::take(const Part& part, uint64_t offset, uint64_t size) {
     allocated_.emplace(offset, size);
     used_ += size;
     RingRange range;
     range.memory_ = shared_from_this();
-    range.data_ = part->mapping.data() + (offset - part->offset);
+    range.data_ = part.mapping.data() + (offset - part.offset);
     range.offset_ = offset;
     range.size_ = size;
     return range;
+}
+
+Result<RingRange> RingMemory::adopt(uint64_t offset, uint64_t size) {
+    if (size == 0 || size > file_size_ || offset % kPage != 0) {
+        return fail(EINVAL);
+    }
+    size = size_of(size);
+    if (offset > file_size_ - size) {
+        return fail(EINVAL);
+    }
+    const auto next = allocated_.lower_bound(offset);
+    const bool free =
+        (next == allocated_.end() || next->first - offset >= size) &&
+        (next == allocated_.begin() || std::prev(next)->first + std::prev(next)->second <= offset);
+    if (!free) {
+        return fail(EEXIST);
+    }
+    // The whole file that was there is one part.
+    const auto part = std::ranges::find_if(parts_, [offset, size](const Part& part) {
+        return offset >= part.offset && offset + size <= part.end();
+    });
+    if (part == parts_.end()) {
+        return fail(EINVAL);
+    }
+    return take(*part, offset, size);
 }
 
 bool RingMemory::covers(uint64_t offset, uint64_t length) const {

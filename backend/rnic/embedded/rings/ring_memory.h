@@ -51,11 +51,20 @@ class RingMemory : public std::enable_shared_from_this<RingMemory> {
     // of the system call that failed.
     static Result<std::shared_ptr<RingMemory>> create(uint64_t capacity);
 
+    // The memory of rings that another process made, in `file`, which has `size` bytes. EINVAL when
+    // the file is not such a one.
+    static Result<std::shared_ptr<RingMemory>> restore(FileDescriptor file, uint64_t size,
+                                                       uint64_t capacity);
+
     // How many bytes a range of at least `size` bytes takes.
     static uint64_t size_of(uint64_t size) { return (size + kPage - 1) & ~(kPage - 1); }
 
     // ENOMEM when `size` bytes are more than is left, or why the file could not grow.
     Result<RingRange> allocate(uint64_t size);
+
+    // The range of at least `size` bytes that is at `offset` already. EINVAL when the file has none
+    // such, EEXIST when a part of it is allocated.
+    Result<RingRange> adopt(uint64_t offset, uint64_t size);
 
     // Whether (offset, length) lies within a range that is allocated now.
     bool covers(uint64_t offset, uint64_t length) const;
@@ -64,6 +73,7 @@ class RingMemory : public std::enable_shared_from_this<RingMemory> {
     uint64_t mapped() const { return parts_.empty() ? 0 : parts_.back().end(); }
 
     int fd() const { return file_.get(); }
+    uint64_t file_size() const { return file_size_; }
     uint64_t used() const { return used_; }
 
   private:
@@ -79,6 +89,7 @@ class RingMemory : public std::enable_shared_from_this<RingMemory> {
     };
 
     Result<void> add_part(uint64_t size);
+    RingRange take(const Part& part, uint64_t offset, uint64_t size);
     std::optional<uint64_t> find_room(const Part& part, uint64_t size) const;
     void release(uint64_t offset, uint64_t size);
 

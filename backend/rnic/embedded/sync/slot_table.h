@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -19,11 +20,14 @@ class SlotTable {
     struct Slot {
         uint32_t next_free = kNone;
         uint8_t variant = 0;
+        bool is_free = true;
     };
 
   public:
     // Numbers below `first` are never given out.
-    explicit SlotTable(uint32_t first) : objects_(first), slots_(first) { refresh(); }
+    explicit SlotTable(uint32_t first) : objects_(first), slots_(first), first_(first) {
+        refresh();
+    }
 
     // The memory of a larger table, or of none when the table need not grow.
     class Room {
@@ -62,11 +66,13 @@ class SlotTable {
         const uint32_t number = first_free_;
         first_free_ = slots_[number].next_free;
         objects_[number] = &object;
+        slots_[number].is_free = false;
         return number;
     }
     void erase(uint32_t number) {
         objects_[number] = nullptr;
         slots_[number].next_free = kNone;
+        slots_[number].is_free = true;
         (first_free_ == kNone ? first_free_ : slots_[last_free_].next_free) = number;
         last_free_ = number;
     }
@@ -78,6 +84,56 @@ class SlotTable {
     // What tells the uses of one number from each other.
     uint8_t& variant(uint32_t number) { return slots_[number].variant; }
 
+    // All numbers as a successor's table needs them, without the objects.
+    std::vector<uint8_t> variants() const {
+        std::vector<uint8_t> variants(slots_.size());
+        std::ranges::transform(slots_, variants.begin(), &Slot::variant);
+        return variants;
+    }
+    // The longest unused first.
+    std::vector<uint32_t> free_numbers() const {
+        std::vector<uint32_t> numbers;
+        for (uint32_t next = first_free_; next != kNone; next = slots_[next].next_free) {
+            numbers.push_back(next);
+        }
+        return numbers;
+    }
+    // Has an empty table, of which nothing was used, give out numbers as that one did. The numbers
+    // that are not free are for insert_at(). False, with nothing changed, when there is no such
+    // table. Called in a Pause.
+    bool restore(std::span<const uint8_t> variants, std::span<const uint32_t> free_numbers) {
+        if (size_ != first_ || variants.size() < first_ || variants.size() >= kNone) {
+            return false;
+        }
+        std::vector<Slot> slots(variants.size());
+        for (size_t number = 0; number < slots.size(); ++number) {
+            slots[number] = {.variant = variants[number], .is_free = false};
+        }
+        uint32_t last = kNone;
+        for (const uint32_t number : free_numbers) {
+            if (number < first_ || number >= slots.size() || slots[number].is_free) {
+                return false;
+            }
+            slots[number].is_free = true;
+            if (last != kNone) {
+                slots[last].next_free = number;
+            }
+            last = number;
+        }
+        first_free_ = free_numbers.empty() ? kNone : free_numbers.front();
+        last_free_ = last;
+        slots_ = std::move(slots);
+        objects_.resize(slots_.size());
+        refresh();
+        return true;
+    }
+    // Whether insert_at() can give an object this number: it is neither free nor taken.
+    bool is_reserved(uint32_t number) const {
+        return number >= first_ && number < size_ && !slots_[number].is_free &&
+               objects_[number] == nullptr;
+    }
+    void insert_at(uint32_t number, Object& object) { objects_[number] = &object; }
+
   private:
     void refresh() {
         entries_ = objects_.data();
@@ -88,6 +144,7 @@ class SlotTable {
     Object* const* entries_ = nullptr;  // these are looked up
     uint32_t size_ = 0;
     std::vector<Slot> slots_;
+    const uint32_t first_;
     uint32_t first_free_ = kNone;
     uint32_t last_free_ = kNone;
 };

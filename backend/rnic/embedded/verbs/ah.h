@@ -8,6 +8,7 @@
 #include "rnic/embedded/verbs/pd.h"
 #include "rnic/embedded/verbs/port_services.h"
 #include "rnic/rnic.h"
+#include "state/device.pb.h"
 
 namespace vrdma::embedded {
 
@@ -18,14 +19,21 @@ class Ah final : public rnic::AddressHandle {
     static Result<std::unique_ptr<Ah>> create(const PortServices& services, const Pd& pd,
                                               const rnic::AhAttributes& attributes,
                                               rnic::Udata& udata);
+    // The address handle that save() wrote. EINVAL for what none can be, EEXIST for a number that
+    // is another's; ENOMEM.
+    static Result<std::unique_ptr<Ah>> restore(const PortServices& services, const Pd& pd,
+                                               const state::Ah& saved);
     ~Ah() override;
+
+    Result<void> save(state::Ah& ah) const override;
 
   private:
     Ah(const PortServices& services, const Pd& pd, const rnic::AhAttributes& attributes,
        rnic::LiveCount count);
+    void take_number();
 
     const AddressVector address_;
-    uint32_t number_ = 0;
+    uint32_t number_ = 0;  // none
     GuestGate& gate_;
     AhTable& table_;
     rnic::LiveCount count_;

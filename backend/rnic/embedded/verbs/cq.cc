@@ -28,15 +28,16 @@ Result<std::unique_ptr<Cq>> Cq::create(const PortServices& services, const RingP
         return fail(ring.error());
     }
     std::unique_ptr<Cq> cq(new Cq(services, rings, handle, attributes.comp_vector, std::move(*ring),
-                                  std::move(*count)));
+                                  false, std::move(*count)));
     attributes.cqe = cq->capacity();
     answer(udata, rxe_create_cq_resp{.mi = cq->context_.ring().info()});
     return cq;
 }
 
 Cq::Cq(const PortServices& services, const RingPool& rings, uint32_t handle, uint32_t comp_vector,
-       RingPool::CountedRing ring, rnic::LiveCount count)
-    : context_(services.port, handle, comp_vector, std::move(ring.ring)),
+       RingPool::CountedRing ring, bool failed, rnic::LiveCount count)
+    : context_(services.port, handle, comp_vector, ProducerRing(std::move(ring.ring), ring.index),
+               failed),
       handle_(handle),
       services_(services),
       rings_(rings),
@@ -50,6 +51,40 @@ Cq::Cq(const PortServices& services, const RingPool& rings, uint32_t handle, uin
 Cq::~Cq() {
     const GuestGate::Pause pause(services_.gate);
     services_.port.remove_cq(handle_);
+}
+
+Result<void> Cq::save(state::Cq& cq) const {
+    cq.set_handle(handle_);
+    cq.set_comp_vector(context_.comp_vector());
+    RingPool::save(context_.ring(), context_.index(), *cq.mutable_embedded()->mutable_ring());
+    cq.mutable_embedded()->set_failed(context_.failed());
+    return {};
+}
+
+Result<std::unique_ptr<Cq>> Cq::restore(const PortServices& services, const RingPool& rings,
+                                        const state::Cq& saved) {
+    Quota& quota = services.quota;
+    if (!saved.has_embedded() || saved.handle() >= VRDMA_DB_MAX_HANDLES) {
+        return fail(EINVAL);
+    }
+    if (services.port.has_cq(saved.handle())) {
+        return fail(EEXIST);
+    }
+    auto count = quota.take(&Usage::completion_queues, quota.limits().max_cq);
+    if (!count) {
+        return fail(count.error());
+    }
+    auto ring = rings.restore(saved.embedded().ring(), quota.limits().max_cqe, kCqElementSize);
+    if (!ring) {
+        return fail(ring.error());
+    }
+    std::unique_ptr<Cq> cq(new Cq(services, rings, saved.handle(), saved.comp_vector(),
+                                  std::move(*ring), saved.embedded().failed(), std::move(*count)));
+    if (cq->context_.failed()) {
+        // Queue pairs may still have to be told.
+        services.port.report_failed_cq();
+    }
+    return cq;
 }
 
 // librxe holds its lock meanwhile, so that nobody polls; it maps the new ring, and unmaps the old

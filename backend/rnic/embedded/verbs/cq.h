@@ -8,6 +8,7 @@
 #include "rnic/embedded/verbs/port_services.h"
 #include "rnic/embedded/verbs/ring_pool.h"
 #include "rnic/rnic.h"
+#include "state/device.pb.h"
 
 namespace vrdma::embedded {
 
@@ -18,15 +19,21 @@ class Cq final : public rnic::CompletionQueue {
     static Result<std::unique_ptr<Cq>> create(const PortServices& services, const RingPool& rings,
                                               uint32_t handle, rnic::CqAttributes& attributes,
                                               rnic::Udata& udata);
+    // The CQ that save() wrote. EINVAL for what no CQ can be, EEXIST for a handle or a ring that is
+    // another's; ENOMEM.
+    static Result<std::unique_ptr<Cq>> restore(const PortServices& services, const RingPool& rings,
+                                               const state::Cq& saved);
     ~Cq() override;
 
     Result<void> resize(uint32_t& cqe, rnic::Udata& udata) override;
+
+    Result<void> save(state::Cq& cq) const override;
 
     CqContext& context() { return context_; }
 
   private:
     Cq(const PortServices& services, const RingPool& rings, uint32_t handle, uint32_t comp_vector,
-       RingPool::CountedRing ring, rnic::LiveCount count);
+       RingPool::CountedRing ring, bool failed, rnic::LiveCount count);
     // Elements that the ring has room for.
     uint32_t capacity() const { return context_.ring().mask(); }
 

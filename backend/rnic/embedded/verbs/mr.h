@@ -10,6 +10,7 @@
 #include "rnic/embedded/verbs/pd.h"
 #include "rnic/embedded/verbs/quota.h"
 #include "rnic/rnic.h"
+#include "state/device.pb.h"
 
 namespace vrdma::embedded {
 
@@ -27,7 +28,15 @@ class Mr final : public rnic::MemoryRegion {
     // Without memory until work requests register some. EINVAL, ENOMEM.
     static Result<std::unique_ptr<Mr>> create_fast(GuestGate& gate, Quota& quota, KeySpace& keys,
                                                    const Pd& pd, rnic::FastMrAttributes attributes);
+    // The region that save() wrote; `memory` is the guest's. EINVAL for what no region can be,
+    // EFAULT when the guest does not have its memory, EEXIST for a key that is another's; ENOMEM.
+    static Result<std::unique_ptr<Mr>> restore(GuestGate& gate, Quota& quota, KeySpace& keys,
+                                               const Pd& pd, const state::Mr& saved,
+                                               const memory::GuestMemory& memory);
     ~Mr() override;
+
+    // EFAULT when some of the region is not the guest's memory.
+    Result<void> save(state::Mr& mr) const override;
 
     uint32_t lkey() const override { return region_.first_key(); }
     uint32_t rkey() const override { return region_.first_key(); }
@@ -39,8 +48,15 @@ class Mr final : public rnic::MemoryRegion {
 
   private:
     template <typename Attributes>
+    static Result<std::unique_ptr<Mr>> make(GuestGate& gate, Quota& quota, KeySpace& keys,
+                                            const Pd& pd, Attributes attributes);
+    // The same, in the table.
+    template <typename Attributes>
     static Result<std::unique_ptr<Mr>> register_as(GuestGate& gate, Quota& quota, KeySpace& keys,
                                                    const Pd& pd, Attributes attributes);
+    static Result<std::unique_ptr<Mr>> restore_region(GuestGate& gate, Quota& quota, KeySpace& keys,
+                                                      const Pd& pd, const state::Mr& saved,
+                                                      const memory::GuestMemory& memory);
     template <typename Attributes>
     Mr(GuestGate& gate, KeySpace& keys, const Pd& pd, Attributes attributes, rnic::LiveCount count);
 

@@ -6,6 +6,7 @@
 
 #include "rnic/embedded/verbs/quota.h"
 #include "rnic/rnic.h"
+#include "state/device.pb.h"
 
 namespace vrdma::embedded {
 
@@ -21,6 +22,11 @@ class Pd final : public rnic::ProtectionDomain {
         return std::make_unique<Pd>(std::move(*count));
     }
     explicit Pd(rnic::LiveCount count) : count_(std::move(count)) {}
+
+    Result<void> save(state::Pd& pd) const override {
+        pd.mutable_embedded();
+        return {};
+    }
 
   private:
     rnic::LiveCount count_;

@@ -17,8 +17,28 @@ uint32_t send_payload(const rnic::QpCapabilities& cap) {
     return std::max<uint32_t>(cap.max_send_sge * sizeof(Sge), cap.max_inline_data);
 }
 
+ConsumerRing consumer(RingPool::CountedRing& ring) {
+    return ConsumerRing(std::move(ring.ring), ring.index);
+}
+
+QpContext::Init context_init(uint32_t handle, const rnic::Context::QpInit& init,
+                             ConsumerRing send_ring, ConsumerRing receive_ring) {
+    return {.pd = static_cast<const Pd&>(*init.pd),
+            .send_cq = static_cast<Cq&>(*init.send_cq).context(),
+            .recv_cq = static_cast<Cq&>(*init.recv_cq).context(),
+            .srq = init.srq != nullptr ? &static_cast<Srq*>(init.srq)->context() : nullptr,
+            .type = static_cast<QpType>(init.qp_type),
+            .handle = handle,
+            .signal_all = init.sq_sig_all,
+            .cap = init.cap,
+            .send_ring = std::move(send_ring),
+            .receive_ring = std::move(receive_ring)};
+}
+
+}  // namespace
+
 // Checks what the guest wants against the limits; the SRQ, if any, takes the receive queue's place.
-Result<void> check_capabilities(rnic::Context::QpInit& init, const EmbeddedLimits& limits) {
+Result<void> Qp::check_capabilities(rnic::Context::QpInit& init, const EmbeddedLimits& limits) {
     rnic::QpCapabilities& cap = init.cap;
     if (cap.max_send_wr > limits.max_qp_wr || cap.max_send_sge > kMaxSge ||
         cap.max_inline_data > kMaxInline) {
@@ -33,21 +53,20 @@ Result<void> check_capabilities(rnic::Context::QpInit& init, const EmbeddedLimit
     return {};
 }
 
-QpContext::Init context_init(uint32_t handle, const rnic::Context::QpInit& init, Ring send_ring,
-                             Ring receive_ring) {
-    return {.pd = static_cast<const Pd&>(*init.pd),
-            .send_cq = static_cast<Cq&>(*init.send_cq).context(),
-            .recv_cq = static_cast<Cq&>(*init.recv_cq).context(),
-            .srq = init.srq != nullptr ? &static_cast<Srq*>(init.srq)->context() : nullptr,
-            .type = static_cast<QpType>(init.qp_type),
-            .handle = handle,
-            .signal_all = init.sq_sig_all,
-            .cap = init.cap,
-            .send_ring = std::move(send_ring),
-            .receive_ring = std::move(receive_ring)};
+size_t Qp::send_element_size(const rnic::QpCapabilities& cap) {
+    return kSendWqeHeadSize + send_payload(cap);
 }
 
-}  // namespace
+size_t Qp::receive_element_size(const rnic::QpCapabilities& cap) {
+    return kRecvWqeHeadSize + cap.max_recv_sge * sizeof(Sge);
+}
+
+// SGEs and inline data share the room for the larger one, as in the kernel's rxe.
+void Qp::settle_send_capabilities(rnic::QpCapabilities& cap, uint32_t capacity) {
+    cap.max_inline_data = send_payload(cap);
+    cap.max_send_sge = std::min<uint32_t>(cap.max_inline_data / sizeof(Sge), kMaxSge);
+    cap.max_send_wr = capacity;
+}
 
 Result<std::unique_ptr<Qp>> Qp::create(const PortServices& services, const RingPool& rings,
                                        uint32_t handle, rnic::Context::QpInit& init,
@@ -100,35 +119,28 @@ Result<std::unique_ptr<Qp>> Qp::create(const PortServices& services, const RingP
 // The capabilities come back as they are.
 Result<Qp::Rings> Qp::create_rings(const RingPool& rings, rnic::Context::QpInit& init) {
     rnic::QpCapabilities& cap = init.cap;
-    const RingGeometry send_geometry =
-        RingGeometry::fit(cap.max_send_wr, kSendWqeHeadSize + send_payload(cap));
-    auto send = rings.create(send_geometry);
+    auto send = rings.create(RingGeometry::fit(cap.max_send_wr, send_element_size(cap)));
     if (!send) {
         return fail(send.error());
     }
     std::optional<RingPool::CountedRing> receive;
     if (init.srq == nullptr) {
-        const RingGeometry geometry =
-            RingGeometry::fit(cap.max_recv_wr, kRecvWqeHeadSize + cap.max_recv_sge * sizeof(Sge));
-        auto ring = rings.create(geometry);
+        auto ring = rings.create(RingGeometry::fit(cap.max_recv_wr, receive_element_size(cap)));
         if (!ring) {
             return fail(ring.error());
         }
+        cap.max_recv_wr = ring->ring.mask();
         receive.emplace(std::move(*ring));
-        cap.max_recv_wr = geometry.capacity();
     }
-    // SGEs and inline data share the room for the larger one, as in the kernel's rxe.
-    cap.max_inline_data = send_payload(cap);
-    cap.max_send_sge = std::min<uint32_t>(cap.max_inline_data / sizeof(Sge), kMaxSge);
-    cap.max_send_wr = send_geometry.capacity();
+    settle_send_capabilities(cap, send->ring.mask());
     return Rings{std::move(*send), std::move(receive)};
 }
 
 Qp::Qp(const PortServices& services, uint32_t handle, const rnic::Context::QpInit& init,
        Rings rings, rnic::LiveCount count)
     : context_(services.port,
-               context_init(handle, init, std::move(rings.send.ring),
-                            rings.receive ? std::move(rings.receive->ring) : Ring())),
+               context_init(handle, init, consumer(rings.send),
+                            rings.receive ? consumer(*rings.receive) : ConsumerRing())),
       services_(services),
       count_(std::move(count)),
       send_bytes_(std::move(rings.send.bytes)) {

@@ -51,6 +51,10 @@ class Quota {
         }
         return RingBytes{std::move(*charge), rnic::LiveCount(total_.ring_bytes, bytes)};
     }
+    // The same for a ring that is there already: a limit that was lowered takes nothing away.
+    RingBytes take_again(uint64_t bytes) {
+        return {rnic::take(budgets_.ring_bytes, bytes), rnic::LiveCount(total_.ring_bytes, bytes)};
+    }
     // The address space, in bytes, that the rings of one user context can use: twice what they may
     // take, so that there is room beside one that is resized, and holes do not matter.
     uint64_t ring_space() const {

@@ -2,11 +2,13 @@
 // Copyright (c) 2026 the vrdma authors
 #pragma once
 
+#include <bit>
 #include <memory>
 
 #include "rnic/embedded/rings/ring.h"
 #include "rnic/embedded/rings/ring_memory.h"
 #include "rnic/embedded/verbs/quota.h"
+#include "state/embedded.pb.h"
 
 namespace vrdma::embedded {
 
@@ -20,7 +22,8 @@ class RingPool {
 
     struct CountedRing {
         Ring ring;
-        RingBytes bytes;  // lives as long as the ring
+        RingBytes bytes;     // lives as long as the ring
+        uint32_t index = 0;  // of the element that the RNIC comes to next
     };
     // EDQUOT when the guest may not have as much, ENOMEM, or why the file could not grow.
     Result<CountedRing> create(RingGeometry geometry) const {
@@ -33,6 +36,32 @@ class RingPool {
             return fail(ring.error());
         }
         return CountedRing{std::move(*ring), std::move(*bytes)};
+    }
+
+    static void save(const Ring& ring, uint32_t index, state::EmbeddedRing& saved) {
+        saved.set_offset(ring.info().offset);
+        saved.set_mask(ring.mask());
+        saved.set_element_size(ring.element_size());
+        saved.set_index(index);
+    }
+    // The ring that another process made, of at most so many elements of this size. What it takes
+    // of the guest's budget is taken even if there is less. EINVAL for what is no such ring of the
+    // file, EEXIST for one that overlaps another.
+    Result<CountedRing> restore(const state::EmbeddedRing& saved, uint32_t most_elements,
+                                size_t element_size) const {
+        const RingGeometry most = RingGeometry::fit(most_elements, element_size);
+        const RingGeometry geometry{saved.mask() + 1, saved.element_size()};
+        if (geometry.slots < 2 || geometry.slots > most.slots ||
+            !std::has_single_bit(geometry.slots) || geometry.element_size != most.element_size ||
+            saved.index() > saved.mask()) {
+            return fail(EINVAL);
+        }
+        auto ring = Ring::adopt(*memory_, saved.offset(), geometry);
+        if (!ring) {
+            return fail(ring.error());
+        }
+        RingBytes bytes = quota_.take_again(ring->bytes());
+        return CountedRing{std::move(*ring), std::move(bytes), saved.index()};
     }
 
   private:

@@ -16,6 +16,10 @@ bool can_tell(std::span<const rnic::UdataRegion> regions) {
     return regions.size() == 1 && regions[0].length == sizeof(mminfo);
 }
 
+size_t element_size(uint32_t max_sge) {
+    return kRecvWqeHeadSize + max_sge * sizeof(Sge);
+}
+
 void tell(std::span<const rnic::UdataRegion> regions, const mminfo& info) {
     auto bytes = std::as_bytes(std::span(&info, 1));
     for (const auto& piece : regions[0].pieces) {
@@ -41,7 +45,7 @@ Result<std::unique_ptr<Srq>> Srq::create(const PortServices& services, const Rin
         return fail(count.error());
     }
     const RingGeometry geometry =
-        RingGeometry::fit(attributes.max_wr, kRecvWqeHeadSize + attributes.max_sge * sizeof(Sge));
+        RingGeometry::fit(attributes.max_wr, element_size(attributes.max_sge));
     auto ring = rings.create(geometry);
     if (!ring) {
         return fail(ring.error());
@@ -56,13 +60,45 @@ Result<std::unique_ptr<Srq>> Srq::create(const PortServices& services, const Rin
 
 Srq::Srq(const PortServices& services, const RingPool& rings, uint32_t handle, const Pd& pd,
          const rnic::SrqAttributes& attributes, RingPool::CountedRing ring, rnic::LiveCount count)
-    : context_(services.port.sink(), handle, pd, attributes, std::move(ring.ring)),
+    : context_(services.port.sink(), handle, pd, attributes,
+               ConsumerRing(std::move(ring.ring), ring.index)),
       max_wr_(attributes.max_wr),
       max_sge_(attributes.max_sge),
       services_(services),
       rings_(rings),
       count_(std::move(count)),
       bytes_(std::move(ring.bytes)) {}
+
+Result<void> Srq::save(state::Srq& srq) const {
+    srq.set_handle(context_.handle());
+    srq.set_max_wr(max_wr_);
+    srq.set_max_sge(max_sge_);
+    srq.set_srq_limit(context_.limit());
+    RingPool::save(context_.ring(), context_.index(), *srq.mutable_embedded()->mutable_ring());
+    return {};
+}
+
+Result<std::unique_ptr<Srq>> Srq::restore(const PortServices& services, const RingPool& rings,
+                                          const Pd& pd, const state::Srq& saved) {
+    Quota& quota = services.quota;
+    if (!saved.has_embedded() || saved.max_sge() > kMaxSge ||
+        saved.max_wr() != saved.embedded().ring().mask() || saved.srq_limit() > saved.max_wr()) {
+        return fail(EINVAL);
+    }
+    auto count = quota.take(&Usage::shared_receive_queues, quota.limits().max_srq);
+    if (!count) {
+        return fail(count.error());
+    }
+    auto ring = rings.restore(saved.embedded().ring(), quota.limits().max_srq_wr,
+                              element_size(saved.max_sge()));
+    if (!ring) {
+        return fail(ring.error());
+    }
+    const rnic::SrqAttributes attributes{
+        .max_wr = saved.max_wr(), .max_sge = saved.max_sge(), .srq_limit = saved.srq_limit()};
+    return std::unique_ptr<Srq>(new Srq(services, rings, saved.handle(), pd, attributes,
+                                        std::move(*ring), std::move(*count)));
+}
 
 Result<void> Srq::modify(uint32_t attr_mask, const rnic::SrqAttributes& attributes,
                          rnic::Udata& udata) {

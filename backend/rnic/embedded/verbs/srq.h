@@ -10,6 +10,7 @@
 #include "rnic/embedded/verbs/port_services.h"
 #include "rnic/embedded/verbs/ring_pool.h"
 #include "rnic/rnic.h"
+#include "state/device.pb.h"
 
 namespace vrdma::embedded {
 
@@ -20,10 +21,16 @@ class Srq final : public rnic::SharedReceiveQueue {
     static Result<std::unique_ptr<Srq>> create(const PortServices& services, const RingPool& rings,
                                                uint32_t handle, const Pd& pd,
                                                rnic::SrqAttributes& attributes, rnic::Udata& udata);
+    // The SRQ that save() wrote. EINVAL for what no SRQ can be, EEXIST for a ring that is
+    // another's; ENOMEM.
+    static Result<std::unique_ptr<Srq>> restore(const PortServices& services, const RingPool& rings,
+                                                const Pd& pd, const state::Srq& saved);
 
     Result<void> modify(uint32_t attr_mask, const rnic::SrqAttributes& attributes,
                         rnic::Udata& udata) override;
     Result<rnic::SrqAttributes> query() override;
+
+    Result<void> save(state::Srq& srq) const override;
 
     SrqContext& context() { return context_; }
 

@@ -16,6 +16,11 @@ class EmbeddedContext final : public rnic::Context {
     // ENOMEM, or why the rings' file could not be made.
     static Result<std::unique_ptr<rnic::Context>> create(const PortServices& services);
 
+    // The context that save() wrote. EINVAL or EBADF when its rings are not in the file; ENOMEM.
+    static Result<std::unique_ptr<rnic::Context>> restore(const PortServices& services,
+                                                          const state::Context& saved,
+                                                          state::ReceivedFiles& files);
+
     Result<rnic::MmapSource> mmap(uint64_t offset, uint64_t length) override;
     Result<std::unique_ptr<rnic::ProtectionDomain>> alloc_pd(rnic::Udata& udata) override;
     Result<std::unique_ptr<rnic::MemoryRegion>> reg_mr(rnic::ProtectionDomain& pd,
@@ -39,6 +44,21 @@ class EmbeddedContext final : public rnic::Context {
     Result<std::unique_ptr<rnic::AddressHandle>> create_ah(rnic::ProtectionDomain& pd,
                                                            const rnic::AhAttributes& attributes,
                                                            rnic::Udata& udata) override;
+
+    Result<void> save(state::Context& context, state::FilesToSend& files) const override;
+    Result<std::unique_ptr<rnic::ProtectionDomain>> restore_pd(const state::Pd& saved) override;
+    Result<std::unique_ptr<rnic::MemoryRegion>> restore_mr(
+        rnic::ProtectionDomain& pd, const state::Mr& saved,
+        const memory::GuestMemory& memory) override;
+    Result<std::unique_ptr<rnic::CompletionQueue>> restore_cq(const state::Cq& saved) override;
+    Result<std::unique_ptr<rnic::SharedReceiveQueue>> restore_srq(rnic::ProtectionDomain& pd,
+                                                                  const state::Srq& saved) override;
+    Result<std::unique_ptr<rnic::QueuePair>> restore_qp(const QpInit& pointers,
+                                                        const state::Qp& saved) override;
+    Result<std::unique_ptr<rnic::AddressHandle>> restore_ah(rnic::ProtectionDomain& pd,
+                                                            const state::Ah& saved) override;
+    Result<std::unique_ptr<rnic::MemoryWindow>> restore_mw(rnic::ProtectionDomain& pd,
+                                                           const state::Mw& saved) override;
 
   private:
     EmbeddedContext(const PortServices& services, RingPool rings, rnic::LiveCount count)
