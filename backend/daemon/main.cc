@@ -9,6 +9,8 @@
 #include <cstdlib>
 #include <exception>
 #include <optional>
+#include <stdexcept>
+#include <utility>
 
 #include "daemon/config.h"
 #include "daemon/confinement/capabilities.h"
@@ -17,6 +19,8 @@
 #include "daemon/control/control.h"
 #include "daemon/equipment/broker.h"
 #include "daemon/equipment/socket_owner.h"
+#include "daemon/hand_over/hand_over_socket.h"
+#include "daemon/hand_over/inheritance.h"
 #include "daemon/logging/journal_sink.h"
 #include "daemon/logging/log_levels.h"
 #include "daemon/rnic/rnic_choice.h"
@@ -41,6 +45,7 @@ struct Options {
     std::optional<uint32_t> threads;
     std::optional<uint32_t> spin_us;
     bool check = false;
+    bool take_over = false;
 };
 
 void define_options(CLI::App& app, Options& options) {
@@ -76,6 +81,9 @@ void define_options(CLI::App& app, Options& options) {
         ->type_name("MODE")
         ->check(CLI::IsMember({"on", "log", "off"}));
     app.add_flag("--check", options.check, "check the configuration and the RNIC, and exit");
+    app.add_flag("--take-over", options.take_over,
+                 "take the guests over from the vrdmad that has this control socket, which then "
+                 "ends");
     app.footer("Options count over the file.  Documentation: docs/operations.md");
 }
 
@@ -161,6 +169,19 @@ void restrict_system_calls(const Config& config, spdlog::logger& logger) {
     }
 }
 
+// What the vrdmad before this one has, if the operator wants it.
+std::optional<vrdma::daemon::Inheritance> inherit(const Options& options, const Config& config) {
+    if (!options.take_over) {
+        return std::nullopt;
+    }
+    if (!config.control_socket || config.control_socket->empty()) {
+        throw std::runtime_error(
+            "--take-over finds the other vrdmad by its control socket: give --control-socket");
+    }
+    return std::make_optional<vrdma::daemon::Inheritance>(
+        vrdma::daemon::hand_over_path(*config.control_socket));
+}
+
 int serve(const Options& options, const Config& config) {
     vrdma::daemon::LogLevels levels = make_loggers(config);
     const auto logger = levels.logger("daemon");
@@ -187,17 +208,30 @@ int serve(const Options& options, const Config& config) {
 
     const vrdma::daemon::ServiceManager manager;
     vrdma::control::EventQueue events;
+    auto rnic = vrdma::daemon::open_rnic(config, levels.logger("rnic"));
+    // As late as can be: the guests stand still from here until the server has them.
+    std::optional<vrdma::daemon::Inheritance> inheritance = inherit(options, config);
     vrdma::daemon::Server server(
-        config, vrdma::daemon::open_rnic(config, levels.logger("rnic")),
-        {logger, levels.logger("device"), levels.logger("vhost")},
-        [&broker](const Config& of, const vrdma::daemon::VmConfig& vm) {
-            return broker.equip(of, vm);
+        config, std::move(rnic), {logger, levels.logger("device"), levels.logger("vhost")},
+        [&](const Config& of, const vrdma::daemon::VmConfig& vm) {
+            auto inherited = inheritance ? inheritance->equipment(of, vm) : std::nullopt;
+            return inherited ? std::move(*inherited) : broker.equip(of, vm);
         },
         vrdma::daemon::watcher_of(events));
+    if (inheritance) {
+        server.restore(inheritance->state(), inheritance->files());
+        inheritance->take();
+        inheritance.reset();
+    }
+    server.open_status_socket();
     vrdma::daemon::Reloader reloader(
         options.config_file, [&options] { return effective_config(options); }, config, server,
         levels);
     const vrdma::daemon::Control control(config, permissions, server, levels, reloader, events);
+    std::optional<vrdma::daemon::HandOverSocket> hand_over;
+    if (config.control_socket && !config.control_socket->empty()) {
+        hand_over.emplace(vrdma::daemon::hand_over_path(*config.control_socket), server, logger);
+    }
     restrict_system_calls(config, *logger);
     server.start();
     const vrdma::daemon::Watchdog watchdog(manager, [&] { server.wait_for_rnic_threads(); });

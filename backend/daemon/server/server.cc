@@ -93,12 +93,13 @@ Server::Vm::Vm(const VmConfig& config, Equipment equipment, const vhost::MemoryR
       limits_(config.limits),
       thread_([this] {
           begin_.acquire();
-          listener_.run();
+          serve();
       }) {}
 
 Server::Vm::~Vm() {
     listener_.stop();
     begin_.release();
+    resume();
     thread_.join();
 }
 
@@ -142,13 +143,17 @@ Server::Server(const Config& config, std::unique_ptr<rnic::Rnic> rnic, Loggers l
         vms_.push_back(std::make_unique<Vm>(vm, equip_(config_, vm), config_.memory, *rnic_,
                                             loggers_, watcher_, limit_signal_));
     }
-    if (!config.status_socket.empty()) {
+}
+
+void Server::open_status_socket() {
+    if (!config_.status_socket.empty()) {
         status_ = std::make_unique<StatusSocket>(
-            config.status_socket, [this] { return status(); }, logger_);
+            config_.status_socket, [this] { return status(); }, logger_);
     }
 }
 
 void Server::start() {
+    pause_.reset();
     for (const auto& vm : vms_) {
         vm->start();
         const LogScope scope({.guest = vm->name()});

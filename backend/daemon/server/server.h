@@ -5,6 +5,8 @@
 #include <spdlog/logger.h>
 
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -12,6 +14,7 @@
 #include <optional>
 #include <semaphore>
 #include <shared_mutex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -24,6 +27,13 @@
 #include "limit_counter.h"
 #include "rnic/rnic.h"
 #include "vhost/server/listener.h"
+
+namespace vrdma::state {
+class Daemon;
+class FilesToSend;
+class Machine;
+class ReceivedFiles;
+}  // namespace vrdma::state
 
 namespace vrdma::daemon {
 
@@ -77,8 +87,24 @@ class Server {
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
 
+    // Makes the status socket, if the configuration has one.  Throws std::runtime_error when it
+    // cannot be had.
+    void open_status_socket();
+
     // Begins to serve the VMs.  Throws std::system_error when a thread cannot be had.
     void start();
+
+    // Goes on with the guests that the virtual machines had in another process.  Before start().  A
+    // guest that cannot be gone on with is logged, and its VMM is disconnected, after which it
+    // connects anew.
+    void restore(const state::Daemon& daemon, state::ReceivedFiles& files);
+
+    // Stops all guests, gives their state to `give`, which passes it to a successor, and answers
+    // whether the successor has them.  If not, they go on here.  A guest that cannot be passed on
+    // is not in the state.  Any thread; machines come and go before or after that.
+    using Give =
+        std::function<Result<void>(const state::Daemon& daemon, std::span<const int> files)>;
+    bool hand_over(const Give& give);
 
     // Returns once each thread of the RNIC that serves all VMs has come to the end of what it was
     // doing.
@@ -138,7 +164,17 @@ class Server {
         Vm& operator=(const Vm&) = delete;
 
         void start() { begin_.release(); }  // once
-        void stop() { listener_.stop(); }   // without waiting
+
+        // Has the guest stand still until resume().  wait_suspended() returns whether it does, by
+        // `deadline`.
+        void suspend();
+        bool wait_suspended(std::chrono::steady_clock::time_point deadline);
+        void resume();
+        // While it is suspended.  See Listener.
+        Result<void> save(state::Machine& machine, state::FilesToSend& files);
+        tl::expected<void, std::string> restore(const state::Machine& machine,
+                                                state::ReceivedFiles& files);
+        void stop() { listener_.stop(); }  // without waiting
 
         const std::string& name() const { return config_.name; }
         const VmConfig& config() const { return config_; }  // its limits are as at the start
@@ -153,6 +189,7 @@ class Server {
         void drain(bool yes);
 
       private:
+        void serve();
         void apply_limits();
 
         const VmConfig config_;
@@ -163,6 +200,10 @@ class Server {
         mutable std::mutex limits_mutex_;  // guards the one that follows, and changes of drained_
         device::Limits limits_;            // as the operator wants them
         std::counting_semaphore<2> begin_{0};  // released at the start and at the end
+        std::mutex standstill_mutex_;          // guards the three that follow
+        std::condition_variable standstill_changed_;
+        bool suspend_wanted_ = false;
+        bool suspended_ = false;
         std::thread thread_;
     };
     using Vms = std::vector<std::unique_ptr<Vm>>;
@@ -176,6 +217,7 @@ class Server {
 
     const Config config_;  // of which the virtual machines do not count
     const std::unique_ptr<rnic::Rnic> rnic_;
+    std::unique_ptr<rnic::Rnic::Pause> pause_;  // from restore() to start()
     const Loggers loggers_;
     const std::shared_ptr<spdlog::logger> logger_;
     const Equip equip_;

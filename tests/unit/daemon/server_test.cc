@@ -41,7 +41,10 @@ class ServerTest : public testing::Test {
     }
 
     std::unique_ptr<Server> serve() {
-        return std::make_unique<Server>(config_, std::make_unique<device::FakeRnic>(), logger_);
+        auto server =
+            std::make_unique<Server>(config_, std::make_unique<device::FakeRnic>(), logger_);
+        server->open_status_socket();
+        return server;
     }
 
     std::string error_of_serve() {

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
+// Guests that go from one daemon to the next.
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "daemon/server/server.h"
+#include "log_fields.h"
+#include "state/daemon.pb.h"
+#include "state/files.h"
+
+namespace vrdma::daemon {
+namespace {
+
+// How long a VMM may take to answer what it was asked, before its guest is left out.
+constexpr std::chrono::seconds kStandstillLimit{2};
+
+}  // namespace
+
+// The thread of the virtual machine.
+void Server::Vm::serve() {
+    while (listener_.run() == vhost::Listener::End::kSuspended) {
+        std::unique_lock lock(standstill_mutex_);
+        suspended_ = true;
+        standstill_changed_.notify_all();
+        standstill_changed_.wait(lock, [this] { return !suspend_wanted_; });
+        suspended_ = false;
+        lock.unlock();
+        listener_.resume();
+    }
+}
+
+void Server::Vm::suspend() {
+    {
+        const std::lock_guard lock(standstill_mutex_);
+        suspend_wanted_ = true;
+    }
+    listener_.suspend();
+}
+
+bool Server::Vm::wait_suspended(std::chrono::steady_clock::time_point deadline) {
+    std::unique_lock lock(standstill_mutex_);
+    return standstill_changed_.wait_until(lock, deadline, [this] { return suspended_; });
+}
+
+void Server::Vm::resume() {
+    const std::lock_guard lock(standstill_mutex_);
+    suspend_wanted_ = false;
+    standstill_changed_.notify_all();
+}
+
+Result<void> Server::Vm::save(state::Machine& machine, state::FilesToSend& files) {
+    machine.set_name(name());
+    machine.set_drained(drained());
+    return listener_.save(machine, files);
+}
+
+tl::expected<void, std::string> Server::Vm::restore(const state::Machine& machine,
+                                                    state::ReceivedFiles& files) {
+    if (machine.drained()) {
+        drain(true);
+    }
+    return listener_.restore(machine, files);
+}
+
+void Server::restore(const state::Daemon& daemon, state::ReceivedFiles& files) {
+    pause_ = rnic_->pause();
+    for (const state::Machine& machine : daemon.machines()) {
+        const LogScope scope({.guest = machine.name()});
+        const auto found = std::ranges::find_if(
+            vms_, [&](const auto& vm) { return vm->socket() == machine.path(); });
+        if (found == vms_.end()) {
+            logger_->warn(
+                "{}: the configuration has no machine with the socket {} any more; its VMM is "
+                "disconnected",
+                machine.name(), machine.path());
+            continue;
+        }
+        if (auto restored = (*found)->restore(machine, files); !restored) {
+            logger_->error(
+                "{}: the guest cannot be taken over: {}; its VMM is disconnected, and the guest "
+                "loses what it had, as if vrdmad had been started anew",
+                machine.name(), restored.error());
+        } else if (machine.has_vmm()) {
+            logger_->info("{}: taken over from vrdmad {}", machine.name(), daemon.version());
+        }
+    }
+}
+
+bool Server::hand_over(const Give& give) {
+    const std::lock_guard changing(change_mutex_);
+    const auto begun = std::chrono::steady_clock::now();
+    for (const auto& vm : vms_) {
+        vm->suspend();
+    }
+    std::vector<Vm*> still;
+    for (const auto& vm : vms_) {
+        if (vm->wait_suspended(begun + kStandstillLimit)) {
+            still.push_back(vm.get());
+        } else {
+            logger_->error(
+                "{}: its VMM does not answer, so that the guest is not handed over; the VMM "
+                "connects anew when this vrdmad has ended",
+                vm->name());
+        }
+    }
+    const auto pause = rnic_->pause();
+    state::Daemon daemon;
+    daemon.set_version(VRDMA_VERSION);
+    state::FilesToSend files;
+    for (Vm* const vm : still) {
+        state::Machine& machine = *daemon.add_machines();
+        if (auto saved = vm->save(machine, files); !saved) {
+            logger_->error(
+                "{}: what the guest has cannot be handed over: {}; the VMM connects anew when this "
+                "vrdmad has ended, and the guest loses what it had",
+                vm->name(), to_string(saved.error()));
+            machine.clear_vmm();
+            machine.clear_device();
+        }
+    }
+    const auto given = give(daemon, files.all());
+    if (given) {
+        return true;
+    }
+    logger_->error("the guests have not been handed over: {}; they go on here",
+                   to_string(given.error()));
+    for (const auto& vm : vms_) {
+        vm->resume();
+    }
+    return false;
+}
+
+}  // namespace vrdma::daemon

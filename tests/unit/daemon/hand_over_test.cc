@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright (c) 2026 the vrdma authors
+// One vrdmad takes the guests of another one over.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <vrdma_check.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "daemon/hand_over/transfer.h"
+#include "hostile/guest_verbs.h"
+#include "hostile/honest_pair.h"
+#include "hostile/machine.h"
+#include "program_fixture.h"
+#include "state/document.h"
+
+namespace vrdma::daemon {
+namespace {
+
+using hostile::GuestVerbs;
+using hostile::HonestPair;
+using hostile::Machine;
+using testing::HasSubstr;
+
+class HandOverTest : public ProgramTest {
+  protected:
+    // A vrdmad for the machines a and b, which begins or takes over.
+    std::unique_ptr<Program> start(bool take_over = false) {
+        std::vector<std::string> arguments{"--vm",
+                                           vm("a.sock") + ",name=a",
+                                           "--vm",
+                                           vm("b.sock") + ",name=b",
+                                           "--control-socket",
+                                           path("control.sock")};
+        if (take_over) {
+            arguments.emplace_back("--take-over");
+        }
+        auto program = std::make_unique<Program>(std::move(arguments));
+        program->wait_printed("serves 2 virtual machine(s)");
+        return program;
+    }
+
+    // Has another vrdmad take over from `program`, which has to end well.
+    void upgrade(std::unique_ptr<Program>& program) {
+        auto successor = start(true);
+        EXPECT_EQ(program->wait(), 0) << program->printed();
+        EXPECT_THAT(program->printed(), HasSubstr("the successor has the guests"));
+        program = std::move(successor);
+    }
+
+    FileDescriptor connect_to_hand_over() const {
+        FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        path("control.sock.hand-over").copy(address.sun_path, sizeof(address.sun_path) - 1);
+        EXPECT_EQ(
+            ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)),
+            0);
+        return socket;
+    }
+};
+
+TEST_F(HandOverTest, AVmmAndItsGuestKeepWhatTheyHave) {
+    auto program = start();
+    Machine machine(path("a.sock"), {});
+    machine.backend_requests().serve(machine.shm_region());
+    machine.start();
+    GuestVerbs verbs(machine);
+    verbs.map_doorbells();
+    const uint32_t uctx = verbs.alloc_ucontext();
+    const uint32_t pd = verbs.alloc_pd(uctx);
+    const auto cq = verbs.create_cq(uctx, 63, 0);
+
+    upgrade(program);
+    EXPECT_THAT(program->printed(), HasSubstr("a: taken over from vrdmad"));
+
+    EXPECT_EQ(verbs.tell_handle(VRDMA_CMD_DESTROY_CQ, uctx, cq.handle), 0U);
+    EXPECT_NE(verbs.alloc_pd(uctx), pd);
+    EXPECT_EQ(verbs.tell_handle(VRDMA_CMD_DEALLOC_PD, uctx, pd), 0U);
+    EXPECT_EQ(verbs.tell_handle(VRDMA_CMD_DEALLOC_PD, uctx, pd), uint32_t{EINVAL});
+}
+
+TEST_F(HandOverTest, AVmmThatConnectsLaterIsServedByTheSuccessor) {
+    auto program = start();
+    upgrade(program);
+    Machine machine(path("b.sock"), {});
+    machine.start();
+    EXPECT_NE(GuestVerbs(machine).alloc_ucontext(), VRDMA_NO_HANDLE);
+}
+
+TEST_F(HandOverTest, TransfersGoOnThroughTwentyTakeOvers) {
+    auto program = start();
+    HonestPair pair("pair", path("a.sock"), path("b.sock"), 1, 1);
+    std::atomic<uint64_t> transfers = 0;
+    std::atomic<bool> stop = false;
+    std::string error;
+    std::thread traffic([&] {
+        try {
+            while (!stop.load()) {
+                pair.transfer();
+                transfers.fetch_add(1);
+                transfers.notify_one();
+            }
+        } catch (const std::exception& thrown) {
+            error = thrown.what();
+            stop.store(true);
+            transfers.fetch_add(1);
+            transfers.notify_one();
+        }
+    });
+    for (int i = 0; i < 20 && !stop.load(); ++i) {
+        const uint64_t before = transfers.load();
+        upgrade(program);
+        transfers.wait(before);
+    }
+    stop.store(true);
+    traffic.join();
+    EXPECT_EQ(error, "") << program->printed();
+}
+
+TEST_F(HandOverTest, GuestsGoOnWhereASuccessorFails) {
+    auto program = start();
+    HonestPair pair("pair", path("a.sock"), path("b.sock"), 1, 2);
+    pair.transfer();
+    {
+        const FileDescriptor successor = connect_to_hand_over();
+        const auto state = receive_state(successor.get());
+        ASSERT_TRUE(state);
+        const auto decoded = state::decode(state->document);
+        ASSERT_TRUE(decoded) << decoded.error();
+        EXPECT_EQ(decoded->machines_size(), 2);
+    }
+    program->wait_printed("the guests have not been handed over");
+    pair.transfer();
+}
+
+TEST_F(HandOverTest, NobodyIsThereToTakeOverFrom) {
+    const auto [status, printed] =
+        run({"--vm", vm("a.sock"), "--control-socket", path("control.sock"), "--take-over"});
+    EXPECT_EQ(status, 1);
+    EXPECT_THAT(printed, HasSubstr("start without --take-over if none runs"));
+}
+
+}  // namespace
+}  // namespace vrdma::daemon
