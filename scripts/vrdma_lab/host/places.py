@@ -106,14 +106,17 @@ class _EmulatedHosts(Place):
         ) as lab:
             report = lab.share / f"{suite.name}.json"
             command = _suite_command(suite, seen_inside(report, lab), pattern)
+            compiled = _compile(suite)
             for host in lab.hosts[1:]:
                 server = host.start(
-                    lab.environment(host) + "exec /usr/bin/python3 -m vrdma_lab.host.host_server"
+                    lab.environment(host)
+                    + compiled
+                    + "exec /usr/bin/python3 -m vrdma_lab.host.host_server"
                 )
                 server.wait_for("ready")
             first = lab.hosts[0]
             status = first.follow(
-                lab.environment(first) + command, _print, lab.hosts[1:]
+                lab.environment(first) + compiled + command, _print, lab.hosts[1:]
             ).status
             return max(status, _judge(lab)), _read_report(report)
 
@@ -167,6 +170,19 @@ def _judge(lab: HostLab) -> int:
 def _print(data: bytes) -> None:
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
+
+
+def _compile(suite: Suite) -> str:
+    """Has Python compile what the suite imports, which takes a host VM seconds.
+
+    The result is the beginning of a shell's command, by which Python finds the code.
+    """
+    folder = paths.cache() / "python"
+    environment = {**os.environ, **paths.python_environment(), "PYTHONPYCACHEPREFIX": str(folder)}
+    del environment["PYTHONDONTWRITEBYTECODE"]
+    words = "import runpy, sys, vrdma_lab.host.host_server; runpy.run_path(sys.argv[1])"
+    subprocess.run(["/usr/bin/python3", "-c", words, suite.file], env=environment, check=True)
+    return f"export PYTHONPYCACHEPREFIX={shlex.quote(str(folder))}\n"
 
 
 def _suite_command(suite: Suite, report: Path, pattern: str) -> str:

@@ -21,7 +21,7 @@ DEVICE = "vrdma0"
 # chipset, buses behind the last one, tests of the kernel's ciphers, and policies. A guest that runs
 # in a host VM boots in two thirds of the time.
 _NO_MORE_DEVICES = "sata=off,smbus=off"
-_NO_MORE_WORK = "pci=lastbus=0 cryptomgr.notests lsm=capability audit=0"
+NO_MORE_WORK = "pci=lastbus=0 cryptomgr.notests lsm=capability audit=0"
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Guest(Side):
         driver = "load" if options.load_driver else "skip"
         return (
             "console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable no_timer_check "
-            f"{_NO_MORE_WORK} "
+            f"{NO_MORE_WORK} "
             f"vrdma.name={self.name} vrdma.address={self.ip}/{PREFIX_LENGTH} vrdma.driver={driver} "
             f"vrdma.gateway={network.gateway} vrdma.underlay={network.underlay}"
         )

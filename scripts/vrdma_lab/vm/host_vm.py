@@ -26,6 +26,7 @@ from vrdma_lab.network.switch import Switch
 from vrdma_lab.vm.cores import Core
 from vrdma_lab.vm.examination import examine
 from vrdma_lab.vm.monitor import monitor_options
+from vrdma_lab.vm.guest import NO_MORE_WORK
 from vrdma_lab.vm.qemu import COMMON_OPTIONS, agent_options
 
 MEMORY_MIB = 6144
@@ -85,6 +86,7 @@ class HostVm(Side):
         isolation = _ISOLATION if len(self._cores) > 1 else ""
         append = (
             "console=ttyS0 quiet panic=-1 mitigations=off sysrq_always_enabled unknown_nmi_panic "
+            f"{NO_MORE_WORK} tsc=reliable no_timer_check "
             f"vrdma.name={self.name} vrdma.modules={kernel.tree}/lib/modules{isolation}"
         )
         return [
