@@ -54,15 +54,20 @@ class HandOverTest : public ProgramTest {
         program = std::move(successor);
     }
 
-    FileDescriptor connect_to_hand_over() const {
-        FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    // 0, or the errno; the socket is in `socket` then.
+    static int connect_to(const std::string& path, FileDescriptor* socket = nullptr) {
+        FileDescriptor client(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
         sockaddr_un address{};
         address.sun_family = AF_UNIX;
-        path("control.sock.hand-over").copy(address.sun_path, sizeof(address.sun_path) - 1);
-        EXPECT_EQ(
-            ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)),
-            0);
-        return socket;
+        path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+        if (::connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) !=
+            0) {
+            return errno;
+        }
+        if (socket != nullptr) {
+            *socket = std::move(client);
+        }
+        return 0;
     }
 };
 
@@ -129,7 +134,8 @@ TEST_F(HandOverTest, GuestsGoOnWhereASuccessorFails) {
     HonestPair pair("pair", path("a.sock"), path("b.sock"), 1, 2);
     pair.transfer();
     {
-        const FileDescriptor successor = connect_to_hand_over();
+        FileDescriptor successor;
+        ASSERT_EQ(connect_to(path("control.sock.hand-over"), &successor), 0);
         const auto state = receive_state(successor.get());
         ASSERT_TRUE(state);
         const auto decoded = state::decode(state->document);
@@ -138,6 +144,21 @@ TEST_F(HandOverTest, GuestsGoOnWhereASuccessorFails) {
     }
     program->wait_printed("the guests have not been handed over");
     pair.transfer();
+}
+
+TEST_F(HandOverTest, AnotherUserGetsNothing) {
+    const auto program = start();
+    std::filesystem::permissions(directory_, std::filesystem::perms::all);
+    const pid_t other = ::fork();
+    if (other == 0) {
+        constexpr uid_t kNobody = 65534;
+        const bool refused =
+            ::setuid(kNobody) == 0 && connect_to(path("control.sock.hand-over")) == EACCES;
+        ::_exit(refused ? EXIT_SUCCESS : EXIT_FAILURE);
+    }
+    int status = -1;
+    ASSERT_EQ(::waitpid(other, &status, 0), other);
+    EXPECT_EQ(status, 0);
 }
 
 TEST_F(HandOverTest, NobodyIsThereToTakeOverFrom) {
