@@ -4,12 +4,13 @@
 #include "device/request/wire.h"
 #include "device/verbs/object_state.h"
 #include "device/verbs/verbs.h"
+#include "rnic/attributes_state.h"
 
 namespace vrdma::device {
 
 Result<void> save(Saving& saving, AhObject& object, state::Ah& state) {
     state.set_pd(saving.handle_of(object.pd.get()));
-    *state.mutable_path() = to_state(object.attributes);
+    rnic::save_path(object.attributes, *state.mutable_path());
     return object.ah->save(state);
 }
 
@@ -19,6 +20,10 @@ Result<void> restore(Restoring& restoring, const state::Ah& state) {
     if (!place) {
         return fail(place.error());
     }
+    const auto path = rnic::restore_path(state.path());
+    if (!path) {
+        return fail(EINVAL);
+    }
     auto ah = place->context->restore_ah(*place->pd->pd, state);
     if (!ah) {
         return fail(ah.error());
@@ -26,7 +31,7 @@ Result<void> restore(Restoring& restoring, const state::Ah& state) {
     objects.ahs.insert(state.handle(), AhObject{.uctx = state.uctx(),
                                                 .pd = Ref(*place->pd),
                                                 .ah = std::move(*ah),
-                                                .attributes = from_state(state.path())});
+                                                .attributes = *path});
     return {};
 }
 

@@ -89,41 +89,6 @@ Result<void> restore_objects(Restoring& restoring, const state::Session& session
     return restoring.verbs.mappings().restore(session);
 }
 
-state::Path to_state(const rnic::AhAttributes& path) {
-    state::Path state;
-    state.set_dgid(path.dgid.data(), path.dgid.size());
-    state.set_flow_label(path.flow_label);
-    state.set_sgid_index(path.sgid_index);
-    state.set_hop_limit(path.hop_limit);
-    state.set_traffic_class(path.traffic_class);
-    state.set_sl(path.sl);
-    state.set_port(path.port);
-    state.set_static_rate(path.static_rate);
-    state.set_dmac(path.dmac.data(), path.dmac.size());
-    state.set_dlid(path.dlid);
-    state.set_src_path_bits(path.src_path_bits);
-    state.set_has_grh(path.has_grh);
-    return state;
-}
-
-rnic::AhAttributes from_state(const state::Path& state) {
-    rnic::AhAttributes path{.flow_label = state.flow_label(),
-                            .sgid_index = static_cast<uint8_t>(state.sgid_index()),
-                            .hop_limit = static_cast<uint8_t>(state.hop_limit()),
-                            .traffic_class = static_cast<uint8_t>(state.traffic_class()),
-                            .sl = static_cast<uint8_t>(state.sl()),
-                            .port = static_cast<uint8_t>(state.port()),
-                            .static_rate = static_cast<uint8_t>(state.static_rate()),
-                            .dlid = static_cast<uint16_t>(state.dlid()),
-                            .src_path_bits = static_cast<uint8_t>(state.src_path_bits()),
-                            .has_grh = state.has_grh()};
-    std::copy_n(state.dgid().begin(), std::min(state.dgid().size(), path.dgid.size()),
-                path.dgid.begin());
-    std::copy_n(state.dmac().begin(), std::min(state.dmac().size(), path.dmac.size()),
-                path.dmac.begin());
-    return path;
-}
-
 state::MemoryCharge to_state(const MemoryCharge& charge) {
     state::MemoryCharge state;
     state.set_bytes(charge.bytes.amount());

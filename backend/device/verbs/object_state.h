@@ -56,9 +56,6 @@ Result<void> restore(Restoring& restoring, const state::Srq& state);
 Result<void> restore(Restoring& restoring, const state::Qp& state);
 Result<void> restore(Restoring& restoring, const state::Mw& state);
 
-state::Path to_state(const rnic::AhAttributes& path);
-rnic::AhAttributes from_state(const state::Path& path);
-
 state::MemoryCharge to_state(const MemoryCharge& charge);
 MemoryUse from_state(const state::MemoryCharge& charge);
 

@@ -4,6 +4,7 @@
 #include "device/request/wire.h"
 #include "device/verbs/object_state.h"
 #include "device/verbs/verbs.h"
+#include "rnic/attributes_state.h"
 #include "rnic/verbs_abi.h"
 
 namespace vrdma::device {
@@ -25,9 +26,6 @@ Result<void> save(Saving& saving, QpObject& object, state::Qp& state) {
     }
     *state.mutable_charge() = to_state(object.charge);
     state.set_sq_sig_all(object.sq_sig_all);
-    for (const auto& [gid, charge] : object.groups) {
-        state.add_groups(gid.data(), gid.size());
-    }
     return object.qp->save(state);
 }
 
@@ -70,12 +68,11 @@ Result<void> restore(Restoring& restoring, const state::Qp& state) {
                     .qp = std::move(*qp),
                     .sq_sig_all = state.sq_sig_all()};
     for (const std::string& bytes : state.groups()) {
-        rnic::Gid gid{};
-        if (bytes.size() != gid.size()) {
+        const auto gid = rnic::restore_gid(bytes);
+        if (!gid) {
             return fail(EINVAL);
         }
-        std::memcpy(gid.data(), bytes.data(), gid.size());
-        object.groups.emplace(gid, restoring.verbs.budgets().multicast_attachments.take());
+        object.groups.emplace(*gid, restoring.verbs.budgets().multicast_attachments.take());
     }
     objects.qps.insert(state.handle(), std::move(object));
     return {};

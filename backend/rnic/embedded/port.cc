@@ -9,9 +9,9 @@
 #include <algorithm>
 #include <array>
 
+#include "rnic/attributes_state.h"
 #include "rnic/embedded/contexts/qp_context.h"
 #include "rnic/embedded/rings/rxe_abi.h"
-#include "rnic/embedded/verbs/attributes_state.h"
 #include "rnic/embedded/verbs/ucontext.h"
 
 namespace vrdma::embedded {
@@ -194,7 +194,7 @@ Result<void> EmbeddedPort::save(state::Port& port, state::FilesToSend&) const {
         }
         state::Gid& gid = *port.add_gids();
         gid.set_index(index);
-        gid.set_gid(save_gid(context_.gid(index)));
+        gid.set_gid(rnic::save_gid(context_.gid(index)));
         gid.set_vlan(context_.vlan(index));
         saved.add_claims(
             services_.fabric.claim_of(context_.gid(index), context_.segment(index), context_));
@@ -246,7 +246,7 @@ Result<void> EmbeddedPort::restore_gids(const state::Port& port) {
     }
     for (int n = 0; n < port.gids_size(); ++n) {
         const state::Gid& saved = port.gids(n);
-        const auto gid = restore_gid(saved.gid());
+        const auto gid = rnic::restore_gid(saved.gid());
         if (!gid || saved.vlan() > rnic::kNoVlan || claims.at(n) == 0 ||
             claims.at(n) > kLastClaim || context_.has_gid(saved.index())) {
             return fail(EINVAL);

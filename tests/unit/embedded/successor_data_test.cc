@@ -87,6 +87,24 @@ TEST_F(SuccessorData, ASendGoesOnIntoTheRequestThatItHasTaken) {
     EXPECT_EQ(bob.bytes(kOffset, kLarge), data);
 }
 
+TEST_F(SuccessorData, AReceiverThatIsResetMeanwhileGetsTheWholeMessage) {
+    connect(a, b);
+    const auto data = pattern(kLarge);
+    alice.fill(kOffset, data);
+    ASSERT_TRUE(b.post_recv(21, std::array{bob.mr().sge(kOffset, kLarge)}));
+    a.post_send(send_wr(kOffset, kLarge));
+    poll(20);
+    hand_over();
+    rnic::QpAttributes reset;
+    ASSERT_TRUE(b.modify(kAttrState, reset));
+    bob.fill(kOffset, std::vector<std::byte>(kLarge));
+    ASSERT_TRUE(b.post_recv(22, std::array{bob.mr().sge(kOffset, kLarge)}));
+    connect(b, alice.guest.gid(), a.number());
+    settle();
+    EXPECT_EQ(only_completion(bob.recv_cq()).wr_id, 22u);
+    EXPECT_EQ(bob.bytes(kOffset, kLarge), data);
+}
+
 TEST_F(SuccessorData, WhatIsPostedAndRungForIsSentByTheSuccessor) {
     connect(a, b);
     alice.fill(0, pattern(64));

@@ -258,6 +258,29 @@ TEST_F(SuccessorObjects, AnArmedCqSendsItsEventOnce) {
     EXPECT_EQ(bob.guest.sink.last_vector(), 3u);
 }
 
+// The worker looks at some CQs a turn.
+TEST_F(SuccessorObjects, ArmingsThatAreTakenAndNotLookedAtAreNotLost) {
+    std::vector<ClientCq*> armed;
+    for (int n = 0; n < 40; ++n) {
+        ClientCq& cq = *armed.emplace_back(&bob.add_cq(3));
+        ClientQp& a = alice.add_qp();
+        ClientQp& b = bob.add_qp({}, nullptr, &cq);
+        connect(a, b);
+        ASSERT_TRUE(b.post_recv(1, std::array{bob.mr().sge(0, 64)}));
+        ASSERT_EQ(status(alice, a, send_wr(0, 64)), WcStatus::kSuccess);
+    }
+    for (const ClientCq* cq : armed) {
+        cq->arm(VRDMA_CQ_ARM_NEXT);
+    }
+    ASSERT_TRUE(rnic->poll_once());
+    ASSERT_EQ(bob.guest.sink.completions_of(armed.back()->handle), 0u);
+    hand_over();
+    settle();
+    for (const ClientCq* cq : armed) {
+        EXPECT_EQ(bob.guest.sink.completions_of(cq->handle), 1u);
+    }
+}
+
 TEST_F(SuccessorObjects, AFailedCqStaysSoAndItsQueuePairsFail) {
     ClientCq& small = bob.add_cq(1);
     ClientQp& a = alice.add_qp();

@@ -2,9 +2,9 @@
 // Copyright (c) 2026 the vrdma authors
 #include "rnic/embedded/verbs/ah.h"
 
+#include "rnic/attributes_state.h"
 #include "rnic/embedded/rings/rxe_abi.h"
 #include "rnic/embedded/verbs/answer.h"
-#include "rnic/embedded/verbs/attributes_state.h"
 
 namespace vrdma::embedded {
 
@@ -39,14 +39,14 @@ void Ah::take_number() {
 }
 
 Result<void> Ah::save(state::Ah& ah) const {
-    save_path(address_.attributes, *ah.mutable_path());
+    rnic::save_path(address_.attributes, *ah.mutable_path());
     ah.mutable_embedded()->set_number(number_);
     return {};
 }
 
 Result<std::unique_ptr<Ah>> Ah::restore(const PortServices& services, const Pd& pd,
                                         const state::Ah& saved) {
-    const auto attributes = restore_path(saved.path());
+    const auto attributes = rnic::restore_path(saved.path());
     if (!saved.has_embedded() || !attributes || attributes->port != rnic::kGuestPort) {
         return fail(EINVAL);
     }

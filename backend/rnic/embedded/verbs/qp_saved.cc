@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
 // A queue pair in the state that a successor gets (state/device.proto).
-#include "rnic/embedded/verbs/attributes_state.h"
+#include "rnic/attributes_state.h"
 #include "rnic/embedded/verbs/cq.h"
 #include "rnic/embedded/verbs/qp.h"
 
@@ -58,10 +58,10 @@ Result<void> Qp::save(state::Qp& qp) const {
     qp.set_sq_sig_all(context_.send().signals_all());
     rnic::QpAttributes attributes = context_.attributes();
     attributes.qp_state = static_cast<uint8_t>(context_.state());
-    save_attributes(attributes, *qp.mutable_attributes());
+    rnic::save_attributes(attributes, *qp.mutable_attributes());
     state::EmbeddedQp& saved = *qp.mutable_embedded();
     for (const rnic::Gid& group : groups_) {
-        qp.add_groups(save_gid(group));
+        qp.add_groups(rnic::save_gid(group));
         saved.add_members(services_.fabric.groups().number_of(group, context_));
     }
     saved.set_number(context_.number());
@@ -105,7 +105,7 @@ void Qp::save_receive(state::EmbeddedReceive& saved) const {
 Result<std::unique_ptr<Qp>> Qp::restore(const PortServices& services, const RingPool& rings,
                                         const rnic::Context::QpInit& pointers,
                                         const state::Qp& saved) {
-    auto attributes = restore_attributes(saved.attributes());
+    auto attributes = rnic::restore_attributes(saved.attributes());
     if (!saved.has_embedded() || !attributes || saved.handle() >= VRDMA_DB_MAX_HANDLES ||
         saved.qp_type() < static_cast<uint32_t>(QpType::kGsi) ||
         saved.qp_type() > static_cast<uint32_t>(QpType::kUd) ||
@@ -239,7 +239,7 @@ Result<void> Qp::take_number_again(uint32_t number) {
 }
 
 Result<void> Qp::rejoin(const std::string& group, uint64_t member) {
-    const auto gid = restore_gid(group);
+    const auto gid = rnic::restore_gid(group);
     if (!gid) {
         return fail(EINVAL);
     }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
-#include "rnic/embedded/verbs/attributes_state.h"
+#include "rnic/attributes_state.h"
 
 #include <algorithm>
 #include <cstdint>
 #include <limits>
 
-namespace vrdma::embedded {
+namespace vrdma::rnic {
 namespace {
 
 template <size_t kLength>
@@ -40,7 +40,7 @@ class Taker {
 
 }  // namespace
 
-void save_path(const rnic::AhAttributes& attributes, state::Path& path) {
+void save_path(const AhAttributes& attributes, state::Path& path) {
     path.set_dgid(to_bytes(attributes.dgid));
     path.set_flow_label(attributes.flow_label);
     path.set_sgid_index(attributes.sgid_index);
@@ -55,8 +55,8 @@ void save_path(const rnic::AhAttributes& attributes, state::Path& path) {
     path.set_has_grh(attributes.has_grh);
 }
 
-std::optional<rnic::AhAttributes> restore_path(const state::Path& path) {
-    rnic::AhAttributes a;
+std::optional<AhAttributes> restore_path(const state::Path& path) {
+    AhAttributes a;
     if (!from_bytes(path.dgid(), a.dgid) || !from_bytes(path.dmac(), a.dmac)) {
         return std::nullopt;
     }
@@ -74,7 +74,7 @@ std::optional<rnic::AhAttributes> restore_path(const state::Path& path) {
     return taker.all_fit() ? std::optional(a) : std::nullopt;
 }
 
-void save_attributes(const rnic::QpAttributes& attributes, state::QpAttributes& saved) {
+void save_attributes(const QpAttributes& attributes, state::QpAttributes& saved) {
     saved.set_qp_state(attributes.qp_state);
     saved.set_cur_qp_state(attributes.cur_qp_state);
     saved.set_path_mtu(attributes.path_mtu);
@@ -104,8 +104,8 @@ void save_attributes(const rnic::QpAttributes& attributes, state::QpAttributes& 
     cap.set_max_inline_data(attributes.cap.max_inline_data);
 }
 
-std::optional<rnic::QpAttributes> restore_attributes(const state::QpAttributes& saved) {
-    rnic::QpAttributes a;
+std::optional<QpAttributes> restore_attributes(const state::QpAttributes& saved) {
+    QpAttributes a;
     const auto path = restore_path(saved.path());
     if (!path) {
         return std::nullopt;
@@ -141,13 +141,13 @@ std::optional<rnic::QpAttributes> restore_attributes(const state::QpAttributes& 
     return taker.all_fit() ? std::optional(a) : std::nullopt;
 }
 
-std::string save_gid(const rnic::Gid& gid) {
+std::string save_gid(const Gid& gid) {
     return to_bytes(gid);
 }
 
-std::optional<rnic::Gid> restore_gid(const std::string& gid) {
-    rnic::Gid restored;
+std::optional<Gid> restore_gid(const std::string& gid) {
+    Gid restored;
     return from_bytes(gid, restored) ? std::optional(restored) : std::nullopt;
 }
 
-}  // namespace vrdma::embedded
+}  // namespace vrdma::rnic
