@@ -170,8 +170,11 @@ class Server {
         void suspend();
         bool wait_suspended(std::chrono::steady_clock::time_point deadline);
         void resume();
-        // While it is suspended.  See Listener.
-        Result<void> save(state::Machine& machine, state::FilesToSend& files);
+        // See Listener.
+        void save_socket(state::Machine& machine, state::FilesToSend& files) const;
+        Result<void> save(state::Machine& machine, state::FilesToSend& files) {
+            return listener_.save(machine, files);
+        }
         tl::expected<void, std::string> restore(const state::Machine& machine,
                                                 state::ReceivedFiles& files);
         void stop() { listener_.stop(); }  // without waiting

@@ -3,7 +3,9 @@
 // Guests that go from one daemon to the next.
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <utility>
+#include <vector>
 
 #include "daemon/server/server.h"
 #include "log_fields.h"
@@ -50,10 +52,10 @@ void Server::Vm::resume() {
     standstill_changed_.notify_all();
 }
 
-Result<void> Server::Vm::save(state::Machine& machine, state::FilesToSend& files) {
+void Server::Vm::save_socket(state::Machine& machine, state::FilesToSend& files) const {
     machine.set_name(name());
     machine.set_drained(drained());
-    return listener_.save(machine, files);
+    listener_.save_socket(machine, files);
 }
 
 tl::expected<void, std::string> Server::Vm::restore(const state::Machine& machine,
@@ -94,24 +96,25 @@ bool Server::hand_over(const Give& give) {
     for (const auto& vm : vms_) {
         vm->suspend();
     }
-    std::vector<Vm*> still;
-    for (const auto& vm : vms_) {
-        if (vm->wait_suspended(begun + kStandstillLimit)) {
-            still.push_back(vm.get());
-        } else {
+    // All stand still before the first is saved, since queue pairs of several share a message.
+    std::vector<bool> suspended;
+    std::ranges::transform(vms_, std::back_inserter(suspended), [&](const auto& vm) {
+        return vm->wait_suspended(begun + kStandstillLimit);
+    });
+    auto pause = rnic_->pause();
+    state::Daemon daemon;
+    daemon.set_version(VRDMA_VERSION);
+    state::FilesToSend files;
+    for (size_t i = 0; i < vms_.size(); ++i) {
+        Vm* const vm = vms_[i].get();
+        state::Machine& machine = *daemon.add_machines();
+        vm->save_socket(machine, files);
+        if (!suspended[i]) {
             logger_->error(
                 "{}: its VMM does not answer, so that the guest is not handed over; the VMM "
                 "connects anew when this vrdmad has ended",
                 vm->name());
-        }
-    }
-    const auto pause = rnic_->pause();
-    state::Daemon daemon;
-    daemon.set_version(VRDMA_VERSION);
-    state::FilesToSend files;
-    for (Vm* const vm : still) {
-        state::Machine& machine = *daemon.add_machines();
-        if (auto saved = vm->save(machine, files); !saved) {
+        } else if (auto saved = vm->save(machine, files); !saved) {
             logger_->error(
                 "{}: what the guest has cannot be handed over: {}; the VMM connects anew when this "
                 "vrdmad has ended, and the guest loses what it had",
@@ -122,6 +125,8 @@ bool Server::hand_over(const Give& give) {
     }
     const auto given = give(daemon, files.all());
     if (given) {
+        // The RNIC's threads stand still for good: the guests' rings are the successor's.
+        [[maybe_unused]] const auto* for_good = pause.release();
         return true;
     }
     logger_->error("the guests have not been handed over: {}; they go on here",

@@ -106,7 +106,7 @@ void Listener::end_suspend() {
     loop_.add(socket_->fd(), EPOLLIN, [this](uint32_t) { accept(); });
 }
 
-Result<void> Listener::save(state::Machine& machine, state::FilesToSend& files) {
+void Listener::save_socket(state::Machine& machine, state::FilesToSend& files) const {
     machine.set_path(path());
     state::ListeningSocket& socket = *machine.mutable_socket();
     socket.set_file(files.add(socket_->fd()));
@@ -115,6 +115,9 @@ Result<void> Listener::save(state::Machine& machine, state::FilesToSend& files) 
     if (machine_.receiver != nullptr) {
         machine.set_receiver_file(files.add(machine_.receiver->control_fd()));
     }
+}
+
+Result<void> Listener::save(state::Machine& machine, state::FilesToSend& files) {
     if (connection_ == nullptr) {
         return {};
     }

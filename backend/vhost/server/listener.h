@@ -64,8 +64,10 @@ class Listener {
     // Takes suspend() back, whether or not run() has returned; the next run() goes on as if nothing
     // had been.  Any thread.
     void resume();
-    // While it is suspended: the socket, and the VMM's session and the guest's device if a VMM is
-    // connected.  Errors of Device::save().
+    // The socket, and the receiver.  Any thread.
+    void save_socket(state::Machine& machine, state::FilesToSend& files) const;
+    // While it is suspended: the VMM's session and the guest's device, if a VMM is connected.
+    // Errors of Device::save().
     Result<void> save(state::Machine& machine, state::FilesToSend& files);
     // Goes on with the VMM's session of another process, if `machine` has one.  Before run().  An
     // error is the operator's, and leaves a listener without a VMM, whose device has been told.

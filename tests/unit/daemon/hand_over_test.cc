@@ -146,6 +146,27 @@ TEST_F(HandOverTest, GuestsGoOnWhereASuccessorFails) {
     pair.transfer();
 }
 
+TEST_F(HandOverTest, AGuestWhoseVmmDoesNotAnswerIsLeftOut) {
+    auto program = start();
+    Machine other(path("b.sock"), {});
+    other.start();
+    GuestVerbs verbs(other);
+    const uint32_t uctx = verbs.alloc_ucontext();
+    {
+        // Nobody answers the request to map.
+        Machine silent(path("a.sock"), {.patience = 100});
+        silent.start();
+        EXPECT_FALSE(GuestVerbs(silent).try_map_doorbells());
+
+        upgrade(program);
+        silent.vmm().wait_disconnected();
+    }
+    EXPECT_NE(verbs.alloc_pd(uctx), VRDMA_NO_HANDLE);
+    Machine again(path("a.sock"), {});
+    again.start();
+    EXPECT_NE(GuestVerbs(again).alloc_ucontext(), VRDMA_NO_HANDLE);
+}
+
 TEST_F(HandOverTest, AnotherUserGetsNothing) {
     const auto program = start();
     std::filesystem::permissions(directory_, std::filesystem::perms::all);
