@@ -182,6 +182,17 @@ std::optional<vrdma::daemon::Inheritance> inherit(const Options& options, const 
         vrdma::daemon::hand_over_path(*config.control_socket));
 }
 
+// A vrdmad without that socket serves its guests as well, and they are lost at its end.
+void open_hand_over(std::optional<vrdma::daemon::HandOverSocket>& socket,
+                    const std::filesystem::path& control_socket, vrdma::daemon::Server& server,
+                    const std::shared_ptr<spdlog::logger>& logger) {
+    try {
+        socket.emplace(vrdma::daemon::hand_over_path(control_socket), server, logger);
+    } catch (const std::exception& error) {
+        logger->warn("no other vrdmad can take the guests over: {}", error.what());
+    }
+}
+
 int serve(const Options& options, const Config& config) {
     vrdma::daemon::LogLevels levels = make_loggers(config);
     const auto logger = levels.logger("daemon");
@@ -230,7 +241,7 @@ int serve(const Options& options, const Config& config) {
     const vrdma::daemon::Control control(config, permissions, server, levels, reloader, events);
     std::optional<vrdma::daemon::HandOverSocket> hand_over;
     if (config.control_socket && !config.control_socket->empty()) {
-        hand_over.emplace(vrdma::daemon::hand_over_path(*config.control_socket), server, logger);
+        open_hand_over(hand_over, *config.control_socket, server, logger);
     }
     restrict_system_calls(config, *logger);
     server.start();

@@ -78,8 +78,10 @@ class Device {
     // In place of connected(), and of memory_changed() the first time: the VMM is one that
     // another process has served, where save() wrote `state`.  After an error disconnected()
     // follows.
-    virtual Result<void> restore(const state::Device& /*state*/, state::ReceivedFiles& /*files*/,
-                                 std::shared_ptr<const memory::GuestMemory> /*memory*/) {
+    virtual Result<void> restore(
+        const state::Device& /*state*/, state::ReceivedFiles& /*files*/,
+        // NOLINTNEXTLINE(performance-unnecessary-value-param): devices keep it
+        std::shared_ptr<const memory::GuestMemory> /*memory*/) {
         return fail(EOPNOTSUPP);
     }
 };

@@ -40,7 +40,7 @@ class Unit:
 
 
 def configure(tree: Tree) -> Path:
-    """Has CMake write the compile commands; nothing is compiled."""
+    """Has CMake write the compile commands, and protoc its headers; nothing is compiled."""
     build = tree.root / BUILD
     ran = programs.run(
         ["cmake", "-S", str(tree.root), "-B", str(build), "-G", "Ninja",
@@ -49,6 +49,11 @@ def configure(tree: Tree) -> Path:
         tree.root)
     if ran.status != 0:
         raise CheckError("cmake could not configure build/check:\n" + "\n".join(ran.lines[-20:]))
+    # Headers that the build writes.
+    ran = programs.run(["cmake", "--build", str(build), "--target", "vrdma_state_headers"],
+                       tree.root)
+    if ran.status != 0:
+        raise CheckError("protoc could not write headers:\n" + "\n".join(ran.lines[-20:]))
     return build
 
 
@@ -97,10 +102,15 @@ class Keys:
     def key(self, unit: Unit) -> str:
         files = sorted(self.read_by(unit))
         folders = {folder for path in files for folder in _folders_of(path)}
+        texts = [self._tree.text(path) for path in files]
+        # Headers that protoc writes are not in the tree; what they are written from is.
+        if any(".pb.h" in text for text in texts):
+            files += sorted(path for path in self._tree.files if path.endswith(".proto"))
+            texts = [self._tree.text(path) for path in files]
         return digest([self._version, _CHECKS_FOR_C, unit.flags,
                        *(part for folder, text in sorted(self._configurations.items())
                          if folder in folders for part in (folder, text)),
-                       *(part for path in files for part in (path, self._tree.text(path)))])
+                       *(part for pair in zip(files, texts) for part in pair)])
 
 
 def in_order(units: Iterable[Unit], changed: set[str], keys: Keys) -> list[Unit]:

@@ -182,6 +182,13 @@ TEST_F(HandOverTest, AnotherUserGetsNothing) {
     EXPECT_EQ(status, 0);
 }
 
+TEST_F(HandOverTest, ALongControlSocketLeavesNoRoomForIt) {
+    const std::string control = path(std::string(100 - path("").size(), 'x'));
+    Program program({"--vm", vm("a.sock"), "--control-socket", control});
+    program.wait_printed("no other vrdmad can take the guests over: ");
+    program.wait_printed("serves 1 virtual machine(s)");
+}
+
 TEST_F(HandOverTest, NobodyIsThereToTakeOverFrom) {
     const auto [status, printed] =
         run({"--vm", vm("a.sock"), "--control-socket", path("control.sock"), "--take-over"});

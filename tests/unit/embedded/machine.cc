@@ -65,7 +65,7 @@ Machine::Machine(rnic::Rnic& rnic, const std::string& name, uint8_t address)
     rnic::MrAttributes attributes;
     attributes.start = attributes.iova = {Guest::kIova};
     attributes.access = kAccess;
-    attributes.length = 2 * kHalf;
+    attributes.length = uint64_t{2} * kHalf;
     for (uint64_t& half : halves_) {
         half = ram.allocate(kHalf, 4096);
         ram.allocate(4096);
@@ -291,6 +291,7 @@ void HandOver::hand_over(const std::vector<Machine*>& machines) {
     // The former RNIC never goes on: its objects go with the guests.
     pauses_.push_back(rnic->pause());
     std::vector<Arrived> arrived;
+    arrived.reserve(machines.size());
     for (Machine* machine : machines) {
         arrived.push_back(machine->save());
     }

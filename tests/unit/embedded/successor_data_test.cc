@@ -147,7 +147,7 @@ TEST_F(SuccessorData, DoorbellsThatAreTakenAndNotLookedAtAreNotLost) {
 TEST_F(SuccessorData, ReceiveRequestsKeepTheirOrder) {
     connect(a, b);
     for (uint32_t wr_id = 1; wr_id <= 4; ++wr_id) {
-        ASSERT_TRUE(b.post_recv(wr_id, std::array{bob.mr().sge(64 * wr_id, 64)}));
+        ASSERT_TRUE(b.post_recv(wr_id, std::array{bob.mr().sge(uint64_t{64} * wr_id, 64)}));
     }
     a.post_send(send_wr(0, 64));
     settle();
