@@ -73,30 +73,20 @@ constexpr size_t kDescriptors = 2;
 // Receives one message, of the size of `value`.  Returns false at the end, and for anything else.
 template <typename Value>
 bool receive(int socket, Value& value, std::span<FileDescriptor> fds) {
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * kDescriptors)> control{};
-    iovec part{&value, sizeof(value)};
-    msghdr message{};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = control.data();
-    message.msg_controllen = control.size();
-    ssize_t got;
-    do {
-        got = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-    } while (got < 0 && errno == EINTR);
-    const cmsghdr* item = CMSG_FIRSTHDR(&message);
-    if (item != nullptr && item->cmsg_type == SCM_RIGHTS) {
-        const size_t count = (item->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (size_t i = 0; i < count; ++i) {
-            int fd = -1;
-            std::memcpy(&fd, CMSG_DATA(item) + i * sizeof(int), sizeof(int));
-            FileDescriptor received(fd);
-            if (i < fds.size()) {
-                fds[i] = std::move(received);
-            }
-        }
+    // A byte more, so that a message that is longer is found out.
+    std::array<std::byte, sizeof(value) + 1> bytes;
+    auto received = receive_with_files(socket, bytes);
+    while (!received && received.error() == Errno{EINTR}) {
+        received = receive_with_files(socket, bytes);
     }
-    return got == static_cast<ssize_t>(sizeof(value)) && (message.msg_flags & MSG_TRUNC) == 0;
+    if (!received || received->size != sizeof(value)) {
+        return false;
+    }
+    std::memcpy(&value, bytes.data(), sizeof(value));
+    const auto count = std::min(fds.size(), received->files.size());
+    std::move(received->files.begin(), received->files.begin() + static_cast<ptrdiff_t>(count),
+              fds.begin());
+    return true;
 }
 
 // Runs in the broker.

@@ -5,7 +5,11 @@
 #include <fmt/format.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <iterator>
+
+#include "socket_files.h"
 
 namespace vrdma::vhost {
 
@@ -61,50 +65,33 @@ MessageReader::Status MessageReader::read(int socket) {
 // Receives some bytes into `buffer` and descriptors into the message.  kComplete means that at
 // least one byte came.
 MessageReader::Status MessageReader::receive(int socket, std::span<std::byte> buffer) {
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * kMaxFds)];
-    iovec part{buffer.data(), buffer.size()};
-    msghdr header{};
-    header.msg_iov = &part;
-    header.msg_iovlen = 1;
-    header.msg_control = control;
-    header.msg_controllen = sizeof(control);
-    ssize_t got = 0;
-    do {
-        got = ::recvmsg(socket, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    } while (got < 0 && errno == EINTR);
-    if (got < 0) {
-        if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            return Status::kAgain;
-        }
-        return malformed(fmt::format("receiving failed: {}", ::strerror(errno)));
+    auto received = receive_with_files(socket, buffer, MSG_DONTWAIT);
+    while (!received && received.error() == Errno{EINTR}) {
+        received = receive_with_files(socket, buffer, MSG_DONTWAIT);
     }
-    for (cmsghdr* item = CMSG_FIRSTHDR(&header); item != nullptr;
-         item = CMSG_NXTHDR(&header, item)) {
-        if (item->cmsg_level != SOL_SOCKET || item->cmsg_type != SCM_RIGHTS) {
-            continue;
-        }
-        const size_t count = (item->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (size_t i = 0; i < count; ++i) {
-            int fd = -1;
-            std::memcpy(&fd, CMSG_DATA(item) + i * sizeof(int), sizeof(int));
-            message_.fds.emplace_back(fd);
+    if (!received) {
+        switch (to_int(received.error())) {
+            case EAGAIN:
+                return Status::kAgain;
+            case EMFILE:
+                return malformed(
+                    "a message has more descriptors than any can have, or than vrdmad may open: "
+                    "look at its limit of open files (LimitNOFILE, ulimit -n)");
+            default:
+                return malformed(fmt::format("receiving failed: {}", to_string(received.error())));
         }
     }
+    std::ranges::move(received->files, std::back_inserter(message_.fds));
     if (message_.fds.size() > kMaxFds) {
         return malformed("a message has more descriptors than any can have");
     }
-    if ((header.msg_flags & MSG_CTRUNC) != 0) {
-        return malformed(
-            "a message has more descriptors than any can have, or than vrdmad may open: look at "
-            "its limit of open files (LimitNOFILE, ulimit -n)");
-    }
-    if (got == 0) {
+    if (received->size == 0) {
         if (received_ == 0 && message_.fds.empty()) {
             return Status::kClosed;
         }
         return malformed(fmt::format("the stream ended {} bytes into a message", received_));
     }
-    received_ += static_cast<size_t>(got);
+    received_ += received->size;
     return Status::kComplete;
 }
 
