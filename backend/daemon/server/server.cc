@@ -159,6 +159,11 @@ void Server::start() {
         const LogScope scope({.guest = vm->name()});
         logger_->info("{}: waiting for the VMM on {}", vm->name(), vm->socket());
     }
+    if (stopped_at_) {
+        const auto stood_still = std::chrono::steady_clock::now() - *stopped_at_;
+        logger_->info("the guests that were taken over stood still for {} ms",
+                      std::chrono::duration_cast<std::chrono::milliseconds>(stood_still).count());
+    }
 }
 
 Server::~Server() {

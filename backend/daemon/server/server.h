@@ -221,6 +221,8 @@ class Server {
     const Config config_;  // of which the virtual machines do not count
     const std::unique_ptr<rnic::Rnic> rnic_;
     std::unique_ptr<rnic::Rnic::Pause> pause_;  // from restore() to start()
+    // When another daemon stopped the guests that this one has taken over.
+    std::optional<std::chrono::steady_clock::time_point> stopped_at_;
     const Loggers loggers_;
     const std::shared_ptr<spdlog::logger> logger_;
     const Equip equip_;

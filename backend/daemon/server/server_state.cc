@@ -68,6 +68,8 @@ tl::expected<void, std::string> Server::Vm::restore(const state::Machine& machin
 
 void Server::restore(const state::Daemon& daemon, state::ReceivedFiles& files) {
     pause_ = rnic_->pause();
+    stopped_at_ = std::chrono::steady_clock::time_point(
+        std::chrono::nanoseconds(static_cast<int64_t>(daemon.stopped_at())));
     for (const state::Machine& machine : daemon.machines()) {
         const LogScope scope({.guest = machine.name()});
         const auto found = std::ranges::find_if(
@@ -104,6 +106,8 @@ bool Server::hand_over(const Give& give) {
     auto pause = rnic_->pause();
     state::Daemon daemon;
     daemon.set_version(VRDMA_VERSION);
+    daemon.set_stopped_at(
+        static_cast<uint64_t>(std::chrono::nanoseconds(begun.time_since_epoch()).count()));
     state::FilesToSend files;
     for (size_t i = 0; i < vms_.size(); ++i) {
         Vm* const vm = vms_[i].get();

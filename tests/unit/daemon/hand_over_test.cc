@@ -84,6 +84,7 @@ TEST_F(HandOverTest, AVmmAndItsGuestKeepWhatTheyHave) {
 
     upgrade(program);
     EXPECT_THAT(program->printed(), HasSubstr("a: taken over from vrdmad"));
+    EXPECT_THAT(program->printed(), HasSubstr("the guests that were taken over stood still for "));
 
     EXPECT_EQ(verbs.tell_handle(VRDMA_CMD_DESTROY_CQ, uctx, cq.handle), 0U);
     EXPECT_NE(verbs.alloc_pd(uctx), pd);
