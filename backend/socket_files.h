@@ -57,7 +57,8 @@ struct BytesWithFiles {
     std::vector<FileDescriptor> files{};
 };
 
-// Receives what is there, at most `buffer`.  Errors of recvmsg(2); EMFILE when files were lost.
+// Receives what is there, at most `buffer`.  Errors of recvmsg(2), but not EINTR; EMFILE when files
+// were lost.
 inline Result<BytesWithFiles> receive_with_files(int socket, std::span<std::byte> buffer,
                                                  int flags = 0) {
     alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * kMostFilesOfMessage)> control;
@@ -67,7 +68,10 @@ inline Result<BytesWithFiles> receive_with_files(int socket, std::span<std::byte
     message.msg_iovlen = 1;
     message.msg_control = control.data();
     message.msg_controllen = control.size();
-    const ssize_t got = ::recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC);
+    ssize_t got = 0;
+    do {
+        got = ::recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC);
+    } while (got < 0 && errno == EINTR);
     if (got < 0) {
         return fail(errno);
     }

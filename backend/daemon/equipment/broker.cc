@@ -76,9 +76,6 @@ bool receive(int socket, Value& value, std::span<FileDescriptor> fds) {
     // A byte more, so that a message that is longer is found out.
     std::array<std::byte, sizeof(value) + 1> bytes;
     auto received = receive_with_files(socket, bytes);
-    while (!received && received.error() == Errno{EINTR}) {
-        received = receive_with_files(socket, bytes);
-    }
     if (!received || received->size != sizeof(value)) {
         return false;
     }

@@ -66,9 +66,6 @@ MessageReader::Status MessageReader::read(int socket) {
 // least one byte came.
 MessageReader::Status MessageReader::receive(int socket, std::span<std::byte> buffer) {
     auto received = receive_with_files(socket, buffer, MSG_DONTWAIT);
-    while (!received && received.error() == Errno{EINTR}) {
-        received = receive_with_files(socket, buffer, MSG_DONTWAIT);
-    }
     if (!received) {
         switch (to_int(received.error())) {
             case EAGAIN:

@@ -25,9 +25,7 @@ namespace {
 std::optional<BytesWithFiles> receive(int socket, std::span<std::byte> buffer, int flags) {
     auto received = receive_with_files(socket, buffer, flags);
     if (!received) {
-        const Errno error = received.error();
-        const bool later = error == Errno{EINTR} || error == Errno{EAGAIN};
-        return later ? std::optional(BytesWithFiles{}) : std::nullopt;
+        return received.error() == Errno{EAGAIN} ? std::optional(BytesWithFiles{}) : std::nullopt;
     }
     return received->size > 0 ? std::optional(std::move(*received)) : std::nullopt;
 }
