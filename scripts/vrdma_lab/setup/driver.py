@@ -16,7 +16,8 @@ from vrdma_lab.setup.runner import Runner, Steps, processors
 # scripts/check has sparse judge the same build with the same flags: with others, kbuild would
 # compile everything again. Guests get the module without debug information.
 _FLAGS = "KCFLAGS=-Werror -g0"
-_MODULE = "vrdma.ko"
+# The test modules that take the place of the driver include the second file.
+_KEPT = ("vrdma.ko", "kernel_has.h")
 _KEEP_SECONDS = 14 * 24 * 3600
 
 
@@ -24,7 +25,7 @@ def build_driver(steps: Steps, kernel: paths.Kernel) -> None:
     """Builds vrdma.ko for a guest kernel, in a folder of that kernel's.
 
     The driver's Makefile links the sources there, since kbuild writes beside them.  The cache keeps
-    the module, since kbuild names the folder to the compiler, whom ccache could only answer for
+    what is built, since kbuild names the folder to the compiler, whom ccache could only answer for
     the same clone.
     """
     with steps.step(
@@ -42,19 +43,21 @@ def build_driver(steps: Steps, kernel: paths.Kernel) -> None:
 
         def build(empty: Path) -> None:
             runner.run([*make, *arguments, "-j", processors(), _FLAGS, "modules"])
-            shutil.copy(target / _MODULE, empty)
+            for name in _KEPT:
+                shutil.copy(target / name, empty)
 
         drivers = paths.cache() / "drivers"
         cache.make_once(drivers / wanted, build)
         (drivers / wanted).touch()
-        shutil.copy(drivers / wanted / _MODULE, target)
+        for name in _KEPT:
+            shutil.copy(drivers / wanted / name, target)
         _tidy_up(drivers)
 
 
 def _digest(runner: Runner, kernel: paths.Kernel, arguments: list[str]) -> str:
     """Of all that the module depends on."""
     total = hashlib.sha256()
-    for part in (kernel.release, _FLAGS, *arguments, runner.read(["gcc", "--version"])):
+    for part in (kernel.release, *_KEPT, _FLAGS, *arguments, runner.read(["gcc", "--version"])):
         total.update(f"{len(part)}:{part}".encode())
     for folder in ("frontend", "common"):
         for file in sorted((paths.SOURCE / folder).rglob("*")):
