@@ -18,6 +18,10 @@ Ref<Object> ref_or_none(Object* object) {
 }  // namespace
 
 Result<void> save(Saving& saving, QpObject& object, state::Qp& state) {
+    // An initiator of XRC has no receive queue, and a target nothing but its domain.
+    if (object.pd.get() == nullptr || object.recv_cq.get() == nullptr) {
+        return fail(EOPNOTSUPP);
+    }
     state.set_pd(saving.handle_of(object.pd.get()));
     state.set_send_cq(saving.handle_of(object.send_cq.get()));
     state.set_recv_cq(saving.handle_of(object.recv_cq.get()));

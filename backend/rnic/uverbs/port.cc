@@ -2,18 +2,21 @@
 // Copyright (c) 2026 the vrdma authors
 #include "rnic/uverbs/port.h"
 
+#include <infiniband/verbs.h>
 #include <vrdma_commands.h>
 
 #include <system_error>
 
 #include "rnic/uverbs/verbs/ucontext.h"
 #include "rnic/uverbs/verbs/xrcd.h"
+#include "state/device.pb.h"
 
 namespace vrdma::uverbs {
 
 UverbsPort::UverbsPort(std::shared_ptr<RnicState> rnic, const std::string& guest,
                        rnic::EventSink& sink, Queries& queries)
     : queries_(queries),
+      events_(sink),
       state_(std::move(rnic), guest, sink),
       count_(state_.rnic->live.ports),
       sink_(state_.rnic->sinks, sink) {
@@ -110,6 +113,44 @@ Result<std::unique_ptr<rnic::XrcDomain>> UverbsPort::alloc_xrcd() {
         return fail(ENODEV);
     }
     return Xrcd::create(state_);
+}
+
+Result<void> UverbsPort::save(state::Port& port, state::FilesToSend&) const {
+    if (iw_cm_ != nullptr) {
+        return fail(EOPNOTSUPP);
+    }
+    port.mutable_uverbs()->set_state(queries_.query_port().state);
+    if (state_.addresses != nullptr) {
+        state_.addresses->save(port);
+    }
+    return {};
+}
+
+Result<void> UverbsPort::restore(const state::Port& saved, state::ReceivedFiles&) {
+    if (!saved.has_uverbs() || iw_cm_ != nullptr) {
+        return fail(EINVAL);
+    }
+    if (state_.addresses != nullptr) {
+        if (auto restored = state_.addresses->restore(saved); !restored) {
+            return restored;
+        }
+    }
+    // The change was reported to the predecessor after the guest's events had been saved.
+    if (const uint32_t now = queries_.query_port().state; now != saved.uverbs().state()) {
+        events_.async_event(now == IBV_PORT_ACTIVE ? rnic::AsyncEventType::kPortActive
+                                                   : rnic::AsyncEventType::kPortError,
+                            rnic::kGuestPort);
+    }
+    host_changed();
+    return {};
+}
+
+Result<std::unique_ptr<rnic::Context>> UverbsPort::restore_context(const state::Context& saved,
+                                                                   state::ReceivedFiles& files) {
+    if (state_.rnic->removed.load(std::memory_order_relaxed)) {
+        return fail(ENODEV);
+    }
+    return UverbsContext::restore(state_, saved, files);
 }
 
 void UverbsPort::set_budgets(const rnic::PortBudgets& budgets) {

@@ -41,9 +41,16 @@ class UverbsPort final : public rnic::Port {
     Result<std::unique_ptr<rnic::UcmaFile>> open_ucma_file(const rnic::UcmaFileInit& init) override;
     void set_doorbells(vrdma_doorbell_area* area, int notify_fd) override;
     void set_budgets(const rnic::PortBudgets& budgets) override;
+    // EOPNOTSUPP for a port of iWARP with connections: the kernel takes commands for them from
+    // nobody but the process that made them.
+    Result<void> save(state::Port& port, state::FilesToSend& files) const override;
+    Result<void> restore(const state::Port& saved, state::ReceivedFiles& files) override;
+    Result<std::unique_ptr<rnic::Context>> restore_context(const state::Context& saved,
+                                                           state::ReceivedFiles& files) override;
 
   private:
     Queries& queries_;
+    rnic::EventSink& events_;
     PortState state_;
     std::unique_ptr<IwCmPort> iw_cm_;  // for iWARP with connections, else null
     std::unique_ptr<UcmaPort> ucma_;   // for RoCE with connections, else null

@@ -183,6 +183,19 @@ ib_uverbs_query_port_resp query_own_port(const HostRnic& host, uint32_t port, Uv
     return *kernel;
 }
 
+class WorkersPause final : public rnic::Rnic::Pause {
+  public:
+    explicit WorkersPause(std::shared_ptr<RnicState> state) : state_(std::move(state)) {
+        state_->standstill.begin();
+    }
+    ~WorkersPause() override { state_->standstill.end(); }
+    WorkersPause(const WorkersPause&) = delete;
+    WorkersPause& operator=(const WorkersPause&) = delete;
+
+  private:
+    const std::shared_ptr<RnicState> state_;
+};
+
 class UverbsRnic final : public rnic::Rnic, public UverbsPort::Queries {
   public:
     UverbsRnic(std::string name, std::shared_ptr<RnicState> state,
@@ -220,6 +233,9 @@ class UverbsRnic final : public rnic::Rnic, public UverbsPort::Queries {
     void dismiss(const std::string& guest) override;
     Result<std::unique_ptr<rnic::Port>> open_port(const std::string& guest,
                                                   rnic::EventSink& sink) override;
+    std::unique_ptr<rnic::Rnic::Pause> pause() override {
+        return std::make_unique<WorkersPause>(state_);
+    }
 
   private:
     rnic::PortAttributes query_port() override;
@@ -465,7 +481,7 @@ std::unique_ptr<rnic::Rnic> make_uverbs_rnic(const UverbsConfig& config, const H
                                              std::shared_ptr<spdlog::logger> logger) {
     check_port(host, config.port);  // before anybody is asked about it
     HostAccess access{
-        .device = std::make_unique<KernelUverbsDevice>(host.uverbs_path),
+        .device = std::make_unique<KernelUverbsDevice>(host.uverbs_path, host.driver_id),
         .removal = std::make_unique<KernelRemoval>(host.uverbs_name),
     };
     // A port on InfiniBand has neither a connection manager for guests nor a netdev, and nothing to

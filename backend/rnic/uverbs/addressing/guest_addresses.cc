@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "rnic/attributes_state.h"
 #include "vrdma_commands.h"
 
 namespace vrdma::uverbs {
@@ -256,6 +257,27 @@ rnic::AhAttributes GuestAddresses::replaced(const rnic::AhAttributes& guest,
     underlay.dlid = 0;
     underlay.src_path_bits = 0;
     return underlay;
+}
+
+void GuestAddresses::save(state::Port& port) const {
+    for (const auto& [index, entry] : gids_) {
+        state::Gid& gid = *port.add_gids();
+        gid.set_index(index);
+        gid.set_gid(rnic::save_gid(entry.gid));
+        gid.set_type(VRDMA_GID_TYPE_ROCE_V2);
+        gid.set_vlan(entry.vlan);
+    }
+}
+
+Result<void> GuestAddresses::restore(const state::Port& saved) {
+    for (const state::Gid& entry : saved.gids()) {
+        const auto gid = rnic::restore_gid(entry.gid());
+        if (!gid || entry.index() >= kTableLength || entry.vlan() > rnic::kNoVlan) {
+            return fail(EINVAL);
+        }
+        (void)add_gid(entry.index(), *gid, entry.type(), static_cast<uint16_t>(entry.vlan()));
+    }
+    return {};
 }
 
 }  // namespace vrdma::uverbs

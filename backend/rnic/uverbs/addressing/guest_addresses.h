@@ -15,6 +15,7 @@
 #include "result.h"
 #include "rnic/attributes.h"
 #include "rnic/uverbs/addressing/overlay_map.h"
+#include "state/device.pb.h"
 
 namespace vrdma::uverbs {
 
@@ -41,6 +42,12 @@ class GuestAddresses {
 
     // Every address that the guest has.
     std::vector<rnic::Gid> all() const;
+
+    // The table, for the daemon's successor.
+    void save(state::Port& port) const;
+    // Adds what save() wrote.  An address that the guest may not have any more is left out, as
+    // add_gid() says in the log.  EINVAL for what no table has.
+    Result<void> restore(const state::Port& saved);
 
     // The path from an address of the guest, for connection managers, which know IP addresses.
     // Errors: underlay()'s, and EADDRNOTAVAIL when the guest does not have the source.

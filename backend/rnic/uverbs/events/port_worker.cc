@@ -64,6 +64,11 @@ void PortWorker::wake() {
     const uint64_t one = 1;
     // The write can only fail when the counter is full, and then the worker is awake already.
     [[maybe_unused]] const ssize_t written = ::write(wake_.get(), &one, sizeof(one));
+    {
+        // A worker that is about to wait in stand() has seen what the caller asks, or waits by now.
+        const std::lock_guard lock(stand_mutex_);
+    }
+    stand_changed_.notify_all();
 }
 
 void PortWorker::run() {
@@ -81,6 +86,11 @@ void PortWorker::run() {
         // Acquire: pairs with catch_up().
         if (must_catch_up_.load(std::memory_order_acquire)) {
             answer_catch_up();
+        }
+        // Acquire: pairs with stand_still().
+        if (must_stand_.load(std::memory_order_acquire)) {
+            stand();
+            continue;
         }
         if (take_doorbells()) {
             idle = 0;
@@ -115,13 +125,36 @@ void PortWorker::run() {
     set_polling(false);
 }
 
+void PortWorker::stand() {
+    std::unique_lock lock(stand_mutex_);
+    stands_ = true;
+    stand_changed_.notify_all();
+    stand_changed_.wait(
+        lock, [this] { return !must_stand_ || has_new_doorbells_ || must_catch_up_ || stop_; });
+    stands_ = false;
+}
+
+void PortWorker::stand_still() {
+    must_stand_.store(true, std::memory_order_seq_cst);
+    wake();
+    std::unique_lock lock(stand_mutex_);
+    stand_changed_.wait(lock, [this] { return stands_; });
+}
+
+void PortWorker::go_on() {
+    must_stand_.store(false, std::memory_order_seq_cst);
+    wake();
+}
+
 void PortWorker::sleep() {
     // The store is sequentially consistent, and so are the looks that follow.  Both pair with the
     // driver, which sets its doorbell bits, executes a full barrier and then reads `polling`, and
-    // with set_doorbells(), catch_up() and the destructor, which store and then write to wake_.
+    // with set_doorbells(), catch_up(), stand_still() and the destructor, which store and then
+    // write to wake_.
     set_polling(false);
     if (!has_doorbells() && !has_new_doorbells_.load(std::memory_order_seq_cst) &&
-        !must_catch_up_.load(std::memory_order_seq_cst) && !stop_.load(std::memory_order_seq_cst)) {
+        !must_catch_up_.load(std::memory_order_seq_cst) &&
+        !must_stand_.load(std::memory_order_seq_cst) && !stop_.load(std::memory_order_seq_cst)) {
         look_at_files(watch_doorbells() ? -1 : kUnwatchedMs);
     }
     set_polling(true);
@@ -247,8 +280,11 @@ void PortWorker::catch_up() {
 }
 
 void PortWorker::answer_catch_up() {
-    // The guest set its bits before the verb, so one look finds all of them.
-    (void)take_doorbells();
+    // The guest set its bits before the verb, so one look finds all of them.  No verb runs while
+    // the worker stands still.
+    if (!must_stand_.load(std::memory_order_relaxed)) {
+        (void)take_doorbells();
+    }
     const std::lock_guard lock(request_mutex_);
     must_catch_up_.store(false, std::memory_order_release);
     request_done_.notify_all();

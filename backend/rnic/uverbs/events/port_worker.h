@@ -39,6 +39,11 @@ class PortWorker {
     // only if something is left to take.
     void catch_up();
 
+    // Once stand_still() returns, the worker takes nothing from doorbells and files until go_on().
+    // The other functions do not wait for that.
+    void stand_still();
+    void go_on();
+
     // Reads the file from now on, until forget(), which also closes it.  Errors: epoll_ctl's.
     Result<void> watch(std::shared_ptr<EventFile> file);
     void forget(EventFile& file);
@@ -50,6 +55,7 @@ class PortWorker {
     };
 
     void run();
+    void stand();
     void sleep();
     void wake();
     bool take_doorbells();
@@ -74,6 +80,11 @@ class PortWorker {
     std::atomic<bool> has_new_doorbells_ = false;
     std::atomic<bool> must_catch_up_ = false;
     std::atomic<bool> rings_ = false;  // bits are taken that the RNIC may not know of yet
+
+    std::atomic<bool> must_stand_ = false;
+    std::mutex stand_mutex_;  // guards stands_, and the worker's decision to go on standing
+    std::condition_variable stand_changed_;
+    bool stands_ = false;
 
     std::mutex files_mutex_;  // guards files_ and next_file_
     std::map<uint64_t, std::shared_ptr<EventFile>> files_;

@@ -3,12 +3,14 @@
 #include "rnic/uverbs/kernel/uverbs.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cstring>
 #include <limits>
 #include <vector>
 
+#include "rnic/uverbs/kernel/adopted_uverbs_file.h"
 #include "rnic/uverbs/kernel/kernel_file.h"
 
 namespace vrdma::uverbs {
@@ -99,15 +101,31 @@ Result<std::unique_ptr<UverbsFile>> KernelUverbsDevice::open() {
     return std::make_unique<KernelFile<UverbsFile>>(std::move(fd));
 }
 
+Result<std::unique_ptr<UverbsFile>> KernelUverbsDevice::adopt(FileDescriptor fd) {
+    struct stat device {};
+    struct stat file {};
+    if (::stat(path_.c_str(), &device) != 0) {
+        return fail(errno);
+    }
+    if (::fstat(fd.get(), &file) != 0 || !S_ISCHR(file.st_mode) || file.st_rdev != device.st_rdev) {
+        return fail(EBADF);
+    }
+    return std::make_unique<AdoptedUverbsFile>(std::move(fd), driver_id_);
+}
+
+Result<void> UverbsFile::execute_parts(const UverbsCommand& command, CommandUdata udata,
+                                       std::span<std::byte> answer) {
+    return execute(command.is_extended() ? extended(command, udata, answer)
+                                         : plain(command, udata, answer));
+}
+
 Result<void> execute(UverbsFile& file, const UverbsCommand& command, CommandUdata udata) {
     if (!fits(command, udata)) {
         return fail(EINVAL);
     }
     const std::span<std::byte> response = command.response();
     Bytes answer(response.size() + udata.out.size());
-    const Bytes bytes =
-        command.is_extended() ? extended(command, udata, answer) : plain(command, udata, answer);
-    if (auto executed = file.execute(bytes); !executed) {
+    if (auto executed = file.execute_parts(command, udata, answer); !executed) {
         return executed;
     }
     std::copy_n(answer.begin(), response.size(), response.begin());

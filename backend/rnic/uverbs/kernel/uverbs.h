@@ -13,9 +13,13 @@
 #include <type_traits>
 #include <utility>
 
+#include "file_descriptor.h"
 #include "result.h"
 
 namespace vrdma::uverbs {
+
+class UverbsCommand;
+struct CommandUdata;
 
 // An open uverbs file: one user context of an RNIC's kernel driver.  Closing it releases all
 // that was made through it.
@@ -27,6 +31,11 @@ class UverbsFile {
     // The response goes to the address that the command names.  Errors: the kernel's.
     virtual Result<void> execute(std::span<const std::byte> command) = 0;
 
+    // As the function execute() below, whose checks are done.  The response goes to the beginning
+    // of `answer`, and the driver's private bytes behind it.
+    virtual Result<void> execute_parts(const UverbsCommand& command, CommandUdata udata,
+                                       std::span<std::byte> answer);
+
     // The descriptor, for mmap; borrowed.
     virtual int fd() const = 0;
 };
@@ -37,16 +46,23 @@ class UverbsDevice {
     virtual ~UverbsDevice() = default;
     // Errors: those of open(2).
     virtual Result<std::unique_ptr<UverbsFile>> open() = 0;
+
+    // A file that another process opened.  EBADF for one that is none of this device.
+    virtual Result<std::unique_ptr<UverbsFile>> adopt(FileDescriptor fd) = 0;
 };
 
 // /dev/infiniband/uverbsN of this host.
 class KernelUverbsDevice final : public UverbsDevice {
   public:
-    explicit KernelUverbsDevice(std::filesystem::path path) : path_(std::move(path)) {}
+    // `driver_id` is the driver's, enum rdma_driver_id.
+    KernelUverbsDevice(std::filesystem::path path, uint32_t driver_id)
+        : path_(std::move(path)), driver_id_(driver_id) {}
     Result<std::unique_ptr<UverbsFile>> open() override;
+    Result<std::unique_ptr<UverbsFile>> adopt(FileDescriptor fd) override;
 
   private:
     const std::filesystem::path path_;
+    const uint32_t driver_id_;
 };
 
 template <typename T>

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "rnic/attributes_state.h"
 #include "rnic/uverbs/verbs/pd.h"
 
 namespace vrdma::uverbs {
@@ -92,6 +93,28 @@ Result<std::unique_ptr<rnic::AddressHandle>> Ah::create(const ContextState& cont
         return fail(created.error());
     }
     return std::make_unique<Ah>(context, kernel.ah_handle, std::move(group));
+}
+
+Result<void> Ah::save(state::Ah& ah) const {
+    ah.mutable_uverbs()->set_kernel_handle(object_.handle());
+    return {};
+}
+
+Result<std::unique_ptr<rnic::AddressHandle>> Ah::restore(const ContextState& context,
+                                                         const state::Ah& saved) {
+    const auto path = rnic::restore_path(saved.path());
+    if (!saved.has_uverbs() || !path) {
+        return fail(EINVAL);
+    }
+    std::optional<GroupLeases::Lease> group;
+    if (context.port.addresses != nullptr && is_multicast(path->dgid)) {
+        auto used = context.port.addresses->use_group(path->dgid);
+        if (!used) {
+            return fail(used.error());
+        }
+        group.emplace(std::move(*used));
+    }
+    return std::make_unique<Ah>(context, saved.uverbs().kernel_handle(), std::move(group));
 }
 
 }  // namespace vrdma::uverbs

@@ -29,6 +29,11 @@ class Ah final : public rnic::AddressHandle {
     // Work requests that the guest posted before keep the path that they were posted with.
     ~Ah() override;
 
+    Result<void> save(state::Ah& ah) const override;
+    // What save() wrote.  Errors: EINVAL, and those of GuestAddresses::use_group().
+    static Result<std::unique_ptr<rnic::AddressHandle>> restore(const ContextState& context,
+                                                                const state::Ah& saved);
+
   private:
     const std::optional<GroupLeases::Lease> group_;
     KernelObject object_;

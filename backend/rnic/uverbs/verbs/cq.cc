@@ -49,6 +49,11 @@ Result<std::unique_ptr<rnic::CompletionQueue>> Cq::create(const ContextState& co
         return fail(created.error());
     }
     attributes.cqe = kernel.base.cqe;
+    // The arming that an earlier CQ of this handle left there would pass for this CQ's.
+    if (context.port.area != nullptr) {
+        memory::store(&context.port.area->cq_arm[guest_handle], VRDMA_CQ_NOT_ARMED,
+                      std::memory_order_release);
+    }
     auto cq =
         std::make_unique<Cq>(context, kernel.base.cq_handle, guest_handle, attributes.comp_vector);
     // The kernel has judged the size by now; what is refused here goes again.
@@ -64,11 +69,6 @@ Cq::Cq(const ContextState& context, uint32_t handle, uint32_t guest_handle, uint
     : object_(context, kCqKind, handle),
       guest_handle_(guest_handle),
       bell_(std::make_shared<CqBell>(context.file, handle, comp_vector)) {
-    // The arming that an earlier CQ of this handle left there would pass for this CQ's.
-    if (context.port.area != nullptr) {
-        memory::store(&context.port.area->cq_arm[guest_handle], VRDMA_CQ_NOT_ARMED,
-                      std::memory_order_release);
-    }
     context.port.events.cqs().insert(guest_handle_, bell_);
 }
 
@@ -106,6 +106,24 @@ Result<void> Cq::resize(uint32_t& cqe, rnic::Udata& udata) {
         object_.hold(std::move(*charge));
     }
     return resized;
+}
+
+Result<void> Cq::save(state::Cq& cq) const {
+    cq.set_comp_vector(bell_->comp_vector());
+    cq.mutable_uverbs()->set_kernel_handle(handle());
+    cq.mutable_uverbs()->set_ring_bytes(object_.held());
+    return {};
+}
+
+Result<std::unique_ptr<rnic::CompletionQueue>> Cq::restore(const ContextState& context,
+                                                           const state::Cq& saved) {
+    if (!saved.has_uverbs() || saved.handle() >= VRDMA_DB_MAX_HANDLES) {
+        return fail(EINVAL);
+    }
+    auto cq = std::make_unique<Cq>(context, saved.uverbs().kernel_handle(), saved.handle(),
+                                   saved.comp_vector());
+    cq->object_.take_rings(saved.uverbs().ring_bytes());
+    return cq;
 }
 
 }  // namespace vrdma::uverbs

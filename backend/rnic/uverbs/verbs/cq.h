@@ -29,6 +29,10 @@ class Cq final : public rnic::CompletionQueue {
     uint32_t handle() const { return object_.handle(); }
 
     Result<void> resize(uint32_t& cqe, rnic::Udata& udata) override;
+    Result<void> save(state::Cq& cq) const override;
+    // What save() wrote.
+    static Result<std::unique_ptr<rnic::CompletionQueue>> restore(const ContextState& context,
+                                                                  const state::Cq& saved);
 
     // A send queue completes here from add() until remove().
     void add(std::shared_ptr<SendQueueBell> send_queue);

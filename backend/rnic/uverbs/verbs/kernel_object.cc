@@ -11,7 +11,7 @@ Result<void> KernelObject::destroy() {
 }
 
 KernelObject::~KernelObject() {
-    if (destroyed_) {
+    if (destroyed_ || context_.port.rnic->standstill.lasts()) {
         return;
     }
     auto destroyed = kind_.destroy(*context_.file, handle_);

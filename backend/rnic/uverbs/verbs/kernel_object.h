@@ -37,7 +37,9 @@ Result<void> destroy_with_events(UverbsFile& file, uint32_t handle) {
     return execute(file, {command, Request{0, handle, 0}, response});
 }
 
-// An object that the kernel made for a guest.  Destroys it with itself.
+// An object that the kernel made for a guest.  Destroys it with itself, except while the RNIC
+// stands still: then it is another process' as well, whose objects stay if this one's do not come
+// to be.
 class KernelObject {
   public:
     // `handle` is the kernel's.  `context` and `kind` outlive the object.
@@ -56,6 +58,13 @@ class KernelObject {
 
     // What the object takes of the guest's budgets, in place of what it took before.
     void hold(Charge charge) { charge_ = std::move(charge); }
+    uint64_t held() const { return charge_.amount(); }
+    // As hold(), for what the object took of the rings' budget in another process.
+    void take_rings(uint64_t bytes) {
+        if (bytes != 0) {
+            hold(rnic::take(context_.port.budgets.ring_bytes, bytes));
+        }
+    }
 
     // Destroys it now, for a verb that may fail.  Errors: the kernel's.
     Result<void> destroy();

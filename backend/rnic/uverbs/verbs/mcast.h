@@ -33,7 +33,13 @@ class McastAttachments {
     // ContextState::usable(), and the kernel's.
     Result<void> detach(const rnic::Gid& gid);
 
+    void save(state::Qp& qp) const;
+    // What save() wrote.  Errors: EINVAL, and those of GuestAddresses::use_group().
+    Result<void> restore(const state::Qp& saved);
+
   private:
+    Result<std::optional<GroupLeases::Lease>> lease(const rnic::Gid& gid) const;
+
     struct Attachment {
         uint16_t lid;  // RoCE has no LIDs, but the kernel wants the one again that it got
         std::optional<GroupLeases::Lease> group;  // no value on InfiniBand

@@ -10,7 +10,9 @@
 #include <span>
 #include <unordered_map>
 
+#include "result.h"
 #include "rnic/uverbs/vendors/vendor_table.h"
+#include "state/uverbs.pb.h"
 
 namespace vrdma::uverbs {
 
@@ -27,7 +29,13 @@ class MmapKeys {
     // not map.
     std::optional<uint32_t> caching(const VendorEntry& vendor, uint64_t offset) const;
 
+    void save(state::UverbsContext& context) const;
+    // What save() wrote.  EINVAL for more than kMax offsets, and for one that is no page's.
+    Result<void> restore(const state::UverbsContext& saved);
+
   private:
+    void remember(uint64_t offset, uint32_t caching);
+
     std::unordered_map<uint64_t, uint32_t> caching_;  // by offset
     std::deque<uint64_t> oldest_first_;
 };

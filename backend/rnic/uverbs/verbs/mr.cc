@@ -167,4 +167,28 @@ Result<void> Mr::deregister() {
     return object_.destroy();
 }
 
+Result<void> Mr::save(state::Mr& mr) const {
+    if (object_.context().port.rnic->vendor.regions_by_start) {
+        return fail(EOPNOTSUPP);
+    }
+    state::UverbsMr& saved = *mr.mutable_uverbs();
+    saved.set_kernel_handle(object_.handle());
+    saved.set_lkey(lkey_);
+    saved.set_rkey(rkey_);
+    return {};
+}
+
+Result<std::unique_ptr<rnic::MemoryRegion>> Mr::restore(const ContextState& context,
+                                                        RegionLayout& layout,
+                                                        const state::Mr& saved) {
+    if (!saved.has_uverbs()) {
+        return fail(EINVAL);
+    }
+    ib_uverbs_reg_mr_resp kernel{};
+    kernel.mr_handle = saved.uverbs().kernel_handle();
+    kernel.lkey = saved.uverbs().lkey();
+    kernel.rkey = saved.uverbs().rkey();
+    return std::make_unique<Mr>(context, layout, kernel, memory::PlacedPages::Lease());
+}
+
 }  // namespace vrdma::uverbs

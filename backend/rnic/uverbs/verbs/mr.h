@@ -57,6 +57,12 @@ class Mr final : public rnic::MemoryRegion {
     Result<void> reregister(const rnic::MrChanges& changes, rnic::ProtectionDomain* pd,
                             rnic::MrAttributes attributes, rnic::Udata& udata) override;
     Result<void> deregister() override;
+    // EOPNOTSUPP for a region of which the driver asks where it is in this process (siw).
+    Result<void> save(state::Mr& mr) const override;
+    // What save() wrote.
+    static Result<std::unique_ptr<rnic::MemoryRegion>> restore(const ContextState& context,
+                                                               RegionLayout& layout,
+                                                               const state::Mr& saved);
 
   private:
     RegionLayout& layout_;

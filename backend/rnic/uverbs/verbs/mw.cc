@@ -33,4 +33,21 @@ Result<std::unique_ptr<rnic::MemoryWindow>> Mw::create(const ContextState& conte
     return std::make_unique<Mw>(context, kernel);
 }
 
+Result<void> Mw::save(state::Mw& mw) const {
+    mw.mutable_uverbs()->set_kernel_handle(object_.handle());
+    mw.mutable_uverbs()->set_rkey(rkey_);
+    return {};
+}
+
+Result<std::unique_ptr<rnic::MemoryWindow>> Mw::restore(const ContextState& context,
+                                                        const state::Mw& saved) {
+    if (!saved.has_uverbs()) {
+        return fail(EINVAL);
+    }
+    ib_uverbs_alloc_mw_resp kernel{};
+    kernel.mw_handle = saved.uverbs().kernel_handle();
+    kernel.rkey = saved.uverbs().rkey();
+    return std::make_unique<Mw>(context, kernel);
+}
+
 }  // namespace vrdma::uverbs

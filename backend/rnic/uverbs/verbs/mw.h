@@ -23,6 +23,10 @@ class Mw final : public rnic::MemoryWindow {
 
     Mw(const ContextState& context, const ib_uverbs_alloc_mw_resp& kernel);
     uint32_t rkey() const override { return rkey_; }
+    Result<void> save(state::Mw& mw) const override;
+    // What save() wrote.
+    static Result<std::unique_ptr<rnic::MemoryWindow>> restore(const ContextState& context,
+                                                               const state::Mw& saved);
 
   private:
     KernelObject object_;

@@ -26,4 +26,17 @@ Result<std::unique_ptr<rnic::ProtectionDomain>> Pd::create(const ContextState& c
     return std::make_unique<Pd>(context, kernel.pd_handle);
 }
 
+Result<void> Pd::save(state::Pd& pd) const {
+    pd.mutable_uverbs()->set_kernel_handle(handle());
+    return {};
+}
+
+Result<std::unique_ptr<rnic::ProtectionDomain>> Pd::restore(const ContextState& context,
+                                                            const state::Pd& saved) {
+    if (!saved.has_uverbs()) {
+        return fail(EINVAL);
+    }
+    return std::make_unique<Pd>(context, saved.uverbs().kernel_handle());
+}
+
 }  // namespace vrdma::uverbs

@@ -20,6 +20,10 @@ class Pd final : public rnic::ProtectionDomain {
 
     Pd(const ContextState& context, uint32_t handle);
     uint32_t handle() const { return object_.handle(); }
+    Result<void> save(state::Pd& pd) const override;
+    // What save() wrote.
+    static Result<std::unique_ptr<rnic::ProtectionDomain>> restore(const ContextState& context,
+                                                                   const state::Pd& saved);
 
   private:
     KernelObject object_;

@@ -19,6 +19,7 @@
 #include "rnic/uverbs/events/port_events.h"
 #include "rnic/uverbs/events/port_worker.h"
 #include "rnic/uverbs/events/sink_list.h"
+#include "rnic/uverbs/events/standstill.h"
 #include "rnic/uverbs/guest_loggers.h"
 #include "rnic/uverbs/kernel/rdma_cm.h"
 #include "rnic/uverbs/kernel/uverbs.h"
@@ -42,6 +43,7 @@ struct RnicState {
     memory::MappingBudget mappings{};
     rnic::LiveObjects live{};
     SinkList sinks{};
+    Standstill standstill{};
     std::atomic<bool> removed{false};  // the kernel is taking the RNIC away
 };
 
@@ -57,7 +59,8 @@ struct PortState {
           log(logger),
           events(guest, rnic->vendor, sink, logger),
           // Where nothing is rung through the daemon, there is nothing to look for.
-          worker(events, rnic->vendor.needs_system_calls() ? rnic->spin : rnic->spin.zero()) {
+          worker(events, rnic->vendor.needs_system_calls() ? rnic->spin : rnic->spin.zero()),
+          standstill(rnic->standstill, worker) {
         if (rnic->addresses != nullptr) {
             addresses = std::make_unique<GuestAddresses>(guest, rnic->addresses, logger);
         }
@@ -73,6 +76,7 @@ struct PortState {
     vrdma_doorbell_area* area = nullptr;  // guest-controlled
     PortEvents events;
     PortWorker worker;
+    const Standstill::Member standstill;
     std::weak_ptr<XrcContext> xrc;  // gone when the guest has no domain of XRC
 };
 

@@ -6,7 +6,9 @@
 #include <rdma/ib_user_ioctl_verbs.h>
 
 #include <algorithm>
+#include <limits>
 
+#include "rnic/attributes_state.h"
 #include "rnic/uverbs/verbs/kernel_rings.h"
 #include "rnic/uverbs/verbs/pd.h"
 #include "rnic/uverbs/verbs/srq.h"
@@ -403,6 +405,43 @@ Result<void> Qp::attach_mcast(const rnic::Gid& gid, uint16_t lid) {
 
 Result<void> Qp::detach_mcast(const rnic::Gid& gid, uint16_t) {
     return mcast_.detach(gid);
+}
+
+Result<void> Qp::save(state::Qp& qp) const {
+    qp.set_qp_type(static_cast<uint8_t>(qp_type_));
+    rnic::save_path(guest_ah_, *qp.mutable_attributes()->mutable_path());
+    qp.mutable_attributes()->set_pkey_index(guest_pkey_index_);
+    state::UverbsQp& saved = *qp.mutable_uverbs();
+    saved.set_kernel_handle(object_.handle());
+    saved.set_number(qp_num_);
+    saved.set_ring_bytes(object_.held());
+    mcast_.save(qp);
+    return {};
+}
+
+Result<std::unique_ptr<rnic::QueuePair>> Qp::restore(const ContextState& context,
+                                                     const rnic::Context::QpInit& pointers,
+                                                     const state::Qp& saved) {
+    const auto path = rnic::restore_path(saved.attributes().path());
+    if (!saved.has_uverbs() || saved.handle() >= VRDMA_DB_MAX_HANDLES ||
+        saved.qp_type() > std::numeric_limits<uint8_t>::max() ||
+        !forwarded(static_cast<uint8_t>(saved.qp_type()), *context.port.rnic) || !path ||
+        saved.attributes().pkey_index() > std::numeric_limits<uint16_t>::max()) {
+        return fail(EINVAL);
+    }
+    ib_uverbs_create_qp_resp kernel{};
+    kernel.qp_handle = saved.uverbs().kernel_handle();
+    kernel.qpn = saved.uverbs().number();
+    auto qp =
+        std::make_unique<Qp>(context, kernel, saved.handle(), static_cast<uint8_t>(saved.qp_type()),
+                             static_cast<Cq*>(pointers.send_cq));
+    qp->object_.take_rings(saved.uverbs().ring_bytes());
+    qp->guest_ah_ = *path;
+    qp->guest_pkey_index_ = static_cast<uint16_t>(saved.attributes().pkey_index());
+    if (auto restored = qp->mcast_.restore(saved); !restored) {
+        return fail(restored.error());
+    }
+    return qp;
 }
 
 }  // namespace vrdma::uverbs

@@ -137,4 +137,26 @@ Result<rnic::SrqAttributes> Srq::query() {
     };
 }
 
+Result<void> Srq::save(state::Srq& srq) const {
+    if (xrcd_ != nullptr) {
+        return fail(EOPNOTSUPP);
+    }
+    srq.set_max_wr(max_wr_);
+    srq.set_max_sge(max_sge_);
+    srq.mutable_uverbs()->set_kernel_handle(handle());
+    srq.mutable_uverbs()->set_ring_bytes(object_.held());
+    return {};
+}
+
+Result<std::unique_ptr<rnic::SharedReceiveQueue>> Srq::restore(const ContextState& context,
+                                                               const state::Srq& saved) {
+    if (!saved.has_uverbs()) {
+        return fail(EINVAL);
+    }
+    auto srq = std::make_unique<Srq>(context, saved.uverbs().kernel_handle(), saved.max_wr(),
+                                     saved.max_sge(), nullptr);
+    srq->object_.take_rings(saved.uverbs().ring_bytes());
+    return srq;
+}
+
 }  // namespace vrdma::uverbs

@@ -13,6 +13,8 @@
 #include "rnic/uverbs/verbs/pd.h"
 #include "rnic/uverbs/verbs/qp.h"
 #include "rnic/uverbs/verbs/srq.h"
+#include "state/device.pb.h"
+#include "state/files.h"
 
 namespace vrdma::uverbs {
 
@@ -46,7 +48,6 @@ Result<std::unique_ptr<rnic::Context>> UverbsContext::create(PortState& port, rn
 }
 
 Result<void> UverbsContext::open(rnic::Udata& udata) {
-    PortEvents& events = state_.port.events;
     ib_uverbs_get_context_resp context{};
     auto got =
         state_.execute(VRDMA_CMD_ALLOC_UCONTEXT,
@@ -54,8 +55,7 @@ Result<void> UverbsContext::open(rnic::Udata& udata) {
     if (!got) {
         return got;
     }
-    async_events_ =
-        std::make_shared<AsyncEvents>(FileDescriptor(static_cast<int>(context.async_fd)), events);
+    FileDescriptor async_events(static_cast<int>(context.async_fd));
     state_.comp_vectors = std::max(1u, context.num_comp_vectors);
 
     ib_uverbs_create_comp_channel_resp channel{};
@@ -64,10 +64,16 @@ Result<void> UverbsContext::open(rnic::Udata& udata) {
     if (!created) {
         return created;
     }
-    state_.completion_fd = static_cast<int>(channel.fd);
-    completion_channel_ =
-        std::make_shared<CompletionChannel>(FileDescriptor(state_.completion_fd), events);
+    return watch(std::move(async_events), FileDescriptor(static_cast<int>(channel.fd)));
+}
 
+// Has the worker read the kernel's events from now on.
+Result<void> UverbsContext::watch(FileDescriptor async_events, FileDescriptor completion_channel) {
+    PortEvents& events = state_.port.events;
+    async_events_ = std::make_shared<AsyncEvents>(std::move(async_events), events);
+    state_.completion_fd = completion_channel.get();
+    completion_channel_ =
+        std::make_shared<CompletionChannel>(std::move(completion_channel), events);
     if (auto watched = state_.port.worker.watch(async_events_); !watched) {
         return watched;
     }
@@ -142,6 +148,79 @@ Result<std::unique_ptr<rnic::QueuePair>> UverbsContext::create_qp(uint32_t handl
 Result<std::unique_ptr<rnic::AddressHandle>> UverbsContext::create_ah(
     rnic::ProtectionDomain& pd, const rnic::AhAttributes& attributes, rnic::Udata& udata) {
     return Ah::create(state_, pd, attributes, udata);
+}
+
+Result<void> UverbsContext::save(state::Context& context, state::FilesToSend& files) const {
+    state::UverbsContext& saved = *context.mutable_uverbs();
+    saved.set_uverbs_file(files.add(state_.file->fd()));
+    saved.set_async_events_file(files.add(async_events_->fd()));
+    saved.set_completion_channel_file(files.add(state_.completion_fd));
+    saved.set_comp_vectors(state_.comp_vectors);
+    state_.mmap_keys->save(saved);
+    return {};
+}
+
+Result<std::unique_ptr<rnic::Context>> UverbsContext::restore(PortState& port,
+                                                              const state::Context& saved,
+                                                              state::ReceivedFiles& files) {
+    const state::UverbsContext& uverbs = saved.uverbs();
+    if (!saved.has_uverbs() || uverbs.comp_vectors() == 0) {
+        return fail(EINVAL);
+    }
+    auto fd = files.take_needed(uverbs.uverbs_file());
+    auto async_events = files.take_needed(uverbs.async_events_file());
+    auto completion_channel = files.take_needed(uverbs.completion_channel_file());
+    if (!fd || !async_events || !completion_channel) {
+        return fail(EBADF);
+    }
+    auto file = port.rnic->device->adopt(std::move(*fd));
+    if (!file) {
+        return fail(file.error());
+    }
+    std::unique_ptr<UverbsContext> context(new UverbsContext(port, std::move(*file)));
+    context->state_.comp_vectors = uverbs.comp_vectors();
+    if (auto restored = context->state_.mmap_keys->restore(uverbs); !restored) {
+        return fail(restored.error());
+    }
+    if (auto watched = context->watch(std::move(*async_events), std::move(*completion_channel));
+        !watched) {
+        return fail(watched.error());
+    }
+    return context;
+}
+
+Result<std::unique_ptr<rnic::ProtectionDomain>> UverbsContext::restore_pd(const state::Pd& saved) {
+    return Pd::restore(state_, saved);
+}
+
+Result<std::unique_ptr<rnic::MemoryRegion>> UverbsContext::restore_mr(rnic::ProtectionDomain&,
+                                                                      const state::Mr& saved,
+                                                                      const memory::GuestMemory&) {
+    return Mr::restore(state_, layout_, saved);
+}
+
+Result<std::unique_ptr<rnic::CompletionQueue>> UverbsContext::restore_cq(const state::Cq& saved) {
+    return Cq::restore(state_, saved);
+}
+
+Result<std::unique_ptr<rnic::SharedReceiveQueue>> UverbsContext::restore_srq(
+    rnic::ProtectionDomain&, const state::Srq& saved) {
+    return Srq::restore(state_, saved);
+}
+
+Result<std::unique_ptr<rnic::QueuePair>> UverbsContext::restore_qp(const QpInit& pointers,
+                                                                   const state::Qp& saved) {
+    return Qp::restore(state_, pointers, saved);
+}
+
+Result<std::unique_ptr<rnic::AddressHandle>> UverbsContext::restore_ah(rnic::ProtectionDomain&,
+                                                                       const state::Ah& saved) {
+    return Ah::restore(state_, saved);
+}
+
+Result<std::unique_ptr<rnic::MemoryWindow>> UverbsContext::restore_mw(rnic::ProtectionDomain&,
+                                                                      const state::Mw& saved) {
+    return Mw::restore(state_, saved);
 }
 
 }  // namespace vrdma::uverbs

@@ -39,9 +39,29 @@ class UverbsContext final : public rnic::Context {
                                                            const rnic::AhAttributes& attributes,
                                                            rnic::Udata& udata) override;
 
+    Result<void> save(state::Context& context, state::FilesToSend& files) const override;
+    // What save() wrote.  Errors: EINVAL, those of UverbsDevice::adopt() and of watching files.
+    static Result<std::unique_ptr<rnic::Context>> restore(PortState& port,
+                                                          const state::Context& saved,
+                                                          state::ReceivedFiles& files);
+    Result<std::unique_ptr<rnic::ProtectionDomain>> restore_pd(const state::Pd& saved) override;
+    Result<std::unique_ptr<rnic::MemoryRegion>> restore_mr(
+        rnic::ProtectionDomain& pd, const state::Mr& saved,
+        const memory::GuestMemory& memory) override;
+    Result<std::unique_ptr<rnic::CompletionQueue>> restore_cq(const state::Cq& saved) override;
+    Result<std::unique_ptr<rnic::SharedReceiveQueue>> restore_srq(rnic::ProtectionDomain& pd,
+                                                                  const state::Srq& saved) override;
+    Result<std::unique_ptr<rnic::QueuePair>> restore_qp(const QpInit& pointers,
+                                                        const state::Qp& saved) override;
+    Result<std::unique_ptr<rnic::AddressHandle>> restore_ah(rnic::ProtectionDomain& pd,
+                                                            const state::Ah& saved) override;
+    Result<std::unique_ptr<rnic::MemoryWindow>> restore_mw(rnic::ProtectionDomain& pd,
+                                                           const state::Mw& saved) override;
+
   private:
     UverbsContext(PortState& port, std::unique_ptr<UverbsFile> file);
     Result<void> open(rnic::Udata& udata);
+    Result<void> watch(FileDescriptor async_events, FileDescriptor completion_channel);
 
     ContextState state_;
     RegionLayout layout_;

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <infiniband/verbs.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -101,22 +102,40 @@ void send_event(const FileDescriptor& fd, const Event& event) {
 
 }  // namespace
 
-class FakeUverbsFile final : public UverbsFile {
+class FakeOpenFile {
   public:
-    explicit FakeUverbsFile(FakeKernel& kernel) : kernel_(kernel) {}
-    ~FakeUverbsFile() override {
+    explicit FakeOpenFile(FakeKernel& kernel) : kernel_(kernel) {}
+    ~FakeOpenFile() {
         const std::lock_guard lock(kernel_.mutex_);
         --kernel_.open_files_;
         kernel_.contexts_.erase(context_.get());
     }
-    Result<void> execute(std::span<const std::byte> command) override {
+    FakeOpenFile(const FakeOpenFile&) = delete;
+    FakeOpenFile& operator=(const FakeOpenFile&) = delete;
+
+    Result<void> execute(std::span<const std::byte> command) {
         return kernel_.execute(context_, command);
     }
-    int fd() const override { return kernel_.file_fd; }
 
   private:
     FakeKernel& kernel_;
     std::unique_ptr<FakeKernel::Context> context_;
+};
+
+class FakeUverbsFile final : public UverbsFile {
+  public:
+    // `fd` is a descriptor of the file's own, if it has one.
+    FakeUverbsFile(FakeKernel& kernel, std::shared_ptr<FakeOpenFile> file, FileDescriptor fd)
+        : kernel_(kernel), file_(std::move(file)), fd_(std::move(fd)) {}
+    Result<void> execute(std::span<const std::byte> command) override {
+        return file_->execute(command);
+    }
+    int fd() const override { return fd_ ? fd_.get() : kernel_.file_fd; }
+
+  private:
+    FakeKernel& kernel_;
+    const std::shared_ptr<FakeOpenFile> file_;
+    const FileDescriptor fd_;
 };
 
 class FakeUverbsDevice final : public UverbsDevice {
@@ -128,7 +147,22 @@ class FakeUverbsDevice final : public UverbsDevice {
             return fail(std::exchange(kernel_.refuse_open_, 0));
         }
         ++kernel_.open_files_;
-        return std::make_unique<FakeUverbsFile>(kernel_);
+        auto file = std::make_shared<FakeOpenFile>(kernel_);
+        FileDescriptor fd;
+        if (kernel_.files_travel) {
+            fd = FileDescriptor(::memfd_create("uverbs", MFD_CLOEXEC));
+            kernel_.travelling_[inode_of(fd.get())] = file;
+        }
+        return std::make_unique<FakeUverbsFile>(kernel_, std::move(file), std::move(fd));
+    }
+    Result<std::unique_ptr<UverbsFile>> adopt(FileDescriptor fd) override {
+        const std::lock_guard lock(kernel_.mutex_);
+        const auto found = kernel_.travelling_.find(inode_of(fd.get()));
+        auto file = found == kernel_.travelling_.end() ? nullptr : found->second.lock();
+        if (file == nullptr) {
+            return fail(EBADF);
+        }
+        return std::make_unique<FakeUverbsFile>(kernel_, std::move(file), std::move(fd));
     }
 
   private:
@@ -233,7 +267,7 @@ Result<void> FakeKernel::handle(std::unique_ptr<Context>& context, uint32_t comm
             return bundle.respond(port_attributes);
         case IB_USER_VERBS_CMD_CREATE_COMP_CHANNEL: {
             auto [user, kernel] = event_file();
-            context->channels[user] = std::move(kernel);
+            context->channels[inode_of(user)] = std::move(kernel);
             return bundle.respond(ib_uverbs_create_comp_channel_resp{static_cast<uint32_t>(user)});
         }
         case IB_USER_VERBS_CMD_DEALLOC_PD:

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <rdma/ib_user_verbs.h>
+#include <sys/types.h>
 
 #include <array>
 #include <condition_variable>
@@ -41,6 +42,8 @@ struct KernelCommand {
         return value;
     }
 };
+
+class FakeOpenFile;  // what the descriptors of one uverbs file share
 
 class FakeKernel {
   public:
@@ -90,6 +93,8 @@ class FakeKernel {
 
     // The descriptor of every uverbs file; none that this process has, unless a test says so.
     int file_fd = 4711;
+    // Files have descriptors of their own, by which another RNIC can adopt them.
+    bool files_travel = false;
 
     // Commands that the driver has no function for.
     std::set<uint32_t> driver_lacks;
@@ -100,6 +105,7 @@ class FakeKernel {
     bool complete_when_armed = true;  // false: a driver that is armed through mapped memory
 
   private:
+    friend class FakeOpenFile;
     friend class FakeUverbsFile;
     friend class FakeUverbsDevice;
 
@@ -111,7 +117,7 @@ class FakeKernel {
         std::vector<uint32_t> uses;  // handles of what it refers to
         uint32_t users = 0;          // objects that refer to it
         uint32_t locks = 0;          // commands that use it now
-        int channel = -1;            // CQ
+        ino_t channel = 0;           // CQ
         std::optional<bool> armed;   // CQ: for solicited completions only?
         std::set<Group> groups;      // QP
         ib_uverbs_modify_qp modified{};
@@ -119,8 +125,8 @@ class FakeKernel {
         uint64_t inode = 0;  // of a domain of XRC
     };
     struct Context {
-        FileDescriptor async_events;             // the kernel's end
-        std::map<int, FileDescriptor> channels;  // by the user's descriptor
+        FileDescriptor async_events;               // the kernel's end
+        std::map<ino_t, FileDescriptor> channels;  // by the inode of the user's end
         std::map<uint32_t, Object> objects;
     };
     struct Bundle;
@@ -144,6 +150,7 @@ class FakeKernel {
     mutable std::mutex mutex_;  // guards the members that follow
     std::condition_variable rung_;
     std::set<Context*> contexts_;
+    std::map<ino_t, std::weak_ptr<FakeOpenFile>> travelling_;
     std::map<uint32_t, std::vector<KernelCommand>> executed_;
     std::map<uint32_t, int> refusals_;
     std::map<uint32_t, std::vector<std::byte>> answers_;

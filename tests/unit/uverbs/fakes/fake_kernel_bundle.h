@@ -3,6 +3,8 @@
 // Definitions that the parts of the fake kernel share.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cstring>
 #include <span>
@@ -11,6 +13,12 @@
 #include "unit/uverbs/fakes/fake_kernel.h"
 
 namespace vrdma::uverbs {
+
+// By which descriptors of one file are known, whoever has them.
+inline ino_t inode_of(int fd) {
+    struct stat file {};
+    return ::fstat(fd, &file) == 0 ? file.st_ino : 0;
+}
 
 template <typename T>
 T load(std::span<const std::byte> bytes, size_t offset = 0) {

@@ -80,14 +80,14 @@ Result<void> FakeKernel::create(Context& context, uint32_t command, Bundle& bund
             const auto request = given.as<ib_uverbs_create_cq>();
             object.kind = Kind::kCq;
             object.user_handle = request.user_handle;
-            object.channel = request.comp_channel;
+            object.channel = inode_of(request.comp_channel);
             break;
         }
         case IB_USER_VERBS_EX_CMD_CREATE_CQ | IB_USER_VERBS_CMD_FLAG_EXTENDED: {
             const auto request = given.as<ib_uverbs_ex_create_cq>();
             object.kind = Kind::kCq;
             object.user_handle = request.user_handle;
-            object.channel = request.comp_channel;
+            object.channel = inode_of(request.comp_channel);
             break;
         }
         case IB_USER_VERBS_EX_CMD_CREATE_QP | IB_USER_VERBS_CMD_FLAG_EXTENDED: {
