@@ -375,6 +375,7 @@ Config parse_config(std::string_view document, const std::string& name) {
                       {"port", parser.number(config.port, 1, 255)},
                       {"gid_index", parser.number(config.gid_index, 0, 255)},
                       {"accept_obstacle", parser.text(config.accept_obstacle)},
+                      {"hand_over", parser.yes_or_no(config.hand_over)},
                       {"announce", parser.parsed(config.announce, parse_announce, kAnnounceSyntax)},
                       {"threads", parser.number(config.threads, 1, 256)},
                       {"spin_us", parser.number(config.spin_us, 0, 1000000)}});

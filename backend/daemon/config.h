@@ -45,6 +45,8 @@ struct Config {
     // host RNIC: the prefix of the addresses that are announced for machines; none: announces none
     std::optional<uverbs::GidPrefix> announce = uverbs::kLinkLocalPrefix;
     std::string accept_obstacle;  // host RNIC: the driver that is used although its entry warns
+    // host RNIC: guests can be handed over at the price of what Landlock would take from a QEMU
+    bool hand_over = false;
     std::vector<uverbs::Peer> peers;
     std::string log_level = "info";
     device::Limits limits;                // of every VM that does not say otherwise

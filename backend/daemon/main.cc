@@ -208,10 +208,13 @@ int serve(const Options& options, const Config& config) {
     ::signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
     vrdma::daemon::Broker broker(config);
-    if (!vrdma::daemon::give_up_device_ioctls() && config.rnic != "embedded") {
+    const bool files_travel = config.hand_over || !vrdma::daemon::give_up_device_ioctls();
+    if (files_travel && !vrdma::daemon::is_embedded(config)) {
         logger->info(
-            "the kernel is older than Linux 6.10 or has no Landlock: a QEMU that its guest has "
-            "taken over can issue verbs by the RNIC's files (docs/threat-model.md)");
+            "{}: a QEMU that its guest has taken over can issue verbs by the RNIC's files "
+            "(docs/threat-model.md)",
+            config.hand_over ? "hand_over = true in [rnic]"
+                             : "the kernel is older than Linux 6.10 or has no Landlock");
     }
     if (vrdma::daemon::is_embedded(config)) {
         vrdma::daemon::keep_file_capabilities_only();
@@ -219,7 +222,7 @@ int serve(const Options& options, const Config& config) {
 
     const vrdma::daemon::ServiceManager manager;
     vrdma::control::EventQueue events;
-    auto rnic = vrdma::daemon::open_rnic(config, levels.logger("rnic"));
+    auto rnic = vrdma::daemon::open_rnic(config, levels.logger("rnic"), files_travel);
     // As late as can be: the guests stand still from here until the server has them.
     std::optional<vrdma::daemon::Inheritance> inheritance = inherit(options, config);
     vrdma::daemon::Server server(

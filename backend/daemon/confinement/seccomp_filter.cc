@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <rdma/rdma_user_ioctl_cmds.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -249,6 +250,8 @@ void install_seccomp_filter(SeccompMode mode, SeccompSet set) {
     allow_pairs_of_sockets(filter);
     if (set == SeccompSet::kHostRnic) {
         allow_host_sockets(filter);
+        // Verbs on files that another vrdmad opened (rnic/uverbs/kernel/adopted_uverbs_file.h).
+        filter.allow(SCMP_SYS(ioctl), {masked(1, kInt, RDMA_VERBS_IOCTL)});
     }
     filter.load();
 }

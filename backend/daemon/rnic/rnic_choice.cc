@@ -74,13 +74,15 @@ std::unique_ptr<rnic::Rnic> open_embedded(const Config& config,
 }
 
 std::unique_ptr<rnic::Rnic> open_host_rnic(const Config& config,
-                                           const std::shared_ptr<spdlog::logger>& logger) {
+                                           const std::shared_ptr<spdlog::logger>& logger,
+                                           bool files_travel) {
     uverbs::UverbsConfig host;
     host.port = config.port;
     host.spin = std::chrono::microseconds(config.spin_us);
     host.addresses = address_rules(config);
     host.announces = config.announce.has_value();
     host.accepted_obstacle = config.accept_obstacle;
+    host.files_travel = files_travel;
     auto rnic = uverbs::make_uverbs_rnic(host, uverbs::find_host_rnic(config.rnic), logger);
     if (const auto limit = raise_locked_memory_limit()) {
         logger->warn(
@@ -132,8 +134,8 @@ void check_machines(const Config& config, const rnic::DeviceAttributes& attribut
     }
 }
 
-std::unique_ptr<rnic::Rnic> open_rnic(const Config& config,
-                                      std::shared_ptr<spdlog::logger> logger) {
+std::unique_ptr<rnic::Rnic> open_rnic(const Config& config, std::shared_ptr<spdlog::logger> logger,
+                                      bool files_travel) {
     check_limits(config);
     if (is_embedded(config)) {
         auto rnic = open_embedded(config, std::move(logger));
@@ -147,7 +149,7 @@ std::unique_ptr<rnic::Rnic> open_rnic(const Config& config,
             config.rnic, kEmbedded,
             names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "))));
     }
-    auto rnic = open_host_rnic(config, logger);
+    auto rnic = open_host_rnic(config, logger, files_travel);
     check_machines(config, rnic->attributes());
     return rnic;
 }

@@ -16,8 +16,10 @@ bool is_embedded(const Config& config);
 
 // The RNIC that the configuration names, ready for ports.  Throws std::runtime_error
 // (ConfigError among them) or std::invalid_argument when it cannot be had; what() says why
-// and, for an unknown name, which RNICs there are.
-std::unique_ptr<rnic::Rnic> open_rnic(const Config& config, std::shared_ptr<spdlog::logger> logger);
+// and, for an unknown name, which RNICs there are.  `files_travel` says whether a successor of this
+// daemon can use the files that it opens (UverbsConfig).
+std::unique_ptr<rnic::Rnic> open_rnic(const Config& config, std::shared_ptr<spdlog::logger> logger,
+                                      bool files_travel = true);
 
 // What the RNIC is told of a virtual machine of the configuration.
 rnic::GuestAdmission admission_of(const Config& config, const VmConfig& vm);

@@ -42,7 +42,8 @@ std::vector<std::string> unchangeable(const Config& running, const Config& wante
           running.rnic != wanted.rnic || running.threads != wanted.threads ||
               running.spin_us != wanted.spin_us || running.port != wanted.port ||
               running.gid_index != wanted.gid_index || running.announce != wanted.announce ||
-              running.accept_obstacle != wanted.accept_obstacle,
+              running.accept_obstacle != wanted.accept_obstacle ||
+              running.hand_over != wanted.hand_over,
           "[rnic]");
     stays(sentences, running.memory != wanted.memory, "[memory]");
     stays(sentences, running.peers != wanted.peers, "the list of [[peer]] entries");

@@ -472,6 +472,7 @@ std::unique_ptr<rnic::Rnic> make_uverbs_rnic(const UverbsConfig& config, const H
                 : nullptr,
         .open_rdma_cm = std::move(access.open_rdma_cm),
         .logger = std::move(logger),
+        .files_travel = config.files_travel,
     });
     return std::make_unique<UverbsRnic>(host.name, std::move(state), std::move(gids), attributes,
                                         std::move(own), std::move(access.removal));

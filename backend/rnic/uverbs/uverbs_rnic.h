@@ -31,6 +31,8 @@ struct UverbsConfig {
     bool announces = false;  // addresses may be announced for guests that are admitted later
     // The name of a driver whose RNIC guests are given although its entry has an obstacle.
     std::string accepted_obstacle = {};
+    // Whoever gets the uverbs files from this process can issue verbs by them.
+    bool files_travel = true;
 };
 
 // Makes the RNIC that guests share.  Throws HostRnicError when guests cannot be given this RNIC;

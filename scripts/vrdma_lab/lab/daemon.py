@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 import time
@@ -17,6 +18,8 @@ from vrdma_lab.children import Child
 from vrdma_lab.errors import LabError
 from vrdma_lab.machine.progress import INTERVAL, Patience
 from vrdma_lab.network.overlay import mac_of
+
+_STANDSTILLS = re.compile(r"the guests that were taken over stood still for ([\d.]+) ms")
 
 
 class Daemon:
@@ -63,7 +66,7 @@ class Daemon:
                 )
             time.sleep(0.02)
 
-    def _launch(self) -> Child:
+    def _launch(self, *more: str) -> Child:
         program = paths.daemon()
         if not program.exists():
             raise LabError(f"{program} is not built")
@@ -71,13 +74,33 @@ class Daemon:
         return Child(
             "vrdmad",
             [str(program), "--config", str(config), "--control-socket", str(self.control_socket),
-             *self._options],
+             *self._options, *more],
             self._folder / "vrdmad.log",
         )
 
     def start_again(self) -> None:
         """Starts vrdmad, which has ended, at the sockets that it left behind."""
         self.child = self._launch()
+        self._wait_answers()
+
+    def be_taken_over(self) -> float:
+        """Has another vrdmad take all guests over; for how many ms they stood still."""
+        before = self.child
+        already = len(_STANDSTILLS.findall(self.log()))
+        self.child = self._launch("--take-over")
+        patience = Patience(60)
+        while len(found := _STANDSTILLS.findall(self.log())) == already:
+            self.child.check()
+            if patience.over:
+                raise LabError(
+                    f"vrdmad takes nothing over, {patience.why()}; it said:\n{self.child.tail()}"
+                )
+            time.sleep(0.02)
+        before.process.wait()
+        self._wait_answers()
+        return float(found[-1])
+
+    def _wait_answers(self) -> None:
         patience = Patience(15)
         while True:
             self.child.check()

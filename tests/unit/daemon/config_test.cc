@@ -42,6 +42,7 @@ spin_us = 7
 port = 2
 gid_index = 0
 accept_obstacle = "irdma"
+hand_over = true
 [[peer]]
 gid = "10.77.0.3"
 via = "10.9.0.2"
@@ -75,6 +76,7 @@ queue_pairs = 5
     EXPECT_EQ(config.spin_us, 7U);
     EXPECT_EQ(config.port, 2U);
     EXPECT_EQ(config.accept_obstacle, "irdma");
+    EXPECT_TRUE(config.hand_over);
     EXPECT_EQ(config.gid_index, 0U);
     ASSERT_EQ(config.peers.size(), 2U);
     EXPECT_EQ(to_string(config.peers[0].gid), "10.77.0.3");
@@ -192,7 +194,7 @@ TEST(ConfigTest, NamesTheLineOfAnUnknownKeyAndTheKnownOnes) {
     const std::string message = rejection("[rnic]\nname = \"embedded\"\nthread = 2\n");
     EXPECT_THAT(message, StartsWith("vrdmad.toml:3:"));
     EXPECT_THAT(message, HasSubstr("'thread'"));
-    EXPECT_THAT(message, HasSubstr("gid_index, name, port, spin_us, threads"));
+    EXPECT_THAT(message, HasSubstr("gid_index, hand_over, name, port, spin_us, threads"));
 }
 
 TEST(ConfigTest, NamesTheLineOfAValueOfTheWrongType) {

@@ -39,6 +39,7 @@ struct RnicState {
     const std::unique_ptr<IbTables> ib_tables;    // null unless the port is on InfiniBand
     const OpenRdmaCm open_rdma_cm;                // empty when guests get no connections
     const std::shared_ptr<spdlog::logger> logger;
+    const bool files_travel;  // UverbsConfig::files_travel
     GuestLoggers guest_loggers{logger};
     memory::MappingBudget mappings{};
     rnic::LiveObjects live{};

@@ -151,6 +151,14 @@ Result<std::unique_ptr<rnic::AddressHandle>> UverbsContext::create_ah(
 }
 
 Result<void> UverbsContext::save(state::Context& context, state::FilesToSend& files) const {
+    if (!state_.port.rnic->files_travel) {
+        state_.port.log.warn(
+            Errno{EOPNOTSUPP},
+            "{}: the RNIC's files are without ioctl(2), by which a successor would use them; say "
+            "hand_over = true in [rnic] if guests are to be taken over (docs/operations.md)",
+            state_.port.guest);
+        return fail(EOPNOTSUPP);
+    }
     state::UverbsContext& saved = *context.mutable_uverbs();
     saved.set_uverbs_file(files.add(state_.file->fd()));
     saved.set_async_events_file(files.add(async_events_->fd()));

@@ -287,6 +287,19 @@ TEST_F(UverbsSuccessor, RefusesObjectsOfAnotherRnic) {
     successor.drop();
 }
 
+class UverbsWithoutIoctl : public GuestTest {
+  protected:
+    UverbsWithoutIoctl() { config.files_travel = false; }
+};
+
+TEST_F(UverbsWithoutIoctl, HandsNoContextOverAndSaysWhatWould) {
+    state::Context saved;
+    state::FilesToSend files;
+    EXPECT_EQ(context->save(saved, files).error(), Errno{EOPNOTSUPP});
+    EXPECT_THAT(log.str(), testing::HasSubstr("say hand_over = true in [rnic]"));
+    EXPECT_TRUE(files.all().empty());
+}
+
 TEST(AdoptedFile, IsOneOfTheDevice) {
     KernelUverbsDevice device("/dev/null", RDMA_DRIVER_RXE);
     EXPECT_EQ(device.adopt(FileDescriptor(::open("/dev/zero", O_RDWR | O_CLOEXEC))).error(),
