@@ -6,8 +6,10 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <rdma/rdma_user_ioctl_cmds.h>
 #include <sched.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
@@ -128,6 +130,14 @@ TEST(SeccompFilterTest, OnlyAnRnicOfTheHostMakesSocketsAndWritesToFiles) {
     EXPECT_EQ(outcome_of(netlink, SeccompSet::kHostRnic), 0);
     EXPECT_EQ(outcome_of(writing), EPERM);
     EXPECT_EQ(outcome_of(writing, SeccompSet::kHostRnic), 0);
+}
+
+TEST(SeccompFilterTest, OnlyAnRnicOfTheHostHasVerbsByIoctlAndNoOtherIoctlOnFiles) {
+    const auto verbs = [] { return ::ioctl(-1, RDMA_VERBS_IOCTL, nullptr); };
+    const auto other = [] { return ::ioctl(-1, FIONREAD, nullptr); };
+    EXPECT_EQ(outcome_of(verbs), EPERM);
+    EXPECT_EQ(outcome_of(verbs, SeccompSet::kHostRnic), EBADF);
+    EXPECT_EQ(outcome_of(other, SeccompSet::kHostRnic), EPERM);
 }
 
 // What the thread of the control socket does for a client, from accept to the end.
