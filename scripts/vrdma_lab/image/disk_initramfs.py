@@ -12,11 +12,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from vrdma_lab.errors import LabError
+from vrdma_lab.image.agent_service import agent_files
 from vrdma_lab.image.cpio import CpioWriter
 from vrdma_lab.image.initramfs import stripped_module
 from vrdma_lab.image.module_tree import add_module_tree
 from vrdma_lab.image.switch_root import FIRST_STEPS, write_beginning
-from vrdma_lab.machine.agent import AGENT_PORT, compile_agent
+from vrdma_lab.machine.agent import compile_agent
 from vrdma_lab.paths import Kernel
 
 # What the disk itself needs. Everything else is udev's to load.
@@ -31,19 +32,6 @@ _TREE_MODULES = (
 # Lists of the kernel's own, which depmod reads.
 _LISTS = ("modules.order", "modules.builtin", "modules.builtin.modinfo")
 
-_AGENT = "/usr/local/sbin/vrdma-lab-agent"
-_UNIT = f"""[Unit]
-Description=The lab's commands
-DefaultDependencies=no
-Conflicts=shutdown.target
-[Service]
-ExecStart={_AGENT} /dev/virtio-ports/{AGENT_PORT}
-"""
-# udev starts the service of a device that has come, as it does for QEMU's guest agent.
-_RULE = (
-    f'SUBSYSTEM=="virtio-ports", ATTR{{name}}=="{AGENT_PORT}", TAG+="systemd", '
-    'ENV{SYSTEMD_WANTS}+="vrdma-lab-agent.service"\n'
-)
 _FILES = "/disk"
 _SYSTEMD = f"{_FILES}/etc/systemd"
 
@@ -89,9 +77,8 @@ def _add_modules(archive: CpioWriter, kernel: Kernel, driver: bytes) -> None:
 
 def _add_files(archive: CpioWriter, agent: bytes) -> None:
     """Adds the agent, and the beginning of the network's configuration."""
-    archive.file(f"{_FILES}{_AGENT}", agent, 0o755)
-    archive.file(f"{_SYSTEMD}/system/vrdma-lab-agent.service", _UNIT.encode())
-    archive.file(f"{_FILES}/etc/udev/rules.d/60-vrdma-lab-agent.rules", _RULE.encode())
+    for file in agent_files(agent):
+        archive.file(f"{_FILES}{file.path}", file.content, file.mode)
     archive.file(f"{_SYSTEMD}/network/lab.network", b"[Match]\nName=e*\n[Network]\n")
     archive.link(
         f"{_SYSTEMD}/system/multi-user.target.wants/systemd-networkd.service",
