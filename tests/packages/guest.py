@@ -11,12 +11,14 @@ class Guest(PackagesTest):
     """The package in a virtual machine with Debian's kernel."""
 
     def check_built(self) -> None:
-        """DKMS has built the module once, of this version."""
+        """DKMS has built the module once, of this version, and the doctor is of this version."""
         version = self.version_of("vrdma-dkms").partition("~")[0].partition("+")[0]
         self.assertRegex(self.debian.read("dkms", "status"),
                          rf"^vrdma/{version}, \S+-amd64, x86_64: installed\n\Z")
         (module,) = self.modules()
         self.assertIn("virtio:d0000002A", self.debian.read("modinfo", "-F", "alias", module))
+        self.assertEqual(self.debian.read("vrdma-doctor", "--version"),
+                         f"vrdma-doctor {version}\n")
 
     def check_purged(self, before: set[str]) -> None:
         """A purge leaves nothing."""
