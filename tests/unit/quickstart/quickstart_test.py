@@ -14,9 +14,9 @@ import tempfile
 import unittest
 from pathlib import Path
 
+from support_py.quickstart import IN_BOTH, ON_THE_HOST, PAGE, RDMA, blocks
 from vrdma_lab import paths
 
-PAGE = paths.SOURCE / "docs" / "quickstart.md"
 PACKAGED = paths.SOURCE / "scripts" / "debian" / "conf" / "vrdmad.toml"
 CONFIGURATION = "/etc/vrdma/vrdmad.toml"
 RULES = "/etc/apparmor.d/local/abstractions"
@@ -28,14 +28,9 @@ INTERFACES = """ Interface   Type      Source    Model    MAC
 """
 
 
-def blocks() -> list[str]:
-    """The page's blocks of commands."""
-    return re.findall(r"^```sh\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
-
-
 def block_with(text: str) -> str:
     """The only block with a text."""
-    (found,) = (block for block in blocks() if text in block)
+    (found,) = (block.commands for block in blocks() if text in block.commands)
     return found
 
 
@@ -58,8 +53,19 @@ class Quickstart(unittest.TestCase):
     def test_each_block_is_shell(self) -> None:
         self.assertGreater(len(blocks()), 5)
         for block in blocks():
-            done = subprocess.run(["sh", "-n", "-c", block], capture_output=True, text=True)
-            self.assertEqual((done.returncode, done.stderr), (0, ""), block)
+            with self.subTest(block.commands):
+                done = subprocess.run(["sh", "-n", "-c", block.commands], capture_output=True,
+                                      text=True)
+                self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+    def test_each_block_has_a_machine(self) -> None:
+        self.assertEqual({block.section for block in blocks()}, {ON_THE_HOST, IN_BOTH, RDMA})
+
+    def test_only_apparmors_block_is_for_one_debian(self) -> None:
+        for debian in ("12", "13"):
+            left_out = [block for block in blocks() if not block.is_for(debian)]
+            self.assertEqual(["apparmor.d" in block.commands for block in left_out],
+                             [] if debian == "12" else [True])
 
     def test_the_daemon_takes_the_configuration(self) -> None:
         mine = self.folder / "vrdmad.toml"
