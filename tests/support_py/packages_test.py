@@ -33,7 +33,24 @@ _KEPT = re.compile(r"^/(var/lib/(apt|dpkg)|var/cache|var/log|dev|proc|sys|run|tm
                    r"^/(packages|etc/ld\.so\.cache)$")
 
 
-class PackagesTest(unittest.TestCase):
+class SuiteTest(unittest.TestCase):
+    """Tests of the packages of one Debian."""
+
+    runner = Runner()
+    suite = SUITES[0]
+
+    @classmethod
+    def packages(cls, *names: str, version: str | None = None) -> list[Path]:
+        """The files of some packages, of this version of the project or of another one."""
+        name = cls.suite if version is None else f"{cls.suite}-{version}"
+        folder = paths.SOURCE / "build" / "packages" / name
+        with cache.locked(folder.with_name(f"{name}.lock")):
+            if not list(folder.glob("*.deb")):
+                build_packages(cls.runner, cls.suite, folder, version)
+        return [found for name in names for found in folder.glob(f"{name}_*.deb")]
+
+
+class PackagesTest(SuiteTest):
     """Tests in clean Debians, which have a kernel, QEMU, systemd and DKMS.
 
     Each test has one of its own, unless the tests of a class change nothing in it (`shared`).
@@ -41,8 +58,6 @@ class PackagesTest(unittest.TestCase):
 
     shared = False
 
-    runner = Runner()
-    suite = SUITES[0]
     base: Path
     debian: CleanDebian
 
@@ -61,15 +76,6 @@ class PackagesTest(unittest.TestCase):
 
     def prepare(self) -> None:
         """Brings a new Debian into the state in which the tests begin."""
-
-    def packages(self, *names: str, version: str | None = None) -> list[Path]:
-        """The files of some packages, of this version of the project or of another one."""
-        name = self.suite if version is None else f"{self.suite}-{version}"
-        folder = paths.SOURCE / "build" / "packages" / name
-        with cache.locked(folder.with_name(f"{name}.lock")):
-            if not list(folder.glob("*.deb")):
-                build_packages(self.runner, self.suite, folder, version)
-        return [found for name in names for found in folder.glob(f"{name}_*.deb")]
 
     def install(self, *names: str, version: str | None = None) -> None:
         """Installs packages, with what they depend on."""
@@ -95,9 +101,12 @@ class PackagesTest(unittest.TestCase):
         return self.debian.read("find", "/usr/lib/modules/", "-name", "vrdma.ko*").splitlines()
 
 
-def main() -> None:
-    """Runs the tests of the program for the suite that its first word is."""
+def main(failfast: bool = False) -> None:
+    """Runs the tests of the program for the suite that its first word is.
+
+    `failfast`: the first failure is the last test, because the others stand on it.
+    """
     if len(sys.argv) < 2 or sys.argv[1] not in SUITES:
         sys.exit(f"usage: {sys.argv[0]} {'|'.join(SUITES)} [OPTION...]")
-    PackagesTest.suite = sys.argv.pop(1)
-    unittest.main(verbosity=2)
+    SuiteTest.suite = sys.argv.pop(1)
+    unittest.main(module="__main__", verbosity=2, failfast=failfast)

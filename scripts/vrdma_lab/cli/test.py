@@ -46,8 +46,8 @@ kind that does.  With a word: the tests without virtual machines (unit), those w
 rdma-core (see conformance) and libFuzzer (see scripts/fuzz), as continuous
 integration runs them (all).  It says how far the tests are, and about how long the
 others will take.  packages builds the Debian packages in clean Debians (see
-scripts/package), installs, upgrades and removes them there; of these tests, all has
-those of a host.
+scripts/package), installs, upgrades and removes them there, and goes through
+docs/quickstart.md; of these tests, all has those of a host.
 
   --kernel 6.1|6.12   the kernel of the guests in the e2e tests (6.1); some
                       tests use both whatever this says
@@ -82,7 +82,7 @@ SELECTIONS: dict[str, tuple[str, ...]] = {
     "unit": (),
     "e2e": ("run", "applications", "debian", "libvirt"),
     "lab": ("run", "applications", "lab"),
-    "packages": ("package",),
+    "packages": ("run", "package"),
     "all": ("run", "applications", "debian", "libvirt", "lab", "fuzz", "package"),
 }
 _CONFORMANCE = "conformance"

@@ -104,7 +104,8 @@ def make_base(runner: Runner, suite: str, name: str, packages: Iterable[str]) ->
 def _debootstrap(runner: Runner, suite: str, root: Path, packages: str) -> None:
     runner.run(as_root(["rm", "-rf", root]))
     options = ("--mode=root", "--variant=apt", f"--include={','.join(packages.split())}")
-    runner.run(as_root(["mmdebstrap", *options, suite, root, mirror()]))
+    # Who boots a kernel that is among the packages makes the initramfs for it (debian_disk.py).
+    runner.run(as_root(["env", "INITRD=No", "mmdebstrap", *options, suite, root, mirror()]))
     # The names of hosts, for programs that fetch packages.
     runner.run(as_root(["cp", "/etc/resolv.conf", root / "etc/resolv.conf"]))
 

@@ -38,7 +38,7 @@ GROUPS = {
     "fuzz": "clang-14 libclang-rt-14-dev",
     "debian": "debootstrap e2fsprogs",
     "lab": "kmod",
-    "package": "mmdebstrap",
+    "package": "mmdebstrap e2fsprogs",
     "libvirt": "libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients",
 }
 

@@ -2,7 +2,8 @@
 # Copyright (c) 2026 the vrdma authors
 """The commands of docs/quickstart.md, with the programs of this build.
 
-What installs packages, starts services and runs in virtual machines is not run here.
+What installs packages, starts services and runs in virtual machines is not run here:
+tests/packages/quickstart.py runs the whole page.
 """
 
 from __future__ import annotations
