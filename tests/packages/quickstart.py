@@ -24,6 +24,9 @@ from vrdma_lab.children import WorkFolder, raise_on_signals
 from vrdma_lab.vm.debian_vm import DebianVm
 
 PATIENCE = 180.0
+# Where domains boot on a host that is emulated: by KVM of Linux 6.1 they do. By that of Linux 6.12,
+# Debian 13's, they start, and have not come up within 45 minutes (docs/packages.md).
+DOMAINS_BOOT = ("bookworm",)
 HOST_PACKAGES = ("vrdma", "qemu-vrdma")
 GUEST_PACKAGES = ("vrdma-dkms",)
 
@@ -62,6 +65,11 @@ class Quickstart(SuiteTest):
         """What commands print in each domain."""
         return [self.host.follow(on_domain(domain, as_root(commands))) for domain in DOMAINS]
 
+    def need_domains(self) -> None:
+        """Skips a test that needs what runs in a domain."""
+        if self.suite not in DOMAINS_BOOT:
+            self.skipTest(f"domains do not come up on an emulated host with {self.suite}'s KVM")
+
     def test_1_dkms_builds_the_driver(self) -> None:
         commands = [block.commands for block in filter(installs, self.section(IN_BOTH))]
         built = self.machines.install_driver(self.packages(*GUEST_PACKAGES), commands)
@@ -82,6 +90,7 @@ class Quickstart(SuiteTest):
         self.assertEqual(self.host.must("dmesg | grep 'apparmor=\"DENIED\"' || true"), "")
 
     def test_4_the_driver_finds_the_device(self) -> None:
+        self.need_domains()
         for domain in DOMAINS:
             self.host.must(f"until {on_domain(domain, 'true')}; do sleep 0.5; done", PATIENCE)
         for block in itertools.filterfalse(installs, self.section(IN_BOTH)):
@@ -92,6 +101,7 @@ class Quickstart(SuiteTest):
                     self.assertNotRegex(said, r"(?m)^(warning|error) ")
 
     def test_5_ping_data_comes_back(self) -> None:
+        self.need_domains()
         server, client = self.section(RDMA)
         serving = self.host.start(on_domain("rdma1", as_root(server.commands)))
         listens = "until rdma resource show cm_id | grep -q LISTEN; do sleep 0.1; done"
@@ -102,6 +112,7 @@ class Quickstart(SuiteTest):
         self.assertTrue(serving.wait(PATIENCE).ok, serving.output)
 
     def test_6_the_host_has_counted_the_messages(self) -> None:
+        self.need_domains()
         said = self.host.must("vrdmactl stats")
         head, *rows = (re.split(r"  +", line.strip()) for line in said.splitlines())
         self.assertEqual([row[0] for row in rows], [*DOMAINS])
