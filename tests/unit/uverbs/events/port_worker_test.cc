@@ -259,6 +259,7 @@ TEST_F(UverbsWorker, DoorbellsThatCannotBeWaitedForAreFoundAllTheSame) {
         doorbells.ring_qp(7);
         EXPECT_TRUE(kernel.wait_for_rings(rings));
     }
+    port->set_doorbells(nullptr, -1);  // the descriptor must last until here
 }
 
 TEST_F(UverbsWorker, AGuestWithoutADoorbellQueueIsStillLookedAtWhileTheWorkerIsAwake) {
