@@ -28,26 +28,32 @@ std::vector<FileDescriptor> copies(const state::FilesToSend& files) {
     return all;
 }
 
-// What one daemon has of the guest.
-struct Side {
-    std::unique_ptr<rnic::Rnic> rnic;
-    RecordingSink sink;
-    std::unique_ptr<rnic::Port> port;
-    std::unique_ptr<rnic::Context> context;
+// The objects of the guest that one daemon has, each after those that it refers to.
+struct Objects {
     std::unique_ptr<rnic::ProtectionDomain> pd;
     std::unique_ptr<rnic::CompletionQueue> cq;
     std::unique_ptr<rnic::SharedReceiveQueue> srq;
     std::unique_ptr<rnic::QueuePair> qp;
-    std::unique_ptr<rnic::AddressHandle> ah;
     std::unique_ptr<rnic::MemoryWindow> mw;
 
     void drop() {
         mw.reset();
-        ah.reset();
         qp.reset();
         srq.reset();
         cq.reset();
         pd.reset();
+    }
+};
+
+// The successor.
+struct Side : Objects {
+    std::unique_ptr<rnic::Rnic> rnic;
+    RecordingSink sink;
+    std::unique_ptr<rnic::Port> port;
+    std::unique_ptr<rnic::Context> context;
+
+    void drop() {
+        Objects::drop();
         context.reset();
         port.reset();
     }
@@ -59,17 +65,17 @@ class UverbsSuccessor : public GuestTest {
         kernel.files_travel = true;
         GuestTest::SetUp();
         port->set_doorbells(doorbells.area(), doorbells.notify_fd());
-        pd = make_pd();
-        cq = make_cq(kCq);
-        srq = make_srq(*pd, kSrq);
+        own.pd = make_pd();
+        own.cq = make_cq(kCq);
+        own.srq = make_srq(*own.pd, kSrq);
         TestUdata none;
         auto udata = none.udata();
-        mw = context->alloc_mw(*pd, 1, udata).value();
+        own.mw = context->alloc_mw(*own.pd, 1, udata).value();
         TestUdata bytes(0, 32);
         udata = bytes.udata();
-        auto init = qp_init(*pd, *cq);
-        init.srq = srq.get();
-        qp = context->create_qp(kQp, init, udata).value();
+        auto init = qp_init(*own.pd, *own.cq);
+        init.srq = own.srq.get();
+        own.qp = context->create_qp(kQp, init, udata).value();
         before = objects();
     }
     void TearDown() override {
@@ -78,11 +84,7 @@ class UverbsSuccessor : public GuestTest {
     }
 
     void drop_predecessor() {
-        qp.reset();
-        mw.reset();
-        srq.reset();
-        cq.reset();
-        pd.reset();
+        own.drop();
         context.reset();
         port.reset();
     }
@@ -98,17 +100,17 @@ class UverbsSuccessor : public GuestTest {
         saved_objects.mutable_contexts()->Add();
         ASSERT_TRUE(port->save(*saved_objects.mutable_port(), files));
         ASSERT_TRUE(context->save(*saved_objects.mutable_contexts(0), files));
-        ASSERT_TRUE(pd->save(*saved_objects.add_pds()));
+        ASSERT_TRUE(own.pd->save(*saved_objects.add_pds()));
         auto& saved_cq = *saved_objects.add_cqs();
         saved_cq.set_handle(kCq);
-        ASSERT_TRUE(cq->save(saved_cq));
+        ASSERT_TRUE(own.cq->save(saved_cq));
         auto& saved_srq = *saved_objects.add_srqs();
         saved_srq.set_handle(kSrq);
-        ASSERT_TRUE(srq->save(saved_srq));
+        ASSERT_TRUE(own.srq->save(saved_srq));
         auto& saved_qp = *saved_objects.add_qps();
         saved_qp.set_handle(kQp);
-        ASSERT_TRUE(qp->save(saved_qp));
-        ASSERT_TRUE(mw->save(*saved_objects.add_mws()));
+        ASSERT_TRUE(own.qp->save(saved_qp));
+        ASSERT_TRUE(own.mw->save(*saved_objects.add_mws()));
     }
 
     // The successor stands still as well, until the caller lets it go.
@@ -135,11 +137,7 @@ class UverbsSuccessor : public GuestTest {
     }
 
     Doorbells doorbells;
-    std::unique_ptr<rnic::ProtectionDomain> pd;
-    std::unique_ptr<rnic::CompletionQueue> cq;
-    std::unique_ptr<rnic::SharedReceiveQueue> srq;
-    std::unique_ptr<rnic::QueuePair> qp;
-    std::unique_ptr<rnic::MemoryWindow> mw;
+    Objects own;  // the predecessor's
     std::unique_ptr<rnic::Rnic::Pause> pause;
     std::vector<size_t> before;
     state::Session saved_objects;
@@ -221,7 +219,7 @@ TEST_F(UverbsSuccessor, ThatEndsBeforeItServesLeavesAllToThePredecessor) {
     pause.reset();
     doorbells.ring_qp(kQp);
     EXPECT_TRUE(kernel.wait_for_rings(1));
-    EXPECT_TRUE(qp->query());
+    EXPECT_TRUE(own.qp->query());
 }
 
 TEST_F(UverbsSuccessor, LearnsThatThePortWentDownBetween) {
