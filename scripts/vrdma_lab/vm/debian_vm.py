@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vrdma_lab import paths
-from vrdma_lab.children import Child, size_of, tail
+from vrdma_lab.children import Child, size_of
 from vrdma_lab.errors import LabError
 from vrdma_lab.machine.channel import Channel
 from vrdma_lab.machine.side import Side
 from vrdma_lab.packages.debian_disk import DebianDisk
-from vrdma_lab.vm.qemu import COMMON_OPTIONS, agent_options
+from vrdma_lab.vm.qemu import COMMON_OPTIONS, agent_options, explain
 
 # The address that QEMU's user network gives.
 _ADDRESS = "10.0.2.15"
@@ -57,10 +57,7 @@ class DebianVm(Side):
         self.qemu = Child(f"the QEMU of {name}", command, folder / f"{name}.qemu")
 
     def _explain(self) -> str:
-        text = f"  its console:\n{tail(self.console)}\n  its QEMU:\n{self.qemu.tail()}"
-        if not self.qemu.running:
-            text += f"\n  QEMU ended with status {self.qemu.process.returncode}"
-        return text
+        return explain(self.console, self.qemu)
 
     def wait_booted(self, timeout: float = 180) -> None:
         """Waits until systemd has started all that it starts; `timeout` is for standing still."""

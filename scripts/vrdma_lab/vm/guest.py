@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vrdma_lab import paths
-from vrdma_lab.children import Child, size_of, tail
+from vrdma_lab.children import Child, size_of
 from vrdma_lab.errors import LabError
 from vrdma_lab.machine.channel import Channel
 from vrdma_lab.machine.side import Side
 from vrdma_lab.network.overlay import PREFIX_LENGTH, guest_address, mac_of
-from vrdma_lab.vm.qemu import COMMON_OPTIONS, agent_options
+from vrdma_lab.vm.qemu import COMMON_OPTIONS, agent_options, explain
 
 DEVICE = "vrdma0"
 # What firmware and kernel would look for in each guest, and no test needs: disks and sensors of the
@@ -130,10 +130,7 @@ class Guest(Side):
 
     def explain(self) -> str:
         """The last lines of its console and its QEMU."""
-        text = f"  its console:\n{tail(self.console)}\n  its QEMU:\n{self.qemu.tail()}"
-        if not self.qemu.running:
-            text += f"\n  QEMU ended with status {self.qemu.process.returncode}"
-        return text
+        return explain(self.console, self.qemu)
 
     def wait_booted(self, timeout: float = 90) -> None:
         """Waits until the agent takes commands; `timeout` is how long the guest may stand still."""

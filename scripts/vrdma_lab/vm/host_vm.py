@@ -27,7 +27,7 @@ from vrdma_lab.vm.cores import Core
 from vrdma_lab.vm.examination import examine
 from vrdma_lab.vm.monitor import monitor_options
 from vrdma_lab.vm.guest import NO_MORE_WORK
-from vrdma_lab.vm.qemu import COMMON_OPTIONS, agent_options
+from vrdma_lab.vm.qemu import COMMON_OPTIONS, agent_options, explain
 
 MEMORY_MIB = 6144
 _ISOLATION = " isolcpus=domain,managed_irq,1 irqaffinity=0 tsc=reliable"
@@ -125,12 +125,8 @@ class HostVm(Side):
         return [f"{self.name}: {line}" for line in lines if line.startswith("violation:")]
 
     def _explain(self) -> str:
-        text = f"  its console:\n{tail(self.console)}\n  its QEMU:\n{self.qemu.tail()}"
-        if self._kind.model:
-            text += f"\n  its adapter:\n{tail(self._model_log)}"
-        if not self.qemu.running:
-            text += f"\n  QEMU ended with status {self.qemu.process.returncode}"
-        return text
+        adapter = f"\n  its adapter:\n{tail(self._model_log)}" if self._kind.model else ""
+        return explain(self.console, self.qemu, adapter)
 
     def wait_booted(self, timeout: float = 180) -> None:
         """Waits for the boot and sets up the networks and the RNIC."""
