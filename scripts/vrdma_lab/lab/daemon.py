@@ -57,12 +57,16 @@ class Daemon:
         taken = "SIGHUP: the virtual machines and limits are those of"
         before = self.log().count(taken)
         self.child.process.send_signal(signal.SIGHUP)
-        patience = Patience(30)
-        while self.log().count(taken) == before:
+        self._wait_until(lambda: self.log().count(taken) != before, "takes no limits", 30)
+
+    def _wait_until(self, done: Callable[[], bool], problem: str, seconds: float) -> None:
+        """Waits for what vrdmad does as long as it runs; otherwise it has this problem."""
+        patience = Patience(seconds)
+        while not done():
             self.child.check()
             if patience.over:
                 raise LabError(
-                    f"vrdmad takes no limits, {patience.why()}; it said:\n{self.child.tail()}"
+                    f"vrdmad {problem}, {patience.why()}; it said:\n{self.child.tail()}"
                 )
             time.sleep(0.02)
 
@@ -86,19 +90,15 @@ class Daemon:
     def be_taken_over(self) -> float:
         """Has another vrdmad take all guests over; for how many ms they stood still."""
         before = self.child
-        already = len(_STANDSTILLS.findall(self.log()))
+        already = len(self._standstills())
         self.child = self._launch("--take-over")
-        patience = Patience(60)
-        while len(found := _STANDSTILLS.findall(self.log())) == already:
-            self.child.check()
-            if patience.over:
-                raise LabError(
-                    f"vrdmad takes nothing over, {patience.why()}; it said:\n{self.child.tail()}"
-                )
-            time.sleep(0.02)
+        self._wait_until(lambda: len(self._standstills()) != already, "takes nothing over", 60)
         before.process.wait()
         self._wait_answers()
-        return float(found[-1])
+        return self._standstills()[-1]
+
+    def _standstills(self) -> list[float]:
+        return [float(each) for each in _STANDSTILLS.findall(self.log())]
 
     def _wait_answers(self) -> None:
         patience = Patience(15)
@@ -130,15 +130,9 @@ class Daemon:
 
     def _wait_ready(self, numbers: tuple[int, ...]) -> None:
         wanted = [self._status] + [self.socket_of(number) for number in numbers]
-        patience = Patience(15)
-        while not all(path.exists() for path in wanted):
-            self.child.check()
-            if patience.over:
-                raise LabError(
-                    f"vrdmad made no socket {wanted}, {patience.why()}; "
-                    f"it said:\n{self.child.tail()}"
-                )
-            time.sleep(0.02)
+        self._wait_until(
+            lambda: all(path.exists() for path in wanted), f"made no socket {wanted}", 15
+        )
 
     def status(self) -> dict[str, Any]:
         """The daemon's status."""
