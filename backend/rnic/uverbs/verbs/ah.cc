@@ -32,6 +32,19 @@ ib_uverbs_ah_attr ah_attributes(const rnic::AhAttributes& ah) {
     return attr;
 }
 
+// `group` comes back for a path to a multicast group.  Errors: GuestAddresses::use_group()'s.
+Result<void> use_group_of(GuestAddresses& addresses, const rnic::AhAttributes& path,
+                          std::optional<GroupLeases::Lease>& group) {
+    if (is_multicast(path.dgid)) {
+        auto used = addresses.use_group(path.dgid);
+        if (!used) {
+            return fail(used.error());
+        }
+        group.emplace(std::move(*used));
+    }
+    return {};
+}
+
 // The path of a guest's address handle on the host's port.  `group` comes back for multicast on an
 // RNIC whose guests have IP addresses.
 Result<rnic::AhAttributes> host_path(const PortState& port, const rnic::AhAttributes& guest,
@@ -43,12 +56,8 @@ Result<rnic::AhAttributes> host_path(const PortState& port, const rnic::AhAttrib
     if (addresses == nullptr) {
         return fail(EOPNOTSUPP);
     }
-    if (is_multicast(guest.dgid)) {
-        auto used = addresses->use_group(guest.dgid);
-        if (!used) {
-            return fail(used.error());
-        }
-        group.emplace(std::move(*used));
+    if (auto used = use_group_of(*addresses, guest, group); !used) {
+        return fail(used.error());
     }
     auto path = group ? addresses->underlay_of_group(guest) : addresses->underlay(guest);
     if (path && port.rnic->vendor.ah_in_user_memory) {
@@ -107,12 +116,10 @@ Result<std::unique_ptr<rnic::AddressHandle>> Ah::restore(const ContextState& con
         return fail(EINVAL);
     }
     std::optional<GroupLeases::Lease> group;
-    if (context.port.addresses != nullptr && is_multicast(path->dgid)) {
-        auto used = context.port.addresses->use_group(path->dgid);
-        if (!used) {
+    if (context.port.addresses != nullptr) {
+        if (auto used = use_group_of(*context.port.addresses, *path, group); !used) {
             return fail(used.error());
         }
-        group.emplace(std::move(*used));
     }
     return std::make_unique<Ah>(context, saved.uverbs().kernel_handle(), std::move(group));
 }
