@@ -78,7 +78,8 @@ class ShmMapper : public device::ShmMapper {
   public:
     ShmMapper() : region_(kShm, PROT_READ | PROT_WRITE) {}
 
-    Result<uint64_t> map(int fd, uint64_t fd_offset, uint64_t length) override {
+    Result<uint64_t> map(const device::ShmSource& source) override {
+        const uint64_t length = source.length;
         uint64_t at = 0;
         for (const auto& [offset, size] : mapped_) {
             if (offset - at >= length) {
@@ -89,7 +90,8 @@ class ShmMapper : public device::ShmMapper {
         if (length > kShm || at > kShm - length) {
             return fail(ENOMEM);
         }
-        if (const int error = region_.map(request(at, fd_offset, length), fd); error != 0) {
+        const auto asked = request(at, source.fd_offset, length);
+        if (const int error = region_.map(asked, source.fd); error != 0) {
             return fail(error);
         }
         mapped_[at] = length;

@@ -17,15 +17,16 @@ namespace vrdma::test {
 // when the device asks for what is against the contract.
 class FakeShmMapper : public device::ShmMapper {
   public:
-    Result<uint64_t> map(int fd, uint64_t fd_offset, uint64_t length) override {
+    Result<uint64_t> map(const device::ShmSource& source) override {
+        const uint64_t length = source.length;
         if (length == 0 || length % VRDMA_SHM_PAGE_SIZE != 0) {
             throw std::logic_error("a mapping's length is not that of pages");
         }
         if (refuse != 0) {
             return fail(refuse);
         }
-        last_fd = fd;
-        last_fd_offset = fd_offset;
+        last_fd = source.fd;
+        last_fd_offset = source.fd_offset;
         mapped[next] = length;
         return std::exchange(next, next + length);
     }

@@ -5,18 +5,19 @@
 #include <vrdma_protocol.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace vrdma::device {
 
 VmmShm::VmmShm(std::string guest, std::shared_ptr<spdlog::logger> logger)
     : guest_(std::move(guest)), log_(std::move(logger)) {}
 
-Result<uint64_t> VmmShm::map(int fd, uint64_t fd_offset, uint64_t length) {
+// Sends a request to the VMM.
+Result<std::shared_ptr<VmmShm::Pending>> VmmShm::ask_locked(std::unique_lock<std::mutex>& lock,
+                                                            const ShmSource& source) {
+    const uint64_t length = source.length;
     auto pending = std::make_shared<Pending>();
-    std::unique_lock lock(mutex_);
-    if (cancelled_ != 0) {
-        return fail(ECANCELED);
-    }
+    pending->source = source;
     if (channel_ == nullptr) {
         log_.warn(Errno{ENOTCONN}, "{}: the VMM gave no channel to map through; the verb gets {}",
                   guest_, to_string(Errno{ENOTCONN}));
@@ -43,8 +44,8 @@ Result<uint64_t> VmmShm::map(int fd, uint64_t fd_offset, uint64_t length) {
     pending->range = {.offset = *offset, .length = length, .generation = generation_};
 
     const vhost::MapRequest request{.region = VRDMA_SHM_ID,
-                                    .fd = fd,
-                                    .fd_offset = fd_offset,
+                                    .fd = source.fd,
+                                    .fd_offset = source.fd_offset,
                                     .region_offset = *offset,
                                     .length = length,
                                     .writable = true};
@@ -58,11 +59,50 @@ Result<uint64_t> VmmShm::map(int fd, uint64_t fd_offset, uint64_t length) {
         return fail(ENOTCONN);
     }
     under_way_.push_back(pending);
-    changed_.wait(lock, [&] { return pending->done || cancelled_ != 0; });
-    if (!pending->done) {
-        pending->abandoned = true;
+    return pending;
+}
+
+// What the VMM was asked for when the command was executed before; or none.
+std::shared_ptr<VmmShm::Pending> VmmShm::claim_locked(const ShmSource& source) {
+    auto found = std::exchange(unclaimed_, nullptr);
+    if (found == nullptr) {
+        return nullptr;
+    }
+    const bool failed = found->done && !found->result;
+    if (failed || !found->source.same_memory(source) || found->range.generation != generation_) {
+        abandon_locked(*found);
+        return nullptr;
+    }
+    return found;
+}
+
+void VmmShm::abandon_locked(Pending& pending) {
+    pending.abandoned = true;
+    if (pending.done && pending.result && pending.range.generation == generation_) {
+        unmaps_.push_back(pending.range);
+        send_unmaps_locked();
+    }
+}
+
+Result<uint64_t> VmmShm::map(const ShmSource& source) {
+    std::unique_lock lock(mutex_);
+    if (cancelled_ != 0) {
         return fail(ECANCELED);
     }
+    auto pending = claim_locked(source);
+    if (pending == nullptr) {
+        auto asked = ask_locked(lock, source);
+        if (!asked) {
+            return fail(asked.error());
+        }
+        pending = std::move(*asked);
+    }
+    changed_.wait(lock, [&] { return pending->done || cancelled_ != 0; });
+    if (!pending->done) {
+        unclaimed_ = std::move(pending);
+        return fail(ECANCELED);
+    }
+    const uint64_t offset = pending->range.offset;
     // The RNIC's driver judges offsets when the VMM maps them: EINVAL means that the guest has
     // no such offset.
     if (!pending->result && pending->result.error() == Errno{EINVAL}) {
@@ -71,11 +111,11 @@ Result<uint64_t> VmmShm::map(int fd, uint64_t fd_offset, uint64_t length) {
     if (!pending->result) {
         log_.warn(Errno{ENOMEM},
                   "{}: the VMM could not map {} bytes at shared memory offset {:#x}: {}", guest_,
-                  length, *offset, to_string(pending->result.error()));
+                  source.length, offset, to_string(pending->result.error()));
         // A VMM that cannot map is, to the guest, a device without memory.
         return fail(ENOMEM);
     }
-    return *offset;
+    return offset;
 }
 
 void VmmShm::finish(const std::shared_ptr<Pending>& pending, Result<void> result) {
@@ -101,6 +141,34 @@ Result<void> VmmShm::adopt(uint64_t shm_offset, uint64_t length) {
     }
     const std::lock_guard lock(mutex_);
     return allocator_.claim(shm_offset, length);
+}
+
+std::optional<ShmMapper::Unclaimed> VmmShm::unclaimed() const {
+    const std::lock_guard lock(mutex_);
+    if (unclaimed_ == nullptr || !unclaimed_->done || !unclaimed_->result) {
+        return std::nullopt;
+    }
+    return Unclaimed{.source = unclaimed_->source, .shm_offset = unclaimed_->range.offset};
+}
+
+Result<void> VmmShm::adopt_unclaimed(const Unclaimed& mapping) {
+    if (auto adopted = adopt(mapping.shm_offset, mapping.source.length); !adopted) {
+        return adopted;
+    }
+    const std::lock_guard lock(mutex_);
+    unclaimed_ = std::make_shared<Pending>();
+    unclaimed_->source = mapping.source;
+    unclaimed_->range = {
+        .offset = mapping.shm_offset, .length = mapping.source.length, .generation = generation_};
+    unclaimed_->done = true;
+    return {};
+}
+
+void VmmShm::drop_unclaimed(uint32_t uctx) {
+    const std::lock_guard lock(mutex_);
+    if (unclaimed_ != nullptr && unclaimed_->source.uctx == uctx) {
+        abandon_locked(*std::exchange(unclaimed_, nullptr));
+    }
 }
 
 void VmmShm::unmap(uint64_t shm_offset, uint64_t length) {
@@ -200,6 +268,7 @@ void VmmShm::clear() {
     allocator_ = ShmAllocator(allocator_.size());
     unmaps_.clear();
     ++generation_;
+    unclaimed_ = nullptr;
     for (const auto& pending : under_way_) {
         allocator_.take(pending->range.offset, pending->range.length);
     }

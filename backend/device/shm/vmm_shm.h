@@ -22,15 +22,19 @@ namespace vrdma::device {
 //
 // The control thread calls map() and waits there for the VMM.  The connection's thread brings
 // the reply and never waits.  A VMM that stops the control queue may answer only when the queue
-// has stopped: cancel() ends the wait, and what the VMM maps too late is unmapped again.
+// has stopped: cancel() ends the wait, and what the VMM maps too late waits for the command to be
+// executed again.
 class VmmShm : public ShmMapper {
   public:
     VmmShm(std::string guest, std::shared_ptr<spdlog::logger> logger);
 
     // ShmMapper; the control thread.
-    Result<uint64_t> map(int fd, uint64_t fd_offset, uint64_t length) override;
+    Result<uint64_t> map(const ShmSource& source) override;
     Result<void> adopt(uint64_t shm_offset, uint64_t length) override;
     void unmap(uint64_t shm_offset, uint64_t length) override;
+    std::optional<Unclaimed> unclaimed() const override;
+    Result<void> adopt_unclaimed(const Unclaimed& mapping) override;
+    void drop_unclaimed(uint32_t uctx) override;
 
     // The connection's thread.
     void set_channel(std::shared_ptr<vhost::BackendRequests> channel);
@@ -70,12 +74,17 @@ class VmmShm : public ShmMapper {
 
     // The state of one map request.
     struct Pending {
+        ShmSource source;
         Range range{};
         bool done = false;
-        bool abandoned = false;  // nobody waits any more
+        bool abandoned = false;  // nobody wants it any more
         Result<void> result;
     };
 
+    Result<std::shared_ptr<Pending>> ask_locked(std::unique_lock<std::mutex>& lock,
+                                                const ShmSource& source);
+    std::shared_ptr<Pending> claim_locked(const ShmSource& source);
+    void abandon_locked(Pending& pending);
     void finish(const std::shared_ptr<Pending>& pending, Result<void> result);
     void send_unmaps_locked();
     void finish_unmap(const Range& range, const Result<void>& result);
@@ -91,6 +100,7 @@ class VmmShm : public ShmMapper {
     uint64_t generation_ = 0;
     unsigned cancelled_ = 0;                           // a sum of Cancel
     std::vector<std::shared_ptr<Pending>> under_way_;  // map requests without an answer
+    std::shared_ptr<Pending> unclaimed_;               // that of a cancelled command, or none
     std::deque<Range> unmaps_;                         // yet to be sent
     size_t outstanding_unmaps_ = 0;
     RateLimitedLog log_;

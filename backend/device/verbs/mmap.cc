@@ -19,7 +19,7 @@ Result<uint64_t> Mappings::map(uint32_t uctx, int fd, uint64_t offset, uint64_t 
     if (!bytes) {
         return fail(bytes.error());
     }
-    auto shm_offset = shm_.map(fd, offset, length);
+    auto shm_offset = shm_.map({.uctx = uctx, .fd = fd, .fd_offset = offset, .length = length});
     if (shm_offset) {
         mappings_.emplace(*shm_offset, Mapping{.uctx = uctx,
                                                .length = length,
@@ -40,6 +40,7 @@ Result<void> Mappings::unmap(uint32_t uctx, uint64_t shm_offset, uint64_t length
 }
 
 void Mappings::unmap_owned(uint32_t uctx) {
+    shm_.drop_unclaimed(uctx);
     std::erase_if(mappings_, [&](const auto& entry) {
         if (entry.second.uctx != uctx) {
             return false;
@@ -51,7 +52,10 @@ void Mappings::unmap_owned(uint32_t uctx) {
 
 Result<uint64_t> Mappings::map_doorbells() {
     if (!doorbells_mapped_) {
-        auto shm_offset = shm_.map(doorbells_.fd, 0, doorbells_.length);
+        auto shm_offset = shm_.map({.uctx = VRDMA_NO_HANDLE,
+                                    .fd = doorbells_.fd,
+                                    .fd_offset = 0,
+                                    .length = doorbells_.length});
         if (!shm_offset) {
             return shm_offset;
         }
@@ -71,6 +75,13 @@ void Mappings::save(state::Session& state) const {
     if (doorbells_mapped_) {
         state.set_doorbells_offset(doorbells_offset_);
     }
+    if (const auto unclaimed = shm_.unclaimed()) {
+        state::UnclaimedMapping& saved = *state.mutable_unclaimed_mapping();
+        saved.set_shm_offset(unclaimed->shm_offset);
+        saved.set_length(unclaimed->source.length);
+        saved.set_uctx(unclaimed->source.uctx);
+        saved.set_file_offset(unclaimed->source.fd_offset);
+    }
 }
 
 Result<void> Mappings::restore(const state::Session& state) {
@@ -86,7 +97,17 @@ Result<void> Mappings::restore(const state::Session& state) {
     if (state.has_doorbells_offset()) {
         doorbells_offset_ = state.doorbells_offset();
         doorbells_mapped_ = true;
-        return shm_.adopt(doorbells_offset_, doorbells_.length);
+        if (auto adopted = shm_.adopt(doorbells_offset_, doorbells_.length); !adopted) {
+            return adopted;
+        }
+    }
+    if (state.has_unclaimed_mapping()) {
+        const state::UnclaimedMapping& saved = state.unclaimed_mapping();
+        return shm_.adopt_unclaimed({.source = {.uctx = saved.uctx(),
+                                                .fd = -1,
+                                                .fd_offset = saved.file_offset(),
+                                                .length = saved.length()},
+                                     .shm_offset = saved.shm_offset()});
     }
     return {};
 }

@@ -86,6 +86,12 @@ Result<void> restore_objects(Restoring& restoring, const state::Session& session
             return fail(context.error());
         }
     }
+    if (session.has_unclaimed_mapping()) {
+        const uint32_t uctx = session.unclaimed_mapping().uctx();
+        if (uctx != VRDMA_NO_HANDLE && !restoring.objects().context(uctx)) {
+            return fail(EINVAL);
+        }
+    }
     return restoring.verbs.mappings().restore(session);
 }
 

@@ -175,19 +175,13 @@ TEST_P(VirtualDeviceTest, StoppingTheQueueEndsAWaitForTheVmmAndTheCommandIsExecu
     const uint32_t base = vmm_->stop_queue(VRDMA_VQ_CONTROL);
     EXPECT_FALSE(control().take_used().has_value());
     channel_->reply(first, 0);
-    // The mapping that came too late is undone.
-    const auto undo = channel_->receive();
-    EXPECT_EQ(undo.type(), vhost::BackendRequest::kShmemUnmap);
-    EXPECT_EQ(undo.mapping.region_offset, first.mapping.region_offset);
-    channel_->reply(undo, 0);
 
     vmm_->start_queue(VRDMA_VQ_CONTROL, control(), base);
-    const auto second = channel_->receive();
-    EXPECT_EQ(second.type(), vhost::BackendRequest::kShmemMap);
-    channel_->reply(second, 0);
     control().wait_used();
+    // The VMM has mapped once, which some drivers allow no second time.
     const auto* response = memory_.at<vrdma_rsp_mmap>(answer);
     EXPECT_EQ(le32toh(response->hdr.status), 0U);
+    EXPECT_EQ(le64toh(response->shm_offset), first.mapping.region_offset);
     EXPECT_EQ(device_->status().objects.mappings, 1U);
     const auto verbs = device_->status().verbs;
     const auto mmap = std::ranges::find_if(
@@ -203,11 +197,6 @@ TEST_P(VirtualDeviceTest, MemoryChangesWhileACommandWaitsForTheVmm) {
     ASSERT_TRUE(vmm_->add_region(memory_.add_region(uint64_t{1} << 32, kPage)));
     EXPECT_EQ(seen(&FakeRnicState::memory)->regions().size(), 2U);
     channel_->reply(first, 0);
-    // The command started over: one more map, and the late one undone, in either order.
-    for (int i = 0; i < 2; ++i) {
-        const auto request = channel_->receive();
-        channel_->reply(request, 0);
-    }
     control().wait_used();
     EXPECT_EQ(le32toh(memory_.at<vrdma_rsp_mmap>(answer)->hdr.status), 0U);
 }
@@ -219,11 +208,6 @@ TEST_P(VirtualDeviceTest, StoppingTheDoorbellQueueDoesNotWaitForACommandThatWait
     const auto first = channel_->receive();
     vmm_->stop_queue(VRDMA_VQ_DOORBELL);
     channel_->reply(first, 0);
-    // The command started over: one more map, and the late one undone, in either order.
-    for (int i = 0; i < 2; ++i) {
-        const auto request = channel_->receive();
-        channel_->reply(request, 0);
-    }
     control().wait_used();
     queues_.at(VRDMA_VQ_DOORBELL)->kick();
     EXPECT_FALSE(take_notification());

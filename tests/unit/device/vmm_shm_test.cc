@@ -22,6 +22,7 @@ namespace {
 using test::kPage;
 
 constexpr size_t kMappings = vhost::BackendRequests::kMaxOutstanding + 100;
+constexpr uint32_t kContext = 3;
 constexpr int kPatience = 10000;  // milliseconds, for what takes a few
 
 class VmmShmTest : public testing::Test {
@@ -54,7 +55,7 @@ class VmmShmTest : public testing::Test {
         std::atomic<bool> done = false;
         std::thread control([&] {
             for (size_t i = 0; i < kMappings; ++i) {
-                offsets.push_back(shm_.map(file_.get(), 0, kPage).value());
+                offsets.push_back(shm_.map(page()).value());
             }
             done = true;
             ::eventfd_write(wake_.get(), 1);
@@ -62,6 +63,36 @@ class VmmShmTest : public testing::Test {
         handle_replies_until([&] { return done.load(); });
         control.join();
         return offsets;
+    }
+
+    ShmSource page(uint32_t uctx = kContext) const {
+        return {.uctx = uctx, .fd = file_.get(), .fd_offset = 0, .length = kPage};
+    }
+
+    // A command maps, and is cancelled when the VMM has been asked.  The VMM's request.
+    test::FakeBackendRequests::Request map_cancelled(const ShmSource& source) {
+        std::thread control([&] { EXPECT_EQ(shm_.map(source), tl::unexpected(Errno{ECANCELED})); });
+        auto request = vmm_->receive();
+        shm_.cancel(VmmShm::Cancel::kQueueStops);
+        control.join();
+        shm_.resume(VmmShm::Cancel::kQueueStops);
+        return request;
+    }
+
+    // The VMM carries the request out; returns when this side knows.
+    void carry_out(const test::FakeBackendRequests::Request& request) {
+        ASSERT_EQ(vmm_shm_.map(request.mapping, request.fds[0].get()), 0);
+        vmm_->reply(request, 0);
+        handle_replies_until([&] { return shm_.unclaimed().has_value(); });
+    }
+
+    // The VMM is asked to take this mapping out.
+    test::FakeBackendRequests::Request expect_unmap(uint64_t shm_offset) {
+        auto unmap = vmm_->receive();
+        EXPECT_EQ(unmap.type(), vhost::BackendRequest::kShmemUnmap);
+        EXPECT_EQ(unmap.mapping.region_offset, shm_offset);
+        EXPECT_EQ(unmap.mapping.length, kPage);
+        return unmap;
     }
 
     std::shared_ptr<spdlog::logger> logger_ = test::silent_logger();
@@ -107,25 +138,16 @@ TEST_F(VmmShmTest, TheSizeOfASharedMemoryRegionInUseStays) {
 
 TEST_F(VmmShmTest, AChannelThatIsClosedIsEnotconn) {
     channel_->close();
-    EXPECT_EQ(shm_.map(file_.get(), 0, kPage), tl::unexpected(Errno{ENOTCONN}));
+    EXPECT_EQ(shm_.map(page()), tl::unexpected(Errno{ENOTCONN}));
     EXPECT_EQ(shm_.used(), 0U);
 }
 
 // QEMU empties the region, tells the daemon, and only then comes to what is in the channel.
 TEST_F(VmmShmTest, AMapUnderWayAtAResetIsUndoneAndItsPlaceIsNotGivenOutBefore) {
-    const auto map_cancelled = [&] {
-        std::thread control(
-            [&] { EXPECT_EQ(shm_.map(file_.get(), 0, kPage), tl::unexpected(Errno{ECANCELED})); });
-        auto request = vmm_->receive();
-        shm_.cancel(VmmShm::Cancel::kQueueStops);
-        control.join();
-        shm_.resume(VmmShm::Cancel::kQueueStops);
-        return request;
-    };
-    const auto before_reset = map_cancelled();
+    const auto before_reset = map_cancelled(page());
     shm_.clear();
     EXPECT_EQ(shm_.used(), kPage);
-    const auto after_reset = map_cancelled();
+    const auto after_reset = map_cancelled(page());
     EXPECT_NE(after_reset.mapping.region_offset, before_reset.mapping.region_offset);
     shm_.clear();
     shm_.clear();
@@ -133,19 +155,78 @@ TEST_F(VmmShmTest, AMapUnderWayAtAResetIsUndoneAndItsPlaceIsNotGivenOutBefore) {
     ASSERT_EQ(vmm_shm_.map(before_reset.mapping, before_reset.fds[0].get()), 0);
     vmm_->reply(before_reset, 0);
     handle_replies_until([&] { return shm_.used() == kPage; });
-    const auto unmap = vmm_->receive();
-    EXPECT_EQ(unmap.type(), vhost::BackendRequest::kShmemUnmap);
-    EXPECT_EQ(unmap.mapping.region_offset, before_reset.mapping.region_offset);
-    EXPECT_EQ(unmap.mapping.length, kPage);
+    expect_unmap(before_reset.mapping.region_offset);
     // The place is free again behind the request that empties it.
-    EXPECT_EQ(map_cancelled().mapping.region_offset, before_reset.mapping.region_offset);
+    EXPECT_EQ(map_cancelled(page()).mapping.region_offset, before_reset.mapping.region_offset);
     vmm_->reply(after_reset, EIO);
     handle_replies_until([&] { return shm_.used() == kPage; });
 }
 
+// rxe lets an offset be mapped once.
+TEST_F(VmmShmTest, WhatTheVmmMappedForACancelledCommandIsThatCommandsWhenItComesAgain) {
+    const auto request = map_cancelled(page());
+    carry_out(request);
+    EXPECT_EQ(shm_.map(page()), request.mapping.region_offset);
+    EXPECT_EQ(shm_.unclaimed(), std::nullopt);
+    EXPECT_EQ(shm_.used(), kPage);
+}
+
+TEST_F(VmmShmTest, ACommandThatComesAgainWaitsForWhatTheVmmWasAskedBefore) {
+    const auto request = map_cancelled(page());
+    std::atomic<bool> done = false;
+    std::thread control([&] {
+        EXPECT_EQ(shm_.map(page()), request.mapping.region_offset);
+        done = true;
+        ::eventfd_write(wake_.get(), 1);
+    });
+    ASSERT_EQ(vmm_shm_.map(request.mapping, request.fds[0].get()), 0);
+    vmm_->reply(request, 0);
+    handle_replies_until([&] { return done.load(); });
+    control.join();
+}
+
+TEST_F(VmmShmTest, ACommandThatComesAgainAsksTheVmmAgainAfterAnError) {
+    const auto refused = map_cancelled(page());
+    vmm_->reply(refused, EIO);
+    handle_replies_until([&] { return shm_.used() == 0; });
+    EXPECT_EQ(map_cancelled(page()).type(), vhost::BackendRequest::kShmemMap);
+}
+
+TEST_F(VmmShmTest, WhatNoCommandComesForIsUnmapped) {
+    const auto first = map_cancelled(page());
+    carry_out(first);
+    shm_.drop_unclaimed(kContext + 1);
+    EXPECT_NE(shm_.unclaimed(), std::nullopt);
+    shm_.drop_unclaimed(kContext);
+    vmm_->reply(expect_unmap(first.mapping.region_offset), 0);
+
+    const auto second = map_cancelled(page());
+    carry_out(second);
+    std::thread other(
+        [&] { EXPECT_EQ(shm_.map(page(kContext + 1)), tl::unexpected(Errno{ECANCELED})); });
+    expect_unmap(second.mapping.region_offset);
+    EXPECT_EQ(vmm_->receive().type(), vhost::BackendRequest::kShmemMap);
+    shm_.cancel(VmmShm::Cancel::kQueueStops);
+    other.join();
+}
+
+TEST_F(VmmShmTest, WhatIsUnclaimedIsClaimedInAnotherProcess) {
+    const auto request = map_cancelled(page());
+    carry_out(request);
+    const auto unclaimed = shm_.unclaimed();
+    ASSERT_TRUE(unclaimed);
+
+    VmmShm successor("guest", logger_);
+    ASSERT_TRUE(successor.set_size(kMappings * kPage));
+    ASSERT_TRUE(successor.adopt_unclaimed(*unclaimed));
+    EXPECT_EQ(successor.used(), kPage);
+    EXPECT_EQ(successor.map(page()), request.mapping.region_offset);
+    EXPECT_EQ(successor.adopt_unclaimed(*unclaimed), tl::unexpected(Errno{EINVAL}));
+}
+
 TEST_F(VmmShmTest, ACancelledMapDoesNotWait) {
     shm_.cancel(VmmShm::Cancel::kQueueStops);
-    EXPECT_EQ(shm_.map(file_.get(), 0, kPage), tl::unexpected(Errno{ECANCELED}));
+    EXPECT_EQ(shm_.map(page()), tl::unexpected(Errno{ECANCELED}));
 }
 
 // A change of memory, which begins and ends meanwhile, does not let a command wait for a VMM that
@@ -154,7 +235,7 @@ TEST_F(VmmShmTest, AReasonToCancelOutlivesTheOthers) {
     shm_.cancel(VmmShm::Cancel::kSessionChanges);
     shm_.cancel(VmmShm::Cancel::kRnicIsLost);
     shm_.resume(VmmShm::Cancel::kSessionChanges);
-    EXPECT_EQ(shm_.map(file_.get(), 0, kPage), tl::unexpected(Errno{ECANCELED}));
+    EXPECT_EQ(shm_.map(page()), tl::unexpected(Errno{ECANCELED}));
 }
 
 }  // namespace
