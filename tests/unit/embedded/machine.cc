@@ -287,13 +287,14 @@ std::unique_ptr<EmbeddedRnic> HandOver::make_rnic() const {
     return make_embedded_rnic(config, vrdma::test::silent_logger());
 }
 
-void HandOver::hand_over(const std::vector<Machine*>& machines) {
+void HandOver::hand_over(const std::vector<Machine*>& machines, const OnTheWay& on_the_way) {
     // The former RNIC never goes on: its objects go with the guests.
     pauses_.push_back(rnic->pause());
     std::vector<Arrived> arrived;
     arrived.reserve(machines.size());
     for (Machine* machine : machines) {
         arrived.push_back(machine->save());
+        on_the_way(*machine, arrived.back());
     }
     rnic = make_rnic();
     const auto pause = rnic->pause();

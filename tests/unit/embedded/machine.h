@@ -5,6 +5,7 @@
 
 #include <array>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -97,8 +98,12 @@ class Machine {
 // Two guests of an RNIC that is stepped, and that is replaced by another one.
 class HandOver : public SteppedRnic {
   protected:
-    // All that there is goes to a successor, in the order of `machines`.
-    void hand_over(const std::vector<Machine*>& machines);
+    // All that there is goes to a successor, in the order of `machines`.  `on_the_way` may change
+    // what arrives of each.
+    using OnTheWay = std::function<void(const Machine& machine, Arrived& arrived)>;
+    void hand_over(
+        const std::vector<Machine*>& machines,
+        const OnTheWay& on_the_way = [](const Machine&, Arrived&) {});
     void hand_over() { hand_over({&alice, &bob}); }
     std::unique_ptr<EmbeddedRnic> make_rnic() const;
 
