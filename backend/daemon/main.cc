@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
 // vrdmad: serves vrdma devices to virtual machines over vhost-user.
+#include <fmt/format.h>
 #include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -21,6 +23,7 @@
 #include "daemon/equipment/socket_owner.h"
 #include "daemon/hand_over/hand_over_socket.h"
 #include "daemon/hand_over/inheritance.h"
+#include "daemon/hand_over/stored_guests.h"
 #include "daemon/logging/journal_sink.h"
 #include "daemon/logging/log_levels.h"
 #include "daemon/rnic/rnic_choice.h"
@@ -29,6 +32,7 @@
 #include "daemon/service/service_manager.h"
 #include "daemon/service/stop_limit.h"
 #include "daemon/service/watchdog.h"
+#include "daemon/version.h"
 
 namespace {
 
@@ -49,7 +53,7 @@ struct Options {
 };
 
 void define_options(CLI::App& app, Options& options) {
-    app.set_version_flag("--version", "vrdmad " VRDMA_VERSION);
+    app.set_version_flag("--version", fmt::format("vrdmad {}", vrdma::daemon::version()));
     app.add_option("-c,--config", options.config_file, "TOML file with the configuration")
         ->type_name("FILE");
     app.add_option("--vm", options.vms,
@@ -80,7 +84,10 @@ void define_options(CLI::App& app, Options& options) {
                    "or off (on)")
         ->type_name("MODE")
         ->check(CLI::IsMember({"on", "log", "off"}));
-    app.add_flag("--check", options.check, "check the configuration and the RNIC, and exit");
+    app.add_flag(
+        "--check", options.check,
+        "check the configuration and the RNIC, and exit; with --take-over also whether this "
+        "vrdmad understands what the other one's guests have");
     app.add_flag("--take-over", options.take_over,
                  "take the guests over from the vrdmad that has this control socket, which then "
                  "ends");
@@ -145,7 +152,16 @@ vrdma::daemon::LogLevels make_loggers(const Config& config) {
             vrdma::daemon::parse_log_level(config.log_level).value()};
 }
 
-int check(const Config& config) {
+// Asks the vrdmad that has this control socket for its guests.
+vrdma::daemon::Inheritance ask_predecessor(const Config& config) {
+    if (!config.control_socket || config.control_socket->empty()) {
+        throw std::runtime_error(
+            "--take-over finds the other vrdmad by its control socket: give --control-socket");
+    }
+    return vrdma::daemon::Inheritance(vrdma::daemon::hand_over_path(*config.control_socket));
+}
+
+int check(const Options& options, const Config& config) {
     for (const auto& vm : config.vms) {
         vrdma::daemon::socket_access(config, vm);
     }
@@ -153,6 +169,15 @@ int check(const Config& config) {
     const auto rnic = vrdma::daemon::open_rnic(config, make_loggers(config).logger("rnic"));
     std::printf("the configuration is valid: %zu virtual machine(s), RNIC '%s'\n",
                 config.vms.size(), rnic->name().c_str());
+    if (options.take_over) {
+        vrdma::daemon::Inheritance inheritance = ask_predecessor(config);
+        inheritance.leave();
+        const auto& machines = inheritance.state().machines();
+        const auto guests = std::ranges::count_if(
+            machines, [](const auto& machine) { return machine.has_device(); });
+        std::printf("the guests of vrdmad %s can be taken over: %td with a VMM now\n",
+                    inheritance.state().version().c_str(), guests);
+    }
     return EXIT_SUCCESS;
 }
 
@@ -169,17 +194,22 @@ void restrict_system_calls(const Config& config, spdlog::logger& logger) {
     }
 }
 
-// What the vrdmad before this one has, if the operator wants it.
-std::optional<vrdma::daemon::Inheritance> inherit(const Options& options, const Config& config) {
+// What the vrdmad before this one has left with the service manager, or has and the operator wants.
+std::optional<vrdma::daemon::Inheritance> inherit(const Options& options, const Config& config,
+                                                  vrdma::daemon::ServiceManager& manager,
+                                                  spdlog::logger& logger) {
+    const auto stored = vrdma::daemon::take_stored_guests(manager);
+    if (stored.valid()) {
+        try {
+            return std::make_optional<vrdma::daemon::Inheritance>(stored);
+        } catch (const std::runtime_error& error) {
+            logger.error("{}", error.what());
+        }
+    }
     if (!options.take_over) {
         return std::nullopt;
     }
-    if (!config.control_socket || config.control_socket->empty()) {
-        throw std::runtime_error(
-            "--take-over finds the other vrdmad by its control socket: give --control-socket");
-    }
-    return std::make_optional<vrdma::daemon::Inheritance>(
-        vrdma::daemon::hand_over_path(*config.control_socket));
+    return std::make_optional<vrdma::daemon::Inheritance>(ask_predecessor(config));
 }
 
 // A vrdmad without that socket serves its guests as well, and they are lost at its end.
@@ -220,11 +250,12 @@ int serve(const Options& options, const Config& config) {
         vrdma::daemon::keep_file_capabilities_only();
     }
 
-    const vrdma::daemon::ServiceManager manager;
+    vrdma::daemon::ServiceManager manager;
     vrdma::control::EventQueue events;
     auto rnic = vrdma::daemon::open_rnic(config, levels.logger("rnic"), files_travel);
     // As late as can be: the guests stand still from here until the server has them.
-    std::optional<vrdma::daemon::Inheritance> inheritance = inherit(options, config);
+    std::optional<vrdma::daemon::Inheritance> inheritance =
+        inherit(options, config, manager, *logger);
     vrdma::daemon::Server server(
         config, std::move(rnic), {logger, levels.logger("device"), levels.logger("vhost")},
         [&](const Config& of, const vrdma::daemon::VmConfig& vm) {
@@ -250,8 +281,8 @@ int serve(const Options& options, const Config& config) {
     server.start();
     const vrdma::daemon::Watchdog watchdog(manager, [&] { server.wait_for_rnic_threads(); });
     manager.ready();
-    logger->info("vrdmad " VRDMA_VERSION " serves {} virtual machine(s) with the RNIC '{}'",
-                 config.vms.size(), config.rnic);
+    logger->info("vrdmad {} serves {} virtual machine(s) with the RNIC '{}'",
+                 vrdma::daemon::version(), config.vms.size(), config.rnic);
     if (config.vms.empty()) {
         logger->info("it waits for them: 'vrdmactl add', or a [[vm]] in the file and a reload");
     }
@@ -259,9 +290,15 @@ int serve(const Options& options, const Config& config) {
     while (::sigwait(&signals, &signal) != 0 || signal == SIGHUP) {
         reloader.reload("SIGHUP");
     }
-    vrdma::daemon::end_within(vrdma::daemon::kStopLimit);
     manager.stopping();
     logger->info("stopping on {}", ::strsignal(signal));
+    if (signal == SIGTERM && vrdma::daemon::store_guests(server, manager, *logger)) {
+        logger->info("the service manager has the guests; this vrdmad ends");
+        logger->flush();
+        // Nothing is to be freed: all of it is the next one's.
+        std::_Exit(EXIT_SUCCESS);
+    }
+    vrdma::daemon::end_within(vrdma::daemon::kStopLimit);
     return EXIT_SUCCESS;
 }
 
@@ -274,7 +311,7 @@ int main(int argc, char** argv) {
         define_options(app, options);
         CLI11_PARSE(app, argc, argv);
         const Config config = effective_config(options);
-        return options.check ? check(config) : serve(options, config);
+        return options.check ? check(options, config) : serve(options, config);
     } catch (const std::exception& error) {
         std::fprintf(stderr, "vrdmad: %s\n", error.what());
         return EXIT_FAILURE;

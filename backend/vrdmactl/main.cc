@@ -24,6 +24,7 @@
 #include "vrdmactl/dump.h"
 #include "vrdmactl/libvirt/commands.h"
 #include "vrdmactl/tables.h"
+#include "vrdmactl/upgrade.h"
 
 namespace {
 
@@ -456,6 +457,16 @@ void define_commands(CLI::App& app, Options& options) {
     command("dump", "all that a report of a fault needs, as JSON", [&] { dump(options); });
     define_libvirt_commands(app, options);
     plain("reload", "has vrdmad read its configuration file again", "reload", reload_text);
+    command("upgrade", "puts the installed vrdmad in the place of the one that runs", [&] {
+        const json result = upgrade(options.socket);
+        print(options.json ? line_of(result) : upgrade_text(result));
+        if (const json& lost = result.at("lost"); !lost.empty()) {
+            throw Failure(kRefused,
+                          fmt::format("guests have lost what they had, and begin anew: {}; "
+                                      "vrdmad's log says why",
+                                      lost.dump()));
+        }
+    });
     plain("version", "the versions of this program and of vrdmad", "version", version_text);
     command("completion", "the script by which a shell completes commands",
             [&] { complete(app, options); })

@@ -246,6 +246,16 @@ std::string version_text(const json& result) {
                        text_of(result.at("access")));
 }
 
+std::string upgrade_text(const json& result) {
+    std::string text = fmt::format("vrdmad {} has taken the place of {}\n",
+                                   text_of(result.at("to")), text_of(result.at("from")));
+    if (!result.at("stood_still_ms").is_null()) {
+        text += fmt::format("{} guest(s) went on, and stood still for {} ms\n",
+                            result.at("guests").size(), text_of(result.at("stood_still_ms")));
+    }
+    return text;
+}
+
 std::string event_text(const json& event) {
     std::string text = fmt::format("{} {} {}", text_of(event.at("time")),
                                    text_of(event.at("guest")), text_of(event.at("event")));

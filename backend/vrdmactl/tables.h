@@ -29,6 +29,7 @@ std::string drain_text(const nlohmann::json& result);
 // What a guest has, by its figures: counts and kinds; empty for no objects.
 std::string objects_text(const nlohmann::json& guest);
 std::string version_text(const nlohmann::json& result);
+std::string upgrade_text(const nlohmann::json& result);
 std::string event_text(const nlohmann::json& event);
 
 // What the guests did between two results of `stats`.

@@ -106,6 +106,11 @@ def daemon() -> Path:
     return Path(os.environ.get("VRDMAD") or build_folder() / "backend" / "daemon" / "vrdmad")
 
 
+def next_daemon() -> Path:
+    """A vrdmad of another version, to which guests go and from which they come."""
+    return build_folder() / "tests" / "unit" / "daemon" / "vrdmad_next"
+
+
 def vrdmactl() -> Path:
     """The program vrdmactl."""
     return build_folder() / "backend" / "vrdmactl" / "vrdmactl"

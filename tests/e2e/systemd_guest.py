@@ -36,6 +36,15 @@ syswrite($s, pack("L3", 1, 1, 0));
 my $n = sysread($s, my $answer, 20);
 print "answer of ", $n // 0, " bytes\\n";
 """
+# A VMM that asks, waits for /run/go-on, and asks again on the same connection.
+ASK_TWICE = ASK_FEATURES + """
+$| = 1;
+print "waiting\\n";
+select(undef, undef, undef, 0.1) until -e "/run/go-on";
+syswrite($s, pack("L3", 1, 1, 0));
+$n = sysread($s, $answer, 20);
+print "then of ", $n // 0, " bytes\\n";
+"""
 LONE_COMMANDS = (
     "ib_write_bw -F -n 200",
     "ib_send_lat -F -n 200",
@@ -181,6 +190,14 @@ class SystemdGuests(LabTest, rdmacm_test.RdmaCmTest):
             guest.must(f"until journalctl -u vrdmad | grep -q '{said}'; do sleep 0.1; done",
                        PATIENCE)
             guest.must("test -S /run/vrdma/new.sock")
+        with self.subTest("systemctl restart: a VMM stays connected"):
+            self.stays_connected(guest, "systemctl restart vrdmad")
+            self.assert_confined(guest, machines=2)
+        with self.subTest("vrdmactl upgrade: a VMM stays connected to another version"):
+            guest.must("mv /usr/local/bin/vrdmad.next /usr/local/bin/vrdmad")
+            said = self.stays_connected(guest, "vrdmactl upgrade")
+            self.assertRegex(said, r"vrdmad \S+\.next has taken the place of \S+\n")
+            self.assertRegex(said, r"1 guest\(s\) went on, and stood still for \d+ ms\n")
         with self.subTest("a vrdmad that hangs is ended by the watchdog, and comes again"):
             short = "/run/systemd/system/vrdmad.service.d"
             drop_in = "[Service]\\nWatchdogSec=5\\n"
@@ -195,12 +212,27 @@ class SystemdGuests(LabTest, rdmacm_test.RdmaCmTest):
             self.assertEqual(guest.must("systemctl show -P Result vrdmad").strip(), "success")
             guest.must("test ! -e /run/vrdma")
 
-    def assert_confined(self, guest: Guest) -> None:
-        """vrdmad, its broker and its receiver are a user of their own, and may do little."""
+    def stays_connected(self, guest: Guest, restart: str) -> str:
+        """A VMM goes on with what another vrdmad is after this command; what the command said."""
+        guest.must(f"cat > /root/ask_twice.pl <<'END'\n{ASK_TWICE}END\nrm -f /run/go-on")
+        vmm = guest.start("setpriv --regid kvm --clear-groups perl /root/ask_twice.pl")
+        vmm.wait_for("waiting", PATIENCE)
+        process = "systemctl show -P MainPID vrdmad"
+        before = guest.must(process)
+        said = guest.must(f"{restart} || {{ journalctl -u vrdmad; false; }}", PATIENCE)
+        self.assertNotEqual(guest.must(process), before)
+        guest.must("touch /run/go-on")
+        asked = vmm.wait(PATIENCE).output
+        self.assertIn("then of 20 bytes", asked, guest.must("journalctl -u vrdmad | tail -40"))
+        self.assertIn("a: taken over from vrdmad", guest.must("journalctl -u vrdmad"))
+        return said
+
+    def assert_confined(self, guest: Guest, machines: int = 1) -> None:
+        """vrdmad, its broker and its receivers are a user of their own, and may do little."""
         group = "/sys/fs/cgroup/system.slice/vrdmad.service"
         processes = guest.must(f"cat {group}/cgroup.procs").split()
         owners = set()
-        self.assertEqual(len(processes), 3)
+        self.assertEqual(len(processes), 2 + machines)
         for process in processes:
             lines = guest.must(f"cat /proc/{process}/status").splitlines()
             fields = dict(line.split(":\t", 1) for line in lines if ":\t" in line)

@@ -18,16 +18,12 @@ from vrdma_lab.test_form import is_long
 
 TIMES = 20 if is_long() else 3
 
-# Makes and destroys objects all the time, and compares what each verb did with the first time.
+# A round of a program that makes and destroys objects, and compares what each verb did with the
+# first time.
 _CHURN = """
-verb_effects vrdma0 > /tmp/first || exit 1
-while [ ! -e /tmp/enough ]; do
-    verb_effects vrdma0 > /tmp/again || { echo "a verb failed"; cat /tmp/again; exit 1; }
-    [ "$(cat /tmp/again)" = "$(cat /tmp/first)" ] || { diff /tmp/first /tmp/again; exit 1; }
-    round=$((${round:-0} + 1))
-    echo "round $round"
-done
-rm /tmp/enough
+verb_effects vrdma0 > /tmp/again || { echo "a verb failed"; cat /tmp/again; exit 1; }
+[ -e /tmp/first ] || cp /tmp/again /tmp/first
+[ "$(cat /tmp/again)" = "$(cat /tmp/first)" ] || { diff /tmp/first /tmp/again; exit 1; }
 """
 
 
@@ -35,9 +31,15 @@ class UnnoticedTest(ExchangeTest):
     """Tests in which no program may notice that another vrdmad has taken the guests over."""
 
     @contextmanager
-    def churn(self, guest: Side) -> Iterator[Callable[[], None]]:
-        """A guest's program makes and destroys objects; the result waits for a whole round."""
-        job = guest.start(_CHURN)
+    def rounds(self, guest: Side, round_: str) -> Iterator[Callable[[], None]]:
+        """A guest does this again and again; the result waits for a whole round.
+
+        The commands end the shell by a status when they find a fault.
+        """
+        job = guest.start(
+            f"while [ ! -e /tmp/enough ]; do\n{round_}\n"
+            'round=$((${round:-0} + 1))\necho "round $round"\ndone\nrm /tmp/enough'
+        )
         job.wait_for("round 1\n", PATIENCE)
         # The round after the one that is under way.
         yield lambda: job.wait_for(f"round {job.output.count('round') + 2}\n", PATIENCE)
@@ -53,7 +55,7 @@ class UnnoticedTest(ExchangeTest):
         The streams end with this.
         """
         standstills = []
-        with self.churn(churning) as wait_round:
+        with self.rounds(churning, _CHURN) as wait_round:
             for each in range(TIMES):
                 standstills.append(daemon.be_taken_over())
                 for what, stream in streams.items():

@@ -15,6 +15,7 @@
 #include "daemon/control/guest_methods.h"
 #include "daemon/rnic/rnic_choice.h"
 #include "daemon/server/guest_document.h"
+#include "daemon/version.h"
 #include "log_fields.h"
 
 namespace vrdma::daemon {
@@ -29,18 +30,20 @@ using control::Type;
 using nlohmann::json;
 
 // Tells a client which of `methods` it may call.
-Answer version(const std::vector<Method>& methods, const Session& session) {
+Answer version(const Controlled& controlled, const std::vector<Method>& methods,
+               const Session& session) {
     json names = json::array();
     for (const Method& method : methods) {
         if (method.access == Access::kReader || session.access == Access::kAdministrator) {
             names.push_back(method.name);
         }
     }
-    return json{{"version", VRDMA_VERSION},
+    return json{{"version", daemon::version()},
                 {"compiler", __VERSION__},
                 {"protocol", control::kProtocolVersion},
                 {"access", to_string(session.access)},
-                {"capabilities", {{"methods", names}, {"events", kEventKinds}}}};
+                {"capabilities", {{"methods", names}, {"events", kEventKinds}}},
+                {"taken_over", controlled.server.taken_over()}};
 }
 
 Answer list(const Controlled& controlled) {
@@ -290,8 +293,8 @@ std::vector<Method> control_methods(const Controlled& controlled) {
              return events(controlled, parameters, session);
          }},
     };
-    methods.front().handler = [known = methods](const json&, Session& session) {
-        return version(known, session);
+    methods.front().handler = [controlled, known = methods](const json&, Session& session) {
+        return version(controlled, known, session);
     };
     return methods;
 }

@@ -68,19 +68,25 @@ void HandOverSocket::run() {
 // The successor has the guests from the moment on in which it says so, or this process is gone.
 void HandOverSocket::give(const FileDescriptor& successor) {
     limit_waits(successor.get());
-    const bool given = server_.hand_over(
+    bool looked_at = false;
+    const auto given = server_.hand_over(
         [&](const state::Daemon& daemon, std::span<const int> files) -> Result<void> {
             if (auto sent = send_state(successor.get(), state::encode(daemon), files); !sent) {
                 return sent;
             }
-            uint8_t taken = 0;
-            const ssize_t got = ::recv(successor.get(), &taken, sizeof(taken), 0);
-            if (got < 0) {
-                return fail(errno);
+            const auto answer = wait_for_answer(successor.get());
+            if (!answer) {
+                return fail(answer.error());
             }
-            return got == sizeof(taken) ? Result<void>() : fail(EPIPE);
+            looked_at = *answer == Answer::kLookedAt;
+            return looked_at ? fail(ECANCELED) : Result<void>();
         });
-    if (given) {
+    if (looked_at) {
+        logger_->info("another vrdmad has seen that it can take the guests over; they go on here");
+    } else if (!given) {
+        logger_->error("the guests have not been handed over: {}; they go on here",
+                       to_string(given.error()));
+    } else {
         logger_->info("the successor has the guests; this vrdmad ends");
         logger_->flush();
         // Nothing is to be freed: all of it is the successor's.

@@ -66,19 +66,27 @@ constexpr int kPatienceMs = 10000;
 
 Inheritance::Inheritance(const std::filesystem::path& socket)
     : predecessor_(connect_to(socket)), process_(process_of(predecessor_)) {
-    auto received = receive_state(predecessor_.get());
+    read(predecessor_, fmt::format("the guests of the vrdmad on {}", socket.string()),
+         "that vrdmad goes on with them, and its log may say why");
+}
+
+Inheritance::Inheritance(const FileDescriptor& stored) {
+    limit_waits(stored.get());
+    read(stored, "the guests that the vrdmad before this one has stored",
+         "they lose what they had");
+}
+
+void Inheritance::read(const FileDescriptor& socket, const std::string& whose,
+                       const char* otherwise) {
+    auto received = receive_state(socket.get());
     if (!received) {
-        throw std::runtime_error(fmt::format(
-            "the vrdmad on {} does not hand its guests over: {}; its log says why, and it goes on "
-            "with them",
-            socket.string(), to_string(received.error())));
+        throw std::runtime_error(fmt::format("{} do not come over: {}; {}", whose,
+                                             to_string(received.error()), otherwise));
     }
     auto decoded = state::decode(received->document);
     if (!decoded) {
-        throw std::runtime_error(fmt::format(
-            "the state of the vrdmad on {} cannot be taken over: {}; that vrdmad goes on with its "
-            "guests",
-            socket.string(), decoded.error()));
+        throw std::runtime_error(
+            fmt::format("{} cannot be taken over: {}; {}", whose, decoded.error(), otherwise));
     }
     state_ = std::move(*decoded);
     files_ = state::ReceivedFiles(std::move(received->files));
@@ -115,10 +123,17 @@ std::optional<Equipment> Inheritance::equipment(const Config& config, const VmCo
     return equipment;
 }
 
+void Inheritance::leave() {
+    if (predecessor_.valid()) {
+        answer(predecessor_.get(), Answer::kLookedAt);
+    }
+}
+
 void Inheritance::take() {
-    const uint8_t taken = 1;
-    // A predecessor that is gone already leaves its guests to whoever has their state.
-    ::send(predecessor_.get(), &taken, sizeof(taken), MSG_NOSIGNAL);
+    if (!predecessor_.valid()) {
+        return;
+    }
+    answer(predecessor_.get(), Answer::kTaken);
     // Its sockets are free only when it has ended.
     pollfd ended{.fd = process_.get(), .events = POLLIN, .revents = 0};
     if (::poll(&ended, 1, kPatienceMs) != 1) {

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "daemon/config.h"
 #include "daemon/equipment/equipment.h"
@@ -21,6 +22,9 @@ class Inheritance {
     // stand still from here on.  Throws std::runtime_error when they do not come; then that one
     // goes on with them.
     explicit Inheritance(const std::filesystem::path& socket);
+    // Reads what a vrdmad that has ended has left (store_guests()).  Throws std::runtime_error when
+    // that cannot be understood.
+    explicit Inheritance(const FileDescriptor& stored);
 
     // The state of the machine that has this socket; null when there is none.
     const state::Machine* find(const VmConfig& vm) const;
@@ -30,13 +34,20 @@ class Inheritance {
     const state::Daemon& state() const { return state_; }
     state::ReceivedFiles& files() { return files_; }
 
-    // Says that this process can go on with the guests, and waits until the other one has ended.
-    // Throws std::runtime_error when that one has not.
+    // Says that this process can go on with the guests, and waits until the other one has ended,
+    // if it runs.  Throws std::runtime_error when that one has not.
     void take();
 
+    // Says that this process understands what the guests have, and leaves them where they are.
+    void leave();
+
   private:
-    FileDescriptor predecessor_;
-    FileDescriptor process_;  // of the predecessor, as pidfd_open(2) gives it
+    // Reads the state from a socket.  Throws std::runtime_error, whose text begins with `whose`
+    // and ends with `otherwise`, what becomes of the guests.
+    void read(const FileDescriptor& socket, const std::string& whose, const char* otherwise);
+
+    FileDescriptor predecessor_;  // none when it has ended
+    FileDescriptor process_;      // of the predecessor, as pidfd_open(2) gives it
     state::Daemon state_;
     state::ReceivedFiles files_{{}};
 };

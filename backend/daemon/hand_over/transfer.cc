@@ -89,6 +89,24 @@ Result<void> send_state(int socket, std::span<const std::byte> document,
     return send_batch(socket, std::span(&fd, 1), document.size());
 }
 
+void answer(int socket, Answer answer) {
+    // A predecessor that is gone already leaves its guests to whoever has their state.
+    ::send(socket, &answer, sizeof(answer), MSG_NOSIGNAL);
+}
+
+Result<Answer> wait_for_answer(int socket) {
+    Answer answer{};
+    const ssize_t got = ::recv(socket, &answer, sizeof(answer), 0);
+    if (got < 0) {
+        return fail(errno);
+    }
+    if (got == 0) {
+        return fail(EPIPE);
+    }
+    const bool known = answer == Answer::kTaken || answer == Answer::kLookedAt;
+    return known ? Result<Answer>(answer) : fail(EPROTO);
+}
+
 Result<ReceivedState> receive_state(int socket) {
     ReceivedState state;
     for (;;) {

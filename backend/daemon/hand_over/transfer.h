@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -19,6 +20,16 @@ void limit_waits(int socket);
 // not read.
 Result<void> send_state(int socket, std::span<const std::byte> document,
                         std::span<const int> files);
+
+// What a successor that has received a state says: one byte.
+enum class Answer : uint8_t {
+    kTaken = 1,     // the guests are its own
+    kLookedAt = 2,  // it understands the state, and leaves the guests where they are
+};
+void answer(int socket, Answer answer);
+// Waits for it.  Errors of recv(2); EPIPE when the successor is gone without an answer, EPROTO for
+// another byte.
+Result<Answer> wait_for_answer(int socket);
 
 struct ReceivedState {
     std::vector<std::byte> document;

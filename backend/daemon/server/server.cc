@@ -14,6 +14,7 @@
 #include "daemon/rnic/rnic_choice.h"
 #include "daemon/server/event_kinds.h"
 #include "daemon/server/guest_document.h"
+#include "daemon/version.h"
 #include "log_fields.h"
 
 namespace vrdma::daemon {
@@ -159,10 +160,12 @@ void Server::start() {
         const LogScope scope({.guest = vm->name()});
         logger_->info("{}: waiting for the VMM on {}", vm->name(), vm->socket());
     }
-    if (stopped_at_) {
-        const auto stood_still = std::chrono::steady_clock::now() - *stopped_at_;
+    const std::lock_guard lock(vms_mutex_);
+    if (taken_over_) {
+        taken_over_->stood_still = std::chrono::duration_cast<std::chrono::milliseconds>(
+            std::chrono::steady_clock::now() - taken_over_->stopped_at);
         logger_->info("the guests that were taken over stood still for {} ms",
-                      std::chrono::duration_cast<std::chrono::milliseconds>(stood_still).count());
+                      taken_over_->stood_still->count());
     }
 }
 
@@ -380,7 +383,7 @@ std::vector<Server::GuestLimits> Server::limits() const {
 std::string Server::status() const {
     nlohmann::json vms = guests();
     std::ranges::for_each(vms, add_old_names);
-    const nlohmann::json document{{"version", VRDMA_VERSION},
+    const nlohmann::json document{{"version", version()},
                                   {"rnic", rnic_->name()},
                                   {"rnic_objects", rnic_objects_document(*rnic_)},
                                   {"vms", vms}};

@@ -99,12 +99,12 @@ class Server {
     // connects anew.
     void restore(const state::Daemon& daemon, state::ReceivedFiles& files);
 
-    // Stops all guests, gives their state to `give`, which passes it to a successor, and answers
-    // whether the successor has them.  If not, they go on here.  A guest that cannot be passed on
-    // is not in the state.  Any thread; machines come and go before or after that.
+    // Stops all guests, and gives their state to `give`, which passes it to a successor.  Where
+    // that fails they go on here, and the error is that of `give`.  A guest that cannot be passed
+    // on is not in the state, and logged.  Any thread; machines come and go before or after that.
     using Give =
         std::function<Result<void>(const state::Daemon& daemon, std::span<const int> files)>;
-    bool hand_over(const Give& give);
+    Result<void> hand_over(const Give& give);
 
     // Returns once each thread of the RNIC that serves all VMs has come to the end of what it was
     // doing.
@@ -126,6 +126,9 @@ class Server {
     std::optional<nlohmann::json> objects(const std::string& name) const;
     // The RNIC's name and how many objects it has.
     nlohmann::json rnic() const;
+    // What was taken over from another vrdmad: `version` of that one, `guests` by their names,
+    // `stood_still_ms`.  Null when nothing was, or start() has not been called.
+    nlohmann::json taken_over() const;
     std::vector<GuestLimits> limits() const;
     // Raised when a guest reaches one of them.
     LimitSignal& limit_signal() { return *limit_signal_; }
@@ -221,8 +224,14 @@ class Server {
     const Config config_;  // of which the virtual machines do not count
     const std::unique_ptr<rnic::Rnic> rnic_;
     std::unique_ptr<rnic::Rnic::Pause> pause_;  // from restore() to start()
-    // When another daemon stopped the guests that this one has taken over.
-    std::optional<std::chrono::steady_clock::time_point> stopped_at_;
+    // From another daemon.
+    struct TakenOver {
+        std::string version;
+        std::vector<std::string> guests;
+        std::chrono::steady_clock::time_point stopped_at;
+        std::optional<std::chrono::milliseconds> stood_still;  // once they go on
+    };
+    std::optional<TakenOver> taken_over_;  // guarded by vms_mutex_ from start() on
     const Loggers loggers_;
     const std::shared_ptr<spdlog::logger> logger_;
     const Equip equip_;

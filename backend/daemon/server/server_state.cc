@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "daemon/server/server.h"
+#include "daemon/version.h"
 #include "log_fields.h"
 #include "state/daemon.pb.h"
 #include "state/files.h"
@@ -68,8 +69,11 @@ tl::expected<void, std::string> Server::Vm::restore(const state::Machine& machin
 
 void Server::restore(const state::Daemon& daemon, state::ReceivedFiles& files) {
     pause_ = rnic_->pause();
-    stopped_at_ = std::chrono::steady_clock::time_point(
-        std::chrono::nanoseconds(static_cast<int64_t>(daemon.stopped_at())));
+    taken_over_ = {.version = daemon.version(),
+                   .guests = {},
+                   .stopped_at = std::chrono::steady_clock::time_point(
+                       std::chrono::nanoseconds(static_cast<int64_t>(daemon.stopped_at()))),
+                   .stood_still = {}};
     for (const state::Machine& machine : daemon.machines()) {
         const LogScope scope({.guest = machine.name()});
         const auto found = std::ranges::find_if(
@@ -88,11 +92,22 @@ void Server::restore(const state::Daemon& daemon, state::ReceivedFiles& files) {
                 machine.name(), restored.error());
         } else if (machine.has_vmm()) {
             logger_->info("{}: taken over from vrdmad {}", machine.name(), daemon.version());
+            taken_over_->guests.push_back((*found)->name());
         }
     }
 }
 
-bool Server::hand_over(const Give& give) {
+nlohmann::json Server::taken_over() const {
+    const std::shared_lock lock(vms_mutex_);
+    if (!taken_over_ || !taken_over_->stood_still) {
+        return nullptr;
+    }
+    return {{"version", taken_over_->version},
+            {"guests", taken_over_->guests},
+            {"stood_still_ms", taken_over_->stood_still->count()}};
+}
+
+Result<void> Server::hand_over(const Give& give) {
     const std::lock_guard changing(change_mutex_);
     const auto begun = std::chrono::steady_clock::now();
     for (const auto& vm : vms_) {
@@ -105,7 +120,7 @@ bool Server::hand_over(const Give& give) {
     });
     auto pause = rnic_->pause();
     state::Daemon daemon;
-    daemon.set_version(VRDMA_VERSION);
+    daemon.set_version(version());
     daemon.set_stopped_at(
         static_cast<uint64_t>(std::chrono::nanoseconds(begun.time_since_epoch()).count()));
     state::FilesToSend files;
@@ -131,14 +146,12 @@ bool Server::hand_over(const Give& give) {
     if (given) {
         // The RNIC's threads stand still for good: the guests' rings are the successor's.
         [[maybe_unused]] const auto* for_good = pause.release();
-        return true;
+        return {};
     }
-    logger_->error("the guests have not been handed over: {}; they go on here",
-                   to_string(given.error()));
     for (const auto& vm : vms_) {
         vm->resume();
     }
-    return false;
+    return given;
 }
 
 }  // namespace vrdma::daemon

@@ -2,17 +2,24 @@
 // Copyright (c) 2026 the vrdma authors
 #include "daemon/service/service_manager.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <span>
 #include <stdexcept>
+#include <utility>
+
+#include "socket_files.h"
 
 namespace vrdma::daemon {
 namespace {
@@ -50,9 +57,52 @@ FileDescriptor connect_to(std::string_view path) {
     return socket;
 }
 
+// How long the manager may take to hear what it is told.
+constexpr int kPatienceMs = 5000;
+
+// The first of the files that the manager gives to a process (SD_LISTEN_FDS_START).
+constexpr int kFirstFile = 3;
+
+// What sd_listen_fds_with_names(3) would return, by the names.
+std::map<std::string, FileDescriptor> given_files() {
+    std::map<std::string, FileDescriptor> files;
+    if (number(variable("LISTEN_PID")) != static_cast<uint64_t>(::getpid())) {
+        return files;
+    }
+    std::string_view names = variable("LISTEN_FDNAMES");
+    const uint64_t count = number(variable("LISTEN_FDS")).value_or(0);
+    for (int fd = kFirstFile; fd < kFirstFile + static_cast<int>(count); ++fd) {
+        ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+        const size_t end = std::min(names.find(':'), names.size());
+        files.insert_or_assign(std::string(names.substr(0, end)), FileDescriptor(fd));
+        names.remove_prefix(std::min(end + 1, names.size()));
+    }
+    return files;
+}
+
+// Returns when the manager has heard all that it was told before.
+Result<void> wait_heard(int manager) {
+    // The manager closes the file that comes with this message, whose other end tells it.
+    int ends[2];
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+        return fail(errno);
+    }
+    const FileDescriptor ours(ends[0]);
+    FileDescriptor theirs(ends[1]);
+    constexpr std::string_view kBarrier = "BARRIER=1";
+    const int fd = theirs.get();
+    auto sent = send_with_files(manager, std::as_bytes(std::span(kBarrier)), std::span(&fd, 1));
+    if (!sent) {
+        return sent;
+    }
+    theirs.reset();
+    pollfd closed{.fd = ours.get(), .events = POLLIN, .revents = 0};
+    return ::poll(&closed, 1, kPatienceMs) == 1 ? Result<void>() : fail(ETIMEDOUT);
+}
+
 }  // namespace
 
-ServiceManager::ServiceManager() {
+ServiceManager::ServiceManager() : stored_(given_files()) {
     const std::string_view path = variable("NOTIFY_SOCKET");
     if (path.empty()) {
         return;
@@ -64,6 +114,27 @@ ServiceManager::ServiceManager() {
         (pid.empty() || number(pid) == static_cast<uint64_t>(::getpid()))) {
         watchdog_ = std::chrono::microseconds(*limit);
     }
+}
+
+FileDescriptor ServiceManager::take_stored(const std::string& name) {
+    const auto found = stored_.find(name);
+    if (found == stored_.end()) {
+        return {};
+    }
+    tell(fmt::format("FDSTOREREMOVE=1\nFDNAME={}", name));
+    return std::move(stored_.extract(found).mapped());
+}
+
+Result<void> ServiceManager::store(const std::string& name, FileDescriptor file) const {
+    if (!listens()) {
+        return fail(ENOTCONN);
+    }
+    // Without FDPOLL=0 the manager would drop a socket whose other end is closed.
+    const std::string text = fmt::format("FDSTORE=1\nFDNAME={}\nFDPOLL=0", name);
+    const int fd = file.get();
+    auto sent = send_with_files(socket_.get(), std::as_bytes(std::span(text)), std::span(&fd, 1));
+    file.reset();
+    return sent ? wait_heard(socket_.get()) : sent;
 }
 
 void ServiceManager::tell(std::string_view state) const {

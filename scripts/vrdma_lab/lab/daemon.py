@@ -42,6 +42,7 @@ class Daemon:
         self._rnic = rnic
         self._vms = vms or {}
         self._numbers = numbers
+        self._program = paths.daemon()
         self._write_configuration(toml)
         self.child = self._launch()
         self._wait_ready(numbers)
@@ -71,7 +72,7 @@ class Daemon:
             time.sleep(0.02)
 
     def _launch(self, *more: str) -> Child:
-        program = paths.daemon()
+        program = self._program
         if not program.exists():
             raise LabError(f"{program} is not built")
         config = self._folder / "vrdmad.toml"
@@ -88,8 +89,13 @@ class Daemon:
         self._wait_answers()
 
     def be_taken_over(self) -> float:
-        """Has another vrdmad take all guests over; for how many ms they stood still."""
+        """Has a vrdmad of another version take all guests over; for how many ms they stood still.
+
+        The one after that is of the first version again.
+        """
         before = self.child
+        ours, other = paths.daemon(), paths.next_daemon()
+        self._program = other if self._program == ours else ours
         already = len(self._standstills())
         self.child = self._launch("--take-over")
         self._wait_until(lambda: len(self._standstills()) != already, "takes nothing over", 60)

@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <future>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -413,6 +414,40 @@ TEST_F(CompletionTest, TheScriptForZshNamesEveryCommand) {
         EXPECT_THAT(script, HasSubstr("'" + command + ":"));
         EXPECT_THAT(script, HasSubstr("        " + command + ")\n"));
     }
+}
+
+// The vrdmad of a test is no service.
+TEST_F(VrdmactlTest, AnUpgradeWithoutSystemdIsCheckedAndSaysHowItIsDone) {
+    Program program({"--config", config()});
+    program.wait_printed("serves 2 virtual machine(s)");
+    const auto [status, output] = ctl("upgrade");
+    EXPECT_EQ(status, kRefused);
+    EXPECT_THAT(output, HasSubstr("can go on with the guests"));
+    EXPECT_THAT(output, HasSubstr(VRDMAD " --config " + path("vrdmad.toml") + " --control-socket " +
+                                  socket() + " --take-over\n"));
+    program.wait_printed("another vrdmad has seen that it can take the guests over");
+
+    // As it says.
+    Program next({"--config", config(), "--control-socket", socket(), "--take-over"});
+    next.wait_printed("serves 2 virtual machine(s)");
+    EXPECT_EQ(program.wait(), 0);
+    EXPECT_EQ(ctl_json("version").at("taken_over").at("version"), VRDMA_VERSION);
+}
+
+TEST_F(VrdmactlTest, AnUpgradeToWhatDoesNotUnderstandChangesNothing) {
+    const std::string installed = path("vrdmad");
+    std::filesystem::copy_file(VRDMAD, installed);
+    Program program({"--config", config()}, FileDescriptor(), installed.c_str());
+    program.wait_printed("serves 2 virtual machine(s)");
+    std::filesystem::remove(installed);
+    std::ofstream(installed) << "#!/bin/sh\necho \"what is this: $*\"; exit 1\n";
+    std::filesystem::permissions(installed, std::filesystem::perms::owner_all);
+
+    const auto [status, output] = ctl("upgrade");
+    EXPECT_EQ(status, kRefused);
+    EXPECT_THAT(output, HasSubstr(installed + " cannot go on with the guests: what is this: "));
+    EXPECT_THAT(output, HasSubstr("nothing has changed"));
+    EXPECT_EQ(ctl("list").first, 0);
 }
 
 }  // namespace

@@ -30,25 +30,28 @@ using testing::HasSubstr;
 
 class HandOverTest : public ProgramTest {
   protected:
+    std::vector<std::string> arguments(std::initializer_list<std::string> more = {}) const {
+        std::vector<std::string> all{"--vm",
+                                     vm("a.sock") + ",name=a",
+                                     "--vm",
+                                     vm("b.sock") + ",name=b",
+                                     "--control-socket",
+                                     path("control.sock")};
+        all.insert(all.end(), more);
+        return all;
+    }
+
     // A vrdmad for the machines a and b, which begins or takes over.
-    std::unique_ptr<Program> start(bool take_over = false) {
-        std::vector<std::string> arguments{"--vm",
-                                           vm("a.sock") + ",name=a",
-                                           "--vm",
-                                           vm("b.sock") + ",name=b",
-                                           "--control-socket",
-                                           path("control.sock")};
-        if (take_over) {
-            arguments.emplace_back("--take-over");
-        }
-        auto program = std::make_unique<Program>(std::move(arguments));
+    std::unique_ptr<Program> start(bool take_over = false, const char* vrdmad = VRDMAD) {
+        auto program = std::make_unique<Program>(
+            take_over ? arguments({"--take-over"}) : arguments(), FileDescriptor(), vrdmad);
         program->wait_printed("serves 2 virtual machine(s)");
         return program;
     }
 
     // Has another vrdmad take over from `program`, which has to end well.
-    void upgrade(std::unique_ptr<Program>& program) {
-        auto successor = start(true);
+    void upgrade(std::unique_ptr<Program>& program, const char* vrdmad = VRDMAD) {
+        auto successor = start(true, vrdmad);
         EXPECT_EQ(program->wait(), 0) << program->printed();
         EXPECT_THAT(program->printed(), HasSubstr("the successor has the guests"));
         program = std::move(successor);
@@ -100,7 +103,7 @@ TEST_F(HandOverTest, AVmmThatConnectsLaterIsServedByTheSuccessor) {
     EXPECT_NE(GuestVerbs(machine).alloc_ucontext(), VRDMA_NO_HANDLE);
 }
 
-TEST_F(HandOverTest, TransfersGoOnThroughTwentyTakeOvers) {
+TEST_F(HandOverTest, TransfersGoOnThroughTwentyTakeOversFromVersionToVersion) {
     auto program = start();
     HonestPair pair("pair", path("a.sock"), path("b.sock"), 1, 1);
     std::atomic<uint64_t> transfers = 0;
@@ -122,7 +125,7 @@ TEST_F(HandOverTest, TransfersGoOnThroughTwentyTakeOvers) {
     });
     for (int i = 0; i < 20 && !stop.load(); ++i) {
         const uint64_t before = transfers.load();
-        upgrade(program);
+        upgrade(program, i % 2 == 0 ? VRDMAD_NEXT : VRDMAD);
         transfers.wait(before);
     }
     stop.store(true);
@@ -166,6 +169,18 @@ TEST_F(HandOverTest, AGuestWhoseVmmDoesNotAnswerIsLeftOut) {
     Machine again(path("a.sock"), {});
     again.start();
     EXPECT_NE(GuestVerbs(again).alloc_ucontext(), VRDMA_NO_HANDLE);
+}
+
+TEST_F(HandOverTest, AnotherVersionSaysWhetherItCanAndLeavesTheGuestsWhereTheyAre) {
+    auto program = start();
+    HonestPair pair("pair", path("a.sock"), path("b.sock"), 1, 3);
+    pair.transfer();
+    Program next(arguments({"--check", "--take-over"}), FileDescriptor(), VRDMAD_NEXT);
+    EXPECT_EQ(next.wait(), 0);
+    EXPECT_THAT(next.printed(),
+                HasSubstr("the guests of vrdmad " VRDMA_VERSION " can be taken over: 2 "));
+    program->wait_printed("another vrdmad has seen that it can take the guests over");
+    pair.transfer();
 }
 
 TEST_F(HandOverTest, AnotherUserGetsNothing) {

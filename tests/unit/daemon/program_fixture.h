@@ -24,12 +24,15 @@ namespace vrdma::daemon {
 // A running vrdmad; killed when it goes out of scope.
 class Program {
   public:
-    explicit Program(std::vector<std::string> arguments) {
+    // `stored` is what the service manager has of an earlier process of the service; `program`
+    // another vrdmad.
+    explicit Program(std::vector<std::string> arguments, FileDescriptor stored = {},
+                     const char* program = VRDMAD) {
         int fds[2];
         EXPECT_EQ(::pipe2(fds, O_CLOEXEC), 0);
         output_ = FileDescriptor(fds[0]);
         const FileDescriptor theirs(fds[1]);
-        arguments.insert(arguments.begin(), VRDMAD);
+        arguments.insert(arguments.begin(), program);
         std::vector<char*> argv;
         argv.reserve(arguments.size() + 1);
         for (std::string& argument : arguments) {
@@ -40,6 +43,9 @@ class Program {
         if (pid_ == 0) {
             ::dup2(theirs.get(), STDOUT_FILENO);
             ::dup2(theirs.get(), STDERR_FILENO);
+            if (stored.valid()) {
+                give_stored(stored.get());
+            }
             ::execv(argv[0], argv.data());
             ::_exit(127);
         }
@@ -77,6 +83,19 @@ class Program {
     const std::string& printed() const { return printed_; }
 
   private:
+    // As sd_listen_fds_with_names(3) wants it.
+    static void give_stored(int file) {
+        constexpr int kFirst = 3;
+        if (file == kFirst) {
+            ::fcntl(file, F_SETFD, 0);
+        } else {
+            ::dup2(file, kFirst);
+        }
+        ::setenv("LISTEN_PID", std::to_string(::getpid()).c_str(), 1);
+        ::setenv("LISTEN_FDS", "1", 1);
+        ::setenv("LISTEN_FDNAMES", "vrdma-guests", 1);
+    }
+
     bool read_some() {
         char buffer[4096];
         const ssize_t count = ::read(output_.get(), buffer, sizeof(buffer));

@@ -4,15 +4,16 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/socket.h>
-#include <sys/un.h>
+#include <sys/mman.h>
 
 #include <atomic>
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
+#include <thread>
 
 #include "daemon/service/watchdog.h"
+#include "fake_service_manager.h"
 #include "file_descriptor.h"
 #include "program_fixture.h"
 
@@ -22,36 +23,12 @@ namespace {
 using testing::HasSubstr;
 using namespace std::chrono_literals;
 
-// Has the socket of a service manager, as the environment of a process says it.
 class ServiceManagerTest : public ProgramTest {
   protected:
-    ServiceManagerTest() : socket_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
-        sockaddr_un address{};
-        address.sun_family = AF_UNIX;
-        path("notify").copy(address.sun_path, sizeof(address.sun_path) - 1);
-        EXPECT_EQ(
-            ::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
-        ::setenv("NOTIFY_SOCKET", path("notify").c_str(), 1);
-    }
-    ~ServiceManagerTest() override {
-        for (const char* name : {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"}) {
-            ::unsetenv(name);
-        }
-    }
+    std::string heard() const { return manager_.heard(); }
+    bool silent() const { return manager_.silent(); }
 
-    // The next message; waits for it.
-    std::string heard() const {
-        char text[256];
-        const ssize_t size = ::recv(socket_.get(), text, sizeof(text), 0);
-        return size < 0 ? "" : std::string(text, static_cast<size_t>(size));
-    }
-
-    bool silent() const {
-        char byte;
-        return ::recv(socket_.get(), &byte, 1, MSG_DONTWAIT | MSG_PEEK) < 0;
-    }
-
-    FileDescriptor socket_;
+    FakeServiceManager manager_{path("notify")};
 };
 
 TEST_F(ServiceManagerTest, WithoutAManagerNothingIsTold) {
@@ -111,6 +88,26 @@ TEST_F(ServiceManagerTest, TheWatchdogIsSilentWhileTheDaemonHangs) {
     EXPECT_EQ(heard(), "WATCHDOG=1");
 }
 
+TEST_F(ServiceManagerTest, AStoredFileIsKeptBeforeTheCallReturns) {
+    const ServiceManager manager;
+    const FileDescriptor file(::memfd_create("file", MFD_CLOEXEC));
+    std::thread hearing([&] {
+        const auto stored = manager_.receive();
+        EXPECT_EQ(stored.text, "FDSTORE=1\nFDNAME=name\nFDPOLL=0");
+        EXPECT_TRUE(stored.file.valid());
+        EXPECT_EQ(manager_.heard(), "BARRIER=1");
+    });
+    EXPECT_TRUE(manager.store("name", FileDescriptor(::dup(file.get()))));
+    hearing.join();
+}
+
+TEST_F(ServiceManagerTest, WithoutAManagerNothingIsStored) {
+    ::unsetenv("NOTIFY_SOCKET");
+    ServiceManager manager;
+    EXPECT_EQ(manager.store("name", FileDescriptor(::dup(0))), tl::unexpected(Errno{ENOTCONN}));
+    EXPECT_FALSE(manager.take_stored("name").valid());
+}
+
 TEST_F(ServiceManagerTest, VrdmadIsReadyWhenAVmmMayConnectAndSaysWhenItStops) {
     ::setenv("WATCHDOG_USEC", "60000000", 1);
     Program program({"--vm", vm("a.sock")});
@@ -124,6 +121,7 @@ TEST_F(ServiceManagerTest, VrdmadIsReadyWhenAVmmMayConnectAndSaysWhenItStops) {
     EXPECT_TRUE(std::filesystem::is_socket(path("a.sock")));
     program.signal(SIGTERM);
     EXPECT_EQ(heard(), "STOPPING=1");
+    manager_.serve_stop();
     EXPECT_EQ(program.wait(), 0);
 }
 
