@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from support_py.e2e import PATIENCE, LabTest, main
+from support_py.unnoticed import TIMES, UnnoticedTest
 from vrdma_lab.programs.nvme import MODULES, NvmeDisk
 from vrdma_lab.vm.guest import Guest
 
@@ -60,8 +61,21 @@ class Nvme(LabTest):
             assert complaints == "", f"{guest.name}: {complaints}"
 
 
-class NvmeBySharedReceiveQueues(Nvme):
+class NvmeBySharedReceiveQueues(Nvme, UnnoticedTest):
     target_options = "use_srq=1"
+
+    def test_the_disk_is_whole_while_vrdmad_is_taken_over(self) -> None:
+        device = self.disk.device
+        round_ = f"""
+            dd if=/dev/urandom of=/tmp/data bs=64k count=32 2> /dev/null
+            dd if=/tmp/data of={device} bs=64k conv=fsync || exit
+            echo 3 > /proc/sys/vm/drop_caches
+            dd if={device} bs=64k count=32 | cmp - /tmp/data || exit
+        """
+        with self.rounds(self.host, round_) as wait_round:
+            for _ in range(TIMES):
+                self.lab.daemon.be_taken_over()
+                wait_round()
 
     def test_the_target_has_such_a_queue(self) -> None:
         self.assertGreater(
