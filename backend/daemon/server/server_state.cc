@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <chrono>
 #include <iterator>
+#include <nlohmann/json.hpp>
+#include <shared_mutex>
 #include <utility>
 #include <vector>
 
