@@ -8,6 +8,7 @@ agent.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -45,6 +46,8 @@ PROVIDERS = ("rxe", "siw", "mlx5")
 LINE_BUFFER_LIBRARY = Path("/usr/libexec/coreutils/libstdbuf.so")
 # The C library itself loads this one when a thread ends.
 UNWINDER = Path("/lib/x86_64-linux-gnu/libgcc_s.so.1")
+# The loader of shared libraries.
+LOADER = Path("/lib64/ld-linux-x86-64.so.2")
 LINE_BUFFERED = f"_STDBUF_O=L LD_PRELOAD={LINE_BUFFER_LIBRARY}"
 
 INIT = f"""#!/bin/busybox sh
@@ -98,15 +101,21 @@ done
 def libraries_of(programs: list[Path]) -> set[Path]:
     """The shared libraries that the programs need, as the loader finds them."""
     found: set[Path] = set()
-    output = subprocess.run(
-        ["ldd", *map(str, programs)], check=True, capture_output=True, text=True
-    ).stdout
-    for line in output.splitlines():
-        if "not found" in line:
-            raise LabError(f"a library for the guests is missing: {line.strip()}")
-        match = re.search(r"(/\S+) \(0x", line)
-        if match:
-            found.add(Path(match.group(1)))
+    for program in programs:
+        # As ldd does it, which is a shell script and takes fifteen times as long.
+        output = subprocess.run(
+            [LOADER, program],
+            env={**os.environ, "LD_TRACE_LOADED_OBJECTS": "1"},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for line in output.splitlines():
+            if "not found" in line:
+                raise LabError(f"a library for the guests is missing: {line.strip()}")
+            match = re.search(r"(/\S+) \(0x", line)
+            if match:
+                found.add(Path(match.group(1)))
     return found
 
 

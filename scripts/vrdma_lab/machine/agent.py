@@ -12,8 +12,10 @@ AGENT_PORT = "vrdma.agent"
 
 
 def compile_agent(folder: Path) -> Path:
-    """Compiles agent.c into the folder; the program."""
+    """Compiles agent.c into the folder, unless that was done before; the program."""
     agent = folder / "agent"
+    if agent.exists():
+        return agent
     source = Path(__file__).with_name("agent.c")
     subprocess.run(
         ["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", str(agent), str(source)], check=True

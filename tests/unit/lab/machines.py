@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import io
 import socket
+import subprocess
 import tempfile
 import threading
 import tomllib
@@ -15,6 +16,7 @@ from pathlib import Path
 from vrdma_lab.errors import LabError
 from vrdma_lab.host.suites import all_suites
 from vrdma_lab.image.cpio import CpioWriter
+from vrdma_lab.image.initramfs import libraries_of
 from vrdma_lab.image.root_tree import write_archive
 from vrdma_lab.lab.daemon import configuration
 from vrdma_lab.machine.channel import Channel, Job
@@ -250,6 +252,33 @@ class Suites(unittest.TestCase):
         self.assertEqual(suites["siw"].rnic, "siw")
         self.assertEqual((suites["native"].hosts, suites["native"].rnic), (1, "rxe"))
         self.assertNotIn("command", suites)
+
+
+class Libraries(unittest.TestCase):
+    """The shared libraries that a guest's programs need."""
+
+    def setUp(self) -> None:
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        (self.folder / "one.c").write_text("int one(void) { return 1; }\n")
+        (self.folder / "main.c").write_text("int one(void); int main(void) { return one(); }\n")
+        self.library, self.program = self.folder / "libone.so", self.folder / "main"
+        shared: list[str | Path] = ["-shared", "-o", self.library, self.folder / "one.c"]
+        subprocess.run(["gcc", *shared], check=True)
+        program: list[str | Path] = ["-o", self.program, self.folder / "main.c", self.library]
+        subprocess.run(["gcc", *program], check=True)
+
+    def test_they_are_found_with_those_that_they_need_themselves(self) -> None:
+        found = libraries_of([self.program])
+        self.assertIn(self.library, found)
+        self.assertIn("libc.so.6", {path.name for path in found})
+
+    def test_one_that_is_missing_is_named(self) -> None:
+        subprocess.run(
+            ["gcc", "-o", self.program, "main.c", "-L.", "-lone"], cwd=self.folder, check=True
+        )
+        self.library.unlink()
+        with self.assertRaisesRegex(LabError, "is missing: libone.so => not found"):
+            libraries_of([self.program])
 
 
 if __name__ == "__main__":
