@@ -12,6 +12,8 @@ OBJ := $(OUT)/obj-$(VERSION)
 
 # CPPFLAGS, CFLAGS and LDFLAGS of the environment come after these, as packages expect it.
 CC ?= gcc
+# A compiler's cache, where the environment names one to CMake.
+COMPILE := $(CMAKE_C_COMPILER_LAUNCHER) $(CC)
 WARNINGS := -Wall -Wextra -Werror
 MODULE_SOURCES := vrdma_abi vrdma_backend_requests vrdma_backend vrdma_device vrdma_farewell \
                   vrdma_greeting vrdma_guest_memory vrdma_module vrdma_pci vrdma_shm vrdma_socket \
@@ -38,7 +40,7 @@ $(OUT)/vrdma-qemu-$(VERSION).so: $(MODULE_OBJECTS)
 
 $(OBJ)/%.o: $(SRC)%.c $(SRC)module.mk
 	@mkdir -p $(@D)
-	$(CC) $(QEMU_CFLAGS) $(WARNINGS) $(INCLUDES) \
+	$(COMPILE) $(QEMU_CFLAGS) $(WARNINGS) $(INCLUDES) \
 		$(CPPFLAGS) $(CFLAGS) -DVRDMA_BUILT_FOR='"$(BUILT_FOR)"' -MMD -c -o $@ $<
 
 -include $(MODULE_OBJECTS:.o=.d)

@@ -10,6 +10,8 @@ SRC := $(dir $(abspath $(lastword $(MAKEFILE_LIST))))
 OBJ := $(OUT)/obj-connectx
 
 CC ?= gcc
+# A compiler's cache, where the environment names one to CMake.
+COMPILE := $(CMAKE_C_COMPILER_LAUNCHER) $(CC)
 # Handlers have one signature, whether they use all of it or not.
 WARNINGS := -Wall -Wextra -Werror -Wno-unused-parameter
 ROOMS := commands ethernet frames objects queue_pairs roce transport
@@ -29,6 +31,6 @@ $(OUT)/libconnectx-model.so: $(OBJECTS)
 
 $(OBJ)/%.o: $(SRC)%.c $(SRC)module.mk
 	@mkdir -p $(@D)
-	$(CC) $(QEMU_CFLAGS) $(WARNINGS) $(INCLUDES) -MMD -MP -c -o $@ $<
+	$(COMPILE) $(QEMU_CFLAGS) $(WARNINGS) $(INCLUDES) -MMD -MP -c -o $@ $<
 
 -include $(OBJECTS:.o=.d)

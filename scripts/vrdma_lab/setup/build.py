@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 
 from vrdma_lab import paths
 from vrdma_lab.errors import LabError
@@ -27,8 +28,8 @@ def build_backend(steps: Steps, preset: str, *targets: str) -> None:
         )
 
 
-def _with_ccache(*command: str) -> Command:
-    """A command of CMake's whose compiler answers from the cache what it was asked before.
+def _with_ccache(*command: str | Path) -> Command:
+    """A command of CMake's or make's whose compiler answers from the cache what it knows.
 
     Clones of the project share the cache, wherever they are.  What the caller's environment says of
     ccache and of CMake counts more.
@@ -73,10 +74,10 @@ def build_connectx_model(steps: Steps) -> None:
         tree = paths.Kernel.find(paths.HOST_KERNEL).tree
         (layouts,) = tree.glob("usr/src/linux-headers-*-common/include/linux/mlx5")
         program = paths.SOURCE / "tests" / "connectx" / "build.sh"
-        runner.run([program, paths.SOURCE / "build" / "qemu", layouts])
+        runner.run(_with_ccache(program, paths.SOURCE / "build" / "qemu", layouts))
 
 
 def _build_qemu_device(steps: Steps, what: str, *versions: str) -> None:
     with steps.step(f"Building the QEMU device ({what})", "build-qemu") as runner:
         program = paths.SOURCE / "qemu-device" / "build.sh"
-        runner.run([program, paths.SOURCE / "build" / "qemu", *versions])
+        runner.run(_with_ccache(program, paths.SOURCE / "build" / "qemu", *versions))
