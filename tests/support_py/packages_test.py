@@ -19,6 +19,7 @@ from vrdma_lab.packages.clean_debian import SUITES, CleanDebian, copy_of, make_b
 from vrdma_lab.setup import cache
 from vrdma_lab.setup.packages import of_groups
 from vrdma_lab.setup.runner import Runner
+from vrdma_lab.test_form import is_long
 
 HOST_PACKAGES = ("vrdma", "qemu-vrdma", "vrdma-doc")
 # What a machine has before the packages come: of a host, of a guest, and for the demo.
@@ -45,8 +46,9 @@ class SuiteTest(unittest.TestCase):
         name = cls.suite if version is None else f"{cls.suite}-{version}"
         folder = paths.SOURCE / "build" / "packages" / name
         with cache.locked(folder.with_name(f"{name}.lock")):
-            if not list(folder.glob("*.deb")):
-                build_packages(cls.runner, cls.suite, folder, version)
+            # The long form has them as scripts/package builds them.
+            if not list(folder.glob("*-dbgsym_*.deb" if is_long() else "*.deb")):
+                build_packages(cls.runner, cls.suite, folder, version, tried=not is_long())
         return [found for name in names for found in folder.glob(f"{name}_*.deb")]
 
 

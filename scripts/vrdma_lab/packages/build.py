@@ -33,15 +33,26 @@ _CACHED = (
 
 
 def build_packages(
-    runner: Runner, suite: str, output: Path, version: str | None = None, anew: bool = False
+    runner: Runner,
+    suite: str,
+    output: Path,
+    version: str | None = None,
+    anew: bool = False,
+    tried: bool = False,
 ) -> list[Path]:
     """Builds the packages for a Debian, into a folder that is emptied first.
 
     With `version`, they are those that the project would have had by that version, to be upgraded
     from: the compiler does not optimize them, and lintian does not judge them.  `anew`: nothing
-    comes from the compiler's cache.
+    comes from the compiler's cache.  `tried`: they are only installed and removed in tests, so that
+    they are compressed little, those with debug information are left out, and lintian does not
+    judge their source.
     """
     options = f"parallel={processors()}" + ("" if version is None else " noopt")
+    quick, quick_source = list[str](), list[str]()
+    if tried:
+        options += " noautodbgsym"
+        quick, quick_source = ["DPKG_DEB_COMPRESSOR_LEVEL=1"], ["--source-option=-z1"]
     base = make_base(runner, suite, "build", (*_TOOLS, *build_dependencies(suite)))
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir(parents=True)
@@ -53,27 +64,25 @@ def build_packages(
         tree = make_source(Path(folder), suite, headers, version)
         debian.put(tree.rename(tree.with_name(Path(_TREE).name)), folder=_PLACE)
         cached = [*_CACHED, *(["CCACHE_RECACHE=1"] if anew else [])]
-        debian.run("env", *cached, f"DEB_BUILD_OPTIONS={options}",
-                   "dpkg-buildpackage", "-us", "-uc", "-F", folder=_TREE)
+        debian.run("env", *cached, *quick, f"DEB_BUILD_OPTIONS={options}",
+                   "dpkg-buildpackage", "-us", "-uc", "-F", *quick_source, folder=_TREE)
         made = [path for path in (debian.root / _PLACE.lstrip("/")).iterdir() if path.is_file()]
         runner.run(as_root(["cp", "--no-preserve=ownership", *made, output]))
         # What it refuses is there to be looked at.
         if version is None:
-            _judge(debian)
+            _judge(debian, "*.deb" if tried else "*.changes")
     return sorted(output.glob("*.deb"))
 
 
-def _judge(debian: CleanDebian) -> None:
-    """Has lintian look at the packages: an error or a warning is a failure."""
+def _judge(debian: CleanDebian, pattern: str) -> None:
+    """Has lintian look at what was built: an error or a warning is a failure.
+
+    `*.deb` are the packages, `*.changes` their source as well, which takes longer than all of them.
+    """
+    built = sorted(path.name for path in (debian.root / _PLACE.lstrip("/")).glob(pattern))
     suppressed = [] if maintainer() else ["--suppress-tags", _NO_ADDRESS]
     debian.run("lintian", "--allow-root", "--fail-on", "error,warning", "--info",
-               "--tag-display-limit", "0", *suppressed, _changes(debian), folder=_PLACE)
-
-
-def _changes(debian: CleanDebian) -> str:
-    """The name of the file that describes what was built."""
-    (found,) = (debian.root / _PLACE.lstrip("/")).glob("*.changes")
-    return found.name
+               "--tag-display-limit", "0", *suppressed, *built, folder=_PLACE)
 
 
 def digests(folder: Path) -> dict[str, str]:
