@@ -105,8 +105,8 @@ build_module() {
     (
         flock 9
         headers=$(find_headers "$version") || exit 1
-        make --no-print-directory -s -j2 -f "$here/module.mk" module OUT="$out" VERSION="$version" \
-            HEADERS="$headers" BUILT_FOR="$(cat "$headers/VERSION")"
+        make --no-print-directory -s -j2 -C "$here" -f module.mk module \
+            OUT="$out" VERSION="$version" HEADERS="$headers" BUILT_FOR="$(cat "$headers/VERSION")"
     ) 9> "$VRDMA_CACHE/qemu-headers.lock"
 }
 
@@ -123,7 +123,7 @@ done
 
 check_tools
 mkdir -p "$out" "$VRDMA_CACHE"
-make --no-print-directory -s -f "$here/module.mk" preload OUT="$out" VERSION=none
+make --no-print-directory -s -C "$here" -f module.mk preload OUT="$out" VERSION=none
 failed=()
 for version in "${versions[@]}"; do
     build_module "$version" || failed+=("$version")

@@ -32,6 +32,6 @@ mkdir -p "$1"
 out=$(realpath "$1")
 (
     flock 9
-    make --no-print-directory -s -j2 -f "$here/module.mk" OUT="$out" HEADERS="$headers" \
+    make --no-print-directory -s -j2 -C "$here" -f module.mk OUT="$out" HEADERS="$headers" \
         LAYOUTS="$(realpath "$2")"
 ) 9> "$out/connectx.lock"
