@@ -5,6 +5,7 @@
 #include <random>
 
 #include "machine.h"
+#include "support/changed_message.h"
 
 namespace vrdma::embedded::test {
 namespace {
@@ -274,59 +275,6 @@ TEST_F(SuccessorRefusal, MoreThanTheWholeMessageIsNotDone) {
     EXPECT_EQ(estate->qps[0]->query().value().qp_state, static_cast<uint8_t>(QpState::kError));
 }
 
-void change_some(google::protobuf::Message& message, std::minstd_rand& random);
-
-// Changes one field of the message, or one of a message in it.
-void change_field(google::protobuf::Message& message,
-                  const google::protobuf::FieldDescriptor& field, std::minstd_rand& random) {
-    using Field = google::protobuf::FieldDescriptor;
-    const auto& reflection = *message.GetReflection();
-    constexpr std::array<uint64_t, 8> kNumbers{0,      1,       0x7fffffff,   0xffffffff,
-                                               0x1000, 0x10000, ~uint64_t{0}, 0x7fffffffffffffff};
-    const uint64_t number = random() % 2 != 0 ? kNumbers[random() % 8] : random() % 128;
-    const int count = field.is_repeated() ? reflection.FieldSize(message, &field) : 1;
-    const int at = count != 0 ? static_cast<int>(random() % static_cast<unsigned>(count)) : 0;
-    if (count == 0 || (field.is_repeated() && random() % 8 == 0)) {
-        if (count != 0) {
-            reflection.RemoveLast(&message, &field);
-        }
-        return;
-    }
-    switch (field.cpp_type()) {
-        case Field::CPPTYPE_MESSAGE:
-            change_some(field.is_repeated()
-                            ? *reflection.MutableRepeatedMessage(&message, &field, at)
-                            : *reflection.MutableMessage(&message, &field),
-                        random);
-            break;
-        case Field::CPPTYPE_UINT32:
-            field.is_repeated()
-                ? reflection.SetRepeatedUInt32(&message, &field, at, static_cast<uint32_t>(number))
-                : reflection.SetUInt32(&message, &field, static_cast<uint32_t>(number));
-            break;
-        case Field::CPPTYPE_UINT64:
-            field.is_repeated() ? reflection.SetRepeatedUInt64(&message, &field, at, number)
-                                : reflection.SetUInt64(&message, &field, number);
-            break;
-        case Field::CPPTYPE_BOOL:
-            reflection.SetBool(&message, &field, !reflection.GetBool(message, &field));
-            break;
-        case Field::CPPTYPE_ENUM:
-            reflection.SetEnumValue(&message, &field, static_cast<int>(random() % 4));
-            break;
-        default:
-            break;
-    }
-}
-
-void change_some(google::protobuf::Message& message, std::minstd_rand& random) {
-    std::vector<const google::protobuf::FieldDescriptor*> fields;
-    message.GetReflection()->ListFields(message, &fields);
-    if (!fields.empty()) {
-        change_field(message, *fields[random() % fields.size()], random);
-    }
-}
-
 TEST_F(SuccessorRefusal, AStateChangedAtRandomIsRefusedOrHarmsNobodyElse) {
     std::minstd_rand random(1);
     unsigned refused = 0;
@@ -334,7 +282,7 @@ TEST_F(SuccessorRefusal, AStateChangedAtRandomIsRefusedOrHarmsNobodyElse) {
     for (unsigned n = 0; n < kStates; ++n) {
         refused += error([&random](auto& session) {
                        for (unsigned changes = 1 + random() % 3; changes != 0; --changes) {
-                           change_some(session, random);
+                           vrdma::test::change_some(session, random);
                        }
                    }) != 0
                        ? 1
