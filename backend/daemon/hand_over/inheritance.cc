@@ -105,6 +105,7 @@ std::optional<Equipment> Inheritance::equipment(const Config& config, const VmCo
     if (machine == nullptr) {
         return std::nullopt;
     }
+    state::allow_own(files_, *machine);
     auto socket = files_.take_needed(machine->socket().file());
     auto receiver = files_.take(machine->receiver_file());
     if (!socket || !receiver) {

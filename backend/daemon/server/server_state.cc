@@ -87,6 +87,7 @@ void Server::restore(const state::Daemon& daemon, state::ReceivedFiles& files) {
                 machine.name(), machine.path());
             continue;
         }
+        state::allow_own(files, machine);
         if (auto restored = (*found)->restore(machine, files); !restored) {
             logger_->error(
                 "{}: the guest cannot be taken over: {}; its VMM is disconnected, and the guest "
@@ -129,6 +130,7 @@ Result<void> Server::hand_over(const Give& give) {
     for (size_t i = 0; i < vms_.size(); ++i) {
         Vm* const vm = vms_[i].get();
         state::Machine& machine = *daemon.add_machines();
+        machine.set_first_file(files.count() + 1);
         vm->save_socket(machine, files);
         if (!suspended[i]) {
             logger_->error(
@@ -143,6 +145,7 @@ Result<void> Server::hand_over(const Give& give) {
             machine.clear_vmm();
             machine.clear_device();
         }
+        machine.set_files(files.count() + 1 - machine.first_file());
     }
     const auto given = give(daemon, files.all());
     if (given) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
 // One vrdmad takes the guests of another one over.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -8,7 +9,10 @@
 #include <vrdma_check.h>
 
 #include <atomic>
+#include <functional>
 #include <memory>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -26,7 +30,30 @@ namespace {
 using hostile::GuestVerbs;
 using hostile::HonestPair;
 using hostile::Machine;
+using nlohmann::json;
 using testing::HasSubstr;
+
+constexpr uint64_t kBytes = VRDMA_SHM_PAGE_SIZE;
+
+// What the vrdmad with this control socket says of a guest (docs/control.md).
+json figures_of(const FileDescriptor& control, const std::string& guest) {
+    const std::string request =
+        json{{"jsonrpc", "2.0"}, {"id", 1}, {"method", "show"}, {"params", {{"guest", guest}}}}
+            .dump() +
+        "\n";
+    EXPECT_EQ(::send(control.get(), request.data(), request.size(), MSG_NOSIGNAL),
+              static_cast<ssize_t>(request.size()));
+    std::string answer;
+    while (!answer.ends_with('\n')) {
+        char part[4096];
+        const ssize_t got = ::recv(control.get(), part, sizeof(part), 0);
+        if (got <= 0) {
+            throw std::runtime_error("vrdmad gives no answer");
+        }
+        answer.append(part, static_cast<size_t>(got));
+    }
+    return json::parse(answer).at("result");
+}
 
 class HandOverTest : public ProgramTest {
   protected:
@@ -55,6 +82,69 @@ class HandOverTest : public ProgramTest {
         EXPECT_EQ(program->wait(), 0) << program->printed();
         EXPECT_THAT(program->printed(), HasSubstr("the successor has the guests"));
         program = std::move(successor);
+    }
+
+    // Does `what` again and again while one vrdmad after the other takes over, each time at least
+    // once more.
+    void take_over_twenty_times(std::unique_ptr<Program>& program,
+                                const std::function<void()>& what) {
+        std::atomic<uint64_t> rounds = 0;
+        std::atomic<bool> stop = false;
+        std::string error;
+        std::thread guest([&] {
+            try {
+                while (!stop.load()) {
+                    what();
+                    rounds.fetch_add(1);
+                    rounds.notify_one();
+                }
+            } catch (const std::exception& thrown) {
+                error = thrown.what();
+                stop.store(true);
+                rounds.fetch_add(1);
+                rounds.notify_one();
+            }
+        });
+        for (int i = 0; i < 20 && !stop.load(); ++i) {
+            const uint64_t before = rounds.load();
+            upgrade(program, i % 2 == 0 ? VRDMAD_NEXT : VRDMAD);
+            rounds.wait(before);
+        }
+        stop.store(true);
+        guest.join();
+        EXPECT_EQ(error, "") << program->printed();
+    }
+
+    // One object of each kind, with the rings that the VMM maps.  Throws when a verb fails.
+    static void make_and_destroy(GuestVerbs& verbs, uint64_t memory) {
+        const uint32_t uctx = verbs.alloc_ucontext();
+        const uint32_t pd = verbs.alloc_pd(uctx);
+        const auto mr = verbs.reg_mr(uctx, pd, memory, kBytes, memory, rnic::kAccessLocalWrite);
+        const auto cq = verbs.create_cq(uctx, 63, 0);
+        const auto qp = verbs.create_qp(uctx, {.pd = pd,
+                                               .send_cq = cq.handle,
+                                               .recv_cq = cq.handle,
+                                               .type = static_cast<uint8_t>(rnic::QpType::kRc),
+                                               .send_wr = 15,
+                                               .recv_wr = 15,
+                                               .sge = 2,
+                                               .inline_data = 0});
+        const std::pair<uint16_t, uint32_t> ends[] = {{VRDMA_CMD_DESTROY_QP, qp.handle},
+                                                      {VRDMA_CMD_DESTROY_CQ, cq.handle},
+                                                      {VRDMA_CMD_DEREG_MR, mr.handle},
+                                                      {VRDMA_CMD_DEALLOC_PD, pd},
+                                                      {VRDMA_CMD_DEALLOC_UCONTEXT, uctx}};
+        for (const auto& [command, handle] : ends) {
+            if (const uint32_t status = verbs.tell_handle(command, uctx, handle); status != 0) {
+                throw std::runtime_error(fmt::format("command {:#x}: errno {}", command, status));
+            }
+        }
+    }
+
+    json figures(const std::string& guest) const {
+        FileDescriptor control;
+        EXPECT_EQ(connect_to(path("control.sock"), &control), 0);
+        return figures_of(control, guest);
     }
 
     // 0, or the errno; the socket is in `socket` then.
@@ -106,31 +196,26 @@ TEST_F(HandOverTest, AVmmThatConnectsLaterIsServedByTheSuccessor) {
 TEST_F(HandOverTest, TransfersGoOnThroughTwentyTakeOversFromVersionToVersion) {
     auto program = start();
     HonestPair pair("pair", path("a.sock"), path("b.sock"), 1, 1);
-    std::atomic<uint64_t> transfers = 0;
-    std::atomic<bool> stop = false;
-    std::string error;
-    std::thread traffic([&] {
-        try {
-            while (!stop.load()) {
-                pair.transfer();
-                transfers.fetch_add(1);
-                transfers.notify_one();
-            }
-        } catch (const std::exception& thrown) {
-            error = thrown.what();
-            stop.store(true);
-            transfers.fetch_add(1);
-            transfers.notify_one();
-        }
-    });
-    for (int i = 0; i < 20 && !stop.load(); ++i) {
-        const uint64_t before = transfers.load();
-        upgrade(program, i % 2 == 0 ? VRDMAD_NEXT : VRDMAD);
-        transfers.wait(before);
+    take_over_twenty_times(program, [&] { pair.transfer(); });
+}
+
+// A verb may be in its ring, under way, at the VMM or answered when its daemon ends.
+TEST_F(HandOverTest, VerbsGoOnThroughTwentyTakeOversAndLeaveNothing) {
+    auto program = start();
+    Machine machine(path("a.sock"), {});
+    machine.backend_requests().serve(machine.shm_region());
+    machine.start();
+    GuestVerbs verbs(machine);
+    verbs.map_doorbells();
+    const uint64_t memory = machine.memory().allocate(kBytes, kBytes);
+    const uint64_t mapped = figures("a").at("shared_memory").at("used");
+    take_over_twenty_times(program, [&] { make_and_destroy(verbs, memory); });
+
+    const json after = figures("a");
+    for (const auto& [kind, count] : after.at("objects").items()) {
+        EXPECT_EQ(count, 0) << kind;
     }
-    stop.store(true);
-    traffic.join();
-    EXPECT_EQ(error, "") << program->printed();
+    EXPECT_EQ(after.at("shared_memory").at("used"), mapped);
 }
 
 TEST_F(HandOverTest, GuestsGoOnWhereASuccessorFails) {
@@ -181,6 +266,27 @@ TEST_F(HandOverTest, AnotherVersionSaysWhetherItCanAndLeavesTheGuestsWhereTheyAr
                 HasSubstr("the guests of vrdmad " VRDMA_VERSION " can be taken over: 2 "));
     program->wait_printed("another vrdmad has seen that it can take the guests over");
     pair.transfer();
+}
+
+// A folder of Latin-1.
+TEST_F(HandOverTest, AMachineWhosePathIsNoUtf8IsTakenOver) {
+    const std::string folder = path("caf\xe9");
+    std::filesystem::create_directory(folder);
+    const std::vector<std::string> words{"--vm", "socket=" + folder + "/a.sock,name=a",
+                                         "--control-socket", path("control.sock")};
+    Program program(words);
+    program.wait_printed("serves 1 virtual machine(s)");
+    Machine machine(folder + "/a.sock", {});
+    machine.start();
+    GuestVerbs verbs(machine);
+    const uint32_t uctx = verbs.alloc_ucontext();
+
+    std::vector<std::string> then = words;
+    then.emplace_back("--take-over");
+    Program successor(std::move(then));
+    successor.wait_printed("serves 1 virtual machine(s)");
+    EXPECT_EQ(program.wait(), 0);
+    EXPECT_NE(verbs.alloc_pd(uctx), VRDMA_NO_HANDLE);
 }
 
 TEST_F(HandOverTest, AnotherUserGetsNothing) {

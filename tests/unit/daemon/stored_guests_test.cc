@@ -4,16 +4,23 @@
 #include <gmock/gmock.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <vrdma_protocol.h>
 
+#include <algorithm>
+#include <iterator>
 #include <memory>
+#include <random>
 #include <string>
 #include <vector>
 
+#include "daemon/hand_over/transfer.h"
 #include "fake_service_manager.h"
 #include "hostile/guest_verbs.h"
 #include "hostile/honest_pair.h"
 #include "hostile/machine.h"
 #include "program_fixture.h"
+#include "state/document.h"
+#include "support/changed_message.h"
 
 namespace vrdma::daemon {
 namespace {
@@ -108,6 +115,64 @@ TEST_F(StoredGuestsTest, WhatCannotBeTakenOverDoesNotKeepTheServiceFromStarting)
     Machine machine(path("a.sock"), {});
     machine.start();
     EXPECT_NE(GuestVerbs(machine).alloc_ucontext(), VRDMA_NO_HANDLE);
+}
+
+// What a guest has with the daemon: one user context, and a completion queue in it.
+struct Guest {
+    explicit Guest(const std::string& socket) : machine(socket, {}), verbs(machine) {
+        machine.backend_requests().serve(machine.shm_region());
+        machine.start();
+        verbs.map_doorbells();
+        uctx = verbs.alloc_ucontext();
+        cq = verbs.create_cq(uctx, 63, 0).handle;
+    }
+
+    Machine machine;
+    GuestVerbs verbs;
+    uint32_t uctx = VRDMA_NO_HANDLE;
+    uint32_t cq = VRDMA_NO_HANDLE;
+};
+
+// What one machine has of its VMM and of its guest is changed.  --gtest_shuffle with
+// --gtest_random_seed=N has other changes.
+TEST_F(StoredGuestsTest, AStateChangedAtRandomCostsNobodyElseAnything) {
+    std::minstd_rand random(
+        static_cast<unsigned>(1 + testing::UnitTest::GetInstance()->random_seed()));
+    constexpr unsigned kStates = 20;
+    for (unsigned n = 0; n < kStates; ++n) {
+        auto program = start();
+        auto a = std::make_unique<Guest>(path("a.sock"));
+        Guest b(path("b.sock"));
+        auto stored = receive_state(stop(*program).get());
+        ASSERT_TRUE(stored);
+        auto state = state::decode(stored->document);
+        ASSERT_TRUE(state) << state.error();
+        for (unsigned changes = 1 + random() % 3; changes != 0; --changes) {
+            state::Machine& machine = *state->mutable_machines(0);
+            if (random() % 2 == 0) {
+                test::change_some(*machine.mutable_vmm(), random);
+            } else {
+                test::change_some(*machine.mutable_device(), random);
+            }
+        }
+        SCOPED_TRACE(state->machines(0).DebugString());
+        int ends[2];
+        ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+        FileDescriptor reader(ends[0]);
+        const FileDescriptor writer(ends[1]);
+        std::vector<int> files;
+        std::ranges::transform(stored->files, std::back_inserter(files), &FileDescriptor::get);
+        ASSERT_TRUE(send_state(writer.get(), state::encode(*state), files));
+        stored->files.clear();
+
+        program = start(std::move(reader));
+        ASSERT_EQ(b.verbs.tell_handle(VRDMA_CMD_DESTROY_CQ, b.uctx, b.cq), 0U)
+            << program->printed();
+        a.reset();
+        const Guest again(path("a.sock"));
+        program->signal(SIGINT);
+        ASSERT_EQ(program->wait(), 0) << program->printed();
+    }
 }
 
 }  // namespace

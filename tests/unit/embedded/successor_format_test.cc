@@ -67,8 +67,8 @@ TEST_F(SuccessorFormat, AStateOfVrdmad010IsTakenUp) {
 // What this build writes, an earlier one may be given: it refuses a field that it does not know.
 TEST_F(SuccessorFormat, NothingIsWrittenThatVrdmad010DoesNotKnow) {
     state::Session known;
-    ASSERT_TRUE(google::protobuf::TextFormat::ParseFromString(former("vrdmad-0.1.0.textproto"),
-                                                              &known));
+    ASSERT_TRUE(
+        google::protobuf::TextFormat::ParseFromString(former("vrdmad-0.1.0.textproto"), &known));
     EXPECT_EQ(text_of(alice.save().session), text_of(known));
 }
 
