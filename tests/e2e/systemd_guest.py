@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from support_py import rdmacm as rdmacm_test
 from support_py.e2e import PATIENCE, LabTest, main
+from support_py.exchange import say
 from vrdma_lab import paths
 from vrdma_lab.image.initramfs import LINE_BUFFERED
 from vrdma_lab.image.service import build_service
@@ -45,6 +46,7 @@ syswrite($s, pack("L3", 1, 1, 0));
 $n = sysread($s, $answer, 20);
 print "then of ", $n // 0, " bytes\\n";
 """
+_STANDSTILL = "journalctl -u vrdmad -o cat | grep -o 'stood still for .*' | tail -n 1"
 LONE_COMMANDS = (
     "ib_write_bw -F -n 200",
     "ib_send_lat -F -n 200",
@@ -225,6 +227,7 @@ class SystemdGuests(LabTest, rdmacm_test.RdmaCmTest):
         asked = vmm.wait(PATIENCE).output
         self.assertIn("then of 20 bytes", asked, guest.must("journalctl -u vrdmad | tail -40"))
         self.assertIn("a: taken over from vrdmad", guest.must("journalctl -u vrdmad"))
+        say(f"    {restart}: {guest.must(_STANDSTILL, PATIENCE).strip()}")
         return said
 
     def assert_confined(self, guest: Guest, machines: int = 1) -> None:
