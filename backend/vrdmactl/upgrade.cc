@@ -76,7 +76,7 @@ Outcome run(const std::vector<std::string>& words, const fs::path& folder) {
 // A link below /proc/PID.
 fs::path link_of(pid_t process, std::string_view name) {
     std::error_code error;
-    const fs::path target = fs::read_symlink(fmt::format("/proc/{}/{}", process, name), error);
+    fs::path target = fs::read_symlink(fmt::format("/proc/{}/{}", process, name), error);
     if (error) {
         throw Failure(kRefused, fmt::format("vrdmad's process {}: {}; root may look at it", process,
                                             error.message()));
@@ -107,7 +107,7 @@ std::vector<std::string> arguments_of(pid_t process) {
 std::string unit_of(pid_t process) {
     std::ifstream file(fmt::format("/proc/{}/cgroup", process));
     for (std::string line; std::getline(file, line);) {
-        const std::string name = fs::path(line.substr(line.rfind(':') + 1)).filename();
+        std::string name = fs::path(line.substr(line.rfind(':') + 1)).filename();
         if (!name.ends_with(".service")) {
             continue;
         }
