@@ -21,8 +21,9 @@ static void progress(RoceQp* qp) {
     r->went_back = false;
     r->waits_rnr = false;
     r->deadline = ROCE_NEVER;
-    if (r->unacked != r->sent) {
-        roce_requester_start_timer(qp);
+    if (r->unacked != r->sent && qp->attributes.timeout) {
+        roce_qp_set_deadline(qp, qp->transport->ops->now(qp->transport->device) +
+                                     (UINT64_C(4096) << qp->attributes.timeout));
     }
     /* After going back, what need not be sent again. */
     if (r->cursor == 0 && r->count) {

@@ -146,9 +146,6 @@ void roce_send_connected(RoceQp* qp, RocePacket* packet);
 /* requester.c: sends up to `budget` packets; returns how many are left of it. */
 void roce_requester_start(RoceQp* qp);
 unsigned roce_requester_run(RoceQp* qp, unsigned budget);
-/* The timer of the oldest packet without an answer, unless it runs.  Each retry without progress
- * is given more time. */
-void roce_requester_start_timer(RoceQp* qp);
 /* The deadline has passed. */
 void roce_requester_expire(RoceQp* qp);
 /* Completes all requests that were taken: flushed, or (`drop`) without completion. */

@@ -305,17 +305,14 @@ static void send_request(RoceQp* qp, const RoceRequest* request) {
     r->reads++;
 }
 
-void roce_requester_start_timer(RoceQp* qp) {
+static void start_timer(RoceQp* qp) {
     RoceRequester* r = &qp->requester;
     const RoceTransport* transport = qp->transport;
-    /* At least 4.096 us * 2^timeout, and at most four times as long (IBA 9.7.6.1.3).  The other
-     * side may be a machine under TCG that stands still for tenths of seconds. */
-    const unsigned doublings = MIN(qp->attributes.retry_count - r->retries, 2);
 
-    /* 0 is no timer. */
+    /* IBA 9.7.6.1.3: 4.096 us * 2^timeout; 0 is no timer. */
     if (roce_is_reliable(qp) && r->deadline == ROCE_NEVER && qp->attributes.timeout) {
         roce_qp_set_deadline(qp, transport->ops->now(transport->device) +
-                                     (UINT64_C(4096) << (qp->attributes.timeout + doublings)));
+                                     (UINT64_C(4096) << qp->attributes.timeout));
     }
 }
 
@@ -395,7 +392,7 @@ unsigned roce_requester_run(RoceQp* qp, unsigned budget) {
             if (roce_psn_distance(next, r->sent) > 0) {
                 r->sent = next;
             }
-            roce_requester_start_timer(qp);
+            start_timer(qp);
         }
         if (request->send.local || r->cursor_packet == request->packets) {
             sent_whole(qp, request);
