@@ -19,10 +19,9 @@ from vrdma_lab.vm.qemu import COMMON_OPTIONS, agent_options, explain
 DEVICE = "vrdma0"
 # What firmware and kernel would look for in each guest, and no test needs: disks and sensors of the
 # chipset, buses behind the last one, tests of the kernel's ciphers, and policies. A guest that runs
-# in a host VM boots in two thirds of the time. Nor does the kernel clear what it gives to itself,
-# which would hide that the driver reads what nobody has written.
-NO_MORE_DEVICES = "sata=off,smbus=off"
-NO_MORE_WORK = "pci=lastbus=0 cryptomgr.notests lsm=capability audit=0 init_on_alloc=0"
+# in a host VM boots in two thirds of the time.
+_NO_MORE_DEVICES = "sata=off,smbus=off"
+NO_MORE_WORK = "pci=lastbus=0 cryptomgr.notests lsm=capability audit=0"
 
 
 @dataclass(frozen=True)
@@ -176,7 +175,7 @@ def _more_devices(more: Mapping[int, tuple[GuestNetwork, Path]]) -> list[str]:
 
 def _memory_options(options: GuestOptions, folder: Path | None) -> list[str]:
     """The memory and the machine, which has its memory where the daemon can map it."""
-    machine = f"{options.machine},{NO_MORE_DEVICES}"
+    machine = f"{options.machine},{_NO_MORE_DEVICES}"
     words = ["-m", f"{options.memory_mib}M"]
     if not options.shared_memory:
         return [*words, "-machine", machine]

@@ -26,7 +26,7 @@ from vrdma_lab.network.switch import Switch
 from vrdma_lab.vm.cores import Core
 from vrdma_lab.vm.examination import examine
 from vrdma_lab.vm.monitor import monitor_options
-from vrdma_lab.vm.guest import NO_MORE_DEVICES, NO_MORE_WORK
+from vrdma_lab.vm.guest import NO_MORE_WORK
 from vrdma_lab.vm.qemu import COMMON_OPTIONS, agent_options, explain
 
 MEMORY_MIB = 6144
@@ -86,7 +86,7 @@ class HostVm(Side):
         isolation = _ISOLATION if len(self._cores) > 1 else ""
         append = (
             "console=ttyS0 quiet panic=-1 mitigations=off sysrq_always_enabled unknown_nmi_panic "
-            f"{NO_MORE_WORK} rodata=off tsc=reliable no_timer_check "
+            f"{NO_MORE_WORK} tsc=reliable no_timer_check "
             f"vrdma.name={self.name} vrdma.modules={kernel.tree}/lib/modules{isolation}"
         )
         return [
@@ -94,7 +94,7 @@ class HostVm(Side):
             # Right before QEMU: in no other program the model finds what it needs.
             *(("env", f"LD_PRELOAD={paths.connectx_model()}") if self._kind.model else ()),
             *(paths.qemu(), "-name", f"{self.name},debug-threads=on", *COMMON_OPTIONS),
-            *("-machine", f"q35,{NO_MORE_DEVICES}", "-accel", "tcg", "-cpu", "EPYC,+svm,+npt"),
+            *("-machine", "q35", "-accel", "tcg", "-cpu", "EPYC,+svm,+npt"),
             *("-smp", str(len(self._cores)), "-m", f"{MEMORY_MIB}M"),
             *("-kernel", str(kernel.vmlinux), "-initrd", str(initramfs), "-append", append),
             *("-serial", f"file:{self.console}"),

@@ -15,15 +15,10 @@ COMMON_OPTIONS = (
 
 
 def agent_options(socket: str) -> list[str]:
-    """The agent's virtio serial port, joined to a socket with these properties.
-
-    The bus has room for one console besides.
-    """
+    """The agent's virtio serial port, joined to a socket with these properties."""
     return [
         *("-chardev", f"socket,id=agent,{socket},server=on,wait=off"),
-        # Two ports, not 31: a driver sets up two queues for each that could come, and in a guest
-        # on an RDMA host that is more than a tenth of all exits of its boot.
-        *("-device", "virtio-serial-pci,max_ports=2"),
+        *("-device", "virtio-serial-pci"),
         *("-device", f"virtserialport,chardev=agent,name={AGENT_PORT}"),
     ]
 
