@@ -21,6 +21,7 @@
 #include "hostile/guest_verbs.h"
 #include "hostile/honest_pair.h"
 #include "hostile/machine.h"
+#include "mapped_guest.h"
 #include "program_fixture.h"
 #include "state/document.h"
 
@@ -166,11 +167,8 @@ class HandOverTest : public ProgramTest {
 
 TEST_F(HandOverTest, AVmmAndItsGuestKeepWhatTheyHave) {
     auto program = start();
-    Machine machine(path("a.sock"), {});
-    machine.backend_requests().serve(machine.shm_region());
-    machine.start();
-    GuestVerbs verbs(machine);
-    verbs.map_doorbells();
+    MappedGuest guest(path("a.sock"));
+    GuestVerbs& verbs = guest.verbs;
     const uint32_t uctx = verbs.alloc_ucontext();
     const uint32_t pd = verbs.alloc_pd(uctx);
     const auto cq = verbs.create_cq(uctx, 63, 0);
@@ -202,12 +200,9 @@ TEST_F(HandOverTest, TransfersGoOnThroughTwentyTakeOversFromVersionToVersion) {
 // A verb may be in its ring, under way, at the VMM or answered when its daemon ends.
 TEST_F(HandOverTest, VerbsGoOnThroughTwentyTakeOversAndLeaveNothing) {
     auto program = start();
-    Machine machine(path("a.sock"), {});
-    machine.backend_requests().serve(machine.shm_region());
-    machine.start();
-    GuestVerbs verbs(machine);
-    verbs.map_doorbells();
-    const uint64_t memory = machine.memory().allocate(kBytes, kBytes);
+    MappedGuest guest(path("a.sock"));
+    GuestVerbs& verbs = guest.verbs;
+    const uint64_t memory = guest.machine.memory().allocate(kBytes, kBytes);
     const uint64_t mapped = figures("a").at("shared_memory").at("used");
     take_over_twenty_times(program, [&] { make_and_destroy(verbs, memory); });
 

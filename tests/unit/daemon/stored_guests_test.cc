@@ -18,6 +18,7 @@
 #include "hostile/guest_verbs.h"
 #include "hostile/honest_pair.h"
 #include "hostile/machine.h"
+#include "mapped_guest.h"
 #include "program_fixture.h"
 #include "state/document.h"
 #include "support/changed_message.h"
@@ -118,19 +119,14 @@ TEST_F(StoredGuestsTest, WhatCannotBeTakenOverDoesNotKeepTheServiceFromStarting)
 }
 
 // What a guest has with the daemon: one user context, and a completion queue in it.
-struct Guest {
-    explicit Guest(const std::string& socket) : machine(socket, {}), verbs(machine) {
-        machine.backend_requests().serve(machine.shm_region());
-        machine.start();
-        verbs.map_doorbells();
-        uctx = verbs.alloc_ucontext();
-        cq = verbs.create_cq(uctx, 63, 0).handle;
-    }
+struct Guest : MappedGuest {
+    explicit Guest(const std::string& socket)
+        : MappedGuest(socket),
+          uctx(verbs.alloc_ucontext()),
+          cq(verbs.create_cq(uctx, 63, 0).handle) {}
 
-    Machine machine;
-    GuestVerbs verbs;
-    uint32_t uctx = VRDMA_NO_HANDLE;
-    uint32_t cq = VRDMA_NO_HANDLE;
+    const uint32_t uctx;
+    const uint32_t cq;
 };
 
 // What one machine has of its VMM and of its guest is changed.  --gtest_shuffle with
