@@ -11,10 +11,12 @@
 #include <sstream>
 #include <string>
 
+#include "support/places.h"
+
 namespace {
 
 std::string read_file(const std::string& name) {
-    std::ifstream stream(std::string(VRDMA_SOURCE_DIR) + "/" + name);
+    std::ifstream stream(vrdma::test::in_source(name));
     EXPECT_TRUE(stream.good()) << name;
     std::ostringstream text;
     text << stream.rdbuf();

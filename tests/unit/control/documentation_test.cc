@@ -11,13 +11,15 @@
 #include <vector>
 
 #include "control_fixture.h"
+#include "support/places.h"
 
 namespace vrdma::daemon {
 namespace {
 
 std::string page() {
-    std::ifstream stream(CONTROL_PAGE);
-    EXPECT_TRUE(stream) << CONTROL_PAGE;
+    const std::string path = test::in_source("docs/control.md");
+    std::ifstream stream(path);
+    EXPECT_TRUE(stream) << path;
     return {std::istreambuf_iterator<char>(stream), {}};
 }
 

@@ -23,6 +23,7 @@
 #include "commanding_guest.h"
 #include "control_fixture.h"
 #include "support/fake_vmm.h"
+#include "support/places.h"
 
 namespace vrdma::daemon {
 namespace {
@@ -38,6 +39,10 @@ constexpr int kRefused = 1;
 constexpr int kUsage = 2;
 constexpr int kNotReachable = 3;
 
+std::string ctl_path() {
+    return test::kVrdmactl;
+}
+
 // The words of a shell's answer, one a line.
 std::vector<std::string> lines_of(const std::string& text) {
     std::vector<std::string> lines;
@@ -52,7 +57,7 @@ class VrdmactlTest : public ProgramTest {
   protected:
     std::string socket() const { return path("c"); }
 
-    // Status and output of a shell's command in which $vrdmactl is the program.
+    // Status and output of a shell's command.
     static std::pair<int, std::string> shell(const std::string& command) {
         FILE* pipe = ::popen((command + " 2>&1").c_str(), "r");
         std::string output;
@@ -64,7 +69,7 @@ class VrdmactlTest : public ProgramTest {
         return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, output};
     }
     std::pair<int, std::string> ctl(const std::string& arguments) const {
-        return shell(VRDMACTL " --socket " + socket() + " " + arguments);
+        return shell(ctl_path() + " --socket " + socket() + " " + arguments);
     }
     json ctl_json(const std::string& arguments) const {
         const auto [status, output] = ctl("--json " + arguments);
@@ -196,7 +201,7 @@ TEST_F(VrdmactlTest, TheDoctorOfGuestsIsTheScriptOfTheDriversPackage) {
     const auto [absent, said] = ctl("doctor --guest --root " + root);
     EXPECT_EQ(absent, kRefused);
     EXPECT_THAT(said, HasSubstr("run 'vrdma-doctor' there"));
-    std::filesystem::copy(VRDMA_DOCTOR, root + "/usr/bin/vrdma-doctor");
+    std::filesystem::copy(test::in_source("frontend/vrdma-doctor"), root + "/usr/bin/vrdma-doctor");
     const auto [status, output] = ctl("doctor --guest --root " + root);
     EXPECT_EQ(status, kRefused) << output;
     EXPECT_THAT(output, HasSubstr("this virtual machine has no vrdma-pci"));
@@ -261,7 +266,8 @@ TEST_F(VrdmactlTest, EventsAreFollowed) {
     const pid_t follower = ::fork();
     if (follower == 0) {
         ::dup2(output[1], STDOUT_FILENO);
-        ::execl(VRDMACTL, VRDMACTL, "--socket", socket().c_str(), "events", "--follow", nullptr);
+        ::execl(test::kVrdmactl, test::kVrdmactl, "--socket", socket().c_str(), "events",
+                "--follow", nullptr);
         ::_exit(127);
     }
     ::close(output[1]);
@@ -326,7 +332,7 @@ TEST_F(VrdmactlTest, ADaemonThatIsNotThereIsStatus3) {
 TEST_F(VrdmactlTest, TheVariableNamesTheSocketToo) {
     Program program({"--config", config()});
     program.wait_printed("serves 2");
-    const auto [status, output] = shell("VRDMACTL_SOCKET=" + socket() + " " VRDMACTL " list");
+    const auto [status, output] = shell("VRDMACTL_SOCKET=" + socket() + " " + ctl_path() + " list");
     EXPECT_EQ(status, 0) << output;
 }
 
@@ -335,7 +341,7 @@ TEST_F(VrdmactlTest, AServicesRuntimeFolderHasTheSocketByDefault) {
     Program program({"--vm", vm("a.sock")});
     ASSERT_EQ(::unsetenv("RUNTIME_DIRECTORY"), 0);
     program.wait_printed("serves 1");
-    EXPECT_EQ(shell(VRDMACTL " --socket " + path("control.sock") + " list").first, 0);
+    EXPECT_EQ(shell(ctl_path() + " --socket " + path("control.sock") + " list").first, 0);
 }
 
 TEST_F(VrdmactlTest, AnUnknownGroupIsNamedAtTheStart) {
@@ -352,7 +358,7 @@ TEST_F(VrdmactlTest, AnUnknownGroupIsNamedAtTheStart) {
 std::vector<std::string> commands() {
     std::vector<std::string> names;
     bool inside = false;
-    const std::string command = VRDMACTL " --help";
+    const std::string command = ctl_path() + " --help";
     FILE* pipe = ::popen(command.c_str(), "r");
     char line[512];
     while (std::fgets(line, sizeof(line), pipe) != nullptr) {
@@ -370,14 +376,14 @@ class CompletionTest : public VrdmactlTest {
   protected:
     // What bash offers after the words, of which the last is being written.
     std::vector<std::string> offered(const std::string& words) const {
-        const std::string script =
-            "PATH=" + std::string(path("")) +
-            ":$PATH; eval \"$(" VRDMACTL " completion bash)\"; COMP_WORDS=(vrdmactl " + words +
-            "); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _vrdmactl; "
-            "printf '%s\\n' \"${COMPREPLY[@]}\"";
+        const std::string script = "PATH=" + std::string(path("")) + ":$PATH; eval \"$(" +
+                                   ctl_path() + " completion bash)\"; COMP_WORDS=(vrdmactl " +
+                                   words +
+                                   "); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _vrdmactl; "
+                                   "printf '%s\\n' \"${COMPREPLY[@]}\"";
         std::filesystem::create_directories(directory_);
         std::error_code exists;
-        std::filesystem::create_symlink(VRDMACTL, path("vrdmactl"), exists);
+        std::filesystem::create_symlink(test::kVrdmactl, path("vrdmactl"), exists);
         std::string quoted = "bash -c '";
         for (const char c : script) {
             quoted += c == '\'' ? "'\\''" : std::string(1, c);
@@ -407,7 +413,7 @@ TEST_F(CompletionTest, OffersTheGuestsThatThereAre) {
 }
 
 TEST_F(CompletionTest, TheScriptForZshNamesEveryCommand) {
-    const auto [status, script] = shell(VRDMACTL " completion zsh");
+    const auto [status, script] = shell(ctl_path() + " completion zsh");
     EXPECT_EQ(status, 0);
     EXPECT_THAT(script, StartsWith("#compdef vrdmactl\n"));
     for (const std::string& command : commands()) {
@@ -423,8 +429,8 @@ TEST_F(VrdmactlTest, AnUpgradeWithoutSystemdIsCheckedAndSaysHowItIsDone) {
     const auto [status, output] = ctl("upgrade");
     EXPECT_EQ(status, kRefused);
     EXPECT_THAT(output, HasSubstr("can go on with the guests"));
-    EXPECT_THAT(output, HasSubstr(VRDMAD " --config " + path("vrdmad.toml") + " --control-socket " +
-                                  socket() + " --take-over\n"));
+    EXPECT_THAT(output, HasSubstr(std::string(test::kVrdmad) + " --config " + path("vrdmad.toml") +
+                                  " --control-socket " + socket() + " --take-over\n"));
     program.wait_printed("another vrdmad has seen that it can take the guests over");
 
     // As it says.
@@ -436,7 +442,7 @@ TEST_F(VrdmactlTest, AnUpgradeWithoutSystemdIsCheckedAndSaysHowItIsDone) {
 
 TEST_F(VrdmactlTest, AnUpgradeToWhatDoesNotUnderstandChangesNothing) {
     const std::string installed = path("vrdmad");
-    std::filesystem::copy_file(VRDMAD, installed);
+    std::filesystem::copy_file(test::kVrdmad, installed);
     Program program({"--config", config()}, FileDescriptor(), installed.c_str());
     program.wait_printed("serves 2 virtual machine(s)");
     std::filesystem::remove(installed);

@@ -10,13 +10,15 @@
 #include <string>
 
 #include "daemon/config.h"
+#include "support/places.h"
 
 namespace vrdma::daemon {
 namespace {
 
 std::string page() {
-    std::ifstream stream(OPERATIONS_PAGE);
-    EXPECT_TRUE(stream) << OPERATIONS_PAGE;
+    const std::string path = test::in_source("docs/operations.md");
+    std::ifstream stream(path);
+    EXPECT_TRUE(stream) << path;
     return {std::istreambuf_iterator<char>(stream), {}};
 }
 

@@ -22,6 +22,7 @@
 #include "hostile/honest_pair.h"
 #include "hostile/machine.h"
 #include "mapped_guest.h"
+#include "support/places.h"
 #include "program_fixture.h"
 #include "state/document.h"
 
@@ -70,7 +71,7 @@ class HandOverTest : public ProgramTest {
     }
 
     // A vrdmad for the machines a and b, which begins or takes over.
-    std::unique_ptr<Program> start(bool take_over = false, const char* vrdmad = VRDMAD) {
+    std::unique_ptr<Program> start(bool take_over = false, const char* vrdmad = test::kVrdmad) {
         auto program = std::make_unique<Program>(
             take_over ? arguments({"--take-over"}) : arguments(), FileDescriptor(), vrdmad);
         program->wait_printed("serves 2 virtual machine(s)");
@@ -78,7 +79,7 @@ class HandOverTest : public ProgramTest {
     }
 
     // Has another vrdmad take over from `program`, which has to end well.
-    void upgrade(std::unique_ptr<Program>& program, const char* vrdmad = VRDMAD) {
+    void upgrade(std::unique_ptr<Program>& program, const char* vrdmad = test::kVrdmad) {
         auto successor = start(true, vrdmad);
         EXPECT_EQ(program->wait(), 0) << program->printed();
         EXPECT_THAT(program->printed(), HasSubstr("the successor has the guests"));
@@ -108,7 +109,7 @@ class HandOverTest : public ProgramTest {
         });
         for (int i = 0; i < 20 && !stop.load(); ++i) {
             const uint64_t before = rounds.load();
-            upgrade(program, i % 2 == 0 ? VRDMAD_NEXT : VRDMAD);
+            upgrade(program, i % 2 == 0 ? test::kVrdmadNext : test::kVrdmad);
             rounds.wait(before);
         }
         stop.store(true);
@@ -255,7 +256,7 @@ TEST_F(HandOverTest, AnotherVersionSaysWhetherItCanAndLeavesTheGuestsWhereTheyAr
     auto program = start();
     HonestPair pair("pair", path("a.sock"), path("b.sock"), 1, 3);
     pair.transfer();
-    Program next(arguments({"--check", "--take-over"}), FileDescriptor(), VRDMAD_NEXT);
+    Program next(arguments({"--check", "--take-over"}), FileDescriptor(), test::kVrdmadNext);
     EXPECT_EQ(next.wait(), 0);
     EXPECT_THAT(next.printed(),
                 HasSubstr("the guests of vrdmad " VRDMA_VERSION " can be taken over: 2 "));

@@ -10,12 +10,14 @@
 #include <sstream>
 #include <string>
 
+#include "support/places.h"
+
 namespace vrdma::daemon {
 namespace {
 
 // The names behind "Name:" in what readelf(1) says of the program's notes.
 std::set<std::string> probes_of_program() {
-    FILE* const pipe = ::popen("readelf --notes " VRDMAD, "r");
+    FILE* const pipe = ::popen((std::string("readelf --notes ") + test::kVrdmad).c_str(), "r");
     std::set<std::string> names;
     std::array<char, 512> line{};
     while (std::fgets(line.data(), line.size(), pipe) != nullptr) {
@@ -32,8 +34,9 @@ std::set<std::string> probes_of_program() {
 
 // The first cells of the page's table.
 std::set<std::string> probes_of_page() {
-    std::ifstream page(TRACING_PAGE);
-    EXPECT_TRUE(page) << TRACING_PAGE;
+    const std::string path = test::in_source("docs/tracing.md");
+    std::ifstream page(path);
+    EXPECT_TRUE(page) << path;
     std::set<std::string> names;
     for (std::string line; std::getline(page, line);) {
         if (line.starts_with("| `")) {

@@ -19,6 +19,7 @@
 
 #include "file_descriptor.h"
 
+#include "support/places.h"
 namespace vrdma::daemon {
 
 // A running vrdmad; killed when it goes out of scope.
@@ -27,7 +28,7 @@ class Program {
     // `stored` is what the service manager has of an earlier process of the service; `program`
     // another vrdmad.
     explicit Program(std::vector<std::string> arguments, FileDescriptor stored = {},
-                     const char* program = VRDMAD) {
+                     const char* program = test::kVrdmad) {
         int fds[2];
         EXPECT_EQ(::pipe2(fds, O_CLOEXEC), 0);
         output_ = FileDescriptor(fds[0]);

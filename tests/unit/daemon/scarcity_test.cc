@@ -23,6 +23,7 @@
 #include "support/fake_backend_requests.h"
 #include "support/fake_memory.h"
 #include "support/fake_vmm.h"
+#include "support/places.h"
 
 namespace vrdma::daemon {
 namespace {
@@ -181,7 +182,8 @@ TEST_F(ScarcityTest, ALogThatCannotBeWrittenEndsNothing) {
         ::dup2(full.get(), STDOUT_FILENO);
         ::dup2(full.get(), STDERR_FILENO);
         const std::string argument = "socket=" + socket;
-        ::execl(VRDMAD, VRDMAD, "--log-level", "trace", "--vm", argument.c_str(), nullptr);
+        ::execl(test::kVrdmad, test::kVrdmad, "--log-level", "trace", "--vm", argument.c_str(),
+                nullptr);
         ::_exit(127);
     }
     for (int round = 0; round < 3; ++round) {

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "machine.h"
+#include "support/places.h"
 
 namespace vrdma::embedded::test {
 namespace {
@@ -30,7 +31,7 @@ class SuccessorFormat : public HandOver {
         return text;
     }
     static std::string former(const std::string& file) {
-        std::ifstream stream(std::string(STATES "/") + file);
+        std::ifstream stream(vrdma::test::in_source("tests/unit/embedded/states/") + file);
         return {std::istreambuf_iterator<char>(stream), {}};
     }
 

@@ -21,6 +21,7 @@
 #include "../control/control_fixture.h"
 #include "exporter/collector.h"
 #include "exporter/metrics.h"
+#include "support/places.h"
 
 namespace vrdma::exporter {
 namespace {
@@ -127,7 +128,7 @@ TEST_F(CollectorTest, ARunningDaemonIsUpAndHasItsGuestsLimitsAndObjects) {
 
 TEST_F(CollectorTest, TheDocumentHasEachMetricWithItsTypeAndLabels) {
     serve();
-    std::ifstream file(METRICS_PAGE);
+    std::ifstream file(test::in_source("docs/metrics.md"));
     const std::string page{std::istreambuf_iterator<char>(file), {}};
     auto families = Collector(path(), [](const std::string&) {}).Collect();
     const json verbs{{"reg_mr", {{"failures", 0}, {"nanoseconds", 1}, {"buckets", {1}}}}};
@@ -179,7 +180,7 @@ class Exporter {
         pid_ = ::fork();
         if (pid_ == 0) {
             ::dup2(ends[1], STDERR_FILENO);
-            const std::string command = "exec " EXPORTER " " + arguments;
+            const std::string command = std::string("exec ") + test::kExporter + " " + arguments;
             ::execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
             ::_exit(127);
         }

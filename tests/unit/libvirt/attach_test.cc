@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
 #include "vrdmactl/libvirt/attach.h"
+#include "support/places.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -88,7 +89,7 @@ TEST(AttachTest, ThePiecesAreWhatAttachAdds) {
 }
 
 TEST(AttachTest, ACompleteDomainIsTheOneOfTheDocument) {
-    std::ifstream stream(LIBVIRT_PAGE);
+    std::ifstream stream(test::in_source("docs/libvirt.md"));
     const std::string page{std::istreambuf_iterator<char>(stream), {}};
     Guest guest = kGuest;
     guest.socket = "/run/vrdma/rdma1.sock";
