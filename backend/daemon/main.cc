@@ -239,7 +239,9 @@ int serve(const Options& options, const Config& config) {
     raise_descriptor_limit();
     vrdma::daemon::Broker broker(config);
     const bool files_travel = config.hand_over || !vrdma::daemon::give_up_device_ioctls();
+    vrdma::daemon::FilesThatTravel travel{.uverbs = files_travel};
     if (files_travel && !vrdma::daemon::is_embedded(config)) {
+        travel.cm_writer = vrdma::daemon::start_cm_writer(config);
         logger->info(
             "{}: a QEMU that its guest has taken over can issue verbs by the RNIC's files "
             "(docs/threat-model.md)",
@@ -252,7 +254,7 @@ int serve(const Options& options, const Config& config) {
 
     vrdma::daemon::ServiceManager manager;
     vrdma::control::EventQueue events;
-    auto rnic = vrdma::daemon::open_rnic(config, levels.logger("rnic"), files_travel);
+    auto rnic = vrdma::daemon::open_rnic(config, levels.logger("rnic"), std::move(travel));
     // As late as can be: the guests stand still from here until the server has them.
     std::optional<vrdma::daemon::Inheritance> inheritance =
         inherit(options, config, manager, *logger);

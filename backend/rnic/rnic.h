@@ -53,6 +53,8 @@ class Port;
 class Qp;
 class ReceivedFiles;
 class Srq;
+class UcmaFile;
+class Xrcd;
 }  // namespace vrdma::state
 
 namespace vrdma::rnic {
@@ -387,6 +389,11 @@ class Port {
     virtual Result<void> set_traffic_limits(const TrafficLimits&) { return fail(EOPNOTSUPP); }
 
     // What the port charges for the host's memory that its guest takes. Called before any verb; a
+    virtual Result<std::unique_ptr<UcmaFile>> restore_ucma_file(const UcmaFileInit&,
+                                                                const state::UcmaFile&,
+                                                                state::ReceivedFiles&) {
+        return fail(EOPNOTSUPP);
+    }
     // port that is not told has no limit. The budgets outlive the port.
     virtual void set_budgets(const PortBudgets&) {}
 };

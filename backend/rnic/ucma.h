@@ -3,11 +3,17 @@
 // The RDMA connection manager's user interface, <rdma/rdma_user_cm.h>, as guests see it.
 #pragma once
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
 #include "result.h"
+
+namespace vrdma::state {
+class FilesToSend;
+class UcmaFile;
+}  // namespace vrdma::state
 
 namespace vrdma::rnic {
 
@@ -28,6 +34,11 @@ class UcmaFile {
     // there is no event to get.
     virtual Result<UcmaAnswer> execute(uint32_t command, std::span<const std::byte> in,
                                        std::span<std::byte> out, UcmaFile* other) = 0;
+
+    // Writes what a successor needs to go on with the file.  EOPNOTSUPP when it cannot.
+    virtual Result<void> save(state::UcmaFile&, state::FilesToSend&) const {
+        return fail(EOPNOTSUPP);
+    }
 };
 
 struct UcmaFileInit {

@@ -136,7 +136,9 @@ class Machine {
     FakeUcma cm_;
     GuestAddresses addresses_{"guest", map(), logger_};
     GuestQps qps_;
-    UcmaPort port_{"guest", addresses_, qps_, sink_, [this] { return cm_.open(); }, logger_};
+    Standstill standstill_;
+    UcmaPort port_{UcmaPort::Place{"guest", addresses_, qps_, standstill_, sink_},
+                   [this] { return cm_.open(); }, logger_};
     std::array<std::unique_ptr<rnic::UcmaFile>, kFiles> files_;
 };
 

@@ -26,10 +26,11 @@ enum class SeccompSet {
     kEmbedded,  // no file is opened for writing and no socket made
     kHostRnic,  // the files of /dev/infiniband, netlink sockets
     kBroker,    // no RNIC: sockets and processes are made, users and groups looked up (broker.h)
+    kCmWriter,  // the connection manager's file of /dev/infiniband (rnic/uverbs/cm_writer)
 };
 
 // Restricts all threads of the process to the system calls that a vrdmad makes while it serves, or
-// its broker, and sets no_new_privs.  Cannot be undone.  Throws std::system_error.
+// its broker or its writer, and sets no_new_privs.  Cannot be undone.  Throws std::system_error.
 //
 // A call that is not listed fails with EPERM, and the kernel logs it: if the list lacks a call that
 // a library makes one day, a verb fails, and the guests keep their devices.  A call that only

@@ -8,7 +8,9 @@
 #include <algorithm>
 #include <chrono>
 #include <string>
+#include <utility>
 
+#include "daemon/confinement/seccomp_filter.h"
 #include "daemon/rnic/locked_memory.h"
 #include "rnic/embedded/embedded_rnic.h"
 #include "rnic/uverbs/kernel/host_rnic.h"
@@ -75,14 +77,15 @@ std::unique_ptr<rnic::Rnic> open_embedded(const Config& config,
 
 std::unique_ptr<rnic::Rnic> open_host_rnic(const Config& config,
                                            const std::shared_ptr<spdlog::logger>& logger,
-                                           bool files_travel) {
+                                           FilesThatTravel travel) {
     uverbs::UverbsConfig host;
     host.port = config.port;
     host.spin = std::chrono::microseconds(config.spin_us);
     host.addresses = address_rules(config);
     host.announces = config.announce.has_value();
     host.accepted_obstacle = config.accept_obstacle;
-    host.files_travel = files_travel;
+    host.files_travel = travel.uverbs;
+    host.cm_writer = std::move(travel.cm_writer);
     auto rnic = uverbs::make_uverbs_rnic(host, uverbs::find_host_rnic(config.rnic), logger);
     if (const auto limit = raise_locked_memory_limit()) {
         logger->warn(
@@ -134,8 +137,13 @@ void check_machines(const Config& config, const rnic::DeviceAttributes& attribut
     }
 }
 
+std::shared_ptr<const uverbs::CmWriter> start_cm_writer(const Config& config) {
+    return std::make_shared<uverbs::CmWriter>(uverbs::CmWriter::Options{
+        .confine = [&] { install_seccomp_filter(config.seccomp, SeccompSet::kCmWriter); }});
+}
+
 std::unique_ptr<rnic::Rnic> open_rnic(const Config& config, std::shared_ptr<spdlog::logger> logger,
-                                      bool files_travel) {
+                                      FilesThatTravel travel) {
     check_limits(config);
     if (is_embedded(config)) {
         auto rnic = open_embedded(config, std::move(logger));
@@ -149,7 +157,7 @@ std::unique_ptr<rnic::Rnic> open_rnic(const Config& config, std::shared_ptr<spdl
             config.rnic, kEmbedded,
             names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "))));
     }
-    auto rnic = open_host_rnic(config, logger, files_travel);
+    auto rnic = open_host_rnic(config, logger, std::move(travel));
     check_machines(config, rnic->attributes());
     return rnic;
 }

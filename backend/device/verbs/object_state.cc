@@ -41,7 +41,7 @@ Result<void> restore_all(Restoring& restoring, const States& states) {
 
 Result<void> save_objects(Verbs& verbs, state::Session& session, state::FilesToSend& files) {
     ObjectTables& tables = verbs.objects();
-    if (tables.xrcds.size() != 0 || tables.ucma_files.size() != 0) {
+    if (tables.xrcds.size() != 0) {
         return fail(EOPNOTSUPP);
     }
     Saving saving{.files = files};
@@ -60,6 +60,7 @@ Result<void> save_objects(Verbs& verbs, state::Session& session, state::FilesToS
     save(tables.qps, [&] { return session.add_qps(); });
     save(tables.mws, [&] { return session.add_mws(); });
     verbs.mappings().save(session);
+    save(tables.ucma_files, [&] { return session.add_ucma_files(); });
     return saved;
 }
 
@@ -80,6 +81,7 @@ Result<void> restore_objects(Restoring& restoring, const state::Session& session
     restore(session.mws());
     if (!restored) {
         return restored;
+    restore(session.ucma_files());
     }
     for (const state::Mapping& mapping : session.mappings()) {
         if (auto context = restoring.objects().context(mapping.uctx()); !context) {

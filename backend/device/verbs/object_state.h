@@ -43,6 +43,7 @@ Result<void> save(Saving& saving, CqObject& object, state::Cq& state);
 Result<void> save(Saving& saving, SrqObject& object, state::Srq& state);
 Result<void> save(Saving& saving, QpObject& object, state::Qp& state);
 Result<void> save(Saving& saving, MwObject& object, state::Mw& state);
+Result<void> save(Saving& saving, UcmaFileObject& object, state::UcmaFile& state);
 
 // Make everything again, with the same handles, in tables that are empty.  Errors of the RNIC's
 // restore functions; EINVAL and EEXIST for handles that do not fit.  What has been made stays.
@@ -56,6 +57,7 @@ Result<void> restore(Restoring& restoring, const state::Srq& state);
 Result<void> restore(Restoring& restoring, const state::Qp& state);
 Result<void> restore(Restoring& restoring, const state::Mw& state);
 
+Result<void> restore(Restoring& restoring, const state::UcmaFile& state);
 state::MemoryCharge to_state(const MemoryCharge& charge);
 MemoryUse from_state(const state::MemoryCharge& charge);
 

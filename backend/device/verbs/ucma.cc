@@ -1,7 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
 // The connection manager's user interface.
+#include "device/verbs/object_state.h"
 #include "device/verbs/verbs.h"
+
+namespace vrdma::device {
+
+Result<void> save(Saving& saving, UcmaFileObject& object, state::UcmaFile& state) {
+    return object.file->save(state, saving.files);
+}
+
+Result<void> restore(Restoring& restoring, const state::UcmaFile& state) {
+    auto& files = restoring.objects().ucma_files;
+    if (auto free = files.check_free(state.handle()); !free) {
+        return free;
+    }
+    auto file = restoring.verbs.port().restore_ucma_file(
+        {.handle = state.handle(),
+         .ibdev_index = state.ibdev_index(),
+         .node_guid = restoring.verbs.attributes().node_guid},
+        state, restoring.files);
+    if (!file) {
+        return fail(file.error());
+    }
+    files.insert(state.handle(), UcmaFileObject{std::move(*file)});
+    return {};
+}
+
+}  // namespace vrdma::device
 
 namespace vrdma::device::verb {
 

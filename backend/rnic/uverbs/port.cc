@@ -24,8 +24,11 @@ UverbsPort::UverbsPort(std::shared_ptr<RnicState> rnic, const std::string& guest
         return;
     }
     if (state_.rnic->transport == Transport::kRoce) {
-        ucma_ = std::make_unique<UcmaPort>(guest, *state_.addresses, state_.qps, sink,
-                                           state_.rnic->open_rdma_cm, state_.logger);
+        ucma_ = std::make_unique<UcmaPort>(
+            UcmaPort::Place{guest, *state_.addresses, state_.qps, state_.rnic->standstill, sink},
+            state_.rnic->cm_writer == nullptr ? state_.rnic->open_rdma_cm
+                                              : state_.rnic->cm_writer->opener(),
+            state_.logger);
         return;
     }
     auto file = state_.rnic->open_rdma_cm();
@@ -101,6 +104,14 @@ Result<std::unique_ptr<rnic::UcmaFile>> UverbsPort::open_ucma_file(const rnic::U
     return ucma_->open(init);
 }
 
+Result<std::unique_ptr<rnic::UcmaFile>> UverbsPort::restore_ucma_file(
+    const rnic::UcmaFileInit& init, const state::UcmaFile& saved, state::ReceivedFiles& files) {
+    if (ucma_ == nullptr || !saved.has_uverbs()) {
+        return fail(EINVAL);
+    }
+    return ucma_->restore(init, saved.uverbs(), files);
+}
+
 Result<std::unique_ptr<rnic::Context>> UverbsPort::alloc_context(rnic::Udata& udata) {
     if (state_.rnic->removed.load(std::memory_order_relaxed)) {
         return fail(ENODEV);
@@ -125,8 +136,12 @@ Result<void> UverbsPort::save(state::Port& port, state::FilesToSend&) const {
     }
     return {};
 }
+    if (ucma_ != nullptr) {
+        port.mutable_uverbs()->set_next_ucma_key(ucma_->next_key());
+    }
 
 Result<void> UverbsPort::restore(const state::Port& saved, state::ReceivedFiles&) {
+        port.mutable_uverbs()->set_announced(state_.addresses->is_announced());
     if (!saved.has_uverbs() || iw_cm_ != nullptr) {
         return fail(EINVAL);
     }
@@ -139,6 +154,13 @@ Result<void> UverbsPort::restore(const state::Port& saved, state::ReceivedFiles&
     if (const uint32_t now = queries_.query_port().state; now != saved.uverbs().state()) {
         events_.async_event(now == IBV_PORT_ACTIVE ? rnic::AsyncEventType::kPortActive
                                                    : rnic::AsyncEventType::kPortError,
+        // The netdev has the address, which from here on is this daemon's to take away.
+        if (saved.uverbs().announced()) {
+            state_.addresses->be_reachable();
+        }
+    }
+    if (ucma_ != nullptr) {
+        ucma_->go_on_with_keys(saved.uverbs().next_ucma_key());
                             rnic::kGuestPort);
     }
     host_changed();

@@ -41,6 +41,9 @@ class UverbsPort final : public rnic::Port {
     Result<std::unique_ptr<rnic::UcmaFile>> open_ucma_file(const rnic::UcmaFileInit& init) override;
     void set_doorbells(vrdma_doorbell_area* area, int notify_fd) override;
     void set_budgets(const rnic::PortBudgets& budgets) override;
+    Result<std::unique_ptr<rnic::UcmaFile>> restore_ucma_file(const rnic::UcmaFileInit& init,
+                                                              const state::UcmaFile& saved,
+                                                              state::ReceivedFiles& files) override;
     // EOPNOTSUPP for a port of iWARP with connections: the kernel takes commands for them from
     // nobody but the process that made them.
     Result<void> save(state::Port& port, state::FilesToSend& files) const override;

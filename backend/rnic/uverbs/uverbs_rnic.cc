@@ -371,6 +371,7 @@ void find_connections(const UverbsConfig& config, const HostRnic& host, HostAcce
     }
     if (transport_of(host, vendor_of(host, config)) == Transport::kRoce) {
         access.open_rdma_cm = open_kernel_rdma_cm;
+        access.cm_writer = config.cm_writer;
         return;
     }
     const std::string netdev = netdev_with_addresses(config, host, logger);
@@ -471,6 +472,7 @@ std::unique_ptr<rnic::Rnic> make_uverbs_rnic(const UverbsConfig& config, const H
                                              static_cast<uint8_t>(config.port), config.addresses)
                 : nullptr,
         .open_rdma_cm = std::move(access.open_rdma_cm),
+        .cm_writer = std::move(access.cm_writer),
         .logger = std::move(logger),
         .files_travel = config.files_travel,
     });

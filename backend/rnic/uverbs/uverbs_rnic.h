@@ -15,6 +15,7 @@
 #include "rnic/rnic.h"
 #include "rnic/uverbs/addressing/address_rules.h"
 #include "rnic/uverbs/addressing/host_gid_table.h"
+#include "rnic/uverbs/cm_writer/cm_writer.h"
 #include "rnic/uverbs/events/rnic_monitor.h"
 #include "rnic/uverbs/kernel/host_rnic.h"
 #include "rnic/uverbs/kernel/netdev_ipv6.h"
@@ -33,6 +34,8 @@ struct UverbsConfig {
     std::string accepted_obstacle = {};
     // Whoever gets the uverbs files from this process can issue verbs by them.
     bool files_travel = true;
+    // Opens the files of the connection manager's, which so travel as well; null: this process.
+    std::shared_ptr<const CmWriter> cm_writer = nullptr;
 };
 
 // Makes the RNIC that guests share.  Throws HostRnicError when guests cannot be given this RNIC;
@@ -47,6 +50,8 @@ struct HostAccess {
     std::filesystem::path sysfs = "/sys";
     // Opens the connection manager; none without one.
     OpenRdmaCm open_rdma_cm = nullptr;
+    // Opens it for guests, whose files so travel; null when there is none.
+    std::shared_ptr<const CmWriter> cm_writer = nullptr;
     // Reads which addresses the connections of an iWARP RNIC can have.
     HostGidTable::Read addresses = nullptr;
     // The RNIC's netdev, for the addresses that are announced; null when none are.

@@ -5,8 +5,8 @@
 namespace vrdma::uverbs {
 
 ConnectionNames::Entry::~Entry() {
-    const std::lock_guard lock(names_.mutex_);
-    names_.names_.erase(names_.names_.find(key_));
+    const std::lock_guard lock(all_.mutex_);
+    all_.names_.erase(all_.names_.find(key_));
 }
 
 std::shared_ptr<ConnectionNames::Entry> ConnectionNames::add(const Key& key, const Names& names) {
@@ -14,7 +14,7 @@ std::shared_ptr<ConnectionNames::Entry> ConnectionNames::add(const Key& key, con
         const std::lock_guard lock(mutex_);
         names_.emplace(key, names);
     }
-    return std::make_shared<Entry>(*this, key);
+    return std::make_shared<Entry>(*this, key, names);
 }
 
 std::optional<ConnectionNames::Names> ConnectionNames::find(const Key& key) const {

@@ -35,14 +35,19 @@ class ConnectionNames {
     // The names are known for as long as the entry lives.
     class Entry {
       public:
-        Entry(ConnectionNames& names, const Key& key) : names_(names), key_(key) {}
+        Entry(ConnectionNames& all, const Key& key, const Names& names)
+            : all_(all), key_(key), names_(names) {}
         ~Entry();
         Entry(const Entry&) = delete;
         Entry& operator=(const Entry&) = delete;
 
+        const Key& key() const { return key_; }
+        const Names& names() const { return names_; }
+
       private:
-        ConnectionNames& names_;  // outlives the entry
+        ConnectionNames& all_;  // outlives the entry
         const Key key_;
+        const Names names_;
     };
     std::shared_ptr<Entry> add(const Key& key, const Names& names);
 

@@ -74,6 +74,10 @@ class OverlayMap {
 
     // Announces the machine's own address, if it may have one.  Waits as the functions below do.
     void be_reachable(const std::string& guest) { announcements_.settle(guest); }
+    // Whether that has happened.
+    bool is_announced(const std::string& guest) const {
+        return announcements_.of(guest).has_value();
+    }
 
     // The path from a GID that `guest` claimed to `destination`.
     tl::expected<UnderlayPath, AddressError> path(const std::string& guest, const rnic::Gid& source,

@@ -7,6 +7,7 @@
 #include <rdma/rdma_user_cm.h>
 
 #include <array>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -15,6 +16,11 @@
 #include <span>
 
 #include "result.h"
+
+namespace vrdma::state {
+class FilesToSend;
+class UverbsUcmaFile;
+}  // namespace vrdma::state
 
 namespace vrdma::uverbs {
 
@@ -29,6 +35,14 @@ class RdmaCmFile {
 
     // The descriptor, which is readable when there is an event; borrowed.
     virtual int fd() const = 0;
+
+    // Writes what a successor needs to go on with the file.  EOPNOTSUPP for a file that takes
+    // commands from this process alone.
+    virtual Result<void> save(state::UverbsUcmaFile&, state::FilesToSend&) const {
+        return fail(EOPNOTSUPP);
+    }
+    // The file stays open when the object goes: another process has it as well.
+    virtual void leave_open() {}
 };
 
 using OpenRdmaCm = std::function<Result<std::unique_ptr<RdmaCmFile>>()>;

@@ -38,21 +38,39 @@ ReadyWatch::~ReadyWatch() {
     thread_.join();
 }
 
-Result<void> ReadyWatch::add(int fd, uint32_t name) {
+Result<void> ReadyWatch::add(int fd, uint32_t name, Begin begin) {
+    const std::lock_guard lock(mutex_);
     auto event = once(name);
+    if (begin == Begin::kReported) {
+        event.events = EPOLLONESHOT;
+    }
     if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
         return fail(errno);
+    }
+    if (begin == Begin::kReported) {
+        reported_.insert(name);
+    } else {
+        reported_.erase(name);
     }
     return {};
 }
 
 void ReadyWatch::arm(int fd, uint32_t name) {
+    const std::lock_guard lock(mutex_);
+    reported_.erase(name);
     auto event = once(name);
     ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event);
 }
 
-void ReadyWatch::remove(int fd) {
+void ReadyWatch::remove(int fd, uint32_t name) {
+    const std::lock_guard lock(mutex_);
+    reported_.erase(name);
     ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+}
+
+bool ReadyWatch::is_reported(uint32_t name) const {
+    const std::lock_guard lock(mutex_);
+    return reported_.contains(name);
 }
 
 void ReadyWatch::run() {
@@ -66,7 +84,11 @@ void ReadyWatch::run() {
             if (events[i].data.u64 == kStop) {
                 return;
             }
-            report_(static_cast<uint32_t>(events[i].data.u64));
+            const auto name = static_cast<uint32_t>(events[i].data.u64);
+            // Only what has been reported counts as reported: whoever sees it so finds the report.
+            const std::lock_guard lock(mutex_);
+            report_(name);
+            reported_.insert(name);
         }
     }
 }

@@ -111,8 +111,12 @@ UcmaFile::UcmaFile(UcmaPort& port, std::unique_ptr<RdmaCmFile> host, const rnic:
     : port_(port), host_(std::move(host)), init_(init) {}
 
 UcmaFile::~UcmaFile() {
-    port_.watch().remove(host_->fd());
+    port_.watch().remove(host_->fd(), init_.handle);
     port_.erase_all(*this);
+    // The file is the predecessor's as well, until the RNIC goes on.
+    if (port_.stands_still()) {
+        host_->leave_open();
+    }
 }
 
 Result<rnic::UcmaAnswer> UcmaFile::execute(uint32_t number, std::span<const std::byte> in,

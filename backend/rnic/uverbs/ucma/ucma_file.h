@@ -17,6 +17,7 @@
 #include "rnic/ucma.h"
 #include "rnic/uverbs/kernel/rdma_cm.h"
 #include "rnic/uverbs/ucma/ucma_id.h"
+#include "state/uverbs.pb.h"
 
 namespace vrdma::uverbs {
 
@@ -36,6 +37,10 @@ class UcmaFile final : public rnic::UcmaFile {
 
     // Moves a listener to where the guest's addresses are now.
     void follow_addresses(UcmaId& what);
+
+    Result<void> save(state::UcmaFile& saved, state::FilesToSend& files) const override;
+    // Makes the ids that save() wrote, on a file that has none.  EINVAL for what no file has.
+    Result<void> restore(const state::UverbsUcmaFile& saved);
 
   private:
     // A command without its structure.
@@ -116,6 +121,10 @@ class UcmaFile final : public rnic::UcmaFile {
     Result<uint32_t> listen_at(const UcmaId& id, const ListenPlace& place, uint16_t port,
                                uint32_t backlog);
     void destroy_others(UcmaId& what);
+
+    // ucma_state.cc
+    Result<void> restore_id(const state::UverbsUcmaId& saved);
+    Result<void> restore_groups(const state::UverbsUcmaId& saved);
 
     // ucma_connections.cc
     Result<void> resolve_route(const rdma_ucm_resolve_route& request, Call& call);

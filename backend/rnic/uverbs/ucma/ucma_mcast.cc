@@ -31,7 +31,7 @@ Result<void> UcmaFile::join(const rdma_ucm_join_mcast& request, const SocketAddr
         return fail(id.error());
     }
     if (!is_multicast(group.ip) || request.join_flags >= RDMA_MC_JOIN_FLAG_RESERVED ||
-        !(*id)->local || (*id)->wildcard) {
+        !(*id)->local || !(*id)->underlay_local || (*id)->wildcard) {
         return fail(EINVAL);
     }
     if (auto room = port_.check_room_for_group(); !room) {
@@ -59,7 +59,8 @@ Result<void> UcmaFile::join(const rdma_ucm_join_mcast& request, const SocketAddr
         return fail(joined.error());
     }
     events_.push_back(std::move(*event));
-    port_.insert_group(joined->id, {.id = request.id, .key = key, .lease = std::move(*lease)});
+    port_.insert_group(joined->id,
+                       {.id = request.id, .key = key, .gid = group.ip, .lease = std::move(*lease)});
     answer(call, *joined);
     return {};
 }

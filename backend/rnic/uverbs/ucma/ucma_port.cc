@@ -8,38 +8,68 @@
 #include <system_error>
 #include <utility>
 
+#include "rnic/uverbs/cm_writer/written_file.h"
 #include "rnic/uverbs/ucma/ucma_file.h"
+#include "state/uverbs.pb.h"
 
 namespace vrdma::uverbs {
 
-UcmaPort::UcmaPort(std::string guest, GuestAddresses& addresses, const GuestQps& qps,
-                   rnic::EventSink& sink, OpenRdmaCm open, std::shared_ptr<spdlog::logger> logger)
-    : guest_(std::move(guest)),
-      addresses_(addresses),
-      qps_(qps),
-      sink_(sink),
-      open_(std::move(open)),
-      log_(std::move(logger)) {}
+UcmaPort::UcmaPort(Place place, OpenRdmaCm open, std::shared_ptr<spdlog::logger> logger)
+    : place_(std::move(place)), open_(std::move(open)), log_(std::move(logger)) {}
+
+Result<void> UcmaPort::start_watch() {
+    if (watch_ == nullptr) {
+        try {
+            watch_ = std::make_unique<ReadyWatch>([this](uint32_t file) {
+                place_.sink.async_event(rnic::AsyncEventType::kUcma, file);
+            });
+        } catch (const std::system_error& error) {
+            return fail(error.code().value());
+        }
+    }
+    return {};
+}
 
 Result<std::unique_ptr<rnic::UcmaFile>> UcmaPort::open(const rnic::UcmaFileInit& init) {
     auto host = open_();
     if (!host) {
-        log_.warn("{}: /dev/infiniband/rdma_cm cannot be opened: {}", guest_,
-                  to_string(host.error()));
+        log_.warn("{}: /dev/infiniband/rdma_cm cannot be opened: {}{}", guest(),
+                  to_string(host.error()),
+                  host.error() == Errno{EPIPE} || host.error() == Errno{EIO}
+                      ? "; vrdmad's process for connections (vrdma-cm-writer) has ended: restart "
+                        "vrdmad"
+                      : "");
         return fail(host.error());
     }
-    if (watch_ == nullptr) {
-        try {
-            watch_ = std::make_unique<ReadyWatch>(
-                [this](uint32_t file) { sink_.async_event(rnic::AsyncEventType::kUcma, file); });
-        } catch (const std::system_error& error) {
-            return fail(error.code().value());
-        }
+    if (auto started = start_watch(); !started) {
+        return fail(started.error());
     }
     if (auto added = watch_->add((*host)->fd(), init.handle); !added) {
         return fail(added.error());
     }
     return std::make_unique<UcmaFile>(*this, std::move(*host), init);
+}
+
+Result<std::unique_ptr<rnic::UcmaFile>> UcmaPort::restore(const rnic::UcmaFileInit& init,
+                                                          const state::UverbsUcmaFile& saved,
+                                                          state::ReceivedFiles& files) {
+    if (auto started = start_watch(); !started) {
+        return fail(started.error());
+    }
+    auto host = WrittenFile::restore(saved, files);
+    if (!host) {
+        return fail(host.error());
+    }
+    const int fd = (*host)->fd();
+    auto file = std::make_unique<UcmaFile>(*this, std::move(*host), init);
+    const auto begin = saved.reported() ? ReadyWatch::Begin::kReported : ReadyWatch::Begin::kArmed;
+    if (auto added = watch_->add(fd, init.handle, begin); !added) {
+        return fail(added.error());
+    }
+    if (auto restored = file->restore(saved); !restored) {
+        return fail(restored.error());
+    }
+    return file;
 }
 
 UcmaId& UcmaPort::insert(uint32_t id, UcmaId what) {
@@ -117,7 +147,7 @@ void UcmaPort::erase_group(uint32_t group) {
 }
 
 Result<void> UcmaPort::check_qp(const UcmaId& id, uint32_t qp_num) const {
-    const auto type = qps_.type_of(qp_num);
+    const auto type = place_.qps.type_of(qp_num);
     if (!type || (*type == rnic::QpType::kUd) != (id.qp_type == rnic::QpType::kUd)) {
         return fail(EINVAL);
     }
@@ -125,7 +155,7 @@ Result<void> UcmaPort::check_qp(const UcmaId& id, uint32_t qp_num) const {
 }
 
 Result<std::vector<ListenPlace>> UcmaPort::places_for(const SocketAddress& local, bool ipv6_only) {
-    auto places = listen_places(addresses_, local, ipv6_only);
+    auto places = listen_places(place_.addresses, local, ipv6_only);
     if (places.empty()) {
         return fail(EADDRNOTAVAIL);
     }
@@ -145,7 +175,7 @@ Result<void> UcmaPort::check_port(const ListenPlace& place, uint16_t port) {
         log_.warn(
             "{}: the guest cannot have port {} of {}, which is the host's too; give the machine an "
             "address of its own ('mac' in its [[vm]], 'announce' in [rnic])",
-            guest_, port, to_string(place.underlay));
+            guest(), port, to_string(place.underlay));
         return fail(EACCES);
     }
     return {};
@@ -153,7 +183,7 @@ Result<void> UcmaPort::check_port(const ListenPlace& place, uint16_t port) {
 
 SocketAddress UcmaPort::in_underlay(const rnic::Gid& underlay, uint16_t port) const {
     const bool link_local = scope_of(underlay) == GidScope::kIpv6LinkLocal;
-    return socket_address(underlay, port, link_local ? addresses_.netdev_index(underlay) : 0);
+    return socket_address(underlay, port, link_local ? place_.addresses.netdev_index(underlay) : 0);
 }
 
 }  // namespace vrdma::uverbs

@@ -4,6 +4,7 @@
 
 #include <spdlog/logger.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -18,10 +19,12 @@
 #include "rnic/ucma.h"
 #include "rnic/uverbs/addressing/group_leases.h"
 #include "rnic/uverbs/addressing/guest_addresses.h"
+#include "rnic/uverbs/events/standstill.h"
 #include "rnic/uverbs/kernel/rdma_cm.h"
 #include "rnic/uverbs/ucma/guest_qps.h"
 #include "rnic/uverbs/ucma/ready_watch.h"
 #include "rnic/uverbs/ucma/ucma_id.h"
+#include "state/files.h"
 
 namespace vrdma::uverbs {
 
@@ -32,14 +35,26 @@ class UcmaPort {
     static constexpr size_t kMaxGroups = 8192;
     static constexpr uint32_t kMaxBacklog = 1024;
 
-    // `addresses`, `qps` and `sink` outlive the object, which outlives its files.
-    UcmaPort(std::string guest, GuestAddresses& addresses, const GuestQps& qps,
-             rnic::EventSink& sink, OpenRdmaCm open, std::shared_ptr<spdlog::logger> logger);
+    // What the port is a part of.
+    struct Place {
+        std::string guest;
+        GuestAddresses& addresses;
+        const GuestQps& qps;
+        const Standstill& standstill;
+        rnic::EventSink& sink;
+    };
+    // What `place` refers to outlives the object, which outlives its files.
+    UcmaPort(Place place, OpenRdmaCm open, std::shared_ptr<spdlog::logger> logger);
 
     Result<std::unique_ptr<rnic::UcmaFile>> open(const rnic::UcmaFileInit& init);
+    // The file that UcmaFile::save() wrote, with its ids.  EINVAL for what no file has.
+    Result<std::unique_ptr<rnic::UcmaFile>> restore(const rnic::UcmaFileInit& init,
+                                                    const state::UverbsUcmaFile& saved,
+                                                    state::ReceivedFiles& files);
 
-    GuestAddresses& addresses() { return addresses_; }
-    const std::string& guest() const { return guest_; }
+    GuestAddresses& addresses() { return place_.addresses; }
+    const std::string& guest() const { return place_.guest; }
+    bool stands_still() const { return place_.standstill.lasts(); }
     RateLimitedLog& log() { return log_; }
     ReadyWatch& watch() { return *watch_; }
 
@@ -53,6 +68,7 @@ class UcmaPort {
     Result<UcmaId*> find(const UcmaFile& file, uint32_t id);
     void erase(uint32_t id);
     void erase_all(const UcmaFile& file);
+    const std::unordered_map<uint32_t, UcmaId>& ids() const { return ids_; }
 
     // The subject of the events with one key.  Two of the guest's uids may be alike, so the kernel
     // gets keys of the daemon's in their place.
@@ -61,6 +77,14 @@ class UcmaPort {
         std::optional<uint64_t> multicast;  // the guest's uid of a group
     };
     uint64_t new_key(Subject subject);
+    uint64_t next_key() const { return next_key_; }
+    // Whether a saved key can be used: it was given before the next one, and is nobody's yet; 0
+    // always can.
+    bool is_free(uint64_t key) const {
+        return key == 0 || (key < next_key_ && !subjects_.contains(key));
+    }
+    // Keys begin here.  The kernel may still report events with those before.
+    void go_on_with_keys(uint64_t next) { next_key_ = std::max(next_key_, next); }
     const Subject* subject(uint64_t key) const;
     void set_subject(uint64_t key, Subject subject) {
         if (key != 0) {
@@ -73,6 +97,7 @@ class UcmaPort {
     struct Group {
         uint32_t id = 0;  // the id that has joined
         uint64_t key = 0;
+        rnic::Gid gid{};
         GroupLeases::Lease lease;
     };
     Result<void> check_room_for_group() const;
@@ -81,6 +106,7 @@ class UcmaPort {
         groups_.emplace(group, std::move(what));
     }
     const Group* find_group(uint32_t group) const;
+    const std::unordered_map<uint32_t, Group>& groups() const { return groups_; }
     void erase_group(uint32_t group);
 
     // EINVAL unless the guest has such a queue pair, and it is of the datagram service just if the
@@ -100,10 +126,9 @@ class UcmaPort {
     SocketAddress in_underlay(const rnic::Gid& underlay, uint16_t port) const;
 
   private:
-    const std::string guest_;
-    GuestAddresses& addresses_;
-    const GuestQps& qps_;
-    rnic::EventSink& sink_;
+    Result<void> start_watch();
+
+    const Place place_;
     const OpenRdmaCm open_;
     RateLimitedLog log_;
     rnic::PortBudgets budgets_;

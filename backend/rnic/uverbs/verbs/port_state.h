@@ -16,6 +16,7 @@
 #include "rnic/rnic.h"
 #include "rnic/uverbs/addressing/guest_addresses.h"
 #include "rnic/uverbs/addressing/ib_tables.h"
+#include "rnic/uverbs/cm_writer/cm_writer.h"
 #include "rnic/uverbs/events/port_events.h"
 #include "rnic/uverbs/events/port_worker.h"
 #include "rnic/uverbs/events/sink_list.h"
@@ -35,9 +36,10 @@ struct RnicState {
     const uint8_t host_port;
     const std::chrono::microseconds spin;
     const std::unique_ptr<UverbsDevice> device;
-    const std::shared_ptr<OverlayMap> addresses;  // null where guests have no IP addresses
-    const std::unique_ptr<IbTables> ib_tables;    // null unless the port is on InfiniBand
-    const OpenRdmaCm open_rdma_cm;                // empty when guests get no connections
+    const std::shared_ptr<OverlayMap> addresses;      // null where guests have no IP addresses
+    const std::unique_ptr<IbTables> ib_tables;        // null unless the port is on InfiniBand
+    const OpenRdmaCm open_rdma_cm;                    // empty when guests get no connections
+    const std::shared_ptr<const CmWriter> cm_writer;  // opens in its place, unless null
     const std::shared_ptr<spdlog::logger> logger;
     const bool files_travel;  // UverbsConfig::files_travel
     GuestLoggers guest_loggers{logger};

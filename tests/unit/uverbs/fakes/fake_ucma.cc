@@ -2,11 +2,14 @@
 // Copyright (c) 2026 the vrdma authors
 #include "unit/uverbs/fakes/fake_ucma.h"
 
-#include <sys/eventfd.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <cstdlib>
 
 #include "unit/uverbs/fakes/fake_cm_events.h"
 #include "unit/uverbs/fakes/fake_command.h"
@@ -34,15 +37,24 @@ class FakeUcma::File final : public RdmaCmFile {
 };
 
 Result<std::unique_ptr<RdmaCmFile>> FakeUcma::open() {
-    FileDescriptor readable(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE));
-    const int fd = readable.get();
-    files_[fd] = {std::move(readable), {}};
-    return std::make_unique<File>(*this, fd);
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) {
+        return fail(errno);
+    }
+    files_[ends[0]] = {FileDescriptor(ends[0]), FileDescriptor(ends[1]), {}};
+    return std::make_unique<File>(*this, ends[0]);
 }
 
 void FakeUcma::close(int file) {
     std::erase_if(ids_, [&](const auto& entry) { return entry.second.file == file; });
     files_.erase(file);
+}
+
+// Descriptors of one file may have several numbers.
+bool FakeUcma::is_same(int file, int other) const {
+    struct stat one {};
+    struct stat two {};
+    return ::fstat(file, &one) == 0 && ::fstat(other, &two) == 0 && one.st_ino == two.st_ino;
 }
 
 size_t FakeUcma::count(uint32_t command) const {
@@ -52,7 +64,10 @@ size_t FakeUcma::count(uint32_t command) const {
 
 void FakeUcma::push(int file, const rdma_ucm_event_resp& event) {
     files_.at(file).events.push_back(event);
-    ::eventfd_write(file, 1);
+    const char byte = 0;
+    if (::write(files_.at(file).ready.get(), &byte, 1) != 1) {
+        std::abort();
+    }
 }
 
 void FakeUcma::report(uint32_t event, uint32_t id) {
@@ -247,7 +262,7 @@ int FakeUcma::handle(int file, uint32_t command, std::span<const std::byte> byte
         case RDMA_USER_CM_CMD_MIGRATE_ID: {
             const auto request = as<rdma_ucm_migrate_id>(bytes);
             Id& id = ids_.at(request.id);
-            if (id.file != static_cast<int>(request.fd)) {
+            if (!is_same(id.file, static_cast<int>(request.fd))) {
                 return EINVAL;
             }
             id.file = file;
@@ -261,8 +276,10 @@ int FakeUcma::handle(int file, uint32_t command, std::span<const std::byte> byte
             }
             const rdma_ucm_event_resp event = events.front();
             events.pop_front();
-            eventfd_t ignored;
-            ::eventfd_read(file, &ignored);
+            char byte = 0;
+            if (::read(file, &byte, 1) != 1) {
+                std::abort();
+            }
             for (auto& [id, what] : ids_) {
                 if (what.uid == event.uid && (what.listens || id == event.id)) {
                     ++what.events_reported;

@@ -63,8 +63,10 @@ class FakeUcma {
 
   private:
     class File;
+    // An open file: a pipe, which has an inode of its own, with a byte for each event.
     struct Files {
-        FileDescriptor readable;  // counts as a semaphore, one for each event
+        FileDescriptor readable;
+        FileDescriptor ready;
         std::deque<rdma_ucm_event_resp> events;
     };
 
@@ -73,6 +75,7 @@ class FakeUcma {
     int bind(uint32_t id, SocketAddress source);
     void push(int file, const rdma_ucm_event_resp& event);
     void close(int file);
+    bool is_same(int file, int other) const;
 
     std::map<uint32_t, std::vector<std::vector<std::byte>>> executed_;
     std::map<int, Files> files_;  // by descriptor
