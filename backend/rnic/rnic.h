@@ -285,6 +285,9 @@ class Context {
                                                                     const state::Srq&) {
         return fail(EOPNOTSUPP);
     }
+    virtual Result<std::unique_ptr<SharedReceiveQueue>> restore_xrc_srq(const state::Srq&) {
+        return fail(EOPNOTSUPP);
+    }
     // Only the pointers of `init` count.
     virtual Result<std::unique_ptr<QueuePair>> restore_qp(const QpInit& /*init*/,
                                                           const state::Qp&) {
@@ -308,6 +311,12 @@ class XrcDomain {
     // guest process that made it ends. It takes sq_sig_all, create_flags and cap of `init`.
     virtual Result<std::unique_ptr<QueuePair>> create_target_qp(uint32_t handle,
                                                                 Context::QpInit& init) = 0;
+
+    // As of the other objects.
+    virtual Result<void> save(state::Xrcd&, state::FilesToSend&) const { return fail(EOPNOTSUPP); }
+    virtual Result<std::unique_ptr<QueuePair>> restore_target_qp(const state::Qp&) {
+        return fail(EOPNOTSUPP);
+    }
 };
 
 // By enum vrdma_counter.
@@ -363,6 +372,10 @@ class Port {
 
     // A domain of an RNIC whose attributes say `has_xrc`.
     virtual Result<std::unique_ptr<XrcDomain>> alloc_xrcd() { return fail(EOPNOTSUPP); }
+    virtual Result<std::unique_ptr<XrcDomain>> restore_xrcd(const state::Xrcd&,
+                                                            state::ReceivedFiles&) {
+        return fail(EOPNOTSUPP);
+    }
 
     // The connections of an RNIC whose attributes say `iw_cm`; null otherwise.
     virtual IwCm* iw_cm() { return nullptr; }
@@ -374,6 +387,11 @@ class Port {
 
     // Opens a file of ucma, on an RNIC whose attributes say `ucma`.
     virtual Result<std::unique_ptr<UcmaFile>> open_ucma_file(const UcmaFileInit&) {
+        return fail(EOPNOTSUPP);
+    }
+    virtual Result<std::unique_ptr<UcmaFile>> restore_ucma_file(const UcmaFileInit&,
+                                                                const state::UcmaFile&,
+                                                                state::ReceivedFiles&) {
         return fail(EOPNOTSUPP);
     }
 
@@ -389,11 +407,6 @@ class Port {
     virtual Result<void> set_traffic_limits(const TrafficLimits&) { return fail(EOPNOTSUPP); }
 
     // What the port charges for the host's memory that its guest takes. Called before any verb; a
-    virtual Result<std::unique_ptr<UcmaFile>> restore_ucma_file(const UcmaFileInit&,
-                                                                const state::UcmaFile&,
-                                                                state::ReceivedFiles&) {
-        return fail(EOPNOTSUPP);
-    }
     // port that is not told has no limit. The budgets outlive the port.
     virtual void set_budgets(const PortBudgets&) {}
 };

@@ -49,4 +49,10 @@ class Ref {
     Object* object_ = nullptr;
 };
 
+// A reference to an object that there may be; to nothing for null.
+template <typename Object>
+Ref<Object> ref_or_none(Object* object) {
+    return object == nullptr ? Ref<Object>() : Ref(*object);
+}
+
 }  // namespace vrdma::device

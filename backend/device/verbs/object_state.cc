@@ -41,9 +41,6 @@ Result<void> restore_all(Restoring& restoring, const States& states) {
 
 Result<void> save_objects(Verbs& verbs, state::Session& session, state::FilesToSend& files) {
     ObjectTables& tables = verbs.objects();
-    if (tables.xrcds.size() != 0) {
-        return fail(EOPNOTSUPP);
-    }
     Saving saving{.files = files};
     Result<void> saved = verbs.port().save(*session.mutable_port(), files);
     const auto save = [&](auto& table, const auto& add) {
@@ -52,6 +49,7 @@ Result<void> save_objects(Verbs& verbs, state::Session& session, state::FilesToS
         }
     };
     save(tables.ucontexts, [&] { return session.add_contexts(); });
+    save(tables.xrcds, [&] { return session.add_xrcds(); });
     save(tables.pds, [&] { return session.add_pds(); });
     save(tables.mrs, [&] { return session.add_mrs(); });
     save(tables.ahs, [&] { return session.add_ahs(); });
@@ -59,8 +57,8 @@ Result<void> save_objects(Verbs& verbs, state::Session& session, state::FilesToS
     save(tables.srqs, [&] { return session.add_srqs(); });
     save(tables.qps, [&] { return session.add_qps(); });
     save(tables.mws, [&] { return session.add_mws(); });
-    verbs.mappings().save(session);
     save(tables.ucma_files, [&] { return session.add_ucma_files(); });
+    verbs.mappings().save(session);
     return saved;
 }
 
@@ -72,6 +70,7 @@ Result<void> restore_objects(Restoring& restoring, const state::Session& session
         }
     };
     restore(session.contexts());
+    restore(session.xrcds());
     restore(session.pds());
     restore(session.mrs());
     restore(session.ahs());
@@ -79,9 +78,9 @@ Result<void> restore_objects(Restoring& restoring, const state::Session& session
     restore(session.srqs());
     restore(session.qps());
     restore(session.mws());
+    restore(session.ucma_files());
     if (!restored) {
         return restored;
-    restore(session.ucma_files());
     }
     for (const state::Mapping& mapping : session.mappings()) {
         if (auto context = restoring.objects().context(mapping.uctx()); !context) {

@@ -32,10 +32,10 @@ struct Restoring {
     ObjectTables& objects() const { return verbs.objects(); }
 };
 
-// Write what the guest has and what the RNIC has behind it.  Errors of the RNIC's save();
-// EOPNOTSUPP for domains of XRC and for files of the connection manager.
+// Write what the guest has and what the RNIC has behind it.  Errors of the RNIC's save().
 Result<void> save_objects(Verbs& verbs, state::Session& session, state::FilesToSend& files);
 Result<void> save(Saving& saving, UcontextObject& object, state::Context& state);
+Result<void> save(Saving& saving, XrcdObject& object, state::Xrcd& state);
 Result<void> save(Saving& saving, PdObject& object, state::Pd& state);
 Result<void> save(Saving& saving, MrObject& object, state::Mr& state);
 Result<void> save(Saving& saving, AhObject& object, state::Ah& state);
@@ -49,6 +49,7 @@ Result<void> save(Saving& saving, UcmaFileObject& object, state::UcmaFile& state
 // restore functions; EINVAL and EEXIST for handles that do not fit.  What has been made stays.
 Result<void> restore_objects(Restoring& restoring, const state::Session& session);
 Result<void> restore(Restoring& restoring, const state::Context& state);
+Result<void> restore(Restoring& restoring, const state::Xrcd& state);
 Result<void> restore(Restoring& restoring, const state::Pd& state);
 Result<void> restore(Restoring& restoring, const state::Mr& state);
 Result<void> restore(Restoring& restoring, const state::Ah& state);
@@ -56,8 +57,8 @@ Result<void> restore(Restoring& restoring, const state::Cq& state);
 Result<void> restore(Restoring& restoring, const state::Srq& state);
 Result<void> restore(Restoring& restoring, const state::Qp& state);
 Result<void> restore(Restoring& restoring, const state::Mw& state);
-
 Result<void> restore(Restoring& restoring, const state::UcmaFile& state);
+
 state::MemoryCharge to_state(const MemoryCharge& charge);
 MemoryUse from_state(const state::MemoryCharge& charge);
 

@@ -10,39 +10,76 @@
 namespace vrdma::device {
 namespace {
 
-template <typename Object>
-Ref<Object> ref_or_none(Object* object) {
-    return object == nullptr ? Ref<Object>() : Ref(*object);
+bool is_of_type(const state::Qp& state, rnic::QpType type) {
+    return state.qp_type() == static_cast<uint32_t>(type);
+}
+
+Result<void> restore_target(Restoring& restoring, const state::Qp& state) {
+    ObjectTables& objects = restoring.objects();
+    if (auto free = objects.qps.check_free(state.handle()); !free) {
+        return free;
+    }
+    XrcdObject* xrcd = objects.xrcds.find(state.xrcd());
+    if (xrcd == nullptr || state.uctx() != VRDMA_NO_HANDLE) {
+        return fail(EINVAL);
+    }
+    auto qp = xrcd->xrcd->restore_target_qp(state);
+    if (!qp) {
+        return fail(qp.error());
+    }
+    objects.qps.insert(state.handle(), QpObject{.uctx = VRDMA_NO_HANDLE,
+                                                .pd = {},
+                                                .send_cq = {},
+                                                .recv_cq = {},
+                                                .srq = {},
+                                                .xrcd = Ref(*xrcd),
+                                                .charge = {},
+                                                .qp = std::move(*qp),
+                                                .sq_sig_all = state.sq_sig_all()});
+    return {};
 }
 
 }  // namespace
 
 Result<void> save(Saving& saving, QpObject& object, state::Qp& state) {
-    // An initiator of XRC has no receive queue, and a target nothing but its domain.
-    if (object.pd.get() == nullptr || object.recv_cq.get() == nullptr) {
-        return fail(EOPNOTSUPP);
+    state.set_sq_sig_all(object.sq_sig_all);
+    // A target of XRC refers to nothing but its domain.
+    if (object.xrcd.get() != nullptr) {
+        state.set_xrcd(saving.handle_of(object.xrcd.get()));
+        return object.qp->save(state);
     }
     state.set_pd(saving.handle_of(object.pd.get()));
     state.set_send_cq(saving.handle_of(object.send_cq.get()));
-    state.set_recv_cq(saving.handle_of(object.recv_cq.get()));
+    if (object.recv_cq.get() != nullptr) {
+        state.set_recv_cq(saving.handle_of(object.recv_cq.get()));
+    }
     if (object.srq.get() != nullptr) {
         state.set_srq(saving.handle_of(object.srq.get()));
     }
     *state.mutable_charge() = to_state(object.charge);
-    state.set_sq_sig_all(object.sq_sig_all);
     return object.qp->save(state);
 }
 
 Result<void> restore(Restoring& restoring, const state::Qp& state) {
+    if (is_of_type(state, rnic::QpType::kXrcTarget)) {
+        return restore_target(restoring, state);
+    }
     ObjectTables& objects = restoring.objects();
     auto place = objects.place_in_pd(state.uctx(), state.pd(), objects.qps, state.handle());
     if (!place) {
         return fail(place.error());
     }
     auto send_cq = objects.cqs.owned(state.uctx(), state.send_cq());
-    auto recv_cq = objects.cqs.owned(state.uctx(), state.recv_cq());
-    if (!send_cq || !recv_cq) {
-        return fail(EINVAL);
+    if (!send_cq) {
+        return fail(send_cq.error());
+    }
+    CqObject* recv_cq = nullptr;
+    if (!is_of_type(state, rnic::QpType::kXrcInitiator)) {
+        auto found = objects.cqs.owned(state.uctx(), state.recv_cq());
+        if (!found) {
+            return fail(found.error());
+        }
+        recv_cq = *found;
     }
     SrqObject* srq = nullptr;
     if (state.has_srq()) {
@@ -54,7 +91,7 @@ Result<void> restore(Restoring& restoring, const state::Qp& state) {
     }
     const rnic::Context::QpInit init{.pd = place->pd->pd.get(),
                                      .send_cq = (*send_cq)->cq.get(),
-                                     .recv_cq = (*recv_cq)->cq.get(),
+                                     .recv_cq = recv_cq == nullptr ? nullptr : recv_cq->cq.get(),
                                      .srq = srq == nullptr ? nullptr : srq->srq.get(),
                                      .sq_sig_all = state.sq_sig_all(),
                                      .cap = {}};
@@ -65,7 +102,7 @@ Result<void> restore(Restoring& restoring, const state::Qp& state) {
     QpObject object{.uctx = state.uctx(),
                     .pd = Ref(*place->pd),
                     .send_cq = Ref(**send_cq),
-                    .recv_cq = Ref(**recv_cq),
+                    .recv_cq = ref_or_none(recv_cq),
                     .srq = ref_or_none(srq),
                     .xrcd = {},
                     .charge = restoring.verbs.quota().take(from_state(state.charge())),

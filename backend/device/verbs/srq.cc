@@ -8,6 +8,10 @@ namespace vrdma::device {
 
 Result<void> save(Saving& saving, SrqObject& object, state::Srq& state) {
     state.set_pd(saving.handle_of(object.pd.get()));
+    if (object.xrcd.get() != nullptr) {
+        state.set_xrcd(saving.handle_of(object.xrcd.get()));
+        state.set_cq(saving.handle_of(object.cq.get()));
+    }
     *state.mutable_charge() = to_state(object.charge);
     return object.srq->save(state);
 }
@@ -18,7 +22,18 @@ Result<void> restore(Restoring& restoring, const state::Srq& state) {
     if (!place) {
         return fail(place.error());
     }
-    auto srq = place->context->restore_srq(*place->pd->pd, state);
+    XrcdObject* xrcd = nullptr;
+    CqObject* cq = nullptr;
+    if (state.has_xrcd()) {
+        xrcd = objects.xrcds.find(state.xrcd());
+        const auto found = objects.cqs.owned(state.uctx(), state.cq());
+        if (xrcd == nullptr || !found) {
+            return fail(EINVAL);
+        }
+        cq = *found;
+    }
+    auto srq = xrcd == nullptr ? place->context->restore_srq(*place->pd->pd, state)
+                               : place->context->restore_xrc_srq(state);
     if (!srq) {
         return fail(srq.error());
     }
@@ -26,8 +41,8 @@ Result<void> restore(Restoring& restoring, const state::Srq& state) {
         state.handle(),
         SrqObject{.uctx = state.uctx(),
                   .pd = Ref(*place->pd),
-                  .xrcd = {},
-                  .cq = {},
+                  .xrcd = ref_or_none(xrcd),
+                  .cq = ref_or_none(cq),
                   .charge = restoring.verbs.quota().take(from_state(state.charge())),
                   .srq = std::move(*srq)});
     return {};

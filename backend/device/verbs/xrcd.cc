@@ -1,7 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
 // Domains of extended reliable connections.
+#include "device/verbs/object_state.h"
 #include "device/verbs/verbs.h"
+
+namespace vrdma::device {
+
+Result<void> save(Saving& saving, XrcdObject& object, state::Xrcd& state) {
+    state.set_released(object.released);
+    return object.xrcd->save(state, saving.files);
+}
+
+Result<void> restore(Restoring& restoring, const state::Xrcd& state) {
+    auto& xrcds = restoring.objects().xrcds;
+    if (auto free = xrcds.check_free(state.handle()); !free) {
+        return free;
+    }
+    auto xrcd = restoring.verbs.port().restore_xrcd(state, restoring.files);
+    if (!xrcd) {
+        return fail(xrcd.error());
+    }
+    xrcds.insert(state.handle(),
+                 XrcdObject{.xrcd = std::move(*xrcd), .released = state.released()});
+    return {};
+}
+
+}  // namespace vrdma::device
 
 namespace vrdma::device::verb {
 

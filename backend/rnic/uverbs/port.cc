@@ -126,22 +126,27 @@ Result<std::unique_ptr<rnic::XrcDomain>> UverbsPort::alloc_xrcd() {
     return Xrcd::create(state_);
 }
 
+Result<std::unique_ptr<rnic::XrcDomain>> UverbsPort::restore_xrcd(const state::Xrcd& saved,
+                                                                  state::ReceivedFiles& files) {
+    return Xrcd::restore(state_, saved, files);
+}
+
 Result<void> UverbsPort::save(state::Port& port, state::FilesToSend&) const {
     if (iw_cm_ != nullptr) {
         return fail(EOPNOTSUPP);
     }
     port.mutable_uverbs()->set_state(queries_.query_port().state);
-    if (state_.addresses != nullptr) {
-        state_.addresses->save(port);
-    }
-    return {};
-}
     if (ucma_ != nullptr) {
         port.mutable_uverbs()->set_next_ucma_key(ucma_->next_key());
     }
+    if (state_.addresses != nullptr) {
+        state_.addresses->save(port);
+        port.mutable_uverbs()->set_announced(state_.addresses->is_announced());
+    }
+    return {};
+}
 
 Result<void> UverbsPort::restore(const state::Port& saved, state::ReceivedFiles&) {
-        port.mutable_uverbs()->set_announced(state_.addresses->is_announced());
     if (!saved.has_uverbs() || iw_cm_ != nullptr) {
         return fail(EINVAL);
     }
@@ -149,11 +154,6 @@ Result<void> UverbsPort::restore(const state::Port& saved, state::ReceivedFiles&
         if (auto restored = state_.addresses->restore(saved); !restored) {
             return restored;
         }
-    }
-    // The change was reported to the predecessor after the guest's events had been saved.
-    if (const uint32_t now = queries_.query_port().state; now != saved.uverbs().state()) {
-        events_.async_event(now == IBV_PORT_ACTIVE ? rnic::AsyncEventType::kPortActive
-                                                   : rnic::AsyncEventType::kPortError,
         // The netdev has the address, which from here on is this daemon's to take away.
         if (saved.uverbs().announced()) {
             state_.addresses->be_reachable();
@@ -161,6 +161,11 @@ Result<void> UverbsPort::restore(const state::Port& saved, state::ReceivedFiles&
     }
     if (ucma_ != nullptr) {
         ucma_->go_on_with_keys(saved.uverbs().next_ucma_key());
+    }
+    // The change was reported to the predecessor after the guest's events had been saved.
+    if (const uint32_t now = queries_.query_port().state; now != saved.uverbs().state()) {
+        events_.async_event(now == IBV_PORT_ACTIVE ? rnic::AsyncEventType::kPortActive
+                                                   : rnic::AsyncEventType::kPortError,
                             rnic::kGuestPort);
     }
     host_changed();

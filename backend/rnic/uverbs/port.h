@@ -37,13 +37,15 @@ class UverbsPort final : public rnic::Port {
     void host_changed() override;
     Result<std::unique_ptr<rnic::Context>> alloc_context(rnic::Udata& udata) override;
     Result<std::unique_ptr<rnic::XrcDomain>> alloc_xrcd() override;
+    Result<std::unique_ptr<rnic::XrcDomain>> restore_xrcd(const state::Xrcd& saved,
+                                                          state::ReceivedFiles& files) override;
     rnic::IwCm* iw_cm() override { return iw_cm_.get(); }
     Result<std::unique_ptr<rnic::UcmaFile>> open_ucma_file(const rnic::UcmaFileInit& init) override;
-    void set_doorbells(vrdma_doorbell_area* area, int notify_fd) override;
-    void set_budgets(const rnic::PortBudgets& budgets) override;
     Result<std::unique_ptr<rnic::UcmaFile>> restore_ucma_file(const rnic::UcmaFileInit& init,
                                                               const state::UcmaFile& saved,
                                                               state::ReceivedFiles& files) override;
+    void set_doorbells(vrdma_doorbell_area* area, int notify_fd) override;
+    void set_budgets(const rnic::PortBudgets& budgets) override;
     // EOPNOTSUPP for a port of iWARP with connections: the kernel takes commands for them from
     // nobody but the process that made them.
     Result<void> save(state::Port& port, state::FilesToSend& files) const override;

@@ -423,9 +423,11 @@ Result<std::unique_ptr<rnic::QueuePair>> Qp::restore(const ContextState& context
                                                      const rnic::Context::QpInit& pointers,
                                                      const state::Qp& saved) {
     const auto path = rnic::restore_path(saved.attributes().path());
+    const bool is_target = pointers.send_cq == nullptr &&
+                           saved.qp_type() == static_cast<uint32_t>(rnic::QpType::kXrcTarget);
     if (!saved.has_uverbs() || saved.handle() >= VRDMA_DB_MAX_HANDLES ||
-        saved.qp_type() > std::numeric_limits<uint8_t>::max() ||
-        !forwarded(static_cast<uint8_t>(saved.qp_type()), *context.port.rnic) || !path ||
+        saved.qp_type() > std::numeric_limits<uint8_t>::max() || !path ||
+        (!is_target && !forwarded(static_cast<uint8_t>(saved.qp_type()), *context.port.rnic)) ||
         saved.attributes().pkey_index() > std::numeric_limits<uint16_t>::max()) {
         return fail(EINVAL);
     }

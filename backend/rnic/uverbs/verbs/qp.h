@@ -46,7 +46,8 @@ class Qp final : public rnic::QueuePair {
     Result<void> attach_mcast(const rnic::Gid& gid, uint16_t lid) override;
     Result<void> detach_mcast(const rnic::Gid& gid, uint16_t lid) override;
     Result<void> save(state::Qp& qp) const override;
-    // What save() wrote, with `pointers` to what the queue pair refers to.
+    // What save() wrote, with `pointers` to what the queue pair refers to; to nothing for a target
+    // of XRC.
     static Result<std::unique_ptr<rnic::QueuePair>> restore(const ContextState& context,
                                                             const rnic::Context::QpInit& pointers,
                                                             const state::Qp& saved);

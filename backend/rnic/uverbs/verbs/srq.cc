@@ -139,7 +139,7 @@ Result<rnic::SrqAttributes> Srq::query() {
 
 Result<void> Srq::save(state::Srq& srq) const {
     if (xrcd_ != nullptr) {
-        return fail(EOPNOTSUPP);
+        srq.mutable_uverbs()->set_xrcd_handle(xrcd_->handle());
     }
     srq.set_max_wr(max_wr_);
     srq.set_max_sge(max_sge_);
@@ -149,12 +149,13 @@ Result<void> Srq::save(state::Srq& srq) const {
 }
 
 Result<std::unique_ptr<rnic::SharedReceiveQueue>> Srq::restore(const ContextState& context,
-                                                               const state::Srq& saved) {
+                                                               const state::Srq& saved,
+                                                               std::unique_ptr<KernelObject> xrcd) {
     if (!saved.has_uverbs()) {
         return fail(EINVAL);
     }
     auto srq = std::make_unique<Srq>(context, saved.uverbs().kernel_handle(), saved.max_wr(),
-                                     saved.max_sge(), nullptr);
+                                     saved.max_sge(), std::move(xrcd));
     srq->object_.take_rings(saved.uverbs().ring_bytes());
     return srq;
 }

@@ -35,11 +35,10 @@ class Srq final : public rnic::SharedReceiveQueue {
     Result<void> modify(uint32_t attr_mask, const rnic::SrqAttributes& attributes,
                         rnic::Udata& udata) override;
     Result<rnic::SrqAttributes> query() override;
-    // EOPNOTSUPP for a queue of XRC.
     Result<void> save(state::Srq& srq) const override;
-    // What save() wrote.
-    static Result<std::unique_ptr<rnic::SharedReceiveQueue>> restore(const ContextState& context,
-                                                                     const state::Srq& saved);
+    // What save() wrote.  `xrcd` as for the constructor.
+    static Result<std::unique_ptr<rnic::SharedReceiveQueue>> restore(
+        const ContextState& context, const state::Srq& saved, std::unique_ptr<KernelObject> xrcd);
 
   private:
     static Result<std::unique_ptr<rnic::SharedReceiveQueue>> make(

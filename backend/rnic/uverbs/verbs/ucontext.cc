@@ -13,6 +13,7 @@
 #include "rnic/uverbs/verbs/pd.h"
 #include "rnic/uverbs/verbs/qp.h"
 #include "rnic/uverbs/verbs/srq.h"
+#include "rnic/uverbs/verbs/xrcd.h"
 #include "state/device.pb.h"
 #include "state/files.h"
 
@@ -213,7 +214,12 @@ Result<std::unique_ptr<rnic::CompletionQueue>> UverbsContext::restore_cq(const s
 
 Result<std::unique_ptr<rnic::SharedReceiveQueue>> UverbsContext::restore_srq(
     rnic::ProtectionDomain&, const state::Srq& saved) {
-    return Srq::restore(state_, saved);
+    return Srq::restore(state_, saved, nullptr);
+}
+
+Result<std::unique_ptr<rnic::SharedReceiveQueue>> UverbsContext::restore_xrc_srq(
+    const state::Srq& saved) {
+    return Srq::restore(state_, saved, Xrcd::opened_in(state_, saved.uverbs().xrcd_handle()));
 }
 
 Result<std::unique_ptr<rnic::QueuePair>> UverbsContext::restore_qp(const QpInit& pointers,

@@ -30,6 +30,8 @@ class UverbsContext final : public rnic::Context {
                                                                  rnic::ProtectionDomain& pd,
                                                                  rnic::SrqAttributes& attributes,
                                                                  rnic::Udata& udata) override;
+    Result<std::unique_ptr<rnic::SharedReceiveQueue>> restore_xrc_srq(
+        const state::Srq& saved) override;
     Result<std::unique_ptr<rnic::SharedReceiveQueue>> create_xrc_srq(uint32_t handle,
                                                                      XrcSrqInit& init,
                                                                      rnic::Udata& udata) override;

@@ -45,9 +45,41 @@ Result<void> XrcContext::open() {
     if (!got) {
         return got;
     }
-    async_events_ = std::make_shared<AsyncEvents>(
-        FileDescriptor(static_cast<int>(context.async_fd)), state_.port.events);
+    return watch(FileDescriptor(static_cast<int>(context.async_fd)));
+}
+
+// Has the worker read the events of the target queue pairs from now on.
+Result<void> XrcContext::watch(FileDescriptor async_events) {
+    async_events_ = std::make_shared<AsyncEvents>(std::move(async_events), state_.port.events);
     return state_.port.worker.watch(async_events_);
+}
+
+void XrcContext::save(state::UverbsXrcd& saved, state::FilesToSend& files) const {
+    saved.set_uverbs_file(files.add(state_.file->fd()));
+    saved.set_async_events_file(files.add(async_events_->fd()));
+}
+
+Result<std::shared_ptr<XrcContext>> XrcContext::restore(PortState& port,
+                                                        const state::UverbsXrcd& saved,
+                                                        state::ReceivedFiles& files) {
+    auto fd = files.take_needed(saved.uverbs_file());
+    auto async_events = files.take_needed(saved.async_events_file());
+    if (!fd || !async_events) {
+        return fail(EBADF);
+    }
+    if (auto there = port.xrc.lock()) {
+        return there;
+    }
+    auto file = port.rnic->device->adopt(std::move(*fd));
+    if (!file) {
+        return fail(file.error());
+    }
+    std::shared_ptr<XrcContext> context(new XrcContext(port, std::move(*file)));
+    if (auto watched = context->watch(std::move(*async_events)); !watched) {
+        return fail(watched.error());
+    }
+    port.xrc = context;
+    return context;
 }
 
 }  // namespace vrdma::uverbs

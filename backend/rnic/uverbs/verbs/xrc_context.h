@@ -6,6 +6,8 @@
 
 #include "rnic/live_objects.h"
 #include "rnic/uverbs/verbs/context_state.h"
+#include "state/files.h"
+#include "state/uverbs.pb.h"
 
 namespace vrdma::uverbs {
 
@@ -19,6 +21,13 @@ class XrcContext {
     // opening a uverbs file, and the kernel's.
     static Result<std::shared_ptr<XrcContext>> of(PortState& port);
 
+    // The port's, from the files that save() wrote.  If the port has one, these are further
+    // descriptors of the same files.  EBADF for other files than the RNIC's.
+    static Result<std::shared_ptr<XrcContext>> restore(PortState& port,
+                                                       const state::UverbsXrcd& saved,
+                                                       state::ReceivedFiles& files);
+    void save(state::UverbsXrcd& saved, state::FilesToSend& files) const;
+
     ~XrcContext();
     XrcContext(const XrcContext&) = delete;
     XrcContext& operator=(const XrcContext&) = delete;
@@ -28,6 +37,7 @@ class XrcContext {
   private:
     XrcContext(PortState& port, std::unique_ptr<UverbsFile> file);
     Result<void> open();
+    Result<void> watch(FileDescriptor async_events);
 
     ContextState state_;
     const rnic::LiveCount count_;

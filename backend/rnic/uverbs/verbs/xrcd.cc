@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "rnic/uverbs/verbs/qp.h"
+#include "state/device.pb.h"
 
 namespace vrdma::uverbs {
 namespace {
@@ -75,7 +76,43 @@ Result<std::unique_ptr<KernelObject>> Xrcd::open_in(const ContextState& context)
     if (!handle) {
         return fail(handle.error());
     }
-    return std::make_unique<KernelObject>(context, kOpenedXrcdKind, *handle);
+    return opened_in(context, *handle);
+}
+
+std::unique_ptr<KernelObject> Xrcd::opened_in(const ContextState& context, uint32_t handle) {
+    return std::make_unique<KernelObject>(context, kOpenedXrcdKind, handle);
+}
+
+Result<void> Xrcd::save(state::Xrcd& saved, state::FilesToSend& files) const {
+    if (!context_->state().port.rnic->files_travel) {
+        return fail(EOPNOTSUPP);
+    }
+    state::UverbsXrcd& uverbs = *saved.mutable_uverbs();
+    uverbs.set_kernel_handle(object_.handle());
+    uverbs.set_inode_file(files.add(inode_.get()));
+    context_->save(uverbs, files);
+    return {};
+}
+
+Result<std::unique_ptr<rnic::XrcDomain>> Xrcd::restore(PortState& port, const state::Xrcd& saved,
+                                                       state::ReceivedFiles& files) {
+    if (!saved.has_uverbs() || port.rnic->vendor.target_qp.empty()) {
+        return fail(EINVAL);
+    }
+    auto inode = files.take_needed(saved.uverbs().inode_file());
+    if (!inode) {
+        return fail(inode.error());
+    }
+    auto context = XrcContext::restore(port, saved.uverbs(), files);
+    if (!context) {
+        return fail(context.error());
+    }
+    return std::make_unique<Xrcd>(std::move(*context), std::move(*inode),
+                                  saved.uverbs().kernel_handle());
+}
+
+Result<std::unique_ptr<rnic::QueuePair>> Xrcd::restore_target_qp(const state::Qp& saved) {
+    return Qp::restore(context_->state(), {}, saved);
 }
 
 }  // namespace vrdma::uverbs

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright (c) 2026 the vrdma authors
 // Extended reliable connections on an adapter whose driver has them.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <infiniband/verbs.h>
 #include <rdma/mlx5-abi.h>
@@ -8,6 +9,8 @@
 #include <cstring>
 
 #include "rnic/uverbs/vendors/vendor_table.h"
+#include "state/device.pb.h"
+#include "state/files.h"
 #include "unit/uverbs/fixture.h"
 
 namespace vrdma::uverbs {
@@ -181,6 +184,98 @@ TEST_F(UverbsXrc, AnInitiatorHasNoCqToReceive) {
     ASSERT_TRUE(context->create_qp(3, init, udata)) << log.str();
     EXPECT_EQ(kernel.last(IB_USER_VERBS_CMD_CREATE_QP).as<ib_uverbs_create_qp>().recv_cq_handle,
               0U);
+}
+
+// The objects of XRC that a guest has, each after those that it refers to.
+struct XrcObjects {
+    std::unique_ptr<rnic::Context> context;
+    std::unique_ptr<rnic::XrcDomain> xrcd;
+    std::unique_ptr<rnic::ProtectionDomain> pd;
+    std::unique_ptr<rnic::CompletionQueue> cq;
+    std::unique_ptr<rnic::SharedReceiveQueue> srq;
+    std::unique_ptr<rnic::QueuePair> target;
+
+    void drop() {
+        target.reset();
+        srq.reset();
+        cq.reset();
+        pd.reset();
+        xrcd.reset();
+        context.reset();
+    }
+};
+
+TEST_F(UverbsXrc, ASuccessorHasTheDomainsWithTheirQueuesAndTargets) {
+    kernel.files_travel = true;
+    context.reset();
+    XrcObjects own;
+    own.context = open();
+    own.xrcd = port->alloc_xrcd().value();
+    TestUdata none;
+    auto udata = none.udata();
+    own.pd = own.context->alloc_pd(udata).value();
+    own.cq = make_mlx5_cq(*own.context);
+    rnic::Context::XrcSrqInit init{.pd = own.pd.get(),
+                                   .xrcd = own.xrcd.get(),
+                                   .cq = own.cq.get(),
+                                   .attributes = {.max_wr = 20, .max_sge = 2, .srq_limit = 0}};
+    own.srq = try_srq(*own.context, init).value();
+    auto qp_init = target_init();
+    own.target = own.xrcd->create_target_qp(5, qp_init).value();
+    const auto live = [&] {
+        return std::vector{kernel.live(Kind::kXrcd), kernel.live(Kind::kSrq),
+                           kernel.live(Kind::kQp)};
+    };
+    const auto before = live();
+
+    auto pause = rnic->pause();
+    state::FilesToSend files;
+    state::Session saved;
+    ASSERT_TRUE(port->save(*saved.mutable_port(), files));
+    ASSERT_TRUE(own.context->save(*saved.add_contexts(), files));
+    ASSERT_TRUE(own.xrcd->save(*saved.add_xrcds(), files));
+    ASSERT_TRUE(own.pd->save(*saved.add_pds()));
+    ASSERT_TRUE(own.cq->save(*saved.add_cqs()));
+    saved.mutable_cqs(0)->set_handle(1);
+    ASSERT_TRUE(own.srq->save(*saved.add_srqs()));
+    ASSERT_TRUE(own.target->save(*saved.add_qps()));
+    saved.mutable_qps(0)->set_handle(5);
+
+    std::vector<FileDescriptor> copies;
+    for (const int fd : files.all()) {
+        copies.emplace_back(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    }
+    state::ReceivedFiles received(std::move(copies));
+    auto predecessor = std::move(rnic);
+    make_rnic();
+    auto still = rnic->pause();
+    RecordingSink second_sink;
+    auto second = rnic->open_port("alice", second_sink).value();
+    ASSERT_TRUE(second->restore(saved.port(), received));
+    XrcObjects successors;
+    successors.context = second->restore_context(saved.contexts(0), received).value();
+    successors.xrcd = second->restore_xrcd(saved.xrcds(0), received).value();
+    successors.pd = successors.context->restore_pd(saved.pds(0)).value();
+    successors.cq = successors.context->restore_cq(saved.cqs(0)).value();
+    successors.srq = successors.context->restore_xrc_srq(saved.srqs(0)).value();
+    successors.target = successors.xrcd->restore_target_qp(saved.qps(0)).value();
+    own.drop();
+    port.reset();
+    EXPECT_EQ(live(), before);
+    still.reset();
+
+    kernel.report(IBV_EVENT_QP_LAST_WQE_REACHED, 5);
+    // The fake kernel tells each context of the guest's.
+    EXPECT_THAT(second_sink.events(1),
+                testing::Each(RecordingSink::Event{rnic::AsyncEventType::kQpLastWqeReached, 5}));
+    auto another = successors.xrcd->create_target_qp(6, qp_init);
+    EXPECT_TRUE(another);
+    another->reset();
+    successors.drop();
+    EXPECT_EQ(live(), std::vector<size_t>(before.size(), 0));
+    EXPECT_EQ(kernel.busy_destructions(), 0U);
+    second.reset();
+    pause.reset();
 }
 
 TEST_F(UverbsXrc, ADomainOfAnRnicThatIsGoneIsRefused) {
