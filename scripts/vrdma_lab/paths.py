@@ -24,6 +24,7 @@ QEMU_WITH_DEVICE = "qemu-system-x86_64-vrdma"
 HOST_KERNEL = "6.1"
 LAB_PROGRAMS = (
     "rdma_stream",
+    "rdma_medley",
     "uverbs_edges",
     "verb_effects",
     "mr_edges",

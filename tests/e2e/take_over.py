@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from support_py.e2e import LabTest, main
 from support_py.unnoticed import UnnoticedTest
+from vrdma_lab.programs.medley import Medley
 from vrdma_lab.programs.stream import Stream
 
 
@@ -19,6 +20,7 @@ class TakeOver(LabTest, UnnoticedTest):
             {
                 "that waits for events": Stream(b, a, events=True),
                 "that polls": Stream(a, b),
+                "of all operations": Medley(b, a),
             },
             churning=b,
         )

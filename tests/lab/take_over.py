@@ -7,10 +7,15 @@ from __future__ import annotations
 from support_py.suite import PATIENCE, GuestsTest, main, record
 from support_py.unnoticed import TIMES, UnnoticedTest
 from vrdma_lab.host.counters import rdma_resources, wait_resources
+from vrdma_lab.machine.side import Side
+from vrdma_lab.programs.medley import Medley
 from vrdma_lab.programs.stream import Stream
 
 
 class TakeOver(GuestsTest, UnnoticedTest):
+    def medley(self, server: Side, client: Side) -> Medley:
+        return Medley(server, client, datagrams=not self.host.kind.writes_paths)
+
     def test_1_transfers_and_verbs_go_on(self) -> None:
         idle = rdma_resources(self.host.device)
         longest = self.take_over_unnoticed(
@@ -20,6 +25,8 @@ class TakeOver(GuestsTest, UnnoticedTest):
                 "from guest to guest that polls": Stream(self.a, self.b),
                 "from the host to a guest": Stream(self.b, self.host.native),
                 "from a guest to the host": Stream(self.host.native, self.a),
+                "of all operations from guest to guest": self.medley(self.b, self.a),
+                "of all operations from the host to a guest": self.medley(self.a, self.host.native),
             },
             churning=self.b,
         )

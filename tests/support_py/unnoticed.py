@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from support_py.exchange import PATIENCE, ExchangeTest, say
 from vrdma_lab.lab.daemon import Daemon
 from vrdma_lab.machine.side import Side
-from vrdma_lab.programs.stream import Stream
+from vrdma_lab.programs.flow import Flow
 from vrdma_lab.test_form import is_long
 
 TIMES = 20 if is_long() else 3
@@ -48,7 +48,7 @@ class UnnoticedTest(ExchangeTest):
         self.assertTrue(outcome.ok, outcome.output)
 
     def take_over_unnoticed(
-        self, daemon: Daemon, streams: Mapping[str, Stream], churning: Side
+        self, daemon: Daemon, streams: Mapping[str, Flow], churning: Side
     ) -> float:
         """Has vrdmad taken over again and again; the longest standstill in ms.
 
