@@ -130,6 +130,47 @@ GuestVerbs::Qp GuestVerbs::create_qp(uint32_t uctx, const QpInit& init) {
             mmap(uctx, udata.rq_mi)};
 }
 
+uint32_t GuestVerbs::create_srq(uint32_t uctx, uint32_t pd, uint32_t max_wr) {
+    auto request = make<vrdma_cmd_create_srq>(VRDMA_CMD_CREATE_SRQ, uctx);
+    request.pd = htole32(pd);
+    request.max_wr = htole32(max_wr);
+    request.max_sge = htole32(1);
+    rxe_create_srq_resp udata{};
+    const auto [status, response] = ask<vrdma_rsp_create_srq>(request, bytes_of(udata));
+    must(status, "CREATE_SRQ");
+    mmap(uctx, udata.mi);
+    return le32toh(response.handle);
+}
+
+uint32_t GuestVerbs::alloc_mw(uint32_t uctx, uint32_t pd, uint8_t type) {
+    auto request = make<vrdma_cmd_alloc_mw>(VRDMA_CMD_ALLOC_MW, uctx);
+    request.pd = htole32(pd);
+    request.type = type;
+    const auto [status, response] = ask<vrdma_rsp_alloc_mw>(request);
+    must(status, "ALLOC_MW");
+    return le32toh(response.handle);
+}
+
+vrdma_ah_attr GuestVerbs::path_to(const rnic::Gid& gid) {
+    constexpr uint8_t kHopLimit = 64;
+    vrdma_ah_attr path{};
+    std::ranges::copy(gid, path.dgid);
+    path.hop_limit = kHopLimit;
+    path.port = rnic::kGuestPort;
+    path.flags = VRDMA_AH_GRH;
+    return path;
+}
+
+uint32_t GuestVerbs::create_ah(uint32_t uctx, uint32_t pd, const rnic::Gid& to) {
+    auto request = make<vrdma_cmd_create_ah>(VRDMA_CMD_CREATE_AH, uctx);
+    request.pd = htole32(pd);
+    request.attr = path_to(to);
+    rxe_create_ah_resp udata{};
+    const auto [status, response] = ask<vrdma_rsp_handle>(request, bytes_of(udata));
+    must(status, "CREATE_AH");
+    return le32toh(response.handle);
+}
+
 void GuestVerbs::modify_qp(uint32_t uctx, uint32_t handle, uint32_t mask,
                            const vrdma_qp_attr& attr) {
     auto request = make<vrdma_cmd_modify_qp>(VRDMA_CMD_MODIFY_QP, uctx);

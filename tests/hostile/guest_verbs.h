@@ -116,6 +116,12 @@ class GuestVerbs {
         uint32_t inline_data;
     };
     Qp create_qp(uint32_t uctx, const QpInit& init);
+    // With its ring mapped.
+    uint32_t create_srq(uint32_t uctx, uint32_t pd, uint32_t max_wr);
+    uint32_t alloc_mw(uint32_t uctx, uint32_t pd, uint8_t type);
+    uint32_t create_ah(uint32_t uctx, uint32_t pd, const rnic::Gid& to);
+    // From the first GID of the guest's.
+    static vrdma_ah_attr path_to(const rnic::Gid& gid);
     void modify_qp(uint32_t uctx, uint32_t handle, uint32_t mask, const vrdma_qp_attr& attr);
     MappedRing mmap(uint32_t uctx, const mminfo& info);
 

@@ -91,6 +91,13 @@ void FakeBackendRequests::answer_until_closed(FakeShm& shm) {
                 ++config_changes_;
                 break;
         }
+        if (held_.load() && left_.load() == 0) {
+            holds_.store(true);
+            held_.wait(true);
+            holds_.store(false);
+        } else if (held_.load()) {
+            --left_;
+        }
         if ((request.header.flags & vhost::kFlagNeedReply) != 0) {
             reply(request, static_cast<uint64_t>(result));
         }

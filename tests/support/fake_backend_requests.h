@@ -71,6 +71,18 @@ class FakeBackendRequests {
     // Carries requests out in `shm`, on a thread of its own.
     void serve(FakeShm& shm);
 
+    // So much of what serve() carries out from now on is answered, and the rest after release().
+    void hold_after(unsigned answered) {
+        left_.store(answered);
+        held_.store(true);
+    }
+    void release() {
+        held_.store(false);
+        held_.notify_all();
+    }
+    // Whether an answer is held back.
+    bool holds() const { return holds_.load(); }
+
     // How many requests serve() has carried out.
     unsigned maps() const { return maps_; }
     unsigned unmaps() const { return unmaps_; }
@@ -87,6 +99,9 @@ class FakeBackendRequests {
 
     FileDescriptor socket_;
     std::thread thread_;
+    std::atomic<bool> held_ = false;
+    std::atomic<unsigned> left_ = 0;
+    std::atomic<bool> holds_ = false;
     std::atomic<unsigned> maps_ = 0;
     std::atomic<unsigned> unmaps_ = 0;
     std::atomic<unsigned> config_changes_ = 0;

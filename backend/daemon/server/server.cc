@@ -15,6 +15,7 @@
 #include "daemon/server/event_kinds.h"
 #include "daemon/server/guest_document.h"
 #include "daemon/version.h"
+#include "helper_thread.h"
 #include "log_fields.h"
 
 namespace vrdma::daemon {
@@ -93,6 +94,7 @@ Server::Vm::Vm(const VmConfig& config, Equipment equipment, const vhost::MemoryR
                 equipment_.receiver),
       limits_(config.limits),
       thread_([this] {
+          begin_helper_thread("vrdma-vmm");
           begin_.acquire();
           serve();
       }) {}

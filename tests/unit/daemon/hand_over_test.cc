@@ -4,27 +4,25 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <vrdma_check.h>
 
 #include <atomic>
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "daemon/hand_over/transfer.h"
+#include "guest_figures.h"
 #include "hostile/guest_verbs.h"
 #include "hostile/honest_pair.h"
 #include "hostile/machine.h"
 #include "mapped_guest.h"
-#include "support/places.h"
 #include "program_fixture.h"
 #include "state/document.h"
+#include "support/places.h"
 
 namespace vrdma::daemon {
 namespace {
@@ -36,26 +34,6 @@ using nlohmann::json;
 using testing::HasSubstr;
 
 constexpr uint64_t kBytes = VRDMA_SHM_PAGE_SIZE;
-
-// What the vrdmad with this control socket says of a guest (docs/control.md).
-json figures_of(const FileDescriptor& control, const std::string& guest) {
-    const std::string request =
-        json{{"jsonrpc", "2.0"}, {"id", 1}, {"method", "show"}, {"params", {{"guest", guest}}}}
-            .dump() +
-        "\n";
-    EXPECT_EQ(::send(control.get(), request.data(), request.size(), MSG_NOSIGNAL),
-              static_cast<ssize_t>(request.size()));
-    std::string answer;
-    while (!answer.ends_with('\n')) {
-        char part[4096];
-        const ssize_t got = ::recv(control.get(), part, sizeof(part), 0);
-        if (got <= 0) {
-            throw std::runtime_error("vrdmad gives no answer");
-        }
-        answer.append(part, static_cast<size_t>(got));
-    }
-    return json::parse(answer).at("result");
-}
 
 class HandOverTest : public ProgramTest {
   protected:
@@ -143,27 +121,7 @@ class HandOverTest : public ProgramTest {
         }
     }
 
-    json figures(const std::string& guest) const {
-        FileDescriptor control;
-        EXPECT_EQ(connect_to(path("control.sock"), &control), 0);
-        return figures_of(control, guest);
-    }
-
-    // 0, or the errno; the socket is in `socket` then.
-    static int connect_to(const std::string& path, FileDescriptor* socket = nullptr) {
-        FileDescriptor client(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-        sockaddr_un address{};
-        address.sun_family = AF_UNIX;
-        path.copy(address.sun_path, sizeof(address.sun_path) - 1);
-        if (::connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) !=
-            0) {
-            return errno;
-        }
-        if (socket != nullptr) {
-            *socket = std::move(client);
-        }
-        return 0;
-    }
+    json figures(const std::string& guest) const { return figures_of(path("control.sock"), guest); }
 };
 
 TEST_F(HandOverTest, AVmmAndItsGuestKeepWhatTheyHave) {

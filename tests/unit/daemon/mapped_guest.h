@@ -11,7 +11,8 @@ namespace vrdma::daemon {
 
 // A guest whose VMM maps what the device asks for, and which has the doorbells.
 struct MappedGuest {
-    explicit MappedGuest(const std::string& socket) : machine(socket, {}), verbs(machine) {
+    explicit MappedGuest(const std::string& socket, const hostile::Machine::Options& options = {})
+        : machine(socket, options), verbs(machine) {
         machine.backend_requests().serve(machine.shm_region());
         machine.start();
         verbs.map_doorbells();

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,8 +19,8 @@
 #include <vector>
 
 #include "file_descriptor.h"
-
 #include "support/places.h"
+
 namespace vrdma::daemon {
 
 // A running vrdmad; killed when it goes out of scope.
@@ -65,6 +66,18 @@ class Program {
         while (printed_.find(text) == std::string::npos) {
             ASSERT_TRUE(read_some()) << "it ended without printing '" << text << "': " << printed_;
         }
+    }
+
+    // Reads what there is to read now.  How often `text` has been printed.
+    size_t times_printed(const std::string& text) {
+        pollfd output{.fd = output_.get(), .events = POLLIN, .revents = 0};
+        while (::poll(&output, 1, 0) > 0 && read_some()) {
+        }
+        size_t times = 0;
+        for (size_t at = 0; (at = printed_.find(text, at)) != std::string::npos; ++at) {
+            ++times;
+        }
+        return times;
     }
 
     pid_t pid() const { return pid_; }
