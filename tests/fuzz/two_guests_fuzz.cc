@@ -5,30 +5,17 @@
 // is: the honest guests' memory stays as it is, their transfers arrive, and in the end all that the
 // hostile ones held is free.
 #include <fuzzer/FuzzedDataProvider.h>
-#include <linux/virtio_config.h>
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
-#include <cstdlib>
-#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
 
-#include "device/command_dispatcher.h"
-#include "device/shm/doorbell_area.h"
-#include "device/verbs/verbs.h"
 #include "hostile/attacker.h"
+#include "hostile/bare_machine.h"
 #include "rnic/embedded/embedded_rnic.h"
 #include "rxe_client.h"
 #include "support/captured_log.h"
-#include "support/driver_queue.h"
-#include "support/fake_backend_requests.h"
-#include "support/fake_memory.h"
-#include "support/recording_sink.h"
-#include "support/signaller.h"
-#include "vhost/rings/virtqueue.h"
 
 namespace {
 
@@ -36,19 +23,9 @@ using namespace vrdma;
 using embedded::test::ClientCq;
 using embedded::test::ClientMr;
 using embedded::test::ClientQp;
+using hostile::require;
 
-constexpr uint64_t kRam = uint64_t{1} << 20;
-constexpr uint64_t kShm = uint64_t{4} << 20;
-constexpr uint32_t kRequestRoom = 64 * 1024;
-constexpr uint32_t kAnswerRoom = 16 * 1024;
 constexpr int kMaxSteps = 400;
-
-void require(bool holds, int line = __builtin_LINE()) {
-    if (!holds) {
-        std::fprintf(stderr, "line %d does not hold\n", line);
-        std::abort();
-    }
-}
 
 class FuzzClock : public embedded::Clock {
   public:
@@ -71,121 +48,6 @@ class InputChoices : public hostile::Choices {
 
   private:
     FuzzedDataProvider& input_;
-};
-
-// A shared memory region into which the device maps at once.
-class ShmMapper : public device::ShmMapper {
-  public:
-    ShmMapper() : region_(kShm, PROT_READ | PROT_WRITE) {}
-
-    Result<uint64_t> map(const device::ShmSource& source) override {
-        const uint64_t length = source.length;
-        uint64_t at = 0;
-        for (const auto& [offset, size] : mapped_) {
-            if (offset - at >= length) {
-                break;
-            }
-            at = offset + size;
-        }
-        if (length > kShm || at > kShm - length) {
-            return fail(ENOMEM);
-        }
-        const auto asked = request(at, source.fd_offset, length);
-        if (const int error = region_.map(asked, source.fd); error != 0) {
-            return fail(error);
-        }
-        mapped_[at] = length;
-        return at;
-    }
-    void unmap(uint64_t offset, uint64_t length) override {
-        require(mapped_.contains(offset) && mapped_[offset] == length);
-        mapped_.erase(offset);
-        require(region_.unmap(request(offset, 0, length)) == 0);
-    }
-
-    std::span<std::byte> data() { return {region_.data(), kShm}; }
-
-  private:
-    static vhost::ShmemMapping request(uint64_t at, uint64_t fd_offset, uint64_t length) {
-        return {.region = VRDMA_SHM_ID,
-                .padding = {},
-                .fd_offset = fd_offset,
-                .region_offset = at,
-                .length = length,
-                .flags = vhost::kShmemWritable};
-    }
-
-    test::FakeShm region_;
-    std::map<uint64_t, uint64_t> mapped_;  // lengths by offset
-};
-
-// A machine without a VMM: the control queue, the dispatcher, the verbs and a port.
-class Machine : public hostile::GuestDevice {
-  public:
-    Machine(embedded::EmbeddedRnic& rnic, const std::string& name)
-        : budgets_(name, {.registered_bytes = uint64_t{64} << 20}, rnic.attributes(),
-                   test::silent_logger()),
-          port_(std::move(rnic.open_port(name, sink_).value())),
-          request_(memory_.allocate(kRequestRoom)),
-          answer_(memory_.allocate(kAnswerRoom)),
-          dispatcher_(name, test::silent_logger()) {
-        require(
-            queue_.set_up(driver_->layout(), driver_->initial_base(), guest_memory_).has_value());
-        port_->set_doorbells(doorbells_.area(), -1);
-        port_->set_memory(guest_memory_);
-        port_->set_budgets(budgets_.of_port());
-        verbs_ = std::make_unique<device::Verbs>(
-            device::Verbs::Options{.budgets = budgets_,
-                                   .attributes = rnic.attributes(),
-                                   .udata_pointers = rnic.udata_pointers()},
-            *port_, shm_, device::DoorbellMemory{doorbells_.fd(), doorbells_.length()},
-            [this] { return guest_memory_; });
-    }
-    ~Machine() override { queue_.tear_down(); }
-    Machine(const Machine&) = delete;
-    Machine& operator=(const Machine&) = delete;
-
-    std::vector<std::byte> execute(std::span<const std::byte> request, size_t room) override {
-        if (broken_) {
-            return {};
-        }
-        const size_t length = std::min<size_t>(request.size(), kRequestRoom);
-        const size_t answer = std::min<size_t>(room, kAnswerRoom);
-        std::ranges::copy(request.first(length), memory_.host(request_, kRequestRoom));
-        driver_->add({{request_, static_cast<uint32_t>(length)},
-                      {answer_, static_cast<uint32_t>(answer), true}});
-        auto popped = queue_.pop();
-        if (!popped || !*popped) {
-            broken_ = true;
-            return {};
-        }
-        vhost::DescriptorChain chain = std::move(**popped);
-        const auto outcome = dispatcher_.execute(chain, *verbs_);
-        require(outcome.written <= answer);
-        queue_.push(std::move(chain), outcome.written);
-        broken_ = !driver_->take_used().has_value();
-        return memory_.load(answer_, outcome.written);
-    }
-    std::span<std::byte> shm() override { return shm_.data(); }
-    test::FakeMemory& memory() override { return memory_; }
-    void kick_doorbells() override {}
-
-  private:
-    test::FakeMemory memory_{kRam};
-    std::shared_ptr<const memory::GuestMemory> guest_memory_ = memory_.as_guest_memory();
-    ShmMapper shm_;
-    test::RecordingSink sink_;
-    device::DoorbellArea doorbells_;
-    device::GuestBudgets budgets_;
-    std::unique_ptr<rnic::Port> port_;
-    std::unique_ptr<device::Verbs> verbs_;
-    uint64_t request_;
-    uint64_t answer_;
-    std::unique_ptr<test::DriverQueue> driver_ =
-        test::DriverQueue::create(memory_, 16, vhost::bit(VIRTIO_F_VERSION_1));
-    vhost::Virtqueue queue_{VRDMA_VQ_CONTROL, test::signaller(), test::silent_logger()};
-    device::CommandDispatcher dispatcher_;
-    bool broken_ = false;  // the control queue: an attacker's own RDMA may overwrite it
 };
 
 // An honest guest: memory, a CQ and a connected queue pair.
@@ -216,8 +78,8 @@ class Scene {
         const std::vector<std::byte> memory_of_b = b_.memory;
         {
             InputChoices choices(input);
-            Machine first(*rnic_, "hostile a");
-            Machine second(*rnic_, "hostile b");
+            hostile::BareMachine first(*rnic_, "hostile a");
+            hostile::BareMachine second(*rnic_, "hostile b");
             hostile::Attacker attackers[]{{first, choices}, {second, choices}};
             for (auto& attacker : attackers) {
                 attacker.aim_at(a_.qp.number(), a_.guest.gid());
