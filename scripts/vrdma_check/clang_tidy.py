@@ -67,7 +67,9 @@ def read_units(tree: Tree, build: Path) -> list[Unit]:
             words = shlex.split(entry["command"])
             inside = [os.path.relpath(word[2:], tree.root) for word in words
                       if word.startswith(f"-I{tree.root}")]
-            flags = entry["command"].replace(str(tree.root), "")
+            # What __FILE__ says is nothing that it judges.
+            command = re.sub(r" -fmacro-prefix-map=\S+", "", entry["command"])
+            flags = command.replace(str(tree.root), "")
             units[source] = Unit(source, flags, tuple(inside))
     return [units[source] for source in sorted(units)]
 

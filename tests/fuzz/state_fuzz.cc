@@ -185,16 +185,16 @@ class Successor {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-    static const Predecessor predecessor;
+    static const Predecessor kPredecessor;
     static Successor successor;
     FuzzedDataProvider input(data, size);
-    state::Session session = predecessor.session();
+    state::Session session = kPredecessor.session();
     int changes = 0;
     for (; input.remaining_bytes() != 0 && changes < kMaxChanges; ++changes) {
         std::minstd_rand random(1U + input.ConsumeIntegral<uint16_t>());
         test::change_some(session, random);
     }
-    const bool served = successor.take(session, predecessor.files(), predecessor.memory());
+    const bool served = successor.take(session, kPredecessor.files(), kPredecessor.memory());
     require(served || changes != 0);
     return 0;
 }

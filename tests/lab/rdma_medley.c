@@ -315,8 +315,9 @@ static struct rdma_cm_id* expect_event(struct Side* side, enum rdma_cm_event_typ
         fail_errno("cannot read the connection manager's events");
     }
     if (taken->event != type || taken->status != 0) {
-        fail("%s (%d) came, and not %s", rdma_event_str(taken->event), taken->status,
-             rdma_event_str(type));
+        // librdmacm makes an event of a verb of its own that has failed.
+        fail_errno("%s (%d) came, and not %s", rdma_event_str(taken->event), taken->status,
+                   rdma_event_str(type));
     }
     struct rdma_cm_id* const id = taken->id;
     if (event != NULL) *event = *taken;

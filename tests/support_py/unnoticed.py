@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from support_py.exchange import PATIENCE, ExchangeTest, say
+from vrdma_lab.errors import LabError
 from vrdma_lab.lab.daemon import Daemon
 from vrdma_lab.machine.side import Side
 from vrdma_lab.programs.flow import Flow
@@ -60,7 +61,10 @@ class UnnoticedTest(ExchangeTest):
                 standstills.append(daemon.be_taken_over())
                 for what, stream in streams.items():
                     with self.subTest(f"a stream {what} flows", after=each + 1):
-                        stream.wait_flowing(PATIENCE)
+                        try:
+                            stream.wait_flowing(PATIENCE)
+                        except LabError as error:
+                            raise LabError(f"{error}\n{daemon.log()}") from error
                 wait_round()
         for stream in streams.values():
             stream.stop()

@@ -75,7 +75,7 @@ class Verbs {
     std::vector<Verb> all() {
         const auto nothing = [] {};
         const auto made_and_ended = [&](const char* make, const char* end,
-                                        std::function<uint32_t()> making, uint16_t ending) {
+                                        const std::function<uint32_t()>& making, uint16_t ending) {
             const auto made = [this, making] { handle_ = making(); };
             const auto ended = [this, ending] { this->end(ending, uctx_, handle_); };
             return std::vector<Verb>{{make, nothing, made, ended}, {end, made, ended, nothing}};
