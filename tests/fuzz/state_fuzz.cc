@@ -40,10 +40,30 @@ std::unique_ptr<embedded::EmbeddedRnic> make_rnic() {
     return embedded::make_embedded_rnic(config, test::silent_logger());
 }
 
-// A guest with an object of each kind, and what a successor gets of it.
+// A guest that writes to itself.
+struct Honest {
+    explicit Honest(embedded::EmbeddedRnic& rnic)
+        : guest(rnic, "honest", 9),
+          mr(guest.reg_mr(memory, embedded::kAccessLocalWrite | embedded::kAccessRemoteWrite)),
+          cq(guest.make_cq(15)),
+          qp(guest.make_qp(cq, cq)),
+          peer(guest.make_qp(cq, cq)) {
+        embedded::test::connect(qp, peer);
+    }
+
+    embedded::test::Guest guest;
+    std::vector<std::byte> memory = std::vector<std::byte>(2 * kBytes);
+    embedded::test::ClientMr mr;
+    embedded::test::ClientCq cq;
+    embedded::test::ClientQp qp;
+    embedded::test::ClientQp peer;
+};
+
+// A guest with an object of each kind, and what a successor gets of it.  The honest guest has the
+// numbers that it has in the successor's RNIC as well.
 class Predecessor {
   public:
-    Predecessor() : rnic_(make_rnic()), machine_(*rnic_, "a"), verbs_(machine_) {
+    Predecessor() : rnic_(make_rnic()), honest_(*rnic_), machine_(*rnic_, "a"), verbs_(machine_) {
         make_objects();
         const auto pause = rnic_->pause();
         require(device::save_objects(machine_.verbs(), session_, files_).has_value());
@@ -113,24 +133,17 @@ class Predecessor {
     }
 
     std::unique_ptr<embedded::EmbeddedRnic> rnic_;
+    Honest honest_;
     BareMachine machine_;
     GuestVerbs verbs_;
     state::Session session_;
     state::FilesToSend files_;
 };
 
-// The successor's RNIC, with an honest guest that writes to itself.
+// The successor's RNIC, with an honest guest.
 class Successor {
   public:
-    Successor()
-        : rnic_(make_rnic()),
-          guest_(*rnic_, "honest", 9),
-          mr_(guest_.reg_mr(memory_, embedded::kAccessLocalWrite | embedded::kAccessRemoteWrite)),
-          cq_(guest_.make_cq(15)),
-          qp_(guest_.make_qp(cq_, cq_)),
-          peer_(guest_.make_qp(cq_, cq_)) {
-        embedded::test::connect(qp_, peer_);
-    }
+    Successor() : rnic_(make_rnic()), honest_(*rnic_) {}
 
     // Whether the guest is served.
     bool take(const state::Session& session, std::vector<FileDescriptor> files,
@@ -157,28 +170,24 @@ class Successor {
 
   private:
     void transfer() {
-        memory_[0] = static_cast<std::byte>(++fill_);
-        require(qp_.post_send({.wr_id = fill_,
-                               .opcode = embedded::WrOpcode::kRdmaWrite,
-                               .remote_address = mr_.iova + kBytes,
-                               .rkey = mr_.rkey(),
-                               .sges = {mr_.sge(0, 8)}}));
+        honest_.memory[0] = static_cast<std::byte>(++fill_);
+        require(honest_.qp.post_send({.wr_id = fill_,
+                                      .opcode = embedded::WrOpcode::kRdmaWrite,
+                                      .remote_address = honest_.mr.iova + kBytes,
+                                      .rkey = honest_.mr.rkey(),
+                                      .sges = {honest_.mr.sge(0, 8)}}));
         std::optional<ib_uverbs_wc> wc;
         for (int slices = 0; !wc; ++slices) {
             require(slices < 10'000);
             rnic_->poll_once();
-            wc = cq_.poll();
+            wc = honest_.cq.poll();
         }
-        require(wc->wr_id == fill_ && wc->status == 0 && memory_[kBytes] == memory_[0]);
+        require(wc->wr_id == fill_ && wc->status == 0 &&
+                honest_.memory[kBytes] == honest_.memory[0]);
     }
 
     std::unique_ptr<embedded::EmbeddedRnic> rnic_;
-    embedded::test::Guest guest_;
-    std::vector<std::byte> memory_ = std::vector<std::byte>(2 * kBytes);
-    embedded::test::ClientMr mr_;
-    embedded::test::ClientCq cq_;
-    embedded::test::ClientQp qp_;
-    embedded::test::ClientQp peer_;
+    Honest honest_;
     uint64_t fill_ = 0;
 };
 
