@@ -40,6 +40,12 @@ UverbsPort::UverbsPort(std::shared_ptr<RnicState> rnic, const std::string& guest
         std::make_unique<IwCmPort>(guest, *state_.addresses, sink, std::move(*file), state_.logger);
 }
 
+UverbsPort::~UverbsPort() {
+    if (state_.addresses != nullptr && state_.rnic->standstill.lasts()) {
+        state_.addresses->let_go();
+    }
+}
+
 Result<void> UverbsPort::add_gid(uint32_t index, const rnic::Gid& gid, uint32_t type,
                                  uint16_t vlan) {
     if (state_.addresses == nullptr) {

@@ -27,6 +27,12 @@ class UverbsPort final : public rnic::Port {
     UverbsPort(std::shared_ptr<RnicState> rnic, const std::string& guest, rnic::EventSink& sink,
                Queries& queries);
 
+    // The machine's own address stays on the RNIC's netdev while the RNIC stands still: it is
+    // another process' as well.
+    ~UverbsPort() override;
+    UverbsPort(const UverbsPort&) = delete;
+    UverbsPort& operator=(const UverbsPort&) = delete;
+
     rnic::PortAttributes query_port() override;
     Result<void> query_device(rnic::Udata& udata) override { return queries_.query_device(udata); }
     Result<void> add_gid(uint32_t index, const rnic::Gid& gid, uint32_t type,

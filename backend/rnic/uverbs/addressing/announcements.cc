@@ -142,6 +142,13 @@ void Announcements::withdraw(const std::string& guest) {
     }
 }
 
+void Announcements::let_go(const std::string& guest) {
+    if (const auto machine = find(guest)) {
+        const std::lock_guard lock(machine->settling);
+        machine->added = false;
+    }
+}
+
 std::optional<rnic::Gid> Announcements::of(const std::string& guest) const {
     const auto machine = find(guest);
     return machine != nullptr && machine->ready ? std::optional(machine->gid) : std::nullopt;

@@ -53,6 +53,10 @@ class Announcements {
     // Takes the address away, when the machine leaves.  settle() announces it again.
     void withdraw(const std::string& guest);
 
+    // The netdev keeps the machine's address, whatever becomes of this object: another process has
+    // the machine as well.
+    void let_go(const std::string& guest);
+
     // The machine's address.  No value unless the netdev has it.
     std::optional<rnic::Gid> of(const std::string& guest) const;
 

@@ -65,6 +65,8 @@ class GuestAddresses {
     // Sees to it that the host RNIC has the guest's own address (OverlayMap::be_reachable()).
     void be_reachable() { map_->be_reachable(guest_); }
     bool is_announced() const { return map_->is_announced(guest_); }
+    // That address stays when the object goes: another process has the guest as well.
+    void let_go() { map_->let_go(guest_); }
 
     // The address from which the guest would talk to `destination` when it leaves that open: among
     // those of the same scope, the one with most leading bits in common.  EADDRNOTAVAIL when the

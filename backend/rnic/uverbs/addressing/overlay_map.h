@@ -78,6 +78,8 @@ class OverlayMap {
     bool is_announced(const std::string& guest) const {
         return announcements_.of(guest).has_value();
     }
+    // The address stays, as Announcements::let_go() says.
+    void let_go(const std::string& guest) { announcements_.let_go(guest); }
 
     // The path from a GID that `guest` claimed to `destination`.
     tl::expected<UnderlayPath, AddressError> path(const std::string& guest, const rnic::Gid& source,

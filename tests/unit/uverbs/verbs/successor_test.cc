@@ -7,6 +7,7 @@
 
 #include "state/device.pb.h"
 #include "state/files.h"
+#include "unit/uverbs/fakes/fake_netdev.h"
 #include "unit/uverbs/fixture.h"
 
 namespace vrdma::uverbs {
@@ -35,8 +36,10 @@ struct Objects {
     std::unique_ptr<rnic::SharedReceiveQueue> srq;
     std::unique_ptr<rnic::QueuePair> qp;
     std::unique_ptr<rnic::MemoryWindow> mw;
+    std::unique_ptr<rnic::AddressHandle> ah;
 
     void drop() {
+        ah.reset();
         mw.reset();
         qp.reset();
         srq.reset();
@@ -281,6 +284,62 @@ TEST_F(UverbsSuccessor, RefusesObjectsOfAnotherRnic) {
     cq_of_none.set_handle(VRDMA_DB_MAX_HANDLES);
     EXPECT_EQ(successor.context->restore_cq(cq_of_none).error(), Errno{EINVAL});
     still.reset();
+    drop_predecessor();
+    successor.drop();
+}
+
+// The machine has an address of its own on the RNIC's netdev.
+class UverbsSuccessorAnnounced : public UverbsSuccessor {
+  protected:
+    UverbsSuccessorAnnounced() {
+        config.addresses.guests["alice"].announced = gid(kOwn);
+        netdev = host_netdev.netdev();
+    }
+    std::unique_ptr<rnic::AddressHandle> reach_somebody() {
+        rnic::AhAttributes attributes;
+        attributes.dgid = gid("10.9.0.5");
+        attributes.has_grh = true;
+        attributes.port = rnic::kGuestPort;
+        TestUdata none;
+        auto udata = none.udata();
+        return context->create_ah(*own.pd, attributes, udata).value();
+    }
+
+    static constexpr const char* kOwn = "fe80::a1";
+    FakeNetdev host_netdev{sysfs};
+};
+
+TEST_F(UverbsSuccessorAnnounced, TakesTheAddressAwayThatThePredecessorHasAnnounced) {
+    own.ah = reach_somebody();
+    ASSERT_TRUE(host_netdev.has(kOwn));
+    save();
+    netdev = host_netdev.netdev();
+    Side successor;
+    restore(successor).reset();
+    drop_predecessor();
+    EXPECT_TRUE(host_netdev.has(kOwn));
+    successor.drop();
+    EXPECT_FALSE(host_netdev.has(kOwn));
+}
+
+TEST_F(UverbsSuccessorAnnounced, ThatEndsBeforeItServesLeavesTheAddress) {
+    own.ah = reach_somebody();
+    save();
+    netdev = host_netdev.netdev();
+    {
+        Side successor;
+        auto still = restore(successor);
+        successor.drop();
+    }
+    EXPECT_TRUE(host_netdev.has(kOwn));
+}
+
+TEST_F(UverbsSuccessorAnnounced, AnnouncesNoAddressThatNobodyHasNeeded) {
+    save();
+    netdev = host_netdev.netdev();
+    Side successor;
+    restore(successor).reset();
+    EXPECT_FALSE(host_netdev.has(kOwn));
     drop_predecessor();
     successor.drop();
 }
