@@ -309,10 +309,10 @@ TEST_P(EveryStepTestOfRings, OfAVerbIsOneAtWhichItsDaemonCanBeTakenOver) {
     const unsigned steps = take_over_at_each_step(all);
     EXPECT_GT(steps, 2 * all.size());
     std::cout << "    " << steps << " take-overs\n";
-    verbs.release();
-    EXPECT_EQ(held(), before);
     EXPECT_EQ(open_files(program->pid()), files);
     EXPECT_EQ(children_of(program->pid()).size(), children);
+    verbs.release();
+    EXPECT_EQ(held(), before);
 }
 
 INSTANTIATE_TEST_SUITE_P(Rings, EveryStepTestOfRings, testing::Bool(),

@@ -8,9 +8,11 @@
 #include <poll.h>
 #include <rdma/rdma_user_cm.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <csignal>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -146,7 +148,9 @@ TEST_F(CmWriterTest, FilesAreClosedWhenTheirDaemonIsGone) {
 
 TEST_F(CmWriterTest, WithoutItsProcessCommandsFail) {
     auto file = open().value();
-    ::kill(static_cast<pid_t>(writer_of(*file).value()), SIGKILL);
+    const auto process = static_cast<pid_t>(writer_of(*file).value());
+    ::kill(process, SIGKILL);
+    ASSERT_EQ(::waitpid(process, nullptr, 0), process);
     EXPECT_EQ(writer_of(*file).error(), Errno{EIO});
     EXPECT_EQ(open().error(), Errno{EIO});
 }
