@@ -78,6 +78,16 @@ TEST(SeccompFilterTest, ReachingForOtherProcessesOrTheKernelEndsTheProcess) {
     }
 }
 
+TEST(SeccompFilterTest, TheWriterOpensFilesAndHasNeitherSocketsNorIoctl) {
+    constexpr SeccompSet kWriter = SeccompSet::kCmWriter;
+    EXPECT_EQ(outcome_of([] { return ::open("/dev/null", O_RDWR); }, kWriter), 0);
+    EXPECT_EQ(outcome_of([] { return ::open("/tmp/x", O_CREAT | O_RDWR, 0600); }, kWriter), EPERM);
+    EXPECT_EQ(outcome_of([] { return ::socket(AF_UNIX, SOCK_STREAM, 0); }, kWriter), EPERM);
+    EXPECT_EQ(outcome_of([] { return ::socket(AF_NETLINK, SOCK_RAW, 0); }, kWriter), EPERM);
+    EXPECT_EQ(outcome_of([] { return ::ioctl(-1, RDMA_VERBS_IOCTL, nullptr); }, kWriter), EPERM);
+    EXPECT_EQ(outcome_of(run_true, kWriter), kKilled);
+}
+
 TEST(SeccompFilterTest, TheBrokerMakesSocketsAndProcessesAndLittleElse) {
     constexpr SeccompSet kBroker = SeccompSet::kBroker;
     EXPECT_EQ(outcome_of([] { return ::socket(AF_UNIX, SOCK_STREAM, 0); }, kBroker), 0);

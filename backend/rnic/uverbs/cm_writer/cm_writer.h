@@ -36,7 +36,8 @@ class CmWriter {
     // wait for another.  EPIPE when the writer has ended.  Any thread.
     Result<FileDescriptor> channel() const;
 
-    // Opens files on a channel that is made for the first of them.
+    // Opens files on a channel that is made for the first of them.  The object outlives what it
+    // returns.
     OpenRdmaCm opener() const;
 
   private:
