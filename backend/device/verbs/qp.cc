@@ -14,6 +14,19 @@ bool is_of_type(const state::Qp& state, rnic::QpType type) {
     return state.qp_type() == static_cast<uint32_t>(type);
 }
 
+// A target of XRC is the device's, and refers to nothing but its domain.
+QpObject target_of(XrcdObject& xrcd, std::unique_ptr<rnic::QueuePair> qp, bool sq_sig_all) {
+    return {.uctx = VRDMA_NO_HANDLE,
+            .pd = {},
+            .send_cq = {},
+            .recv_cq = {},
+            .srq = {},
+            .xrcd = Ref(xrcd),
+            .charge = {},
+            .qp = std::move(qp),
+            .sq_sig_all = sq_sig_all};
+}
+
 Result<void> restore_target(Restoring& restoring, const state::Qp& state) {
     ObjectTables& objects = restoring.objects();
     if (auto free = objects.qps.check_free(state.handle()); !free) {
@@ -27,15 +40,7 @@ Result<void> restore_target(Restoring& restoring, const state::Qp& state) {
     if (!qp) {
         return fail(qp.error());
     }
-    objects.qps.insert(state.handle(), QpObject{.uctx = VRDMA_NO_HANDLE,
-                                                .pd = {},
-                                                .send_cq = {},
-                                                .recv_cq = {},
-                                                .srq = {},
-                                                .xrcd = Ref(*xrcd),
-                                                .charge = {},
-                                                .qp = std::move(*qp),
-                                                .sq_sig_all = state.sq_sig_all()});
+    objects.qps.insert(state.handle(), target_of(*xrcd, std::move(*qp), state.sq_sig_all()));
     return {};
 }
 
@@ -201,15 +206,7 @@ Result<void> create_target_qp(Verbs& verbs, Call& call, const vrdma_cmd_create_q
         return fail(qp.error());
     }
     response = response_of(*handle, **qp, init.cap);
-    verbs.objects().qps.insert(*handle, QpObject{.uctx = VRDMA_NO_HANDLE,
-                                                 .pd = {},
-                                                 .send_cq = {},
-                                                 .recv_cq = {},
-                                                 .srq = {},
-                                                 .xrcd = Ref(*xrcd),
-                                                 .charge = {},
-                                                 .qp = std::move(*qp),
-                                                 .sq_sig_all = init.sq_sig_all});
+    verbs.objects().qps.insert(*handle, target_of(*xrcd, std::move(*qp), init.sq_sig_all));
     return {};
 }
 
