@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "rnic/attributes_state.h"
 #include "rnic/uverbs/kernel/rdma_cm.h"
 #include "rnic/uverbs/ucma/ucma_file.h"
 #include "rnic/uverbs/ucma/ucma_port.h"
@@ -18,21 +19,15 @@
 namespace vrdma::uverbs {
 namespace {
 
-std::string bytes_of(const rnic::Gid& gid) {
-    return {gid.begin(), gid.end()};
-}
-
 std::string bytes_of(const std::optional<rnic::Gid>& gid) {
-    return gid ? bytes_of(*gid) : std::string();
+    return gid ? rnic::save_gid(*gid) : std::string();
 }
 
 // False unless the bytes are a GID.
 bool get_gid(const std::string& bytes, rnic::Gid& gid) {
-    if (bytes.size() != gid.size()) {
-        return false;
-    }
-    std::ranges::copy(bytes, gid.begin());
-    return true;
+    const auto found = rnic::restore_gid(bytes);
+    gid = found.value_or(gid);
+    return found.has_value();
 }
 
 // As above, for bytes that may be left out.
@@ -42,7 +37,7 @@ bool get_gid(const std::string& bytes, std::optional<rnic::Gid>& gid) {
 
 void put_endpoint(const SocketAddress& address, state::UverbsEndpoint& saved) {
     saved.set_ipv6(address.ipv6);
-    saved.set_ip(bytes_of(address.ip));
+    saved.set_ip(rnic::save_gid(address.ip));
     saved.set_port(address.port);
     saved.set_scope_id(address.scope_id);
 }
@@ -62,14 +57,14 @@ bool get_endpoint(const state::UverbsEndpoint& saved, std::optional<SocketAddres
 void put_listener(const UcmaId& id, state::UverbsUcmaId& saved) {
     for (const ListenPlace& place : id.places) {
         auto& to = *saved.add_places();
-        to.set_guest(bytes_of(place.guest));
-        to.set_underlay(bytes_of(place.underlay));
+        to.set_guest(rnic::save_gid(place.guest));
+        to.set_underlay(rnic::save_gid(place.underlay));
         to.set_shared(place.shared);
         to.set_needed(place.needed);
     }
     for (const UcmaId::Other& other : id.others) {
         auto& to = *saved.add_others();
-        to.set_underlay(bytes_of(other.underlay));
+        to.set_underlay(rnic::save_gid(other.underlay));
         to.set_kernel_id(other.id);
     }
     if (id.backlog) {
@@ -119,10 +114,10 @@ void put_id(const UcmaId& id, state::UverbsUcmaId& saved) {
     saved.set_underlay_remote(bytes_of(id.underlay_remote));
     if (id.asking != nullptr) {
         auto& asking = *saved.mutable_asking();
-        asking.set_underlay(bytes_of(id.asking->key().underlay));
+        asking.set_underlay(rnic::save_gid(id.asking->key().underlay));
         asking.set_port(id.asking->key().port);
-        asking.set_source(bytes_of(id.asking->names().source));
-        asking.set_destination(bytes_of(id.asking->names().destination));
+        asking.set_source(rnic::save_gid(id.asking->names().source));
+        asking.set_destination(rnic::save_gid(id.asking->names().destination));
     }
     saved.set_wildcard(id.wildcard);
     saved.set_ipv6_only(id.ipv6_only);
@@ -184,7 +179,7 @@ Result<void> UcmaFile::save(state::UcmaFile& saved, state::FilesToSend& files) c
                 entry.set_kernel_id(group);
                 entry.set_key(joined.key);
                 entry.set_uid(port_.subject(joined.key)->multicast.value_or(0));
-                entry.set_gid(bytes_of(joined.gid));
+                entry.set_gid(rnic::save_gid(joined.gid));
             }
         }
     }
